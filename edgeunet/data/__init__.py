@@ -1,0 +1,1 @@
+"""The dataset folder and what is done to its frames before training."""

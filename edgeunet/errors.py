@@ -1,0 +1,72 @@
+"""Everything that can go wrong for a reason the user can act on.
+
+EdgeUNetError            exit code 1; the message says what was got, what was expected, what to do
+├── UsageError           exit code 2: options that contradict each other or a value out of range
+├── DatasetError         a dataset folder with problems, all of them listed
+├── ModelFileError       a model or checkpoint that is missing, damaged or not ours
+├── MismatchError        two things that are each fine but do not belong together
+├── FrameError           a frame of the wrong shape or dtype
+├── SourceError          a camera, video or image that cannot be read
+├── OutputError          an output that exists already or cannot be written
+├── RecordError          a latency record that is damaged or of another version
+├── TrainingError        a training that cannot go on (loss not finite, other data on resume)
+├── ExportError          a model file that was made but failed its check
+└── MissingPartError     an optional part that is not installed; the message names the command
+"""
+
+from __future__ import annotations
+
+
+class EdgeUNetError(Exception):
+    """Base of all errors that end a command with one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(EdgeUNetError, ValueError):
+    """Options that contradict each other, or a value out of range."""
+
+    exit_code = 2
+
+
+class DatasetError(EdgeUNetError):
+    """A dataset folder with problems; the message lists all of them."""
+
+
+class ModelFileError(EdgeUNetError):
+    """A model or checkpoint file that is missing, damaged or not one of ours."""
+
+
+class MismatchError(EdgeUNetError):
+    """Two things that are each fine but do not belong together, such as a model and a dataset of other classes."""
+
+
+class FrameError(EdgeUNetError, ValueError):
+    """A frame of the wrong shape or dtype."""
+
+
+class SourceError(EdgeUNetError):
+    """A camera, video or image that cannot be opened or read."""
+
+
+class OutputError(EdgeUNetError):
+    """An output that exists already or cannot be written."""
+
+
+class RecordError(EdgeUNetError):
+    """A latency record that is damaged, incomplete or of another version."""
+
+
+class TrainingError(EdgeUNetError):
+    """A training run that cannot start or go on."""
+
+
+class ExportError(EdgeUNetError):
+    """An exported model that failed its own check; nothing is kept under the final name."""
+
+
+class MissingPartError(EdgeUNetError):
+    """An optional part that is not installed; the message names the command that installs it."""
+
+    def __init__(self, part: str, why: str, install: str) -> None:
+        super().__init__(f"{part} is not installed, and {why} needs it: {install}")

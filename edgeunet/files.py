@@ -1,0 +1,67 @@
+"""Outputs are written whole or not at all; files are known by their hash."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgeunet.errors import OutputError
+
+
+@contextmanager
+def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write a file or a folder to, and rename it on success.
+
+    After an exception nothing is left behind and what stood at `path` before is untouched.
+    Raises OutputError if `path` exists and `force` is false, or if it cannot be written (a full
+    disk, a folder without write permission).
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists already: give --force to replace it, or another name")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in _WRITE_ERRORS:
+            raise _unwritable(path, error) from error
+        raise
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a folder you can write to"
+    return OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}; {remedy}")
+
+
+def write_json(path: str | Path, value: Any, *, force: bool) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with replacing(path, force=force) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

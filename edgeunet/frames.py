@@ -1,0 +1,93 @@
+"""Fitting a frame to the network's size, and a mask back to the frame's.
+
+The only preprocessing outside the model file. Dataset, calibration and every session use it, so
+that what the network sees in training is what it sees behind the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.errors import FrameError
+from edgeunet.spec import IGNORE, ModelSpec
+
+UInt8 = NDArray[np.uint8]
+PADDING = 114  # grey of the letterbox bars, the custom of detection networks
+
+
+def check_frame(frame: Any) -> None:
+    """Raise FrameError unless `frame` is what OpenCV gives: uint8 [h, w, 3], neither side zero."""
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        got = f"{frame.dtype} {list(frame.shape)}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise FrameError(f"a frame is uint8 [height, width, 3] in BGR order, got {got}: convert it first")
+    if 0 in frame.shape:
+        raise FrameError(f"the frame has no pixels (shape {list(frame.shape)})")
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Where a frame of one size lies inside the network's input: the rectangle it is resized to."""
+
+    frame_size: tuple[int, int]  # (height, width)
+    input_size: tuple[int, int]
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, frame_size: tuple[int, int], spec: ModelSpec) -> Fitting:
+        """The rectangle for frames of `frame_size` (height, width) in this model."""
+        height, width = spec.input_size
+        if spec.fit == "stretch":
+            return cls(frame_size, spec.input_size, 0, 0, height, width)
+        scale = min(height / frame_size[0], width / frame_size[1])
+        rows = min(height, max(1, round(frame_size[0] * scale)))
+        columns = min(width, max(1, round(frame_size[1] * scale)))
+        return cls(frame_size, spec.input_size, (height - rows) // 2, (width - columns) // 2, rows, columns)
+
+    @property
+    def covers(self) -> bool:
+        """Whether the frame fills the whole input, without bars."""
+        return (self.height, self.width) == self.input_size
+
+    def fit(self, frame: UInt8, out: UInt8 | None = None) -> UInt8:
+        """uint8 [h, w, 3] → uint8 [H, W, 3], into `out` if given.
+
+        Bilinear, or area averaging where the frame shrinks to less than half: bilinear would skip pixels.
+        """
+        check_frame(frame)
+        if frame.shape[:2] != self.frame_size:
+            raise FrameError(f"expected a frame of {self.frame_size} pixels, got {frame.shape[:2]}")
+        if out is None:
+            out = np.empty((*self.input_size, 3), np.uint8)
+        if not self.covers:
+            out[: self.top] = out[self.top + self.height :] = PADDING
+            out[:, : self.left] = out[:, self.left + self.width :] = PADDING
+        shrinks = self.frame_size[0] > 2 * self.height or self.frame_size[1] > 2 * self.width
+        inside = self._inside(out)
+        cv2.resize(
+            frame, (self.width, self.height), dst=inside, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        return out
+
+    def fit_mask(self, mask: UInt8) -> UInt8:
+        """uint8 [h, w] class indices → uint8 [H, W], nearest; the bars are IGNORE."""
+        out = np.full(self.input_size, IGNORE, np.uint8)
+        self._inside(out)[:] = cv2.resize(mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST)
+        return out
+
+    def unfit_mask(self, mask: UInt8) -> UInt8:
+        """uint8 [H, W] class indices → uint8 [h, w] at the frame's own size, nearest."""
+        height, width = self.frame_size
+        return np.asarray(
+            cv2.resize(self._inside(mask), (width, height), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
+        )
+
+    def _inside(self, array: UInt8) -> UInt8:
+        return array[self.top : self.top + self.height, self.left : self.left + self.width]

@@ -1,0 +1,53 @@
+"""Confusion matrix, IoU and pixel accuracy over a whole split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.errors import FrameError
+from edgeunet.frames import UInt8
+from edgeunet.spec import IGNORE
+
+
+class Confusion:
+    """Counts pixels by label (row) and prediction (column), over as many frames as are added."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+
+    def add(self, label: UInt8, mask: UInt8) -> None:
+        """Add one frame: two uint8 [h, w] arrays of class indices. Pixels labelled IGNORE do not count."""
+        if label.shape != mask.shape:
+            raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")
+        classes = len(self.counts)
+        valid = label != IGNORE
+        pairs = label[valid].astype(np.int64) * classes + mask[valid]
+        self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+    def scores(self) -> Scores:
+        """What the counts so far amount to."""
+        hit = np.diag(self.counts).astype(np.float64)
+        union = self.counts.sum(0) + self.counts.sum(1) - hit
+        iou = np.full(len(hit), np.nan)
+        np.divide(hit, union, out=iou, where=union > 0)
+        total = int(self.counts.sum())
+        mean = float(np.nanmean(iou)) if total else float("nan")
+        return Scores(mean, tuple(float(v) for v in iou), float(hit.sum() / total) if total else float("nan"), total)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """mIoU over the classes that occur in label or prediction; IoU is NaN for a class that occurs in neither."""
+
+    miou: float
+    iou: tuple[float, ...]
+    accuracy: float  # share of pixels that are right
+    pixels: int
+
+
+def agreement(a: UInt8, b: UInt8) -> float:
+    """Share of pixels, 0 to 1, on which two masks of one size are equal."""
+    return float(np.mean(a == b))

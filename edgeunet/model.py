@@ -1,0 +1,125 @@
+"""The U-Net: contracting path, bottleneck, expansive path, skip connections by concatenation.
+
+Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image
+Segmentation", MICCAI 2015 (arXiv:1505.04597), with padded convolutions and batch norm as in
+today's usual code, so that the mask has the size of the frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from edgeunet.errors import UsageError
+
+Upsampling = Literal["transpose", "nearest"]
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of the network.
+
+    features: output channels of each level of the contracting path; the bottleneck has twice the last.
+    classes: channels of the output: 1 for a binary mask (one logit), else the number of classes.
+    """
+
+    classes: int
+    features: tuple[int, ...] = (64, 128, 256, 512)
+    in_channels: int = 3
+    up: Upsampling = "transpose"
+
+    def __post_init__(self) -> None:
+        if self.classes < 1 or self.in_channels < 1:
+            raise UsageError(
+                f"a U-Net needs at least 1 class and 1 input channel, got {self.classes} and {self.in_channels}"
+            )
+        if not self.features or any(f < 2 or f % 2 for f in self.features):
+            raise UsageError(f"features must be even numbers, one for each level, got {self.features}")
+        if self.up not in ("transpose", "nearest"):
+            raise UsageError(f"up must be 'transpose' or 'nearest', got {self.up!r}")
+
+
+PRESETS: dict[str, tuple[int, ...]] = {
+    "nano": (8, 16, 32, 64),
+    "small": (16, 32, 64, 128),
+    "base": (32, 64, 128, 256),
+}
+
+
+def preset(name: str, classes: int) -> UNetConfig:
+    """The named compact network: multiples of 8 channels, and nearest upsampling, which INT8 and DLA handle best."""
+    if name not in PRESETS:
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}")
+    return UNetConfig(classes=classes, features=PRESETS[name], up="nearest")
+
+
+class DoubleConv(nn.Sequential):
+    """Twice 3×3 convolution, batch norm, ReLU: (N, in, H, W) → (N, out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Down(nn.Sequential):
+    """2×2 max pooling, then a double convolution: (N, in, H, W) → (N, out, H/2, W/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels))
+
+
+class Up(nn.Module):
+    """Doubles the size, joins the skip connection, then a double convolution.
+
+    (N, in, H/2, W/2) and the skip (N, out, H, W) → (N, out, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, up: Upsampling) -> None:
+        super().__init__()
+        self.up: nn.Module
+        if up == "transpose":
+            self.up = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+        else:
+            # A 1×1 convolution and a nearest resize commute; this order costs a quarter.
+            self.up = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.Upsample(scale_factor=2.0))
+        self.conv = DoubleConv(2 * out_channels, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.up(x)
+        rows, columns = skip.shape[2] - x.shape[2], skip.shape[3] - x.shape[3]
+        if rows or columns:  # pooling dropped the last row or column of an odd size
+            x = functional.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
+        return self.conv(torch.cat([skip, x], dim=1))  # type: ignore[no-any-return]
+
+
+class UNet(nn.Module):
+    """(N, in_channels, H, W) float → logits (N, classes, H, W), for any H and W of at least 2**levels."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = (*config.features, 2 * config.features[-1])
+        self.inc = DoubleConv(config.in_channels, widths[0])
+        self.down = nn.ModuleList(Down(a, b) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(Up(b, a, config.up) for a, b in reversed(list(pairwise(widths))))
+        self.out = nn.Conv2d(widths[0], config.classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = [self.inc(x)]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        x = skips.pop()
+        for up in self.up:
+            x = up(x, skips.pop())
+        return self.out(x)  # type: ignore[no-any-return]

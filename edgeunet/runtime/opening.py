@@ -1,0 +1,24 @@
+"""Which backend opens which file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeunet.errors import ModelFileError
+from edgeunet.runtime.session import Session
+
+
+def open_session(path: str | Path, *, threads: int | None = None) -> Session:
+    """Open a model file with the backend that fits it.
+
+    threads: CPU threads for one frame; all physical cores by default.
+    Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".onnx":
+        from edgeunet.runtime.ort import OnnxRuntimeSession
+
+        return OnnxRuntimeSession(path, threads=threads)
+    if suffix == ".pt":
+        raise ModelFileError(f"{path} is a checkpoint: `edgeunet export onnx {path}` makes the model that runs")
+    raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx file")

@@ -1,0 +1,127 @@
+"""The session: one model, opened, that turns frames into masks.
+
+Every backend is a subclass in a file of its own; all of them pass tests/runtime/session_contract.py.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from edgeunet.errors import UsageError
+from edgeunet.frames import Fitting, UInt8, check_frame
+from edgeunet.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one frame became.
+
+    mask: uint8 [H, W] class indices at the network's input size; the caller's to keep.
+    times_ns: duration of each stage in nanoseconds, monotonic clock, in the order in which they ran.
+    fitting: where the frame lies in the mask; fitting.unfit_mask(mask) is the mask at the frame's size.
+    """
+
+    mask: UInt8
+    times_ns: Mapping[str, int]
+    fitting: Fitting
+
+
+class Session(ABC):
+    """One opened model.
+
+    run() may be called from several threads: the calls are served one after another. submit() and
+    result() belong together and are for one thread; while a submitted frame waits, run() raises.
+    Use it in a `with` statement, or call close(); close() may be called twice.
+    """
+
+    capacity = 1
+    """Frames that may be submitted before the first result is taken."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._lock = threading.Lock()
+        self._fitting: Fitting | None = None
+        self._waiting: deque[tuple[Fitting, int]] = deque()  # (where the frame lies, time to fit it)
+        self._closed = False
+
+    @abstractmethod
+    def describe(self) -> dict[str, str]:
+        """Backend, its version, device, threads: whatever decides how fast it is."""
+
+    @abstractmethod
+    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+        """Fit the frame into an input buffer and, where the backend can, start the inference."""
+
+    @abstractmethod
+    def _result(self) -> tuple[UInt8, dict[str, int]]:
+        """The oldest submitted frame's mask (owned by the caller), and its times after fitting."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Free what the backend holds."""
+
+    def submit(self, frame: UInt8) -> None:
+        """Hand over a frame, uint8 [h, w, 3] of any size; it may be reused once this returns.
+
+        Raises FrameError for another shape or dtype, UsageError when `capacity` frames wait already.
+        """
+        check_frame(frame)
+        with self._lock:
+            self._require_room(self.capacity)
+            self._start(frame)
+
+    def result(self) -> Result:
+        """Wait for the oldest submitted frame. Raises UsageError when none is waiting."""
+        with self._lock:
+            if not self._waiting:
+                raise UsageError("no frame is waiting: submit one first")
+            return self._finish()
+
+    def run(self, frame: UInt8) -> Result:
+        """submit() and result() in one; safe from any thread."""
+        check_frame(frame)
+        with self._lock:
+            self._require_room(1)
+            self._start(frame)
+            return self._finish()
+
+    def close(self) -> None:
+        """Free the model; a later call of run() or submit() raises UsageError."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._waiting.clear()
+                self._close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _require_room(self, room: int) -> None:
+        if self._closed:
+            raise UsageError("the session is closed: open it again")
+        if len(self._waiting) >= room:
+            raise UsageError(f"{len(self._waiting)} submitted frames wait already: take their results first")
+
+    def _start(self, frame: UInt8) -> None:
+        size = (frame.shape[0], frame.shape[1])
+        if self._fitting is None or self._fitting.frame_size != size:
+            self._fitting = Fitting.of(size, self.spec)
+        begin = time.perf_counter_ns()
+        self._submit(frame, self._fitting)
+        self._waiting.append((self._fitting, time.perf_counter_ns() - begin))
+
+    def _finish(self) -> Result:
+        fitting, fit_ns = self._waiting.popleft()
+        mask, times = self._result()
+        return Result(mask, {"fit": fit_ns, **times}, fitting)
