@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgeunet.errors import UsageError
+from edgeunet.spec import ModelSpec
 
 Upsampling = Literal["transpose", "nearest"]
 
@@ -123,3 +124,41 @@ class UNet(nn.Module):
         for up in self.up:
             x = up(x, skips.pop())
         return self.out(x)  # type: ignore[no-any-return]
+
+
+class Segmenter(nn.Module):
+    """The network with its normalisation: uint8 frames [N, H, W, 3] BGR → logits [N, spec.logits, H, W].
+
+    What training and evaluation run. The exported model file is the same computation.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: UNet, spec: ModelSpec) -> None:
+        super().__init__()
+        if net.config.classes != spec.logits:
+            raise UsageError(
+                f"{len(spec.classes)} classes need {spec.logits} output channel(s), "
+                f"the network has {net.config.classes}"
+            )
+        self.net = net
+        self.spec = spec
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        # The permutation of a contiguous NHWC batch is channels-last already: nothing is copied.
+        x = (frames.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        return self.net(x)  # type: ignore[no-any-return]
+
+    def masks(self, frames: Tensor) -> Tensor:
+        """uint8 frames [N, H, W, 3] → uint8 class indices [N, H, W]."""
+        return mask_from_logits(self(frames))
+
+
+def mask_from_logits(logits: Tensor) -> Tensor:
+    """[N, C, H, W] → uint8 [N, H, W]: the largest logit's class, or with one logit whether it is positive."""
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).to(torch.uint8)
+    return logits.argmax(dim=1).to(torch.uint8)

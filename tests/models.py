@@ -1,0 +1,51 @@
+"""Model files for tests, with a known answer and no training: the class of a pixel follows from its colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeunet.frames import UInt8
+from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
+
+COLORS = {"road": (255, 0, 0), "car": (0, 255, 0), "sky": (0, 0, 255)}
+
+
+def toy_spec(size: tuple[int, int] = (32, 48)) -> ModelSpec:
+    """Three classes: a pixel belongs to road, car or sky as its blue, green or red (BGR) is the largest."""
+    return ModelSpec(tuple(ClassInfo(n, c) for n, c in COLORS.items()), size)
+
+
+def toy_mask(frame: UInt8) -> UInt8:
+    """What the toy model answers for a frame at its own input size."""
+    return np.asarray(frame.argmax(axis=2), dtype=np.uint8)
+
+
+def write_toy_model(path: Path, spec: ModelSpec | None = None, *, with_spec: bool = True) -> Path:
+    """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out)."""
+    spec = spec or toy_spec()
+    height, width = spec.input_size
+    nodes = [
+        helper.make_node("Cast", ["frame"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["chw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["chw", "weight"], ["logits"]),
+        helper.make_node("ArgMax", ["logits"], ["index"], axis=1, keepdims=0),
+        helper.make_node("Cast", ["index"], ["index_float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["index_float"], ["mask"], to=TensorProto.UINT8),
+    ]
+    weight = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [1, height, width, 3])],
+        [helper.make_tensor_value_info("mask", TensorProto.UINT8, [1, height, width])],
+        [numpy_helper.from_array(weight, "weight")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if with_spec:
+        helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+    onnx.save(model, path)
+    return path
