@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from edgeunet.frames import UInt8
 from edgeunet.spec import IGNORE, ClassInfo
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+Pair = tuple[Path, Path]
+_MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
+_AT_ONCE = 64  # frames decoded between two looks at the memory
 _LISTED = 20  # problems named one by one; of the rest only the number
 
 
@@ -99,8 +103,8 @@ class DatasetFolder:
             raise DatasetError(f"{folder} has no images (.jpg, .png); splits of this dataset: {have}")
         return paths
 
-    def load(self, split: str) -> list[Sample]:
-        """Every frame of a split with its mask, decoded and checked.
+    def load(self, split: str) -> Split:
+        """Every frame of a split with its mask, decoded once and checked.
 
         Raises DatasetError that lists all problems at once: files without a partner, images that
         cannot be read, sizes that differ, mask values that classes.json does not have.
@@ -112,14 +116,13 @@ class DatasetFolder:
         problems += [f"masks/{split}/{m.name}: no image of that name" for s, m in masks.items() if s not in set(stems)]
         problems += [f"images/{split}/{s}: two images of that name" for s in sorted(_repeated(stems))]
         pairs = [(p, masks[p.stem]) for p in images if p.stem in masks]
-        with ThreadPoolExecutor() as pool:
-            loaded = list(pool.map(self._read, pairs))
-        problems += [problem for problem in loaded if isinstance(problem, str)]
+        loaded = Split(self.read, pairs)
+        problems += loaded.problems
         if problems:
             shown = "".join(f"\n  {p}" for p in problems[:_LISTED])
             more = f"\n  and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
             raise DatasetError(f"{self.path} has {len(problems)} problem(s), mend or remove these files:{shown}{more}")
-        return [sample for sample in loaded if isinstance(sample, Sample)]
+        return loaded
 
     def sha256(self, split: str) -> str:
         """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
@@ -130,7 +133,8 @@ class DatasetFolder:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
-    def _read(self, pair: tuple[Path, Path]) -> Sample | str:
+    def read(self, pair: Pair) -> Sample | str:
+        """Decode an image and its mask, or say what is wrong with them."""
         image_path, mask_path = pair
         where = image_path.relative_to(self.path).as_posix()
         frame = read_image(image_path)
@@ -155,6 +159,42 @@ class DatasetFolder:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
         return Sample(image_path.stem, frame, table[mask])
+
+
+class Split(Sequence[Sample]):
+    """The samples of one split: kept in memory as far as _MEMORY allows, read again from disk beyond that."""
+
+    def __init__(self, read: Callable[[Pair], Sample | str], pairs: Sequence[Pair]) -> None:
+        self._read = read
+        self._pairs = pairs
+        self._kept: dict[int, Sample] = {}
+        self.problems: list[str] = []
+        room = _MEMORY
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(pairs), _AT_ONCE):
+                for index, sample in enumerate(pool.map(read, pairs[start : start + _AT_ONCE]), start):
+                    if isinstance(sample, str):
+                        self.problems.append(sample)
+                    elif (room := room - sample.frame.nbytes - sample.mask.nbytes) >= 0:
+                        self._kept[index] = sample
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        sample = self._kept.get(index) or self._read(self._pairs[index])
+        if isinstance(sample, str):
+            raise DatasetError(f"{sample}; the file has changed since it was checked")
+        return sample
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:

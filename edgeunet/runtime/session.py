@@ -91,6 +91,11 @@ class Session(ABC):
             self._start(frame)
             return self._finish()
 
+    def segment(self, frame: UInt8) -> UInt8:
+        """The mask at the frame's own size: uint8 [h, w, 3] → uint8 [h, w] class indices."""
+        result = self.run(frame)
+        return result.fitting.unfit_mask(result.mask)
+
     def close(self) -> None:
         """Free the model; a later call of run() or submit() raises UsageError."""
         with self._lock:

@@ -1,0 +1,112 @@
+"""Augmentation: one affine warp of frame and mask together, then the frame's colours.
+
+Fitting, scale, rotation, flip and crop are composed into one matrix, so that a pixel is
+interpolated once; a mask is never interpolated, only sampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.data.folder import Sample
+from edgeunet.errors import UsageError
+from edgeunet.frames import PADDING, Fitting, UInt8
+from edgeunet.spec import IGNORE
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a crop may differ from the frame.
+
+    flip: probability of a mirrored crop.
+    scale: smallest and largest size relative to the fitted frame.
+    aspect: largest factor by which width and height scale differently.
+    rotation_deg: largest turn either way.
+    color: strength of changes of brightness, contrast, gamma, saturation and hue; 0 leaves colours alone.
+    """
+
+    flip: float = 0.5
+    scale: tuple[float, float] = (0.75, 1.75)
+    aspect: float = 1.2
+    rotation_deg: float = 6.0
+    color: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flip <= 1:
+            raise UsageError(f"flip is a probability from 0 to 1, got {self.flip}")
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise UsageError(f"scale is (smallest, largest), both positive, got {self.scale}")
+        if self.aspect < 1 or self.rotation_deg < 0 or self.color < 0:
+            raise UsageError("aspect is at least 1, rotation_deg and color at least 0")
+
+
+NO_AUGMENTATION = Augmentation(flip=0.0, scale=(1.0, 1.0), aspect=1.0, rotation_deg=0.0, color=0.0)
+
+
+def crop(
+    sample: Sample, fitting: Fitting, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+) -> tuple[UInt8, UInt8]:
+    """One augmented crop: frame uint8 [H, W, 3] and mask uint8 [H, W] of `size` (H, W).
+
+    Pixels from outside the frame have the letterbox grey, and IGNORE in the mask.
+    """
+    frame, mask = sample.frame, sample.mask
+    scale = float(np.exp(rng.uniform(*np.log(how.scale))))
+    stretch = float(how.aspect ** rng.uniform(-0.5, 0.5))
+    matrix = _warp(fitting, size, (scale * stretch, scale / stretch), how, rng)
+    while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average first
+        frame = np.asarray(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        factors = mask.shape[1] / frame.shape[1], mask.shape[0] / frame.shape[0]
+        mask = np.asarray(cv2.resize(mask, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        matrix = matrix @ np.diag([*factors, 1.0])
+    # warpAffine puts pixel centres at whole numbers, the matrix at halves.
+    affine = (_shift(-0.5, -0.5) @ matrix @ _shift(0.5, 0.5))[:2]
+    shape = (size[1], size[0])
+    padding = (PADDING, PADDING, PADDING)
+    warped = cv2.warpAffine(frame, affine, shape, flags=cv2.INTER_LINEAR, borderValue=padding)
+    labels = cv2.warpAffine(mask, affine, shape, flags=cv2.INTER_NEAREST, borderValue=(IGNORE,))
+    return recolor(np.asarray(warped, np.uint8), how.color, rng), np.asarray(labels, np.uint8)
+
+
+def recolor(frame: UInt8, strength: float, rng: np.random.Generator) -> UInt8:
+    """Change saturation, then brightness, contrast, gamma and the balance of the channels, by one table each."""
+    if strength == 0:
+        return frame
+    gamma = float(np.exp(strength * rng.uniform(-0.5, 0.5)))
+    contrast = float(np.exp(strength * rng.uniform(-0.3, 0.3)))
+    brightness = strength * rng.uniform(-0.15, 0.15)
+    balance = np.exp(strength * rng.uniform(-0.12, 0.12, 3))
+    saturation = float(np.clip(1 + strength * rng.uniform(-0.6, 0.4), 0, 2))
+    grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    mixed = cv2.addWeighted(frame, saturation, grey, 1 - saturation, 0)
+    level = np.linspace(0, 1, 256)[:, None] ** gamma * balance
+    table = np.clip(255 * ((level - 0.5) * contrast + 0.5 + brightness), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(mixed, table.reshape(1, 256, 3)), dtype=np.uint8)
+
+
+def _warp(
+    fitting: Fitting, size: tuple[int, int], scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
+) -> Matrix:
+    """From a frame's coordinates to the crop's: fitted, turned, scaled and flipped about the middle, moved."""
+    rows, columns = fitting.input_size
+    frame_rows, frame_columns = fitting.frame_size
+    fit = _shift(fitting.left, fitting.top) @ np.diag([fitting.width / frame_columns, fitting.height / frame_rows, 1.0])
+    angle = np.deg2rad(rng.uniform(-how.rotation_deg, how.rotation_deg))
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    mirror = -1.0 if rng.random() < how.flip else 1.0
+    grow = np.diag([mirror * scale[0], scale[1], 1.0])
+    # Where the scaled frame is larger than the crop the crop lies anywhere in it, else the frame anywhere in the crop.
+    spare = (scale[0] * columns - size[1], scale[1] * rows - size[0])
+    move = [rng.uniform(-0.5, 0.5) * s for s in spare]
+    middle = _shift(size[1] / 2 + move[0], size[0] / 2 + move[1])
+    return np.asarray(middle @ grow @ turn @ _shift(-columns / 2, -rows / 2) @ fit, dtype=np.float64)
+
+
+def _shift(x: float, y: float) -> Matrix:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])

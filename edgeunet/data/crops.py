@@ -1,0 +1,47 @@
+"""The stream of training crops: number k is always the same crop, whoever asks and in which process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from edgeunet.data.augment import Augmentation, crop
+from edgeunet.data.folder import Sample
+from edgeunet.frames import Fitting
+from edgeunet.spec import ModelSpec
+
+
+class Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Crop k: frame uint8 [H, W, 3] BGR and mask uint8 [H, W].
+
+    The samples are gone through in a new order each epoch. Order and augmentation follow from
+    (seed, k) alone, so neither the number of workers nor an interruption changes what is learnt.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        spec: ModelSpec,
+        size: tuple[int, int],
+        how: Augmentation,
+        *,
+        count: int,
+        seed: int,
+    ) -> None:
+        self.samples, self.spec, self.size, self.how = samples, spec, size, how
+        self.count, self.seed = count, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
+        epoch, position = divmod(k, len(self.samples))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.samples))
+        sample = self.samples[int(order[position])]
+        fitting = Fitting.of((sample.frame.shape[0], sample.frame.shape[1]), self.spec)
+        frame, mask = crop(sample, fitting, self.size, self.how, np.random.default_rng((self.seed, 1, k)))
+        return torch.from_numpy(frame), torch.from_numpy(mask)

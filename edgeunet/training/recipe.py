@@ -1,0 +1,79 @@
+"""Recipes: how a network is trained, as named values in code."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgeunet.data.augment import Augmentation
+from edgeunet.errors import UsageError
+from edgeunet.training.losses import LossName
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["cosine", "onecycle"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what is learnt, besides the data and the network.
+
+    The run lasts `epochs` passes over the data, and at least `min_steps` steps of `batch` crops: a
+    handful of frames needs more passes than a thousand.
+    crop: (height, width) of a training crop as a share of the input size.
+    ema: decay of the moving average of the weights, which is what is evaluated and kept.
+    """
+
+    epochs: int
+    min_steps: int
+    batch: int = 8
+    crop: float = 1.0
+    optimizer: Optimizer = "adamw"
+    lr: float = 4e-3
+    weight_decay: float = 1e-2
+    schedule: Schedule = "onecycle"
+    warmup: float = 0.1  # share of the steps
+    loss: LossName = "ce+dice"
+    balance: bool = True  # weigh rare classes up
+    ema: float = 0.99
+    evaluations: int = 20  # during the run
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "min_steps", "seed"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.epochs == 0 and self.min_steps == 0:
+            raise UsageError("nothing to train: give epochs or steps above 0")
+        if self.batch < 1 or self.evaluations < 1:
+            raise UsageError("batch and evaluations are at least 1")
+        if not self.lr > 0:
+            raise UsageError(f"the learning rate is above 0, got {self.lr}")
+        if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 < self.crop <= 1):
+            raise UsageError("ema and warmup are shares from 0 to 1, crop a share above 0")
+
+    def steps(self, samples: int) -> int:
+        """Optimiser steps of the whole run on a dataset of that many samples."""
+        return max(self.min_steps, math.ceil(self.epochs * samples / self.batch))
+
+    def lr_at(self, step: int, steps: int) -> float:
+        """Learning rate of one step.
+
+        cosine: linear warm-up, then half a cosine down to zero (Loshchilov and Hutter,
+        arXiv:1608.03983). onecycle: cosine up from lr/25, then cosine down to lr/10⁴ (Smith and
+        Topin, arXiv:1708.07120).
+        """
+        warm = max(1, round(self.warmup * steps))
+        down = 0.5 * (1 + math.cos(math.pi * max(0, step - warm) / max(1, steps - warm)))
+        if self.schedule == "cosine":
+            return self.lr * (min(1.0, (step + 1) / warm) if step < warm else down)
+        if step < warm:
+            return self.lr * (0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * step / warm)))
+        return self.lr * (1e-4 + (1 - 1e-4) * down)
+
+
+RECIPES: dict[str, Recipe] = {
+    "quick": Recipe(epochs=10, min_steps=300, evaluations=6),
+    "standard": Recipe(epochs=70, min_steps=2000),
+}
