@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from edgeunet.errors import EdgeUNetError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
@@ -31,32 +31,59 @@ def stderr() -> Console:
 
 def progress() -> Progress:
     """A progress bar on stderr: what is done, how far, time left. Plain where stderr is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Note(ProgressColumn):
+        """What the task says of itself, where it says something."""
+
+        def render(self, task: Task) -> Text:
+            return Text(str(task.fields.get("note", "")))
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}"),
+        Note(),
         console=stderr(),
     )
 
 
-def run(command: Callable[[], object]) -> int:
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a small table on stdout; figures, in every column but the first, stand to the right."""
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(header))
+    for index, name in enumerate(header):
+        grid.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        grid.add_row(*row)
+    stdout().print(grid)
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines on stdout, with rich's markup for colours."""
+    out = stdout()
+    for text in texts:
+        out.print(text)
+
+
+def run(command: Callable[[], object], *, debug: bool = False) -> int:
     """Run a command and give its exit code; an error the user can act on becomes one line on stderr.
 
-    `--debug` anywhere on the command line lets the traceback through.
+    debug: let the traceback through instead.
     """
     try:
         command()
     except EdgeUNetError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         _line(str(error))
         return error.exit_code
     except OSError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         _line(f"{error.filename or 'system'}: {(error.strerror or str(error)).lower()}")
         return 1

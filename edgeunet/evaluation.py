@@ -7,11 +7,15 @@ left out, at the resolution of the labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from edgeunet.data.folder import Sample
+from edgeunet import console
+from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.files import sha256
 from edgeunet.frames import UInt8
 from edgeunet.metrics import Confusion, Scores
+from edgeunet.spec import ModelSpec
 
 SCHEMA = "edgeunet.scores/1"
 
@@ -24,7 +28,36 @@ def evaluate(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], class
     return confusion.scores()
 
 
-def scores_json(scores: Scores, names: tuple[str, ...], **origin: str | int) -> dict[str, Any]:
-    """The scores as `edgeunet evaluate --json` prints them; `origin` says which model and data they belong to."""
-    iou = {name: None if value != value else value for name, value in zip(names, scores.iou, strict=True)}
-    return {"schema": SCHEMA, **origin, "miou": scores.miou, "accuracy": scores.accuracy, "iou": iou}
+class Segmenter(Protocol):
+    """Whatever turns frames into masks: a session, or a checkpoint in PyTorch."""
+
+    spec: ModelSpec
+
+    def segment(self, frame: UInt8) -> UInt8: ...
+
+
+def score_model(segmenter: Segmenter, model: Path, data: Path, split: str) -> dict[str, Any]:
+    """Score a model on a split and give what `edgeunet evaluate --json` prints.
+
+    Raises DatasetError, or MismatchError if the dataset has other classes than the model.
+    """
+    spec = segmenter.spec
+    dataset = DatasetFolder.open(data)
+    spec.require_classes(dataset.names, model=str(model), dataset=str(data))
+    samples = dataset.load(split)
+    with console.progress() as bar:
+        scores = evaluate(segmenter.segment, bar.track(samples, description="evaluating"), len(spec.classes))
+    iou = zip(spec.names, scores.iou, strict=True)
+    return {
+        "schema": SCHEMA,
+        "model": model.name,
+        "model_sha256": sha256(model),
+        "precision": spec.provenance.precision,
+        "dataset": str(data),
+        "dataset_sha256": dataset.sha256(split),
+        "split": split,
+        "frames": len(samples),
+        "miou": scores.miou,
+        "accuracy": scores.accuracy,
+        "iou": {name: None if value != value else value for name, value in iou},  # NaN is not JSON
+    }

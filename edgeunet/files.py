@@ -24,8 +24,7 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
     disk, a folder without write permission).
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise OutputError(f"{path} exists already: give --force to replace it, or another name")
+    require_free(path, force=force)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +41,12 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def require_free(path: str | Path, *, force: bool) -> None:
+    """Raise OutputError if `path` exists and `force` is false: for asking before long work."""
+    if Path(path).exists() and not force:
+        raise OutputError(f"{path} exists already: give --force to replace it, or another name")
 
 
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}

@@ -45,18 +45,22 @@ class UNetConfig:
             raise UsageError(f"up must be 'transpose' or 'nearest', got {self.up!r}")
 
 
-PRESETS: dict[str, tuple[int, ...]] = {
-    "nano": (8, 16, 32, 64),
-    "small": (16, 32, 64, 128),
-    "base": (32, 64, 128, 256),
+PRESETS: dict[str, tuple[tuple[int, ...], Upsampling]] = {
+    # Compact: multiples of 8 channels, and nearest upsampling, which INT8 and DLA handle best.
+    "nano": ((8, 16, 32, 64), "nearest"),
+    "small": ((16, 32, 64, 128), "nearest"),
+    "base": ((32, 64, 128, 256), "nearest"),
+    # The network of the paper's usual code, 31 million parameters.
+    "classic": ((64, 128, 256, 512), "transpose"),
 }
 
 
 def preset(name: str, classes: int) -> UNetConfig:
-    """The named compact network: multiples of 8 channels, and nearest upsampling, which INT8 and DLA handle best."""
+    """The named network with that many output channels; raises UsageError for an unknown name."""
     if name not in PRESETS:
         raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}")
-    return UNetConfig(classes=classes, features=PRESETS[name], up="nearest")
+    features, up = PRESETS[name]
+    return UNetConfig(classes=classes, features=features, up=up)
 
 
 class DoubleConv(nn.Sequential):

@@ -1,4 +1,7 @@
-"""The machine: what a latency depends on besides the model."""
+"""The machine: what a latency depends on besides the model.
+
+`root` is where the system's files are looked up; "/" but in tests.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,46 @@ import os
 import platform
 from pathlib import Path
 
+ROOT = Path("/")
 
-def physical_cores() -> int:
+
+def usable_cpus() -> set[int]:
+    """Numbers of the CPUs this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def physical_cores(root: Path = ROOT) -> int:
     """Cores this process may use, counting the threads of one core once. At least 1."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     siblings = set()
-    for cpu in allowed:
-        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    for cpu in usable_cpus():
+        topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
         siblings.add(topology.read_text() if topology.exists() else str(cpu))
     return max(1, len(siblings))
 
 
-def cpu_model() -> str:
+def cpu_model(root: Path = ROOT) -> str:
     """The processor's name, as the system gives it."""
+    return field_of(root / "proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+
+
+def text_of(path: Path) -> str:
+    """A system file's text without padding (device-tree strings end in a zero byte); "" if it cannot be read."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        return path.read_text(errors="replace").strip(" \t\n\0")
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return ""
 
 
-def cpu_flags() -> frozenset[str]:
+def field_of(path: Path, name: str, separator: str = ":") -> str:
+    """The value of the first line "name: value" of a system file; "" if there is none."""
+    for line in text_of(path).splitlines():
+        key, _, value = line.partition(separator)
+        if key.strip() == name:
+            return value.strip(' \t"')
+    return ""
+
+
+def cpu_flags(root: Path = ROOT) -> frozenset[str]:
     """Instruction sets of the processor, as Linux lists them; empty elsewhere."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):  # x86, Arm
-                return frozenset(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return frozenset()
+    cpuinfo = root / "proc/cpuinfo"
+    return frozenset((field_of(cpuinfo, "flags") or field_of(cpuinfo, "Features")).split())  # x86, Arm

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeunet.files import replacing
 
+LOG = "log.csv"
 Row = dict[str, float]
 
 
@@ -17,7 +18,7 @@ class RunLog:
     def __init__(self, folder: Path, rows: list[Row]) -> None:
         """rows: what an interrupted run had written up to its checkpoint."""
         self.rows = rows
-        self._path = folder / "log.csv"
+        self._path = folder / LOG
         self._board = _tensorboard(folder)
 
     def add(self, row: Row) -> None:

@@ -26,7 +26,7 @@ from edgeunet.model import Segmenter, UNet, UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import read_checkpoint, save_checkpoint
 from edgeunet.training.ema import MovingAverage
-from edgeunet.training.log import RunLog
+from edgeunet.training.log import LOG, RunLog
 from edgeunet.training.losses import class_weights, make_loss
 from edgeunet.training.precision import bf16_pays
 from edgeunet.training.recipe import Recipe
@@ -113,7 +113,9 @@ class _Run:
         self.losses: list[float] = []
         rows = self._restore() if job.resume else []
         if not job.resume:
-            _clear(job.folder, force=job.force)
+            require_free(job.folder, force=job.force)
+            for path in _outputs(job.folder):
+                path.unlink()
         self.log = RunLog(job.folder, rows)
 
     def batches(self, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -232,12 +234,14 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)
 
 
-def _clear(folder: Path, *, force: bool) -> None:
-    old = [folder / name for name in (BEST, LAST, "log.csv") if (folder / name).exists()]
-    if old and not force:
+def require_free(folder: Path, *, force: bool) -> None:
+    """Raise OutputError if a run is in the folder already and `force` is false."""
+    if _outputs(folder) and not force:
         raise OutputError(f"{folder} holds a run already: --resume goes on with it, --force starts again")
-    for path in old:
-        path.unlink()
+
+
+def _outputs(folder: Path) -> list[Path]:
+    return [folder / name for name in (BEST, LAST, LOG) if (folder / name).exists()]
 
 
 @contextmanager

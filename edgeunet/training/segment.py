@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import torch
 
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.model import Segmenter, UNet
 from edgeunet.spec import ModelSpec
+from edgeunet.training.checkpoint import load_model
 
 
 class TorchSegmenter:
@@ -24,3 +29,9 @@ class TorchSegmenter:
         batch = torch.from_numpy(fitting.fit(frame)).unsqueeze(0).to(self._device)
         mask: UInt8 = self._model.masks(batch)[0].cpu().numpy()
         return fitting.unfit_mask(mask)
+
+
+@contextmanager
+def open_checkpoint(path: str | Path) -> Iterator[TorchSegmenter]:
+    """A checkpoint's network, used as a session is; raises ModelFileError if the file is not one."""
+    yield TorchSegmenter(*load_model(path))

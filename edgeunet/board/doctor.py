@@ -1,0 +1,90 @@
+"""The doctor: each part that a command may need, whether it is there, and the command that installs it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgeunet.board.machine import cpu_flags, cpu_model, physical_cores
+
+State = Literal["ok", "warning", "wrong"]
+_COLORS = {"ok": "green", "warning": "yellow", "wrong": "red"}
+_OPTIONAL = {
+    "onnxruntime": ("runs .onnx files", "pip install onnxruntime"),
+    "torch": ("trains", "pip install torch --index-url https://download.pytorch.org/whl/cpu (without CUDA)"),
+    "onnx": ("exports", "pip install 'edgeunet[export]'"),
+    "av": ("records video", "pip install av"),
+    "scipy": ("compares latencies", "pip install 'edgeunet[bench]'"),
+    "tensorrt": ("runs engines on an NVIDIA GPU", "on a Jetson: apt install python3-libnvinfer"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor. wrong: nothing works without it; warning: something does not."""
+
+    state: State
+    part: str
+    found: str
+    remedy: str = ""
+
+    @property
+    def color(self) -> str:
+        return _COLORS[self.state]
+
+
+def examine() -> list[Finding]:
+    """Look at everything; never raises."""
+    return [_python(), _cpu(), _opencv(), *(_module(n, *about) for n, about in _OPTIONAL.items()), _disk()]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if (3, 10) <= sys.version_info < (3, 13):
+        return Finding("ok", "Python", version)
+    return Finding("wrong", "Python", version, "use 3.10, 3.11 or 3.12")
+
+
+def _cpu() -> Finding:
+    found = f"{cpu_model()}, {physical_cores()} core(s)"
+    fast = sorted(cpu_flags() & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
+    if fast:
+        return Finding("ok", "CPU", f"{found}, INT8 instructions: {', '.join(fast)}")
+    return Finding(
+        "warning", "CPU", f"{found}, no INT8 instructions", "INT8 may not pay here: `edgeunet bench compare`"
+    )
+
+
+def _opencv() -> Finding:
+    try:
+        import cv2
+    except ImportError as error:
+        if "libGL" in str(error):
+            return Finding(
+                "wrong", "OpenCV", "cannot load libGL", "apt install libgl1, or pip install opencv-python-headless"
+            )
+        remedy = "pip install opencv-python; on a Jetson: apt install python3-opencv"
+        return Finding("wrong", "OpenCV", "missing", remedy)
+    gstreamer = any("GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines())
+    if gstreamer:
+        return Finding("ok", "OpenCV", f"{cv2.__version__} with GStreamer")
+    return Finding("ok", "OpenCV", f"{cv2.__version__} without GStreamer (CSI cameras need it)")
+
+
+def _module(name: str, what: str, remedy: str) -> Finding:
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        return Finding("warning", name, f"missing ({what})", remedy)
+    return Finding("ok", name, str(getattr(module, "__version__", "present")))
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    if free < 1:
+        return Finding("warning", "disk", f"{free:.2f} GiB free here", "free some space")
+    return Finding("ok", "disk", f"{free:.0f} GiB free here")

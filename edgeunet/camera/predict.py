@@ -1,0 +1,65 @@
+"""Masks and overlays of single images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from edgeunet import console
+from edgeunet.camera.overlay import Overlay
+from edgeunet.data.folder import IMAGE_SUFFIXES, read_image
+from edgeunet.errors import SourceError, UsageError
+from edgeunet.files import replacing, require_free
+from edgeunet.frames import UInt8
+from edgeunet.runtime.session import Session
+
+_OPACITY = 0.45
+
+
+def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, force: bool) -> int:
+    """Write <name>.mask.png (class index at the image's size) and <name>.overlay.jpg of every image into `folder`.
+
+    inputs: image files and folders of them. Gives the number of images. Looks at all inputs and outputs
+    before it writes anything: raises SourceError for what cannot be read, OutputError for what exists.
+    """
+    images = [path for source in inputs for path in _images(source)]
+    if twice := {p.stem for p in images if sum(q.stem == p.stem for q in images) > 1}:
+        raise UsageError(f"several images are named {min(twice)}: their masks would overwrite each other")
+    if unreadable := [path for path in images if not cv2.haveImageReader(str(path))]:
+        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        raise SourceError(f"{unreadable[0]}{more}: not an image ({unreadable[0].stat().st_size} bytes); remove it")
+    targets = [(folder / f"{p.stem}.mask.png", folder / f"{p.stem}.overlay.jpg") for p in images]
+    for pair in targets:
+        for target in pair:
+            require_free(target, force=force)
+    with console.progress() as bar:
+        for path, (mask_path, overlay_path) in bar.track(
+            list(zip(images, targets, strict=True)), description="predicting"
+        ):
+            frame = read_image(path)
+            if frame is None:
+                raise SourceError(f"{path} is damaged: its header is an image's, its content cannot be decoded")
+            result = session.run(frame)
+            _write(mask_path, result.fitting.unfit_mask(result.mask))
+            Overlay(session.spec, (frame.shape[0], frame.shape[1]), _OPACITY).draw(frame, result)
+            _write(overlay_path, frame)
+    return len(images)
+
+
+def _images(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise SourceError(f"{source}: no such image or folder")
+    found = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise SourceError(f"{source} has no images ({', '.join(IMAGE_SUFFIXES)})")
+    return found
+
+
+def _write(path: Path, image: UInt8) -> None:
+    with replacing(path, force=True) as temporary:
+        _, data = cv2.imencode(path.suffix, image)
+        temporary.write_bytes(data.tobytes())

@@ -1,0 +1,236 @@
+"""The command line: parse, call, print. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeunet import console
+from edgeunet.errors import MissingPartError, UsageError
+
+app = typer.Typer(
+    help="Train a compact U-Net, export it, run it behind a camera, and guard its latency.\n\n"
+    "--debug, anywhere, shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="Look at a dataset folder.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx).")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Dataset folder: images/, masks/, classes.json.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv.")],
+    model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
+    recipe: Annotated[str, typer.Option(help="quick or standard.")] = "standard",
+    size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; chosen from the data if not given.")] = "",
+    fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
+    steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Crops in a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle.")] = None,
+    loss: Annotated[str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
+    force: Force = False,
+) -> None:
+    """Train a network on a dataset folder.
+
+    Example: edgeunet train my_frames -o runs/first --model small
+    """
+    from edgeunet.training.command import TrainingOptions, run_training
+
+    options = TrainingOptions(
+        model=model,
+        recipe=recipe,
+        size=_size(size) if size else None,
+        fit=fit,
+        changes={
+            "batch": batch,
+            "lr": lr,
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "loss": loss,
+            "seed": seed,
+            **({} if steps is None else {"epochs": 0, "min_steps": steps}),
+        },
+        workers=workers,
+        resume=resume,
+        force=force,
+    )
+    run_training(data, output, options)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    split: Annotated[str, typer.Option(help="Split to score.")] = "val",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the scores to this JSON file.")] = None,
+    threads: Threads = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Score a model on a labelled split: IoU of each class, mIoU, pixel accuracy."""
+    from edgeunet.evaluation import score_model
+    from edgeunet.files import require_free, write_json
+
+    if output is not None:
+        require_free(output, force=force)
+    with _segmenter(model, threads) as segmenter:
+        value = score_model(segmenter, model, data, split)
+    if output is not None:
+        write_json(output, value, force=force)
+    if as_json:
+        _print_json(value)
+        return
+    rows = [(name, "–" if iou is None else f"{100 * iou:.1f}") for name, iou in value["iou"].items()]
+    rows += [("mIoU", f"{100 * value['miou']:.1f}"), ("pixels right", f"{100 * value['accuracy']:.1f}")]
+    console.table(f"{model} ({value['precision']}) on {value['frames']} {split} frames", ("class", "IoU %"), rows)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file (.onnx).")],
+    inputs: Annotated[list[Path], typer.Argument(help="Images and folders of images.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <name>.mask.png and <name>.overlay.jpg.")],
+    threads: Threads = None,
+    force: Force = False,
+) -> None:
+    """Write the mask and an overlay of each image.
+
+    Example: edgeunet predict model.onnx photos/ -o masks/
+    """
+    from edgeunet.camera.predict import predict_images
+    from edgeunet.runtime import open_session
+
+    with open_session(model, threads=threads) as session:
+        count = predict_images(session, inputs, output, force=force)
+    console.stdout().print(f"{count} image(s) → {output}")
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="A preset (nano, small, base, classic), a checkpoint or a .onnx file.")],
+    size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; the model's own if not given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
+    from edgeunet.information import describe
+
+    facts = describe(model, _size(size) if size else None)
+    if as_json:
+        _print_json(facts)
+    else:
+        console.table(model, ("", ""), [(key, str(value)) for key, value in facts.items()])
+
+
+@app.command()
+def camera(
+    model: Annotated[Path, typer.Argument(help="A model file (.onnx).")],
+    source: Annotated[str, typer.Option(help="A video file, a camera (0, /dev/video0), rtsp:// or http://.")],
+    record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,
+    max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames.")] = None,
+    threads: Threads = None,
+    force: Force = False,
+) -> None:
+    """Segment a camera or a video: every frame of a file, only the newest of a live source.
+
+    Example: edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
+    """
+    from edgeunet.camera import CameraOptions, run_camera
+    from edgeunet.runtime import open_session
+
+    options = CameraOptions(source=source, record=record, force=force, max_frames=max_frames, show=show)
+    with open_session(model, threads=threads) as session:
+        run_camera(session, options)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at this machine: what is there, what is missing, and the command that installs it."""
+    from edgeunet.board.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([vars(f) for f in findings])
+    else:
+        console.lines(
+            f"[{f.color}]{f.state:<8}[/] {f.part}: {f.found}" + (f"; {f.remedy}" if f.remedy else "") for f in findings
+        )
+    if any(f.state == "wrong" for f in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command()
+def stats(data: Annotated[Path, typer.Argument(help="Dataset folder.")], as_json: Json = False) -> None:
+    """Check every file of a dataset folder and count: frames, sizes, share of each class."""
+    from edgeunet.data.statistics import statistics
+
+    value = statistics(data)
+    if as_json:
+        _print_json(value)
+        return
+    for split, facts in value["splits"].items():
+        rows = [(name, f"{100 * share:.2f}") for name, share in facts["classes"].items()]
+        title = f"{split}: {facts['frames']} frames, {', '.join(facts['sizes'])}"
+        console.table(title, ("class", "pixels %"), [*rows, ("ignored", f"{100 * facts['ignored']:.2f}")])
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdigit() and width.isdigit()):
+        raise UsageError(f"a size is HEIGHTxWIDTH such as 256x320, got {text!r}")
+    return int(height), int(width)
+
+
+def _segmenter(model: Path, threads: int | None) -> Any:
+    """What segments frames, in a `with`: a checkpoint in PyTorch, anything else in a session."""
+    if model.suffix == ".pt":
+        from edgeunet.training.segment import open_checkpoint
+
+        return open_checkpoint(model)
+    from edgeunet.runtime import open_session
+
+    return open_session(model, threads=threads)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def _add_checkout_commands() -> None:
+    """Mount `export` and `bench`, which live in the checkout; without one they say so in a line."""
+    for entry in sorted(entry_points(group="edgeunet.commands"), key=lambda e: e.name, reverse=True):
+        try:
+            app.add_typer(entry.load(), name=entry.name)
+        except ModuleNotFoundError:
+            app.command(entry.name, hidden=True, context_settings={"ignore_unknown_options": True})(_needs_checkout)
+
+
+def _needs_checkout(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    raise MissingPartError("this command", "it", "git clone the edgeunet repository and `pip install -e .` there")
+
+
+def main() -> None:
+    """The `edgeunet` command."""
+    _add_checkout_commands()
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    sys.exit(console.run(lambda: app(arguments), debug="--debug" in sys.argv))

@@ -1,0 +1,121 @@
+"""What `edgeunet train` does: check the data, choose what was not said, train, and show it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.progress import Progress
+
+from edgeunet import __version__, console
+from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.errors import DatasetError, UsageError
+from edgeunet.metrics import Scores
+from edgeunet.model import preset
+from edgeunet.spec import ModelSpec, Provenance
+from edgeunet.training.loop import Job, require_free, train
+from edgeunet.training.recipe import RECIPES, Recipe
+
+_PIXELS = 256 * 320  # of an input size that was not given
+_CHOICES = {
+    "optimizer": ("sgd", "adam", "adamw"),
+    "schedule": ("cosine", "onecycle"),
+    "loss": ("ce", "dice", "ce+dice"),
+}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The command's options. size: (height, width) or None to choose one.
+
+    changes: fields of the recipe to replace; None keeps the recipe's value.
+    """
+
+    model: str = "small"
+    recipe: str = "standard"
+    size: tuple[int, int] | None = None
+    fit: Any = "letterbox"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    workers: int | None = None
+    resume: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.recipe not in RECIPES:
+            raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
+        if self.resume and self.force:
+            raise UsageError("--resume goes on with a run and --force starts again: give one of them")
+        for name, allowed in _CHOICES.items():
+            if self.changes.get(name) not in (None, *allowed):
+                raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
+
+    def make_recipe(self) -> Recipe:
+        return replace(RECIPES[self.recipe], **{k: v for k, v in self.changes.items() if v is not None})
+
+
+def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
+    """Train on the train split of `data`, choosing by its val split, into `folder`.
+
+    Raises DatasetError, UsageError, OutputError or TrainingError.
+    """
+    recipe = options.make_recipe()
+    if not options.resume:
+        require_free(folder, force=options.force)
+    dataset = DatasetFolder.open(data)
+    for split in ("train", "val"):
+        if split not in dataset.splits():
+            raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
+    samples = dataset.load("train")
+    spec = ModelSpec(
+        dataset.classes,
+        options.size or default_size(samples),
+        fit=options.fit,
+        ignore_index=dataset.ignore_index,
+        provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
+    )
+    config = preset(options.model, spec.logits)
+    workers = options.workers if options.workers is not None else min(4, (os.cpu_count() or 1) // 4)
+    job = Job(
+        samples, dataset.load("val"), config, spec, recipe, folder, options.resume, options.force, workers=workers
+    )
+    out = console.stdout()
+    out.print(
+        f"{options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
+        f"input {spec.input_size[0]}×{spec.input_size[1]}, {recipe.steps(len(job.train))} steps of {recipe.batch}"
+    )
+    with console.progress() as bar:
+        outcome = train(job, _Display(bar, spec.names))
+    if outcome.interrupted:
+        out.print(f"interrupted at step {outcome.step}: the same command with --resume goes on; {outcome.checkpoint}")
+        raise KeyboardInterrupt
+    out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
+
+
+def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
+    """An input size (height, width) of the frames' shape with about 256×320 pixels, multiples of 32, never enlarged."""
+    height = median(s.frame.shape[0] for s in samples)
+    width = median(s.frame.shape[1] for s in samples)
+    scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
+    return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
+
+
+class _Display:
+    """The progress bar, with a line for each evaluation above it."""
+
+    def __init__(self, bar: Progress, names: tuple[str, ...]) -> None:
+        self._bar, self._names = bar, names
+        self._task = bar.add_task("training", total=None, note="")
+        self._rate = 0.0
+
+    def on_step(self, step: int, steps: int, loss: float, images_per_s: float) -> None:
+        self._rate = images_per_s if not self._rate else 0.9 * self._rate + 0.1 * images_per_s
+        note = f"loss {loss:.3f}  {self._rate:.1f} images/s"
+        self._bar.update(self._task, completed=step, total=steps, note=note)
+
+    def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
+        classes = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(self._names, scores.iou, strict=True))
+        self._bar.console.print(f"step {step:5}  mIoU {100 * scores.miou:4.1f}{' *' if best else '  '} {classes}")
