@@ -1,0 +1,129 @@
+"""`edgeunet export`: parse, call, print. Loaded for every `edgeunet --help`, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from export.compare import Comparison
+
+app = typer.Typer(
+    help="Make the files that run: checkpoint → ONNX → INT8, each held against the one before.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+
+
+@app.command()
+def onnx(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")],
+    output: Output,
+    dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch", help="Any number of frames at once.")] = False,
+    logits: Annotated[bool, typer.Option("--logits", help="Add the logits as a second output.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Dataset to compare with PyTorch on; the package's own frames if not given.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
+    force: Force = False,
+) -> None:
+    """Checkpoint → ONNX (fp32), compared with PyTorch on real frames before it is kept.
+
+    Example: edgeunet export onnx runs/first/best.pt -o model.onnx
+    """
+    _require("onnx", "torch", "onnxruntime")
+    from edgeunet.console import stdout
+    from export.exporter import ExportOptions, export_onnx
+
+    spec, parity = export_onnx(
+        checkpoint, output, ExportOptions(dynamic_batch, logits), data=data, split=split, force=force
+    )
+    height, width = spec.input_size
+    out = stdout()
+    out.print(f"{output}: {len(spec.classes)} classes, {height}x{width}, fp32, {_size(output)}")
+    out.print(f"  agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames")
+    out.print(f"  largest logit difference {parity.logit_difference:.2g}")
+
+
+@app.command()
+def int8(
+    model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
+    output: Output,
+    data: Annotated[Path, typer.Option(help="Dataset to calibrate and check on.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
+    check_split: Annotated[str, typer.Option(help="Split to compare FP32 and INT8 on.")] = "val",
+    method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
+    images: Annotated[int, typer.Option(help="Images to calibrate on at most, evenly spread over the split.")] = 500,
+    min_agreement: Annotated[
+        float, typer.Option(help="Keep the file only if this share of the mask's pixels stays the same.")
+    ] = 0.98,
+    force: Force = False,
+) -> None:
+    """ONNX → INT8 ONNX with explicit Q/DQ, as TensorRT wants it; both are scored afterwards.
+
+    Example: edgeunet export int8 model.onnx --data my_frames -o model.int8.onnx
+    """
+    _require("onnx", "onnxruntime")
+    from edgeunet.console import stdout
+    from export.int8 import Int8Options, export_int8
+
+    options = Int8Options(data, split, method, images, check_split, min_agreement)
+    result = export_int8(model, output, options, force=force)
+    out = stdout()
+    out.print(f"{output}: int8, {_size(output)}, {method} ranges from {result.images} images of {split}")
+    out.print(f"  {result.convolutions} convolutions in int8, the first, the last and transposed ones in float")
+    if result.left_float:
+        unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
+        out.print(f"  left in float, no rule for them: {unknown}")
+    _print_comparison(result.comparison, check_split, "fp32", "int8")
+
+
+@app.command()
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A model file.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same classes.")],
+    data: Annotated[Path, typer.Option(help="Dataset whose frames both get.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Split of the dataset; it may be without masks.")] = "val",
+) -> None:
+    """Run two model files on the same frames: how often their masks agree, and the mIoU of each.
+
+    Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames
+    """
+    _require("onnxruntime")
+    from edgeunet.data.folder import DatasetFolder
+    from export.compare import compare
+
+    _print_comparison(compare(a, b, DatasetFolder.open(data), split), split, "A", "B")
+
+
+def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
+    from edgeunet.console import stdout
+
+    out = stdout()
+    out.print(
+        f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
+        f"frames, on {comparison.worst_agreement:.2%} of {comparison.worst_frame}"
+    )
+    if comparison.scores_a and comparison.scores_b:
+        miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
+        out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f} ({miou_b - miou_a:+.2f} points)")
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def _require(*modules: str) -> None:
+    """Raise MissingPartError for the first of these modules that is not installed."""
+    from importlib.util import find_spec
+
+    from edgeunet.errors import MissingPartError
+
+    for module in modules:
+        if find_spec(module) is None:
+            raise MissingPartError(module, "this export", f"pip install {module}")

@@ -1,0 +1,77 @@
+"""Checkpoint → ONNX: fold, translate, write, and keep the file only if it computes what PyTorch does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import edgeunet
+from edgeunet import samples
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.errors import ExportError
+from edgeunet.files import replacing, sha256
+from edgeunet.model import Segmenter
+from edgeunet.spec import ModelSpec
+from edgeunet.training.checkpoint import load_model
+from export.contract import model_from_network
+from export.frames import spread
+from export.modelfile import write_model
+from export.parity import Parity, parity
+
+MIN_AGREEMENT = 0.999
+FRAMES = 32
+"""Frames that PyTorch and the file are compared on, at most; a fault of translation shows on the first."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the file is to be.
+
+    dynamic_batch: any number of frames at once; otherwise exactly one.
+    logits: a second output, float32 [N, C, H, W], for checks and for kernels that do the argmax.
+    """
+
+    dynamic_batch: bool = False
+    logits: bool = False
+
+
+def export_onnx(
+    checkpoint: Path, output: Path, options: ExportOptions, *, data: Path | None, split: str, force: bool
+) -> tuple[ModelSpec, Parity]:
+    """Write `output` and compare it with PyTorch on frames of `data`, or on the package's own frames.
+
+    Raises ModelFileError for a bad checkpoint, MismatchError for a dataset of other classes, OutputError
+    if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
+    pixels; nothing is kept then.
+    """
+    with replacing(output, force=force) as temporary:
+        net, spec = load_model(checkpoint)
+        images = spread(_images(data, split, spec, checkpoint), FRAMES)
+        spec = spec.with_provenance(
+            precision="fp32", checkpoint_sha256=sha256(checkpoint), version=edgeunet.__version__
+        )
+        with_logits = model_from_network(net, spec, dynamic_batch=options.dynamic_batch, logits=True)
+        model = with_logits
+        if not options.logits:
+            model = type(with_logits).FromString(with_logits.SerializeToString())
+            del model.graph.output[1]
+        write_model(model, temporary)
+        result = parity(Segmenter(net, spec).eval(), temporary, with_logits, images)
+        if not math.isfinite(result.logit_difference):
+            raise ExportError(f"{checkpoint} gives logits that are not finite (NaN or infinite): train it again")
+        if result.agreement < MIN_AGREEMENT:
+            raise ExportError(
+                f"the exported model and PyTorch agree on {result.agreement:.3%} of the pixels of {result.frames} "
+                f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): "
+                "nothing was kept; please report it with the checkpoint"
+            )
+    return spec, result
+
+
+def _images(data: Path | None, split: str, spec: ModelSpec, checkpoint: Path) -> list[Path]:
+    if data is None:
+        return DatasetFolder.open(samples.DATASET).image_paths("val")
+    folder = DatasetFolder.open(data)
+    spec.require_classes(folder.names, model=str(checkpoint), dataset=str(data))
+    return folder.image_paths(split)

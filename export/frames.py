@@ -1,0 +1,34 @@
+"""Real frames, one at a time: for checks and for calibration, where masks don't matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgeunet.data.folder import read_image
+from edgeunet.errors import DatasetError
+from edgeunet.frames import Fitting, UInt8
+from edgeunet.spec import ModelSpec
+
+
+def spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of the paths, evenly spread, in order: neighbours in a drive show the same scene."""
+    count = min(count, len(paths))
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def read_frames(paths: Sequence[Path]) -> Iterator[tuple[str, UInt8]]:
+    """Name and frame, uint8 [h, w, 3] BGR, of each image; only one is in memory.
+
+    Raises DatasetError for an image that can't be read.
+    """
+    for path in paths:
+        frame = read_image(path)
+        if frame is None:
+            raise DatasetError(f"{path} cannot be read as an image ({path.stat().st_size} bytes): mend or remove it")
+        yield path.name, frame
+
+
+def fitted(frame: UInt8, spec: ModelSpec) -> UInt8:
+    """uint8 [h, w, 3] → uint8 [1, H, W, 3], what the model file takes."""
+    return Fitting.of((frame.shape[0], frame.shape[1]), spec).fit(frame)[None]

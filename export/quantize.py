@@ -1,0 +1,81 @@
+"""Q/DQ pairs written into a float model: symmetric int8, float32 scales, zero points 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from export.placement import Group, Placement
+
+_TOP = 127  # -128 stays unused: a symmetric range
+_ZERO_POINT = "zero_point"
+
+
+def quantized(model: ModelProto, placement: Placement, clips: Mapping[Group, float]) -> ModelProto:
+    """A copy of a float model with explicit quantisation.
+
+    Activations: per tensor, one scale for each group, Q → DQ after the tensor is computed. Only the nodes
+    of the placement read the dequantised version. Weights: int8 with a scale for each output channel → DQ.
+    Biases stay float32: TensorRT refuses int32 ones.
+    """
+    model = type(model).FromString(model.SerializeToString())
+    graph = model.graph
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    scales = {tensor: f"{group.tensors[0]}.scale" for group in placement.groups for tensor in group.tensors}
+    constants = [numpy_helper.from_array(np.array(0, np.int8), _ZERO_POINT)]
+    for group, limit in clips.items():
+        scale = np.array(limit / _TOP if limit else 1.0, np.float32)  # any scale serves a tensor that is always zero
+        constants.append(numpy_helper.from_array(scale, scales[group.tensors[0]]))
+    nodes: list[NodeProto] = []
+    done: set[str] = set()
+    for node in graph.node:
+        if node.output[0] in placement.convolutions:
+            weight = node.input[1]
+            if weight not in done:
+                done.add(weight)
+                constants.extend(_int8_weight(weight, weights[weight]))
+                parts = [f"{weight}.int8", f"{weight}.scale", f"{weight}.zero_point"]
+                nodes.append(_dequantize(weight, parts, axis=0))
+            node.input[0] = _dequantized(node.input[0])
+            node.input[1] = _dequantized(weight)
+        elif node.output[0] in placement.copies:
+            for index, tensor in enumerate(node.input):
+                if tensor in scales:
+                    node.input[index] = _dequantized(tensor)
+        nodes.append(node)
+        for tensor in node.output:
+            if tensor in scales:
+                nodes += _pair(tensor, scales[tensor])
+    read = {name for node in nodes for name in node.input}
+    constants = [tensor for tensor in (*graph.initializer, *constants) if tensor.name in read]
+    replaced = helper.make_graph(nodes, graph.name, graph.input, graph.output, constants)
+    graph.CopyFrom(replaced)
+    return model
+
+
+def _pair(tensor: str, scale: str) -> Iterator[NodeProto]:
+    yield helper.make_node("QuantizeLinear", [tensor, scale, _ZERO_POINT], [f"{tensor}.int8"], f"{tensor}.quantize")
+    yield _dequantize(tensor, [f"{tensor}.int8", scale, _ZERO_POINT])
+
+
+def _dequantize(name: str, inputs: list[str], **attributes: Any) -> NodeProto:
+    return helper.make_node("DequantizeLinear", inputs, [_dequantized(name)], f"{name}.dequantize", **attributes)
+
+
+def _dequantized(tensor: str) -> str:
+    return f"{tensor}.dequantized"
+
+
+def _int8_weight(name: str, weight: NDArray[np.generic]) -> Iterator[TensorProto]:
+    """Weights (out, in, height, width) float32 as int8, with the scale (out,) float32 of each output channel."""
+    value = weight.astype(np.float32)
+    peak = np.abs(value).max(axis=(1, 2, 3))
+    scale = np.where(peak > 0, peak / _TOP, 1.0).astype(np.float32)
+    rounded = np.clip(np.rint(value / scale[:, None, None, None]), -_TOP, _TOP).astype(np.int8)
+    yield numpy_helper.from_array(rounded, f"{name}.int8")
+    yield numpy_helper.from_array(scale, f"{name}.scale")
+    yield numpy_helper.from_array(np.zeros(len(scale), np.int8), f"{name}.zero_point")

@@ -1,0 +1,60 @@
+"""Small networks with real statistics, and the model files made from them, each made once for all tests here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgeunet import samples
+from edgeunet.model import UNetConfig
+from export.exporter import ExportOptions, export_onnx
+from tests.export.networks import save_network
+
+NEAREST = UNetConfig(classes=5, features=(8, 16), up="nearest")
+TRANSPOSE = UNetConfig(classes=1, features=(8, 16), up="transpose")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """PyTorch's threads wait for each other by spinning: on a busy machine tiny networks take ten times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five classes (those of the sample frames), nearest upsampling, 64x96."""
+    return save_network(tmp_path_factory.mktemp("nearest") / "net.pt", NEAREST, (64, 96))
+
+
+@pytest.fixture(scope="session")
+def binary_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One logit, transposed convolutions, and a size that pooling can't halve: 51x67."""
+    return save_network(tmp_path_factory.mktemp("transpose") / "net.pt", TRANSPOSE, (51, 67))
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint: Path) -> Path:
+    return _exported(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def binary_model(binary_checkpoint: Path) -> Path:
+    return _exported(binary_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Path:
+    """Nine train and two val frames with masks, five classes."""
+    return samples.DATASET
+
+
+def _exported(checkpoint: Path) -> Path:
+    path = checkpoint.with_suffix(".onnx")
+    export_onnx(checkpoint, path, ExportOptions(), data=None, split="val", force=False)
+    return path

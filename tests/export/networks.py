@@ -1,0 +1,45 @@
+"""Untrained networks whose batch norms have seen real frames, so that folding them matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from edgeunet import samples
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.model import Segmenter, UNet, UNetConfig
+from edgeunet.spec import ClassInfo, ModelSpec
+from edgeunet.training.checkpoint import save_checkpoint
+from export.frames import fitted, read_frames
+
+
+def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:
+    """Two classes for one logit, else the classes of the sample frames."""
+    classes = DatasetFolder.open(samples.DATASET).classes
+    return ModelSpec(
+        (ClassInfo("other", (0, 0, 0)), ClassInfo("road", (9, 9, 9))) if config.classes == 1 else classes, size
+    )
+
+
+def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
+    """Seeded weights, and batch norms (statistics and affine part) as far from the identity as after training."""
+    generator = torch.Generator().manual_seed(1)
+    torch.manual_seed(0)
+    net = UNet(config).train()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0, generator=generator)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5, generator=generator)
+    segmenter = Segmenter(net, spec_for(config, size))
+    frames = [frame for _, frame in read_frames(DatasetFolder.open(samples.DATASET).image_paths("train")[:3])]
+    batch = torch.cat([torch.from_numpy(fitted(frame, segmenter.spec)) for frame in frames])
+    with torch.no_grad():
+        for _ in range(10):
+            segmenter(batch)
+    return net.eval()
+
+
+def save_network(path: Path, config: UNetConfig, size: tuple[int, int]) -> Path:
+    save_checkpoint(path, network(config, size), spec_for(config, size))
+    return path

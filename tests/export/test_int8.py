@@ -1,0 +1,135 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
+from edgeunet.files import sha256
+from export.calibrate import calibrated_clips
+from export.int8 import Int8Options, Quantization, export_int8
+from export.modelfile import onnx_session, read_model
+from export.placement import place
+from export.ranges import METHODS
+from tests.export.lint import placement_faults
+from tests.models import write_toy_model
+
+
+def _export(source: Path, output: Path, options: Int8Options) -> Quantization:
+    return export_int8(source, output, options, force=False)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_int8_model_gives_nearly_the_same_masks(method: str, model: Path, dataset: Path, tmp_path: Path) -> None:
+    result = _export(model, tmp_path / "int8.onnx", Int8Options(dataset, method=method))
+    assert result.comparison.frames == 2
+    assert 0.98 <= result.comparison.agreement < 1.0
+    assert result.comparison.scores_a is not None
+    assert result.comparison.scores_b is not None
+    assert (result.images, result.left_float) == (9, {})
+    assert placement_faults(onnx.load(tmp_path / "int8.onnx")) == []
+
+
+def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:
+    output = tmp_path / "int8.onnx"
+    _export(model, output, Int8Options(dataset, method="minmax", images=4))
+    proto, spec = read_model(output)
+    origin = spec.provenance
+    assert (origin.precision, origin.calibration) == ("int8", "minmax, 4 images")
+    assert origin.parent_sha256 == sha256(model)
+    assert origin.calibration_sha256 == DatasetFolder.open(dataset).sha256("train")
+    assert origin.checkpoint_sha256 == read_model(model)[1].provenance.checkpoint_sha256
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
+    assert output.stat().st_size < 0.6 * model.stat().st_size
+
+
+def test_the_integers_times_their_scales_are_the_weights(model: Path, dataset: Path, tmp_path: Path) -> None:
+    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, method="minmax", images=1))
+    before = {t.name: numpy_helper.to_array(t) for t in onnx.load(model).graph.initializer}
+    after = {t.name: numpy_helper.to_array(t) for t in onnx.load(tmp_path / "int8.onnx").graph.initializer}
+    name = "down.0.1.0.weight"
+    scale = after[f"{name}.scale"].reshape(-1, 1, 1, 1)
+    assert np.abs(after[f"{name}.int8"] * scale - before[name]).max() <= scale.max() / 2 + 1e-6
+    assert name not in after
+    np.testing.assert_array_equal(after["down.0.1.0.bias"], before["down.0.1.0.bias"])
+
+
+def test_minmax_ranges_are_the_largest_activations_of_all_images(model: Path, dataset: Path) -> None:
+    proto, spec = read_model(model)
+    placement = place(proto)
+    images = DatasetFolder.open(dataset).image_paths("train")[:2]
+    clips = calibrated_clips(proto, spec, placement.groups, images, "minmax")
+    singly = [calibrated_clips(proto, spec, placement.groups, [image], "minmax") for image in images]
+    assert clips == {group: max(single[group] for single in singly) for group in placement.groups}
+    assert min(clips.values()) > 0
+
+
+def test_a_dynamic_batch_stays_dynamic(model: Path, dataset: Path, tmp_path: Path) -> None:
+    proto = onnx.load(model)
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    onnx.save(proto, tmp_path / "dynamic.onnx")
+    _export(tmp_path / "dynamic.onnx", tmp_path / "int8.onnx", Int8Options(dataset, images=1))
+    session = onnx_session(onnx.load(tmp_path / "int8.onnx"))
+    frames = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), np.uint8)
+    (masks,) = session.run(["mask"], {"frame": frames})
+    for frame, mask in zip(frames, masks, strict=True):
+        np.testing.assert_array_equal(session.run(["mask"], {"frame": frame[None]})[0][0], mask)
+
+
+def test_too_little_agreement_keeps_nothing(model: Path, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"agree .* expected 100\.00%.*--min-agreement"):
+        _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, min_agreement=1.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_activation_that_is_not_finite_is_named_with_its_image(model: Path, dataset: Path, tmp_path: Path) -> None:
+    proto = onnx.load(model)
+    (bias,) = [t for t in proto.graph.initializer if t.name == "down.0.1.0.bias"]
+    bias.CopyFrom(numpy_helper.from_array(np.full(bias.dims, np.nan, np.float32), bias.name))
+    onnx.save(proto, tmp_path / "nan.onnx")
+    with pytest.raises(ExportError, match=r"down\.0\.1\.\d gives values that are not finite .* on 0000\.jpg"):
+        _export(tmp_path / "nan.onnx", tmp_path / "int8.onnx", Int8Options(dataset))
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_a_model_that_is_quantised_already_is_refused(model: Path, dataset: Path, tmp_path: Path) -> None:
+    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, min_agreement=0))
+    with pytest.raises(ModelFileError, match="is int8 already"):
+        _export(tmp_path / "int8.onnx", tmp_path / "again.onnx", Int8Options(dataset))
+
+
+def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    for name, message in (("text.onnx", "not a readable ONNX model"), ("none.onnx", "no such model file")):
+        with pytest.raises(ModelFileError, match=message):
+            _export(tmp_path / name, tmp_path / "int8.onnx", Int8Options(dataset))
+    with pytest.raises(ModelFileError, match="no edgeunet spec"):
+        _export(write_toy_model(tmp_path / "a.onnx", with_spec=False), tmp_path / "int8.onnx", Int8Options(dataset))
+    with pytest.raises(MismatchError, match="road, car, sky"):
+        _export(write_toy_model(tmp_path / "b.onnx"), tmp_path / "int8.onnx", Int8Options(dataset))
+
+
+def test_a_split_that_is_missing_or_damaged_is_named(model: Path, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
+        _export(model, tmp_path / "int8.onnx", Int8Options(dataset, check_split="test"))
+    copy = tmp_path / "data"
+    shutil.copytree(dataset, copy)
+    (copy / "images" / "train" / "0002.jpg").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"0002\.jpg cannot be read as an image \(0 bytes\)"):
+        _export(model, tmp_path / "int8.onnx", Int8Options(copy))
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_an_output_that_exists_is_left_alone(model: Path, dataset: Path) -> None:
+    with pytest.raises(OutputError, match="--force"):
+        _export(model, model, Int8Options(dataset))
+
+
+@pytest.mark.parametrize("wrong", [{"method": "max"}, {"images": 0}, {"min_agreement": 98.0}])
+def test_options_out_of_range_are_refused(wrong: dict[str, object], dataset: Path) -> None:
+    with pytest.raises(UsageError):
+        Int8Options(dataset, **wrong)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from export.modelfile import read_model
+from export.placement import place
+from export.quantize import quantized
+from tests.export.lint import placement_faults
+
+
+def _int8(path: Path) -> ModelProto:
+    model, _ = read_model(path)
+    placement = place(model)
+    return quantized(model, placement, dict.fromkeys(placement.groups, 4.0))
+
+
+@pytest.mark.parametrize("fixture", ["model", "binary_model"])
+def test_the_rules_of_tensorrt_are_kept(fixture: str, request: pytest.FixtureRequest) -> None:
+    int8 = _int8(request.getfixturevalue(fixture))
+    assert placement_faults(int8) == []
+    onnx.checker.check_model(int8, full_check=True)
+
+
+def test_a_skip_its_pooled_version_and_its_concatenation_share_a_scale(model: Path) -> None:
+    (skip,) = [group for group in place(read_model(model)[0]).groups if "inc.5" in group.tensors]
+    assert skip.tensors == ("inc.5", "down.0.0", "up.1.up.0", "up.1.up.1", "up.1.cat")
+    assert skip.sources == ("inc.5", "up.1.up.0")
+
+
+def test_padding_to_an_odd_size_stays_in_the_group(binary_model: Path) -> None:
+    placement = place(read_model(binary_model)[0])
+    (skip,) = [group for group in placement.groups if "inc.5" in group.tensors]
+    assert skip.tensors == ("inc.5", "down.0.0", "up.1.up", "up.1.pad", "up.1.cat")
+
+
+def test_all_convolutions_but_the_first_and_the_last_are_quantised(model: Path, binary_model: Path) -> None:
+    for path in (model, binary_model):
+        graph = read_model(path)[0].graph
+        outputs = [node.output[0] for node in graph.node if node.op_type == "Conv"]
+        assert place(read_model(path)[0]).convolutions == set(outputs[1:-1])
+
+
+def test_an_operator_without_a_rule_stays_in_float_and_is_counted(model: Path) -> None:
+    proto, _ = read_model(model)
+    index = next(i for i, node in enumerate(proto.graph.node) if node.output[0] == "inc.2")
+    proto.graph.node[index].op_type = "Sigmoid"
+    placement = place(proto)
+    assert placement.left_float == {"Sigmoid": 1}
+    assert placement_faults(quantized(proto, placement, dict.fromkeys(placement.groups, 4.0))) == []
+
+
+def test_padding_with_other_than_zeros_is_not_a_copy(binary_model: Path) -> None:
+    proto, _ = read_model(binary_model)
+    proto.graph.initializer.append(numpy_helper.from_array(np.array(1.5, np.float32), "fill"))
+    for node in proto.graph.node:
+        if node.op_type == "Pad":
+            node.input.append("fill")
+    placement = place(proto)
+    assert not any(tensor.endswith(".up") for group in placement.groups for tensor in group.tensors)
+
+
+def _pair(tensor: str, scale: str) -> list[NodeProto]:
+    return [
+        helper.make_node("QuantizeLinear", [tensor, scale, "zero_point"], [f"{tensor}.int8"]),
+        helper.make_node("DequantizeLinear", [f"{tensor}.int8", scale, "zero_point"], [f"{tensor}.dequantized"]),
+    ]
+
+
+def test_the_lint_sees_each_kind_of_fault(model: Path) -> None:
+    def faults(change: str) -> str:
+        int8 = _int8(model)
+        nodes = {node.name: node for node in int8.graph.node}
+        if change == "scale":
+            nodes["down.0.0.quantize"].input[1] = "down.0.1.2.scale"
+        elif change == "relu":
+            nodes["inc.5"].input[0] = "inc.3.dequantized"
+            int8.graph.node.extend(_pair("inc.3", "inc.5.scale"))
+        elif change == "float":
+            nodes["down.0.1.0"].input[0] = "down.0.0"
+        elif change == "axis":
+            del nodes["down.0.1.0.weight.dequantize"].attribute[:]
+        elif change == "result":
+            nodes["mask.index"].input[0] = "logits.dequantized"
+            int8.graph.node.extend(_pair("logits", "inc.5.scale"))
+        return " ".join(placement_faults(int8))
+
+    assert "MaxPool mixes scales" in faults("scale")
+    assert "quantised" in faults("relu")
+    assert "expected True" in faults("float")
+    assert "axis 0" in faults("axis")
+    assert "result is quantised" in faults("result")
