@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from edgeunet.data.augment import NO_AUGMENTATION, Augmentation, crop
+from edgeunet.data.crops import Crops
+from edgeunet.data.folder import Sample
+from edgeunet.errors import UsageError
+from edgeunet.frames import PADDING, Fitting
+from edgeunet.spec import IGNORE
+from tests.datasets import draw
+from tests.models import toy_spec
+
+SPEC = toy_spec((48, 64))
+FULL = Fitting.of((48, 64), SPEC)
+
+
+def sample(number: int = 0) -> Sample:
+    return Sample(str(number), *draw(number))
+
+
+def rngs() -> Iterator[np.random.Generator]:
+    return (np.random.default_rng(k) for k in range(30))
+
+
+def test_without_augmentation_a_crop_is_the_frame():
+    frame, mask = crop(sample(), FULL, (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
+    assert np.array_equal(frame, sample().frame)
+    assert np.array_equal(mask, sample().mask)
+
+
+def test_a_frame_is_fitted_as_the_camera_fits_it():
+    """A letterboxed crop without augmentation lies where Fitting puts the frame."""
+    wide = Sample("wide", np.full((24, 64, 3), 9, np.uint8), np.ones((24, 64), np.uint8))
+    fitting = Fitting.of((24, 64), SPEC)
+    frame, mask = crop(wide, fitting, (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
+    assert np.array_equal(frame, fitting.fit(wide.frame))
+    assert np.array_equal(mask, fitting.fit_mask(wide.mask))
+
+
+def test_the_mask_is_never_interpolated():
+    for rng in rngs():
+        _, mask = crop(sample(), FULL, (40, 40), Augmentation(), rng)
+        assert set(np.unique(mask)) <= {0, 1, 2, IGNORE}
+
+
+def test_frame_and_mask_move_together():
+    """Where the mask says disc the frame is bright, where bar dark, whatever the warp."""
+    for rng in rngs():
+        frame, mask = crop(sample(), FULL, (48, 64), replace(Augmentation(), color=0.0, rotation_deg=20), rng)
+        middle = frame.mean(axis=2)
+        if (mask == 1).sum() > 50:
+            assert np.median(middle[mask == 1]) > 180
+        if (mask == 2).sum() > 50:
+            assert np.median(middle[mask == 2]) < 60
+        if (mask == IGNORE).sum() > 50:
+            assert np.median(frame[mask == IGNORE]) == PADDING
+
+
+def test_a_flip_is_a_mirror_image():
+    how = replace(NO_AUGMENTATION, flip=1.0)
+    frame, mask = crop(sample(), FULL, (48, 64), how, np.random.default_rng(0))
+    assert np.array_equal(frame, sample().frame[:, ::-1])
+    assert np.array_equal(mask, sample().mask[:, ::-1])
+
+
+def test_shrinking_averages_pixels():
+    """Four times smaller, noise turns grey: bilinear sampling would keep it."""
+    noise = np.random.default_rng(0).integers(0, 255, (192, 256, 3), dtype=np.uint8)
+    big = Sample("noise", noise, np.zeros((192, 256), np.uint8))
+    frame, _ = crop(big, Fitting.of((192, 256), SPEC), (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
+    assert frame.std() < 0.35 * noise.std()
+
+
+def test_colours_change_and_stay_in_range():
+    frames = [crop(sample(), FULL, (48, 64), replace(NO_AUGMENTATION, color=1.0), rng)[0] for rng in rngs()]
+    means = np.array([f.mean() for f in frames])
+    assert means.std() > 5
+    assert all(f.dtype == np.uint8 for f in frames)
+
+
+def test_crops_follow_from_seed_and_number_alone():
+    def make(seed: int) -> Crops:
+        return Crops([sample(k) for k in range(3)], SPEC, (32, 32), Augmentation(), count=8, seed=seed)
+
+    straight = list(DataLoader(make(1), 2))
+    workers = list(DataLoader(make(1), 2, num_workers=2, multiprocessing_context="fork"))
+    for (a, b), (c, d) in zip(straight, workers, strict=True):
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)
+    assert not torch.equal(straight[0][0], next(iter(DataLoader(make(2), 2)))[0])
+
+
+def test_every_sample_comes_once_an_epoch():
+    samples = [Sample(str(k), np.full((48, 64, 3), 40 * k, np.uint8), np.zeros((48, 64), np.uint8)) for k in range(5)]
+    crops = Crops(samples, SPEC, (48, 64), NO_AUGMENTATION, count=10, seed=0)
+    seen = [int(crops[k][0][0, 0, 0]) // 40 for k in range(10)]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 1, 2, 3, 4]
+    assert seen[:5] != seen[5:]
+
+
+@pytest.mark.parametrize("wrong", [{"flip": 2.0}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}, {"aspect": 0.5}])
+def test_nonsense_is_refused(wrong: dict[str, object]):
+    with pytest.raises(UsageError):
+        Augmentation(**wrong)  # type: ignore[arg-type]

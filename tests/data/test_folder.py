@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeunet.data import folder as module
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.statistics import statistics
+from edgeunet.errors import DatasetError
+from edgeunet.samples import DATASET
+from edgeunet.spec import IGNORE
+from tests.datasets import draw, write_dataset
+
+
+def test_frames_and_masks_come_as_they_are(tmp_path: Path):
+    samples = DatasetFolder.open(write_dataset(tmp_path / "d")).load("train")
+    assert [s.name for s in samples] == ["000", "001", "002", "003"]
+    frame, mask = draw(2)
+    assert np.array_equal(samples[2].frame, frame)
+    assert np.array_equal(samples[2].mask, mask)
+
+
+def test_ignored_classes_become_one_value(tmp_path: Path):
+    path = write_dataset(tmp_path / "d")
+    mask = np.full((48, 64), 3, np.uint8)
+    mask[0] = 1
+    cv2.imwrite(str(path / "masks" / "train" / "000.png"), mask)
+    loaded = DatasetFolder.open(path).load("train")[0].mask
+    assert set(np.unique(loaded)) == {1, IGNORE}
+    assert DatasetFolder.open(path).ignore_index == 3
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path):
+    path = write_dataset(tmp_path / "d", train=7)
+    images, masks = path / "images" / "train", path / "masks" / "train"
+    (masks / "000.png").unlink()
+    (images / "001.png").unlink()
+    (images / "002.png").write_bytes(b"")
+    (images / "003.png").write_text("no image")
+    cv2.imwrite(str(masks / "004.png"), np.zeros((10, 10), np.uint8))
+    cv2.imwrite(str(masks / "005.png"), np.full((48, 64), 77, np.uint8))
+    cv2.imwrite(str(masks / "006.png"), np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(DatasetError) as caught:
+        DatasetFolder.open(path).load("train")
+    message = str(caught.value)
+    assert "7 problem(s)" in message
+    for part in (
+        "images/train/000.png: no mask",
+        "masks/train/001.png: no image",
+        "images/train/002.png: cannot be read as an image (0 bytes)",
+        "images/train/003.png: cannot be read",
+        "masks/train/004.png: 10x10, but its image is 64x48",
+        "masks/train/005.png: values 77 are not in classes.json",
+        "masks/train/006.png: is uint8 [48, 64, 3]",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("no json", "not a list of classes"),
+        ("{}", "KeyError"),
+        ('{"classes": [{"index": 1, "name": "a", "color": [0, 0, 0]}]}', "numbered 0, 1, 2"),
+        ('{"classes": [{"index": 0, "name": "a", "color": [0, 0, 0]}]}', "2 to 254 classes"),
+    ],
+)
+def test_a_bad_class_list_is_named(tmp_path: Path, text: str, says: str):
+    path = write_dataset(tmp_path / "d")
+    (path / "classes.json").write_text(text)
+    with pytest.raises(DatasetError, match=says):
+        DatasetFolder.open(path)
+
+
+def test_missing_and_empty_folders_are_told_apart(tmp_path: Path):
+    with pytest.raises(DatasetError, match="no such dataset folder"):
+        DatasetFolder.open(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="is empty"):
+        DatasetFolder.open(tmp_path / "empty")
+    with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
+        DatasetFolder.open(write_dataset(tmp_path / "d")).load("test")
+
+
+def test_frames_beyond_the_memory_limit_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write_dataset(tmp_path / "d")
+    kept = DatasetFolder.open(path).load("train")
+    monkeypatch.setattr(module, "_MEMORY", kept[0].frame.nbytes + kept[0].mask.nbytes)
+    read = DatasetFolder.open(path).load("train")
+    assert all(np.array_equal(a.frame, b.frame) for a, b in zip(kept, read, strict=True))
+    (path / "images" / "train" / "003.png").unlink()
+    assert kept[3].name == "003"
+    with pytest.raises((DatasetError, FileNotFoundError)):
+        read[3]
+
+
+def test_the_hash_is_of_contents_not_of_place(tmp_path: Path):
+    path = write_dataset(tmp_path / "d")
+    before = DatasetFolder.open(path).sha256("train")
+    shutil.copytree(path, tmp_path / "e")
+    assert DatasetFolder.open(tmp_path / "e").sha256("train") == before
+    mask = tmp_path / "e" / "masks" / "train" / "000.png"
+    cv2.imwrite(str(mask), np.zeros((48, 64), np.uint8))
+    assert DatasetFolder.open(tmp_path / "e").sha256("train") != before
+
+
+def test_the_bundled_frames_are_a_dataset():
+    value = statistics(DATASET)["splits"]
+    assert (value["train"]["frames"], value["val"]["frames"]) == (9, 2)
+    assert value["val"]["sizes"] == {"582x437": 2}
+    assert sum(value["train"]["classes"].values()) == pytest.approx(1)
+    assert 0.15 < value["val"]["classes"]["road"] < 0.19
+    assert json.loads((DATASET / "classes.json").read_text())["classes"][0]["name"] == "road"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeunet.errors import FrameError
+from edgeunet.metrics import Confusion, agreement
+from edgeunet.spec import IGNORE
+
+
+def mask(*rows: list[int]) -> np.ndarray:
+    return np.array(rows, np.uint8)
+
+
+def test_iou_by_hand():
+    confusion = Confusion(3)
+    confusion.add(mask([0, 0, 1, 1], [2, 2, IGNORE, IGNORE]), mask([0, 1, 1, 1], [2, 0, 0, 1]))
+    scores = confusion.scores()
+    assert scores.iou == pytest.approx((1 / 3, 2 / 3, 1 / 2))
+    assert scores.miou == pytest.approx((1 / 3 + 2 / 3 + 1 / 2) / 3)
+    assert scores.accuracy == pytest.approx(4 / 6)
+    assert scores.pixels == 6
+
+
+def test_frames_add_up_as_one_large_frame():
+    rng = np.random.default_rng(0)
+    labels, masks = rng.integers(0, 3, (2, 4, 8, 8), dtype=np.uint8)
+    one, many = Confusion(3), Confusion(3)
+    one.add(labels.reshape(32, 8), masks.reshape(32, 8))
+    for label, predicted in zip(labels, masks, strict=True):
+        many.add(label, predicted)
+    assert one.scores() == many.scores()
+
+
+def test_a_class_that_never_occurs_does_not_count():
+    confusion = Confusion(3)
+    confusion.add(mask([0, 1]), mask([0, 1]))
+    scores = confusion.scores()
+    assert scores.miou == 1.0
+    assert np.isnan(scores.iou[2])
+
+
+def test_sizes_must_match():
+    with pytest.raises(FrameError, match="differ in size"):
+        Confusion(2).add(mask([0]), mask([0, 1]))
+
+
+def test_agreement_is_a_share():
+    assert agreement(mask([0, 1, 2, 3]), mask([0, 1, 2, 0])) == 0.75

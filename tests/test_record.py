@@ -1,0 +1,108 @@
+"""Latency records: what is written is what is read, exact intervals, and every kind of damage in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from edgeunet.errors import OutputError, RecordError
+from edgeunet.record import LatencyRecord, samples_needed, summarize
+from tests.benchmarks.records import noisy, toy_record
+
+RNG = np.random.default_rng(3)
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    record = toy_record(noisy(RNG, 5.0, 30), partial=True, warmup_settled=False)
+    path = tmp_path / "record.json"
+    record.save(path, force=False)
+    loaded = LatencyRecord.load(path)
+    assert loaded.to_dict() == record.to_dict()
+    assert loaded.subject == record.subject
+    assert loaded.stages == ("fit", "infer")
+    assert json.loads(path.read_text())["summary_ms"]["total"]["p50"]["value"] == record.summary().p50.value
+
+
+def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="--force"):
+        toy_record(np.ones(3)).save(path, force=False)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("n", [1, 6, 7, 44, 458, 459, 1000, 4602, 4603])
+def test_intervals_are_the_exact_ones_of_scipy(n: int) -> None:
+    samples = RNG.gamma(4.0, 2.0, n)
+    for quantile in summarize(samples).quantiles:
+        expected: Any = stats.quantile_test(samples, p=quantile.p).confidence_interval(0.98)
+        if np.isnan([expected.low, expected.high]).any():
+            assert quantile.interval is None
+        else:
+            assert quantile.interval == (expected.low, expected.high)
+        assert quantile.value == np.quantile(samples, quantile.p, method="inverted_cdf")
+
+
+def test_too_few_samples_have_no_interval() -> None:
+    assert (samples_needed(0.5), samples_needed(0.99), samples_needed(0.999)) == (7, 459, 4603)
+    assert summarize(RNG.random(458)).p99.interval is None
+    assert summarize(RNG.random(459)).p99.interval is not None
+
+
+def test_the_interval_holds_as_often_as_it_says() -> None:
+    true_p90 = -np.log(0.1)
+    intervals = [summarize(RNG.exponential(1.0, 200)).p90.interval for _ in range(400)]
+    inside = [i[0] <= true_p90 <= i[1] for i in intervals if i is not None]
+    assert len(inside) == 400
+    assert np.mean(inside) > 0.96  # at least 0.98 is meant; 0.96 is three standard errors below
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"schema": "edgeunet.latency/2"}, 'has the schema "edgeunet.latency/2", expected "edgeunet.latency/1"'),
+        ({"samples_ms": {"total": [], "fit": []}, "starts_ms": []}, "needs samples, got none"),
+        ({"samples_ms": {"fit": [1.0]}}, "needs samples, got none"),
+        ({"samples_ms": {"total": [1.0, float("nan")]}, "starts_ms": [0, 1]}, "NaN"),
+        ({"samples_ms": {"total": [1.0, -0.5]}, "starts_ms": [0, 1]}, "negative"),
+        ({"samples_ms": {"total": [1.0, "fast"]}, "starts_ms": [0, 1]}, "damaged"),
+        ({"samples_ms": {"total": [1.0, None]}, "starts_ms": [0, 1]}, "negative or no number"),
+        ({"samples_ms": {"total": [[1.0]]}, "starts_ms": [0]}, "list of numbers"),
+        ({"samples_ms": {"total": [1.0], "fit": [1.0, 2.0]}, "starts_ms": [0]}, "2 samples of fit"),
+        ({"samples_ms": 5}, "damaged"),
+        ({"machine": None}, "damaged"),
+        ({"subject": {"model": "a"}}, "lacks the field 'input_size'"),
+    ],
+)
+def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: dict[str, Any], message: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({**toy_record(np.ones(3)).to_dict(), **damage}))
+    with pytest.raises(RecordError, match=message) as caught:
+        LatencyRecord.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_missing_field_is_named(tmp_path: Path) -> None:
+    whole = toy_record(np.ones(3)).to_dict()
+    path = tmp_path / "record.json"
+    for name in set(whole) - {"schema", "summary_ms"}:
+        path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
+        with pytest.raises(RecordError, match=f"lacks the field '{name}'"):
+            LatencyRecord.load(path)
+
+
+def test_files_that_are_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    with pytest.raises(RecordError, match="no such file; measure again"):
+        LatencyRecord.load(path)
+    text = json.dumps(toy_record(np.ones(3)).to_dict())
+    for damaged in (text[: len(text) // 2], "", "\xff\x00", "[1, 2]", "{}"):
+        path.write_text(damaged, encoding="latin-1")
+        with pytest.raises(RecordError, match=r"no complete JSON file|no file of schema"):
+            LatencyRecord.load(path)
