@@ -1,0 +1,144 @@
+"""`edgeunet bench` as it is typed: outputs, exit codes, and bad input in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from benchmarks.cli import app
+from edgeunet.errors import EdgeUNetError
+from edgeunet.record import LatencyRecord
+from tests.benchmarks.records import noisy, toy_record
+from tests.models import write_toy_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy_model(tmp_path_factory.mktemp("models") / "toy.onnx")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def _bench(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def _fails(*arguments: object) -> EdgeUNetError:
+    """The error that the command ends with; it is one line."""
+    error = _bench(*arguments).exception
+    assert isinstance(error, EdgeUNetError)
+    assert "\n" not in str(error)
+    return error
+
+
+def _record(name: str, median_ms: float, **changes: object) -> str:
+    toy_record(noisy(np.random.default_rng(1), median_ms, 200), **changes).save(name, force=False)
+    return name
+
+
+def test_run_writes_a_record_and_report_shows_it(model: Path) -> None:
+    result = _bench("run", model, "-o", "out/record.json", "--max-frames", 20, "--threads", 1)
+    assert result.exit_code == 0, result.output
+    assert "20 samples on road, 2 frames" in result.output
+    assert LatencyRecord.load("out/record.json").subject.model == "toy.onnx"
+
+    result = _bench("report", "out/record.json", "-o", "report.html")
+    assert result.exit_code == 0, result.output
+    assert "frames/s" in result.output
+    assert "toy" in result.output
+    assert Path("report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_run_prints_json_for_scripts(model: Path) -> None:
+    result = _bench("run", model, "-o", "record.json", "--max-frames", 20, "--json")
+    value = json.loads(result.stdout)
+    assert value["summary_ms"]["total"]["n"] == 20
+    assert value["subject"]["model"] == "toy.onnx"
+
+
+def test_an_existing_output_is_found_before_anything_is_measured(model: Path) -> None:
+    Path("record.json").write_text("mine")
+    assert "--force" in str(_fails("run", model, "-o", "record.json", "--seconds", 1000))
+    assert Path("record.json").read_text() == "mine"
+    assert _bench("run", model, "-o", "record.json", "--max-frames", 5, "--force").exit_code == 0
+    assert LatencyRecord.load("record.json").summary().n == 5
+
+
+def test_a_failed_run_leaves_nothing_behind(model: Path) -> None:
+    _fails("run", "missing.onnx", "-o", "record.json")
+    _fails("run", model, "-o", "record.json", "--data", "missing.mp4")
+    assert _fails("run", model, "-o", "record.json", "--seconds", 0).exit_code == 2
+    assert not list(Path().iterdir())
+
+
+def test_compare_of_records_ends_with_the_exit_code_of_its_verdict() -> None:
+    a, b = _record("a.json", 5.0), _record("b.json", 7.0)
+    other = _record("c.json", 5.0, machine={"cpu": "Another CPU", "governor": "performance"})
+    few = "few.json"
+    toy_record(np.ones(9)).save(few, force=False)
+    for one, two, code, word in (
+        (a, a, 0, "PASS"),
+        (a, b, 3, "REGRESSED"),
+        (a, few, 5, "INVALID"),
+        (a, other, 6, "cpu"),
+    ):
+        result = _bench("compare", one, two)
+        assert (result.exit_code, word in result.output) == (code, True), result.output
+    assert "prove less" in _bench("compare", a, b).output
+
+
+def test_compare_prints_json_for_scripts() -> None:
+    a, b = _record("a.json", 5.0), _record("b.json", 7.0)
+    value = json.loads(_bench("compare", a, b, "--json").stdout)
+    assert value["verdict"] == "REGRESSED"
+    assert value["ratio"] == pytest.approx(1.4, abs=0.01)
+    refused = _record("c.json", 5.0, mode="paced")
+    assert json.loads(_bench("compare", a, refused, "--json").stdout)["ratio"] is None
+
+
+def test_a_model_and_a_record_do_not_compare(model: Path) -> None:
+    error = _fails("compare", model, _record("a.json", 5.0))
+    assert error.exit_code == 2
+    assert "one of each" in str(error)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "schema", "NaN", "negative", "missing"])
+def test_damaged_records_are_named(damage: str) -> None:
+    good = _record("good.json", 5.0)
+    text = Path(good).read_text()
+    if damage == "truncated":
+        Path("bad.json").write_text(text[:-200])
+    elif damage != "missing":
+        value = json.loads(text)
+        value["schema"] = "edgeunet.latency/99" if damage == "schema" else value["schema"]
+        value["samples_ms"]["total"][3] = {"NaN": float("nan"), "negative": -1.0}.get(damage, 1.0)
+        Path("bad.json").write_text(json.dumps(value))
+    assert "bad.json" in str(_fails("compare", good, "bad.json"))
+    assert "bad.json" in str(_fails("report", "bad.json", "-o", "report.html"))
+    assert not Path("report.html").exists()
+
+
+def test_as_a_module_an_error_is_one_line_and_exit_code_1() -> None:
+    command = [sys.executable, "-m", "benchmarks", "compare", "none.json", "none.json"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: none.json: no such file; measure again with `edgeunet bench run`\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, benchmarks.cli; print(*sorted({'numpy', 'cv2', 'matplotlib', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
