@@ -1,0 +1,129 @@
+"""Drawing a mask over the camera's picture, with a legend that says what the colours mean and how fast it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.errors import UsageError
+from edgeunet.frames import UInt8
+from edgeunet.runtime.session import Result
+from edgeunet.spec import ModelSpec
+
+FONT = cv2.FONT_HERSHEY_DUPLEX
+SMOOTHING = 4  # the panel is drawn this many times larger and reduced: OpenCV's text has rough edges
+PANEL_OPACITY = 0.68
+PANEL_COLOR = (26, 22, 20)  # (blue, green, red)
+TEXT_COLOR = (245, 245, 245)
+
+
+class Overlay:
+    """Draws on frames of one size, into buffers that it keeps. For one thread."""
+
+    def __init__(self, spec: ModelSpec, frame_size: tuple[int, int], opacity: float) -> None:
+        """frame_size: (height, width) in pixels. opacity: of the class colours, 0 to 1."""
+        if not 0.0 <= opacity <= 1.0:
+            raise UsageError(f"the opacity of the overlay is 0 to 1, got {opacity}")
+        self._names = tuple(name.replace("_", " ") for name in spec.names)
+        self._colors = np.zeros((256, 1, 3), np.uint8)  # by class index, BGR
+        self._colors[: len(spec.classes), 0] = [c.color[::-1] for c in spec.classes]
+        self._opacity = opacity
+        self._small = np.empty((*spec.input_size, 3), np.uint8)
+        self._large = np.empty((*frame_size, 3), np.uint8)
+        self._panel = _Panel(frame_size, self._names, [c.color[::-1] for c in spec.classes])
+
+    def draw(self, pixels: UInt8, result: Result, lines: Sequence[str] = ()) -> None:
+        """Blend the mask into `pixels`, uint8 [h, w, 3] BGR, in place, and the legend with `lines` of text below it."""
+        fitting = result.fitting
+        height, width = fitting.frame_size
+        cv2.applyColorMap(result.mask, self._colors, dst=self._small)
+        inside = self._small[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+        cv2.resize(inside, (width, height), dst=self._large, interpolation=cv2.INTER_NEAREST)
+        cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=pixels)
+        self._panel.draw(pixels, tuple(lines))
+
+
+class _Panel:
+    """The legend in the upper left corner; drawn anew only when its text changes."""
+
+    def __init__(
+        self, frame_size: tuple[int, int], names: Sequence[str], colors: Sequence[tuple[int, int, int]]
+    ) -> None:
+        self._frame_size = frame_size
+        self._unit = max(7.0, min(frame_size) / 36)  # height of a capital letter and its share of the line, in pixels
+        self._names = names
+        self._colors = colors
+        self._lines: tuple[str, ...] | None = None
+        self._picture: UInt8 = np.empty((0, 0, 3), np.uint8)
+        self._weight: NDArray[np.float32] = np.empty((0, 0), np.float32)
+        self._rest = self._weight
+
+    def draw(self, pixels: UInt8, lines: tuple[str, ...]) -> None:
+        if lines != self._lines:
+            self._lines = lines
+            self._render(lines)
+        height, width = self._weight.shape
+        margin = round(self._unit * 0.9)
+        corner = pixels[margin : margin + height, margin : margin + width]
+        corner[:] = cv2.blendLinear(corner, self._picture, self._rest, self._weight)
+
+    def _render(self, lines: tuple[str, ...]) -> None:
+        """The panel as a picture (BGR) and the weight of each of its pixels against the camera's, 0 to 1."""
+        scale = self._unit * SMOOTHING
+        font = 0.62 * scale / cv2.getTextSize("X", FONT, 1.0, 1)[0][1]
+        stroke = max(1, round(scale / 11))
+        pad, row, swatch = round(scale * 0.75), round(scale * 1.35), round(scale * 0.85)
+        indent = swatch + round(scale * 0.55)
+        widths = [indent + _text_width(n, font, stroke) for n in self._names]
+        widths += [_text_width(line, font, stroke) for line in lines]
+        rule = round(scale * 0.5) if lines else 0
+        height = 2 * pad + row * (len(self._names) + len(lines)) + rule
+        width = 2 * pad + max(widths)
+        picture = np.full((height, width, 3), PANEL_COLOR, np.uint8)
+        weight = np.zeros((height, width), np.uint8)
+        _rounded(weight, 0, 0, width, height, round(scale * 0.5), round(255 * PANEL_OPACITY))
+        y = pad
+        for name, color in zip(self._names, self._colors, strict=True):
+            top = y + (row - swatch) // 2
+            for canvas, value in ((picture, color), (weight, 255)):
+                _rounded(canvas, pad, top, swatch, swatch, round(scale * 0.18), value)
+            _text(picture, weight, name, (pad + indent, y + row // 2), font, stroke)
+            y += row
+        if lines:
+            cv2.line(picture, (pad, y + rule // 2), (width - pad, y + rule // 2), (120, 116, 112), stroke)
+            y += rule
+        for line in lines:
+            _text(picture, weight, line, (pad, y + row // 2), font, stroke)
+            y += row
+        room = (self._frame_size[0] - 2 * round(self._unit * 0.9), self._frame_size[1] - 2 * round(self._unit * 0.9))
+        size = (min(width // SMOOTHING, room[1]), min(height // SMOOTHING, room[0]))
+        self._picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        self._weight = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA) / 255, dtype=np.float32)
+        self._rest = 1 - self._weight
+
+
+def _text_width(text: str, font: float, stroke: int) -> int:
+    return int(cv2.getTextSize(text, FONT, font, stroke)[0][0])
+
+
+def _text(picture: UInt8, weight: UInt8, text: str, left_middle: tuple[int, int], font: float, stroke: int) -> None:
+    height = cv2.getTextSize("X", FONT, font, stroke)[0][1]
+    origin = (left_middle[0], left_middle[1] + height // 2)
+    cv2.putText(picture, text, origin, FONT, font, TEXT_COLOR, stroke, cv2.LINE_AA)
+    cv2.putText(weight, text, origin, FONT, font, (255,), stroke, cv2.LINE_AA)
+
+
+def _rounded(
+    canvas: UInt8, left: int, top: int, width: int, height: int, radius: int, value: int | tuple[int, int, int]
+) -> None:
+    """A filled rectangle with round corners."""
+    color = value if isinstance(value, tuple) else (value,)
+    right, bottom = left + width - 1, top + height - 1
+    cv2.rectangle(canvas, (left + radius, top), (right - radius, bottom), color, cv2.FILLED)
+    cv2.rectangle(canvas, (left, top + radius), (right, bottom - radius), color, cv2.FILLED)
+    for x in (left + radius, right - radius):
+        for y in (top + radius, bottom - radius):
+            cv2.circle(canvas, (x, y), radius, color, cv2.FILLED)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeunet.camera.overlay import Overlay
+from edgeunet.errors import UsageError
+from edgeunet.frames import Fitting
+from edgeunet.runtime import Result
+from tests.models import toy_spec
+
+FRAME = (540, 960)
+
+
+def result(mask_index: int) -> Result:
+    """The whole picture is one class; the bars of the letterbox are another."""
+    spec = toy_spec((64, 64))
+    fitting = Fitting.of(FRAME, spec)
+    mask = np.full(spec.input_size, 2, np.uint8)
+    mask[fitting.top : fitting.top + fitting.height] = mask_index
+    return Result(mask, {}, fitting)
+
+
+def test_colours_are_blended_over_the_whole_frame_in_bgr() -> None:
+    overlay = Overlay(toy_spec((64, 64)), FRAME, 0.5)
+    pixels = np.full((*FRAME, 3), 100, np.uint8)
+    overlay.draw(pixels, result(0))  # road, red
+    right = pixels[:, FRAME[1] // 2 :]
+    assert np.abs(right.astype(int) - (50, 50, 178)).max() <= 1
+
+
+def test_mask_edge_lands_where_the_frame_has_it() -> None:
+    spec = toy_spec((64, 64))
+    fitting = Fitting.of(FRAME, spec)
+    mask = np.zeros(spec.input_size, np.uint8)
+    mask[:, 32:] = 1
+    pixels = np.zeros((*FRAME, 3), np.uint8)
+    Overlay(spec, FRAME, 1.0).draw(pixels, Result(mask, {}, fitting))
+    bottom = pixels[-1]
+    assert (bottom[:480] == (0, 0, 255)).all()
+    assert (bottom[480:] == (0, 255, 0)).all()
+
+
+def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
+    overlay = Overlay(toy_spec((64, 64)), FRAME, 0.0)
+    without = np.full((*FRAME, 3), 100, np.uint8)
+    overlay.draw(without, result(0))
+    for color in ((0, 0, 255), (0, 255, 0), (255, 0, 0)):
+        assert (without == color).all(axis=2).sum() > 100  # a swatch
+    legend = (without != 100).any(axis=2)
+    with_text = np.full((*FRAME, 3), 100, np.uint8)
+    overlay.draw(with_text, result(0), ["31.4 frames/s", "latency 42 ms"])
+    rows_of_legend = np.flatnonzero(legend.any(axis=1))
+    rows_with_text = np.flatnonzero((with_text != 100).any(axis=2).any(axis=1))
+    assert len(rows_with_text) > len(rows_of_legend) + 30
+    assert (with_text[rows_of_legend[-1] : rows_with_text[-1]] > 200).all(axis=2).sum() > 100  # letters
+
+
+@pytest.mark.parametrize("frame", [(24, 32), (97, 131), (1080, 1920)])
+def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
+    spec = toy_spec()
+    overlay = Overlay(spec, frame, 0.5)
+    pixels = np.zeros((*frame, 3), np.uint8)
+    overlay.draw(pixels, Result(np.zeros(spec.input_size, np.uint8), {}, Fitting.of(frame, spec)), ["1 frames/s"])
+    assert pixels.any()
+
+
+def test_opacity_out_of_range_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"0 to 1, got 1\.5"):
+        Overlay(toy_spec(), FRAME, 1.5)
+
+
+def test_only_the_picture_inside_the_letterbox_is_drawn() -> None:
+    pixels = np.zeros((*FRAME, 3), np.uint8)
+    Overlay(toy_spec((64, 64)), FRAME, 1.0).draw(pixels, result(1))
+    blue = cv2.inRange(pixels[:, FRAME[1] // 2 :], np.array((200, 0, 0)), np.array((255, 50, 50)))
+    assert not blue.any()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeunet.camera.window import Window
+from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.frames import UInt8
+
+
+class FakeDesktop:
+    """Stands in for OpenCV's window functions: a test machine has no screen."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shown: list[int] = []
+        self.key = -1
+        self.visible = 1.0
+        monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           QT5\n")
+        monkeypatch.setenv("DISPLAY", ":0")
+        monkeypatch.setattr(cv2, "imshow", self._show)
+        monkeypatch.setattr(cv2, "waitKey", lambda delay: self.key)
+        monkeypatch.setattr(cv2, "getWindowProperty", lambda title, which: self.visible)
+        monkeypatch.setattr(cv2, "destroyWindow", lambda title: self.shown.append(-1))
+
+    def _show(self, title: str, pixels: UInt8) -> None:
+        self.shown.append(int(pixels[0, 0, 0]))
+
+
+def picture(level: int) -> UInt8:
+    return np.full((4, 4, 3), level, np.uint8)
+
+
+def test_newest_frame_is_shown_until_the_user_closes_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = FakeDesktop(monkeypatch)
+    window = Window()
+    assert window.refresh(0)  # nothing to show yet
+    for level in (1, 2, 3):
+        window.write(picture(level), 0.0)
+    assert window.refresh(0)
+    assert desktop.shown == [3]
+    desktop.visible = 0.0
+    assert not window.refresh(0)
+    window.close()
+    assert desktop.shown == [3, -1]
+
+
+@pytest.mark.parametrize("key", [27, ord("q")])
+def test_escape_and_q_end_it(monkeypatch: pytest.MonkeyPatch, key: int) -> None:
+    desktop = FakeDesktop(monkeypatch)
+    window = Window()
+    window.write(picture(1), 0.0)
+    desktop.key = key
+    assert not window.refresh(0)
+
+
+def test_opencv_without_windows_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           NONE\n")
+    with pytest.raises(MissingPartError, match=r"pip install .*opencv-python"):
+        Window()
+
+
+def test_no_screen_is_an_error_before_qt_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeDesktop(monkeypatch)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(OutputError, match="no screen"):
+        Window()
+
+
+def test_loop_shows_drawn_frames_and_ends_with_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from edgeunet.camera import CameraOptions, run_camera
+    from edgeunet.runtime import open_session
+    from tests.camera.videos import FakeCamera, numbered
+    from tests.models import write_toy_model
+
+    desktop = FakeDesktop(monkeypatch)
+    desktop.key = ord("q")
+    camera = FakeCamera()
+    monkeypatch.setattr("edgeunet.camera.run.open_source", lambda address: camera)
+    camera._shown.put(numbered(0))
+    camera._shown.put(numbered(1))  # so that the reader finds out that the loop has ended
+    with open_session(write_toy_model(tmp_path / "toy.onnx")) as session:
+        stats = run_camera(session, CameraOptions("fake", show=True))
+    assert stats.published >= 1
+    assert len(desktop.shown) == 2
+    assert desktop.shown[-1] == -1  # closed
