@@ -14,7 +14,10 @@ def open_session(path: str | Path, *, threads: int | None = None) -> Session:
     threads: CPU threads for one frame; all physical cores by default.
     Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec.
     """
-    suffix = Path(path).suffix.lower()
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+    suffix = path.suffix.lower()
     if suffix == ".onnx":
         from edgeunet.runtime.ort import OnnxRuntimeSession
 

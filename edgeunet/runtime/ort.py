@@ -32,11 +32,8 @@ class OnnxRuntimeSession(Session):
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
-        """Open the model; raises ModelFileError if it is missing, damaged or without a spec."""
+        """Open the model; raises ModelFileError if it is damaged or without a spec."""
         ort = _onnxruntime()
-        path = Path(path)
-        if not path.is_file():
-            raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
         self._threads = threads or physical_cores()
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads

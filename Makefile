@@ -1,0 +1,60 @@
+# Two commands to know: `make demo` and `make test`.
+
+VENV := .venv
+# The first Python that will do; `make demo PYTHON=...` chooses another.
+PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10,$(shell $(p) -c \
+	'import sys; print("$(p)") if (3, 10) <= sys.version_info < (3, 13) else None' 2>/dev/null)))
+RUN := runs/demo
+DATA := edgeunet/samples/road
+CLIP := edgeunet/samples/clip/highway.mp4
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test check clean
+
+help:
+	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
+	@echo "make test    the tests (no network, no GPU)"
+	@echo "make check   ruff and mypy"
+	@echo "make clean   remove .venv and runs/"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.10, 3.11 or 3.12 is needed: apt install python3 python3-venv, or PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv: apt install python3-venv"; exit 1; }
+	@command -v nvidia-smi >/dev/null || test -n "$$PIP_EXTRA_INDEX_URL$$PIP_FIND_LINKS" || \
+		echo "note: on Linux PyPI's PyTorch brings CUDA, several GB; without it: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo"
+	@echo "installing edgeunet and what it needs into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet torch==2.13.0
+	@python -m pip install --quiet --editable '.[all]'
+	@edgeunet doctor
+	@touch $@
+
+demo: setup
+	rm -rf $(RUN)
+	edgeunet train $(DATA) -o $(RUN) --model nano --recipe quick
+	edgeunet export onnx $(RUN)/best.pt -o $(RUN)/fp32.onnx
+	edgeunet export int8 $(RUN)/fp32.onnx --data $(DATA) -o $(RUN)/int8.onnx
+	edgeunet evaluate $(RUN)/fp32.onnx $(DATA) -o $(RUN)/fp32.scores.json
+	edgeunet evaluate $(RUN)/int8.onnx $(DATA) -o $(RUN)/int8.scores.json
+	edgeunet camera $(RUN)/int8.onnx --source $(CLIP) --record $(RUN)/overlay.mp4
+	edgeunet bench run $(RUN)/fp32.onnx -o $(RUN)/fp32.latency.json
+	edgeunet bench run $(RUN)/int8.onnx -o $(RUN)/int8.latency.json
+	edgeunet bench report $(RUN)/fp32.latency.json $(RUN)/int8.latency.json \
+		--scores $(RUN)/fp32.scores.json --scores $(RUN)/int8.scores.json -o $(RUN)/report.html
+	@echo "video   $(RUN)/overlay.mp4"
+	@echo "report  $(RUN)/report.html"
+
+test: setup
+	python -m pytest
+
+check: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+clean:
+	rm -rf $(VENV) runs
