@@ -33,26 +33,25 @@ def run(
     """Measure the latency of a model, one frame after another, and write the record."""
     from benchmarks.inputs import load_inputs
     from benchmarks.measure import MeasureOptions, measure
-    from benchmarks.tables import rich_table, stage_table, summary_table
+    from benchmarks.tables import print_table, stage_table, summary_table
     from edgeunet.console import INTERRUPTED, stdout
-    from edgeunet.files import replacing
+    from edgeunet.files import require_free
     from edgeunet.record import TOTAL
     from edgeunet.runtime import open_session
 
     options = MeasureOptions(seconds, max_frames)
-    with replacing(output, force=force) as temporary:  # found before the time is spent: a name that is taken
-        inputs = load_inputs(data)
-        with open_session(model, threads=threads) as session:
-            record = measure(session, model, inputs, options)
-        record.save(temporary, force=False)
+    require_free(output, force=force)
+    inputs = load_inputs(data)
+    with open_session(model, threads=threads) as session:
+        record = measure(session, model, inputs, options)
+    record.save(output, force=force)
     if as_json:
         value = record.to_dict()
         stdout().print_json(data={key: value[key] for key in value if key not in ("samples_ms", "starts_ms")})
     else:
-        console = stdout()
-        console.print(rich_table(summary_table([record], {})))
-        console.print(rich_table(stage_table(record, bounds=[TOTAL])))
-        console.print(f"{record.summary().n} samples on {record.frames} written to {output}")
+        print_table(summary_table([record], {}))
+        print_table(stage_table(record, bounds=[TOTAL]))
+        stdout().print(f"{record.summary().n} samples on {record.frames} written to {output}")
     if record.partial:
         raise typer.Exit(INTERRUPTED)
 
@@ -89,7 +88,7 @@ def compare(
     if as_json:
         stdout().print_json(data=to_json(judgement))
     else:
-        print_judgement(stdout(), judgement, a, b, stored=all(stored))
+        print_judgement(judgement, a, b, stored=all(stored))
     raise typer.Exit(judgement.verdict.value)
 
 
@@ -105,13 +104,12 @@ def report(
     """Write one HTML file with tables and plots of latency records, and print their summary."""
     from benchmarks.report import by_model, write_report
     from benchmarks.scores import load_scores
-    from benchmarks.tables import rich_table, summary_table
+    from benchmarks.tables import print_table, summary_table
     from edgeunet.console import stdout
     from edgeunet.record import LatencyRecord
 
     loaded = [LatencyRecord.load(path) for path in records]
     known = by_model(load_scores(path) for path in scores or [])
     write_report(output, loaded, known, force=force)
-    console = stdout()
-    console.print(rich_table(summary_table(loaded, known)))
-    console.print(f"report written to {output}")
+    print_table(summary_table(loaded, known))
+    stdout().print(f"report written to {output}")

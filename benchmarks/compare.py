@@ -113,7 +113,7 @@ def _decide(
     # Were all the drift on one arm's side, it would explain no more than its own size.
     if drift > MAX_DRIFT and low <= math.log(limits.regressed_above) + math.log1p(drift):
         return Verdict.INVALID, (
-            f"the machine itself changed by {drift:.1%} during the run (limit {MAX_DRIFT:.0%}): "
+            f"the machine itself changed by {percent(1 + drift)} during the run (limit {percent(1 + MAX_DRIFT)}): "
             "end other programs, let it cool, and compare again"
         )
     if pairs < MIN_PAIRS:

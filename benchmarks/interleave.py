@@ -24,7 +24,10 @@ MIN_CALLS = 4  # in a round of a slow model, the first of which is not judged
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """seconds: at most, for everything; a clear result ends sooner. seed: of the order and of the bootstrap."""
+    """seconds: no pair starts that would end later, if it took as long as the slowest; a clear result ends sooner.
+
+    seed: of the order of the arms and of the bootstrap.
+    """
 
     seconds: float = 60.0
     seed: int = 0

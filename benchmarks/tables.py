@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from benchmarks.scores import Scores
+from edgeunet import console
 from edgeunet.record import TOTAL, LatencyRecord, Quantile, samples_needed
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 NONE = "–"
 UNSURE = "*"
@@ -38,13 +35,13 @@ def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]
                 subject.precision,
                 f"{subject.input_size[0]}×{subject.input_size[1]}",
                 f"{subject.size_bytes / 1e6:.2f}",
-                f"{accuracy.miou:.3f}" if accuracy else NONE,
+                percentage(accuracy.miou) if accuracy else NONE,
                 *(milliseconds(q.value) + unsure(q) for q in (summary.p50, summary.p90, summary.p99)),
                 milliseconds(summary.max),
                 f"{1000 / summary.p50.value:.1f}",
             )
         )
-    header = ("model", "precision", "input", "MB", "mIoU", "p50", "p90", "p99", "max", "frames/s")
+    header = ("model", "precision", "input", "MB", "mIoU %", "p50", "p90", "p99", "max", "fps")
     return TextTable(header, tuple(rows), text_columns=2, note=_summary_note(records))
 
 
@@ -65,13 +62,13 @@ def stage_table(record: LatencyRecord, bounds: Collection[str]) -> TextTable:
 
 
 def class_table(scores: Iterable[Scores]) -> TextTable:
-    """IoU of each class, one column for each model."""
+    """IoU of each class in percent, one column for each model."""
     scores = list(scores)
     names = list(dict.fromkeys(name for s in scores for name in s.iou))
     rows = [
-        ("mIoU", *(f"{s.miou:.3f}" for s in scores)),
-        ("pixel accuracy", *(f"{s.accuracy:.3f}" for s in scores)),
-        *((name, *(_iou(s.iou.get(name)) for s in scores)) for name in names),
+        ("mIoU", *(percentage(s.miou) for s in scores)),
+        ("pixels right", *(percentage(s.accuracy) for s in scores)),
+        *((name, *(percentage(s.iou.get(name)) for s in scores)) for name in names),
     ]
     return TextTable(("", *(f"{s.model} ({s.precision})" for s in scores)), tuple(rows))
 
@@ -90,12 +87,17 @@ def milliseconds(value: float) -> str:
     return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 3}f}"
 
 
+def percentage(share: float | None) -> str:
+    """0.6123 → "61.2"; a share of nothing is none."""
+    return NONE if share is None else f"{share * 100:.1f}"
+
+
 def interval(quantile: Quantile) -> str:
     """The bounds in ms, or that there are too few samples for them."""
     if quantile.interval is None:
         return "insufficient"
     low, high = quantile.interval
-    return f"{milliseconds(low)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{milliseconds(high)}"
+    return f"{milliseconds(low)}–{milliseconds(high)}"
 
 
 def unsure(quantile: Quantile) -> str:
@@ -103,35 +105,17 @@ def unsure(quantile: Quantile) -> str:
     return UNSURE if quantile.interval is None else ""
 
 
-def rich_table(table: TextTable) -> Table:
-    """For the terminal: fits 80 columns as long as the model's name is short, and folds it otherwise."""
-    from rich import box
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=table.note or None)
-    shown.caption_justify = "left"
-    for i, name in enumerate(table.header):
-        words = i < table.text_columns
-        shown.add_column(
-            name,
-            justify="left" if words else "right",
-            no_wrap=not words,
-            overflow="fold",
-            style="bold" if i == 0 else "",
-        )
-    for row in table.rows:
-        shown.add_row(*row)
-    return shown
+def print_table(table: TextTable, title: str = "") -> None:
+    """On stdout, with its note below."""
+    console.table(title, table.header, table.rows)
+    if table.note:
+        console.lines([table.note])
 
 
 def _summary_note(records: Sequence[LatencyRecord]) -> str:
-    parts = ["end to end in ms; max is the maximum observed"]
+    parts = ["end to end in ms; max is the maximum observed; fps is frames a second at p50"]
     if any(unsure(r.summary().p99) for r in records):
-        parts.append(f"{UNSURE} too few samples for an upper bound (p99: {samples_needed(0.99)})")
+        parts.append(f"{UNSURE}\N{NO-BREAK SPACE}too few samples for an upper bound (p99: {samples_needed(0.99)})")
     if any(r.partial for r in records):
         parts.append("partial: " + ", ".join(r.subject.model for r in records if r.partial))
     return "; ".join(parts)
-
-
-def _iou(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.compare import Judgement, Verdict, percent
-from benchmarks.tables import TextTable, milliseconds, rich_table
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from benchmarks.tables import TextTable, milliseconds, print_table
+from edgeunet import console
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}
 
@@ -22,22 +20,29 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in value.items()}
 
 
-def print_judgement(console: Console, judgement: Judgement, a: Path, b: Path, *, stored: bool) -> None:
+def print_judgement(judgement: Judgement, a: Path, b: Path, *, stored: bool) -> None:
     """The verdict with its reason, and what it rests on where something was measured."""
     color = _COLORS.get(judgement.verdict, "yellow")
-    console.print(f"[bold {color}]{judgement.verdict.name}[/] {judgement.reason}")
+    console.lines([f"[bold {color}]{judgement.verdict.name}[/] {judgement.reason}"])
     if math.isnan(judgement.ratio):
         return
     rows = [
         (f"A: {a.name}", f"{milliseconds(judgement.a_ms)} ms"),
         (f"B: {b.name}", f"{milliseconds(judgement.b_ms)} ms"),
-        ("B slower than A by", percent(judgement.ratio)),
-        ("99 % bounds", f"{percent(judgement.low)} to {percent(judgement.high)}"),
+        ("B against A", _signed(judgement.ratio)),
+        ("99 % bounds", f"{_signed(judgement.low)} to {_signed(judgement.high)}"),
         ("smallest slowdown it would have seen", percent(judgement.detectable)),
     ]
     if stored:
         note = "two records made at different times prove less than two models run side by side"
     else:
         note = f"{judgement.rounds} rounds in {judgement.pairs} pairs of fresh processes"
-        rows += [("tail: chance of this difference", f"{judgement.tail_p:.2g}"), ("drift", f"{judgement.drift:.1%}")]
-    console.print(rich_table(TextTable(("", "median"), tuple(rows), note=note)))
+        rows += [
+            ("chance of such a difference in the tail", f"{judgement.tail_p:.2g}"),
+            ("drift of the machine", percent(1 + judgement.drift)),
+        ]
+    print_table(TextTable(("", ""), tuple(rows), note=note))
+
+
+def _signed(ratio: float) -> str:
+    return f"{(ratio - 1) * 100:+.1f} %"

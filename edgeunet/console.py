@@ -51,13 +51,18 @@ def progress() -> Progress:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a small table on stdout; figures, in every column but the first, stand to the right."""
+    """Print a small table on stdout; figures, in every column but the first, stand to the right.
+
+    Ten columns fit into 80 characters; where they do not, the first column is folded, never a figure.
+    """
     from rich import box
     from rich.table import Table
 
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(header))
+    grid.pad_edge, grid.padding = False, (0, 1, 0, 0)
     for index, name in enumerate(header):
-        grid.add_column(name, justify="left" if index == 0 else "right")
+        first = index == 0
+        grid.add_column(name, justify="left" if first else "right", no_wrap=not first, overflow="fold")
     for row in rows:
         grid.add_row(*row)
     stdout().print(grid)

@@ -54,7 +54,7 @@ def test_run_writes_a_record_and_report_shows_it(model: Path) -> None:
 
     result = _bench("report", "out/record.json", "-o", "report.html")
     assert result.exit_code == 0, result.output
-    assert "frames/s" in result.output
+    assert "fps" in result.output
     assert "toy" in result.output
     assert Path("report.html").read_text().startswith("<!DOCTYPE html>")
 
