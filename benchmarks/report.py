@@ -60,7 +60,9 @@ def _render(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]) -> s
         summary=summary_table(records, scores),
         sections=[(name, stage_table(r, bounds=r.samples_ms)) for name, r in zip(names, records, strict=True)],
         classes=class_table(scores.values()) if scores else None,
-        split=", ".join(sorted({f"{s.dataset}, split {s.split}, {s.frames} frames" for s in scores.values()})),
+        split=", ".join(
+            sorted({f"{Path(s.dataset).name}, split {s.split}, {s.frames} frames" for s in scores.values()})
+        ),
         plots=[
             ("Quantiles", plots.quantile_curve(records, names)),
             ("Distribution", plots.ecdf(records, names)),

@@ -23,7 +23,7 @@ def fingerprint(session: Mapping[str, str], root: Path = ROOT) -> dict[str, str]
         "architecture": platform.machine(),
         "usable_cpus": str(len(usable_cpus())),
         "physical_cores": str(physical_cores(root)),
-        "memory_gib": _memory_gib(root),
+        "memory": _memory(root),
         "os": field_of(root / "etc/os-release", "PRETTY_NAME", "=") or platform.system(),
         "kernel": text_of(root / "proc/sys/kernel/osrelease") or platform.release(),
         "governor": _governors(root),
@@ -36,10 +36,10 @@ def fingerprint(session: Mapping[str, str], root: Path = ROOT) -> dict[str, str]
     return {name: value for name, value in facts.items() if value}
 
 
-def _memory_gib(root: Path) -> str:
-    """Whole GiB: what the kernel keeps for itself differs from boot to boot."""
+def _memory(root: Path) -> str:
+    """In whole GiB: what the kernel keeps for itself differs from boot to boot."""
     kib = field_of(root / "proc/meminfo", "MemTotal").removesuffix("kB").strip()
-    return str(round(int(kib) / 2**20)) if kib.isdigit() else ""
+    return f"{round(int(kib) / 2**20)} GiB" if kib.isdigit() else ""
 
 
 def _governors(root: Path) -> str:

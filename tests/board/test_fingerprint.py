@@ -37,7 +37,7 @@ def test_a_jetson_tells_its_board_and_release(tmp_path: Path) -> None:
     facts = fingerprint(SESSION, root)
     assert facts["board"] == "NVIDIA Jetson Orin Nano Developer Kit"
     assert facts["cpu"] == "ARMv8 Processor rev 1 (v8l)"
-    assert facts["memory_gib"] == "7"
+    assert facts["memory"] == "7 GiB"
     assert facts["kernel"] == "5.15.148-tegra"
     assert facts["os"] == "Ubuntu 22.04.5 LTS"
     assert facts["l4t"] == "R36.4.3"
@@ -64,7 +64,7 @@ def test_a_desktop_tells_its_gpus(tmp_path: Path) -> None:
 def test_an_unreadable_system_leaves_facts_out(tmp_path: Path) -> None:
     root = _write(tmp_path, {"etc/nv_tegra_release": "unknown\n", "proc/meminfo": "MemTotal: much\n"})
     facts = fingerprint({}, root)
-    assert not {"l4t", "memory_gib", "governor", "board"} & set(facts)
+    assert not {"l4t", "memory", "governor", "board"} & set(facts)
     assert all(facts.values())
     assert facts["cpu"]
 
