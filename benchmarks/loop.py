@@ -21,6 +21,7 @@ from benchmarks.plain_loop import PlainLoop
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop import Loop
+from edgeunet.camera.overlay import OPACITY
 from edgeunet.camera.sources import open_source
 from edgeunet.errors import UsageError
 from edgeunet.files import require_free, sha256, write_json
@@ -30,7 +31,6 @@ from edgeunet.runtime import Session, open_session
 from edgeunet.samples import CLIP
 
 SCHEMA = "edgeunet.loop/1"
-OPACITY = 0.45
 COMPARED = 10  # frames on which the masks of both arms are compared
 
 

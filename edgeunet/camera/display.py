@@ -45,27 +45,28 @@ class Display:
             return
         if self._live is not None:
             self._due = now + TABLE_EVERY_S
-            self._live.update(table(stats, self._total), refresh=True)
+            self._live.update(table(stats, self._total, last=last), refresh=True)
         else:
             self._due = now + LINE_EVERY_S
-            self._console.print(headline(stats, self._total))
+            self._console.print(headline(stats, self._total, last=last))
 
 
-def headline(stats: LoopStats, total: int | None) -> str:
-    """How far, how fast, how long still: "120 of 221 frames · 31.4 frames/s · 3 s left"."""
+def headline(stats: LoopStats, total: int | None, *, last: bool = False) -> str:
+    """How far, how fast, how long still: "120 of 221 frames · 31.4 frames/s · 3 s left"; `last`: over all frames."""
     parts = [f"{stats.published} of {total} frames" if total else f"{stats.published} frames"]
-    if stats.recent_fps:
-        parts.append(f"{stats.recent_fps:.1f} frames/s")
-        if total:
-            parts.append(f"{max(0, total - stats.published) / stats.recent_fps:.0f} s left")
+    rate = stats.fps if last else stats.recent_fps
+    if rate:
+        parts.append(f"{rate:.1f} frames/s")
+        if total and not last:
+            parts.append(f"{max(0, total - stats.published) / rate:.0f} s left")
     if stats.dropped:
         parts.append(f"{stats.dropped} dropped")
     return " · ".join(parts)
 
 
-def table(stats: LoopStats, total: int | None) -> Table:
+def table(stats: LoopStats, total: int | None, *, last: bool = False) -> Table:
     """The headline, and p50 and p99 in milliseconds of each stage's latest samples."""
-    rows = Table(title=headline(stats, total), title_style="bold", title_justify="left")
+    rows = Table(title=headline(stats, total, last=last), title_style="bold", title_justify="left")
     rows.add_column("stage")
     for name in ("p50 ms", "p99 ms"):
         rows.add_column(name, justify="right")

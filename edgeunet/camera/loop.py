@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgeunet.camera.channel import Channel
 from edgeunet.camera.frame import Frame, Samples
-from edgeunet.camera.overlay import Overlay
+from edgeunet.camera.overlay import OPACITY, Overlay
 from edgeunet.camera.sources import Source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
@@ -76,7 +76,7 @@ class Loop:
         source: Source,
         sinks: Sequence[AbstractContextManager[Sink]] = (),
         *,
-        opacity: float = 0.45,
+        opacity: float = OPACITY,
         max_frames: int | None = None,
     ) -> None:
         self._session = session

@@ -14,7 +14,8 @@ from edgeunet.runtime.session import Result
 from edgeunet.spec import ModelSpec
 
 FONT = cv2.FONT_HERSHEY_DUPLEX
-SMOOTHING = 4  # the panel is drawn this many times larger and reduced: OpenCV's text has rough edges
+OPACITY = 0.45  # of the class colours
+SMOOTHING = 3  # the panel is drawn this many times larger and reduced: OpenCV's text has rough edges
 PANEL_OPACITY = 0.68
 PANEL_COLOR = (26, 22, 20)  # (blue, green, red)
 TEXT_COLOR = (245, 245, 245)
@@ -47,13 +48,14 @@ class Overlay:
 
 
 class _Panel:
-    """The legend in the upper left corner; drawn anew only when its text changes."""
+    """The legend in the upper left corner, on frames that have room for it; drawn anew only when its text changes."""
 
     def __init__(
         self, frame_size: tuple[int, int], names: Sequence[str], colors: Sequence[tuple[int, int, int]]
     ) -> None:
         self._frame_size = frame_size
-        self._unit = max(7.0, min(frame_size) / 36)  # height of a capital letter and its share of the line, in pixels
+        self._unit = max(10.0, min(frame_size) / 32)  # everything else is in proportion, in pixels
+        self._margin = round(self._unit * 0.9)
         self._names = names
         self._colors = colors
         self._lines: tuple[str, ...] | None = None
@@ -66,8 +68,10 @@ class _Panel:
             self._lines = lines
             self._render(lines)
         height, width = self._weight.shape
-        margin = round(self._unit * 0.9)
-        corner = pixels[margin : margin + height, margin : margin + width]
+        top = left = self._margin
+        if top + height > self._frame_size[0] or left + width > self._frame_size[1]:
+            return
+        corner = pixels[top : top + height, left : left + width]
         corner[:] = cv2.blendLinear(corner, self._picture, self._rest, self._weight)
 
     def _render(self, lines: tuple[str, ...]) -> None:
@@ -98,8 +102,7 @@ class _Panel:
         for line in lines:
             _text(picture, weight, line, (pad, y + row // 2), font, stroke)
             y += row
-        room = (self._frame_size[0] - 2 * round(self._unit * 0.9), self._frame_size[1] - 2 * round(self._unit * 0.9))
-        size = (min(width // SMOOTHING, room[1]), min(height // SMOOTHING, room[0]))
+        size = (width // SMOOTHING, height // SMOOTHING)
         self._picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         self._weight = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA) / 255, dtype=np.float32)
         self._rest = 1 - self._weight

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,11 +46,10 @@ class Recorder:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder still holds, and the index. Raises OutputError if there was no frame at all."""
+        """Write what the encoder still holds. Raises OutputError if there was no frame at all."""
         if self._last_tick < 0:
             raise OutputError(f"{self._path} is not written: no frame arrived; look at the source first")
         self._container.mux(self._stream.encode(None))
-        self._container.close()
 
 
 def check_recordable(path: str | Path, *, force: bool) -> None:
@@ -76,18 +75,12 @@ def recording(path: str | Path, frame_size: tuple[int, int], fps: float, *, forc
     if not height or not width:
         raise OutputError(f"{path}: frames of {frame_size[1]}×{frame_size[0]} pixels are too small for a video")
     av = _av()
-    with replacing(path, force=force) as temporary:
-        # The index goes to the front, so that a browser starts before it has the whole file.
-        container = av.open(str(temporary), "w", options={"movflags": "faststart"} if path.suffix != ".mkv" else {})
-        try:
-            stream = _stream(av, container, (height, width), fps)
-            recorder = Recorder(path, container, stream)
-            yield recorder
-            recorder.finish()
-        except BaseException:
-            with suppress(av.error.FFmpegError, ValueError):  # the disk is full, or no frame was written
-                container.close()
-            raise
+    # The index goes to the front, so that a browser starts before it has the whole file.
+    options = {} if path.suffix.lower() == ".mkv" else {"movflags": "faststart"}
+    with replacing(path, force=force) as temporary, av.open(str(temporary), "w", options=options) as container:
+        recorder = Recorder(path, container, _stream(av, container, (height, width), fps))
+        yield recorder
+        recorder.finish()
 
 
 def _stream(av: Any, container: OutputContainer, size: tuple[int, int], fps: float) -> VideoStream:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeunet.camera.display import Display
 from edgeunet.camera.loop import DEFAULT_FPS, Loop, LoopStats, Sink
+from edgeunet.camera.overlay import OPACITY
 from edgeunet.camera.recorder import check_recordable, recording
 from edgeunet.camera.sources import Source, open_source
 from edgeunet.camera.window import Window
@@ -29,7 +30,7 @@ class CameraOptions:
     force: bool = False
     max_frames: int | None = None
     show: bool = False
-    opacity: float = 0.45
+    opacity: float = OPACITY
 
     def __post_init__(self) -> None:
         if self.max_frames is not None and self.max_frames < 1:

@@ -30,6 +30,10 @@ def test_headline_of_a_file_says_how_far_and_how_long_still() -> None:
     assert headline(stats(), 220) == "120 of 220 frames · 25.0 frames/s · 4 s left"
 
 
+def test_last_headline_is_over_all_frames_and_promises_no_more() -> None:
+    assert headline(stats(), 220, last=True) == "120 of 220 frames · 30.0 frames/s"
+
+
 def test_headline_of_a_camera_says_what_was_dropped() -> None:
     assert headline(stats(dropped=7), None) == "120 frames · 25.0 frames/s · 7 dropped"
 

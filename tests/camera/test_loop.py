@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.camera.loop import Loop, LoopStats, Sink
 from edgeunet.camera.recorder import recording
-from edgeunet.camera.sources import Source, open_source
+from edgeunet.camera.sources import open_source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 from edgeunet.runtime import Result, open_session
@@ -27,7 +27,10 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("edgeunet-")]
+    for thread in threading.enumerate():
+        if thread.name.startswith("edgeunet-"):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 class HeldSession(OnnxRuntimeSession):
@@ -159,23 +162,53 @@ class BrokenError(RuntimeError):
     pass
 
 
+class Fuse:
+    """Burns through at the sixth call: by then the video has frames."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.calls > 5:
+            raise BrokenError
+
+
 class BrokenSession(OnnxRuntimeSession):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.fuse = Fuse()
+
     def run(self, frame: UInt8) -> Result:
-        raise BrokenError("the session")
+        self.fuse()
+        return super().run(frame)
 
 
 class BrokenSink:
+    def __init__(self) -> None:
+        self.fuse = Fuse()
+
     def write(self, pixels: UInt8, time_s: float) -> None:
-        raise BrokenError("the sink")
+        self.fuse()
+
+
+class BrokenCamera(FakeCamera):
+    live = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = Fuse()
+
+    def _grab(self) -> bool:
+        self.fuse()
+        self._pixels = numbered(self._number)
+        return True
 
 
 @pytest.mark.parametrize("part", ["source", "session", "sink"])
-def test_error_in_any_thread_ends_the_loop_and_is_raised_here(
-    tmp_path: Path, model: Path, part: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source: Source = open_source(str(write_numbered(tmp_path / "n.mp4", 20)))
-    if part == "source":
-        monkeypatch.setattr(source, "_retrieve", lambda: BrokenSession.run(None, numbered(0)))  # type: ignore[arg-type]
+def test_error_in_any_thread_ends_the_loop_and_is_raised_here(tmp_path: Path, model: Path, part: str) -> None:
+    file = str(write_numbered(tmp_path / "n.mp4", 20))
+    source = BrokenCamera() if part == "source" else open_source(file)
     video = tmp_path / "out.mp4"
     sinks: list[AbstractContextManager[Sink]] = [recording(video, SIZE, 25.0, force=False)]
     if part == "sink":
@@ -199,6 +232,19 @@ def test_camera_that_breaks_off_is_an_error_but_the_video_until_then_stays(tmp_p
             loop.finish()
     with open_source(str(video)) as source:
         assert source.frame_count == 1
+
+
+def test_camera_that_hangs_does_not_hold_up_the_end(model: Path) -> None:
+    camera = FakeCamera()
+    with open_session(model) as session:
+        loop = Loop(session, camera)
+        loop.start()
+        camera.show(numbered(0))
+        loop.stop()
+        loop.finish()  # the reader still waits for a second frame
+    assert not camera.closed.is_set()
+    camera.show(None)
+    assert camera.closed.wait(10)
 
 
 def test_stop_keeps_the_video(tmp_path: Path, model: Path) -> None:

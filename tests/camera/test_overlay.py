@@ -57,7 +57,7 @@ def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
     assert (with_text[rows_of_legend[-1] : rows_with_text[-1]] > 200).all(axis=2).sum() > 100  # letters
 
 
-@pytest.mark.parametrize("frame", [(24, 32), (97, 131), (1080, 1920)])
+@pytest.mark.parametrize("frame", [(8, 8), (24, 32), (97, 131), (1080, 1920)])
 def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
     spec = toy_spec()
     overlay = Overlay(spec, frame, 0.5)

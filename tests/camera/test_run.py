@@ -108,12 +108,6 @@ def test_existing_video_is_found_before_the_source_is_opened(tmp_path: Path, mod
     assert video.read_bytes() == b"older"
 
 
-def test_unwritable_folder_is_one_error(tmp_path: Path, model: Path) -> None:
-    (tmp_path / "file").touch()
-    with open_session(model) as session, pytest.raises((OutputError, OSError)):
-        run_camera(session, CameraOptions(str(CLIP), record=tmp_path / "file" / "out.mp4"))
-
-
 def test_show_without_a_screen_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
