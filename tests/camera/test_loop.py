@@ -239,11 +239,11 @@ def test_camera_that_hangs_does_not_hold_up_the_end(model: Path) -> None:
     with open_session(model) as session:
         loop = Loop(session, camera)
         loop.start()
-        camera.show(numbered(0))
+        camera.hang()
         loop.stop()
-        loop.finish()  # the reader still waits for a second frame
-    assert not camera.closed.is_set()
-    camera.show(None)
+        assert loop.finish().read == 0
+    assert not camera.closed.is_set()  # the reader still waits for a frame
+    camera.wake()
     assert camera.closed.wait(10)
 
 

@@ -59,6 +59,14 @@ class FakeCamera(Source):
         assert self._asked.acquire(timeout=10)
         self._shown.put(picture)
 
+    def hang(self) -> None:
+        """Wait until the reader asks for a frame, and give it none."""
+        assert self._asked.acquire(timeout=10)
+
+    def wake(self) -> None:
+        """Let the reader that hangs see the end."""
+        self._shown.put(None)
+
     def _grab(self) -> bool:
         self._asked.release()
         picture = self._shown.get(timeout=10)
