@@ -31,7 +31,7 @@ class Histogram:
         self._exponent: int | None = None  # the bins cover 0 ≤ |x| < 2**exponent
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Add an array of shape (N, C, H, W) or any other, float32, all finite."""
+        """Add activations (N, C, H, W) float32, all finite."""
         peak = float(max(values.max(), -values.min()))
         self.peak = max(self.peak, peak)
         self._cover(peak)
@@ -63,6 +63,8 @@ class Histogram:
 
 def clip(histogram: Histogram, method: str) -> float:
     """The t to clip at by one of METHODS, in the tensor's unit; 0 for a tensor that is always zero."""
+    if histogram.peak == 0:
+        return 0.0
     counts, width = histogram.used()
     return min(METHODS[method](counts) * width, histogram.peak)
 
@@ -85,7 +87,7 @@ def _entropy(counts: NDArray[np.int64]) -> float:
     second does: after a ReLU it holds the zeros, which any scale represents exactly.
     """
     values = counts.astype(np.float64)
-    values[0] = values[min(1, len(values) - 1)]
+    values[0] = values[1]
     best, best_divergence = float(len(counts)), math.inf
     for size in range(LEVELS, len(counts) + 1, _STEP):
         divergence = _divergence(values[:size], values[size:].sum())
@@ -114,9 +116,8 @@ def _divergence(inside: NDArray[np.float64], outside: float) -> float:
 def _mse(counts: NDArray[np.int64]) -> float:
     """Bins to clip at so that the mean squared error of quantising and dequantising is least."""
     values = np.arange(len(counts)) + 0.5
-    values[0] = 0.0  # the zeros that a ReLU leaves are exact
     best, best_error = float(len(counts)), math.inf
-    for size in range(min(LEVELS, len(counts)), len(counts) + _STEP, _STEP):
+    for size in range(LEVELS, len(counts) + _STEP, _STEP):
         scale = size / (LEVELS - 1)
         error = float((counts * (values - np.minimum(np.rint(values / scale), LEVELS - 1) * scale) ** 2).sum())
         if error < best_error:
@@ -130,4 +131,4 @@ METHODS: dict[str, Callable[[NDArray[np.int64]], float]] = {
     "entropy": _entropy,
     "mse": _mse,
 }
-"""Each gives the number of bins to keep, from the counts up to the largest value's bin."""
+"""Each gives the number of bins to keep, from the counts up to the largest value's bin (more than BINS / 2 of them)."""

@@ -52,6 +52,7 @@ def test_the_integers_times_their_scales_are_the_weights(model: Path, dataset: P
     after = {t.name: numpy_helper.to_array(t) for t in onnx.load(tmp_path / "int8.onnx").graph.initializer}
     name = "down.0.1.0.weight"
     scale = after[f"{name}.scale"].reshape(-1, 1, 1, 1)
+    np.testing.assert_allclose(scale.ravel(), np.abs(before[name]).max(axis=(1, 2, 3)) / 127, rtol=1e-6)
     assert np.abs(after[f"{name}.int8"] * scale - before[name]).max() <= scale.max() / 2 + 1e-6
     assert name not in after
     np.testing.assert_array_equal(after["down.0.1.0.bias"], before["down.0.1.0.bias"])
@@ -113,9 +114,16 @@ def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Pa
         _export(write_toy_model(tmp_path / "b.onnx"), tmp_path / "int8.onnx", Int8Options(dataset))
 
 
-def test_a_split_that_is_missing_or_damaged_is_named(model: Path, dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
-        _export(model, tmp_path / "int8.onnx", Int8Options(dataset, check_split="test"))
+def test_a_missing_split_is_found_before_the_calibration(
+    model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.int8.calibrated_clips", lambda *arguments: pytest.fail("calibrated"))
+    for options in (Int8Options(dataset, split="test"), Int8Options(dataset, check_split="test")):
+        with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
+            _export(model, tmp_path / "int8.onnx", options)
+
+
+def test_a_damaged_image_is_named(model: Path, dataset: Path, tmp_path: Path) -> None:
     copy = tmp_path / "data"
     shutil.copytree(dataset, copy)
     (copy / "images" / "train" / "0002.jpg").write_bytes(b"")

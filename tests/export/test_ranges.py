@@ -79,3 +79,10 @@ def test_entropy_ignores_a_lone_outlier_but_keeps_the_body() -> None:
     values[0, 0, 0, 0] = 10 * body
     assert 0.4 * body < clip(_histogram([values]), "entropy") < 1.5 * body
     assert clip(_histogram([values]), "minmax") == pytest.approx(10 * body)
+
+
+@pytest.mark.parametrize("method", ["entropy", "mse"])
+def test_the_zeros_that_a_relu_leaves_do_not_move_the_clip(method: str) -> None:
+    values = np.abs(np.random.default_rng(0).laplace(size=(1, 10, 100, 100)).astype(np.float32))
+    mostly_zero = np.concatenate([values, np.zeros((1, 200, 100, 100), np.float32)], axis=1)
+    assert clip(_histogram([mostly_zero]), method) == pytest.approx(clip(_histogram([values]), method), rel=1e-6)
