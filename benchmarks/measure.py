@@ -61,15 +61,15 @@ class Call:
     stages: dict[str, int]
 
 
-def warm_up(session: Session, frames: Sequence[UInt8]) -> tuple[int, bool]:
-    """Call the session until the median time of a window has settled, at most about 5 s.
+def warm_up(session: Session, frames: Sequence[UInt8], limit_s: float) -> tuple[int, bool]:
+    """Call the session until the median time of a window has settled, or until a window ends after `limit_s`.
 
     Returns the number of calls and whether it settled.
     """
     calls = 0
     medians: list[float] = []
     begin = time.perf_counter()
-    while time.perf_counter() - begin < MAX_WARMUP_S:
+    while time.perf_counter() - begin < limit_s:
         window: list[int] = []
         while len(window) < WINDOW_CALLS or sum(window) < WINDOW_S * 1e9:
             window.append(timed_call(session, frames[calls % len(frames)]).total)
@@ -100,7 +100,7 @@ def measure(session: Session, model: str | Path, inputs: Inputs, options: Measur
     bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
     with bar:
         task = bar.add_task("warming up", total=round(options.seconds), note="")
-        warmup_frames, settled = warm_up(session, inputs.frames)
+        warmup_frames, settled = warm_up(session, inputs.frames, MAX_WARMUP_S)
         bar.update(task, description="measuring")
         gc.collect()
         try:

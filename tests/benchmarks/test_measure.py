@@ -76,7 +76,7 @@ def test_the_time_ends_it_too(model: Path, inputs: Inputs) -> None:
 def test_ctrl_c_keeps_the_whole_calls_and_marks_the_record(
     model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch, whole_calls: int
 ) -> None:
-    monkeypatch.setattr(measuring, "warm_up", lambda session, frames: (3, True))
+    monkeypatch.setattr(measuring, "warm_up", lambda *_: (3, True))
     session = InterruptedSession(model)
     session.calls_left = whole_calls + 1
     with session:
@@ -95,12 +95,11 @@ def test_warming_up_ends_when_the_time_has_settled(
     monkeypatch.setattr(measuring, "WINDOW_S", 0.001)
     with OnnxRuntimeSession(model) as session:
         monkeypatch.setattr(measuring, "SETTLED", 1000.0)
-        calls, settled = warm_up(session, inputs.frames)
+        calls, settled = warm_up(session, inputs.frames, 60)
         assert settled
         assert calls >= 3 * measuring.WINDOW_CALLS
         monkeypatch.setattr(measuring, "SETTLED", 0.0)  # never
-        monkeypatch.setattr(measuring, "MAX_WARMUP_S", 0.05)
-        assert not warm_up(session, inputs.frames)[1]
+        assert not warm_up(session, inputs.frames, 0.05)[1]
 
 
 def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None:
