@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -168,5 +169,6 @@ def _open_file(path: Path) -> Source:
 def _silence() -> None:
     """Keep OpenCV and FFmpeg from writing to stderr what SourceError says in one line."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when the first video is opened
-    if hasattr(cv2, "utils") and hasattr(cv2.utils, "logging"):
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # 4.x sets the level in cv2, 5 in cv2.utils.logging.
+    module: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+    module.setLogLevel(0)  # silent
