@@ -98,7 +98,7 @@ def verify(
     from edgeunet.data.folder import DatasetFolder
     from export.compare import compare
 
-    _print_comparison(compare(a, b, DatasetFolder.open(data), split), split, "A", "B")
+    _print_comparison(compare(a, b, DatasetFolder.open(data), split), split, a.name, b.name)
 
 
 def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
@@ -107,7 +107,7 @@ def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: s
     out = stdout()
     out.print(
         f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
-        f"frames, on {comparison.worst_agreement:.2%} of {comparison.worst_frame}"
+        f"frames (worst {comparison.worst_frame}: {comparison.worst_agreement:.2%})"
     )
     if comparison.scores_a and comparison.scores_b:
         miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou

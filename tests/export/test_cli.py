@@ -31,8 +31,8 @@ def test_a_checkpoint_becomes_onnx_then_int8_and_both_are_verified(
     assert "minmax ranges from 3 images of train" in out
     assert "fp32 and int8 agree on 9" in out
     assert "mIoU fp32" in out
-    assert _run("verify", model, model, "--data", dataset) == 0
-    assert "A and B agree on 100.00% of the pixels of 2 val frames" in capsys.readouterr().out
+    assert _run("verify", model, int8, "--data", dataset) == 0
+    assert "m.onnx and m.int8.onnx agree on 9" in capsys.readouterr().out
 
 
 def test_an_error_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
