@@ -14,12 +14,12 @@ from tests.models import toy_spec
 RNG = np.random.default_rng(0)
 
 
-def test_a_frame_of_the_right_size_is_left_alone():
+def test_a_frame_of_the_right_size_is_left_alone() -> None:
     frame = RNG.integers(0, 255, (32, 48, 3), dtype=np.uint8)
     assert np.array_equal(Fitting.of((32, 48), toy_spec()).fit(frame), frame)
 
 
-def test_letterbox_keeps_the_shape_and_pads():
+def test_letterbox_keeps_the_shape_and_pads() -> None:
     fitting = Fitting.of((100, 200), toy_spec())  # into 32×48
     assert (fitting.top, fitting.left, fitting.height, fitting.width) == (4, 0, 24, 48)
     out = fitting.fit(np.full((100, 200, 3), 7, np.uint8))
@@ -28,13 +28,13 @@ def test_letterbox_keeps_the_shape_and_pads():
     assert (out[28:] == PADDING).all()
 
 
-def test_stretch_fills_the_input():
+def test_stretch_fills_the_input() -> None:
     fitting = Fitting.of((100, 200), replace(toy_spec(), fit="stretch"))
     assert fitting.covers
     assert (fitting.fit(np.full((100, 200, 3), 7, np.uint8)) == 7).all()
 
 
-def test_resizing_is_opencvs_into_the_given_buffer():
+def test_resizing_is_opencvs_into_the_given_buffer() -> None:
     frame = RNG.integers(0, 255, (50, 100, 3), dtype=np.uint8)
     out = np.zeros((32, 48, 3), np.uint8)
     fitting = Fitting.of((50, 100), toy_spec())
@@ -43,13 +43,13 @@ def test_resizing_is_opencvs_into_the_given_buffer():
     assert np.array_equal(out[4:28], expected)
 
 
-def test_a_reused_buffer_keeps_nothing_of_the_frame_before():
+def test_a_reused_buffer_keeps_nothing_of_the_frame_before() -> None:
     out = np.full((32, 48, 3), 255, np.uint8)
     Fitting.of((100, 200), toy_spec()).fit(np.zeros((100, 200, 3), np.uint8), out=out)
     assert not (out == 255).any()
 
 
-def test_a_mask_survives_there_and_back():
+def test_a_mask_survives_there_and_back() -> None:
     mask = np.zeros((96, 192), np.uint8)
     mask[32:64, 48:96] = 2
     fitting = Fitting.of((96, 192), toy_spec((24, 48)))
@@ -57,7 +57,7 @@ def test_a_mask_survives_there_and_back():
     assert np.array_equal(fitting.unfit_mask(small), mask)
 
 
-def test_the_bars_of_a_mask_do_not_count():
+def test_the_bars_of_a_mask_do_not_count() -> None:
     small = Fitting.of((100, 200), toy_spec()).fit_mask(np.ones((100, 200), np.uint8))
     assert (small[:4] == IGNORE).all()
     assert (small[4:28] == 1).all()
@@ -73,11 +73,11 @@ def test_the_bars_of_a_mask_do_not_count():
         np.zeros((0, 4, 3), np.uint8),
     ],
 )
-def test_what_is_no_frame_is_refused(frame: object):
+def test_what_is_no_frame_is_refused(frame: object) -> None:
     with pytest.raises(FrameError):
         check_frame(frame)
 
 
-def test_a_frame_of_another_size_is_refused():
+def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(FrameError, match="expected a frame"):
         Fitting.of((100, 200), toy_spec()).fit(np.zeros((100, 100, 3), np.uint8))

@@ -40,7 +40,7 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT / "edgeunet").parts[0].removesuffix(".py")
 
 
-def test_imports_go_one_way():
+def test_imports_go_one_way() -> None:
     wrong = []
     for path in (ROOT / "edgeunet").rglob("*.py"):
         allowed = ALLOWED.get(room(path))
@@ -55,7 +55,7 @@ def test_imports_go_one_way():
     assert wrong == []
 
 
-def test_every_room_has_its_rule():
+def test_every_room_has_its_rule() -> None:
     rooms = {room(p) for p in (ROOT / "edgeunet").rglob("*.py")} - {"__init__", "__main__"}
     assert rooms - set(ALLOWED) == {"cli", "information"}, "these two may import everything"
 
@@ -70,11 +70,11 @@ for module in pkgutil.walk_packages(edgeunet.{0}.__path__, "edgeunet.{0}."):
 
 
 @pytest.mark.parametrize("package", ["runtime", "camera", "board"])
-def test_what_runs_on_a_board_starts_without_torch(package: str):
+def test_what_runs_on_a_board_starts_without_torch(package: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", BLOCK_TORCH.format(package)], check=True)
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['edgeunet', '--help']\n"
         "from edgeunet.cli import main\n"

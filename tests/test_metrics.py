@@ -12,7 +12,7 @@ def mask(*rows: list[int]) -> np.ndarray:
     return np.array(rows, np.uint8)
 
 
-def test_iou_by_hand():
+def test_iou_by_hand() -> None:
     confusion = Confusion(3)
     confusion.add(mask([0, 0, 1, 1], [2, 2, IGNORE, IGNORE]), mask([0, 1, 1, 1], [2, 0, 0, 1]))
     scores = confusion.scores()
@@ -22,7 +22,7 @@ def test_iou_by_hand():
     assert scores.pixels == 6
 
 
-def test_frames_add_up_as_one_large_frame():
+def test_frames_add_up_as_one_large_frame() -> None:
     rng = np.random.default_rng(0)
     labels, masks = rng.integers(0, 3, (2, 4, 8, 8), dtype=np.uint8)
     one, many = Confusion(3), Confusion(3)
@@ -32,7 +32,7 @@ def test_frames_add_up_as_one_large_frame():
     assert one.scores() == many.scores()
 
 
-def test_a_class_that_never_occurs_does_not_count():
+def test_a_class_that_never_occurs_does_not_count() -> None:
     confusion = Confusion(3)
     confusion.add(mask([0, 1]), mask([0, 1]))
     scores = confusion.scores()
@@ -40,10 +40,10 @@ def test_a_class_that_never_occurs_does_not_count():
     assert np.isnan(scores.iou[2])
 
 
-def test_sizes_must_match():
+def test_sizes_must_match() -> None:
     with pytest.raises(FrameError, match="differ in size"):
         Confusion(2).add(mask([0]), mask([0, 1]))
 
 
-def test_agreement_is_a_share():
+def test_agreement_is_a_share() -> None:
     assert agreement(mask([0, 1, 2, 3]), mask([0, 1, 2, 0])) == 0.75

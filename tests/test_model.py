@@ -12,35 +12,36 @@ from edgeunet.model import PRESETS, Segmenter, UNet, UNetConfig, mask_from_logit
 from tests.models import toy_spec
 
 
-def test_the_classical_network_has_exactly_its_parameters():
+def test_the_classical_network_has_exactly_its_parameters() -> None:
     net = UNet(UNetConfig(classes=1, features=(64, 128, 256, 512), up="transpose"))
     assert sum(p.numel() for p in net.parameters()) == 31_037_633
 
 
 @pytest.mark.parametrize("up", ["transpose", "nearest"])
 @pytest.mark.parametrize("size", [(32, 48), (33, 47), (50, 61), (16, 16), (31, 31)])
-def test_any_size_comes_out_as_it_went_in(up: str, size: tuple[int, int]):
+def test_any_size_comes_out_as_it_went_in(up: str, size: tuple[int, int]) -> None:
     net = UNet(UNetConfig(classes=4, features=(8, 8, 8, 8), up=up)).eval()  # type: ignore[arg-type]
     assert net(torch.zeros(2, 3, *size)).shape == (2, 4, *size)
 
 
-def test_presets_have_channels_in_multiples_of_8():
+def test_presets_have_channels_in_multiples_of_8() -> None:
     for name, (features, _) in PRESETS.items():
         assert all(f % 8 == 0 for f in features), name
 
 
-def test_skips_are_joined_as_in_the_paper():
+def test_skips_are_joined_as_in_the_paper() -> None:
     """The first channels of each join are the skip's, cut nowhere: silence them and the mask changes."""
     torch.manual_seed(0)
     net = UNet(UNetConfig(classes=2, features=(8, 16), up="nearest")).eval()
     x = torch.randn(1, 3, 16, 16)
     seen: list[torch.Tensor] = []
-    net.up[-1].conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    last = net.up[-1].get_submodule("conv")
+    last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     net(x)
     assert torch.equal(seen[0][:, :8], net.inc(x))
 
 
-def test_normalisation_is_the_specs():
+def test_normalisation_is_the_specs() -> None:
     spec = replace(toy_spec(), mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0))
     seen: list[torch.Tensor] = []
     net = UNet(UNetConfig(classes=3, features=(8,))).eval()
@@ -49,26 +50,26 @@ def test_normalisation_is_the_specs():
     assert seen[0][0, :, 0, 0].tolist() == [5.0, 5.0, 3.75]
 
 
-def test_masks_from_logits():
+def test_masks_from_logits() -> None:
     assert mask_from_logits(torch.tensor([[[[-1.0, 0.0, 1.0]]]])).tolist() == [[[0, 0, 1]]]
     logits = torch.tensor([[0.0, 2.0], [1.0, 1.0], [0.5, 0.0]]).reshape(1, 3, 1, 2)
     assert mask_from_logits(logits).tolist() == [[[1, 0]]]
 
 
-def test_a_network_of_other_classes_is_refused():
+def test_a_network_of_other_classes_is_refused() -> None:
     with pytest.raises(UsageError, match="3 classes need 3"):
         Segmenter(UNet(UNetConfig(classes=2, features=(8,))), toy_spec())
 
 
 @pytest.mark.parametrize("config", [{"classes": 0}, {"classes": 1, "features": ()}, {"classes": 1, "up": "cubic"}])
-def test_nonsense_is_refused(config: dict[str, object]):
+def test_nonsense_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         UNetConfig(**config)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="nano, small, base, classic"):
         preset("huge", 1)
 
 
-def test_complexity_by_hand():
+def test_complexity_by_hand() -> None:
     cost = complexity(UNetConfig(classes=1, features=(2,), up="nearest"), (4, 4))
     first = 2 * 9 * 16 * (3 * 2 + 2 * 2)
     bottleneck = 2 * 9 * 4 * (2 * 4 + 4 * 4)
@@ -81,7 +82,7 @@ def test_complexity_by_hand():
     assert cost.parameters == sum(p.numel() for p in UNet(UNetConfig(1, (2,), up="nearest")).parameters())
 
 
-def test_activation_memory_grows_with_the_frame():
+def test_activation_memory_grows_with_the_frame() -> None:
     small, large = (complexity(preset("nano", 1), s).activation_bytes for s in ((64, 64), (128, 128)))
     assert large == pytest.approx(4 * small, rel=0.01)
     assert np.isfinite(large)

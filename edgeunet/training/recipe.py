@@ -74,6 +74,6 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "quick": Recipe(epochs=10, min_steps=300, evaluations=6),
+    "quick": Recipe(epochs=10, min_steps=350, evaluations=7),
     "standard": Recipe(epochs=70, min_steps=2000),
 }

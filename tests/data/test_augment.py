@@ -29,13 +29,13 @@ def rngs() -> Iterator[np.random.Generator]:
     return (np.random.default_rng(k) for k in range(30))
 
 
-def test_without_augmentation_a_crop_is_the_frame():
+def test_without_augmentation_a_crop_is_the_frame() -> None:
     frame, mask = crop(sample(), FULL, (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
     assert np.array_equal(frame, sample().frame)
     assert np.array_equal(mask, sample().mask)
 
 
-def test_a_frame_is_fitted_as_the_camera_fits_it():
+def test_a_frame_is_fitted_as_the_camera_fits_it() -> None:
     """A letterboxed crop without augmentation lies where Fitting puts the frame."""
     wide = Sample("wide", np.full((24, 64, 3), 9, np.uint8), np.ones((24, 64), np.uint8))
     fitting = Fitting.of((24, 64), SPEC)
@@ -44,13 +44,13 @@ def test_a_frame_is_fitted_as_the_camera_fits_it():
     assert np.array_equal(mask, fitting.fit_mask(wide.mask))
 
 
-def test_the_mask_is_never_interpolated():
+def test_the_mask_is_never_interpolated() -> None:
     for rng in rngs():
         _, mask = crop(sample(), FULL, (40, 40), Augmentation(), rng)
         assert set(np.unique(mask)) <= {0, 1, 2, IGNORE}
 
 
-def test_frame_and_mask_move_together():
+def test_frame_and_mask_move_together() -> None:
     """Where the mask says disc the frame is bright, where bar dark, whatever the warp."""
     for rng in rngs():
         frame, mask = crop(sample(), FULL, (48, 64), replace(Augmentation(), color=0.0, rotation_deg=20), rng)
@@ -63,14 +63,14 @@ def test_frame_and_mask_move_together():
             assert np.median(frame[mask == IGNORE]) == PADDING
 
 
-def test_a_flip_is_a_mirror_image():
+def test_a_flip_is_a_mirror_image() -> None:
     how = replace(NO_AUGMENTATION, flip=1.0)
     frame, mask = crop(sample(), FULL, (48, 64), how, np.random.default_rng(0))
     assert np.array_equal(frame, sample().frame[:, ::-1])
     assert np.array_equal(mask, sample().mask[:, ::-1])
 
 
-def test_shrinking_averages_pixels():
+def test_shrinking_averages_pixels() -> None:
     """Four times smaller, noise turns grey: bilinear sampling would keep it."""
     noise = np.random.default_rng(0).integers(0, 255, (192, 256, 3), dtype=np.uint8)
     big = Sample("noise", noise, np.zeros((192, 256), np.uint8))
@@ -78,14 +78,14 @@ def test_shrinking_averages_pixels():
     assert frame.std() < 0.35 * noise.std()
 
 
-def test_colours_change_and_stay_in_range():
+def test_colours_change_and_stay_in_range() -> None:
     frames = [crop(sample(), FULL, (48, 64), replace(NO_AUGMENTATION, color=1.0), rng)[0] for rng in rngs()]
     means = np.array([f.mean() for f in frames])
     assert means.std() > 5
     assert all(f.dtype == np.uint8 for f in frames)
 
 
-def test_crops_follow_from_seed_and_number_alone():
+def test_crops_follow_from_seed_and_number_alone() -> None:
     def make(seed: int) -> Crops:
         return Crops([sample(k) for k in range(3)], SPEC, (32, 32), Augmentation(), count=8, seed=seed)
 
@@ -97,7 +97,7 @@ def test_crops_follow_from_seed_and_number_alone():
     assert not torch.equal(straight[0][0], next(iter(DataLoader(make(2), 2)))[0])
 
 
-def test_every_sample_comes_once_an_epoch():
+def test_every_sample_comes_once_an_epoch() -> None:
     samples = [Sample(str(k), np.full((48, 64, 3), 40 * k, np.uint8), np.zeros((48, 64), np.uint8)) for k in range(5)]
     crops = Crops(samples, SPEC, (48, 64), NO_AUGMENTATION, count=10, seed=0)
     seen = [int(crops[k][0][0, 0, 0]) // 40 for k in range(10)]
@@ -106,6 +106,6 @@ def test_every_sample_comes_once_an_epoch():
 
 
 @pytest.mark.parametrize("wrong", [{"flip": 2.0}, {"scale": (0.0, 1.0)}, {"scale": (2.0, 1.0)}, {"aspect": 0.5}])
-def test_nonsense_is_refused(wrong: dict[str, object]):
+def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Augmentation(**wrong)  # type: ignore[arg-type]

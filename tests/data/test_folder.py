@@ -17,7 +17,7 @@ from edgeunet.spec import IGNORE
 from tests.datasets import draw, write_dataset
 
 
-def test_frames_and_masks_come_as_they_are(tmp_path: Path):
+def test_frames_and_masks_come_as_they_are(tmp_path: Path) -> None:
     samples = DatasetFolder.open(write_dataset(tmp_path / "d")).load("train")
     assert [s.name for s in samples] == ["000", "001", "002", "003"]
     frame, mask = draw(2)
@@ -25,7 +25,7 @@ def test_frames_and_masks_come_as_they_are(tmp_path: Path):
     assert np.array_equal(samples[2].mask, mask)
 
 
-def test_ignored_classes_become_one_value(tmp_path: Path):
+def test_ignored_classes_become_one_value(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d")
     mask = np.full((48, 64), 3, np.uint8)
     mask[0] = 1
@@ -35,7 +35,7 @@ def test_ignored_classes_become_one_value(tmp_path: Path):
     assert DatasetFolder.open(path).ignore_index == 3
 
 
-def test_all_problems_are_listed_at_once(tmp_path: Path):
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d", train=7)
     images, masks = path / "images" / "train", path / "masks" / "train"
     (masks / "000.png").unlink()
@@ -70,14 +70,14 @@ def test_all_problems_are_listed_at_once(tmp_path: Path):
         ('{"classes": [{"index": 0, "name": "a", "color": [0, 0, 0]}]}', "2 to 254 classes"),
     ],
 )
-def test_a_bad_class_list_is_named(tmp_path: Path, text: str, says: str):
+def test_a_bad_class_list_is_named(tmp_path: Path, text: str, says: str) -> None:
     path = write_dataset(tmp_path / "d")
     (path / "classes.json").write_text(text)
     with pytest.raises(DatasetError, match=says):
         DatasetFolder.open(path)
 
 
-def test_missing_and_empty_folders_are_told_apart(tmp_path: Path):
+def test_missing_and_empty_folders_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no such dataset folder"):
         DatasetFolder.open(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
@@ -87,7 +87,7 @@ def test_missing_and_empty_folders_are_told_apart(tmp_path: Path):
         DatasetFolder.open(write_dataset(tmp_path / "d")).load("test")
 
 
-def test_frames_beyond_the_memory_limit_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_frames_beyond_the_memory_limit_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_dataset(tmp_path / "d")
     kept = DatasetFolder.open(path).load("train")
     monkeypatch.setattr(module, "_MEMORY", kept[0].frame.nbytes + kept[0].mask.nbytes)
@@ -99,7 +99,7 @@ def test_frames_beyond_the_memory_limit_are_read_again(tmp_path: Path, monkeypat
         read[3]
 
 
-def test_the_hash_is_of_contents_not_of_place(tmp_path: Path):
+def test_the_hash_is_of_contents_not_of_place(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d")
     before = DatasetFolder.open(path).sha256("train")
     shutil.copytree(path, tmp_path / "e")
@@ -109,7 +109,7 @@ def test_the_hash_is_of_contents_not_of_place(tmp_path: Path):
     assert DatasetFolder.open(tmp_path / "e").sha256("train") != before
 
 
-def test_the_bundled_frames_are_a_dataset():
+def test_the_bundled_frames_are_a_dataset() -> None:
     value = statistics(DATASET)["splits"]
     assert (value["train"]["frames"], value["val"]["frames"]) == (9, 2)
     assert value["val"]["sizes"] == {"582x437": 2}

@@ -16,7 +16,7 @@ from edgeunet.model import UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import Job, train
-from edgeunet.training.recipe import Recipe
+from edgeunet.training.recipe import Optimizer, Recipe
 from tests.datasets import write_dataset
 
 RECIPE = Recipe(epochs=0, min_steps=12, batch=2, evaluations=3, lr=1e-2, ema=0.8)
@@ -55,7 +55,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(read_checkpoint(path)["model"])
 
 
-def test_it_learns(dataset: DatasetFolder, tmp_path: Path):
+def test_it_learns(dataset: DatasetFolder, tmp_path: Path) -> None:
     watcher = Watcher()
     outcome = train(job(dataset, tmp_path / "run", replace(RECIPE, min_steps=60)), watcher)
     assert watcher.scores[-1].miou > 0.6
@@ -66,14 +66,14 @@ def test_it_learns(dataset: DatasetFolder, tmp_path: Path):
     assert not net.training
 
 
-def test_two_classes_learn_with_one_logit(tmp_path: Path):
+def test_two_classes_learn_with_one_logit(tmp_path: Path) -> None:
     binary = DatasetFolder.open(write_dataset(tmp_path / "d", classes=2))
     watcher = Watcher()
     train(job(binary, tmp_path / "run", replace(RECIPE, min_steps=60)), watcher)
     assert watcher.scores[-1].iou[1] > 0.5
 
 
-def test_an_interrupted_run_goes_on_to_the_identical_result(dataset: DatasetFolder, tmp_path: Path):
+def test_an_interrupted_run_goes_on_to_the_identical_result(dataset: DatasetFolder, tmp_path: Path) -> None:
     straight = Watcher()
     train(job(dataset, tmp_path / "straight"), straight)
     first, second = Watcher(interrupt_at=6), Watcher()
@@ -89,44 +89,44 @@ def test_an_interrupted_run_goes_on_to_the_identical_result(dataset: DatasetFold
     assert (tmp_path / "run" / "log.csv").read_text() == (tmp_path / "straight" / "log.csv").read_text()
 
 
-def test_ctrl_c_before_the_first_evaluation_leaves_a_checkpoint(dataset: DatasetFolder, tmp_path: Path):
+def test_ctrl_c_before_the_first_evaluation_leaves_a_checkpoint(dataset: DatasetFolder, tmp_path: Path) -> None:
     train(job(dataset, tmp_path / "run"), Watcher(interrupt_at=1))
     load_model(tmp_path / "run" / "best.pt")
 
 
-def test_other_settings_are_not_resumed(dataset: DatasetFolder, tmp_path: Path):
+def test_other_settings_are_not_resumed(dataset: DatasetFolder, tmp_path: Path) -> None:
     train(job(dataset, tmp_path / "run"), Watcher(interrupt_at=2))
     with pytest.raises(TrainingError, match=r"batch 2 → 4"):
         train(job(dataset, tmp_path / "run", replace(RECIPE, batch=4), resume=True), Watcher())
 
 
-def test_nothing_to_resume(dataset: DatasetFolder, tmp_path: Path):
+def test_nothing_to_resume(dataset: DatasetFolder, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no such checkpoint"):
         train(job(dataset, tmp_path / "run", resume=True), Watcher())
 
 
-def test_a_run_is_not_overwritten_without_force(dataset: DatasetFolder, tmp_path: Path):
+def test_a_run_is_not_overwritten_without_force(dataset: DatasetFolder, tmp_path: Path) -> None:
     train(job(dataset, tmp_path / "run"), Watcher(interrupt_at=1))
     with pytest.raises(OutputError, match="--resume"):
         train(job(dataset, tmp_path / "run"), Watcher())
     assert train(job(dataset, tmp_path / "run", force=True), Watcher(interrupt_at=1)).step == 1
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(dataset: DatasetFolder, tmp_path: Path):
+def test_a_loss_that_is_not_finite_stops_the_run(dataset: DatasetFolder, tmp_path: Path) -> None:
     recipe = replace(RECIPE, lr=1e30, warmup=0.0, optimizer="sgd", min_steps=50)
     with pytest.raises(TrainingError, match="lower the learning rate"):
         train(job(dataset, tmp_path / "run", recipe), Watcher())
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_every_optimizer_lowers_the_loss(dataset: DatasetFolder, tmp_path: Path, optimizer: str):
+def test_every_optimizer_lowers_the_loss(dataset: DatasetFolder, tmp_path: Path, optimizer: Optimizer) -> None:
     watcher = Watcher()
     rate = 0.1 if optimizer == "sgd" else 1e-2
     train(job(dataset, tmp_path / "run", replace(RECIPE, optimizer=optimizer, lr=rate, min_steps=24)), watcher)
     assert sum(watcher.losses[-4:]) < sum(watcher.losses[:4])
 
 
-def test_the_log_has_a_row_for_each_evaluation(dataset: DatasetFolder, tmp_path: Path):
+def test_the_log_has_a_row_for_each_evaluation(dataset: DatasetFolder, tmp_path: Path) -> None:
     train(job(dataset, tmp_path / "run"), Watcher())
     with (tmp_path / "run" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -135,7 +135,7 @@ def test_the_log_has_a_row_for_each_evaluation(dataset: DatasetFolder, tmp_path:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "foreign"])
-def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, damage: str):
+def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, damage: str) -> None:
     task = job(dataset, tmp_path)
     path = tmp_path / "x.pt"
     from edgeunet.model import UNet

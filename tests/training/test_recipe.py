@@ -11,12 +11,12 @@ from edgeunet.training.recipe import RECIPES, Recipe
 RECIPE = RECIPES["quick"]
 
 
-def test_a_handful_of_frames_gets_more_passes():
+def test_a_handful_of_frames_gets_more_passes() -> None:
     assert RECIPE.steps(9) == RECIPE.min_steps
     assert RECIPE.steps(4000) == 5000
 
 
-def test_cosine_rises_in_a_line_and_falls_to_nothing():
+def test_cosine_rises_in_a_line_and_falls_to_nothing() -> None:
     recipe = replace(RECIPE, schedule="cosine", warmup=0.1, lr=1.0)
     rates = [recipe.lr_at(k, 100) for k in range(100)]
     assert rates[:10] == pytest.approx([(k + 1) / 10 for k in range(10)])
@@ -25,7 +25,7 @@ def test_cosine_rises_in_a_line_and_falls_to_nothing():
     assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
-def test_onecycle_starts_at_a_25th():
+def test_onecycle_starts_at_a_25th() -> None:
     recipe = replace(RECIPE, schedule="onecycle", warmup=0.3, lr=1.0)
     rates = [recipe.lr_at(k, 100) for k in range(100)]
     assert rates[0] == pytest.approx(1 / 25)
@@ -37,6 +37,6 @@ def test_onecycle_starts_at_a_25th():
     "wrong",
     [{"epochs": 0, "min_steps": 0}, {"batch": 0}, {"lr": 0.0}, {"lr": float("nan")}, {"ema": 1.0}, {"seed": -1}],
 )
-def test_nonsense_is_refused(wrong: dict[str, float]):
+def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         replace(Recipe(epochs=1, min_steps=1), **wrong)  # type: ignore[arg-type]
