@@ -8,14 +8,12 @@ from pathlib import Path
 import cv2
 
 from edgeunet import console
-from edgeunet.camera.overlay import Overlay
+from edgeunet.camera.overlay import OPACITY, Overlay
 from edgeunet.data.folder import IMAGE_SUFFIXES, read_image
 from edgeunet.errors import SourceError, UsageError
 from edgeunet.files import replacing, require_free
 from edgeunet.frames import UInt8
 from edgeunet.runtime.session import Session
-
-_OPACITY = 0.45
 
 
 def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, force: bool) -> int:
@@ -43,7 +41,7 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
                 raise SourceError(f"{path} is damaged: its header is an image's, its content cannot be decoded")
             result = session.run(frame)
             _write(mask_path, result.fitting.unfit_mask(result.mask))
-            Overlay(session.spec, (frame.shape[0], frame.shape[1]), _OPACITY).draw(frame, result)
+            Overlay(session.spec, (frame.shape[0], frame.shape[1]), OPACITY).draw(frame, result)
             _write(overlay_path, frame)
     return len(images)
 

@@ -60,6 +60,12 @@ class OnnxRuntimeSession(Session):
         if METADATA_KEY not in metadata:
             raise ModelFileError(f"{path} has no edgeunet spec in its metadata: make it with `edgeunet export onnx`")
         super().__init__(ModelSpec.from_json(metadata[METADATA_KEY], origin=str(path)))
+        tensors = {t.name: t.type for t in (*self._session.get_inputs(), *self._session.get_outputs())}
+        if any(tensors.get(name) != "tensor(uint8)" for name in ("frame", "mask")):
+            raise ModelFileError(
+                f"{path} has the tensors {', '.join(tensors)}; a model of ours has frame and mask, both uint8: "
+                "make it with `edgeunet export onnx`"
+            )
         self._version: str = ort.__version__
         height, width = self.spec.input_size
         self._input = np.empty((1, height, width, 3), np.uint8)
