@@ -41,8 +41,8 @@ demo: setup
 	edgeunet evaluate $(RUN)/fp32.onnx $(DATA) -o $(RUN)/fp32.scores.json
 	edgeunet evaluate $(RUN)/int8.onnx $(DATA) -o $(RUN)/int8.scores.json
 	edgeunet camera $(RUN)/int8.onnx --source $(CLIP) --record $(RUN)/overlay.mp4
-	edgeunet bench run $(RUN)/fp32.onnx -o $(RUN)/fp32.latency.json
-	edgeunet bench run $(RUN)/int8.onnx -o $(RUN)/int8.latency.json
+	edgeunet bench run $(RUN)/fp32.onnx --seconds 14 -o $(RUN)/fp32.latency.json
+	edgeunet bench run $(RUN)/int8.onnx --seconds 20 -o $(RUN)/int8.latency.json
 	edgeunet bench report $(RUN)/fp32.latency.json $(RUN)/int8.latency.json \
 		--scores $(RUN)/fp32.scores.json --scores $(RUN)/int8.scores.json -o $(RUN)/report.html
 	@echo "video   $(RUN)/overlay.mp4"

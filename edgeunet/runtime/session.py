@@ -12,10 +12,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TypeVar
 
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting, UInt8, check_frame
 from edgeunet.spec import ModelSpec
+
+S = TypeVar("S", bound="Session")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Session(ABC):
                 self._waiting.clear()
                 self._close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(

@@ -38,14 +38,14 @@ def test_a_file_of_another_contract_is_refused(tmp_path: Path) -> None:
     model = onnx.load(path)
     model.graph.output[0].name = model.graph.node[-1].output[0] = "classes"
     onnx.save(model, path)
-    with pytest.raises(ModelFileError, match="frame.*mask"):
+    with pytest.raises(ModelFileError, match=r"frame, classes; .* frame and mask"):
         open_session(path)
 
 
 def test_files_that_no_backend_opens(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no such model file"):
         open_session(tmp_path / "m.onnx")
-    for name, says in (("m.pt", "export onnx"), ("m.txt", "no backend runs .txt"), ("m", "without an ending")):
+    for name, says in (("m.pt", "export onnx"), ("m.txt", r"no backend runs \.txt"), ("m", "without an ending")):
         (tmp_path / name).touch()
         with pytest.raises(ModelFileError, match=says):
             open_session(tmp_path / name)
