@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet.errors import MissingPartError
+from edgeunet.parts import missing
 from edgeunet.record import TOTAL, LatencyRecord
 
 INK = "#123456"  # stands for the page's text colour until the SVG is done
@@ -82,7 +82,7 @@ def _figure(x_label: str, y_label: str) -> tuple[Any, Any]:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingPartError("matplotlib", "the report", "pip install matplotlib jinja2") from error
+        raise missing("matplotlib") from error
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "edgeunet", "font.family": "sans-serif"})
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()

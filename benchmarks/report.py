@@ -9,8 +9,9 @@ from benchmarks import plots
 from benchmarks.scores import Scores
 from benchmarks.tables import class_table, facts_table, stage_table, summary_table
 from edgeunet import __version__
-from edgeunet.errors import MissingPartError, RecordError
+from edgeunet.errors import RecordError
 from edgeunet.files import replacing
+from edgeunet.parts import missing
 from edgeunet.record import CONFIDENCE, LatencyRecord
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,7 +49,7 @@ def _render(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]) -> s
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise MissingPartError("Jinja2", "the report", "pip install jinja2 matplotlib") from error
+        raise missing("jinja2") from error
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

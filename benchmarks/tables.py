@@ -109,7 +109,7 @@ def print_table(table: TextTable, title: str = "") -> None:
     """On stdout, with its note below."""
     console.table(title, table.header, table.rows)
     if table.note:
-        console.lines([table.note])
+        console.stdout().print(table.note)
 
 
 def _summary_note(records: Sequence[LatencyRecord]) -> str:

@@ -23,7 +23,7 @@ def to_json(judgement: Judgement) -> dict[str, Any]:
 def print_judgement(judgement: Judgement, a: Path, b: Path, *, stored: bool) -> None:
     """The verdict with its reason, and what it rests on where something was measured."""
     color = _COLORS.get(judgement.verdict, "yellow")
-    console.lines([f"[bold {color}]{judgement.verdict.name}[/] {judgement.reason}"])
+    console.stdout().print(f"[bold {color}]{judgement.verdict.name}[/] {judgement.reason}")
     if math.isnan(judgement.ratio):
         return
     rows = [

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeunet import console
-from edgeunet.errors import MissingPartError, UsageError
+from edgeunet.errors import UsageError
 
 app = typer.Typer(
     help="Train a compact U-Net, export it, run it behind a camera, and guard its latency.\n\n"
@@ -170,9 +170,11 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         _print_json([vars(f) for f in findings])
     else:
-        console.lines(
-            f"[{f.color}]{f.state:<8}[/] {f.part}: {f.found}" + (f"; {f.remedy}" if f.remedy else "") for f in findings
-        )
+        from rich.markup import escape
+
+        for f in findings:
+            text = escape(f"{f.part}: {f.found}" + (f"; {f.remedy}" if f.remedy else ""))
+            console.stdout().print(f"[{f.color}]{f.state:<8}[/] {text}")
     if any(f.state == "wrong" for f in findings):
         raise typer.Exit(1)
 
@@ -222,11 +224,16 @@ def _add_checkout_commands() -> None:
         try:
             app.add_typer(entry.load(), name=entry.name)
         except ModuleNotFoundError:
-            app.command(entry.name, hidden=True, context_settings={"ignore_unknown_options": True})(_needs_checkout)
+            _add_absent(entry.name)
 
 
-def _needs_checkout(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    raise MissingPartError("this command", "it", "git clone the edgeunet repository and `pip install -e .` there")
+def _add_absent(name: str) -> None:
+    @app.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
+    def absent(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        raise UsageError(
+            f"`edgeunet {name}` is part of the checkout, not of the wheel: clone the repository and "
+            "`pip install -e .` there"
+        )
 
 
 def main() -> None:

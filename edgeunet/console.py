@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from edgeunet.errors import EdgeUNetError
+from edgeunet.parts import PARTS, missing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,13 +69,6 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     stdout().print(grid)
 
 
-def lines(texts: Iterable[str]) -> None:
-    """Print lines on stdout, with rich's markup for colours."""
-    out = stdout()
-    for text in texts:
-        out.print(text)
-
-
 def run(command: Callable[[], object], *, debug: bool = False) -> int:
     """Run a command and give its exit code; an error the user can act on becomes one line on stderr.
 
@@ -87,6 +81,12 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
             raise
         _line(str(error))
         return error.exit_code
+    except ModuleNotFoundError as error:
+        part = (error.name or "").partition(".")[0]
+        if debug or part not in PARTS:
+            raise
+        _line(str(missing(part)))
+        return 1
     except OSError as error:
         if debug:
             raise

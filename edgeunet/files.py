@@ -49,11 +49,12 @@ def require_free(path: str | Path, *, force: bool) -> None:
         raise OutputError(f"{path} exists already: give --force to replace it, or another name")
 
 
-_WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WRITE_ERRORS = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a folder you can write to"
+    remedy = "free some space" if error.errno in _FULL else "choose a folder you can write to"
     return OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}; {remedy}")
 
 

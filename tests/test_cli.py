@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pytest
+import typer
 
 from edgeunet import cli
 from edgeunet.metrics import agreement
@@ -144,6 +147,26 @@ def test_debug_shows_the_traceback(run: Run, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("sys.argv", ["edgeunet", "info", str(tmp_path / "no.onnx"), "--debug"])
     with pytest.raises(ModelFileError):
         cli.main()
+
+
+def test_without_torch_training_names_the_remedy(run: Run, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in sys.modules if n.startswith(("edgeunet.training", "edgeunet.model"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ran = run("train", work.data, "-o", work.data.parent / "new")
+    assert ran.code == 1
+    assert ran.err.startswith("error: PyTorch is not installed")
+    assert "download.pytorch.org/whl/cpu" in ran.err
+
+
+def test_a_bare_wheel_says_what_the_checkout_is_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = EntryPoint("export", "no_such_package_of_ours:app", "edgeunet.commands")
+    monkeypatch.setattr(cli, "entry_points", lambda group: [absent])
+    monkeypatch.setattr(cli, "app", typer.Typer(pretty_exceptions_enable=False))
+    cli.app.command("other")(lambda: None)
+    ran = run("export", "onnx", "a.pt", "-o", "b.onnx")
+    assert ran.code == 2
+    assert "`edgeunet export` is part of the checkout" in ran.err
 
 
 def broken(kind: str, work: Work, folder: Path) -> Path:

@@ -74,7 +74,7 @@ sys.exit(run(write))
 """
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], capture_output=True, text=True)
     assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
+    assert result.stderr.startswith("error: cannot write")
     assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

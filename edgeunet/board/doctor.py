@@ -10,17 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from edgeunet.board.machine import cpu_flags, cpu_model, physical_cores
+from edgeunet.parts import PARTS
 
 State = Literal["ok", "warning", "wrong"]
 _COLORS = {"ok": "green", "warning": "yellow", "wrong": "red"}
-_OPTIONAL = {
-    "onnxruntime": ("runs .onnx files", "pip install onnxruntime"),
-    "torch": ("trains", "pip install torch --index-url https://download.pytorch.org/whl/cpu (without CUDA)"),
-    "onnx": ("exports", "pip install 'edgeunet[export]'"),
-    "av": ("records video", "pip install av"),
-    "scipy": ("compares latencies", "pip install 'edgeunet[bench]'"),
-    "tensorrt": ("runs engines on an NVIDIA GPU", "on a Jetson: apt install python3-libnvinfer"),
-}
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; never raises."""
-    return [_python(), _cpu(), _opencv(), *(_module(n, *about) for n, about in _OPTIONAL.items()), _disk()]
+    return [_python(), _cpu(), _opencv(), *(_module(name) for name in PARTS if name != "cv2"), _disk()]
 
 
 def _python() -> Finding:
@@ -67,20 +60,20 @@ def _opencv() -> Finding:
             return Finding(
                 "wrong", "OpenCV", "cannot load libGL", "apt install libgl1, or pip install opencv-python-headless"
             )
-        remedy = "pip install opencv-python; on a Jetson: apt install python3-opencv"
-        return Finding("wrong", "OpenCV", "missing", remedy)
+        return Finding("wrong", "OpenCV", "missing", PARTS["cv2"].install)
     gstreamer = any("GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines())
     if gstreamer:
         return Finding("ok", "OpenCV", f"{cv2.__version__} with GStreamer")
     return Finding("ok", "OpenCV", f"{cv2.__version__} without GStreamer (CSI cameras need it)")
 
 
-def _module(name: str, what: str, remedy: str) -> Finding:
+def _module(name: str) -> Finding:
+    part = PARTS[name]
     try:
         module = importlib.import_module(name)
     except ImportError:
-        return Finding("warning", name, f"missing ({what})", remedy)
-    return Finding("ok", name, str(getattr(module, "__version__", "present")))
+        return Finding("warning", part.title, f"missing; {part.work} needs it", part.install)
+    return Finding("ok", part.title, str(getattr(module, "__version__", "present")))
 
 
 def _disk() -> Finding:

@@ -13,6 +13,7 @@ import cv2
 from edgeunet.errors import MissingPartError, OutputError, UsageError
 from edgeunet.files import replacing, require_free
 from edgeunet.frames import UInt8
+from edgeunet.parts import missing
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -104,5 +105,5 @@ def _av() -> Any:
         import av
         import av.video.reformatter
     except ImportError as error:
-        raise MissingPartError("PyAV", "recording video", "pip install av") from error
+        raise missing("av") from error
     return av

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgeunet.board.machine import physical_cores
-from edgeunet.errors import MissingPartError, ModelFileError
+from edgeunet.errors import ModelFileError
 from edgeunet.frames import Fitting, UInt8
+from edgeunet.parts import missing
 from edgeunet.runtime.session import Session
 from edgeunet.spec import METADATA_KEY, ModelSpec
 
@@ -19,7 +20,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingPartError("ONNX Runtime", "running a .onnx model", "pip install onnxruntime") from error
+        raise missing("onnxruntime") from error
     return onnxruntime
 
 

@@ -6,6 +6,7 @@ checkpoint from somebody else can't run code.
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ def save_checkpoint(path: str | Path, net: UNet, spec: ModelSpec, *, run: dict[s
         "model": net.state_dict(),
         "run": run or {},
     }
-    with replacing(path, force=True) as temporary, temporary.open("wb") as file:
-        torch.save(value, file)
+    data = io.BytesIO()
+    torch.save(value, data)  # to memory: on a full disk torch would hide the reason
+    with replacing(path, force=True) as temporary:
+        temporary.write_bytes(data.getbuffer())
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

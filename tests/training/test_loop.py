@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
 from edgeunet.metrics import Scores
-from edgeunet.model import UNetConfig
+from edgeunet.model import UNet, UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import Job, train
@@ -134,12 +135,23 @@ def test_the_log_has_a_row_for_each_evaluation(dataset: DatasetFolder, tmp_path:
     assert set(rows[0]) == {"step", "loss", "miou", "accuracy", "iou_ground", "iou_disc", "iou_bar"}
 
 
+def test_a_full_disk_is_named_and_nothing_half_written_stays(dataset: DatasetFolder, tmp_path: Path) -> None:
+    task = job(dataset, tmp_path)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="free some space"):
+            save_checkpoint(tmp_path / "x.pt", UNet(task.config), task.spec)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "foreign"])
 def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, damage: str) -> None:
     task = job(dataset, tmp_path)
     path = tmp_path / "x.pt"
-    from edgeunet.model import UNet
-
     save_checkpoint(path, UNet(task.config), task.spec)
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-1000])
