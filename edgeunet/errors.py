@@ -11,6 +11,7 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 ├── RecordError          a latency record that is damaged or of another version
 ├── TrainingError        a training that cannot go on (loss not finite, other data on resume)
 ├── ExportError          a model file that was made but failed its check
+├── GpuError             no GPU, no driver, bindings that do not fit, or a GPU that fails
 └── MissingPartError     an optional part that is not installed; the message names the command
 """
 
@@ -63,6 +64,10 @@ class TrainingError(EdgeUNetError):
 
 class ExportError(EdgeUNetError):
     """An exported model that failed its own check; nothing is kept under the final name."""
+
+
+class GpuError(EdgeUNetError):
+    """A GPU, its driver or its libraries that are missing, too old, or that fail at work."""
 
 
 class MissingPartError(EdgeUNetError):

@@ -17,9 +17,11 @@ def public(thing: Any) -> set[str]:
     return {name for name in dir(thing) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_its_members_are_exactly_the_recorded_ones(version: str) -> None:
-    fake = FakeTensorRT(version)
+@pytest.mark.parametrize(
+    ("version", "provider"), [*((version, "tensorrt") for version in VERSIONS), ("1.7", "tensorrt_rtx")]
+)
+def test_its_members_are_exactly_the_recorded_ones(version: str, provider: str) -> None:
+    fake = FakeTensorRT(version, provider)
     assert public(fake.module) == set(fake.members)
     for name, members in fake.members.items():
         if members is not None:

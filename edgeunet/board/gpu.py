@@ -1,0 +1,129 @@
+"""The NVIDIA GPU, its driver and the TensorRT bindings: what there is, or which of them is missing.
+
+The driver is asked through ctypes, before any TensorRT object is made: without a driver TensorRT's own
+objects are null, or end the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import re
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from edgeunet.errors import GpuError, MissingPartError
+from edgeunet.parts import missing
+
+Provider = Literal["tensorrt", "tensorrt_rtx"]
+OLDEST = (10, 3)
+"""Of TensorRT, the first with all that a strongly typed network with explicit Q/DQ needs: JetPack 6.1."""
+
+_LIBRARY = "libcuda.so.1"
+_INSTALL_DRIVER = (
+    "install NVIDIA's driver (on a Jetson: apt install nvidia-jetpack), or run the .onnx file, which needs no GPU"
+)
+_NO_DEVICE, _MAJOR, _MINOR = 100, 75, 76  # CUresult, CUdevice_attribute: compute capability
+_REMEDIES = {  # by CUresult; the numbers are part of CUDA's binary interface
+    34: f"this {_LIBRARY} is the toolkit's stub: " + _INSTALL_DRIVER,
+    35: "the driver is older than the CUDA libraries: update the driver",
+    _NO_DEVICE: "the driver sees no GPU: look at nvidia-smi; in a container, start it with --gpus all "
+    "(on a Jetson: --runtime nvidia)",
+    803: "the driver was updated while running: restart the machine",
+}
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The first GPU that CUDA lists."""
+
+    name: str
+    compute_capability: str  # "8.7"
+    cuda: str  # the newest CUDA version that the driver runs, "12.6"
+
+
+def find_gpu(library: str = _LIBRARY) -> Gpu:
+    """Initialise the driver and ask it for the first GPU.
+
+    library: the driver's shared library.
+    Raises GpuError that tells apart no driver, a stub, a driver without GPU, and a driver that fails.
+    """
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError as error:
+        raise GpuError(f"there is no NVIDIA driver here ({library} does not load): {_INSTALL_DRIVER}") from error
+    _check(driver, driver.cuInit(0))
+    device, count = ctypes.c_int(), ctypes.c_int()
+    _check(driver, driver.cuDeviceGetCount(ctypes.byref(count)))
+    if count.value == 0:
+        _check(driver, _NO_DEVICE)
+    _check(driver, driver.cuDeviceGet(ctypes.byref(device), 0))
+    name = ctypes.create_string_buffer(256)
+    _check(driver, driver.cuDeviceGetName(name, len(name), device))
+    version = ctypes.c_int()
+    _check(driver, driver.cuDriverGetVersion(ctypes.byref(version)))
+    capability = ".".join(str(_attribute(driver, number, device)) for number in (_MAJOR, _MINOR))
+    return Gpu(name.value.decode(), capability, f"{version.value // 1000}.{version.value % 1000 // 10}")
+
+
+def _attribute(driver: ctypes.CDLL, number: int, device: ctypes.c_int) -> int:
+    value = ctypes.c_int()
+    _check(driver, driver.cuDeviceGetAttribute(ctypes.byref(value), number, device))
+    return value.value
+
+
+def _check(driver: ctypes.CDLL, code: int) -> None:
+    if code == 0:
+        return
+    name = ctypes.c_char_p()
+    driver.cuGetErrorName(code, ctypes.byref(name))
+    said = (name.value or b"unknown error").decode()
+    remedy = _REMEDIES.get(code, "look at nvidia-smi and dmesg, restart the machine")
+    raise GpuError(f"the NVIDIA driver answers {said} ({code}); {remedy}")
+
+
+def tensorrt_module(provider: Provider) -> ModuleType:
+    """The Python bindings of TensorRT, or of TensorRT-RTX, which have the same classes.
+
+    Raises MissingPartError if they are not installed, GpuError if they do not load or are too old.
+    """
+    module = _rtx_module() if provider == "tensorrt_rtx" else _import(provider)
+    if module is None:
+        if provider == "tensorrt":
+            raise missing("tensorrt")
+        raise MissingPartError(
+            "TensorRT-RTX", "--provider tensorrt_rtx", "install the wheel tensorrt_rtx from NVIDIA's TensorRT-RTX"
+        )
+    if provider == "tensorrt" and version_of(module) < OLDEST:
+        raise GpuError(
+            f"TensorRT {module.__version__} is too old: it cannot build strongly typed networks, "
+            f"which all models here are; install {'.'.join(map(str, OLDEST))} or later (on a Jetson: JetPack 6.1 or "
+            "later), or run the .onnx file"
+        )
+    return module
+
+
+def version_of(module: ModuleType) -> tuple[int, ...]:
+    """The bindings' version as numbers: (10, 3, 0)."""
+    return tuple(int(part) for part in re.findall(r"\d+", str(module.__version__).partition("b")[0]))
+
+
+def _rtx_module() -> ModuleType | None:
+    # NVIDIA's wheel of the bindings alone has the second name; the first loads it and the libraries.
+    return _import("tensorrt_rtx") or _import("tensorrt_rtx_bindings")
+
+
+def _import(name: str) -> ModuleType | None:
+    """None if there is no such module; GpuError if there is one and it does not load."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return None
+        raise GpuError(f"the Python package {name} lacks {error.name}: reinstall it, with all its parts") from error
+    except ImportError as error:
+        raise GpuError(
+            f"the Python package {name} does not load ({error}): install the libraries of the same version, "
+            "or put their folder into LD_LIBRARY_PATH"
+        ) from error

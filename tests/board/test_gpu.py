@@ -1,0 +1,115 @@
+"""What stands between a machine and an engine is told apart. The driver is a small library, really loaded."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeunet.board.gpu import Gpu, find_gpu, tensorrt_module, version_of
+from edgeunet.errors import GpuError, MissingPartError
+from tests.fakes.tensorrt import FakeTensorRT
+
+DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return INIT; }
+int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
+int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Orin", size); return 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = attribute == 75 ? 8 : 7; return 0; }
+int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
+int cuGetErrorName(int code, const char **name) { *name = code == 999 ? 0 : "CUDA_ERROR_OF_SOME_KIND"; return 0; }
+"""
+
+
+def driver(folder: Path, *, init: int = 0, count: int = 1) -> str:
+    """A shared library with the driver's functions."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here to make a driver library with")
+    path = folder / "libcuda.so"
+    flags = ["-shared", "-fPIC", f"-DINIT={init}", f"-DCOUNT={count}"]
+    subprocess.run([compiler, *flags, "-xc", "-", "-o", path], input=DRIVER, text=True, check=True)
+    return str(path)
+
+
+def test_a_gpu_tells_what_a_plan_depends_on(tmp_path: Path) -> None:
+    assert find_gpu(driver(tmp_path)) == Gpu("Orin", "8.7", "12.6")
+
+
+def test_no_driver_names_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(GpuError, match=r"no NVIDIA driver here .*nvidia-jetpack.*or run the \.onnx file"):
+        find_gpu(str(tmp_path / "libcuda.so.1"))
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (34, "toolkit's stub"),
+        (35, "update the driver"),
+        (100, "sees no GPU.*--gpus all"),
+        (999, "unknown error.*dmesg"),
+    ],
+)
+def test_a_driver_that_fails_says_why_and_what_to_do(code: int, says: str, tmp_path: Path) -> None:
+    with pytest.raises(GpuError, match=rf"\({code}\).*") as caught:
+        find_gpu(driver(tmp_path, init=code))
+    assert caught.match(says)
+
+
+def test_a_driver_that_counts_no_gpu_sees_none(tmp_path: Path) -> None:
+    with pytest.raises(GpuError, match="sees no GPU"):
+        find_gpu(driver(tmp_path, count=0))
+
+
+def test_missing_bindings_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(MissingPartError, match="apt install python3-libnvinfer"):
+        tensorrt_module("tensorrt")
+    with pytest.raises(MissingPartError, match="wheel tensorrt_rtx"):
+        tensorrt_module("tensorrt_rtx")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise ImportError('libnvinfer.so.10: cannot open shared object file')", "libnvinfer.so.10.*LD_LIBRARY_PATH"),
+        ("import nothing_of_this_name", "lacks nothing_of_this_name: reinstall"),
+    ],
+)
+def test_bindings_that_do_not_load_are_not_called_missing(
+    source: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorrt.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    with pytest.raises(GpuError, match=says):
+        tensorrt_module("tensorrt")
+
+
+@pytest.mark.parametrize("version", ["8.6.1", "8.5.2.2", "10.0.0b6", "10.2.0"])
+def test_bindings_before_10_3_are_refused_with_the_reason(version: str, tmp_path: Path) -> None:
+    (tmp_path / "tensorrt.py").write_text(f"__version__ = {version!r}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        patch.delitem(sys.modules, "tensorrt", raising=False)
+        with pytest.raises(GpuError, match=rf"{version} is too old: .*strongly typed.*install 10\.3.*JetPack 6\.1"):
+            tensorrt_module("tensorrt")
+    sys.modules.pop("tensorrt", None)
+
+
+def test_bindings_that_fit_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, numbers in (("10.3", (10, 3, 0)), ("10.16", (10, 16, 0)), ("11.4", (11, 4, 0))):
+        module = FakeTensorRT(version).module
+        monkeypatch.setitem(sys.modules, "tensorrt", module)
+        assert tensorrt_module("tensorrt") is module
+        assert version_of(module) == numbers
+    rtx = FakeTensorRT("1.7", "tensorrt_rtx").module
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", rtx)
+    assert tensorrt_module("tensorrt_rtx") is rtx
