@@ -22,7 +22,7 @@ from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop import Loop
 from edgeunet.camera.overlay import OPACITY
-from edgeunet.camera.sources import open_source
+from edgeunet.camera.sources import in_flight, open_source
 from edgeunet.errors import UsageError
 from edgeunet.files import require_free, sha256, write_json
 from edgeunet.frames import UInt8
@@ -62,7 +62,7 @@ def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     if rounds < 1:
         raise UsageError(f"--rounds is at least 1, got {rounds}")
     plain = PlainLoop(model, OPACITY)
-    with open_session(model) as session, console.progress() as bar:
+    with open_session(model, in_flight=in_flight(str(clip))) as session, console.progress() as bar:
         same = mask_agreement(session, plain, clip)
         turns = []
         for index in bar.track(range(rounds), description="rounds"):

@@ -154,10 +154,11 @@ def camera(
     Example: edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
     """
     from edgeunet.camera import CameraOptions, run_camera
+    from edgeunet.camera.sources import in_flight
     from edgeunet.runtime import open_session
 
     options = CameraOptions(source=source, record=record, force=force, max_frames=max_frames, show=show)
-    with open_session(model, threads=threads) as session:
+    with open_session(model, threads=threads, in_flight=in_flight(source)) as session:
         run_camera(session, options)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -168,9 +169,16 @@ class Loop:
         self._frames.close()
 
     def _infer(self) -> None:
+        capacity = 1 if self._source.live else self._session.capacity  # a camera's frame must not wait for the next
+        waiting: deque[Frame] = deque()
         before = self._begin_ns
-        while (frame := self._frames.get()) is not None:
-            result = self._session.run(frame.pixels)
+        while (newest := self._frames.get()) is not None or waiting:
+            if newest is not None:
+                self._session.submit(newest.pixels)
+                waiting.append(newest)
+                if len(waiting) < capacity:
+                    continue
+            frame, result = waiting.popleft(), self._session.result()
             now = time.perf_counter_ns()
             for stage, duration in result.times_ns.items():
                 self._time(stage, duration)

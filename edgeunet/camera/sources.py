@@ -18,6 +18,8 @@ from edgeunet.camera.frame import Frame
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 
+_CAMERA = re.compile(r"\d+|/dev/video\d+")
+_STREAM = re.compile(r"[a-z]+://", re.IGNORECASE)
 NETWORK_TIMEOUT_MS = 5_000  # OpenCV waits 30 s by default
 
 
@@ -112,15 +114,24 @@ class VideoSource(Source):
         self._capture.release()
 
 
+def in_flight(address: str) -> int:
+    """How many frames of a source the session should work on at once.
+
+    A camera's frame must be done first; of a file the next one can be under way: more frames a second
+    (benchmarks/loop.py measures it).
+    """
+    return 1 if _CAMERA.fullmatch(address) or _STREAM.match(address) else 2
+
+
 def open_source(address: str) -> Source:
     """Open a video file, a camera (`0` or `/dev/video0`) or a stream (`rtsp://…`, `http://…`).
 
     Raises SourceError if it is missing, empty, cut, not a video, or gives no picture.
     """
     _silence()
-    if re.fullmatch(r"\d+|/dev/video\d+", address):
+    if _CAMERA.fullmatch(address):
         return _open_camera(address)
-    if re.match(r"[a-z]+://", address, re.IGNORECASE):
+    if _STREAM.match(address):
         return _open_stream(address)
     return _open_file(Path(address))
 

@@ -8,10 +8,12 @@ from edgeunet.errors import ModelFileError
 from edgeunet.runtime.session import Session
 
 
-def open_session(path: str | Path, *, threads: int | None = None) -> Session:
+def open_session(path: str | Path, *, threads: int | None = None, in_flight: int = 1) -> Session:
     """Open a model file with the backend that fits it.
 
-    threads: CPU threads for one frame; all physical cores by default.
+    threads: CPU threads for one frame; by default the physical cores, shared among the frames in flight.
+    in_flight: frames that submit() takes before the first result() is fetched: 1 for the least latency, 2 or 3
+        for the most frames a second.
     Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec.
     """
     path = Path(path)
@@ -21,7 +23,7 @@ def open_session(path: str | Path, *, threads: int | None = None) -> Session:
     if suffix == ".onnx":
         from edgeunet.runtime.ort import OnnxRuntimeSession
 
-        return OnnxRuntimeSession(path, threads=threads)
+        return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight)
     if suffix == ".pt":
         raise ModelFileError(f"{path} is a checkpoint: `edgeunet export onnx {path}` makes the model that runs")
     raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx file")

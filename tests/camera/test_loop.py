@@ -41,10 +41,10 @@ class HeldSession(OnnxRuntimeSession):
         self.working = threading.Semaphore(0)
         self.let = threading.Semaphore(0)
 
-    def run(self, frame: UInt8) -> Result:
+    def result(self) -> Result:
         self.working.release()
         assert self.let.acquire(timeout=10)
-        return super().run(frame)
+        return super().result()
 
 
 def run(loop: Loop) -> LoopStats:
@@ -179,9 +179,9 @@ class BrokenSession(OnnxRuntimeSession):
         super().__init__(path)
         self.fuse = Fuse()
 
-    def run(self, frame: UInt8) -> Result:
+    def result(self) -> Result:
         self.fuse()
-        return super().run(frame)
+        return super().result()
 
 
 class BrokenSink:

@@ -24,13 +24,20 @@ def test_threads_can_be_chosen(tmp_path: Path) -> None:
         assert session.describe()["threads"] == "1"
 
 
+class TestTwoFramesInFlight(SessionContract):
+    def open(self, folder: Path) -> Session:
+        return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), in_flight=2)
+
+
 def test_input_and_output_stay_in_the_same_buffers(tmp_path: Path) -> None:
     with OnnxRuntimeSession(write_toy_model(tmp_path / "m.onnx")) as session:
-        before = session._input.ctypes.data, session._output.ctypes.data
+        (slot,) = session._free
+        before = slot.input.ctypes.data, slot.output.ctypes.data
         for k in range(3):
             mask = session.run(frame_of(k)).mask
-            assert np.array_equal(session._output[0], mask), "the model writes where it is bound to"
-        assert (session._input.ctypes.data, session._output.ctypes.data) == before
+            assert np.array_equal(slot.output[0], mask), "the model writes where it is bound to"
+        assert (slot.input.ctypes.data, slot.output.ctypes.data) == before
+        assert list(session._free) == [slot]
 
 
 def test_a_file_of_another_contract_is_refused(tmp_path: Path) -> None:
