@@ -101,6 +101,28 @@ def verify(
     _print_comparison(compare(a, b, DatasetFolder.open(data), split), split, a.name, b.name)
 
 
+@app.command()
+def triton(
+    model: Annotated[Path, typer.Argument(help="Model file (.onnx).")],
+    repository: Annotated[Path, typer.Option("-o", "--output", help="Model repository.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name of the model; the file's if not given.")] = "",
+    max_batch: Annotated[int, typer.Option(help="Frames in a batch at most; for files of dynamic batch.")] = 8,
+    force: Force = False,
+) -> None:
+    """Put a model into a model repository of Triton Inference Server, with its configuration.
+
+    Example: edgeunet export triton model.onnx -o repository --name road
+    """
+    _require("onnx")
+    from edgeunet.console import stdout
+    from export.triton import TritonOptions, export_triton
+
+    folder = export_triton(model, repository, TritonOptions(name, max_batch), force=force)
+    out = stdout()
+    out.print(f"{folder}: config.pbtxt, labels.txt and the model as version 1")
+    out.print(f"  tritonserver --model-repository={repository}")
+
+
 def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
     from edgeunet.console import stdout
 

@@ -1,0 +1,115 @@
+"""A model file → a Triton Inference Server model repository.
+
+Fields as in Triton's own schema, model_config.proto of triton-inference-server/common.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeunet.errors import UsageError
+from edgeunet.files import replacing
+from edgeunet.spec import METADATA_KEY, ModelSpec
+from export.modelfile import read_model
+
+LABELS = "labels.txt"
+
+
+@dataclass(frozen=True)
+class TritonOptions:
+    """How the server is to name and to batch the model.
+
+    name: of the model and of its folder; the file's name without ending if empty.
+    max_batch: frames in one batch at most; a model of fixed batch has its own.
+    """
+
+    name: str = ""
+    max_batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.name:
+            _checked_name(self.name)
+        if self.max_batch < 1:
+            raise UsageError(f"a batch has at least 1 frame, got {self.max_batch}")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What Triton has to know of a model file.
+
+    logits: whether it has them as a second output, float32 [N, spec.logits, H, W].
+    max_batch: 0 for a file of fixed batch 1, as in Triton's configuration.
+    """
+
+    spec: ModelSpec
+    platform: str
+    file: str
+    logits: bool
+    max_batch: int
+
+
+def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
+    """Write `repository`/NAME, with the configuration and a copy of the model as version 1; gives that folder.
+
+    Raises ModelFileError for a model that is not ours, OutputError if the folder exists and `force` is
+    false; nothing is kept then.
+    """
+    name = options.name or _checked_name(model.stem)
+    with replacing(repository / name, force=force) as temporary:
+        served = _onnx(model, options.max_batch)
+        (temporary / "1").mkdir(parents=True)
+        shutil.copyfile(model, temporary / "1" / served.file)
+        (temporary / LABELS).write_text("".join(f"{c}\n" for c in served.spec.names), encoding="utf-8")
+        (temporary / "config.pbtxt").write_text(configuration(name, served), encoding="utf-8")
+    return repository / name
+
+
+def configuration(name: str, served: Served) -> str:
+    """The text of config.pbtxt."""
+    height, width = served.spec.input_size
+    # Triton leaves the batch out of the dimensions where it may batch.
+    batch = [] if served.max_batch else [1]
+    frame = f"data_type: TYPE_UINT8, dims: {[*batch, height, width, 3]}"
+    mask = f"data_type: TYPE_UINT8, dims: {[*batch, height, width]}"
+    lines = [
+        f"name: {_quoted(name)}",
+        f'platform: "{served.platform}"',
+        f"max_batch_size: {served.max_batch}",
+        f'input {{ name: "frame", {frame} }}',
+        f'output {{ name: "mask", {mask}, label_filename: "{LABELS}" }}',
+    ]
+    if served.logits:
+        logits = f"data_type: TYPE_FP32, dims: {[*batch, served.spec.logits, height, width]}"
+        lines.append(f'output {{ name: "logits", {logits} }}')
+    if served.max_batch:
+        lines.append("dynamic_batching { }")
+    kind = "KIND_GPU" if served.platform == "tensorrt_plan" else "KIND_AUTO"  # AUTO: on the CPU where no GPU is
+    lines.append(f"instance_group {{ count: 1, kind: {kind} }}")
+    for size in sorted({1, served.max_batch or 1}):
+        zeros = f'inputs {{ key: "frame", value {{ {frame}, zero_data: true }} }}'
+        lines.append(f'model_warmup {{ name: "zeros-{size}", batch_size: {size}, {zeros} }}')
+    # What a client needs to fit its frames and to colour the mask.
+    lines.append(f'parameters {{ key: "{METADATA_KEY}", value {{ string_value: {_quoted(served.spec.to_json())} }} }}')
+    return "\n".join(lines) + "\n"
+
+
+def _onnx(path: Path, max_batch: int) -> Served:
+    model, spec = read_model(path)
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
+    logits = any(output.name == "logits" for output in model.graph.output)
+    return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch)
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise UsageError(f"a model's name has letters, digits, dots, dashes and underscores, got {name!r}: give --name")
+    return name
+
+
+def _quoted(text: str) -> str:
+    """A string of protobuf's text format; JSON's escapes are among its own."""
+    return json.dumps(text, ensure_ascii=False)

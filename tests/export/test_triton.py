@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+from google.protobuf import (  # type: ignore[import-untyped]
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+)
+
+from edgeunet.errors import ModelFileError, OutputError, UsageError
+from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
+from export.cli import app
+from export.exporter import ExportOptions, export_onnx
+from export.modelfile import read_model
+from export.triton import Served, TritonOptions, configuration, export_triton
+
+SCHEMA = Path(__file__).parent / "triton_schema" / "model_config.binpb"
+TYPES = {"tensor(uint8)": "TYPE_UINT8", "tensor(float)": "TYPE_FP32"}
+
+
+def _parsed(text: str) -> Any:
+    """The configuration as Triton reads it: its own protobuf schema refuses unknown fields, types and enum values."""
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(descriptor_pb2.FileDescriptorProto.FromString(SCHEMA.read_bytes()))
+    config = message_factory.GetMessageClass(pool.FindMessageTypeByName("inference.ModelConfig"))()
+    return text_format.Parse(text, config)
+
+
+def _type_name(tensor: Any) -> str:
+    field = tensor.DESCRIPTOR.fields_by_name["data_type"]
+    return str(field.enum_type.values_by_number[tensor.data_type].name)
+
+
+def _tensors(config: Any, batch: list[int | str]) -> list[tuple[str, str, list[int | str]]]:
+    return [(t.name, _type_name(t), [*batch, *t.dims]) for t in (*config.input, *config.output)]
+
+
+def _tensors_of_file(path: Path) -> list[tuple[str, str, list[int | str]]]:
+    session = onnxruntime.InferenceSession(path)
+    return [(t.name, TYPES[t.type], t.shape) for t in (*session.get_inputs(), *session.get_outputs())]
+
+
+def test_a_file_of_fixed_batch_is_served_as_it_is(model: Path, tmp_path: Path) -> None:
+    folder = export_triton(model, tmp_path / "repository", TritonOptions("road"), force=False)
+    assert folder == tmp_path / "repository" / "road"
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "1/model.onnx",
+        "config.pbtxt",
+        "labels.txt",
+    ]
+    assert (folder / "1" / "model.onnx").read_bytes() == model.read_bytes()
+    config = _parsed((folder / "config.pbtxt").read_text())
+    assert (config.name, config.platform, config.max_batch_size) == ("road", "onnxruntime_onnx", 0)
+    assert _tensors(config, []) == _tensors_of_file(model)
+    assert not config.HasField("dynamic_batching")
+    (group,) = config.instance_group
+    assert (group.count, group.kind) == (1, group.KIND_AUTO)
+
+
+def test_a_file_of_dynamic_batch_is_batched(checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    export_onnx(checkpoint, path, ExportOptions(dynamic_batch=True, logits=True), data=None, split="val", force=False)
+    folder = export_triton(path, tmp_path, TritonOptions(max_batch=4), force=False)
+    config = _parsed((folder / "config.pbtxt").read_text())
+    assert (config.name, config.max_batch_size) == ("m", 4)
+    assert config.HasField("dynamic_batching")
+    assert _tensors(config, ["N"]) == _tensors_of_file(path)
+    assert [t.name for t in config.output] == ["mask", "logits"]
+    assert [warm.batch_size for warm in config.model_warmup] == [1, 4]
+
+
+def test_the_warm_up_sends_a_frame_of_zeros(model: Path, tmp_path: Path) -> None:
+    config = _parsed((export_triton(model, tmp_path, TritonOptions(), force=False) / "config.pbtxt").read_text())
+    (warm,) = config.model_warmup
+    assert warm.batch_size == 1
+    assert set(warm.inputs) == {"frame"}
+    frame = warm.inputs["frame"]
+    assert (_type_name(frame), list(frame.dims), frame.zero_data) == ("TYPE_UINT8", [1, 64, 96, 3], True)
+
+
+def test_a_client_can_read_classes_and_spec(model: Path, tmp_path: Path) -> None:
+    spec = read_model(model)[1]
+    folder = export_triton(model, tmp_path, TritonOptions(), force=False)
+    config = _parsed((folder / "config.pbtxt").read_text())
+    (labelled,) = [output.label_filename for output in config.output if output.name == "mask"]
+    assert (folder / labelled).read_text().splitlines() == list(spec.names)
+    assert ModelSpec.from_json(config.parameters[METADATA_KEY].string_value, origin="config.pbtxt") == spec
+
+
+def test_names_with_quotes_backslashes_and_accents_are_escaped() -> None:
+    spec = ModelSpec((ClassInfo('a "b" \\n', (0, 0, 0)), ClassInfo("chaussée\n", (9, 9, 9))), (32, 48))
+    config = _parsed(configuration("m", Served(spec, "onnxruntime_onnx", "model.onnx", logits=False, max_batch=0)))
+    assert ModelSpec.from_json(config.parameters[METADATA_KEY].string_value, origin="config.pbtxt") == spec
+
+
+def test_a_model_of_that_name_is_kept_unless_forced(model: Path, binary_model: Path, tmp_path: Path) -> None:
+    folder = export_triton(model, tmp_path, TritonOptions("m"), force=False)
+    with pytest.raises(OutputError, match="--force"):
+        export_triton(binary_model, tmp_path, TritonOptions("m"), force=False)
+    assert (folder / "1" / "model.onnx").read_bytes() == model.read_bytes()
+    export_triton(binary_model, tmp_path, TritonOptions("m"), force=True)
+    assert (folder / "1" / "model.onnx").read_bytes() == binary_model.read_bytes()
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_foreign_model_leaves_no_repository(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelFileError, match="not a readable ONNX model"):
+        export_triton(tmp_path / "m.onnx", tmp_path, TritonOptions(), force=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize("options", [{"name": "a/b"}, {"name": "../a"}, {"max_batch": 0}])
+def test_a_name_or_batch_that_triton_cannot_have_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        TritonOptions(**options)
+
+
+def test_the_command_says_what_it_wrote_and_how_to_serve_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app(["triton", str(model), "-o", str(tmp_path), "--name", "road"], standalone_mode=False)
+    out = capsys.readouterr().out
+    assert str(tmp_path / "road") in out
+    assert f"tritonserver --model-repository={tmp_path}" in out
+    assert (tmp_path / "road" / "config.pbtxt").is_file()
