@@ -1,0 +1,102 @@
+"""`python -m tests.tensorrt_rtx.make_files FOLDER`: writes the model files that TensorRT is asked about.
+
+Seeded, untrained networks with real statistics, through the exporters that users call. What is asked of each
+file stands in FOLDER/files.json.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import onnx
+
+from edgeunet import console, samples
+from edgeunet.files import write_json
+from edgeunet.model import PRESETS, UNetConfig, preset
+from edgeunet.spec import ModelSpec
+from export.exporter import ExportOptions, export_onnx
+from export.int8 import Int8Options, export_int8
+from tests.export.networks import save_network, spec_for
+from tests.tensorrt_rtx.wrong_files import wrong_models
+
+SIZE = (64, 96)  # whether TensorRT takes a file does not depend on the size; small ones are quick to calibrate
+ODD = (51, 67)  # pooling can't halve it, so the graph has a Pad
+CALIBRATION_IMAGES = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file and what is asked of it. refusal: "" if TensorRT must take it, else a part of its reason."""
+
+    network: str
+    precision: str
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network and the form of its files; it becomes a file of every precision."""
+
+    name: str
+    config: UNetConfig
+    options: ExportOptions = field(default_factory=ExportOptions)
+    size: tuple[int, int] = SIZE
+
+
+def variants() -> Iterator[Variant]:
+    """Every preset (the classical network is one) and a binary network, with fixed batch and with dynamic batch."""
+    networks = {name: preset(name, classes=5) for name in PRESETS} | {"binary": preset("nano", classes=1)}
+    for name, config in networks.items():
+        yield Variant(name, config)
+        yield Variant(f"{name}-dynamic-logits", config, ExportOptions(dynamic_batch=True, logits=True))
+    yield Variant("nano-dynamic", networks["nano"], ExportOptions(dynamic_batch=True))
+    yield Variant("nano-logits", networks["nano"], ExportOptions(logits=True))
+    yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
+
+
+def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
+    """Write the files of one variant, NETWORK.PRECISION.onnx; gives the precisions."""
+    checkpoint = folder / f"{variant.name.split('-')[0]}.pt"
+    if not checkpoint.exists():
+        save_network(checkpoint, variant.config, variant.size)
+    float32 = folder / f"{variant.name}.fp32.onnx"
+    export_onnx(checkpoint, float32, variant.options, data=None, split="val", force=False)
+    yield "fp32"
+    data = _calibration_frames(spec_for(variant.config, variant.size), folder)
+    # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
+    int8 = Int8Options(data, method="minmax", images=CALIBRATION_IMAGES, min_agreement=0)
+    export_int8(float32, folder / f"{variant.name}.int8.onnx", int8, force=False)
+    yield "int8"
+
+
+def _calibration_frames(spec: ModelSpec, folder: Path) -> Path:
+    """The sample frames, without masks, as a dataset of the model's classes."""
+    path = folder / f"frames-{len(spec.classes)}"
+    if not path.exists():
+        shutil.copytree(samples.DATASET / "images", path / "images")
+        classes = [{"index": i, "name": c.name, "color": c.color} for i, c in enumerate(spec.classes)]
+        write_json(path / "classes.json", {"classes": classes}, force=False)
+    return path
+
+
+def main(folder: Path) -> None:
+    """Write all files and the list of them."""
+    folder.mkdir(parents=True)
+    cases = []
+    for variant in variants():
+        console.stdout().print(f"writing {variant.name} in every precision")
+        cases += [Case(variant.name, precision) for precision in write_variant(variant, folder)]
+    good = {precision: onnx.load(folder / f"nano.{precision}.onnx") for precision in ("fp32", "int8")}
+    for wrong, model in wrong_models(good):
+        case = Case(f"wrong-{wrong.name}", wrong.parent, wrong.reason)
+        onnx.save(model, folder / f"{case.network}.{case.precision}.onnx")
+        cases.append(case)
+    write_json(folder / "files.json", [asdict(case) for case in cases], force=False)
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(lambda: main(Path(sys.argv[1]))))
