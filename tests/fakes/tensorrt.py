@@ -24,10 +24,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from edgeunet.board.gpu import Provider
+
 LISTS = Path(__file__).parents[1] / "tensorrt_api"
 VERSIONS = ("10.3", "10.16", "11.4")
 NULL = "pybind11::init(): factory function returned nullptr"
-_MAGIC = {"tensorrt": 0x74727466, "tensorrt_rtx": 0x74727476}
+_MAGIC: dict[Provider, int] = {"tensorrt": 0x74727466, "tensorrt_rtx": 0x74727476}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ TOY = (Tensor("frame", "INPUT", "UINT8", (1, 32, 48, 3)), Tensor("mask", "OUTPUT
 class FakeTensorRT:
     """One version's module, what was done with it (`calls`), and what is to go wrong (the other attributes)."""
 
-    def __init__(self, version: str, provider: str = "tensorrt") -> None:
+    def __init__(self, version: str, provider: Provider = "tensorrt") -> None:
         self.version, self.provider = version, provider
         name = version if provider == "tensorrt" else f"{provider}-{version}"
         self.members: dict[str, list[str] | None] = json.loads((LISTS / f"{name}.json").read_text())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgeunet.board.gpu import Provider
 from tests.fakes import tensorrt
 from tests.fakes.tensorrt import TOY, VERSIONS, FakeTensorRT
 from tests.models import write_toy_model
@@ -20,7 +21,7 @@ def public(thing: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("version", "provider"), [*((version, "tensorrt") for version in VERSIONS), ("1.7", "tensorrt_rtx")]
 )
-def test_its_members_are_exactly_the_recorded_ones(version: str, provider: str) -> None:
+def test_its_members_are_exactly_the_recorded_ones(version: str, provider: Provider) -> None:
     fake = FakeTensorRT(version, provider)
     assert public(fake.module) == set(fake.members)
     for name, members in fake.members.items():

@@ -1,0 +1,43 @@
+"""An engine file of the fake TensorRT with its sidecar, and the machine it was built for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeunet.board.gpu import Gpu, version_of
+from edgeunet.files import sha256
+from edgeunet.runtime.plan import Machine, PlanInfo, sidecar_of
+from edgeunet.spec import ModelSpec
+from tests.fakes.tensorrt import FakeTensorRT, Tensor
+from tests.models import toy_spec
+
+ORIN = Gpu("Orin", "8.7", "12.6")
+
+
+def machine_of(fake: FakeTensorRT) -> Machine:
+    """An Orin with this version's bindings."""
+    return Machine(version_of(fake.module), ORIN, "linux-aarch64")
+
+
+def write_engine(path: Path, fake: FakeTensorRT, spec: ModelSpec | None = None) -> PlanInfo:
+    """M.engine and M.engine.json, as built from M.onnx with optimisation level 5 on machine_of(fake)."""
+    spec = spec or toy_spec()
+    height, width = spec.input_size
+    frame = Tensor("frame", "INPUT", "UINT8", (1, height, width, 3))
+    path.write_bytes(fake.plan([frame, Tensor("mask", "OUTPUT", "UINT8", (1, height, width))]))
+    info = PlanInfo(
+        provider=fake.provider,
+        tensorrt_version=fake.module.__version__,
+        gpu=ORIN.name,
+        compute_capability=ORIN.compute_capability,
+        platform="linux-aarch64",
+        flags=("STRONGLY_TYPED",),
+        gpu_layers=(),
+        onnx=path.with_suffix(".onnx").name,
+        options=("--level", "5"),
+        build_seconds=1.5,
+        plan_sha256=sha256(path),
+        spec=spec.with_provenance(precision="fp16", parent_sha256="0" * 64),
+    )
+    info.save(sidecar_of(path))
+    return info
