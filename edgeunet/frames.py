@@ -56,10 +56,15 @@ class Fitting:
         """Whether the frame fills the whole input, without bars."""
         return (self.height, self.width) == self.input_size
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether the frame shrinks to less than half in a direction: bilinear would skip pixels."""
+        return self.frame_size[0] > 2 * self.height or self.frame_size[1] > 2 * self.width
+
     def fit(self, frame: UInt8, out: UInt8 | None = None) -> UInt8:
         """uint8 [h, w, 3] → uint8 [H, W, 3], into `out` if given.
 
-        Bilinear, or area averaging where the frame shrinks to less than half: bilinear would skip pixels.
+        Bilinear, or area averaging where the frame shrinks to less than half. The kernel kernels/fit.cu does the same.
         """
         check_frame(frame)
         if frame.shape[:2] != self.frame_size:
@@ -69,11 +74,8 @@ class Fitting:
         if not self.covers:
             out[: self.top] = out[self.top + self.height :] = PADDING
             out[:, : self.left] = out[:, self.left + self.width :] = PADDING
-        shrinks = self.frame_size[0] > 2 * self.height or self.frame_size[1] > 2 * self.width
-        inside = self._inside(out)
-        cv2.resize(
-            frame, (self.width, self.height), dst=inside, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
+        cv2.resize(frame, (self.width, self.height), dst=self._inside(out), interpolation=interpolation)
         return out
 
     def fit_mask(self, mask: UInt8) -> UInt8:

@@ -1,0 +1,350 @@
+// A FAKE of NVIDIA's driver library, for machines without a GPU: its memory is the host's, its kernels are the
+// project's own .cu files compiled for the CPU. The functions have the names and arguments of the CUDA Driver API.
+//
+// Work put into a stream runs when somebody waits for the stream, so that whoever reads too early sees nothing.
+// It refuses what the real one refuses: a thread without a context, an address that is not allocated, waiting in a
+// stream that is captured. What is to go wrong is set with fake_set(); fake_count() says what is still held.
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cuda_on_cpu.h"
+
+#include "../../edgeunet/runtime/kernels/argmax.cu"
+#include "../../edgeunet/runtime/kernels/blend.cu"
+#include "../../edgeunet/runtime/kernels/fit.cu"
+
+using Result = int;
+using Pointer = unsigned long long;
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
+       LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
+
+using Work = std::function<Result()>;
+struct Graph { std::vector<Work> nodes; };
+struct Stream { std::vector<Work> queue; bool capturing = false, invalid = false; Graph captured; };
+struct Event { double ms = -1; bool pending = false; };
+
+static std::recursive_mutex mutex;
+static std::map<std::string, long long> settings = {{"memory", 1LL << 30}, {"integrated", 0}, {"refuse_capture", 0},
+                                                    {"lost_after", -1}};
+static std::map<Pointer, size_t> device_memory, host_memory;
+static std::set<Pointer> mapped_memory;
+static std::set<Stream *> streams;
+static std::set<Event *> events;
+static std::set<Graph *> graphs, executables;
+static int retained = 0, modules = 0;
+static bool lost = false;
+static std::string journal;
+static thread_local int current = 0;  // how many contexts this thread has pushed
+static char the_context, the_module;
+
+static size_t used() {
+    size_t sum = 0;
+    for (auto &entry : device_memory) sum += entry.second;
+    return sum;
+}
+
+static bool inside(const std::map<Pointer, size_t> &memory, Pointer address, size_t size) {
+    auto after = memory.upper_bound(address);
+    if (after == memory.begin()) return false;
+    auto entry = *std::prev(after);
+    return address + size <= entry.first + entry.second;
+}
+
+static bool on_device(Pointer address, size_t size) {
+    if (inside(device_memory, address, size)) return true;
+    for (Pointer start : mapped_memory)
+        if (address >= start && address + size <= start + host_memory[start]) return true;
+    return false;
+}
+
+static Result run(Stream *stream) {
+    if (stream->capturing) {
+        stream->invalid = true;
+        return CAPTURE_UNSUPPORTED;
+    }
+    std::vector<Work> queue;
+    queue.swap(stream->queue);
+    for (auto &work : queue) {
+        long long &left = settings["lost_after"];
+        if (left >= 0 && left-- == 0) lost = true;
+        Result result = lost ? LAUNCH_FAILED : work();
+        if (result) return result;
+    }
+    return lost ? LAUNCH_FAILED : OK;
+}
+
+static Result put(Stream *stream, Work work) {
+    if (!streams.count(stream)) return INVALID_HANDLE;
+    if (!stream->capturing) {
+        stream->queue.push_back(std::move(work));
+        return OK;
+    }
+    if (settings["refuse_capture"]) stream->invalid = true;
+    if (stream->invalid) return CAPTURE_UNSUPPORTED;
+    stream->captured.nodes.push_back(std::move(work));
+    return OK;
+}
+
+#define ENTER                                              \
+    std::lock_guard<std::recursive_mutex> guard(mutex);    \
+    journal += std::string(__func__) + "\n";
+#define ENTER_WITH_CONTEXT                 \
+    ENTER                                  \
+    if (!current) return INVALID_CONTEXT;  \
+    if (lost) return LAUNCH_FAILED;
+
+extern "C" {
+
+void fake_set(const char *name, long long value) {
+    std::lock_guard<std::recursive_mutex> guard(mutex);
+    settings[name] = value;
+}
+
+long long fake_count(const char *name) {
+    std::lock_guard<std::recursive_mutex> guard(mutex);
+    std::map<std::string, size_t> counts = {
+        {"device memory", device_memory.size()}, {"host memory", host_memory.size()}, {"streams", streams.size()},
+        {"events", events.size()}, {"graphs", graphs.size() + executables.size()}, {"contexts", (size_t)retained},
+        {"modules", (size_t)modules}};
+    return counts.at(name);
+}
+
+const char *fake_journal(int clear) {  // names of the functions called, one a line
+    static std::string copy;
+    std::lock_guard<std::recursive_mutex> guard(mutex);
+    copy = journal;
+    if (clear) journal.clear();
+    return copy.c_str();
+}
+
+// Runs a kernel at once. Gives false if there is none of that name.
+bool fake_run_kernel(const char *name, unsigned grid_x, unsigned grid_y, unsigned block_x, unsigned block_y,
+                     const char *arguments) {
+    Dim3 grid{grid_x, grid_y, 1}, block{block_x, block_y, 1};
+    if (!strcmp(name, "fit_frame")) run_kernel(fit_frame, grid, block, arguments);
+    else if (!strcmp(name, "argmax")) run_kernel(argmax, grid, block, arguments);
+    else if (!strcmp(name, "blend")) run_kernel(blend, grid, block, arguments);
+    else return false;
+    return true;
+}
+
+Result cuInit(unsigned) { ENTER return OK; }
+Result cuDriverGetVersion(int *version) { *version = 13000; return OK; }
+Result cuDeviceGetCount(int *count) { *count = 1; return OK; }
+Result cuDeviceGet(int *device, int) { *device = 0; return OK; }
+Result cuDeviceGetName(char *name, int size, int) { strncpy(name, "CPU in place of a GPU", size); return OK; }
+Result cuDeviceTotalMem_v2(size_t *size, int) { *size = settings["memory"]; return OK; }
+Result cuDeviceGetAttribute(int *value, int attribute, int) {
+    *value = attribute == 18 ? (int)settings["integrated"] : attribute == 75 ? 8 : attribute == 76 ? 7 : 0;
+    return OK;
+}
+
+Result cuGetErrorString(Result code, const char **text) {
+    *text = code == OUT_OF_MEMORY ? "out of memory" : code == INVALID_CONTEXT ? "invalid device context"
+          : code == LAUNCH_FAILED ? "unspecified launch failure" : code == NOT_READY ? "device not ready"
+          : code == CAPTURE_UNSUPPORTED ? "operation not permitted when stream is capturing"
+          : code == CAPTURE_INVALIDATED ? "operation failed due to a previous error during capture"
+          : "invalid argument";
+    return OK;
+}
+Result cuGetErrorName(Result code, const char **text) { return cuGetErrorString(code, text); }
+
+Result cuDevicePrimaryCtxRetain(void **context, int) { ENTER ++retained; *context = &the_context; return OK; }
+Result cuDevicePrimaryCtxRelease_v2(int) {
+    ENTER
+    if (!retained) return INVALID_CONTEXT;
+    if (--retained == 0) lost = false;
+    return OK;
+}
+Result cuCtxPushCurrent_v2(void *) { ENTER ++current; return OK; }
+Result cuCtxPopCurrent_v2(void **context) {
+    ENTER
+    if (!current) return INVALID_CONTEXT;
+    --current;
+    *context = &the_context;
+    return OK;
+}
+Result cuCtxGetDevice(int *device) { ENTER_WITH_CONTEXT *device = 0; return OK; }
+
+Result cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
+    ENTER_WITH_CONTEXT
+    *total = settings["memory"];
+    *free_bytes = *total - used();
+    return OK;
+}
+Result cuMemAlloc_v2(Pointer *address, size_t size) {
+    ENTER_WITH_CONTEXT
+    if (used() + size > (size_t)settings["memory"]) return OUT_OF_MEMORY;
+    *address = (Pointer) new char[size];
+    device_memory[*address] = size;
+    return OK;
+}
+Result cuMemFree_v2(Pointer address) {
+    ENTER
+    if (!current) return INVALID_CONTEXT;
+    for (Stream *stream : streams)
+        if (!stream->capturing) run(stream);
+    if (!device_memory.erase(address)) return INVALID_VALUE;
+    delete[] (char *)address;
+    return lost ? LAUNCH_FAILED : OK;
+}
+Result cuMemHostAlloc(void **address, size_t size, unsigned flags) {
+    ENTER_WITH_CONTEXT
+    *address = new char[size];
+    host_memory[(Pointer)*address] = size;
+    if (flags & 2) mapped_memory.insert((Pointer)*address);
+    return OK;
+}
+Result cuMemHostGetDevicePointer_v2(Pointer *address, void *host, unsigned) {
+    ENTER_WITH_CONTEXT
+    if (!mapped_memory.count((Pointer)host)) return INVALID_VALUE;
+    *address = (Pointer)host;
+    return OK;
+}
+Result cuMemFreeHost(void *address) {
+    ENTER
+    if (!current) return INVALID_CONTEXT;
+    mapped_memory.erase((Pointer)address);
+    if (!host_memory.erase((Pointer)address)) return INVALID_VALUE;
+    delete[] (char *)address;
+    return lost ? LAUNCH_FAILED : OK;
+}
+Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t size, Stream *stream) {
+    ENTER_WITH_CONTEXT
+    if (!on_device(to, size)) return INVALID_VALUE;
+    if (!inside(host_memory, (Pointer)from, size)) return INVALID_VALUE;  // the real one takes pageable memory too
+    return put(stream, [=] { memcpy((void *)to, from, size); return OK; });
+}
+Result cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t size, Stream *stream) {
+    ENTER_WITH_CONTEXT
+    if (!on_device(from, size) || !inside(host_memory, (Pointer)to, size)) return INVALID_VALUE;
+    return put(stream, [=] { memcpy(to, (void *)from, size); return OK; });
+}
+
+Result cuStreamCreate(Stream **stream, unsigned) {
+    ENTER_WITH_CONTEXT
+    streams.insert(*stream = new Stream);
+    return OK;
+}
+Result cuStreamDestroy_v2(Stream *stream) {
+    ENTER
+    if (!current) return INVALID_CONTEXT;
+    if (!streams.erase(stream)) return INVALID_HANDLE;
+    delete stream;
+    return OK;
+}
+Result cuStreamSynchronize(Stream *stream) {
+    ENTER_WITH_CONTEXT
+    return streams.count(stream) ? run(stream) : INVALID_HANDLE;
+}
+Result cuLaunchHostFunc(Stream *stream, void (*function)(void *), void *data) {
+    ENTER_WITH_CONTEXT
+    return put(stream, [=] { function(data); return OK; });
+}
+
+Result cuEventCreate(Event **event, unsigned) {
+    ENTER_WITH_CONTEXT
+    events.insert(*event = new Event);
+    return OK;
+}
+Result cuEventDestroy_v2(Event *event) {
+    ENTER
+    if (!current) return INVALID_CONTEXT;
+    if (!events.erase(event)) return INVALID_HANDLE;
+    delete event;
+    return OK;
+}
+Result cuEventRecordWithFlags(Event *event, Stream *stream, unsigned flags) {
+    ENTER_WITH_CONTEXT
+    if (!events.count(event) || !streams.count(stream)) return INVALID_HANDLE;
+    bool external = flags == 1;
+    if (external && !stream->capturing) return INVALID_VALUE;
+    if (!external && stream->capturing) return OK;  // only orders the work; stamps no time
+    event->pending = !external;
+    return put(stream, [=] {
+        event->pending = false;
+        event->ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+        return OK;
+    });
+}
+Result cuEventRecord(Event *event, Stream *stream) { return cuEventRecordWithFlags(event, stream, 0); }
+Result cuEventElapsedTime(float *ms, Event *begin, Event *end) {
+    ENTER_WITH_CONTEXT
+    if (!events.count(begin) || !events.count(end) || begin->ms < 0 || end->ms < 0) return INVALID_HANDLE;
+    if (begin->pending || end->pending) return NOT_READY;
+    *ms = (float)(end->ms - begin->ms);
+    return OK;
+}
+
+Result cuModuleLoadDataEx(void **module, const void *, unsigned, void *, void *) {
+    ENTER_WITH_CONTEXT
+    ++modules;
+    *module = &the_module;
+    return OK;
+}
+Result cuModuleUnload(void *) { ENTER --modules; return OK; }
+Result cuModuleGetFunction(const char **function, void *, const char *name) {
+    ENTER_WITH_CONTEXT
+    static const char *names[] = {"fit_frame", "argmax", "blend"};
+    for (const char *known : names)
+        if (!strcmp(known, name)) { *function = known; return OK; }
+    return INVALID_VALUE;
+}
+Result cuFuncSetBlockShape(const char *, int, int, int) { return OK; }
+Result cuLaunchKernel(const char *name, unsigned grid_x, unsigned grid_y, unsigned, unsigned block_x, unsigned block_y,
+                      unsigned, unsigned, Stream *stream, void **, void **extra) {
+    ENTER_WITH_CONTEXT  // extra: 1, buffer, 2, its size, 0
+    std::string arguments((const char *)extra[1], *(size_t *)extra[3]);
+    return put(stream, [=] {
+        return fake_run_kernel(name, grid_x, grid_y, block_x, block_y, arguments.data()) ? OK : INVALID_VALUE;
+    });
+}
+
+Result cuStreamBeginCapture_v2(Stream *stream, int) {
+    ENTER_WITH_CONTEXT
+    if (!streams.count(stream) || stream->capturing || !stream->queue.empty()) return INVALID_VALUE;
+    stream->capturing = true;
+    stream->invalid = false;
+    stream->captured.nodes.clear();
+    return OK;
+}
+Result cuStreamEndCapture(Stream *stream, Graph **graph) {
+    ENTER_WITH_CONTEXT
+    *graph = nullptr;
+    if (!streams.count(stream) || !stream->capturing) return INVALID_VALUE;
+    stream->capturing = false;
+    if (stream->invalid) return CAPTURE_INVALIDATED;
+    graphs.insert(*graph = new Graph(stream->captured));
+    return OK;
+}
+Result cuGraphInstantiateWithFlags(Graph **executable, Graph *graph, unsigned long long) {
+    ENTER_WITH_CONTEXT
+    if (!graphs.count(graph)) return INVALID_VALUE;
+    executables.insert(*executable = new Graph(*graph));
+    return OK;
+}
+Result cuGraphLaunch(Graph *executable, Stream *stream) {
+    ENTER_WITH_CONTEXT
+    if (!executables.count(executable)) return INVALID_HANDLE;
+    for (auto &node : executable->nodes)
+        if (Result result = put(stream, node)) return result;
+    return OK;
+}
+Result cuGraphDestroy(Graph *graph) {
+    ENTER
+    if (!graphs.erase(graph)) return INVALID_HANDLE;
+    delete graph;
+    return OK;
+}
+Result cuGraphExecDestroy(Graph *graph) {
+    ENTER
+    if (!executables.erase(graph)) return INVALID_HANDLE;
+    delete graph;
+    return OK;
+}
+}

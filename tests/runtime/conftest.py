@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.pycuda import FakeCuda
+
+
+@pytest.fixture(scope="session")
+def driver_on_cpu(tmp_path_factory: pytest.TempPathFactory) -> FakeCuda:
+    """The fake driver with the kernels, compiled for the CPU."""
+    return FakeCuda.build(tmp_path_factory.mktemp("cuda"))
+
+
+@pytest.fixture
+def cuda(driver_on_cpu: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuda]:
+    """pycuda and the driver, both fakes; at the end nothing may be held or have been freed in the wrong place."""
+    driver_on_cpu.reset()
+    driver_on_cpu.install(monkeypatch)
+    yield driver_on_cpu
+    assert driver_on_cpu.held() == {}
+    assert driver_on_cpu.warnings == []
