@@ -16,6 +16,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the output if it e
 Data = Annotated[
     Path | None, typer.Option("--data", help="Dataset folder or video to take frames from [default: samples].")
 ]
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: openvino or onnxruntime; OpenVINO where it is installed.")
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]
 
 
@@ -26,6 +29,7 @@ def run(
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time to measure, after the warm-up.")] = 5.0,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
+    backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
@@ -42,7 +46,7 @@ def run(
     options = MeasureOptions(seconds, max_frames)
     require_free(output, force=force)
     inputs = load_inputs(data)
-    with open_session(model, threads=threads) as session:
+    with open_session(model, threads=threads, backend=backend) as session:
         record = measure(session, model, inputs, options)
     record.save(output, force=force)
     if as_json:
@@ -63,6 +67,7 @@ def compare(
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time for two models, at most.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Of the order of rounds and of the bootstrap.")] = 0,
+    backend: Backend = None,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +82,7 @@ def compare(
     from edgeunet.errors import UsageError
     from edgeunet.record import LatencyRecord
 
-    options = CompareOptions(seconds, seed, data, threads)
+    options = CompareOptions(seconds, seed, data, threads, backend)
     stored = [path.suffix.lower() == ".json" for path in (a, b)]
     if any(stored) and not all(stored):
         raise UsageError(f"give two models or two latency records, got one of each: {a} and {b}")

@@ -33,6 +33,7 @@ class CompareOptions:
     seed: int = 0
     data: Path | None = None
     threads: int | None = None
+    backend: str | None = None
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:
@@ -55,7 +56,7 @@ def interleave(a: str | Path, b: str | Path, options: CompareOptions) -> Compari
     """
     begin = time.perf_counter()
     rng = np.random.default_rng(options.seed)
-    arms = [ModelArm(Path(model), options.data, options.threads) for model in (a, b)]
+    arms = [ModelArm(Path(model), options.data, options.threads, options.backend) for model in (a, b)]
     pairs: list[tuple[Round, ...]] = []
     judgement = Judgement(Verdict.INCONCLUSIVE, "nothing was measured")
     bar = progress()

@@ -62,7 +62,10 @@ def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     if rounds < 1:
         raise UsageError(f"--rounds is at least 1, got {rounds}")
     plain = PlainLoop(model, OPACITY)
-    with open_session(model, in_flight=in_flight(str(clip))) as session, console.progress() as bar:
+    with (
+        open_session(model, in_flight=in_flight(str(clip)), backend="onnxruntime") as session,
+        console.progress() as bar,
+    ):
         same = mask_agreement(session, plain, clip)
         turns = []
         for index in bar.track(range(rounds), description="rounds"):

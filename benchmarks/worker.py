@@ -34,6 +34,7 @@ class ModelArm:
     model: Path
     data: Path | None
     threads: int | None
+    backend: str | None
 
 
 class Worker:
@@ -112,7 +113,7 @@ def _serve(pipe: Connection, arm: ModelArm | None) -> None:
             _answer(pipe, {}, _reference())
             return
         inputs = load_inputs(arm.data)
-        with open_session(arm.model, threads=arm.threads) as session:
+        with open_session(arm.model, threads=arm.threads, backend=arm.backend) as session:
             warm_up(session, inputs.frames, MAX_WARMUP_S)
             frames = inputs.frames
             _answer(pipe, session.describe(), lambda i: timed_call(session, frames[i % len(frames)]).total)

@@ -26,6 +26,9 @@ app.add_typer(data_app, name="data")
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx).")]
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: openvino or onnxruntime; OpenVINO where it is installed.")
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
 
 
@@ -81,6 +84,7 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the scores to this JSON file.")] = None,
+    backend: Backend = None,
     threads: Threads = None,
     as_json: Json = False,
     force: Force = False,
@@ -91,7 +95,7 @@ def evaluate(
 
     if output is not None:
         require_free(output, force=force)
-    with _segmenter(model, threads) as segmenter:
+    with _segmenter(model, threads, backend) as segmenter:
         value = score_model(segmenter, model, data, split)
     if output is not None:
         write_json(output, value, force=force)
@@ -146,6 +150,7 @@ def camera(
     record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,
     max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames.")] = None,
+    backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
 ) -> None:
@@ -158,7 +163,7 @@ def camera(
     from edgeunet.runtime import open_session
 
     options = CameraOptions(source=source, record=record, force=force, max_frames=max_frames, show=show)
-    with open_session(model, threads=threads, in_flight=in_flight(source)) as session:
+    with open_session(model, threads=threads, in_flight=in_flight(source), backend=backend) as session:
         run_camera(session, options)
 
 
@@ -202,7 +207,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _segmenter(model: Path, threads: int | None) -> Any:
+def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:
     """What segments frames, in a `with`: a checkpoint in PyTorch, anything else in a session."""
     if model.suffix == ".pt":
         from edgeunet.training.segment import open_checkpoint
@@ -210,7 +215,7 @@ def _segmenter(model: Path, threads: int | None) -> Any:
         return open_checkpoint(model)
     from edgeunet.runtime import open_session
 
-    return open_session(model, threads=threads)
+    return open_session(model, threads=threads, backend=backend)
 
 
 def _print_json(value: Any) -> None:

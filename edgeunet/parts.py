@@ -21,6 +21,7 @@ class Part(NamedTuple):
 PARTS = {
     "cv2": Part("OpenCV", "everything", "pip install opencv-python; on a Jetson: apt install python3-opencv"),
     "onnxruntime": Part("ONNX Runtime", "running a .onnx model", "pip install onnxruntime"),
+    "openvino": Part("OpenVINO", "running INT8 models fast on a CPU", "pip install openvino"),
     "torch": Part(
         "PyTorch", "training", "pip install torch; without CUDA: --index-url https://download.pytorch.org/whl/cpu"
     ),
@@ -28,7 +29,9 @@ PARTS = {
     "av": Part("PyAV", "recording video", "pip install av"),
     "matplotlib": Part("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Part("Jinja2", "the report", "pip install jinja2"),
+    "polygraphy": Part("Polygraphy", "comparing the tensors inside two models", "pip install polygraphy"),
     "tensorrt": Part("TensorRT", "running engines on an NVIDIA GPU", "on a Jetson: apt install python3-libnvinfer"),
+    "pycuda": Part("pycuda", "running engines on an NVIDIA GPU", "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"),
 }
 
 

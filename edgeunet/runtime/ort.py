@@ -16,8 +16,8 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.parts import missing
+from edgeunet.runtime.contract import require_tensors, spec_of
 from edgeunet.runtime.session import Session
-from edgeunet.spec import METADATA_KEY, ModelSpec
 
 
 def _onnxruntime() -> Any:
@@ -65,16 +65,9 @@ class OnnxRuntimeSession(Session):
         except Exception as error:  # ONNX Runtime raises bare pybind classes, a new one for each cause
             reason = " ".join(str(error).split())[:160]
             raise ModelFileError(f"{path} is not a model that ONNX Runtime can load: {reason}") from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        if METADATA_KEY not in metadata:
-            raise ModelFileError(f"{path} has no edgeunet spec in its metadata: make it with `edgeunet export onnx`")
-        super().__init__(ModelSpec.from_json(metadata[METADATA_KEY], origin=str(path)))
-        tensors = {t.name: t.type for t in (*self._session.get_inputs(), *self._session.get_outputs())}
-        if any(tensors.get(name) != "tensor(uint8)" for name in ("frame", "mask")):
-            raise ModelFileError(
-                f"{path} has the tensors {', '.join(tensors)}; a model of ours has frame and mask, both uint8: "
-                "make it with `edgeunet export onnx`"
-            )
+        super().__init__(spec_of(Path(path), self._session.get_modelmeta().custom_metadata_map))
+        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
+        require_tensors(Path(path), {t.name: t.type.removeprefix("tensor(").removesuffix(")") for t in tensors})
         self._version: str = ort.__version__
         self._free = deque(_Slot(ort, self._session, self.spec.input_size) for _ in range(in_flight))
         self._busy: deque[tuple[_Slot, Callable[[], int]]] = deque()  # and what waits for its inference

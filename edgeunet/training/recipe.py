@@ -74,6 +74,6 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "quick": Recipe(epochs=10, min_steps=350, evaluations=7),
+    "quick": Recipe(epochs=15, min_steps=600, crop=0.75, evaluations=6),
     "standard": Recipe(epochs=70, min_steps=2000),
 }

@@ -59,8 +59,8 @@ def test_a_model_that_does_not_open_says_so(small: Path, tmp_path: Path) -> None
 def test_workers_that_run_differently_are_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = iter((1, 2))
 
-    def arm(model: Path, data: Path | None, _: int | None) -> ModelArm:
-        return ModelArm(model, data, next(threads))
+    def arm(model: Path, data: Path | None, _threads: int | None, _backend: str | None) -> ModelArm:
+        return ModelArm(model, data, next(threads), None)
 
     monkeypatch.setattr(interleaving, "ModelArm", arm)
     judgement = interleave(small, small, CompareOptions()).judgement
@@ -69,7 +69,7 @@ def test_workers_that_run_differently_are_refused(small: Path, monkeypatch: pyte
 
 
 def test_a_worker_that_dies_is_an_error_and_not_a_hang(small: Path) -> None:
-    with Worker(ModelArm(small, None, 1)) as worker:
+    with Worker(ModelArm(small, None, 1, None)) as worker:
         about, call_s = worker.ready()
         assert about["threads"] == "1"
         assert call_s > 0

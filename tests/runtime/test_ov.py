@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgeunet.errors import MissingPartError, ModelFileError
+from edgeunet.runtime import Session, open_session
+from tests.models import toy_spec, write_toy_model
+from tests.runtime.session_contract import SIZE, SessionContract, frame_of
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed")
+
+
+class TestOpenVino(SessionContract):
+    def open(self, folder: Path) -> Session:
+        return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="openvino")
+
+
+class TestTwoFramesInFlight(SessionContract):
+    def open(self, folder: Path) -> Session:
+        return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="openvino", in_flight=2)
+
+
+def test_openvino_is_taken_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_toy_model(tmp_path / "m.onnx")
+    with open_session(path) as session:
+        assert session.describe()["backend"] == "openvino"
+    monkeypatch.setattr("edgeunet.runtime.opening.find_spec", lambda name: None)
+    with open_session(path) as session:
+        assert session.describe()["backend"] == "onnxruntime"
+
+
+def test_without_openvino_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_toy_model(tmp_path / "m.onnx")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingPartError, match="pip install openvino"):
+        open_session(path, backend="openvino")
+
+
+def test_both_backends_give_the_same_masks(tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "m.onnx")
+    with open_session(path, backend="openvino") as a, open_session(path, backend="onnxruntime") as b:
+        for k in range(5):
+            frame = frame_of(k, (90, 70))
+            assert np.array_equal(a.run(frame).mask, b.run(frame).mask)
+
+
+def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ModelFileError, match="can load"):
+        open_session(tmp_path / "text.onnx", backend="openvino")
+    with pytest.raises(ModelFileError, match="no edgeunet spec"):
+        open_session(write_toy_model(tmp_path / "bare.onnx", with_spec=False), backend="openvino")
+    model = onnx.load(write_toy_model(tmp_path / "m.onnx"))
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "classes"
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelFileError, match=r"classes \(uint8\)"):
+        open_session(tmp_path / "m.onnx", backend="openvino")
