@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
+    from edgeunet.board.gpu import Provider
     from export.compare import Comparison
 
 app = typer.Typer(
@@ -121,6 +122,57 @@ def triton(
     out = stdout()
     out.print(f"{folder}: config.pbtxt, labels.txt and the model as version 1")
     out.print(f"  tritonserver --model-repository={repository}")
+
+
+@app.command()
+def engine(
+    model: Annotated[
+        Path, typer.Argument(help="Model file (.onnx) of any precision; that is what the engine runs in.")
+    ],
+    output: Output,
+    workspace: Annotated[int | None, typer.Option(help="MiB one layer may use; all there is if not given.")] = None,
+    level: Annotated[int, typer.Option(help="How long to search for fast kernels, 0 to 5.")] = 3,
+    timing_cache: Annotated[Path | None, typer.Option(help="File of measured kernels; beside the model.")] = None,
+    max_batch: Annotated[int, typer.Option(help="Frames at once at most; for files of dynamic batch.")] = 8,
+    logits_only: Annotated[
+        bool, typer.Option("--logits-only", help="Leave the class decision of a file with logits to the session.")
+    ] = False,
+    dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Run the fp32 file in INT8, by this calibration cache (TensorRT 10).")
+    ] = None,
+    provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
+    if_stale: Annotated[
+        bool, typer.Option("--if-stale", help="Build only if the engine there is does not fit machine, model, options.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """ONNX → TensorRT engine for the GPU of this machine, with OUTPUT.json beside it, which says what it is.
+
+    Example: edgeunet export engine model.fp16.onnx -o model.engine --if-stale
+    """
+    _require("onnx", "onnxruntime")
+    from edgeunet.console import stdout
+    from export.engine import export_engine
+    from export.engine_build import EngineOptions
+
+    options = EngineOptions(
+        cast("Provider", provider), workspace, level, max_batch, logits_only, dla, cache, timing_cache
+    )
+    result = export_engine(model, output, options, if_stale=if_stale, force=force)
+    info, out = result.info, stdout()
+    where = f" for {info.gpu} ({info.compute_capability})" if info.gpu else ""
+    what = f"{info.spec.provenance.precision}, {_size(output)}, {info.provider} {info.tensorrt_version}{where}"
+    if not result.built:
+        out.print(f"{output}: {what}, up to date")
+        return
+    if result.stale:
+        out.print(f"  built again: {result.stale}")
+    out.print(f"{output}: {what}, built in {info.build_seconds:.0f} s")
+    if info.gpu_layers:
+        out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
+    if result.timing_cache_refused:
+        out.print("  the timing cache was another machine's: replaced")
 
 
 def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:

@@ -22,6 +22,7 @@ from edgeunet.spec import ModelSpec
 
 SCHEMA = "edgeunet.engine/1"
 HEADER_BYTES = 28
+REMEDY = "build it again with"
 _MAGIC: dict[int, Provider] = {0x74727466: "tensorrt", 0x74727476: "tensorrt_rtx"}  # "ftrt", "vtrt"
 
 
@@ -107,10 +108,10 @@ def read_header(path: Path) -> Header:
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such engine; `edgeunet export engine` makes one") from error
     if len(start) < HEADER_BYTES:
-        raise ModelFileError(f"{path} is no engine: it has {len(start)} bytes; {_rebuild(path)}")
+        raise ModelFileError(f"{path} is no engine: it has {len(start)} bytes: {_rebuild(path)}")
     magic, zero = struct.unpack_from("<II", start)
     if magic not in _MAGIC or zero != 0:
-        raise ModelFileError(f"{path} is no TensorRT engine: it begins with {start[:4]!r}; {_rebuild(path)}")
+        raise ModelFileError(f"{path} is no TensorRT engine: it begins with {start[:4]!r}: {_rebuild(path)}")
     major, minor, patch, build = start[24:HEADER_BYTES]
     return Header(_MAGIC[magic], (major, minor, patch, build))
 
@@ -166,4 +167,4 @@ def _rebuild(path: Path, info: PlanInfo | None = None) -> str:
     else:
         onnx = "MODEL.onnx"
     words = ["edgeunet", "export", "engine", onnx, "-o", str(path), *options, "--force"]
-    return f"build it again with `{shlex.join(words)}`"
+    return f"{REMEDY} `{shlex.join(words)}`"

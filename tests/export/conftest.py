@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 import torch
 
 from edgeunet import samples
+from edgeunet.board.gpu import Gpu
 from edgeunet.model import UNetConfig
 from export.exporter import ExportOptions, export_onnx
+from tests.export.engines import Board
 from tests.export.networks import save_network
+from tests.fakes.engine import ORIN
+from tests.fakes.tensorrt import FakeTensorRT
 
 NEAREST = UNetConfig(classes=5, features=(8, 16), up="nearest")
 TRANSPOSE = UNetConfig(classes=1, features=(8, 16), up="transpose")
@@ -52,6 +57,17 @@ def binary_model(binary_checkpoint: Path) -> Path:
 def dataset() -> Path:
     """Nine train and two val frames with masks, five classes."""
     return samples.DATASET
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> Board:
+    def install(version: str = "10.3", gpu: Gpu = ORIN) -> FakeTensorRT:
+        fake = FakeTensorRT(version)
+        monkeypatch.setitem(sys.modules, "tensorrt", fake.module)
+        monkeypatch.setattr("edgeunet.runtime.plan.find_gpu", lambda: gpu)
+        return fake
+
+    return install
 
 
 def _exported(checkpoint: Path) -> Path:

@@ -337,8 +337,8 @@ class ITimingCache(_Object):
 
 
 class IOptimizationProfile(_Object):
-    def set_shape(self, name: str, min: Any, opt: Any, max: Any) -> None:  # noqa: A002
-        self._record("set_shape", name, tuple(min), tuple(opt), tuple(max))
+    def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:  # noqa: A002
+        self._record("set_shape", input, tuple(min), tuple(opt), tuple(max))
 
 
 class IBuilderConfig(_Object):

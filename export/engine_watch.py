@@ -1,0 +1,100 @@
+"""What TensorRT calls while it builds: a log, a progress monitor, a calibrator that has only a cache.
+
+The classes derive from the bindings' own, so each is made from the module. No exception may leave their
+methods: it would pass through TensorRT's C++, which ends the process.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def build_log(trt: Any, file: TextIO) -> Any:
+    """A logger that writes all but the verbose messages to `file`; `errors` holds the errors, the first one first."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+            self.path = file.name
+
+        def log(self, severity: Any, msg: str) -> None:
+            if severity == trt.ILogger.VERBOSE:
+                return
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(" ".join(msg.split()))
+            file.write(f"{str(severity).rpartition('.')[2]}: {msg}\n")
+
+    return Log()
+
+
+def progress_monitor(trt: Any, bar: Progress) -> Any:
+    """A monitor that shows each phase that is going on; the build ends at its next step once `interrupted` is set."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.interrupted = False
+            self._phases: dict[str, tuple[Any, int]] = {}  # name: (task, depth)
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            from rich.markup import escape
+
+            depth = self._phases[parent_phase][1] + 1 if parent_phase in self._phases else 0
+            task = bar.add_task("  " * depth + escape(phase_name), total=num_steps, note="")
+            self._phases[phase_name] = task, depth
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            if phase_name in self._phases:
+                bar.update(self._phases[phase_name][0], completed=step + 1)
+            return not self.interrupted
+
+        def phase_finish(self, phase_name: str) -> None:
+            if phase_name in self._phases:
+                bar.remove_task(self._phases.pop(phase_name)[0])
+
+    return Monitor()
+
+
+@contextmanager
+def interruptible(monitor: Any) -> Iterator[None]:
+    """Let Ctrl-C end the build by way of its monitor, and raise KeyboardInterrupt when it has ended."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        monitor.interrupted = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if monitor.interrupted:
+            raise KeyboardInterrupt
+
+
+def cache_reader(trt: Any, cache: bytes) -> Any:
+    """A calibrator (TensorRT 10) that knows the ranges and has no images."""
+
+    class CacheReader(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IInt8EntropyCalibrator2.__init__(self)
+
+        def get_batch_size(self) -> int:
+            return 1
+
+        def get_batch(self, names: list[str]) -> None:
+            return None
+
+        def read_calibration_cache(self) -> bytes:
+            return cache
+
+        def write_calibration_cache(self, cache: bytes) -> None:
+            pass
+
+    return CacheReader()

@@ -1,0 +1,35 @@
+"""Engines built on a fake board: one version's fake bindings and an Orin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from export.cachefile import TensorRTVersion, write_cache
+from export.engine import Engine, export_engine
+from export.engine_build import EngineOptions
+from tests.fakes.tensorrt import FakeTensorRT
+
+Board = Callable[..., FakeTensorRT]
+"""Puts bindings of a version ("10.3"), and a GPU (an Orin), into this machine."""
+
+
+def build(model: Path, options: EngineOptions | None = None, *, if_stale: bool = False, force: bool = False) -> Engine:
+    """M.onnx → M.engine."""
+    output = model.with_suffix(".engine")
+    return export_engine(model, output, options or EngineOptions(), if_stale=if_stale, force=force)
+
+
+def told(fake: FakeTensorRT) -> dict[str, tuple[Any, ...]]:
+    """What the builder's configuration was told; flags together."""
+    config = [(name, arguments) for owner, name, arguments in fake.calls if owner == "IBuilderConfig"]
+    flags = tuple(arguments[0] for name, arguments in config if name == "set_flag")
+    return dict(config) | {"set_flag": flags}
+
+
+def cache_for(version: str, folder: Path) -> Path:
+    """A calibration cache that TensorRT `version` reads."""
+    major, minor = version.split(".")
+    write_cache(folder / "m.cache", TensorRTVersion(int(major), int(minor), 0), {"frame": 255.0, "logits": 300.0})
+    return folder / "m.cache"
