@@ -29,8 +29,9 @@ struct Stream { std::vector<Work> queue; bool capturing = false, invalid = false
 struct Event { double ms = -1; bool pending = false; };
 
 static std::recursive_mutex mutex;
-static std::map<std::string, long long> settings = {{"memory", 1LL << 30}, {"integrated", 0}, {"refuse_capture", 0},
-                                                    {"lost_after", -1}};
+static const std::map<std::string, long long> usual = {{"memory", 1LL << 30}, {"integrated", 0},
+                                                       {"refuse_capture", 0}, {"lost_after", -1}};
+static std::map<std::string, long long> settings = usual;
 static std::map<Pointer, size_t> device_memory, host_memory;
 static std::set<Pointer> mapped_memory;
 static std::set<Stream *> streams;
@@ -105,6 +106,16 @@ void fake_set(const char *name, long long value) {
     settings[name] = value;
 }
 
+void fake_reset() {  // forgets what is held, for the next test
+    std::lock_guard<std::recursive_mutex> guard(mutex);
+    settings = usual;
+    device_memory.clear(), host_memory.clear(), mapped_memory.clear();
+    streams.clear(), events.clear(), graphs.clear(), executables.clear();
+    retained = modules = 0;
+    lost = false;
+    journal.clear();
+}
+
 long long fake_count(const char *name) {
     std::lock_guard<std::recursive_mutex> guard(mutex);
     std::map<std::string, size_t> counts = {
@@ -149,7 +160,7 @@ Result cuGetErrorString(Result code, const char **text) {
           : code == LAUNCH_FAILED ? "unspecified launch failure" : code == NOT_READY ? "device not ready"
           : code == CAPTURE_UNSUPPORTED ? "operation not permitted when stream is capturing"
           : code == CAPTURE_INVALIDATED ? "operation failed due to a previous error during capture"
-          : "invalid argument";
+          : code == INVALID_HANDLE ? "invalid resource handle" : "invalid argument";
     return OK;
 }
 Result cuGetErrorName(Result code, const char **text) { return cuGetErrorString(code, text); }
@@ -275,8 +286,9 @@ Result cuEventRecordWithFlags(Event *event, Stream *stream, unsigned flags) {
 Result cuEventRecord(Event *event, Stream *stream) { return cuEventRecordWithFlags(event, stream, 0); }
 Result cuEventElapsedTime(float *ms, Event *begin, Event *end) {
     ENTER_WITH_CONTEXT
-    if (!events.count(begin) || !events.count(end) || begin->ms < 0 || end->ms < 0) return INVALID_HANDLE;
+    if (!events.count(begin) || !events.count(end)) return INVALID_HANDLE;
     if (begin->pending || end->pending) return NOT_READY;
+    if (begin->ms < 0 || end->ms < 0) return INVALID_HANDLE;  // never recorded
     *ms = (float)(end->ms - begin->ms);
     return OK;
 }

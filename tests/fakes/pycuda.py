@@ -71,13 +71,11 @@ class FakeCuda:
         self.library.fake_set(name.encode(), value)
 
     def reset(self) -> None:
-        """As on a new machine; says so if the last test held something back."""
+        """As on a new machine."""
         self.warnings.clear()
         self._host_functions.clear()
         self.nvcc_is_missing = False
-        self.journal()
-        for name, value in (("memory", 1 << 30), ("integrated", 0), ("refuse_capture", 0), ("lost_after", -1)):
-            self.set(name, value)
+        self.library.fake_reset()
 
     def held(self) -> dict[str, int]:
         """What was taken and not given back."""

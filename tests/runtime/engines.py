@@ -1,0 +1,63 @@
+"""The toy model as an engine file, which the fake TensorRT runs on the fake driver, in the stream it is given."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeunet.files import sha256
+from edgeunet.runtime.plan import sidecar_of
+from edgeunet.spec import ModelSpec
+from tests.fakes.engine import machine_of, write_engine
+from tests.fakes.pycuda import FakeCuda
+from tests.fakes.tensorrt import FakeTensorRT, Tensor
+from tests.models import toy_mask, toy_spec
+
+SIZE = (32, 48)
+FRAME = Tensor("frame", "INPUT", "UINT8", (1, *SIZE, 3))
+MASK = Tensor("mask", "OUTPUT", "UINT8", (1, *SIZE))
+LOGITS = Tensor("logits", "OUTPUT", "FLOAT", (1, 3, *SIZE))
+
+
+def write_toy_engine(path: Path, trt: FakeTensorRT, tensors: Sequence[Tensor], spec: ModelSpec | None = None) -> Path:
+    """An engine of these inputs and outputs, with its sidecar."""
+    info = write_engine(path, trt)
+    path.write_bytes(trt.plan(tensors))
+    replace(info, plan_sha256=sha256(path), spec=spec or toy_spec(SIZE)).save(sidecar_of(path))
+    return path
+
+
+def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `import tensorrt` give the fake, on the machine its engines are for, and let it compute the toy model."""
+
+    def execute(addresses: Mapping[str, int], stream: int) -> bool:
+        return cuda.put(stream, lambda: _toy_model(addresses))
+
+    trt.on_execute = execute
+    monkeypatch.setitem(sys.modules, trt.provider, trt.module)
+    machine = machine_of(trt)
+    monkeypatch.setattr("edgeunet.runtime.plan.find_gpu", lambda: machine.gpu)
+    monkeypatch.setattr("edgeunet.runtime.plan.platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("edgeunet.runtime.plan.sys.platform", "linux")
+
+
+def _toy_model(addresses: Mapping[str, int]) -> None:
+    frame = _at(addresses["frame"], np.zeros((*SIZE, 3), np.uint8))
+    if "mask" in addresses:
+        _at(addresses["mask"], np.zeros(SIZE, np.uint8))[:] = toy_mask(frame)
+    if "logits" in addresses:
+        _at(addresses["logits"], np.zeros((3, *SIZE), np.float32))[:] = frame.transpose(2, 0, 1)
+
+
+def _at(address: int, like: NDArray[Any]) -> NDArray[Any]:
+    """The array of this shape and dtype that lies at an address."""
+    memory = (ctypes.c_char * like.nbytes).from_address(address)
+    return np.frombuffer(memoryview(memory), like.dtype).reshape(like.shape)
