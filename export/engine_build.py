@@ -107,7 +107,7 @@ def build_plan(
     network = builder.create_network(_network_flags(trt, options))
     _parse(trt, network, source, log)
     if options.logits_only:
-        _leave_out_mask(network, source)
+        _leave_out_mask(trt, network, source)
     config = builder.create_builder_config()
     config.builder_optimization_level = options.level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
@@ -178,11 +178,16 @@ def _parse(trt: Any, network: Any, source: Path, log: Any) -> None:
     raise ModelFileError(f"TensorRT's parser refuses {source} ({reason}): export it again with `edgeunet export`")
 
 
-def _leave_out_mask(network: Any, source: Path) -> None:
+def _leave_out_mask(trt: Any, network: Any, source: Path) -> None:
     outputs = {tensor.name: tensor for tensor in (network.get_output(i) for i in range(network.num_outputs))}
     if "logits" not in outputs:
         raise UsageError(f"{source} has no logits for --logits-only: export it with `edgeunet export onnx --logits`")
     network.unmark_output(outputs["mask"])
+    # TensorRT drops layers that lead nowhere, but not before it has refused a uint8 tensor inside a network.
+    layers = (network.get_layer(index) for index in range(network.num_layers))
+    cast = next(layer for layer in layers if layer.get_output(0).name == "mask")
+    cast.__class__ = trt.ICastLayer  # get_layer gives the base class
+    cast.to_type = trt.DataType.FLOAT
 
 
 def _add_profile(builder: Any, network: Any, config: Any, options: EngineOptions) -> None:

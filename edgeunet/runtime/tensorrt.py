@@ -70,10 +70,10 @@ class TensorRTSession(Session):
     def _open(self, path: Path, trt: Any) -> None:
         device, driver = self._device, Driver()
         device.compile_kernels()
-        engine = _Engine(path, trt, self.spec)
-        device.resources.callback(engine.free)
+        loaded = _Engine(path, trt, self.spec)
+        device.resources.callback(loaded.free)
         for _ in range(self.capacity):
-            self._slots.append(Slot(device, driver, engine.context(device), engine.outputs))
+            self._slots.append(Slot(device, driver, loaded.context(device), loaded.outputs))
 
     def _submit(self, frame: UInt8, fitting: Fitting) -> None:
         slot = self._slots[self._submitted % self.capacity]

@@ -140,8 +140,9 @@ def test_a_dynamic_batch_gets_a_profile(board: Board, model: Path) -> None:
         build(model, EngineOptions(dla=0), force=True)
 
 
-def test_logits_only_leaves_the_mask_out(board: Board, model: Path, tmp_path: Path) -> None:
-    fake = board()
+@pytest.mark.parametrize("version", VERSIONS)
+def test_logits_only_leaves_the_mask_out(version: str, board: Board, model: Path, tmp_path: Path) -> None:
+    fake = board(version)
     with pytest.raises(UsageError, match="has no logits for --logits-only"):
         build(model, EngineOptions(logits_only=True))
     proto = onnx.load(model)
@@ -149,6 +150,7 @@ def test_logits_only_leaves_the_mask_out(board: Board, model: Path, tmp_path: Pa
     onnx.save(proto, model)
     assert build(model, EngineOptions(logits_only=True)).info.options == ("--logits-only",)
     assert ("INetworkDefinition", "unmark_output", ("mask",)) in fake.calls
+    assert ("ICastLayer", "to_type", (fake.module.DataType.FLOAT,)) in fake.calls, "TensorRT refuses uint8 inside"
     assert b'"mask"' not in (tmp_path / "m.engine").read_bytes()
 
 

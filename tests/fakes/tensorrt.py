@@ -256,18 +256,21 @@ class ITensor(_Object):
 
 
 class ILayer(_Object):
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, outputs: Sequence[Any]) -> None:
+        self._name, self._outputs = name, outputs
 
     @property
     def name(self) -> str:
         return self._name
 
+    def get_output(self, index: int) -> Any:
+        return self._outputs[index]
+
 
 class INetworkDefinition(_Object):
     def __init__(self, flags: int) -> None:
         self._tensors: list[Tensor] = []
-        self._layers: list[str] = []
+        self._layers: list[tuple[str, Sequence[Any]]] = []
 
     def _side(self, mode: str) -> list[Tensor]:
         return [tensor for tensor in self._tensors if tensor.mode == mode]
@@ -295,7 +298,7 @@ class INetworkDefinition(_Object):
         return len(self._layers)
 
     def get_layer(self, index: int) -> Any:
-        return self._fake.module.ILayer(self._layers[index])
+        return self._fake.module.ILayer(*self._layers[index])
 
 
 class OnnxParser(_Object):
@@ -317,7 +320,9 @@ class OnnxParser(_Object):
                 kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
                 shape = tuple(d.dim_value or -1 for d in value.type.tensor_type.shape.dim)
                 self._network._tensors.append(Tensor(value.name, mode, kind, shape))
-        self._network._layers = [node.name or node.output[0] for node in graph.node]
+        for node in graph.node:
+            outputs = [self._fake.module.ITensor(Tensor(name, "NONE", "FLOAT", ())) for name in node.output]
+            self._network._layers.append((node.name or node.output[0], outputs))
         return True
 
     @property
