@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeunet.errors import UsageError
-from edgeunet.files import replacing
+from edgeunet.errors import MismatchError, UsageError
+from edgeunet.files import replacing, sha256
+from edgeunet.runtime.plan import Machine, PlanInfo, check_plan, read_header, sidecar_of
 from edgeunet.spec import METADATA_KEY, ModelSpec
+from export.engine_build import EngineOptions
 from export.modelfile import read_model
 
 LABELS = "labels.txt"
@@ -24,7 +26,7 @@ class TritonOptions:
     """How the server is to name and to batch the model.
 
     name: of the model and of its folder; the file's name without ending if empty.
-    max_batch: frames in one batch at most; a model of fixed batch has its own.
+    max_batch: frames in one batch at most; a file of fixed batch takes one, an engine no more than it was built for.
     """
 
     name: str = ""
@@ -55,12 +57,12 @@ class Served:
 def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
     """Write `repository`/NAME, with the configuration and a copy of the model as version 1; gives that folder.
 
-    Raises ModelFileError for a model that is not ours, OutputError if the folder exists and `force` is
-    false; nothing is kept then.
+    Raises ModelFileError for a model that is damaged or not ours, MismatchError for an engine that Triton cannot
+    serve, OutputError if the folder exists and `force` is false; nothing is kept then.
     """
     name = options.name or _checked_name(model.stem)
     with replacing(repository / name, force=force) as temporary:
-        served = _onnx(model, options.max_batch)
+        served = (_engine if model.suffix == ".engine" else _onnx)(model, options.max_batch)
         (temporary / "1").mkdir(parents=True)
         shutil.copyfile(model, temporary / "1" / served.file)
         (temporary / LABELS).write_text("".join(f"{c}\n" for c in served.spec.names), encoding="utf-8")
@@ -102,6 +104,27 @@ def _onnx(path: Path, max_batch: int) -> Served:
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
     logits = any(output.name == "logits" for output in model.graph.output)
     return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch)
+
+
+def _engine(path: Path, max_batch: int) -> Served:
+    """As _onnx; of what the engine was built from, because only TensorRT itself can read a plan's tensors.
+
+    The machine that serves it may be another one, so this one is not asked.
+    """
+    header = read_header(path)
+    info = check_plan(path, Machine(header.version, None, PlanInfo.load(sidecar_of(path)).platform))
+    if info.provider != "tensorrt":
+        raise MismatchError(f"{path} is an engine of TensorRT-RTX, Triton runs TensorRT's: build it without --provider")
+    if "--logits-only" in info.options:
+        raise MismatchError(
+            f"{path} leaves the mask to a kernel that Triton does not have: build without --logits-only"
+        )
+    source = path.parent / info.onnx
+    if not source.is_file() or sha256(source) != info.spec.provenance.parent_sha256:
+        raise MismatchError(f"{source} is not the file that {path.name} was built from: put it there again, or rebuild")
+    built_for = dict(zip(info.options, info.options[1:], strict=False)).get("--max-batch", EngineOptions.max_batch)
+    served = _onnx(source, min(max_batch, int(built_for)))
+    return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan")
 
 
 def _checked_name(name: str) -> str:

@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ from google.protobuf import (  # type: ignore[import-untyped]
     text_format,
 )
 
-from edgeunet.errors import ModelFileError, OutputError, UsageError
+from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
+from edgeunet.files import sha256
+from edgeunet.runtime.plan import PlanInfo, sidecar_of
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
 from export.cli import app
 from export.exporter import ExportOptions, export_onnx
 from export.modelfile import read_model
 from export.triton import Served, TritonOptions, configuration, export_triton
+from tests.fakes.engine import write_engine
+from tests.fakes.tensorrt import FakeTensorRT
 
 SCHEMA = Path(__file__).parent / "triton_schema" / "model_config.binpb"
 TYPES = {"tensor(uint8)": "TYPE_UINT8", "tensor(float)": "TYPE_FP32"}
@@ -117,6 +123,58 @@ def test_a_foreign_model_leaves_no_repository(tmp_path: Path) -> None:
 def test_a_name_or_batch_that_triton_cannot_have_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         TritonOptions(**options)
+
+
+def _engine(model: Path, folder: Path, **changes: Any) -> Path:
+    """An engine file as built from a model on a Jetson; only its contents are not a plan's."""
+    source = folder / "source" / "m.onnx"
+    source.parent.mkdir()
+    shutil.copy(model, source)
+    path = source.with_suffix(".engine")
+    spec = read_model(model)[1].with_provenance(precision="fp16", parent_sha256=sha256(model))
+    info = write_engine(path, FakeTensorRT("10.3"))
+    replace(info, **{"spec": spec, "options": (), **changes}).save(sidecar_of(path))
+    return path
+
+
+def test_an_engine_is_served_as_a_plan_on_the_gpu(model: Path, tmp_path: Path) -> None:
+    engine = _engine(model, tmp_path)
+    folder = export_triton(engine, tmp_path, TritonOptions(), force=False)
+    config = _parsed((folder / "config.pbtxt").read_text())
+    assert (config.platform, config.max_batch_size) == ("tensorrt_plan", 0)
+    assert (folder / "1" / "model.plan").read_bytes() == engine.read_bytes()
+    assert _tensors(config, []) == _tensors_of_file(model)
+    assert config.instance_group[0].kind == config.instance_group[0].KIND_GPU
+    assert '"precision": "fp16"' in config.parameters[METADATA_KEY].string_value
+
+
+def test_a_batch_is_no_larger_than_the_engine_takes(checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    export_onnx(checkpoint, path, ExportOptions(dynamic_batch=True), data=None, split="val", force=False)
+    engine = _engine(path, tmp_path, options=("--level", "5", "--max-batch", "4"))
+    folder = export_triton(engine, tmp_path, TritonOptions("road", max_batch=16), force=False)
+    assert _parsed((folder / "config.pbtxt").read_text()).max_batch_size == 4
+
+
+def test_engines_that_triton_cannot_serve_are_refused(model: Path, tmp_path: Path) -> None:
+    engine = _engine(model, tmp_path, options=("--logits-only",))
+    with pytest.raises(MismatchError, match="--logits-only"):
+        export_triton(engine, tmp_path, TritonOptions(), force=False)
+    engine.with_suffix(".onnx").write_bytes(b"another model")
+    replace(PlanInfo.load(sidecar_of(engine)), options=()).save(sidecar_of(engine))
+    with pytest.raises(MismatchError, match="is not the file that"):
+        export_triton(engine, tmp_path, TritonOptions(), force=False)
+    plan = engine.read_bytes()
+    engine.write_bytes(b"vtrt" + plan[4:])
+    replace(PlanInfo.load(sidecar_of(engine)), provider="tensorrt_rtx", plan_sha256=sha256(engine)).save(
+        sidecar_of(engine)
+    )
+    with pytest.raises(MismatchError, match="TensorRT-RTX"):
+        export_triton(engine, tmp_path, TritonOptions(), force=False)
+    engine.write_bytes(plan[:-1])
+    with pytest.raises(ModelFileError, match="cut short"):
+        export_triton(engine, tmp_path, TritonOptions(), force=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["source"]
 
 
 def test_the_command_says_what_it_wrote_and_how_to_serve_it(
