@@ -1,10 +1,9 @@
-"""PyTorch in float16 on the same GPU, from a frame in host memory to a mask in host memory: what an engine is held against."""
+"""PyTorch in float16, from a frame in host memory to a mask in host memory: what an engine is held against."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from edgeunet.frames import Fitting, UInt8
@@ -19,15 +18,16 @@ class TorchFloat16:
     argmax on the GPU, so that one byte a pixel is copied back.
     """
 
-    def __init__(self, checkpoint: Path, *, compiled: bool) -> None:
+    def __init__(self, checkpoint: Path, *, compiled: bool, device: str = "cuda") -> None:
         net, self._spec = load_model(checkpoint)
-        self._net = net.half().cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net = net.half().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean, self._std = (
-            torch.tensor(value, device="cuda").view(1, 3, 1, 1) for value in (self._spec.mean, self._spec.std)
+            torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (self._spec.mean, self._spec.std)
         )
         height, width = self._spec.input_size
-        self._frame = torch.empty((1, height, width, 3), dtype=torch.uint8, pin_memory=True)
-        self._mask = torch.empty((1, height, width), dtype=torch.uint8, pin_memory=True)
+        locked = device == "cuda"
+        self._frame = torch.empty((1, height, width, 3), dtype=torch.uint8, pin_memory=locked)
+        self._mask = torch.empty((1, height, width), dtype=torch.uint8, pin_memory=locked)
         # "reduce-overhead" replays CUDA graphs, as the engine's session does.
         self._forward = torch.compile(self._masks, mode="reduce-overhead") if compiled else self._masks
 
@@ -36,8 +36,9 @@ class TorchFloat16:
         fitting = Fitting.of((frame.shape[0], frame.shape[1]), self._spec)
         fitting.fit(frame, out=self._frame[0].numpy())
         with torch.inference_mode():
-            self._mask.copy_(self._forward(self._frame.cuda(non_blocking=True)))
-        return np.array(self._mask[0])
+            self._mask.copy_(self._forward(self._frame.to(self._mean.device, non_blocking=True)))
+        mask: UInt8 = self._mask[0].numpy().copy()
+        return mask
 
     def _masks(self, frames: torch.Tensor) -> torch.Tensor:
         planes = (frames.permute(0, 3, 1, 2).float() - self._mean) / self._std
