@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,29 +10,58 @@ from edgeunet.console import progress
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.frames import UInt8
 from edgeunet.metrics import Confusion, Scores, agreement
-from edgeunet.runtime import open_session
-from edgeunet.runtime.session import Session
+from edgeunet.runtime import Result, Session, open_session
+from edgeunet.runtime.ort import OnnxRuntimeSession
+from edgeunet.spec import ModelSpec
 from export.frames import read_frames
+
+MIN_AGREEMENT = 0.999
+"""Share of pixels that a file must give the same class as what it was made from, where nothing but rounding differs."""
+
+
+@dataclass(frozen=True)
+class ComparedFrame:
+    """One frame and what both models made of it.
+
+    pixels: uint8 [h, w, 3] BGR, as it came.
+    agreement: share of its pixels, 0 to 1, with the same class.
+    """
+
+    name: str
+    pixels: UInt8
+    a: Result
+    b: Result
+    agreement: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Of models A and B, over all frames of a split, at each frame's own size.
 
+    worst: the frames with the least agreement, the least first; at least one.
     scores_a, scores_b: against the labels; None where the split has none.
     """
 
     frames: int
     agreement: float  # share of all pixels, 0 to 1, with the same class
-    worst_frame: str
-    worst_agreement: float
+    worst: tuple[ComparedFrame, ...]
     scores_a: Scores | None
     scores_b: Scores | None
+    specs: tuple[ModelSpec, ModelSpec]
 
 
-def compare(a: Path, b: Path, folder: DatasetFolder, split: str) -> Comparison:
-    """Run two model files on every frame of a split.
+def compare(
+    a: Path,
+    b: Path,
+    folder: DatasetFolder,
+    split: str,
+    *,
+    worst: int = 1,
+    opened: Callable[[Path], Session] = open_session,
+) -> Comparison:
+    """Run two model files on every frame of a split; `worst` frames are kept in memory.
 
+    opened: makes the session of each file.
     Raises MismatchError if a model has other classes than the dataset, DatasetError for a damaged split,
     ModelFileError for a file that can't be opened.
     """
@@ -40,24 +69,36 @@ def compare(a: Path, b: Path, folder: DatasetFolder, split: str) -> Comparison:
     count = len(folder.image_paths(split))
     confusions = Confusion(len(folder.classes)), Confusion(len(folder.classes))
     equal = pixels = 0.0
-    worst_frame, worst = "", 2.0
-    with open_session(a) as session_a, open_session(b) as session_b, progress() as bar:
+    kept: list[ComparedFrame] = []
+    with opened(a) as session_a, opened(b) as session_b, progress() as bar:
         for path, session in ((a, session_a), (b, session_b)):
             session.spec.require_classes(folder.names, model=str(path), dataset=str(folder.path))
         task = bar.add_task(f"comparing on {split}", total=count, note="")
         for name, frame, label in _frames(folder, split, labelled=labelled):
-            masks = _segment(session_a, frame), _segment(session_b, frame)
+            results = session_a.run(frame), session_b.run(frame)
+            # At the frame's own size, where the letterbox bars don't count.
+            masks = [result.fitting.unfit_mask(result.mask) for result in results]
             share = agreement(*masks)
             equal += share * masks[0].size
             pixels += masks[0].size
-            if share < worst:
-                worst_frame, worst = name, share
+            kept = sorted([*kept, ComparedFrame(name, frame, *results, share)], key=lambda f: f.agreement)[:worst]
             if label is not None:
                 for confusion, mask in zip(confusions, masks, strict=True):
                     confusion.add(label, mask)
             bar.advance(task)
     scores = [confusion.scores() if labelled else None for confusion in confusions]
-    return Comparison(count, equal / pixels, worst_frame, worst, *scores)
+    return Comparison(count, equal / pixels, tuple(kept), scores[0], scores[1], (session_a.spec, session_b.spec))
+
+
+def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
+    """Share of pixels, 0 to 1, that two .onnx files of one input size give the same class in ONNX Runtime."""
+    shares = []
+    with OnnxRuntimeSession(a) as session_a, OnnxRuntimeSession(b) as session_b, progress() as bar:
+        task = bar.add_task("comparing masks", total=len(images), note="")
+        for _, frame in read_frames(images):
+            shares.append(agreement(session_a.run(frame).mask, session_b.run(frame).mask))
+            bar.advance(task)
+    return sum(shares) / len(shares)
 
 
 def _frames(folder: DatasetFolder, split: str, *, labelled: bool) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
@@ -67,9 +108,3 @@ def _frames(folder: DatasetFolder, split: str, *, labelled: bool) -> Iterator[tu
     else:
         for name, frame in read_frames(folder.image_paths(split)):
             yield name, frame, None
-
-
-def _segment(session: Session, frame: UInt8) -> UInt8:
-    """The mask at the frame's own size, where the letterbox bars don't count."""
-    result = session.run(frame)
-    return result.fitting.unfit_mask(result.mask)

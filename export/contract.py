@@ -44,7 +44,7 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     model = helper.make_model(
         proto,
         opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
+        ir_version=IR_VERSION[OPSET],
         producer_name="edgeunet",
         producer_version=edgeunet.__version__,
     )

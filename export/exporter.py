@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgeunet
-from edgeunet import samples
-from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ExportError
 from edgeunet.files import replacing, sha256
 from edgeunet.model import Segmenter
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model
+from export.compare import MIN_AGREEMENT
 from export.contract import model_from_network
-from export.frames import spread
+from export.frames import own_or_given, spread
 from export.modelfile import write_model
 from export.parity import Parity, parity
 
-MIN_AGREEMENT = 0.999
 FRAMES = 32
 """Frames that PyTorch and the file are compared on, at most; a fault of translation shows on the first."""
 
@@ -47,7 +45,7 @@ def export_onnx(
     """
     with replacing(output, force=force) as temporary:
         net, spec = load_model(checkpoint)
-        images = spread(_images(data, split, spec, checkpoint), FRAMES)
+        images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
         spec = spec.with_provenance(
             precision="fp32", checkpoint_sha256=sha256(checkpoint), version=edgeunet.__version__
         )
@@ -67,11 +65,3 @@ def export_onnx(
                 "nothing was kept; please report it with the checkpoint"
             )
     return spec, result
-
-
-def _images(data: Path | None, split: str, spec: ModelSpec, checkpoint: Path) -> list[Path]:
-    if data is None:
-        return DatasetFolder.open(samples.DATASET).image_paths("val")
-    folder = DatasetFolder.open(data)
-    spec.require_classes(folder.names, model=str(checkpoint), dataset=str(data))
-    return folder.image_paths(split)

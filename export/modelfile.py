@@ -10,14 +10,22 @@ from onnx import ModelProto, helper
 
 from edgeunet.errors import ExportError, ModelFileError
 from edgeunet.spec import METADATA_KEY, ModelSpec
+from export.lint import lint
 
 OPSET = 17  # the newest that every supported TensorRT, OpenVINO and ONNX Runtime reads with fp32 scales
-IR_VERSION = 8  # the one that came with opset 17; older readers refuse newer ones
+OPSET_FP16_SCALES = 19  # the first whose QuantizeLinear takes them
+IR_VERSION = {OPSET: 8, OPSET_FP16_SCALES: 9}  # the ones that came with them; older readers refuse newer ones
 
 
 def set_spec(model: ModelProto, spec: ModelSpec) -> None:
     """Store the spec in the model's metadata, in place of an older one."""
     helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+
+
+def set_opset(model: ModelProto, version: int) -> None:
+    """Declare a newer opset of IR_VERSION. The operators of a U-Net mean the same in all of them."""
+    model.opset_import[0].version = version
+    model.ir_version = IR_VERSION[version]
 
 
 def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
@@ -37,8 +45,17 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
     return model, ModelSpec.from_json(metadata[METADATA_KEY], origin=str(path))
 
 
-def write_model(model: ModelProto, path: Path) -> None:
-    """Write the file and read it back: valid, and of the opset that was asked for. Raises ExportError otherwise."""
+def read_fp32_model(path: Path) -> tuple[ModelProto, ModelSpec]:
+    """read_model for what another precision is made from; raises ModelFileError for one that is not float32."""
+    model, spec = read_model(path)
+    precision = spec.provenance.precision
+    if precision != "fp32" or any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        raise ModelFileError(f"{path} is {precision} already: give the fp32 model of `edgeunet export onnx`")
+    return model, spec
+
+
+def write_model(model: ModelProto, path: Path, *, opset: int = OPSET) -> None:
+    """Write the file and read it back: valid, of that opset, and as TensorRT wants it. Raises ExportError otherwise."""
     onnx.save(model, path)
     written = onnx.load(path)
     try:
@@ -46,11 +63,14 @@ def write_model(model: ModelProto, path: Path) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the exported model is not valid ONNX: {' '.join(str(error).split())[:160]}") from error
     opsets = [(entry.domain, entry.version) for entry in written.opset_import]
-    if opsets != [("", OPSET)] or written.ir_version > IR_VERSION:
+    if opsets != [("", opset)] or written.ir_version > IR_VERSION[opset]:
         raise ExportError(
             f"the exported model has opsets {opsets} and IR {written.ir_version}, "
-            f"expected opset {OPSET} and IR {IR_VERSION} at most: install the pinned versions of constraints.txt"
+            f"expected opset {opset} and IR {IR_VERSION[opset]} at most: install the pinned versions of constraints.txt"
         )
+    if findings := lint(written):
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report it")
 
 
 def onnx_session(model: ModelProto) -> onnxruntime.InferenceSession:

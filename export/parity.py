@@ -13,7 +13,7 @@ from onnx import ModelProto
 from edgeunet.console import progress
 from edgeunet.metrics import agreement
 from edgeunet.model import Segmenter, mask_from_logits
-from edgeunet.runtime import open_session
+from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.frames import fitted, read_frames
 from export.modelfile import onnx_session
 
@@ -35,7 +35,7 @@ def parity(segmenter: Segmenter, path: Path, with_logits: ModelProto, images: Se
     """
     variant = onnx_session(with_logits)
     agreements, differences = [], []
-    with open_session(path) as session, progress() as bar, torch.inference_mode():
+    with OnnxRuntimeSession(path) as session, progress() as bar, torch.inference_mode():
         task = bar.add_task("comparing with PyTorch", total=len(images), note="")
         for _, frame in read_frames(images):
             batch = fitted(frame, segmenter.spec)

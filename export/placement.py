@@ -10,7 +10,7 @@ that meets it, and their concatenation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,10 @@ class Placement:
     left_float: Mapping[str, int]
 
 
-def place(model: ModelProto) -> Placement:
+def place(model: ModelProto, wide: Collection[str] = ()) -> Placement:
     """Decide for a float model; nothing is changed.
+
+    wide: outputs of nodes that must stay in float32; they are not quantised.
 
     The first convolution (3 channels in) and the last stay in float: they cost little, and their error
     goes straight into the mask. So does ConvTranspose, for which TensorRT often lacks an INT8 kernel.
@@ -59,12 +61,12 @@ def place(model: ModelProto) -> Placement:
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     computed = [output for node in graph.node for output in node.output]
-    convolutions = _convolutions(graph, constants)
+    convolutions = [node for node in _convolutions(graph, constants) if node.output[0] not in wide]
     quantised = {node.input[0] for node in convolutions}
     copies = {}
     for node in reversed(graph.node):  # ONNX keeps nodes in order of execution
         sources = _copied(node, constants)
-        if node.output[0] in quantised and sources and set(sources) <= set(computed):
+        if node.output[0] in quantised - set(wide) and sources and set(sources) <= set(computed):
             copies[node.output[0]] = sources
             quantised.update(sources)
     together = {tensor: {tensor} for tensor in quantised}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 BINS = 4096  # at least 2048 of them are in use, the number TensorRT's own calibrator has
 LEVELS = 128  # of |x| in symmetric int8: 0 to 127
+TOP = LEVELS - 1
 PERCENTILE = 0.9999
 _STEP = 8  # bins between two clips that are tried
 
@@ -69,6 +70,11 @@ def clip(histogram: Histogram, method: str) -> float:
     return min(METHODS[method](counts) * width, histogram.peak)
 
 
+def scale(limit: float) -> float:
+    """What one step of symmetric int8 stands for; any scale serves a tensor that is always zero."""
+    return limit / TOP if limit else 1.0
+
+
 def _minmax(counts: NDArray[np.int64]) -> float:
     """All bins: nothing is clipped."""
     return float(len(counts))
@@ -118,8 +124,8 @@ def _mse(counts: NDArray[np.int64]) -> float:
     values = np.arange(len(counts)) + 0.5
     best, best_error = float(len(counts)), math.inf
     for size in range(LEVELS, len(counts) + _STEP, _STEP):
-        scale = size / (LEVELS - 1)
-        error = float((counts * (values - np.minimum(np.rint(values / scale), LEVELS - 1) * scale) ** 2).sum())
+        step = size / TOP
+        error = float((counts * (values - np.minimum(np.rint(values / step), TOP) * step) ** 2).sum())
         if error < best_error:
             best, best_error = float(size), error
     return best

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> DatasetFolder:
 def test_a_model_agrees_with_itself_and_both_are_scored(folder: DatasetFolder, tmp_path: Path) -> None:
     model = write_toy_model(tmp_path / "a.onnx")
     result = compare(model, model, folder, "val")
-    assert (result.frames, result.agreement, result.worst_agreement) == (2, 1.0, 1.0)
+    assert (result.frames, result.agreement, result.worst[0].agreement) == (2, 1.0, 1.0)
     assert result.scores_a is not None
     assert result.scores_a == result.scores_b
     assert result.scores_a.miou == 1.0
@@ -52,10 +52,11 @@ def test_the_agreement_is_the_share_of_pixels_and_the_worst_frame_is_named(
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.diag(tint).reshape(3, 3, 1, 1), "weight"))
     onnx.save(proto, b)
     shares = {s.name: float(np.mean(s.mask == (s.frame * tint).argmax(2))) for s in folder.load("val")}
-    result = compare(a, b, folder, "val")
+    result = compare(a, b, folder, "val", worst=2)
     assert result.agreement == pytest.approx(np.mean(list(shares.values())))
-    assert result.worst_frame == min(shares, key=shares.__getitem__)
-    assert result.worst_agreement == pytest.approx(min(shares.values()))
+    assert [frame.name for frame in result.worst] == sorted(shares, key=shares.__getitem__)
+    assert [frame.agreement for frame in result.worst] == pytest.approx(sorted(shares.values()))
+    assert [frame.name for frame in compare(a, b, folder, "val").worst] == [min(shares, key=shares.__getitem__)]
     assert result.scores_a is not None
     assert result.scores_b is not None
     assert result.scores_b.accuracy == pytest.approx(result.agreement)

@@ -3,18 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.files import sha256
 from export.calibrate import calibrated_clips
 from export.int8 import Int8Options, Quantization, export_int8
+from export.lint import lint
 from export.modelfile import onnx_session, read_model
 from export.placement import place
+from export.quantize import quantized
 from export.ranges import METHODS
-from tests.export.lint import placement_faults
+from tests.export.scaled import change, scaled
 from tests.models import write_toy_model
 
 
@@ -30,7 +33,55 @@ def test_the_int8_model_gives_nearly_the_same_masks(method: str, model: Path, da
     assert result.comparison.scores_a is not None
     assert result.comparison.scores_b is not None
     assert (result.images, result.left_float) == (9, {})
-    assert placement_faults(onnx.load(tmp_path / "int8.onnx")) == []
+    assert lint(onnx.load(tmp_path / "int8.onnx")) == []
+
+
+def test_int8_with_fp16_is_opset_19_and_has_no_float32_left(model: Path, dataset: Path, tmp_path: Path) -> None:
+    output = tmp_path / "int8.onnx"
+    result = _export(model, output, Int8Options(dataset, precision="int8+fp16"))
+    assert result.comparison.agreement >= 0.98
+    assert result.wide == ()
+    proto, spec = read_model(output)
+    assert spec.provenance.precision == "int8+fp16"
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 19)]
+    assert proto.ir_version == 9
+    types = {tensor.name: tensor.data_type for tensor in proto.graph.initializer}
+    scales = {n.input[1] for n in proto.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")}
+    assert {types[name] for name in scales} == {TensorProto.FLOAT16}
+    assert [name for name, t in types.items() if t == TensorProto.FLOAT and not name.endswith(".scales")] == []
+    assert lint(proto) == []
+    frame = np.zeros((1, 64, 96, 3), np.uint8)
+    assert onnxruntime.InferenceSession(output).run(["mask"], {"frame": frame})[0].shape == (1, 64, 96)
+
+
+def test_scales_in_float16_are_those_that_the_weights_were_divided_by(
+    model: Path, dataset: Path, tmp_path: Path
+) -> None:
+    proto = onnx.load(model)
+    change(proto, "down.0.1.0.weight", lambda weight: weight * 1e-5)  # scales below float16's normal numbers
+    change(
+        proto,
+        "down.0.1.0.weight",
+        lambda weight: np.where(np.arange(len(weight)) == 3, 1e-9, 1)[:, None, None, None] * weight,
+    )
+    onnx.save(proto, tmp_path / "m.onnx")
+    placement = place(proto)
+    half = quantized(proto, placement, dict.fromkeys(placement.groups, 4.0), np.float16)
+    stored = {t.name: numpy_helper.to_array(t) for t in half.graph.initializer}
+    before = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}["down.0.1.0.weight"]
+    scale = stored["down.0.1.0.weight.scale"]
+    assert (scale == scale.astype(np.float16)).all()
+    assert (scale > 0).all()
+    restored = stored["down.0.1.0.weight.int8"] * scale.reshape(-1, 1, 1, 1)
+    assert np.abs(restored - before).max() <= 0.51 * scale.max()
+
+
+def test_what_overflows_is_left_in_float32(model: Path, dataset: Path, tmp_path: Path) -> None:
+    proto = onnx.load(scaled(model, tmp_path / "m.onnx", 1e6))
+    result = _export(tmp_path / "m.onnx", tmp_path / "int8.onnx", Int8Options(dataset, precision="int8+fp16"))
+    assert result.wide == ("inc.0", "inc.3")
+    assert result.comparison.agreement >= 0.98
+    assert result.convolutions == len(place(proto).convolutions) - 1
 
 
 def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -137,7 +188,7 @@ def test_an_output_that_exists_is_left_alone(model: Path, dataset: Path) -> None
         _export(model, model, Int8Options(dataset))
 
 
-@pytest.mark.parametrize("wrong", [{"method": "max"}, {"images": 0}, {"min_agreement": 98.0}])
+@pytest.mark.parametrize("wrong", [{"method": "max"}, {"images": 0}, {"min_agreement": 98.0}, {"precision": "int4"}])
 def test_options_out_of_range_are_refused(wrong: dict[str, object], dataset: Path) -> None:
     with pytest.raises(UsageError):
         Int8Options(dataset, **wrong)  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""Which type each tensor of a graph has, and which inputs and outputs of an operator share theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx.defs import OpSchema
+
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+def element_types(model: ModelProto) -> dict[str, int]:
+    """The element type (TensorProto.FLOAT, …) of every tensor that is stored or computed, by its name."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    types: dict[str, int] = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        types[value.name] = value.type.tensor_type.elem_type
+    return types
+
+
+def opset(model: ModelProto) -> int:
+    """The version of ONNX's own operators that a model uses."""
+    return next(int(entry.version) for entry in model.opset_import if not entry.domain)
+
+
+def type_variables(node: NodeProto, version: int) -> tuple[list[str], list[str]]:
+    """For each input and each output of a node the name of its type variable, or "" where the type is fixed.
+
+    Source: the operator's schema; inputs of one variable must have one type.
+    """
+    schema = onnx.defs.get_schema(node.op_type, version, node.domain)
+    free = {constraint.type_param_str for constraint in schema.type_constraints}
+
+    def names(formal: Sequence[OpSchema.FormalParameter], count: int) -> list[str]:
+        # The last parameter of Concat and the like stands for all that follow.
+        types = [formal[min(index, len(formal) - 1)].type_str for index in range(count)]
+        return [name if name in free else "" for name in types]
+
+    return names(schema.inputs, len(node.input)), names(schema.outputs, len(node.output))
+
+
+def type_name(element_type: int) -> str:
+    """FLOAT16, UINT8, …"""
+    return helper.tensor_dtype_to_string(element_type).removeprefix("TensorProto.")
