@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgeunet.board.gpu import Provider
-    from export.compare import Comparison
+    from export.compare import ComparedFrame, Comparison
 
 app = typer.Typer(
     help="Make the files that run: checkpoint → ONNX → INT8, each held against the one before.",
@@ -52,6 +54,32 @@ def onnx(
 
 
 @app.command()
+def fp16(
+    model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
+    output: Output,
+    data: Annotated[
+        Path | None, typer.Option(help="Dataset to try it on; the package's own frames if not given.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of --data; its masks are not used.")] = "train",
+    images: Annotated[int, typer.Option(help="Images to try it on at most, evenly spread over the split.")] = 100,
+    force: Force = False,
+) -> None:
+    """ONNX → strongly typed FP16 ONNX; what overflows or loses accuracy there stays in fp32.
+
+    Example: edgeunet export fp16 model.onnx -o model.fp16.onnx --data my_frames
+    """
+    _require("onnx", "onnxruntime")
+    from edgeunet.console import stdout
+    from export.fp16 import Fp16Options, export_fp16
+
+    result = export_fp16(model, output, Fp16Options(data, split, images), force=force)
+    out = stdout()
+    out.print(f"{output}: fp16, {_size(output)}")
+    _print_wide(result.wide)
+    out.print(f"  fp32 and fp16 agree on {result.agreement:.3%} of the pixels of {result.images} frames")
+
+
+@app.command()
 def int8(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
@@ -63,6 +91,9 @@ def int8(
     min_agreement: Annotated[
         float, typer.Option(help="Keep the file only if this share of the mask's pixels stays the same.")
     ] = 0.98,
+    precision: Annotated[
+        str, typer.Option(help="int8 (the rest in fp32) or int8+fp16 (the rest in fp16; opset 19).")
+    ] = "int8",
     force: Force = False,
 ) -> None:
     """ONNX → INT8 ONNX with explicit Q/DQ, as TensorRT wants it; both are scored afterwards.
@@ -73,15 +104,45 @@ def int8(
     from edgeunet.console import stdout
     from export.int8 import Int8Options, export_int8
 
-    options = Int8Options(data, split, method, images, check_split, min_agreement)
+    options = Int8Options(data, split, method, images, check_split, min_agreement, precision)
     result = export_int8(model, output, options, force=force)
     out = stdout()
-    out.print(f"{output}: int8, {_size(output)}, {method} ranges from {result.images} images of {split}")
+    out.print(f"{output}: {precision}, {_size(output)}, {method} ranges from {result.images} images of {split}")
     out.print(f"  {result.convolutions} convolutions in int8, the first, the last and transposed ones in float")
     if result.left_float:
         unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
         out.print(f"  left in float, no rule for them: {unknown}")
-    _print_comparison(result.comparison, check_split, "fp32", "int8")
+    _print_wide(result.wide)
+    _print_comparison(result.comparison, check_split, "fp32", precision)
+
+
+@app.command()
+def cache(
+    model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
+    output: Output,
+    data: Annotated[Path, typer.Option(help="Dataset to calibrate on.", show_default=False)],
+    tensorrt: Annotated[str, typer.Option(help="Version that will read it, 10.3 to 10.x.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
+    method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
+    images: Annotated[int, typer.Option(help="Images to calibrate on at most, evenly spread over the split.")] = 500,
+    force: Force = False,
+) -> None:
+    """ONNX → TensorRT's calibration cache, for implicit INT8 and DLA: the board needs no images then.
+
+    Example: edgeunet export cache model.onnx --data my_frames -o model.cache --tensorrt 10.3
+    """
+    _require("onnx", "onnxruntime")
+    from edgeunet.console import stdout
+    from export.cache import export_cache
+    from export.cachefile import TensorRTVersion
+    from export.calibrate import CalibrationOptions
+
+    version = TensorRTVersion.parse(tensorrt)
+    result = export_cache(model, output, CalibrationOptions(data, split, method, images), version, force=force)
+    stdout().print(
+        f"{output}: {method} ranges of {result.tensors} tensors from {result.images} images of {split}, "
+        f"for TensorRT {version}"
+    )
 
 
 @app.command()
@@ -90,21 +151,39 @@ def verify(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same classes.")],
     data: Annotated[Path, typer.Option(help="Dataset whose frames both get.", show_default=False)],
     split: Annotated[str, typer.Option(help="Split of the dataset; it may be without masks.")] = "val",
+    worst: Annotated[int, typer.Option(min=1, help="Frames with the least agreement to draw, with -o.")] = 3,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for pictures of the worst frames.")
+    ] = None,
+    force: Force = False,
 ) -> None:
-    """Run two model files on the same frames: how often their masks agree, and the mIoU of each.
+    """Run two model files on the same frames: how often their masks agree, the mIoU of each, the worst frames.
 
-    Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames
+    Of two .onnx files the tensors inside are compared too, on the worst frame.
+    Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames -o worst
     """
     _require("onnxruntime")
     from edgeunet.data.folder import DatasetFolder
+    from edgeunet.files import require_free
     from export.compare import compare
 
-    _print_comparison(compare(a, b, DatasetFolder.open(data), split), split, a.name, b.name)
+    if output:
+        require_free(output, force=force)
+    comparison = compare(a, b, DatasetFolder.open(data), split, worst=worst)
+    _print_comparison(comparison, split, a.name, b.name)
+    if a.suffix == b.suffix == ".onnx":
+        _print_deviation(a, b, comparison.worst[0])
+    if output:
+        from edgeunet.console import stdout
+        from export.pictures import write_pictures
+
+        files = write_pictures(output, comparison, (a.name, b.name), force=force)
+        stdout().print(f"{output}: {', '.join(files)} (frame | {a.name} | {b.name} | difference)")
 
 
 @app.command()
 def triton(
-    model: Annotated[Path, typer.Argument(help="Model file (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="Model file, .onnx or .engine.")],
     repository: Annotated[Path, typer.Option("-o", "--output", help="Model repository.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name of the model; the file's if not given.")] = "",
     max_batch: Annotated[int, typer.Option(help="Frames in a batch at most; for files of dynamic batch.")] = 8,
@@ -181,11 +260,37 @@ def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: s
     out = stdout()
     out.print(
         f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
-        f"frames (worst {comparison.worst_frame}: {comparison.worst_agreement:.2%})"
+        f"frames (worst {comparison.worst[0].name}: {comparison.worst[0].agreement:.2%})"
     )
     if comparison.scores_a and comparison.scores_b:
         miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
         out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f} ({miou_b - miou_a:+.2f} points)")
+
+
+def _print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:
+    from edgeunet.console import stdout
+    from edgeunet.errors import MissingPartError
+    from export.tensors import deviations
+
+    try:
+        found = deviations(a, b, frame.pixels)
+    except MissingPartError as error:
+        stdout().print(f"  tensors not compared: {error}")
+        return
+    if found:
+        first = found[0]
+        stdout().print(
+            f"  of {len(found)} tensors {first.tensor} deviates most on {frame.name}: by {first.largest:.3g}, "
+            f"{first.relative:.2%} of its largest value"
+        )
+
+
+def _print_wide(names: Sequence[str]) -> None:
+    from edgeunet.console import stdout
+
+    if names:
+        stay = "convolution stays" if len(names) == 1 else "convolutions stay"
+        stdout().print(f"  {len(names)} {stay} in fp32: {', '.join(names)}")
 
 
 def _size(path: Path) -> str:

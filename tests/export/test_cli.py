@@ -7,6 +7,7 @@ import pytest
 from edgeunet.console import run
 from edgeunet.errors import EdgeUNetError
 from export.cli import app
+from tests.export.scaled import scaled
 
 
 def _run(*arguments: object) -> int:
@@ -35,6 +36,33 @@ def test_a_checkpoint_becomes_onnx_then_int8_and_both_are_verified(
     assert "m.onnx and m.int8.onnx agree on 9" in capsys.readouterr().out
 
 
+def test_the_other_precisions_and_the_cache_are_made_and_verified(
+    steady_model: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fp16, mixed, cache = tmp_path / "m.fp16.onnx", tmp_path / "m.int8.onnx", tmp_path / "m.cache"
+    assert _run("fp16", steady_model, "-o", fp16, "--data", dataset, "--images", 2) == 0
+    out = capsys.readouterr().out
+    assert "m.fp16.onnx: fp16, " in out
+    assert "fp32 and fp16 agree on " in out
+    assert "of the pixels of 2 frames" in out
+    options = ("--data", dataset, "--images", 2)
+    assert _run("int8", steady_model, "-o", mixed, *options, "--precision", "int8+fp16") == 0
+    assert "m.int8.onnx: int8+fp16, " in capsys.readouterr().out
+    assert _run("cache", steady_model, "-o", cache, *options, "--tensorrt", "10.3") == 0
+    assert "mse ranges of 33 tensors from 2 images of train, for TensorRT 10.3.0" in capsys.readouterr().out
+    assert _run("verify", steady_model, fp16, "--data", dataset, "--worst", 1, "-o", tmp_path / "worst") == 0
+    out = capsys.readouterr().out
+    assert " deviates most on 000" in out
+    (picture,) = (tmp_path / "worst").iterdir()
+    assert f"{tmp_path / 'worst'}: {picture.name} (frame | steady.onnx | m.fp16.onnx | difference)" in out
+
+
+def test_what_stays_in_float32_is_said(steady_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = scaled(steady_model, tmp_path / "m.onnx", 1e6)
+    assert _run("fp16", source, "-o", tmp_path / "fp16.onnx", "--images", 2) == 0
+    assert "  2 convolutions stay in fp32: inc.0, inc.3\n" in capsys.readouterr().out
+
+
 def test_an_error_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("onnx", tmp_path / "none.pt", "-o", tmp_path / "m.onnx") == 1
     error = capsys.readouterr().err
@@ -46,6 +74,8 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path: Path, capsys: pytest.Cap
 def test_a_wrong_option_is_exit_code_2(model: Path, dataset: Path, tmp_path: Path) -> None:
     assert _run("int8", model, "-o", tmp_path / "m.onnx", "--data", dataset, "--method", "magic") == 2
     assert _run("int8", model, "-o", tmp_path / "m.onnx") == 2
+    assert _run("cache", model, "-o", tmp_path / "m.cache", "--data", dataset, "--tensorrt", "11.4") == 2
+    assert _run("verify", model, model, "--data", dataset, "--worst", 0) == 2
 
 
 def test_a_missing_part_is_named_with_the_command_that_installs_it(

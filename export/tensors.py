@@ -1,0 +1,67 @@
+"""How far the tensors inside two .onnx files are apart on one frame, with NVIDIA's Polygraphy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.frames import UInt8
+from edgeunet.parts import missing
+from export.frames import fitted
+from export.modelfile import read_model
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Of one tensor, between two models.
+
+    largest: |a - b|, in the tensor's own unit.
+    relative: the same, over the tensor's largest |a|.
+    """
+
+    tensor: str
+    largest: float
+    relative: float
+
+
+def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
+    """Of the float tensors that have the same name and shape in both files, the relatively farthest apart first.
+
+    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; without result if the inputs differ in size.
+    Raises MissingPartError without Polygraphy.
+    """
+    try:
+        from polygraphy.backend.onnx import BytesFromOnnx, ModifyOutputs
+        from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
+        from polygraphy.comparator import Comparator
+        from polygraphy.constants import MARK_ALL
+        from polygraphy.logger import G_LOGGER
+    except ImportError as error:
+        raise missing("polygraphy") from error
+
+    models = [read_model(path) for path in (a, b)]
+    inputs = [fitted(pixels, spec) for _, spec in models]
+    if inputs[0].shape != inputs[1].shape:
+        return []
+    runners = [
+        OnnxrtRunner(SessionFromOnnx(BytesFromOnnx(ModifyOutputs(model, MARK_ALL))), name)
+        for (model, _), name in zip(models, "ab", strict=True)
+    ]
+    with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
+        # What compare_accuracy returns has changed between 0.50 and 0.53; this has not.
+        (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
+    found = []
+    for name in outputs_a:
+        if name in outputs_b and not name.startswith("mask"):  # a class index has no size
+            of_a, of_b = np.asarray(outputs_a[name]), np.asarray(outputs_b[name])
+            if of_a.shape == of_b.shape and of_a.dtype.kind == of_b.dtype.kind == "f":
+                found.append(_deviation(name, of_a.astype(np.float64), of_b.astype(np.float64)))
+    return sorted(found, key=lambda deviation: deviation.relative, reverse=True)
+
+
+def _deviation(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> Deviation:
+    largest, peak = float(np.abs(a - b).max()), float(np.abs(a).max())
+    return Deviation(name, largest, largest / peak if peak else largest)
