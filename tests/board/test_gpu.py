@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,46 @@ from edgeunet.errors import GpuError, MissingPartError
 from tests.fakes.tensorrt import FakeTensorRT
 
 DRIVER = """
+#include <stdlib.h>
 #include <string.h>
-int cuInit(unsigned flags) { return INIT; }
-int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
+static int told(const char *name) { return atoi(getenv(name)); }
+int cuInit(unsigned flags) { return told("FAKE_CUDA_INIT"); }
+int cuDeviceGetCount(int *count) { *count = told("FAKE_CUDA_COUNT"); return 0; }
 int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
 int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Orin", size); return 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = attribute == 75 ? 8 : 7; return 0; }
 int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
 int cuGetErrorName(int code, const char **name) { *name = code == 999 ? 0 : "CUDA_ERROR_OF_SOME_KIND"; return 0; }
 """
+Driver = Callable[..., str]
 
 
-def driver(folder: Path, *, init: int = 0, count: int = 1) -> str:
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A shared library with the driver's functions."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler here to make a driver library with")
-    path = folder / "libcuda.so"
-    flags = ["-shared", "-fPIC", f"-DINIT={init}", f"-DCOUNT={count}"]
-    subprocess.run([compiler, *flags, "-xc", "-", "-o", path], input=DRIVER, text=True, check=True)
+    path = tmp_path_factory.mktemp("driver") / "libcuda.so"
+    command = [compiler, "-shared", "-fPIC", "-xc", "-", "-o", str(path)]
+    subprocess.run(command, input=DRIVER, text=True, check=True)
     return str(path)
 
 
-def test_a_gpu_tells_what_a_plan_depends_on(tmp_path: Path) -> None:
-    assert find_gpu(driver(tmp_path)) == Gpu("Orin", "8.7", "12.6")
+@pytest.fixture
+def driver(library: str, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """The library, told what to answer."""
+
+    def answering(*, init: int = 0, count: int = 1) -> str:
+        monkeypatch.setenv("FAKE_CUDA_INIT", str(init))
+        monkeypatch.setenv("FAKE_CUDA_COUNT", str(count))
+        return library
+
+    return answering
+
+
+def test_a_gpu_tells_what_a_plan_depends_on(driver: Driver) -> None:
+    assert find_gpu(driver()) == Gpu("Orin", "8.7", "12.6")
 
 
 def test_no_driver_names_what_to_install(tmp_path: Path) -> None:
@@ -54,15 +71,15 @@ def test_no_driver_names_what_to_install(tmp_path: Path) -> None:
         (999, "unknown error.*dmesg"),
     ],
 )
-def test_a_driver_that_fails_says_why_and_what_to_do(code: int, says: str, tmp_path: Path) -> None:
+def test_a_driver_that_fails_says_why_and_what_to_do(code: int, says: str, driver: Driver) -> None:
     with pytest.raises(GpuError, match=rf"\({code}\).*") as caught:
-        find_gpu(driver(tmp_path, init=code))
+        find_gpu(driver(init=code))
     assert caught.match(says)
 
 
-def test_a_driver_that_counts_no_gpu_sees_none(tmp_path: Path) -> None:
+def test_a_driver_that_counts_no_gpu_sees_none(driver: Driver) -> None:
     with pytest.raises(GpuError, match="sees no GPU"):
-        find_gpu(driver(tmp_path, count=0))
+        find_gpu(driver(count=0))
 
 
 def test_missing_bindings_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
