@@ -12,9 +12,12 @@ import pytest
 
 from edgeunet.board.gpu import Gpu
 from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError
+from edgeunet.runtime import open_session
 from edgeunet.runtime.plan import Header, PlanInfo, check_plan, read_header, sidecar_of
 from tests.fakes.engine import machine_of, write_engine
+from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
+from tests.runtime.engines import install_tensorrt
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -95,20 +98,20 @@ def _sidecar_without_a_field(path: Path) -> None:
     sidecar_of(path).write_text(json.dumps(facts))
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (_truncate, "cut short, damaged or another engine"),
-        (_truncate_header, "it has 20 bytes"),
-        (_flip, "cut short, damaged or another engine"),
-        (_onnx, "no TensorRT engine: it begins with"),
-        (_without_sidecar, r"has no m\.engine\.json beside it"),
-        (_sidecar_of_another_plan, "another engine than m.engine.json tells of"),
-        (_half_a_sidecar, "no complete JSON file"),
-        (_sidecar_of_another_kind, 'has the schema "edgeunet.latency/1"'),
-        (_sidecar_without_a_field, "damaged sidecar .*'gpu'"),
-    ],
-)
+DAMAGE = [
+    (_truncate, "cut short, damaged or another engine"),
+    (_truncate_header, "it has 20 bytes"),
+    (_flip, "cut short, damaged or another engine"),
+    (_onnx, "no TensorRT engine: it begins with"),
+    (_without_sidecar, r"has no m\.engine\.json beside it"),
+    (_sidecar_of_another_plan, "another engine than m.engine.json tells of"),
+    (_half_a_sidecar, "no complete JSON file"),
+    (_sidecar_of_another_kind, 'has the schema "edgeunet.latency/1"'),
+    (_sidecar_without_a_field, "damaged sidecar .*'gpu'"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "says"), DAMAGE)
 def test_what_is_damaged_is_refused_with_the_command_that_rebuilds(
     spoil: Callable[[Path], None], says: str, tmp_path: Path
 ) -> None:
@@ -119,7 +122,30 @@ def test_what_is_damaged_is_refused_with_the_command_that_rebuilds(
     with pytest.raises(ModelFileError, match=says) as caught:
         check_plan(path, machine_of(fake))
     _assert_rebuilds(caught.value, tmp_path / "m.onnx", path)
-    assert fake.methods_called("Runtime") == []
+
+
+def _of_another_version(path: Path) -> None:
+    write_engine(path, FakeTensorRT("11.4"))
+
+
+def _of_another_gpu(path: Path) -> None:
+    replace(write_engine(path, FakeTensorRT("10.3")), gpu="NVIDIA Thor").save(sidecar_of(path))
+
+
+@pytest.mark.parametrize("spoil", [*(spoil for spoil, _ in DAMAGE), _of_another_version, _of_another_gpu])
+def test_what_does_not_fit_never_reaches_the_deserialiser(
+    spoil: Callable[[Path], None], tmp_path: Path, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    install_tensorrt(fake, cuda, monkeypatch)
+    write_engine(path, fake)
+    open_session(path).close()
+    assert "deserialize_cuda_engine" in fake.methods_called("Runtime")
+    fake.calls.clear()
+    spoil(path)
+    with pytest.raises((ModelFileError, MismatchError)):
+        open_session(path)
+    assert fake.calls == []
 
 
 def test_what_was_built_for_another_machine_says_all_that_differs(tmp_path: Path) -> None:
