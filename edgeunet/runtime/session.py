@@ -77,22 +77,26 @@ class Session(ABC):
         check_frame(frame)
         with self._lock:
             self._require_room(self.capacity)
-            self._start(frame)
+            fitting = self._fitting_of(frame)
+            self._waiting.append((fitting, self._timed_submit(frame, fitting)))
 
     def result(self) -> Result:
         """Wait for the oldest submitted frame. Raises UsageError when none is waiting."""
         with self._lock:
             if not self._waiting:
                 raise UsageError("no frame is waiting: submit one first")
-            return self._finish()
+            fitting, fit_ns = self._waiting.popleft()
+            mask, times = self._result()
+            return Result(mask, {"fit": fit_ns, **times}, fitting)
 
     def run(self, frame: UInt8) -> Result:
         """submit() and result() in one; safe from any thread."""
         check_frame(frame)
         with self._lock:
             self._require_room(1)
-            self._start(frame)
-            return self._finish()
+            fitting = self._fitting_of(frame)
+            mask, times = self._run(frame, fitting)
+            return Result(mask, times, fitting)
 
     def segment(self, frame: UInt8) -> UInt8:
         """The mask at the frame's own size: uint8 [h, w, 3] → uint8 [h, w] class indices."""
@@ -121,15 +125,19 @@ class Session(ABC):
         if len(self._waiting) >= room:
             raise UsageError(f"{len(self._waiting)} submitted frames wait already: take their results first")
 
-    def _start(self, frame: UInt8) -> None:
+    def _fitting_of(self, frame: UInt8) -> Fitting:
         size = (frame.shape[0], frame.shape[1])
         if self._fitting is None or self._fitting.frame_size != size:
             self._fitting = Fitting.of(size, self.spec)
-        begin = time.perf_counter_ns()
-        self._submit(frame, self._fitting)
-        self._waiting.append((self._fitting, time.perf_counter_ns() - begin))
+        return self._fitting
 
-    def _finish(self) -> Result:
-        fitting, fit_ns = self._waiting.popleft()
+    def _run(self, frame: UInt8, fitting: Fitting) -> tuple[UInt8, dict[str, int]]:
+        """One frame from start to end: its mask and all its times."""
+        fit_ns = self._timed_submit(frame, fitting)
         mask, times = self._result()
-        return Result(mask, {"fit": fit_ns, **times}, fitting)
+        return mask, {"fit": fit_ns, **times}
+
+    def _timed_submit(self, frame: UInt8, fitting: Fitting) -> int:
+        begin = time.perf_counter_ns()
+        self._submit(frame, fitting)
+        return time.perf_counter_ns() - begin

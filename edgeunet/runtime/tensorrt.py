@@ -85,8 +85,13 @@ class TensorRTSession(Session):
         self._taken += 1
         return self._on_gpu(slot.result)
 
+    def _run(self, frame: UInt8, fitting: Fitting) -> tuple[UInt8, dict[str, int]]:
+        # To hand work to the owner's thread and back takes about 20 µs: once for each frame instead of twice.
+        return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, fitting))
+
     def _close(self) -> None:
-        self._finalizer()
+        self._device.close()
+        self._finalizer.detach()
 
     def _on_gpu(self, function: Callable[[], T]) -> T:
         try:
