@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -33,6 +34,7 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import GpuError, UsageError
 from edgeunet.files import require_free, sha256, write_json
 from edgeunet.frames import Fitting, UInt8
+from edgeunet.parts import missing
 from edgeunet.record import summarize
 from edgeunet.runtime import Session, open_session
 from export.compare import compare
@@ -63,6 +65,16 @@ RATIOS = {  # name: (slower, faster), as hoped; the time of one divided by that 
 
 Run = Callable[[UInt8], Mapping[str, int]]
 """One frame, uint8 [H, W, 3], from host memory to a mask in host memory: the nanoseconds of its stages, where known."""
+
+
+def require(provider: str) -> tuple[Gpu, Provider]:
+    """The GPU and the bindings of that name; raises GpuError or MissingPartError for what this machine lacks."""
+    bindings: Provider = EngineOptions(provider).provider  # type: ignore[arg-type]  # it refuses other names
+    gpu = find_gpu()
+    tensorrt_module(bindings)
+    if find_spec("pycuda") is None:
+        raise missing("pycuda")
+    return gpu, bindings
 
 
 def build(checkpoint: Path, data: Path, provider: Provider, folder: Path) -> dict[str, Path]:
@@ -162,8 +174,11 @@ def _timed(run: Run, frames: Sequence[UInt8]) -> tuple[list[float], list[Mapping
 
 
 def accuracy(files: Mapping[str, Path], data: DatasetFolder) -> dict[str, float | None]:
-    """Of the val split: the share of pixels on which FP16 agrees with the fp32 file on the CPU, and the points of mIoU that
-    INT8 loses against its own file on the CPU; None without masks."""
+    """Of the val split, against files that run on the CPU.
+
+    fp16_agreement: share of pixels with the class that the fp32 file gives. int8_miou_loss_points: against its own
+    file; None without masks.
+    """
     fp16 = compare(files["onnx fp32"], files[FP16], data, "val")
     int8 = compare(files["onnx int8+fp16"], files[INT8], data, "val")
     scores = int8.scores_a, int8.scores_b
@@ -219,9 +234,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Measure engines on this machine's GPU. Refuses, saying what is missing, where there is none."""
-    gpu = find_gpu()
-    bindings: Provider = EngineOptions(provider).provider  # type: ignore[arg-type]  # it refuses other names
-    tensorrt_module(bindings)
+    gpu, bindings = require(provider)
     if rounds < 1:
         raise UsageError(f"--rounds is at least 1, got {rounds}")
     name = re.sub(r"\W+", "-", gpu.name.lower())

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from edgeunet.board.gpu import find_gpu
 from edgeunet.errors import GpuError
+from edgeunet.parts import missing
 
 FOLDER = Path(__file__).parent
 
 
-def missing() -> str:
+def lacking() -> str:
     """What this machine lacks for any of these tests; "" if nothing."""
     try:
         find_gpu()
     except GpuError as error:
         return str(error)
-    return "" if importlib.util.find_spec("pycuda") else "pycuda is not installed: pip install pycuda"
+    return "" if find_spec("pycuda") else str(missing("pycuda"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = missing()
+    reason = lacking()
     for item in items:
         if FOLDER in item.path.parents:
             item.add_marker(pytest.mark.gpu)
