@@ -15,6 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TENSORRT := .venv-tensorrt
 TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116 numpy
 TENSORRT_FILES := runs/tensorrt
+# What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
+PROVIDER := tensorrt
 
 .PHONY: help setup demo test check check-tensorrt test-gpu clean
 
@@ -23,7 +25,7 @@ help:
 	@echo "make test    the tests (no network, no GPU)"
 	@echo "make check   ruff and mypy"
 	@echo "make check-tensorrt   NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
-	@echo "make test-gpu         what needs an NVIDIA GPU; skips, saying why, where there is none"
+	@echo "make test-gpu         what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make clean   remove .venv, $(TENSORRT) and runs/"
 
 setup: $(VENV)/.ready
@@ -73,13 +75,17 @@ $(TENSORRT)/.ready: Makefile
 
 check-tensorrt: setup $(TENSORRT)/.ready
 	@rm -rf $(TENSORRT_FILES)
-	python -m tests.tensorrt_rtx.make_files $(TENSORRT_FILES)
+	OMP_NUM_THREADS=1 python -m tests.tensorrt_rtx.make_files $(TENSORRT_FILES)
 	LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) \
 		$(TENSORRT)/bin/python -m tests.tensorrt_rtx.build_files $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
 test-gpu: setup
 	python -m pytest tests/gpu
+	@if python -c 'import sys; from benchmarks import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
+		edgeunet train $(DATA) -o runs/gpu --model small --recipe quick --force && \
+		python -m benchmarks.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
+	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:
 	rm -rf $(VENV) $(TENSORRT) runs

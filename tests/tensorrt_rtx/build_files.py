@@ -1,4 +1,4 @@
-"""`python -m tests.tensorrt_rtx.build_files FOLDER`: NVIDIA's parser and builder on each file of make_files.
+"""`python -m tests.tensorrt_rtx.build_files FOLDER`: our builder with NVIDIA's bindings on each file of make_files.
 
 TensorRT-RTX builds ahead of time, so no GPU and no driver is needed. Runs in a venv that has its bindings and
 little else. Exit code 1 if a file is refused that should build, or builds, or is refused for another reason,
@@ -7,72 +7,53 @@ where it should be refused.
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-BATCHES = (1, 4, 8)  # smallest, usual and largest batch of a file with dynamic batch
+from edgeunet.board.gpu import tensorrt_module
+from edgeunet.errors import EdgeUNetError
+from export.engine_build import EngineOptions, build_plan
+from export.engine_watch import build_log
+
+SHOWN = 200  # characters of a refusal
 
 
-class RefusedError(Exception):
-    """What TensorRT says of a file that it does not take."""
+def judged(trt: Any, model: Path, case: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether TensorRT does with a file what is asked, and what it does.
 
-
-def build(trt: Any, path: Path) -> int:
-    """Parse and build one file; gives the size of its plan in bytes, or raises RefusedError."""
-    log = trt.Logger(trt.Logger.INTERNAL_ERROR)  # the parser's own errors say it all
-    builder = trt.Builder(log)
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse_from_file(str(path)):
-        errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        raise RefusedError(" ".join(f"{e.node_operator()} {e.node_name()}: {e.desc()}" for e in errors))
-    config = builder.create_builder_config()
-    frame = network.get_input(0)
-    if frame.shape[0] == -1:
-        profile = builder.create_optimization_profile()
-        profile.set_shape(frame.name, *((batch, *tuple(frame.shape)[1:]) for batch in BATCHES))
-        config.add_optimization_profile(profile)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise RefusedError("the builder gives no plan")
-    return int(plan.nbytes)
-
-
-def judged(trt: Any, path: Path, refusal: str) -> tuple[bool, str]:
-    """Whether TensorRT does with a file what is asked, and what it does. refusal: a part of the reason, or ""."""
-    begin = time.perf_counter()
+    case: of make_files.
+    """
+    options = EngineOptions("tensorrt_rtx", logits_only=case["logits_only"])
     try:
-        size = build(trt, path)
-    except RefusedError as reason:
-        text = " ".join(str(reason).split())
-        return bool(refusal) and refusal in text.lower(), f"refused: {text[:160]}"
-    return not refusal, f"builds, plan of {size / 1e6:.1f} MB in {time.perf_counter() - begin:.1f} s"
+        with open(model.with_suffix(".log"), "w", encoding="utf-8") as log:
+            built = build_plan(trt, model, options, build_log(trt, log))
+    except EdgeUNetError as error:
+        reason = str(error)
+        return bool(case["refusal"]) and case["refusal"] in reason.lower(), f"refused: {reason[:SHOWN]}"
+    return not case["refusal"], f"builds, plan of {len(built.plan) / 1e6:.1f} MB in {built.seconds:.1f} s"
 
 
 def main(folder: Path) -> int:
     """Build all files, a line for each, then a table of networks and precisions; gives the exit code."""
-    trt = importlib.import_module("tensorrt_rtx_bindings")
-    cases: list[Mapping[str, str]] = json.loads((folder / "files.json").read_text())
-    networks = list(dict.fromkeys(case["network"] for case in cases))
-    precisions = list(dict.fromkeys(case["precision"] for case in cases))
-    cells: dict[tuple[str, str], str] = {}
+    trt = tensorrt_module("tensorrt_rtx")
+    cases: list[Mapping[str, Any]] = json.loads((folder / "files.json").read_text())
+    rows: dict[str, dict[str, str]] = {}
     wrong = 0
     for case in cases:
-        name = f"{case['network']}.{case['precision']}"
-        right, what = judged(trt, folder / f"{name}.onnx", case["refusal"])
+        network, precision = case["network"], case["precision"]
+        right, what = judged(trt, folder / f"{network}.{precision}.onnx", case)
+        row = f"{network}, mask left out" if case["logits_only"] else network
+        rows.setdefault(row, {})[precision] = what.split()[0].rstrip(",:") + ("" if right else " (WRONG)")
         wrong += not right
-        cells[case["network"], case["precision"]] = f"{what.split()[0].rstrip(':,')}{'' if right else ' (WRONG)'}"
-        _line(f"{'ok   ' if right else 'WRONG'} {name}: {what}")
-    _line(f"\nTensorRT-RTX {trt.__version__}")
-    _line(f"{'':28}" + "".join(f"{precision:18}" for precision in precisions))
-    for network in networks:
-        _line(f"{network:28}" + "".join(f"{cells.get((network, precision), ''):18}" for precision in precisions))
-    _line(f"{len(cases)} files, {wrong} not as expected")
+        _line(f"{'ok   ' if right else 'WRONG'} {row}, {precision}: {what}")
+    precisions = list(dict.fromkeys(case["precision"] for case in cases))
+    _line(f"\nTensorRT-RTX {trt.__version__:27}" + "".join(f"{precision:18}" for precision in precisions))
+    for row, cells in rows.items():
+        _line(f"{row:40}" + "".join(f"{cells.get(precision, ''):18}" for precision in precisions))
+    _line(f"{len(cases)} builds, {wrong} not as expected")
     return 1 if wrong else 0
 
 

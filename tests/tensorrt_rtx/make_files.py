@@ -19,22 +19,28 @@ from edgeunet.files import write_json
 from edgeunet.model import PRESETS, UNetConfig, preset
 from edgeunet.spec import ModelSpec
 from export.exporter import ExportOptions, export_onnx
-from export.int8 import Int8Options, export_int8
+from export.fp16 import Fp16Options, export_fp16
+from export.int8 import PRECISIONS, Int8Options, export_int8
 from tests.export.networks import save_network, spec_for
 from tests.tensorrt_rtx.wrong_files import wrong_models
 
 SIZE = (64, 96)  # whether TensorRT takes a file does not depend on the size; small ones are quick to calibrate
 ODD = (51, 67)  # pooling can't halve it, so the graph has a Pad
-CALIBRATION_IMAGES = 2
+FRAMES = 2  # to calibrate on
 
 
 @dataclass(frozen=True)
 class Case:
-    """One file and what is asked of it. refusal: "" if TensorRT must take it, else a part of its reason."""
+    """One file and what is asked of it.
+
+    refusal: "" if TensorRT must take it, else a part of its reason, in lower case.
+    logits_only: the engine is to leave the mask out.
+    """
 
     network: str
     precision: str
     refusal: str = ""
+    logits_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,13 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
     export_onnx(checkpoint, float32, variant.options, data=None, split="val", force=False)
     yield "fp32"
     data = _calibration_frames(spec_for(variant.config, variant.size), folder)
-    # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
-    int8 = Int8Options(data, method="minmax", images=CALIBRATION_IMAGES, min_agreement=0)
-    export_int8(float32, folder / f"{variant.name}.int8.onnx", int8, force=False)
-    yield "int8"
+    export_fp16(float32, folder / f"{variant.name}.fp16.onnx", Fp16Options(data, images=FRAMES), force=False)
+    yield "fp16"
+    for precision in PRECISIONS:
+        # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
+        options = Int8Options(data, method="minmax", images=FRAMES, min_agreement=0, precision=precision)
+        export_int8(float32, folder / f"{variant.name}.{precision}.onnx", options, force=False)
+        yield precision
 
 
 def _calibration_frames(spec: ModelSpec, folder: Path) -> Path:
@@ -89,7 +98,10 @@ def main(folder: Path) -> None:
     cases = []
     for variant in variants():
         console.stdout().print(f"writing {variant.name} in every precision")
-        cases += [Case(variant.name, precision) for precision in write_variant(variant, folder)]
+        for precision in write_variant(variant, folder):
+            cases.append(Case(variant.name, precision))
+            if variant.options.logits:
+                cases.append(Case(variant.name, precision, logits_only=True))
     good = {precision: onnx.load(folder / f"nano.{precision}.onnx") for precision in ("fp32", "int8")}
     for wrong, model in wrong_models(good):
         case = Case(f"wrong-{wrong.name}", wrong.parent, wrong.reason)
