@@ -1,0 +1,112 @@
+"""The kernels, compiled by nvcc and run on the GPU, against their references bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeunet.frames import Fitting, UInt8
+from edgeunet.runtime.cuda import Buffer, Device
+from edgeunet.runtime.kernels import (
+    ARGMAX,
+    BLEND,
+    FIT,
+    Arguments,
+    Kernel,
+    blend_arguments,
+    fit_arguments,
+    reference,
+)
+from tests.models import toy_spec
+
+SIZES = [  # camera (height, width), network (height, width)
+    ((480, 640), (240, 320)),
+    ((1080, 1920), (256, 320)),
+    ((31, 17), (32, 48)),
+    ((300, 20), (32, 48)),
+    ((2160, 3840), (513, 771)),
+]
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[Device]:
+    opened = Device()
+    yield opened
+    opened.close()
+
+
+def noise(*shape: int) -> UInt8:
+    return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
+
+
+class Launch:
+    """One launch: arrays go up, a kernel runs, one array comes back. For the device's owner."""
+
+    def __init__(self, device: Device, held: ExitStack) -> None:
+        self._device, self._held = device, held
+        self._stream = device.stream()
+        held.callback(self._stream.free)
+
+    def up(self, array: NDArray[Any]) -> Buffer:
+        buffer = self._device.buffer(array.shape, array.dtype)
+        self._held.callback(buffer.free)
+        buffer.write(array)
+        buffer.upload(self._stream)
+        return buffer
+
+    def run(self, kernel: Kernel, width: int, height: int, arguments: Arguments, out: Buffer) -> NDArray[Any]:
+        self._device.launch(kernel, kernel.grid(width, height), arguments, self._stream)
+        out.download(self._stream)
+        self._stream.synchronize()
+        result: NDArray[Any] = out.host.copy()
+        return result
+
+
+@pytest.mark.parametrize(("frame_size", "network"), SIZES)
+def test_fitting(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
+    frame, fitting = noise(*frame_size, 3), Fitting.of(frame_size, toy_spec(network))
+
+    def work() -> UInt8:
+        with ExitStack() as held:
+            launch = Launch(device, held)
+            source, out = launch.up(frame), launch.up(np.zeros((*network, 3), np.uint8))
+            return launch.run(FIT, network[1], network[0], fit_arguments(fitting, source.address, out.address), out)
+
+    fitted = device.call(work)
+    assert np.array_equal(fitted, reference.fit(frame, fitting))
+    assert np.abs(fitted.astype(int) - fitting.fit(frame)).max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 19, 255])
+def test_argmax(device: Device, channels: int) -> None:
+    logits = np.random.default_rng(0).integers(-3, 4, (channels, 97, 131)).astype(np.float32)
+    pixels = 97 * 131
+
+    def work() -> UInt8:
+        with ExitStack() as held:
+            launch = Launch(device, held)
+            source, out = launch.up(logits), launch.up(np.zeros((97, 131), np.uint8))
+            return launch.run(ARGMAX, pixels, 1, (source.address, out.address, channels, pixels), out)
+
+    assert np.array_equal(device.call(work), reference.argmax(logits))
+
+
+@pytest.mark.parametrize(("frame_size", "network"), SIZES)
+def test_blending(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
+    fitting = Fitting.of(frame_size, toy_spec(network))
+    frame, mask, colors = noise(*frame_size, 3), noise(*network), noise(256, 3)
+
+    def work() -> UInt8:
+        with ExitStack() as held:
+            launch = Launch(device, held)
+            picture = launch.up(frame)
+            addresses = (picture.address, launch.up(mask).address, launch.up(colors).address)
+            arguments = blend_arguments(fitting, *addresses, 0.45)
+            return launch.run(BLEND, frame_size[1], frame_size[0], arguments, picture)
+
+    assert np.array_equal(device.call(work), reference.blend(frame, mask, colors, fitting, 0.45))
