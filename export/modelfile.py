@@ -79,4 +79,10 @@ def onnx_session(model: ModelProto) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     # Keeping freed blocks for the next frame would hold the activations of two frames at once.
     options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        # It would quantise the float biases, and with float16 scales overflow where it does.
+        disabled_optimizers=["WeightBiasQuantization"],
+    )

@@ -80,8 +80,9 @@ def _dequantized(tensor: str) -> str:
 
 
 def _stored(exact: NDArray[Any], scale_type: type[np.floating[Any]]) -> NDArray[np.float32]:
-    """Scales as that type can hold them, in float32; never rounded to zero."""
-    held = np.maximum(exact.astype(scale_type), np.finfo(scale_type).smallest_subnormal)
+    """Scales as that type can hold them, in float32; rounded up, so that nothing is clipped and none becomes zero."""
+    held = exact.astype(scale_type)
+    held = np.where(held < exact, np.nextafter(held, scale_type(np.inf)), held)
     return np.asarray(held, dtype=np.float32)
 
 

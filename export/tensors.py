@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeunet.frames import UInt8
 from edgeunet.parts import missing
 from export.frames import fitted
-from export.modelfile import read_model
+from export.modelfile import onnx_session, read_model
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
     Raises MissingPartError without Polygraphy.
     """
     try:
-        from polygraphy.backend.onnx import BytesFromOnnx, ModifyOutputs
-        from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
+        from polygraphy.backend.onnx import modify_outputs
+        from polygraphy.backend.onnxrt import OnnxrtRunner
         from polygraphy.comparator import Comparator
         from polygraphy.constants import MARK_ALL
         from polygraphy.logger import G_LOGGER
@@ -47,7 +47,7 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
     if inputs[0].shape != inputs[1].shape:
         return []
     runners = [
-        OnnxrtRunner(SessionFromOnnx(BytesFromOnnx(ModifyOutputs(model, MARK_ALL))), name)
+        OnnxrtRunner(onnx_session(modify_outputs(model, MARK_ALL)), name)
         for (model, _), name in zip(models, "ab", strict=True)
     ]
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):

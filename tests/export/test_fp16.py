@@ -18,7 +18,7 @@ from export.modelfile import read_model
 from export.narrow import narrowed, rounded_file
 from tests.export.scaled import scaled
 
-FITS_AS_WEIGHT = 5e4  # weights and biases stay below 65504, activations reach 200,000
+FITS_AS_WEIGHT = 2.5e4  # weights and biases stay below 65504, activations reach 100,000
 
 
 def _export(source: Path, output: Path, options: Fp16Options | None = None) -> Narrowing:
@@ -84,18 +84,18 @@ def test_what_overflows_stays_in_float32(steady_model: Path, tmp_path: Path) -> 
     assert lint(onnx.load(output)) == []
 
 
-def test_rounding_shows_the_overflow_that_onnx_runtime_hides(model: Path, dataset: Path, tmp_path: Path) -> None:
-    source = scaled(model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
+def test_rounding_shows_the_overflow_that_onnx_runtime_hides(steady_model: Path, dataset: Path, tmp_path: Path) -> None:
+    source = scaled(steady_model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
     fp16 = narrowed(onnx.load(source), ())
     onnx.save(fp16, tmp_path / "fp16.onnx")
-    frames = DatasetFolder.open(dataset).image_paths("val")
-    assert mask_agreement(source, tmp_path / "fp16.onnx", frames) > 0.99
+    frames = DatasetFolder.open(dataset).image_paths("train")
+    assert mask_agreement(source, tmp_path / "fp16.onnx", frames) > 0.999
     with rounded_file(fp16) as overflowing:
-        assert mask_agreement(source, overflowing, frames) < 0.9
+        assert mask_agreement(source, overflowing, frames) < 0.99
 
 
-def test_masks_that_differ_keep_nothing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = scaled(model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
+def test_masks_that_differ_keep_nothing(steady_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = scaled(steady_model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
     monkeypatch.setattr("export.fp16.wide_nodes", lambda *arguments: frozenset())
     with pytest.raises(ExportError, match=r"the FP16 masks agree .* expected 99\.9%: nothing was kept"):
         _export(source, tmp_path / "fp16.onnx")

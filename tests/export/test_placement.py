@@ -6,7 +6,8 @@ import pytest
 from onnx import ModelProto, numpy_helper
 
 from export.lint import lint
-from export.modelfile import read_model
+from export.modelfile import OPSET_FP16_SCALES, read_model, set_opset
+from export.narrow import narrowed
 from export.placement import place
 from export.quantize import quantized
 
@@ -68,3 +69,13 @@ def test_what_must_stay_in_float32_is_not_quantised(model: Path) -> None:
     assert {"down.0.1.0", "up.1.conv.0"}.isdisjoint(placement.convolutions)
     assert not any("up.1.cat" in group.tensors for group in placement.groups)
     assert lint(quantized(proto, placement, dict.fromkeys(placement.groups, 4.0))) == []
+
+
+def test_a_copy_that_must_stay_in_float32_shares_no_scale(model: Path) -> None:
+    proto, _ = read_model(model)
+    placement = place(proto, {"up.1.cat"})
+    (group,) = [group for group in placement.groups if "up.1.cat" in group.tensors]
+    assert group.tensors == group.sources == ("up.1.cat",)
+    int8 = quantized(proto, placement, dict.fromkeys(placement.groups, 4.0), np.float16)
+    set_opset(int8, OPSET_FP16_SCALES)
+    assert lint(narrowed(int8, {"up.1.cat"})) == []
