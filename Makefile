@@ -24,8 +24,8 @@ help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
 	@echo "make test    the tests (no network, no GPU)"
 	@echo "make check   ruff and mypy"
-	@echo "make check-tensorrt   NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
-	@echo "make test-gpu         what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
+	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
+	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make clean   remove .venv, $(TENSORRT) and runs/"
 
 setup: $(VENV)/.ready
