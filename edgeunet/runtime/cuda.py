@@ -28,6 +28,7 @@ from edgeunet.runtime.kernels import KERNELS, Arguments, Dim3, Kernel, sources
 T = TypeVar("T")
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
 MIB = 1 << 20
+_COMPILING = threading.Lock()  # pycuda's cache is read while it is being written
 
 
 class Device:
@@ -125,10 +126,10 @@ class Device:
         self._require_owner()
         compiler = importlib.import_module("pycuda.compiler")
         source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
+        nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
         try:
-            module = compiler.SourceModule(
-                source, nvcc=shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc", no_extern_c=True
-            )
+            with _COMPILING:
+                module = compiler.SourceModule(source, nvcc=nvcc, no_extern_c=True)
         except self._driver.CompileError as error:
             raise GpuError(f"nvcc refuses the CUDA kernels: {_one_line(error)}; is it older than the GPU?") from error
         except OSError as error:

@@ -111,7 +111,12 @@ class _Engine:
 
     def __init__(self, path: Path, trt: Any, spec: ModelSpec) -> None:
         self._log = _make_log(trt)
-        self._runtime = trt.Runtime(self._log)
+        try:
+            self._runtime = trt.Runtime(self._log)
+        except TypeError as error:  # what the bindings make of a null pointer
+            raise GpuError(
+                f"TensorRT does not start{self._log.reason()}: update the driver, which may be too old for it"
+            ) from error
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise ModelFileError(

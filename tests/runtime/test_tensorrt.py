@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -204,6 +205,23 @@ def test_everything_is_freed_in_order(engine: Path, cuda: FakeCuda) -> None:
     assert freed[-1] == "cuDevicePrimaryCtxRelease_v2"
 
 
+def test_tensorrts_objects_end_before_the_memory_and_the_context(
+    engine: Path, trt: FakeTensorRT, cuda: FakeCuda
+) -> None:
+    ended: list[tuple[str, str, int]] = []
+    classes = ("IExecutionContext", "ICudaEngine", "Runtime")
+
+    def end(thing: object) -> None:
+        ended.append((type(thing).__name__, threading.current_thread().name, cuda.held()["contexts"]))
+
+    for name in classes:
+        getattr(trt.module, name).__del__ = end
+    session = open_session(engine)
+    session.run(frame_of(0))
+    session.close()
+    assert ended == [(name, "edgeunet-gpu", 1) for name in classes]
+
+
 def test_a_session_that_is_dropped_frees_its_gpu(engine: Path, cuda: FakeCuda) -> None:
     session = open_session(engine)
     session.run(frame_of(0))
@@ -236,6 +254,7 @@ def fail(**attributes: object) -> Callable[[FakeTensorRT, FakeCuda], None]:
     ("goes_wrong", "error", "says"),
     [
         (fail(deserializes=False), ModelFileError, r"cannot load .*m\.engine \(the fake cannot deserialize this\)"),
+        (fail(runtime_is_null=True), GpuError, "TensorRT does not start.*: update the driver"),
         (fail(context_is_null=True), GpuError, r"no execution context, with 10\d\d of 1024 MiB of GPU memory free"),
         (refuse("frame"), GpuError, "refuses the memory for the tensor frame"),
         (refuse("mask"), GpuError, "refuses the memory for the tensor mask"),
