@@ -134,7 +134,9 @@ class Device:
             raise GpuError(f"nvcc refuses the CUDA kernels: {_one_line(error)}; is it older than the GPU?") from error
         except OSError as error:
             raise MissingPartError(
-                "nvcc", "compiling the CUDA kernels", "apt install cuda-nvcc, then PATH=/usr/local/cuda/bin:$PATH"
+                "nvcc",
+                "compiling the CUDA kernels",
+                "install the CUDA toolkit (on a Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",
             ) from error
         self._functions.update((k.name, module.get_function(k.name).prepare(k.arguments)) for k in KERNELS)
 
