@@ -136,7 +136,7 @@ class Device:
             raise MissingPartError(
                 "nvcc",
                 "compiling the CUDA kernels",
-                "install the CUDA toolkit (on a Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",
+                "install the CUDA toolkit (Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",
             ) from error
         self._functions.update((k.name, module.get_function(k.name).prepare(k.arguments)) for k in KERNELS)
 
