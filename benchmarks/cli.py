@@ -16,9 +16,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the output if it e
 Data = Annotated[
     Path | None, typer.Option("--data", help="Dataset folder or video to take frames from [default: samples].")
 ]
-Backend = Annotated[
-    str | None, typer.Option(help="For .onnx files: openvino or onnxruntime; OpenVINO where it is installed.")
-]
+Backend = Annotated[str | None, typer.Option(help="For .onnx files: onnxruntime (default) or openvino.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]
 
 

@@ -27,9 +27,7 @@ app.add_typer(data_app, name="data")
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx).")]
-Backend = Annotated[
-    str | None, typer.Option(help="For .onnx files: openvino or onnxruntime; OpenVINO where it is installed.")
-]
+Backend = Annotated[str | None, typer.Option(help="For .onnx files: onnxruntime (default) or openvino.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
 
 

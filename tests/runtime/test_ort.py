@@ -68,5 +68,5 @@ def test_without_onnxruntime_the_remedy_is_named(tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="openvino, onnxruntime"):
+    with pytest.raises(UsageError, match="onnxruntime, openvino"):
         open_session(write_toy_model(tmp_path / "m.onnx"), backend="tflite")

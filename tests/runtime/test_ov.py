@@ -25,12 +25,8 @@ class TestTwoFramesInFlight(SessionContract):
         return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="openvino", in_flight=2)
 
 
-def test_openvino_is_taken_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_toy_model(tmp_path / "m.onnx")
-    with open_session(path) as session:
-        assert session.describe()["backend"] == "openvino"
-    monkeypatch.setattr("edgeunet.runtime.opening.find_spec", lambda name: None)
-    with open_session(path) as session:
+def test_openvino_is_never_taken_unasked(tmp_path: Path) -> None:
+    with open_session(write_toy_model(tmp_path / "m.onnx")) as session:
         assert session.describe()["backend"] == "onnxruntime"
 
 
