@@ -180,8 +180,8 @@ class Device:
             try:
                 value = function()
             except BaseException as error:  # noqa: BLE001  it is the caller's to handle
+                _forget_locals(error)  # before the caller hears of it
                 result.set_exception(self._explained(error))
-                _forget_locals(error)
             else:
                 result.set_result(value)
                 del value
