@@ -243,9 +243,9 @@ def _add_absent(name: str) -> None:
 
 def main() -> None:
     """The `edgeunet` command."""
-    # Before torch is loaded: how long its threads spin while they wait for each other before they sleep. By default they
-    # spin for long, and beside other busy programs for nothing. Measured with nano on 2 cores: 44 images a second
-    # instead of 39 on a quiet machine, 19 instead of 12 beside two busy programs.
+    # Before torch is loaded: how long its threads spin while they wait for each other before they sleep. By
+    # default for long, and beside other busy programs for nothing. Measured with nano on 2 cores: 44 images a
+    # second instead of 39 on a quiet machine, 19 instead of 12 beside two busy programs.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _add_checkout_commands()
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
