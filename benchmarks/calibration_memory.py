@@ -17,6 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from edgeunet.board.machine import cpu_model, physical_cores
+
 # Nothing heavy up here: a process starts with the peak of the one that spawned it.
 
 COUNTS = (40, 400)  # images
@@ -73,7 +75,16 @@ def measure() -> dict[str, Any]:
         _in_fresh_process(prepare, folder)
         runs = [_in_fresh_process(calibrate, folder, count) for count in COUNTS]
     growth = runs[-1]["peak_mib"] / runs[0]["peak_mib"] - 1
-    return {"model": "small", "input_size": SIZE, "method": METHOD, "runs": runs, "growth": round(growth, 4)}
+    machine = f"{cpu_model()}, {physical_cores()} cores"
+    return {
+        "command": "python -m benchmarks.calibration_memory",
+        "machine": machine,
+        "model": "small",
+        "input_size": SIZE,
+        "method": METHOD,
+        "runs": runs,
+        "growth": round(growth, 4),
+    }
 
 
 def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
