@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -79,7 +80,7 @@ def train(job: Job, observer: Observer) -> Outcome:
     """
     run = _Run(job)
     steps = job.recipe.steps(len(job.train))
-    every = max(1, steps // job.recipe.evaluations)
+    every = math.ceil(steps / job.recipe.evaluations)
     with _interrupt() as interrupted:
         for crops, masks in run.batches(steps):
             begin = time.perf_counter()
