@@ -26,7 +26,7 @@ app.add_typer(data_app, name="data")
 
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx).")]
+Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx or .engine).")]
 Backend = Annotated[str | None, typer.Option(help="For .onnx files: onnxruntime (default) or openvino.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
 
@@ -108,7 +108,7 @@ def evaluate(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model file (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine).")],
     inputs: Annotated[list[Path], typer.Argument(help="Images and folders of images.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <name>.mask.png and <name>.overlay.jpg.")],
     threads: Threads = None,
@@ -128,7 +128,7 @@ def predict(
 
 @app.command()
 def info(
-    model: Annotated[str, typer.Argument(help="A preset (nano, small, base, classic), a checkpoint or a .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A preset (nano, small, base, classic), a checkpoint or a model file.")],
     size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; the model's own if not given.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -144,7 +144,7 @@ def info(
 
 @app.command()
 def camera(
-    model: Annotated[Path, typer.Argument(help="A model file (.onnx).")],
+    model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine).")],
     source: Annotated[str, typer.Option(help="A video file, a camera (0, /dev/video0), rtsp:// or http://.")],
     record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,

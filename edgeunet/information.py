@@ -26,6 +26,12 @@ def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
     if path.suffix:
         if size is not None:
             raise UsageError(f"{model} has its input size built in: --size is for presets and checkpoints")
+        if path.suffix == ".engine":  # its sidecar knows all, without the GPU
+            from edgeunet.runtime.plan import PlanInfo, sidecar_of
+
+            info = PlanInfo.load(sidecar_of(path))
+            built_for = f"{info.gpu}, {info.provider} {info.tensorrt_version}"
+            return _spec_facts(info.spec, path) | {"built for": built_for}
         from edgeunet.runtime import open_session
 
         with open_session(path) as session:

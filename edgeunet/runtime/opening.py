@@ -37,6 +37,8 @@ def open_session(
 
         return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight)
     if suffix == ".engine":
+        if backend is not None or threads is not None:
+            raise UsageError(f"{path} runs on the GPU: a backend and CPU threads can be chosen for .onnx files only")
         from edgeunet.runtime.tensorrt import TensorRTSession
 
         return TensorRTSession(path, in_flight=in_flight)

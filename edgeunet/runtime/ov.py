@@ -1,7 +1,7 @@
 """The session on OpenVINO: fast with INT8 files on a CPU, but not exact.
 
-Measured with nano, 256×320, on 2 cores with AVX512-VNNI: 11 ms a frame against 33 on ONNX Runtime. Its passes for low
-precision change the result, though: masks of an INT8 file agree with ONNX Runtime's on 97 to 99 % of the
+Measured with nano, 256×320, on 2 busy cores with AVX512-VNNI: 11 ms a frame against 33 on ONNX Runtime. Its passes
+for low precision change the result, though: masks of an INT8 file agree with ONNX Runtime's on 97 to 99 % of the
 pixels (99.9 % with the passes off, and for fp32 files). So it is never chosen unasked.
 """
 

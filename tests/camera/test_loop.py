@@ -52,9 +52,10 @@ def run(loop: Loop) -> LoopStats:
     return loop.finish()
 
 
-def test_file_is_processed_completely_and_in_order(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize("in_flight", [1, 2, 3])
+def test_file_is_processed_completely_and_in_order(tmp_path: Path, model: Path, in_flight: int) -> None:
     out = Collector()
-    with open_session(model) as session:
+    with open_session(model, in_flight=in_flight) as session:
         source = open_source(str(write_numbered(tmp_path / "n.mp4", 100)))
         stats = run(Loop(session, source, [nullcontext(out)], opacity=0.0))
     assert out.numbers == list(range(100))
@@ -97,6 +98,25 @@ def test_live_source_gives_the_newest_frame_and_counts_the_others(model: Path) -
     assert out.times_s[1] > 0.0
 
 
+def test_a_cameras_frame_does_not_wait_for_the_next_one(model: Path) -> None:
+    """Also in a session that would take two."""
+    camera, drawn = FakeCamera(), threading.Event()
+
+    class Told(Collector):
+        def write(self, pixels: UInt8, time_s: float) -> None:
+            super().write(pixels, time_s)
+            drawn.set()
+
+    with open_session(model, in_flight=2) as session:
+        loop = Loop(session, camera, [nullcontext(Told())], opacity=0.0)
+        loop.start()
+        camera.show(numbered(0))
+        published = drawn.wait(10)  # no second frame has come
+        camera.show(None)
+        loop.finish()
+    assert published
+
+
 def test_drawn_frames_carry_the_mask_of_the_same_frame(tmp_path: Path, model: Path) -> None:
     camera, out = FakeCamera(), Collector()
     colors = [(200, 10, 10), (10, 200, 10), (10, 10, 200)]  # the toy model's road, car, sky
@@ -133,9 +153,10 @@ def test_without_a_sink_nothing_is_drawn(tmp_path: Path, model: Path) -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 7])
-def test_max_frames_ends_a_file_after_exactly_so_many(tmp_path: Path, model: Path, frames: int) -> None:
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_max_frames_ends_a_file_after_exactly_so_many(tmp_path: Path, model: Path, frames: int, in_flight: int) -> None:
     out = Collector()
-    with open_session(model) as session:
+    with open_session(model, in_flight=in_flight) as session:
         source = open_source(str(write_numbered(tmp_path / "n.mp4", 20)))
         stats = run(Loop(session, source, [nullcontext(out)], opacity=0.0, max_frames=frames))
     assert out.numbers == list(range(frames))

@@ -7,11 +7,13 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgeunet.board.gpu import Gpu
-from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError
+from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError, UsageError
+from edgeunet.information import describe
 from edgeunet.runtime import open_session
 from edgeunet.runtime.plan import Header, PlanInfo, check_plan, read_header, sidecar_of
 from tests.fakes.engine import machine_of, write_engine
@@ -201,3 +203,18 @@ def _assert_rebuilds(error: EdgeUNetError, onnx: Path, engine: Path, options: st
     assert command in str(error)
     assert str(error).endswith("--force`")
     assert "\n" not in str(error)
+
+
+def test_info_reads_an_engines_sidecar_without_a_gpu(tmp_path: Path) -> None:
+    info = write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
+    facts = describe(str(tmp_path / "m.engine"), None)
+    assert facts["classes"] == ", ".join(info.spec.names)
+    assert facts["precision"] == "fp16"
+    assert facts["built for"].startswith("Orin")
+
+
+@pytest.mark.parametrize("options", [{"backend": "onnxruntime"}, {"threads": 1}])
+def test_what_is_for_onnx_files_is_refused_for_an_engine(tmp_path: Path, options: dict[str, Any]) -> None:
+    write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
+    with pytest.raises(UsageError, match=r"for \.onnx files only"):
+        open_session(tmp_path / "m.engine", **options)
