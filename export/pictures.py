@@ -42,9 +42,7 @@ def side_by_side(frame: ComparedFrame, specs: tuple[ModelSpec, ModelSpec], names
 
 
 def _overlay(pixels: UInt8, result: Result, spec: ModelSpec, name: str) -> UInt8:
-    drawn: UInt8 = pixels.copy()
-    Overlay(spec, (pixels.shape[0], pixels.shape[1]), OPACITY).draw(drawn, result, [name])
-    return drawn
+    return Overlay(spec, OPACITY).draw(pixels, result, [name])
 
 
 def _difference(frame: ComparedFrame) -> UInt8:

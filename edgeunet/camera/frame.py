@@ -1,20 +1,23 @@
-"""A frame on its way through the loop, and how long each stage took over all frames."""
+"""A frame on its way through the loop, what comes out at its end, and how long each stage took over all frames."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.frames import UInt8
+from edgeunet.runtime.session import Result
 
 
 @dataclass(frozen=True)
 class Frame:
     """One picture of a source.
 
-    pixels: uint8 [h, w, 3] BGR. number: counts from 0 at the source, dropped frames included.
+    pixels: uint8 [h, w, 3] BGR; nobody changes them. number: counts from 0 at the source, dropped frames included.
     captured_ns: when it arrived, time.perf_counter_ns(); read_ns: how long the source took to give it.
     """
 
@@ -22,6 +25,33 @@ class Frame:
     number: int
     captured_ns: int
     read_ns: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One published frame: what every sink gets.
+
+    source: the name of its source. overlay: uint8 [h, w, 3] BGR, the drawn picture; nobody changes it any more.
+    time_s: since the source's first frame: by the clock for a live source, by its number for a file.
+    stages_ns: how long each stage took with this frame: "read", the session's own ("fit", "infer"), "draw".
+    age_ns: from its capture to its published mask. dropped: frames of its source that were dropped so far.
+    """
+
+    source: str
+    frame: Frame
+    result: Result
+    overlay: UInt8
+    time_s: float
+    stages_ns: Mapping[str, int]
+    age_ns: int
+    dropped: int
+
+
+class Sink(Protocol):
+    """Where published frames go. One thread writes."""
+
+    def write(self, shot: Shot) -> None:
+        """Take a frame; it may be kept. Raises OutputError if no more can be written; the other sinks go on."""
 
 
 class Samples:

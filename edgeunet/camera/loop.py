@@ -83,7 +83,7 @@ class Loop:
         self._session = session
         self._source = source
         self._sinks = sinks
-        self._overlay = Overlay(session.spec, source.size, opacity)
+        self._overlay = Overlay(session.spec, opacity)
         self._max_frames = max_frames
         self._frames: Channel[Frame] = Channel(newest=source.live)
         self._results: Channel[tuple[Frame, Result]] = Channel()
@@ -203,12 +203,12 @@ class Loop:
                 begin = time.perf_counter_ns()
                 if begin - text_ns >= TEXT_EVERY_NS:
                     text, text_ns = self._text(), begin
-                self._overlay.draw(frame.pixels, result, text)
+                picture = self._overlay.draw(frame.pixels, result, text)
                 drawn = time.perf_counter_ns()
                 self._time("draw", drawn - begin)
                 time_s = self._time_of(frame)
                 for sink in sinks:
-                    sink.write(frame.pixels, time_s)
+                    sink.write(picture, time_s)
                 self._time("write", time.perf_counter_ns() - drawn)
             if self._error is not None:
                 raise self._error

@@ -22,10 +22,10 @@ TEXT_COLOR = (245, 245, 245)
 
 
 class Overlay:
-    """Draws on frames of one size, into buffers that it keeps. For one thread."""
+    """Draws masks over copies of frames. A frame of another size than the last is fine. For one thread."""
 
-    def __init__(self, spec: ModelSpec, frame_size: tuple[int, int], opacity: float) -> None:
-        """frame_size: (height, width) in pixels. opacity: of the class colours, 0 to 1."""
+    def __init__(self, spec: ModelSpec, opacity: float) -> None:
+        """opacity: of the class colours, 0 to 1."""
         if not 0.0 <= opacity <= 1.0:
             raise UsageError(f"the opacity of the overlay is 0 to 1, got {opacity}")
         self._names = tuple(name.replace("_", " ") for name in spec.names)
@@ -33,18 +33,27 @@ class Overlay:
         self._colors[: len(spec.classes), 0] = [c.color[::-1] for c in spec.classes]
         self._opacity = opacity
         self._small = np.empty((*spec.input_size, 3), np.uint8)
-        self._large = np.empty((*frame_size, 3), np.uint8)
-        self._panel = _Panel(frame_size, self._names, [c.color[::-1] for c in spec.classes])
+        self._swatches = [c.color[::-1] for c in spec.classes]
+        self._large: UInt8 = np.empty((0, 0, 3), np.uint8)
+        self._panel = _Panel((0, 0), self._names, self._swatches)
 
-    def draw(self, pixels: UInt8, result: Result, lines: Sequence[str] = ()) -> None:
-        """Blend the mask into `pixels`, uint8 [h, w, 3] BGR, in place, and the legend with `lines` of text below it."""
+    def draw(self, pixels: UInt8, result: Result, lines: Sequence[str] = ()) -> UInt8:
+        """A new picture, uint8 [h, w, 3] BGR: `pixels`, the mask blended in, the legend with `lines` of text below it.
+
+        `pixels` stay as they are: other threads may look at them.
+        """
         fitting = result.fitting
         height, width = fitting.frame_size
+        if self._large.shape[:2] != (height, width):
+            self._large = np.empty((height, width, 3), np.uint8)
+            self._panel = _Panel((height, width), self._names, self._swatches)
         cv2.applyColorMap(result.mask, self._colors, dst=self._small)
         inside = self._small[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
         cv2.resize(inside, (width, height), dst=self._large, interpolation=cv2.INTER_NEAREST)
-        cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=pixels)
-        self._panel.draw(pixels, tuple(lines))
+        drawn = np.empty_like(pixels)
+        cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=drawn)
+        self._panel.draw(drawn, tuple(lines))
+        return drawn
 
 
 class _Panel:

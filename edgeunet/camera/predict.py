@@ -32,6 +32,7 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
     for pair in targets:
         for target in pair:
             require_free(target, force=force)
+    overlay = Overlay(session.spec, OPACITY)
     with console.progress() as bar:
         for path, (mask_path, overlay_path) in bar.track(
             list(zip(images, targets, strict=True)), description="predicting"
@@ -41,8 +42,7 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
                 raise SourceError(f"{path} is damaged: its header is an image's, its content cannot be decoded")
             result = session.run(frame)
             _write(mask_path, result.fitting.unfit_mask(result.mask))
-            Overlay(session.spec, (frame.shape[0], frame.shape[1]), OPACITY).draw(frame, result)
-            _write(overlay_path, frame)
+            _write(overlay_path, overlay.draw(frame, result))
     return len(images)
 
 

@@ -23,10 +23,11 @@ def result(mask_index: int) -> Result:
 
 
 def test_colours_are_blended_over_the_whole_frame_in_bgr() -> None:
-    overlay = Overlay(toy_spec((64, 64)), FRAME, 0.5)
+    overlay = Overlay(toy_spec((64, 64)), 0.5)
     pixels = np.full((*FRAME, 3), 100, np.uint8)
-    overlay.draw(pixels, result(0))  # road, red
-    right = pixels[:, FRAME[1] // 2 :]
+    drawn = overlay.draw(pixels, result(0))  # road, red
+    assert (pixels == 100).all()  # other threads may look at the frame
+    right = drawn[:, FRAME[1] // 2 :]
     assert np.abs(right.astype(int) - (50, 50, 178)).max() <= 1
 
 
@@ -36,21 +37,20 @@ def test_mask_edge_lands_where_the_frame_has_it() -> None:
     mask = np.zeros(spec.input_size, np.uint8)
     mask[:, 32:] = 1
     pixels = np.zeros((*FRAME, 3), np.uint8)
-    Overlay(spec, FRAME, 1.0).draw(pixels, Result(mask, {}, fitting))
-    bottom = pixels[-1]
+    drawn = Overlay(spec, 1.0).draw(pixels, Result(mask, {}, fitting))
+    bottom = drawn[-1]
     assert (bottom[:480] == (0, 0, 255)).all()
     assert (bottom[480:] == (0, 255, 0)).all()
 
 
 def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
-    overlay = Overlay(toy_spec((64, 64)), FRAME, 0.0)
-    without = np.full((*FRAME, 3), 100, np.uint8)
-    overlay.draw(without, result(0))
+    overlay = Overlay(toy_spec((64, 64)), 0.0)
+    pixels = np.full((*FRAME, 3), 100, np.uint8)
+    without = overlay.draw(pixels, result(0))
     for color in ((0, 0, 255), (0, 255, 0), (255, 0, 0)):
         assert (without == color).all(axis=2).sum() > 100  # a swatch
     legend = (without != 100).any(axis=2)
-    with_text = np.full((*FRAME, 3), 100, np.uint8)
-    overlay.draw(with_text, result(0), ["31.4 frames/s", "latency 42 ms"])
+    with_text = overlay.draw(pixels, result(0), ["31.4 frames/s", "latency 42 ms"])
     rows_of_legend = np.flatnonzero(legend.any(axis=1))
     rows_with_text = np.flatnonzero((with_text != 100).any(axis=2).any(axis=1))
     assert len(rows_with_text) > len(rows_of_legend) + 30
@@ -60,19 +60,24 @@ def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
 @pytest.mark.parametrize("frame", [(8, 8), (24, 32), (97, 131), (1080, 1920)])
 def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
     spec = toy_spec()
-    overlay = Overlay(spec, frame, 0.5)
-    pixels = np.zeros((*frame, 3), np.uint8)
-    overlay.draw(pixels, Result(np.zeros(spec.input_size, np.uint8), {}, Fitting.of(frame, spec)), ["1 frames/s"])
-    assert pixels.any()
+    overlay = Overlay(spec, 0.5)
+
+    def result_of(size: tuple[int, int]) -> Result:
+        return Result(np.zeros(spec.input_size, np.uint8), {}, Fitting.of(size, spec))
+
+    overlay.draw(np.zeros((50, 60, 3), np.uint8), result_of((50, 60)))  # a camera may change its size
+    drawn = overlay.draw(np.zeros((*frame, 3), np.uint8), result_of(frame), ["1 frames/s"])
+    assert drawn.shape == (*frame, 3)
+    assert drawn.any()
 
 
 def test_opacity_out_of_range_is_refused() -> None:
     with pytest.raises(UsageError, match=r"0 to 1, got 1\.5"):
-        Overlay(toy_spec(), FRAME, 1.5)
+        Overlay(toy_spec(), 1.5)
 
 
 def test_only_the_picture_inside_the_letterbox_is_drawn() -> None:
     pixels = np.zeros((*FRAME, 3), np.uint8)
-    Overlay(toy_spec((64, 64)), FRAME, 1.0).draw(pixels, result(1))
-    blue = cv2.inRange(pixels[:, FRAME[1] // 2 :], np.array((200, 0, 0)), np.array((255, 50, 50)))
+    drawn = Overlay(toy_spec((64, 64)), 1.0).draw(pixels, result(1))
+    blue = cv2.inRange(drawn[:, FRAME[1] // 2 :], np.array((200, 0, 0)), np.array((255, 50, 50)))
     assert not blue.any()
