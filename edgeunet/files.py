@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,27 @@ def require_free(path: str | Path, *, force: bool) -> None:
     """Raise OutputError if `path` exists and `force` is false: for asking before long work."""
     if Path(path).exists() and not force:
         raise OutputError(f"{path} exists already: give --force to replace it, or another name")
+
+
+def require_writable(path: str | Path, *, force: bool) -> None:
+    """Raise OutputError, before long work, if `path` exists without `force` or its folder cannot be written."""
+    require_free(path, force=force)
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give the name of a file")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn whatever the system has against writing to `path` into an OutputError: a full disk, one that is gone."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(Path(path), error) from error
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -1,109 +1,137 @@
-"""Writing H.264 video that browsers and players open. PyAV does it: PyPI's OpenCV has no H.264 encoder."""
+"""Recording H.264 video that plays after the program was killed, the disk was full or the camera broke off.
+
+The file is fragmented (ISO/IEC 14496-12, section 8.8): its head comes first, then one piece after another that plays
+with what stands before it. It has its own name from the first frame on, not a temporary one: whatever ends the
+program, what was recorded until then is found where it was asked for.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from fractions import Fraction
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import cv2
+from edgeunet.camera.frame import Shot
+from edgeunet.camera.h264 import Encoder, load_av
+from edgeunet.errors import OutputError, UsageError
+from edgeunet.files import require_writable, writing
 
-from edgeunet.errors import MissingPartError, OutputError, UsageError
-from edgeunet.files import replacing, require_free
-from edgeunet.frames import UInt8
-from edgeunet.parts import missing
-
-if TYPE_CHECKING:
-    from av.container import OutputContainer
-    from av.video.stream import VideoStream
-
-ENDINGS = (".mp4", ".mov", ".mkv")
-TICKS = 90_000  # time base of MPEG; a whole number of ticks at 24, 25, 29.97, 30, 50 and 60 frames a second
-# Measured at 960×540 on one EPYC core, in ms a frame and KB a second of clip: ultrafast 3.6 and 276, superfast 6.4
-# and 203, veryfast 10.4 and 118. Inference needs the core more than the disk needs the space, and a second
-# encoder thread would take it too.
-ENCODER = {"preset": "ultrafast", "crf": "23"}
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# Two hundred milliseconds are what a kill can cost.
+_FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}  # μs
+_CLUSTERS = {"cluster_time_limit": "200"}  # ms; Matroska's word for the same
+_BUFFER = 1 << 20  # bytes; a fragment reaches the file in one write, so that a kill does not cut it
 
 
 class Recorder:
     """An open video file. For one thread; recording() makes it."""
 
-    def __init__(self, path: Path, container: OutputContainer, stream: VideoStream) -> None:
-        self._av = _av()
+    def __init__(self, path: Path, fps: float, *, force: bool) -> None:
+        """The file is made with the first frame: until then an older one stays."""
         self._path = path
-        self._container = container
-        self._stream = stream
-        self._last_tick = -1
+        self._fps = fps
+        self._force = force
+        self._file: _File | None = None
+        self._time_s = 0.0
 
-    def write(self, pixels: UInt8, time_s: float) -> None:
-        """Encode uint8 [h, w, 3] BGR, to be shown `time_s` seconds after the start; times grow."""
-        height, width = self._stream.height, self._stream.width
-        planes = cv2.cvtColor(pixels[:height, :width], cv2.COLOR_BGR2YUV_I420)  # uint8 [h·3/2, w]
-        frame = self._av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.time_base = Fraction(1, TICKS)
-        frame.pts = self._last_tick = max(round(time_s * TICKS), self._last_tick + 1)
-        self._container.mux(self._stream.encode(frame))
+    def write(self, shot: Shot) -> None:
+        """Record the drawn picture. Raises OutputError when the disk is full; what was written stays and plays."""
+        if self._file is None:
+            with writing(self._path):
+                self._file = _File(self._path, force=self._force)
+            options = {**(_CLUSTERS if self._path.suffix.lower() == ".mkv" else _FRAGMENTS), "flush_packets": "1"}
+            self._container = load_av().open(
+                self._file, "w", format=FORMATS[self._path.suffix.lower()], options=options, buffer_size=_BUFFER
+            )
+            self._encoder = Encoder(self._container, self._fps)
+        with self._keeping(self._file):
+            self._encoder.write(shot.overlay, shot.time_s)
+        self._file.keep()
+        self._time_s = shot.time_s
 
     def finish(self) -> None:
-        """Write what the encoder still holds. Raises OutputError if there was no frame at all."""
-        if self._last_tick < 0:
+        """Write the last fragment and close the file. Raises OutputError if the disk is full, or if no frame came."""
+        if self._file is None:
             raise OutputError(f"{self._path} is not written: no frame arrived; look at the source first")
-        self._container.mux(self._stream.encode(None))
+        if self._file.cut:
+            return
+        with self._keeping(self._file):
+            self._encoder.finish()
+            self._container.close()
+        self._file.close()
+
+    @contextmanager
+    def _keeping(self, file: _File) -> Iterator[None]:
+        """After a failed write: cut the file back to its last whole fragment, which plays, and say so."""
+        try:
+            with writing(self._path):
+                yield
+        except OutputError as error:
+            file.cut_back()
+            with suppress(load_av().error.FFmpegError):  # it has kept the error in mind
+                self._container.close()
+            raise OutputError(f"{error}; the recording ends there and plays up to {self._time_s:.0f} s") from error
+
+
+class _File:
+    """What FFmpeg writes to, without a buffer; it can be cut back to the end of the last keep()."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+        self._descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+        self._kept = 0
+        self.cut = False
+
+    def write(self, data: bytes) -> int:
+        if not self.cut:  # FFmpeg's own attempts to end a file that is cut
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        return len(data)
+
+    def seek(self, offset: int, whence: int) -> int:
+        return 0 if self.cut else os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        return self.seek(0, os.SEEK_CUR)
+
+    def keep(self) -> None:
+        self._kept = self.tell()
+
+    def cut_back(self) -> None:
+        with suppress(OSError):  # the disk may be gone altogether
+            os.ftruncate(self._descriptor, self._kept)
+        self.close()
+        self.cut = True
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def check_recordable(path: str | Path, *, force: bool) -> None:
     """Raise before any work what recording() would: UsageError for the ending, MissingPartError, OutputError."""
-    if Path(path).suffix.lower() not in ENDINGS:
-        raise UsageError(f"{path}: a video is written as {', '.join(ENDINGS)}; give it one of these endings")
-    _av()
-    require_free(path, force=force)
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
+    load_av()
+    require_writable(path, force=force)
 
 
 @contextmanager
-def recording(path: str | Path, frame_size: tuple[int, int], fps: float, *, force: bool) -> Iterator[Recorder]:
-    """A Recorder for frames of `frame_size` (height, width); the file has its name once the block ends.
+def recording(path: str | Path, fps: float, *, force: bool) -> Iterator[Recorder]:
+    """A Recorder of the drawn pictures; the file is complete once the block ends, and plays at any time before.
 
-    An odd last row or column is left out: 4:2:0 video has even sides. fps only guides the encoder,
-    the frames carry their own times. After an exception in the block nothing is left behind. Raises
-    OutputError if `path` exists without `force` or cannot be written (a full disk), UsageError for another ending
-    than .mp4, .mov or .mkv.
+    fps only guides the encoder, the frames carry their own times. After an exception in the block, what was recorded
+    stays too. Raises OutputError if `path` exists without `force`, if it cannot be written or if no frame came;
+    UsageError for another ending than .mp4, .mov or .mkv.
     """
     path = Path(path)
     check_recordable(path, force=force)
-    height, width = frame_size[0] // 2 * 2, frame_size[1] // 2 * 2
-    if not height or not width:
-        raise OutputError(f"{path}: frames of {frame_size[1]}×{frame_size[0]} pixels are too small for a video")
-    av = _av()
-    # The index goes to the front, so that a browser starts before it has the whole file.
-    options = {} if path.suffix.lower() == ".mkv" else {"movflags": "faststart"}
-    with replacing(path, force=force) as temporary, av.open(str(temporary), "w", options=options) as container:
-        recorder = Recorder(path, container, _stream(av, container, (height, width), fps))
+    recorder = Recorder(path, fps, force=force)
+    try:
         yield recorder
-        recorder.finish()
-
-
-def _stream(av: Any, container: OutputContainer, size: tuple[int, int], fps: float) -> VideoStream:
-    try:
-        stream: VideoStream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-    except av.error.FFmpegError as error:
-        raise MissingPartError("the encoder libx264", "recording video", "pip install --force-reinstall av") from error
-    stream.options = dict(ENCODER)
-    stream.height, stream.width = size
-    stream.pix_fmt = "yuv420p"
-    stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
-    stream.codec_context.thread_count = 1
-    # What cv2.cvtColor writes; unsaid, players guess by the size of the picture, and the colours shift.
-    stream.codec_context.colorspace = av.video.reformatter.Colorspace.ITU601
-    stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
-    return stream
-
-
-def _av() -> Any:
-    try:
-        import av
-        import av.video.reformatter
-    except ImportError as error:
-        raise missing("av") from error
-    return av
+    except BaseException:
+        with suppress(OutputError):  # the error in the block is the one to tell
+            recorder.finish()
+        raise
+    recorder.finish()

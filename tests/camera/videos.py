@@ -11,6 +11,7 @@ import numpy as np
 from edgeunet.camera.recorder import recording
 from edgeunet.camera.sources import Source
 from edgeunet.frames import UInt8
+from tests.camera.shots import shot_of
 
 SIZE = (192, 256)  # (height, width); the legend does not reach the lower rows
 BITS = 8
@@ -33,9 +34,9 @@ def number_of(frame: UInt8) -> int:
 
 def write_numbered(path: Path, count: int, fps: float = 25.0) -> Path:
     """A real H.264 video of `count` numbered frames."""
-    with recording(path, SIZE, fps, force=True) as recorder:
+    with recording(path, fps, force=True) as recorder:
         for number in range(count):
-            recorder.write(numbered(number), number / fps)
+            recorder.write(shot_of(numbered(number), number / fps))
     return path
 
 
