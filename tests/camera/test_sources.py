@@ -98,7 +98,7 @@ def sound_only(path: Path) -> Path:
         (lambda path: cut(path, 0.9999), "is cut: the last 264 of"),
         (index_at_the_end, "before its index"),
         (sound_only, "not a video"),
-        (lambda path: path.parent, "give one file"),
+        (lambda path: path.parent, "has no images"),
     ],
     ids=["missing", "empty", "text", "half", "last bytes", "no index", "sound only", "folder"],
 )

@@ -1,0 +1,49 @@
+"""GStreamer pipelines through OpenCV: any that ends in appsink, and the CSI cameras of a Jetson."""
+
+from __future__ import annotations
+
+import cv2
+
+from edgeunet.camera.address import Address
+from edgeunet.camera.video import VideoSource, silence
+from edgeunet.errors import MissingPartError, SourceError
+
+INSTALL = (
+    "apt install python3-opencv and a venv with --system-site-packages (PyPI's opencv-python has no GStreamer: "
+    "pip uninstall it there)"
+)
+
+
+def open_gst(address: Address) -> VideoSource:
+    """Open a pipeline or a CSI sensor.
+
+    Raises MissingPartError if this OpenCV has no GStreamer, SourceError if the pipeline does not start.
+    """
+    if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
+        raise MissingPartError("OpenCV with GStreamer", address.name, INSTALL)
+    silence()
+    pipeline = csi_pipeline(address) if address.kind == "csi" else address.target
+    capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
+    if not capture.isOpened():
+        remedy = (
+            "is the sensor connected, does `sudo systemctl restart nvargus-daemon` help?"
+            if address.kind == "csi"
+            else "try it with gst-launch-1.0, with fakesink in place of appsink"
+        )
+        raise SourceError(f"{address.name} does not start: {remedy}")
+    return VideoSource(capture, address.name, live=True)
+
+
+def csi_pipeline(address: Address) -> str:
+    """NVIDIA's camera stack (nvarguscamerasrc) to BGR; only the newest frame is kept."""
+    return (
+        f"nvarguscamerasrc sensor-id={address.target} ! video/x-raw(memory:NVMM),width={address.width},"
+        f"height={address.height},framerate={_fraction(address.fps or 30.0)},format=NV12 ! nvvidconv ! "
+        "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
+        "appsink drop=true max-buffers=1 sync=false"
+    )
+
+
+def _fraction(fps: float) -> str:
+    """GStreamer's rates are fractions: 30 → 30/1, 29.97 → 29970/1000."""
+    return f"{int(fps)}/1" if fps == int(fps) else f"{round(fps * 1000)}/1000"
