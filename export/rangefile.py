@@ -1,0 +1,200 @@
+"""How far the values of each tensor of one model reach: measured once, stored, and read for every INT8 dialect."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from onnx import GraphProto, ModelProto, TensorProto, numpy_helper
+
+from edgeunet.errors import MismatchError, RecordError
+from edgeunet.files import write_json
+from edgeunet.record import read_versioned_json
+from export.dtypes import element_types
+from export.placement import copied_inputs
+
+SCHEMA = "edgeunet.ranges/1"
+_REMEDY = "calibrate again with `edgeunet export int8 MODEL --data DATASET`"
+_SHOWN = 12  # digits of a hash in a message
+
+Span = tuple[float, float]
+FRAME_SPAN: Span = (0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class TensorRange:
+    """Of one float tensor, in its own unit.
+
+    low, high: the smallest and the largest value seen; zero, which must stay exact, always lies between.
+    clips: the |x| at which each method of ranges.METHODS clips; 0 for a tensor that is always zero.
+    method: the one in use.
+    bin_width, histogram: counts of |x| in bins from 0 on, for a reader.
+    """
+
+    low: float
+    high: float
+    clips: Mapping[str, float]
+    method: str
+    bin_width: float
+    histogram: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= 0 <= self.high):
+            raise RecordError(f"a range runs from at most 0 to at least 0, got {self.low} to {self.high}: {_REMEDY}")
+        if self.method not in self.clips or not all(0 <= c < math.inf for c in self.clips.values()):
+            raise RecordError(f"a range needs the clip of its method {self.method!r}, got {self.clips}: {_REMEDY}")
+
+    @property
+    def span(self) -> Span:
+        """The smallest and the largest value that INT8 is to hold: what every dialect makes its scale from."""
+        clip = self.clips[self.method]
+        return max(self.low, -clip), min(self.high, clip)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The ranges of one model's tensors, and where they come from.
+
+    model_sha256: of the model, as `model_sha256` gives it.
+    images_sha256: of the contents of the images used, whatever their names and their order.
+    split, seed, method: of the options; the method of each tensor is its own, this one they started with.
+    images: how many were used. offered: how many there were, with duplicates and frames of one colour.
+    plain: how many were left out because they show one colour.
+    settled: whether more images would not have changed the ranges, so that the rest was not needed.
+    tensors: the ranges of `values`.
+    """
+
+    model_sha256: str
+    images_sha256: str
+    split: str
+    seed: int
+    method: str
+    images: int
+    offered: int
+    plain: int
+    settled: bool
+    tensors: Mapping[str, TensorRange]
+
+    @property
+    def summary(self) -> str:
+        """Method and images, for people: "mse, settled after 96 of 256 images"."""
+        after = f"settled after {self.images} of {self.offered}" if self.settled else f"{self.images}"
+        plain = f" ({self.plain} of one colour left out)" if self.plain else ""
+        return f"{self.method}, {after} image{'' if self.offered == 1 else 's'}{plain}"
+
+    def with_methods(self, methods: Mapping[str, str]) -> Ranges:
+        """The same ranges with another method for some tensors, by the tensor's name."""
+        changed = {tensor: replace(self.tensors[tensor], method=method) for tensor, method in methods.items()}
+        return replace(self, tensors={**self.tensors, **changed})
+
+    def require_model(self, sha256: str, path: Path) -> None:
+        """Raise MismatchError unless these are the ranges of the model at `path`, whose hash is `sha256`."""
+        if sha256 != self.model_sha256:
+            raise MismatchError(
+                f"the ranges are those of the model {self.model_sha256[:_SHOWN]}, {path} is {sha256[:_SHOWN]}: "
+                "give the ranges of this model, or calibrate it with --data"
+            )
+
+    def save(self, path: str | Path, *, force: bool) -> None:
+        """Write them as JSON, every number exactly; raises OutputError if `path` exists and `force` is false."""
+        write_json(path, {"schema": SCHEMA, **asdict(self)}, force=force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Ranges:
+        """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
+        value = read_versioned_json(path, SCHEMA, remedy=_REMEDY)
+        try:
+            return cls(
+                model_sha256=str(value["model_sha256"]),
+                images_sha256=str(value["images_sha256"]),
+                split=str(value["split"]),
+                seed=int(value["seed"]),
+                method=str(value["method"]),
+                images=int(value["images"]),
+                offered=int(value["offered"]),
+                plain=int(value["plain"]),
+                settled=bool(value["settled"]),
+                tensors={
+                    str(tensor): TensorRange(
+                        low=float(entry["low"]),
+                        high=float(entry["high"]),
+                        clips={str(method): float(clip) for method, clip in entry["clips"].items()},
+                        method=str(entry["method"]),
+                        bin_width=float(entry["bin_width"]),
+                        histogram=tuple(int(count) for count in entry["histogram"]),
+                    )
+                    for tensor, entry in value["tensors"].items()
+                },
+            )
+        except RecordError as error:
+            raise RecordError(f"{path}: {error}") from error
+        except KeyError as error:
+            raise RecordError(f"{path} lacks the field {error}: {_REMEDY}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise RecordError(f"{path} is a damaged file of ranges ({error}): {_REMEDY}") from error
+
+
+def model_sha256(model: ModelProto) -> str:
+    """Hexadecimal SHA-256 of a model in memory; for one that was read from a file of ours, the file's own."""
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def values(model: ModelProto) -> list[str]:
+    """The float tensors that get a range of their own, in the graph's order.
+
+    Those that nodes compute from the frame, but not copies of others (placement.copied_inputs), not the frame itself
+    as floats, whose range is known, and not what only a ReLU reads of a convolution: the two are one operator.
+    """
+    return [tensor for tensor, origins in _origins(model).items() if origins == (tensor,)]
+
+
+def spans(model: ModelProto, ranges: Ranges) -> dict[str, Span]:
+    """The span of every float tensor that is computed from the frame: its own, or that of all that it holds."""
+    inputs = {value.name for value in model.graph.input}
+    result = {}
+    for tensor, origins in _origins(model).items():
+        held = [FRAME_SPAN if origin in inputs else ranges.tensors[origin].span for origin in origins]
+        result[tensor] = union(held)
+    return result
+
+
+def union(held: Iterable[Span]) -> Span:
+    """The span that covers all of these, at least one."""
+    lows, highs = zip(*held, strict=True)
+    return min(lows), max(highs)
+
+
+def _origins(model: ModelProto) -> dict[str, tuple[str, ...]]:
+    """For each float tensor that is computed from the frame: the values or graph inputs that it holds."""
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    fused = _fused(graph)
+    origins: dict[str, tuple[str, ...]] = {value.name: (value.name,) for value in graph.input}
+    inputs = set(origins)
+    for node in graph.node:
+        if node.op_type in ("Shape", "Size") or origins.keys().isdisjoint(node.input):
+            continue  # a size or a constant, not values of the frame
+        copied = copied_inputs(node, constants)
+        if node.op_type in ("Cast", "Transpose") and set(origins.get(node.input[0], ())) <= inputs:
+            copied = (node.input[0],)
+        if copied and origins.keys() >= set(copied):
+            held = tuple(dict.fromkeys(origin for tensor in copied for origin in origins[tensor]))
+            origins.update(dict.fromkeys(node.output, held))
+        else:
+            origins.update({tensor: (fused.get(tensor, tensor),) for tensor in node.output if tensor})
+    types = element_types(model)
+    return {t: held for t, held in origins.items() if t not in inputs and types.get(t) == TensorProto.FLOAT}
+
+
+def _fused(graph: GraphProto) -> dict[str, str]:
+    """The outputs of convolutions that nothing but a ReLU reads, and that ReLU's output."""
+    readers: dict[str, list[str]] = {value.name: [""] for value in graph.output}
+    for node in graph.node:
+        for tensor in node.input:
+            readers.setdefault(tensor, []).append(node.output[0] if node.op_type == "Relu" else "")
+    convolved = [n.output[0] for n in graph.node if n.op_type in ("Conv", "ConvTranspose")]
+    only = {tensor: readers[tensor][0] for tensor in convolved if len(readers.get(tensor, ())) == 1}
+    return {tensor: relu for tensor, relu in only.items() if relu}
