@@ -38,7 +38,6 @@ def prepare(folder: Path) -> None:
     from edgeunet.spec import ModelSpec
     from export.contract import model_from_network
     from export.frames import read_frames
-    from export.modelfile import write_model
 
     sample = DatasetFolder.open(samples.DATASET)
     torch.manual_seed(0)
@@ -56,13 +55,14 @@ def prepare(folder: Path) -> None:
 def calibrate(folder: Path, images: int) -> dict[str, float]:
     """Calibrate on the first images of the folder: peak resident memory in MiB, and seconds."""
     from export.calibrate import calibrated_clips
+    from export.dialect import TENSORRT
     from export.modelfile import read_model
     from export.placement import place
 
     model, spec = read_model(folder / "model.onnx")
     paths = sorted(folder.glob("*.jpg"))[:images]
     begin = time.perf_counter()
-    calibrated_clips(model, spec, place(model).groups, paths, METHOD)
+    calibrated_clips(model, spec, place(model, TENSORRT).groups, paths, METHOD)
     seconds = time.perf_counter() - begin
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"images": images, "peak_mib": round(peak_kib / 1024, 1), "seconds": round(seconds, 1)}

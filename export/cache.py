@@ -10,6 +10,7 @@ from onnx import TensorProto
 from edgeunet.files import replacing
 from export.cachefile import TensorRTVersion, write_cache
 from export.calibrate import CalibrationOptions, calibrated_clips
+from export.dialect import TENSORRT
 from export.dtypes import element_types
 from export.modelfile import read_fp32_model
 from export.placement import Group, place
@@ -38,7 +39,7 @@ def export_cache(
         images = options.chosen(spec, source)
         types = element_types(model)
         floats = [t for node in model.graph.node for t in node.output if types[t] == TensorProto.FLOAT]
-        groups = place(model).groups
+        groups = place(model, TENSORRT).groups
         grouped = {tensor for group in groups for tensor in group.tensors}
         groups += tuple(Group((tensor,), (tensor,)) for tensor in floats if tensor not in grouped)
         clips = calibrated_clips(model, spec, groups, images, options.method)

@@ -15,6 +15,7 @@ from edgeunet.files import replacing, sha256
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.calibrate import CalibrationOptions, calibrated_clips
 from export.compare import Comparison, compare
+from export.dialect import TENSORRT
 from export.modelfile import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_opset, set_spec, write_model
 from export.narrow import narrowed, rounded_file
 from export.placement import place
@@ -74,9 +75,10 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         folder.image_paths(options.check_split)  # a missing split is found before the long work
         half = options.precision == "int8+fp16"
         wide = wide_nodes(model, spec, images) if half else frozenset[str]()
-        placement = place(model, wide)
+        placement = place(model, TENSORRT, wide)
         clips = calibrated_clips(model, spec, placement.groups, images, options.method)
-        int8 = quantized(model, placement, clips, np.float16 if half else np.float32)
+        spans = {source: (-limit, limit) for group, limit in clips.items() for source in group.sources}
+        int8 = quantized(model, placement, spans, np.float16 if half else np.float32)
         if half:
             set_opset(int8, OPSET_FP16_SCALES)
             int8 = narrowed(int8, wide)

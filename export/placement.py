@@ -1,22 +1,24 @@
 """Where Q/DQ pairs go, and which tensors must share one scale.
 
-TensorRT's rules: quantise what enters a convolution, never between a convolution and its ReLU, and
-not the network's result. An operator that only moves values about (pooling, concatenation, nearest
-resize, zero padding) runs in int8 without requantising if its inputs and its output have one scale,
-so all of them form a group. In a U-Net a group is a skip, its pooled version, the upsampled path
-that meets it, and their concatenation.
+Quantised is what enters a convolution, never what stands between a convolution and its ReLU, and not the network's
+result. An operator that only moves values about (pooling, concatenation, nearest resize, zero padding) runs in
+8 bits without requantising if its inputs and its output have one scale, so all of them form a group. Where the
+dialect lets a concatenation share, a group in a U-Net is a skip, its pooled version, the upsampled path that meets
+it, and their concatenation; otherwise the concatenation has a scale of its own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
+
+from export.dialect import Dialect
 
 _QUANTISED = {"Conv", "MaxPool", "Resize", "Pad", "Concat"}
 _FLOAT = {"Cast", "Transpose", "Sub", "ConvTranspose", "Relu", "ArgMax", "Squeeze", "Greater"}
@@ -29,7 +31,7 @@ Constants = Mapping[str, NDArray[np.generic]]
 class Group:
     """Tensors that share one scale, each with a Q/DQ pair, in the graph's order.
 
-    sources: those of them that are computed; the others hold the same values again.
+    sources: the tensors whose values they hold: what each of them computes or copies.
     """
 
     tensors: tuple[str, ...]
@@ -38,69 +40,56 @@ class Group:
 
 @dataclass(frozen=True)
 class Placement:
-    """What is quantised in one graph.
+    """What is quantised in one graph, for one dialect.
 
     convolutions, copies: the nodes that read quantised tensors, by their output's name.
     left_float: operators that the rules don't know, with their number; they stay in float.
     """
 
+    dialect: Dialect
     groups: tuple[Group, ...]
     convolutions: frozenset[str]
     copies: frozenset[str]
     left_float: Mapping[str, int]
 
 
-def place(model: ModelProto, wide: Collection[str] = ()) -> Placement:
+def place(model: ModelProto, dialect: Dialect, floating: Collection[str] = ()) -> Placement:
     """Decide for a float model; nothing is changed.
 
-    wide: outputs of nodes that must stay in float32; they are not quantised.
+    floating: outputs of nodes that must stay in float; they are not quantised.
 
-    The first convolution (3 channels in) and the last stay in float: they cost little, and their error
-    goes straight into the mask. So does ConvTranspose, for which TensorRT often lacks an INT8 kernel.
+    The last convolution stays in float, and so does the first (3 channels in) where the dialect leaves it: they
+    cost little, and their error goes straight into the mask. So does ConvTranspose, for which TensorRT often
+    lacks an INT8 kernel and ONNX Runtime always.
     """
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     computed = [output for node in graph.node for output in node.output]
-    convolutions = [node for node in _convolutions(graph, constants) if node.output[0] not in wide]
+    convolutions = [n for n in _convolutions(graph, constants, dialect) if n.output[0] not in floating]
     quantised = {node.input[0] for node in convolutions}
-    copies = {}
+    copies: dict[str, tuple[str, ...]] = {}
     for node in reversed(graph.node):  # ONNX keeps nodes in order of execution
-        sources = _copied(node, constants)
-        if node.output[0] in quantised - set(wide) and sources and set(sources) <= set(computed):
-            copies[node.output[0]] = sources
-            quantised.update(sources)
+        copied = copied_inputs(node, constants)
+        if node.output[0] in quantised - set(floating) and copied and set(copied) <= set(computed):
+            copies[node.output[0]] = copied
+            quantised.update(copied)
     together = {tensor: {tensor} for tensor in quantised}
-    for output, sources in copies.items():
-        merged = set().union(*(together[tensor] for tensor in (output, *sources)))
-        together.update(dict.fromkeys(merged, merged))
+    for output, copied in copies.items():
+        if dialect.shared or len(copied) == 1:
+            merged = set().union(*(together[tensor] for tensor in (output, *copied)))
+            together.update(dict.fromkeys(merged, merged))
     groups: dict[int, Group] = {}
     for tensor in computed:
         if tensor in together:
             members = tuple(t for t in computed if t in together[tensor])
-            groups[id(together[tensor])] = Group(members, tuple(t for t in members if t not in copies))
+            origins = {origin for member in members for origin in _origins(member, copies)}
+            groups[id(together[tensor])] = Group(members, tuple(t for t in computed if t in origins))
     unknown = Counter(node.op_type for node in graph.node if node.op_type not in _QUANTISED | _FLOAT)
-    return Placement(
-        tuple(groups.values()), frozenset(node.output[0] for node in convolutions), frozenset(copies), unknown
-    )
+    outputs = frozenset(node.output[0] for node in convolutions)
+    return Placement(dialect, tuple(groups.values()), outputs, frozenset(copies), unknown)
 
 
-def _convolutions(graph: GraphProto, constants: Constants) -> list[NodeProto]:
-    """The Conv nodes between the first and the last that have constant weights."""
-    computed = {output for node in graph.node for output in node.output}
-    inner: list[NodeProto] = []
-    leads_to_convolution: set[str] = set()
-    for node in reversed(graph.node):
-        leads = not leads_to_convolution.isdisjoint(node.output)
-        if node.op_type == "Conv" and leads and node.input[0] in computed and node.input[1] in constants:
-            weight = constants[node.input[1]]  # (out, in / groups, height, width)
-            if weight.shape[1] * _attribute(node, "group", 1) > _FEW_CHANNELS:
-                inner.append(node)
-        if leads or node.op_type == "Conv":
-            leads_to_convolution.update(node.input)
-    return inner[::-1]
-
-
-def _copied(node: NodeProto, constants: Constants) -> tuple[str, ...]:
+def copied_inputs(node: NodeProto, constants: Constants) -> tuple[str, ...]:
     """The inputs whose values the node's output holds unchanged; none for an operator that computes new ones."""
     if node.op_type == "Concat":
         return tuple(node.input)
@@ -110,6 +99,30 @@ def _copied(node: NodeProto, constants: Constants) -> tuple[str, ...]:
         or (node.op_type == "Pad" and _pads_with_zeros(node, constants))
     )
     return (node.input[0],) if moves else ()
+
+
+def _origins(tensor: str, copies: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """The tensors that are computed and that this one holds the values of."""
+    if tensor not in copies:
+        yield tensor
+    for copied in copies.get(tensor, ()):
+        yield from _origins(copied, copies)
+
+
+def _convolutions(graph: GraphProto, constants: Constants, dialect: Dialect) -> list[NodeProto]:
+    """The Conv nodes with constant weights that are quantised: not the last, and the first only where it may be."""
+    computed = {output for node in graph.node for output in node.output}
+    inner: list[NodeProto] = []
+    leads_to_convolution: set[str] = set()
+    for node in reversed(graph.node):
+        leads = not leads_to_convolution.isdisjoint(node.output)
+        if node.op_type == "Conv" and leads and node.input[0] in computed and node.input[1] in constants:
+            weight = constants[node.input[1]]  # (out, in / groups, height, width)
+            if dialect.first or weight.shape[1] * _attribute(node, "group", 1) > _FEW_CHANNELS:
+                inner.append(node)
+        if leads or node.op_type == "Conv":
+            leads_to_convolution.update(node.input)
+    return inner[::-1]
 
 
 def _pads_with_zeros(node: NodeProto, constants: Constants) -> bool:

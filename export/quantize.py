@@ -1,9 +1,9 @@
-"""Q/DQ pairs written into a float32 model: symmetric int8, zero points 0."""
+"""Q/DQ pairs written into a float32 model, in the dialect of its placement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,63 +12,142 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from export.placement import Group, Placement
 from export.ranges import TOP, scale
 
-_ZERO_POINT = "zero_point"
+Span = tuple[float, float]
+"""The least and the largest value that a tensor keeps; 0 lies between them or is one of them."""
+
+_ZERO_POINT = "zero_point"  # 0, which most tensors have
+_STEPS = 255  # from the least to the largest uint8
+_BIAS_LIMIT = 2.0**30  # in steps: the sum that is added to it must not leave int32 either
+
+
+class _Grid(NamedTuple):
+    """The numbers that an activation can have: (q - zero_point) * step, with q of the zero point's type."""
+
+    step: NDArray[np.float32]
+    zero_point: NDArray[Any]
 
 
 def quantized(
     model: ModelProto,
     placement: Placement,
-    clips: Mapping[Group, float],
+    spans: Mapping[str, Span],
     scale_type: type[np.floating[Any]] = np.float32,
 ) -> ModelProto:
     """A copy of a float model with explicit quantisation.
 
+    spans: of the sources of every group, in the tensors' own unit; a group keeps the union of its sources'.
     scale_type: what the scales, float32 here, can be turned into without a change.
 
     Activations: per tensor, one scale for each group, Q → DQ after the tensor is computed. Only the nodes
     of the placement read the dequantised version. Weights: int8 with a scale for each output channel → DQ.
-    Biases stay float32: TensorRT refuses int32 ones.
     """
-    model = type(model).FromString(model.SerializeToString())
-    graph = model.graph
-    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    scales = {tensor: f"{group.tensors[0]}.scale" for group in placement.groups for tensor in group.tensors}
-    constants = [numpy_helper.from_array(np.array(0, np.int8), _ZERO_POINT)]
-    for group, limit in clips.items():
-        stored = _stored(np.array(scale(limit)), scale_type)
-        constants.append(numpy_helper.from_array(stored, scales[group.tensors[0]]))
-    nodes: list[NodeProto] = []
-    done: set[str] = set()
-    for node in graph.node:
-        if node.output[0] in placement.convolutions:
-            weight = node.input[1]
-            if weight not in done:
-                done.add(weight)
-                constants.extend(_int8_weight(weight, weights[weight], scale_type))
-                parts = [f"{weight}.int8", f"{weight}.scale", f"{weight}.zero_point"]
-                nodes.append(_dequantize(weight, parts, axis=0))
-            node.input[0] = _dequantized(node.input[0])
-            node.input[1] = _dequantized(weight)
-        elif node.output[0] in placement.copies:
-            for index, tensor in enumerate(node.input):
-                if tensor in scales:
-                    node.input[index] = _dequantized(tensor)
-        nodes.append(node)
-        for tensor in node.output:
-            if tensor in scales:
-                nodes += _pair(tensor, scales[tensor])
-    read = {name for node in nodes for name in node.input}
-    constants = [tensor for tensor in (*graph.initializer, *constants) if tensor.name in read]
-    replaced = helper.make_graph(nodes, graph.name, graph.input, graph.output, constants)
-    graph.CopyFrom(replaced)
-    return model
+    return _Writer(model, placement, spans, scale_type).written()
 
 
-def _pair(tensor: str, scale_name: str) -> Iterator[NodeProto]:
-    yield helper.make_node(
-        "QuantizeLinear", [tensor, scale_name, _ZERO_POINT], [f"{tensor}.int8"], f"{tensor}.quantize"
-    )
-    yield _dequantize(tensor, [f"{tensor}.int8", scale_name, _ZERO_POINT])
+class _Writer:
+    """One graph on its way."""
+
+    def __init__(
+        self,
+        model: ModelProto,
+        placement: Placement,
+        spans: Mapping[str, Span],
+        scale_type: type[np.floating[Any]],
+    ) -> None:
+        self._model = ModelProto()
+        self._model.CopyFrom(model)
+        self._placement = placement
+        self._scale_type = scale_type
+        self._stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        self._group = {tensor: group for group in placement.groups for tensor in group.tensors}
+        self._grids = {group: self._grid(_union(group, spans)) for group in placement.groups}
+        self._steps: dict[str, NDArray[np.float32]] = {}  # of the weights, by their name
+        self._constants: list[TensorProto] = []
+        self._nodes: list[NodeProto] = []
+
+    def written(self) -> ModelProto:
+        self._store(_ZERO_POINT, np.array(0, np.uint8 if self._placement.dialect.unsigned else np.int8))
+        for group, grid in self._grids.items():
+            self._store(f"{group.tensors[0]}.scale", grid.step)
+            if grid.zero_point:
+                self._store(f"{group.tensors[0]}.zero_point", grid.zero_point)
+        graph = self._model.graph
+        for node in graph.node:
+            if node.output[0] in self._placement.convolutions:
+                self._convolution(node)
+            elif node.output[0] in self._placement.copies:
+                for index, tensor in enumerate(node.input):
+                    if tensor in self._group:
+                        node.input[index] = _dequantized(tensor)
+            self._nodes.append(node)
+            for tensor in node.output:
+                if tensor in self._group:
+                    self._pair(tensor)
+        read = {name for node in self._nodes for name in node.input}
+        constants = [tensor for tensor in (*graph.initializer, *self._constants) if tensor.name in read]
+        graph.CopyFrom(helper.make_graph(self._nodes, graph.name, graph.input, graph.output, constants))
+        return self._model
+
+    def _convolution(self, node: NodeProto) -> None:
+        source, weight, bias = node.input[0], node.input[1], node.input[2] if len(node.input) > 2 else ""
+        step = self._grids[self._group[source]].step
+        integer_bias = self._placement.dialect.integer_biases and bias in self._stored
+        if weight not in self._steps:
+            # Weights near zero would make the steps so small that the bias no longer fits.
+            least = np.abs(self._stored[bias]) / (_BIAS_LIMIT * step) if integer_bias else np.float32(0)
+            self._weight(weight, least)
+        if integer_bias:
+            steps = step * self._steps[weight]
+            integers = np.rint(self._stored[bias].astype(np.float64) / steps).astype(np.int32)
+            node.input[2] = self._constant(f"{node.output[0]}.bias", integers, steps)
+        node.input[0], node.input[1] = _dequantized(source), _dequantized(weight)
+
+    def _weight(self, name: str, least: Any) -> None:
+        """Weights (out, in, height, width) float32 as int8, with a step of at least `least` for each output channel."""
+        value = self._stored[name].astype(np.float32)
+        exact = np.array([scale(float(limit)) for limit in np.abs(value).max(axis=(1, 2, 3))])
+        steps = self._steps[name] = self._held(np.maximum(exact, least))
+        # -128 stays unused: a symmetric range.
+        integers = np.clip(np.rint(value / steps[:, None, None, None]), -TOP, TOP).astype(np.int8)
+        self._constant(name, integers, steps)
+
+    def _constant(self, name: str, integers: NDArray[Any], steps: NDArray[np.float32]) -> str:
+        """Store integers (out, …) with a step for each output channel → DQ; gives the name of the result."""
+        parts = [f"{name}.{integers.dtype}", f"{name}.scale", f"{name}.zero_point"]
+        self._store(parts[0], integers)
+        self._store(parts[1], steps)
+        self._store(parts[2], np.zeros(len(steps), integers.dtype))
+        self._nodes.append(_dequantize(name, parts, axis=0))
+        return _dequantized(name)
+
+    def _pair(self, tensor: str) -> None:
+        first = self._group[tensor].tensors[0]
+        zero_point = self._grids[self._group[tensor]].zero_point
+        grid = [f"{first}.scale", f"{first}.zero_point" if zero_point else _ZERO_POINT]
+        integers = f"{tensor}.{zero_point.dtype}"
+        self._nodes.append(helper.make_node("QuantizeLinear", [tensor, *grid], [integers], f"{tensor}.quantize"))
+        self._nodes.append(_dequantize(tensor, [integers, *grid]))
+
+    def _grid(self, span: Span) -> _Grid:
+        low, high = span
+        if not self._placement.dialect.unsigned:
+            return _Grid(self._held(np.array(scale(max(-low, high)))), np.array(0, np.int8))
+        step = self._held(np.array((high - low) / _STEPS if high > low else 1.0))
+        return _Grid(step, np.array(np.rint(-low / step), np.uint8))
+
+    def _held(self, exact: NDArray[Any]) -> NDArray[np.float32]:
+        """Steps as the scale type holds them, in float32; rounded up: nothing is clipped, none becomes zero."""
+        held = exact.astype(self._scale_type)
+        held = np.where(held < exact, np.nextafter(held, self._scale_type(np.inf)), held)
+        return np.asarray(held, dtype=np.float32)
+
+    def _store(self, name: str, value: NDArray[Any]) -> None:
+        self._constants.append(numpy_helper.from_array(value, name))
+
+
+def _union(group: Group, spans: Mapping[str, Span]) -> Span:
+    lows, highs = zip(*(spans[source] for source in group.sources), strict=True)
+    return min(lows), max(highs)
 
 
 def _dequantize(name: str, inputs: list[str], **attributes: Any) -> NodeProto:
@@ -77,22 +156,3 @@ def _dequantize(name: str, inputs: list[str], **attributes: Any) -> NodeProto:
 
 def _dequantized(tensor: str) -> str:
     return f"{tensor}.dequantized"
-
-
-def _stored(exact: NDArray[Any], scale_type: type[np.floating[Any]]) -> NDArray[np.float32]:
-    """Scales as that type can hold them, in float32; rounded up, so that nothing is clipped and none becomes zero."""
-    held = exact.astype(scale_type)
-    held = np.where(held < exact, np.nextafter(held, scale_type(np.inf)), held)
-    return np.asarray(held, dtype=np.float32)
-
-
-def _int8_weight(name: str, weight: NDArray[np.generic], scale_type: type[np.floating[Any]]) -> Iterator[TensorProto]:
-    """Weights (out, in, height, width) float32 as int8, with the scale (out,) float32 of each output channel."""
-    value = weight.astype(np.float32)
-    peak = np.abs(value).max(axis=(1, 2, 3))
-    steps = _stored(np.array([scale(float(limit)) for limit in peak]), scale_type)
-    # -128 stays unused: a symmetric range.
-    integers = np.clip(np.rint(value / steps[:, None, None, None]), -TOP, TOP).astype(np.int8)
-    yield numpy_helper.from_array(integers, f"{name}.int8")
-    yield numpy_helper.from_array(steps, f"{name}.scale")
-    yield numpy_helper.from_array(np.zeros(len(steps), np.int8), f"{name}.zero_point")

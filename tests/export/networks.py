@@ -12,6 +12,8 @@ from edgeunet.model import Segmenter, UNet, UNetConfig
 from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet.training.checkpoint import save_checkpoint
 from export.frames import fitted, read_frames
+from export.placement import Placement
+from export.quantize import Span
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:
@@ -38,6 +40,11 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
         for _ in range(10):
             segmenter(batch)
     return net.eval()
+
+
+def spans_of(placement: Placement) -> dict[str, Span]:
+    """-4 to 4 for everything that is quantised."""
+    return {source: (-4.0, 4.0) for group in placement.groups for source in group.sources}
 
 
 def save_network(path: Path, config: UNetConfig, size: tuple[int, int]) -> Path:

@@ -11,12 +11,14 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.files import sha256
 from export.calibrate import calibrated_clips
+from export.dialect import TENSORRT
 from export.int8 import Int8Options, Quantization, export_int8
 from export.lint import lint
 from export.modelfile import onnx_session, read_model
 from export.placement import place
 from export.quantize import quantized
 from export.ranges import METHODS
+from tests.export.networks import spans_of
 from tests.export.scaled import change, scaled
 from tests.models import write_toy_model
 
@@ -60,8 +62,8 @@ def test_scales_in_float16_are_those_that_the_weights_were_divided_by(model: Pat
     size = np.array([1e-3] * 15 + [1e-8]).reshape(-1, 1, 1, 1)
     change(proto, "down.0.1.0.weight", lambda weight: weight * size)
     before = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}["down.0.1.0.weight"]
-    placement = place(proto)
-    half = quantized(proto, placement, dict.fromkeys(placement.groups, 4.0), np.float16)
+    placement = place(proto, TENSORRT)
+    half = quantized(proto, placement, spans_of(placement), np.float16)
     stored = {t.name: numpy_helper.to_array(t) for t in half.graph.initializer}
     scale = stored["down.0.1.0.weight.scale"]
     np.testing.assert_array_equal(scale, scale.astype(np.float16))
@@ -75,7 +77,7 @@ def test_what_overflows_is_left_in_float32(model: Path, dataset: Path, tmp_path:
     result = _export(tmp_path / "m.onnx", tmp_path / "int8.onnx", Int8Options(dataset, precision="int8+fp16"))
     assert result.wide == ("inc.0", "inc.3")
     assert result.comparison.agreement >= 0.98
-    assert result.convolutions == len(place(proto).convolutions) - 1
+    assert result.convolutions == len(place(proto, TENSORRT).convolutions) - 1
 
 
 def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_the_integers_times_their_scales_are_the_weights(model: Path, dataset: P
 
 def test_minmax_ranges_are_the_largest_activations_of_all_images(model: Path, dataset: Path) -> None:
     proto, spec = read_model(model)
-    placement = place(proto)
+    placement = place(proto, TENSORRT)
     images = DatasetFolder.open(dataset).image_paths("train")[:2]
     clips = calibrated_clips(proto, spec, placement.groups, images, "minmax")
     singly = [calibrated_clips(proto, spec, placement.groups, [image], "minmax") for image in images]

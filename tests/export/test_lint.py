@@ -11,19 +11,20 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from edgeunet.errors import ExportError
 from edgeunet.model import UNet, UNetConfig, preset
 from export.contract import model_from_network
+from export.dialect import TENSORRT
 from export.lint import lint
 from export.modelfile import OPSET_FP16_SCALES, read_model, set_opset, write_model
 from export.narrow import narrowed
 from export.placement import place
 from export.quantize import quantized
-from tests.export.networks import spec_for
+from tests.export.networks import spans_of, spec_for
 
 Change = Callable[[ModelProto], None]
 
 
 def _int8(model: ModelProto, *, half: bool = False) -> ModelProto:
-    placement = place(model)
-    int8 = quantized(model, placement, dict.fromkeys(placement.groups, 4.0), np.float16 if half else np.float32)
+    placement = place(model, TENSORRT)
+    int8 = quantized(model, placement, spans_of(placement), np.float16 if half else np.float32)
     if half:
         set_opset(int8, OPSET_FP16_SCALES)
         int8 = narrowed(int8, ())
