@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import builtins
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,18 +139,6 @@ def test_a_recording_plays_after_sigkill(tmp_path: Path, name: str, last: int) -
             numbers.append(number_of(frame.pixels))
     assert len(numbers) >= last - 8  # a fragment of 200 ms, and the frame that is to end it
     assert numbers == [n % 256 for n in range(len(numbers))]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system can't be mounted here (needs root on Linux)")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("name", ["v.mp4", "v.mkv"])

@@ -1,0 +1,93 @@
+"""One line of JSON a frame, for programs that want the numbers and not the picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeunet.camera.frame import Shot
+from edgeunet.errors import OutputError
+from edgeunet.files import require_writable, writing
+
+STDOUT = Path("-")
+
+
+class Lines:
+    """Writes lines to a file descriptor, each as soon as it is known; writing_lines() makes it."""
+
+    def __init__(self, descriptor: int, path: Path, classes: Sequence[str]) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._classes = classes
+
+    def write(self, shot: Shot) -> None:
+        """Write the line of a frame. Raises OutputError if the disk is full or the reader has gone."""
+        data = memoryview((json.dumps(facts_of(shot, self._classes)) + "\n").encode())
+        try:
+            with writing(self._path):
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+        except OutputError as error:
+            if not isinstance(error.__cause__, BrokenPipeError):
+                raise
+            raise OutputError("--jsonl -: the program that read the lines has ended") from error
+
+
+def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
+    """What a line says of a frame.
+
+    captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
+    classes: the share of the picture that each class has, 0 to 1.
+    """
+    fitting = shot.result.fitting
+    inside = shot.result.mask[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+    shares = np.bincount(inside.ravel(), minlength=len(classes)) / inside.size
+    since_ns = time.perf_counter_ns() - shot.frame.captured_ns
+    captured = datetime.fromtimestamp((time.time_ns() - since_ns) / 1e9, timezone.utc)
+    return {
+        "source": shot.source,
+        "frame": shot.frame.number,
+        "time_s": round(shot.time_s, 6),
+        "captured_ns": shot.frame.captured_ns,
+        "captured": captured.isoformat(timespec="milliseconds"),
+        "age_ms": _ms(shot.age_ns),
+        "stages_ms": {stage: _ms(duration) for stage, duration in shot.stages_ns.items()},
+        "dropped": shot.dropped,
+        "classes": {name: round(float(share), 5) for name, share in zip(classes, shares, strict=False)},
+    }
+
+
+def check_lines(path: Path, *, force: bool) -> None:
+    """Raise OutputError before any work if the file exists without `force` or cannot be written."""
+    if path != STDOUT:
+        require_writable(path, force=force)
+
+
+@contextmanager
+def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterator[Lines]:
+    """Lines to a file, or to the standard output for `-`. Raises OutputError as check_lines() does."""
+    check_lines(path, force=force)
+    if path == STDOUT:
+        # Not through sys.stdout: its lock, held by a thread whose reader hangs, would crash Python at the end.
+        sys.stdout.flush()
+        yield Lines(sys.stdout.fileno(), path, classes)
+        return
+    with writing(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        yield Lines(descriptor, path, classes)
+    finally:
+        os.close(descriptor)
+
+
+def _ms(duration_ns: int) -> float:
+    return round(duration_ns / 1e6, 3)

@@ -1,0 +1,76 @@
+"""The drawn picture as H.264 over RTP (RFC 6184), for other machines; an SDP file (RFC 8866) tells players how.
+
+Packets go to one address whether or not anybody receives them: a viewer cannot hold up the loop.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edgeunet.camera.frame import Shot
+from edgeunet.camera.h264 import TICKS, Encoder, load_av
+from edgeunet.camera.hostport import HostPort
+from edgeunet.errors import OutputError
+from edgeunet.files import replacing, writing
+
+PAYLOAD = 96  # the first number without a fixed meaning
+PACKET = 1200  # bytes; fits into an Ethernet frame with every header a tunnel may add
+# A busy scene must not flood a wireless network: 6 Mbit/s, counted over half a second.
+_RATE = {"maxrate": "6M", "bufsize": "3M", "x264-params": "repeat-headers=1"}
+
+
+class RtpStream:
+    """Sends frames; streaming_rtp() makes it."""
+
+    def __init__(self, encoder: Encoder, address: HostPort) -> None:
+        self._encoder = encoder
+        self._address = address
+
+    def write(self, shot: Shot) -> None:
+        """Send the drawn picture. Raises OutputError if the network cannot be reached."""
+        with writing(Path(f"rtp://{self._address}")):
+            self._encoder.write(shot.overlay, shot.time_s)
+
+
+def sdp_of(address: HostPort) -> str:
+    """What a player has to know. The stream's parameter sets are repeated in it once a second, so they are not here."""
+    family = "IP6" if ":" in address.host else "IP4"
+    lines = (
+        "v=0",
+        f"o=- 0 0 IN {family} {address.host}",
+        "s=edgeunet",
+        f"c=IN {family} {address.host}",
+        "t=0 0",
+        f"m=video {address.port} RTP/AVP {PAYLOAD}",
+        f"a=rtpmap:{PAYLOAD} H264/{TICKS}",
+        f"a=fmtp:{PAYLOAD} packetization-mode=1",
+    )
+    return "\r\n".join(lines) + "\r\n"
+
+
+@contextmanager
+def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[str], None]) -> Iterator[RtpStream]:
+    """An RtpStream to `address`. Writes the file `sdp`, over an older one, and tells `notify` how to watch.
+
+    fps only guides the encoder. Raises OutputError if the host is not known or `sdp` cannot be written.
+    """
+    av = load_av()
+    try:
+        socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise OutputError(f"--rtp {address}: the host {address.host} is not known; give its IP address") from error
+    with writing(sdp), replacing(sdp, force=True) as temporary:
+        temporary.write_text(sdp_of(address), encoding="ascii", newline="")
+    with writing(Path(f"rtp://{address}")):
+        container = av.open(f"rtp://{address}?pkt_size={PACKET}", "w", format="rtp")
+    notify(
+        f"watch on {address.host}: ffplay -protocol_whitelist file,udp,rtp -fflags nobuffer {sdp}; or open it in VLC"
+    )
+    try:
+        yield RtpStream(Encoder(container, fps, _RATE), address)
+    finally:
+        with suppress(av.error.FFmpegError):  # nobody hears the goodbye of a network that is gone
+            container.close()
