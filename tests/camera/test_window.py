@@ -9,6 +9,7 @@ import pytest
 from edgeunet.camera.window import Window
 from edgeunet.errors import MissingPartError, OutputError
 from edgeunet.frames import UInt8
+from tests.camera.shots import shot_of
 
 
 class FakeDesktop:
@@ -38,7 +39,7 @@ def test_newest_frame_is_shown_until_the_user_closes_the_window(monkeypatch: pyt
     window = Window()
     assert window.refresh(0)  # nothing to show yet
     for level in (1, 2, 3):
-        window.write(picture(level), 0.0)
+        window.write(shot_of(picture(level)))
     assert window.refresh(0)
     assert desktop.shown == [3]
     desktop.visible = 0.0
@@ -47,11 +48,24 @@ def test_newest_frame_is_shown_until_the_user_closes_the_window(monkeypatch: pyt
     assert desktop.shown == [3, -1]
 
 
+def test_each_source_has_a_window_and_closing_any_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = FakeDesktop(monkeypatch)
+    window = Window()
+    for level, source in ((1, "left"), (2, "right"), (3, "left")):
+        window.write(shot_of(picture(level), source=source))
+    assert window.refresh(0)
+    assert sorted(desktop.shown) == [2, 3]
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda title, which: float("right" not in title))
+    assert not window.refresh(0)
+    window.close()
+    assert sorted(desktop.shown) == [-1, -1, 2, 3]
+
+
 @pytest.mark.parametrize("key", [27, ord("q")])
 def test_escape_and_q_end_it(monkeypatch: pytest.MonkeyPatch, key: int) -> None:
     desktop = FakeDesktop(monkeypatch)
     window = Window()
-    window.write(picture(1), 0.0)
+    window.write(shot_of(picture(1)))
     desktop.key = key
     assert not window.refresh(0)
 
