@@ -16,7 +16,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the output if it e
 Data = Annotated[
     Path | None, typer.Option("--data", help="Dataset folder or video to take frames from [default: samples].")
 ]
-Backend = Annotated[str | None, typer.Option(help="For .onnx files: onnxruntime (default) or openvino.")]
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]
 
 

@@ -21,7 +21,7 @@ class Part(NamedTuple):
 PARTS = {
     "cv2": Part("OpenCV", "everything", "pip install opencv-python; on a Jetson: apt install python3-opencv"),
     "onnxruntime": Part("ONNX Runtime", "running a .onnx model", "pip install onnxruntime"),
-    "openvino": Part("OpenVINO", "--backend openvino", "pip install openvino"),
+    "openvino": Part("OpenVINO", "the fastest INT8 on a CPU", "pip install openvino"),
     "torch": Part(
         "PyTorch", "training", "pip install torch; without CUDA: --index-url https://download.pytorch.org/whl/cpu"
     ),

@@ -37,6 +37,7 @@ class Provenance:
     checkpoint_sha256: str = ""
     dataset_sha256: str = ""
     parent_sha256: str = ""  # the model file that this one was made from
+    target: str = ""  # what 8 bits are written for: "tensorrt" or "cpu"
     calibration: str = ""  # method and number of frames
     calibration_sha256: str = ""  # of the dataset the ranges come from
     version: str = ""  # of edgeunet

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
+from edgeunet.runtime.contract import spec_of
+from edgeunet.runtime.metadata import metadata_of
 from edgeunet.runtime.session import Session
+from edgeunet.spec import METADATA_KEY
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")
 
@@ -13,9 +17,9 @@ ONNX_BACKENDS = ("onnxruntime", "openvino")
 def open_session(
     path: str | Path, *, threads: int | None = None, in_flight: int = 1, backend: str | None = None
 ) -> Session:
-    """Open a model file with the backend that fits it.
+    """Open a model file with the fastest backend that is installed and computes exactly what the file says.
 
-    backend: of a .onnx file: "onnxruntime" (the default) or "openvino".
+    backend: of a .onnx file: "onnxruntime" or "openvino"; chosen by the file if not given.
     threads: CPU threads for one frame; by default the physical cores, shared among the frames in flight.
     in_flight: frames that submit() takes before the first result() is fetched: 1 for the least latency, 2 or 3
         for the most frames a second.
@@ -29,7 +33,7 @@ def open_session(
         raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        if backend == "openvino":
+        if (backend or _fastest(path)) == "openvino":
             from edgeunet.runtime.ov import OpenVinoSession
 
             return OpenVinoSession(path, threads=threads, in_flight=in_flight)
@@ -45,3 +49,17 @@ def open_session(
     if suffix == ".pt":
         raise ModelFileError(f"{path} is a checkpoint: `edgeunet export onnx {path}` makes the model that runs")
     raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx or .engine file")
+
+
+def _fastest(path: Path) -> str:
+    """The backend for a .onnx file on this machine's CPU.
+
+    Measured at 256×320 on 2 cores with AVX512-VNNI: files in 8 bits for CPUs take OpenVINO half of ONNX Runtime's time
+    (nano 5.5 and 11 ms, small 11.5 and 19); for float32 files it is the same within 10 %.
+    """
+    installed = [backend for backend in ONNX_BACKENDS if find_spec(backend) is not None]
+    metadata = metadata_of(path)
+    for_cpu = METADATA_KEY in metadata and spec_of(path, metadata).provenance.target == "cpu"
+    if "openvino" in installed and (for_cpu or "onnxruntime" not in installed):
+        return "openvino"
+    return "onnxruntime"

@@ -25,11 +25,6 @@ class TestTwoFramesInFlight(SessionContract):
         return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="openvino", in_flight=2)
 
 
-def test_openvino_is_never_taken_unasked(tmp_path: Path) -> None:
-    with open_session(write_toy_model(tmp_path / "m.onnx")) as session:
-        assert session.describe()["backend"] == "onnxruntime"
-
-
 def test_without_openvino_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     monkeypatch.setitem(sys.modules, "openvino", None)

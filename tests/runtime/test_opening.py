@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import importlib.util
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from edgeunet.errors import ModelFileError, UsageError
+from edgeunet.runtime import open_session
+from edgeunet.runtime.opening import ONNX_BACKENDS
+from tests.models import toy_spec, write_toy_model
+
+
+def _opened(path: Path) -> str:
+    with open_session(path) as session:
+        return session.describe()["backend"]
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The backends that are found: those that are really there, until the test takes one out."""
+    present = {name for name in ONNX_BACKENDS if importlib.util.find_spec(name) is not None}
+
+    def find(name: str) -> ModuleSpec | None:
+        return importlib.util.find_spec(name) if name in present else None
+
+    monkeypatch.setattr("edgeunet.runtime.opening.find_spec", find)
+    return present
+
+
+@pytest.mark.parametrize(
+    ("target", "missing", "backend"),
+    [
+        ("", "", "onnxruntime"),
+        ("tensorrt", "", "onnxruntime"),
+        ("cpu", "", "openvino"),
+        ("cpu", "openvino", "onnxruntime"),
+        ("", "onnxruntime", "openvino"),
+    ],
+)
+def test_the_fastest_backend_that_is_installed_and_exact_is_taken(
+    target: str, missing: str, backend: str, installed: set[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    installed.discard(missing)
+    spec = toy_spec((32, 48)).with_provenance(target=target)
+    assert _opened(write_toy_model(tmp_path / "m.onnx", spec)) == backend
+
+
+def test_a_damaged_spec_is_refused_before_a_backend_is_chosen(tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes().replace(b"input_size", b"input_sise"))
+    with pytest.raises(ModelFileError, match="damaged spec"):
+        open_session(path)
+
+
+def test_files_that_no_backend_opens(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such model file"):
+        open_session(tmp_path / "none.onnx")
+    for name, says in (("m.pt", "export onnx"), ("m.txt", r"no backend runs \.txt"), ("m", "without an ending")):
+        (tmp_path / name).write_bytes(b"x")
+        with pytest.raises(ModelFileError, match=says):
+            open_session(tmp_path / name)
+
+
+def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="onnxruntime, openvino"):
+        open_session(write_toy_model(tmp_path / "m.onnx"), backend="tflite")
