@@ -43,6 +43,7 @@ class Placement:
     """What is quantised in one graph, for one dialect.
 
     convolutions, copies: the nodes that read quantised tensors, by their output's name.
+    outputs: what quantised convolutions give, where the dialect has it in 8 bits only: every node reads it quantised.
     left_float: operators that the rules don't know, with their number; they stay in float.
     """
 
@@ -50,6 +51,7 @@ class Placement:
     groups: tuple[Group, ...]
     convolutions: frozenset[str]
     copies: frozenset[str]
+    outputs: frozenset[str]
     left_float: Mapping[str, int]
 
 
@@ -66,7 +68,8 @@ def place(model: ModelProto, dialect: Dialect, floating: Collection[str] = ()) -
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     computed = [output for node in graph.node for output in node.output]
     convolutions = [n for n in _convolutions(graph, constants, dialect) if n.output[0] not in floating]
-    quantised = {node.input[0] for node in convolutions}
+    outputs = {_activated(node.output[0], graph) for node in convolutions} if dialect.outputs else set()
+    quantised = {node.input[0] for node in convolutions} | outputs
     copies: dict[str, tuple[str, ...]] = {}
     for node in reversed(graph.node):  # ONNX keeps nodes in order of execution
         copied = copied_inputs(node, constants)
@@ -85,8 +88,14 @@ def place(model: ModelProto, dialect: Dialect, floating: Collection[str] = ()) -
             origins = {origin for member in members for origin in _origins(member, copies)}
             groups[id(together[tensor])] = Group(members, tuple(t for t in computed if t in origins))
     unknown = Counter(node.op_type for node in graph.node if node.op_type not in _QUANTISED | _FLOAT)
-    outputs = frozenset(node.output[0] for node in convolutions)
-    return Placement(dialect, tuple(groups.values()), outputs, frozenset(copies), unknown)
+    return Placement(
+        dialect,
+        tuple(groups.values()),
+        frozenset(node.output[0] for node in convolutions),
+        frozenset(copies),
+        frozenset(outputs),
+        unknown,
+    )
 
 
 def copied_inputs(node: NodeProto, constants: Constants) -> tuple[str, ...]:
@@ -123,6 +132,12 @@ def _convolutions(graph: GraphProto, constants: Constants, dialect: Dialect) -> 
         if leads or node.op_type == "Conv":
             leads_to_convolution.update(node.input)
     return inner[::-1]
+
+
+def _activated(tensor: str, graph: GraphProto) -> str:
+    """The tensor after its ReLU, if nothing else reads it: runtimes compute the two as one."""
+    readers = [node for node in graph.node if tensor in node.input]
+    return readers[0].output[0] if [node.op_type for node in readers] == ["Relu"] else tensor
 
 
 def _pads_with_zeros(node: NodeProto, constants: Constants) -> bool:

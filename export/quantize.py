@@ -39,7 +39,7 @@ def quantized(
     scale_type: what the scales, float32 here, can be turned into without a change.
 
     Activations: per tensor, one scale for each group, Q → DQ after the tensor is computed. Only the nodes
-    of the placement read the dequantised version. Weights: int8 with a scale for each output channel → DQ.
+    of the placement read the dequantised version, unless the dialect has no other. Weights: int8 with a scale for each output channel → DQ.
     """
     return _Writer(model, placement, spans, scale_type).written()
 
@@ -75,10 +75,10 @@ class _Writer:
         for node in graph.node:
             if node.output[0] in self._placement.convolutions:
                 self._convolution(node)
-            elif node.output[0] in self._placement.copies:
-                for index, tensor in enumerate(node.input):
-                    if tensor in self._group:
-                        node.input[index] = _dequantized(tensor)
+            copies = node.output[0] in self._placement.copies
+            for index, tensor in enumerate(node.input):
+                if tensor in (self._group if copies else self._placement.outputs):
+                    node.input[index] = _dequantized(tensor)
             self._nodes.append(node)
             for tensor in node.output:
                 if tensor in self._group:
