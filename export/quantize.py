@@ -39,7 +39,8 @@ def quantized(
     scale_type: what the scales, float32 here, can be turned into without a change.
 
     Activations: per tensor, one scale for each group, Q → DQ after the tensor is computed. Only the nodes
-    of the placement read the dequantised version, unless the dialect has no other. Weights: int8 with a scale for each output channel → DQ.
+    of the placement read the dequantised version, unless the dialect has no other. Weights: int8 with a scale
+    for each output channel → DQ.
     """
     return _Writer(model, placement, spans, scale_type).written()
 

@@ -7,7 +7,7 @@ ONNX's: round half to even, then saturate. Real numbers are float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,8 +37,16 @@ class OnGrid(NamedTuple):
 Value = OnGrid | Reals
 
 
-def simulated(model: ModelProto, frame: NDArray[np.uint8]) -> dict[str, Value]:
-    """Every tensor of a model on one frame, uint8 [1, H, W, 3]."""
+def simulated(
+    model: ModelProto, frame: NDArray[np.uint8], found: Mapping[str, NDArray[Any]] | None = None
+) -> dict[str, Value]:
+    """Every tensor of a model on one frame, uint8 [1, H, W, 3].
+
+    found: what a runtime made of some tensors; what comes after them is computed from these, so that a difference
+        is seen only where it arises.
+    """
+    found = found or {}
+    results: dict[str, Value] = {}
     values: dict[str, Value] = {"frame": frame.astype(np.float64)}
     types: dict[str, Any] = {}
     for tensor in model.graph.initializer:
@@ -50,14 +58,16 @@ def simulated(model: ModelProto, frame: NDArray[np.uint8]) -> dict[str, Value]:
             tensor, scale, zero_point = (values[name] for name in node.input)
             limits = np.iinfo(types[node.input[2]])
             integers = np.rint(_reals(tensor) / np.float64(np.float32(_reals(scale)))) + _reals(zero_point)
-            values[node.output[0]] = np.clip(integers, limits.min, limits.max)
+            results[node.output[0]] = np.clip(integers, limits.min, limits.max)
         elif node.op_type == "DequantizeLinear":
             integers, scale, zero_point = (_reals(values[name]) for name in node.input)
-            values[node.output[0]] = OnGrid(integers, scale.astype(np.float32), zero_point)
+            results[node.output[0]] = OnGrid(integers, scale.astype(np.float32), zero_point)
         else:
             inputs = [values[name] for name in node.input if name]
-            values[node.output[0]] = _OPERATORS[node.op_type](node, inputs)
-    return values
+            results[node.output[0]] = _OPERATORS[node.op_type](node, inputs)
+        for name in node.output:
+            values[name] = found[name].astype(np.float64) if name in found else results[name]
+    return results
 
 
 def _reals(value: Value) -> Reals:
