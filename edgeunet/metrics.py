@@ -29,13 +29,7 @@ class Confusion:
 
     def scores(self) -> Scores:
         """What the counts so far amount to."""
-        hit = np.diag(self.counts).astype(np.float64)
-        union = self.counts.sum(0) + self.counts.sum(1) - hit
-        iou = np.full(len(hit), np.nan)
-        np.divide(hit, union, out=iou, where=union > 0)
-        total = int(self.counts.sum())
-        mean = float(np.nanmean(iou)) if total else float("nan")
-        return Scores(mean, tuple(float(v) for v in iou), float(hit.sum() / total) if total else float("nan"), total)
+        return scores_of(self.counts)
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,24 @@ class Scores:
     iou: tuple[float, ...]
     accuracy: float  # share of pixels that are right
     pixels: int
+
+
+def scores_of(counts: NDArray[np.int64]) -> Scores:
+    """What a confusion matrix, (classes, classes) with a row for each label, amounts to."""
+    iou = class_iou(counts)
+    total = int(counts.sum())
+    mean = float(np.nanmean(iou)) if total else float("nan")
+    accuracy = float(np.trace(counts) / total) if total else float("nan")
+    return Scores(mean, tuple(float(v) for v in iou), accuracy, total)
+
+
+def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """IoU of each class, (…, classes) and NaN where it does not occur, from matrices (…, classes, classes)."""
+    hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    union = counts.sum(-2) + counts.sum(-1) - hit
+    iou = np.full(hit.shape, np.nan)
+    np.divide(hit, union, out=iou, where=union > 0)
+    return iou
 
 
 def agreement(a: UInt8, b: UInt8) -> float:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeunet.console import progress
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.frames import UInt8
-from edgeunet.metrics import Confusion, Scores, agreement
+from edgeunet.metrics import Confusion, Scores, agreement, scores_of
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.spec import ModelSpec
@@ -40,6 +43,7 @@ class Comparison:
 
     worst: the frames with the least agreement, the least first; at least one.
     scores_a, scores_b: against the labels; None where the split has none.
+    confusions: of A and of B, a matrix for each frame, (frames, classes, classes) int64; None without labels.
     """
 
     frames: int
@@ -48,6 +52,7 @@ class Comparison:
     scores_a: Scores | None
     scores_b: Scores | None
     specs: tuple[ModelSpec, ModelSpec]
+    confusions: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
 
 def compare(
@@ -67,7 +72,7 @@ def compare(
     """
     labelled = (folder.path / "masks" / split).is_dir()
     count = len(folder.image_paths(split))
-    confusions = Confusion(len(folder.classes)), Confusion(len(folder.classes))
+    counts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = [], []
     equal = pixels = 0.0
     kept: list[ComparedFrame] = []
     with opened(a) as session_a, opened(b) as session_b, progress() as bar:
@@ -83,11 +88,15 @@ def compare(
             pixels += masks[0].size
             kept = sorted([*kept, ComparedFrame(name, frame, *results, share)], key=lambda f: f.agreement)[:worst]
             if label is not None:
-                for confusion, mask in zip(confusions, masks, strict=True):
+                for of_model, mask in zip(counts, masks, strict=True):
+                    confusion = Confusion(len(folder.classes))
                     confusion.add(label, mask)
+                    of_model.append(confusion.counts)
             bar.advance(task)
-    scores = [confusion.scores() if labelled else None for confusion in confusions]
-    return Comparison(count, equal / pixels, tuple(kept), scores[0], scores[1], (session_a.spec, session_b.spec))
+    confusions = (np.array(counts[0]), np.array(counts[1])) if labelled else None
+    scores = [scores_of(matrices.sum(0)) for matrices in confusions] if confusions else [None, None]
+    specs = (session_a.spec, session_b.spec)
+    return Comparison(count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
 
 
 def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
