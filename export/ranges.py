@@ -1,6 +1,6 @@
 """How far a tensor's values reach, collected image by image, and where best to clip them for INT8.
 
-All ranges are symmetric, as TensorRT wants them: one number t stands for -t to t.
+All clips are symmetric, as TensorRT wants them: one number t stands for -t to t.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ LEVELS = 128  # of |x| in symmetric int8: 0 to 127
 TOP = LEVELS - 1
 PERCENTILE = 0.9999
 _STEP = 8  # bins between two clips that are tried
+_AT_ONCE = 1 << 20  # values that are counted in one call: |x| needs a copy of them, and counts are float32 there
 
 
 class Histogram:
@@ -28,46 +29,77 @@ class Histogram:
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(BINS, np.int64)
-        self.peak = 0.0  # the largest |x| so far
+        self.low = 0.0  # the smallest value so far, or 0
+        self.high = 0.0  # the largest one, or 0
         self._exponent: int | None = None  # the bins cover 0 ≤ |x| < 2**exponent
 
+    @property
+    def peak(self) -> float:
+        """The largest |x| so far."""
+        return max(self.high, -self.low)
+
+    @property
+    def bin_width(self) -> float:
+        """In the tensor's unit."""
+        return 2.0 ** (self._exponent or 0) / BINS
+
     def add(self, values: NDArray[np.float32]) -> None:
-        """Add activations (N, C, H, W) float32, all finite."""
-        peak = float(max(values.max(), -values.min()))
-        self.peak = max(self.peak, peak)
-        self._cover(peak)
+        """Add activations, float32 of any shape and all finite, in contiguous memory."""
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self._cover(_exponent_of(self.peak))
         if self._exponent is None:
             self.counts[0] += values.size
             return
-        limit = 2.0**self._exponent
-        for plane in values.reshape(-1, values.shape[-1] * values.shape[-2]):  # by planes: |x| needs a copy
-            counts = cv2.calcHist([np.abs(plane)], [0], None, [BINS], [0.0, limit])
+        row = values.reshape(1, -1)
+        for start in range(0, values.size, _AT_ONCE):
+            part = row[:, start : start + _AT_ONCE]
+            sizes = np.abs(part) if self.low < 0 else part
+            counts = cv2.calcHist([sizes], [0], None, [BINS], [0.0, 2.0**self._exponent])
             self.counts += counts.ravel().astype(np.int64)
 
-    def _cover(self, peak: float) -> None:
-        if peak == 0:
-            return
-        exponent = math.frexp(peak)[1]
-        if self._exponent is None:
-            self._exponent = exponent
-        elif exponent > self._exponent:
-            merged = min(2 ** (exponent - self._exponent), BINS)
-            counts = np.zeros_like(self.counts)
-            counts[: BINS // merged] = self.counts.reshape(-1, merged).sum(1)
-            self.counts, self._exponent = counts, exponent
+    def merge(self, other: Histogram) -> None:
+        """Add all that was added to another one, which stays as it is."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._cover(other._exponent)
+        self.counts += _coarser(other.counts, _doublings(other._exponent, self._exponent))
 
-    def used(self) -> tuple[NDArray[np.int64], float]:
-        """The counts up to the largest value's bin, and the width of a bin in the tensor's unit."""
-        width = 2.0 ** (self._exponent or 0) / BINS
-        return self.counts[: int(self.peak / width) + 1], width
+    def used(self) -> NDArray[np.int64]:
+        """The counts up to the largest value's bin."""
+        return self.counts[: int(self.peak / self.bin_width) + 1]
+
+    def summary(self, bins: int) -> tuple[tuple[int, ...], float]:
+        """All counts in fewer bins, a power of two of them, and their width in the tensor's unit."""
+        merged = BINS // bins
+        return tuple(self.counts.reshape(bins, merged).sum(1).tolist()), self.bin_width * merged
+
+    def _cover(self, exponent: int | None) -> None:
+        if exponent is not None and (self._exponent is None or exponent > self._exponent):
+            self.counts = _coarser(self.counts, _doublings(self._exponent, exponent))
+            self._exponent = exponent
+
+
+def _exponent_of(peak: float) -> int | None:
+    return math.frexp(peak)[1] if peak else None
+
+
+def _doublings(before: int | None, after: int | None) -> int:
+    """How often a range doubles from one exponent to another; one without a value other than 0 fits any."""
+    return 0 if before is None or after is None else after - before
+
+
+def _coarser(counts: NDArray[np.int64], doublings: int) -> NDArray[np.int64]:
+    """The same counts in bins that are 2**doublings as wide."""
+    merged = min(2**doublings, BINS)
+    coarse = np.zeros_like(counts)
+    coarse[: BINS // merged] = counts.reshape(-1, merged).sum(1)
+    return coarse
 
 
 def clip(histogram: Histogram, method: str) -> float:
     """The t to clip at by one of METHODS, in the tensor's unit; 0 for a tensor that is always zero."""
     if histogram.peak == 0:
         return 0.0
-    counts, width = histogram.used()
-    return min(METHODS[method](counts) * width, histogram.peak)
+    return min(METHODS[method](histogram.used()) * histogram.bin_width, histogram.peak)
 
 
 def scale(limit: float) -> float:

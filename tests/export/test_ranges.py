@@ -35,16 +35,42 @@ def test_the_histogram_does_not_depend_on_the_order_of_the_images() -> None:
 def test_the_histogram_counts_every_value_in_its_bin() -> None:
     arrays = _activations(4)
     values = np.concatenate([np.abs(a).ravel() for a in arrays])
-    counts, width = _histogram(arrays).used()
+    histogram = _histogram(arrays)
+    counts, width = histogram.used(), histogram.bin_width
     expected = np.bincount((values / width).astype(int), minlength=len(counts))
     np.testing.assert_array_equal(counts, expected)
     assert counts.sum() == values.size
     assert BINS / 2 < len(counts) <= BINS
 
 
+def test_histograms_of_single_images_merge_to_that_of_all() -> None:
+    arrays = [np.zeros((1, 2, 4, 4), np.float32), *_activations(8), -np.ones((3, 5), np.float32)]
+    expected, merged, backwards = _histogram(arrays), Histogram(), Histogram()
+    for array in arrays:
+        merged.merge(_histogram([array]))
+    for array in reversed(arrays):
+        backwards.merge(_histogram([array]))
+    for histogram in (merged, backwards):
+        np.testing.assert_array_equal(histogram.counts, expected.counts)
+        assert (histogram.low, histogram.high) == (expected.low, expected.high) == (-1.0, max(a.max() for a in arrays))
+        assert histogram.bin_width == expected.bin_width
+
+
+def test_a_tensor_larger_than_what_is_counted_at_once_is_counted_whole() -> None:
+    values = np.random.default_rng(0).standard_normal((1, 3, 1024, 1024)).astype(np.float32)
+    histogram = _histogram([values])
+    expected = np.bincount((np.abs(values).ravel() / histogram.bin_width).astype(int), minlength=BINS)
+    np.testing.assert_array_equal(histogram.counts, expected)
+
+
+def test_the_summary_has_all_values_in_fewer_bins() -> None:
+    values = np.array([[0.0, 0.2, 0.6, -0.9, 3.5]], np.float32)
+    assert _histogram([values]).summary(8) == ((2, 2, 0, 0, 0, 0, 0, 1), 0.5)
+
+
 def test_negative_values_count_by_their_size() -> None:
     histogram = _histogram([np.full((1, 1, 2, 2), -3.0, np.float32), np.full((1, 1, 2, 2), 1.0, np.float32)])
-    assert histogram.peak == 3.0
+    assert (histogram.low, histogram.high, histogram.peak) == (-3.0, 1.0, 3.0)
     assert clip(histogram, "minmax") == 3.0
 
 
