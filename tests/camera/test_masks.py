@@ -23,7 +23,8 @@ def test_every_mask_is_a_png_of_class_indices_at_the_frame_s_size(tmp_path: Path
     assert sorted(p.name for p in (tmp_path / "new" / "masks").iterdir()) == ["000000.png", "000007.png"]
     saved = cv2.imread(str(tmp_path / "new" / "masks" / "000007.png"), cv2.IMREAD_UNCHANGED)
     assert saved is not None
-    assert (saved.shape, saved.dtype) == ((97, 131), np.uint8)
+    assert saved.shape == (97, 131)
+    assert saved.dtype == np.uint8
     assert (saved[:, :60] == 0).all()
     assert (saved[:, 70:] == 2).all()
 

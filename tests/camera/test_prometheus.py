@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import re
+from urllib.request import urlopen
+
+from edgeunet import __version__
+from edgeunet.camera.histogram import Quantiles
+from edgeunet.camera.hostport import HostPort
+from edgeunet.camera.prometheus import exposition, serving_metrics
+from edgeunet.camera.server import Access
+from edgeunet.camera.statistics import LoopStats
+
+MS = 1_000_000
+AGE = Quantiles(4, 100 * MS, 20 * MS, 30 * MS, 40 * MS, 41 * MS)
+STATS = {
+    "camera 0": LoopStats(
+        read=9,
+        published=4,
+        dropped=5,
+        corrupt=1,
+        misses=2,
+        reconnects=3,
+        recent_fps=29.97,
+        age=AGE,
+        stages={"fit": AGE},
+    ),
+    'a"b\\c\nd': LoopStats(),
+}
+LINE = re.compile(r'edgeunet_\w+\{(\w+="([^"\\\n]|\\["\\n])*",?)*\} [0-9.e+-]+')
+
+
+def test_every_line_is_in_the_text_format() -> None:
+    described: set[str] = set()
+    for line in exposition(STATS, {"model": "m.onnx"}).removesuffix("\n").split("\n"):
+        if line.startswith("# TYPE"):
+            described.add(line.split(" ")[2])
+        elif not line.startswith("# HELP"):
+            assert LINE.fullmatch(line), line
+            assert re.sub(r"(_sum|_count)?\{.*", "", line) in described
+
+
+def test_it_holds_the_loop_s_figures() -> None:
+    text = exposition(STATS, {"model": "m.onnx"}).split("\n")
+    for line in (
+        f'edgeunet_build_info{{version="{__version__}",model="m.onnx"}} 1',
+        'edgeunet_frames_read_total{source="camera 0"} 9',
+        'edgeunet_masks_total{source="camera 0"} 4',
+        'edgeunet_frames_dropped_total{source="camera 0"} 5',
+        'edgeunet_frames_corrupt_total{source="camera 0"} 1',
+        'edgeunet_deadline_misses_total{source="camera 0"} 2',
+        'edgeunet_reconnects_total{source="camera 0"} 3',
+        'edgeunet_inferences_failed_total{source="a\\"b\\\\c\\nd"} 0',
+        'edgeunet_masks_per_second{source="camera 0"} 29.97',
+        'edgeunet_frame_age_seconds{source="camera 0",quantile="0.99"} 0.04',
+        'edgeunet_frame_age_seconds_sum{source="camera 0"} 0.1',
+        'edgeunet_frame_age_seconds_count{source="camera 0"} 4',
+        'edgeunet_stage_seconds{source="camera 0",stage="fit",quantile="1"} 0.041',
+        'edgeunet_jitter_seconds_count{source="camera 0"} 0',
+    ):
+        assert line in text
+    assert not [line for line in text if line.startswith("edgeunet_jitter") and "quantile" in line]  # there is none yet
+
+
+def test_a_scrape_gets_the_figures_of_that_moment() -> None:
+    said: list[str] = []
+    stats = {"camera 0": LoopStats(published=1)}
+    with serving_metrics(Access(HostPort("127.0.0.1", 0)), lambda: stats, {}, said.append) as server:
+        address = f"http://127.0.0.1:{server.port}/metrics"
+        assert said == [f"metrics: {address}"]
+        for count in (1, 2):
+            stats["camera 0"] = LoopStats(published=count)
+            with urlopen(address, timeout=10) as response:
+                assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+                assert f'edgeunet_masks_total{{source="camera 0"}} {count}\n' in response.read().decode()
