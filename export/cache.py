@@ -5,44 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from onnx import TensorProto
+from onnx import ModelProto
 
 from edgeunet.files import replacing
 from export.cachefile import TensorRTVersion, write_cache
-from export.calibrate import CalibrationOptions, calibrated_clips
+from export.calibrate import CalibrationOptions, ranges_of
 from export.dialect import TENSORRT
-from export.dtypes import element_types
 from export.modelfile import read_fp32_model
-from export.placement import Group, place
+from export.placement import place
+from export.rangefile import Ranges, spans, union
 
 
 @dataclass(frozen=True)
 class Cached:
     """What a cache was made from, and for how many tensors."""
 
-    images: int
+    ranges: Ranges
     tensors: int
 
 
 def export_cache(
-    source: Path, output: Path, options: CalibrationOptions, version: TensorRTVersion, *, force: bool
+    source: Path, output: Path, origin: CalibrationOptions | Path, version: TensorRTVersion, *, force: bool
 ) -> Cached:
-    """Write the ranges of the float32 model `source` to `output`.
+    """Write the ranges of the float32 model `source`, calibrated now or read from a file, to `output`.
 
-    Every tensor that holds floats gets one; TensorRT quantises no other. Those that share a scale in the Q/DQ
-    file share it here.
-    Raises MismatchError for a dataset of other classes, ModelFileError for a model that is no float32 model of
-    ours, DatasetError for a damaged split, OutputError if the file exists and `force` is false.
+    Raises MismatchError for a dataset of other classes or the ranges of another model, ModelFileError for a model
+    that is no float32 model of ours, DatasetError for a damaged split, RecordError for a damaged file of ranges,
+    OutputError if the file exists and `force` is false.
     """
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source)
-        images = options.chosen(spec, source)
-        types = element_types(model)
-        floats = [t for node in model.graph.node for t in node.output if types[t] == TensorProto.FLOAT]
-        groups = place(model, TENSORRT).groups
-        grouped = {tensor for group in groups for tensor in group.tensors}
-        groups += tuple(Group((tensor,), (tensor,)) for tensor in floats if tensor not in grouped)
-        clips = calibrated_clips(model, spec, groups, images, options.method)
-        limits = {tensor: limit for group, limit in clips.items() for tensor in group.tensors}
-        write_cache(temporary, version, {tensor: limits[tensor] for tensor in floats})
-    return Cached(len(images), len(floats))
+        ranges = ranges_of(source, model, spec, origin)
+        limits = tensor_limits(model, ranges)
+        write_cache(temporary, version, limits)
+    return Cached(ranges, len(limits))
+
+
+def tensor_limits(model: ModelProto, ranges: Ranges) -> dict[str, float]:
+    """The |x| at which each float tensor is clipped; TensorRT quantises no other.
+
+    Those that share a scale in the Q/DQ file share it here.
+    """
+    found = spans(model, ranges)
+    shared = {tensor: group.tensors for group in place(model, TENSORRT).groups for tensor in group.tensors}
+    held = {tensor: union(found[member] for member in shared.get(tensor, (tensor,))) for tensor in found}
+    return {tensor: max(-low, high) for tensor, (low, high) in held.items()}

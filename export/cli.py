@@ -104,7 +104,9 @@ def int8(
     from edgeunet.console import stdout
     from export.int8 import Int8Options, export_int8
 
-    options = Int8Options(data, split, method, images, check_split, min_agreement, precision)
+    options = Int8Options(
+        data, split, method, images, check_split=check_split, min_agreement=min_agreement, precision=precision
+    )
     result = export_int8(model, output, options, force=force)
     out = stdout()
     out.print(f"{output}: {precision}, {_size(output)}, {method} ranges from {result.images} images of {split}")
@@ -120,11 +122,16 @@ def int8(
 def cache(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
-    data: Annotated[Path, typer.Option(help="Dataset to calibrate on.", show_default=False)],
     tensorrt: Annotated[str, typer.Option(help="Version that will read it, 10.3 to 10.x.", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="Dataset to calibrate on.")] = None,
+    ranges: Annotated[Path | None, typer.Option(help="Ranges that were stored, instead of --data.")] = None,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
-    images: Annotated[int, typer.Option(help="Images to calibrate on at most, evenly spread over the split.")] = 500,
+    images: Annotated[
+        int,
+        typer.Option("--calib-images", "--images", help="Images to calibrate on at most, spread by what they show."),
+    ] = 256,
+    seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
     force: Force = False,
 ) -> None:
     """ONNX → TensorRT's calibration cache, for implicit INT8 and DLA: the board needs no images then.
@@ -133,16 +140,17 @@ def cache(
     """
     _require("onnx", "onnxruntime")
     from edgeunet.console import stdout
+    from edgeunet.errors import UsageError
     from export.cache import export_cache
     from export.cachefile import TensorRTVersion
     from export.calibrate import CalibrationOptions
 
     version = TensorRTVersion.parse(tensorrt)
-    result = export_cache(model, output, CalibrationOptions(data, split, method, images), version, force=force)
-    stdout().print(
-        f"{output}: {method} ranges of {result.tensors} tensors from {result.images} images of {split}, "
-        f"for TensorRT {version}"
-    )
+    if (data is None) == (ranges is None):
+        raise UsageError("the ranges come from frames or from a file: give either --data or --ranges")
+    origin = CalibrationOptions(data, split, method, images, seed) if data else cast(Path, ranges)
+    result = export_cache(model, output, origin, version, force=force)
+    stdout().print(f"{output}: ranges of {result.tensors} tensors ({result.ranges.summary}), for TensorRT {version}")
 
 
 @app.command()

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
 from export.cache import export_cache
 from export.cachefile import TensorRTVersion, read_cache, write_cache
@@ -14,8 +13,14 @@ from export.dialect import TENSORRT
 from export.dtypes import element_types
 from export.modelfile import read_model
 from export.placement import place
+from export.rangefile import Ranges
 
 V10_3 = TensorRTVersion(10, 3, 0)
+
+
+def _stored(folder: Path, ranges: Ranges) -> Path:
+    ranges.save(folder / "stored.json", force=False)
+    return folder / "stored.json"
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -39,29 +44,54 @@ def test_the_lines_are_those_that_tensorrt_writes(tmp_path: Path) -> None:
 def test_every_float_tensor_has_the_range_of_the_frames(
     method: str, model: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    result = export_cache(
-        model, tmp_path / "m.cache", CalibrationOptions(dataset, method=method, images=2), V10_3, force=False
-    )
+    options = CalibrationOptions(dataset, method=method, images=2)
+    result = export_cache(model, tmp_path / "m.cache", options, V10_3, force=False)
     proto, spec = read_model(model)
     types = element_types(proto)
     floats = [t for node in proto.graph.node for t in node.output if types[t] == TensorProto.FLOAT]
     header, limits = read_cache(tmp_path / "m.cache")
     assert header == V10_3.header
-    assert (result.images, result.tensors) == (2, len(floats))
+    assert (result.ranges.images, result.tensors) == (2, len(floats))
     assert list(limits) == floats
     proto.graph.output.extend(helper.make_tensor_value_info(t, TensorProto.FLOAT, None) for t in floats)
-    images = [DatasetFolder.open(dataset).image_paths("train")[i] for i in (0, 4)]
-    frames = [outputs for _, outputs in observed(proto, spec, images, "observing")]
+    frames = [outputs for _, outputs in observed(proto, spec, options.chosen(spec, model), "observing")]
     peaks = {t: max(float(np.abs(outputs[t]).max()) for outputs in frames) for t in floats}
+    relu_of = {node.input[0]: node.output[0] for node in proto.graph.node if node.op_type == "Relu"}
     skip = next(group for group in place(proto, TENSORRT).groups if "inc.5" in group.tensors)
     shared = max(peaks[t] for t in skip.tensors)
     assert len({limits[t] for t in skip.tensors}) == 1
+    assert [limits[t] for t in ("frame.float", "frame.planes")] == pytest.approx([255.0, 255.0])
+    assert all(limits[convolved] == limits[relu] for convolved, relu in relu_of.items())
     if method == "minmax":
-        assert limits["inc.5"] == pytest.approx(shared, rel=1e-6)
-        assert limits["logits"] == pytest.approx(peaks["logits"], rel=1e-6)
-        assert limits["inc.0"] == pytest.approx(peaks["inc.0"], rel=1e-6)
+        assert limits["inc.5"] == pytest.approx(shared, rel=1e-4)
+        assert limits["logits"] == pytest.approx(peaks["logits"], rel=1e-4)
     else:
         assert 0.2 * shared < limits["inc.5"] < shared
+
+
+def test_the_cache_follows_from_stored_ranges_alone(model: Path, dataset: Path, tmp_path: Path) -> None:
+    result = export_cache(model, tmp_path / "a.cache", CalibrationOptions(dataset, images=2), V10_3, force=False)
+    result.ranges.save(tmp_path / "m.ranges.json", force=False)
+    again = export_cache(model, tmp_path / "b.cache", tmp_path / "m.ranges.json", V10_3, force=False)
+    assert again == result
+    assert (tmp_path / "b.cache").read_bytes() == (tmp_path / "a.cache").read_bytes()
+    other = export_cache(
+        model,
+        tmp_path / "c.cache",
+        _stored(tmp_path, result.ranges.with_methods({"logits": "minmax"})),
+        V10_3,
+        force=False,
+    )
+    before, after = read_cache(tmp_path / "a.cache")[1], read_cache(tmp_path / "c.cache")[1]
+    assert {tensor for tensor in before if before[tensor] != after[tensor]} == {"logits"}
+    assert after["logits"] == pytest.approx(other.ranges.tensors["logits"].clips["minmax"], rel=1e-6)
+
+
+def test_ranges_of_another_model_make_no_cache(model: Path, binary_model: Path, dataset: Path, tmp_path: Path) -> None:
+    result = export_cache(model, tmp_path / "a.cache", CalibrationOptions(dataset, images=1), V10_3, force=False)
+    with pytest.raises(MismatchError, match=r"the ranges are those of the model \w{12}, .*--data"):
+        export_cache(binary_model, tmp_path / "b.cache", _stored(tmp_path, result.ranges), V10_3, force=False)
+    assert not (tmp_path / "b.cache").exists()
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_other_precisions_and_the_cache_are_made_and_verified(
     assert _run("int8", steady_model, "-o", mixed, *options, "--precision", "int8+fp16") == 0
     assert "m.int8.onnx: int8+fp16, " in capsys.readouterr().out
     assert _run("cache", steady_model, "-o", cache, *options, "--tensorrt", "10.3") == 0
-    assert "mse ranges of 33 tensors from 2 images of train, for TensorRT 10.3.0" in capsys.readouterr().out
+    assert "ranges of 33 tensors (mse, 2 images), for TensorRT 10.3.0" in capsys.readouterr().out
     assert _run("verify", steady_model, fp16, "--data", dataset, "--worst", 1, "-o", tmp_path / "worst") == 0
     out = capsys.readouterr().out
     assert " deviates most on 000" in out
@@ -75,6 +75,7 @@ def test_a_wrong_option_is_exit_code_2(model: Path, dataset: Path, tmp_path: Pat
     assert _run("int8", model, "-o", tmp_path / "m.onnx", "--data", dataset, "--method", "magic") == 2
     assert _run("int8", model, "-o", tmp_path / "m.onnx") == 2
     assert _run("cache", model, "-o", tmp_path / "m.cache", "--data", dataset, "--tensorrt", "11.4") == 2
+    assert _run("cache", model, "-o", tmp_path / "m.cache", "--tensorrt", "10.3") == 2
     assert _run("verify", model, model, "--data", dataset, "--worst", 0) == 2
 
 
