@@ -20,12 +20,12 @@ import typer
 from benchmarks.plain_loop import PlainLoop
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
+from edgeunet.camera.frame import Shot
 from edgeunet.camera.loop import Loop
 from edgeunet.camera.overlay import OPACITY
 from edgeunet.camera.sources import in_flight, open_source
 from edgeunet.errors import UsageError
 from edgeunet.files import require_free, sha256, write_json
-from edgeunet.frames import UInt8
 from edgeunet.metrics import agreement
 from edgeunet.runtime import Session, open_session
 from edgeunet.samples import CLIP
@@ -37,15 +37,15 @@ COMPARED = 10  # frames on which the masks of both arms are compared
 class Memory:
     """A sink that takes drawn frames and does nothing with them."""
 
-    def write(self, pixels: UInt8, time_s: float) -> None:
+    def write(self, shot: Shot) -> None:
         pass
 
 
 def camera_fps(session: Session, clip: Path) -> float:
     """Frames a second of the camera loop on a whole clip."""
-    loop = Loop(session, open_source(str(clip)), [nullcontext(Memory())], opacity=OPACITY)
+    loop = Loop(session, {"clip": open_source(str(clip))}, [nullcontext(Memory())])
     loop.start()
-    return loop.finish().fps
+    return loop.finish()["clip"].fps
 
 
 def mask_agreement(session: Session, plain: PlainLoop, clip: Path) -> float:

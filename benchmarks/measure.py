@@ -6,9 +6,7 @@ The garbage collector stays on, as behind a camera; it is emptied once before th
 from __future__ import annotations
 
 import gc
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +21,10 @@ from benchmarks.inputs import Inputs
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import progress
 from edgeunet.errors import UsageError
-from edgeunet.files import sha256
 from edgeunet.frames import UInt8
-from edgeunet.record import TOTAL, LatencyRecord, Subject
+from edgeunet.record import TOTAL, LatencyRecord
 from edgeunet.runtime import Session
+from edgeunet.runtime.subject import subject_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -112,7 +110,7 @@ def measure(session: Session, model: str | Path, inputs: Inputs, options: Measur
     stages = [TOTAL, *calls[0].stages]
     samples = {stage: [call.stages.get(stage, call.total) for call in calls] for stage in stages}
     return LatencyRecord(
-        subject=_subject(session, Path(model)),
+        subject=subject_of(session, Path(model), commit=_commit()),
         machine=fingerprint(session.describe()),
         frames=inputs.name,
         mode="single",
@@ -137,20 +135,6 @@ def _run(session: Session, frames: Sequence[UInt8], options: MeasureOptions, cal
         if len(calls) == options.max_frames:
             break
     bar.update(bar.task_ids[0], completed=round(options.seconds), note=f"{len(calls)} frames", refresh=True)
-
-
-def _subject(session: Session, model: Path) -> Subject:
-    about = session.describe()
-    return Subject(
-        model=model.name,
-        model_sha256=sha256(model),
-        precision=session.spec.provenance.precision,
-        input_size=session.spec.input_size,
-        size_bytes=model.stat().st_size,
-        backend=f"{about['backend']} {about['version']}",
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        commit=_commit(),
-    )
 
 
 def _commit() -> str:

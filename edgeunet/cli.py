@@ -27,7 +27,9 @@ app.add_typer(data_app, name="data")
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx or .engine).")]
-Backend = Annotated[str | None, typer.Option(help="For .onnx files: onnxruntime (default) or openvino.")]
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
 
 
@@ -144,26 +146,58 @@ def info(
 
 @app.command()
 def camera(
-    model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine).")],
-    source: Annotated[str, typer.Option(help="A video file, a camera (0, /dev/video0), rtsp:// or http://.")],
-    record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
+    model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine) [default: the demo's].")],
+    source: Annotated[
+        list[str],
+        typer.Option(
+            help="0, /dev/video0, csi://0, rtsp://…, http://…, a video, an image or a folder of images, gst:PIPELINE, "
+            "synthetic://; several times for several cameras [default: the first camera].",
+        ),
+    ],
     show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,
-    max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
+    save_masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG to this folder.")] = None,
+    rtp: Annotated[str | None, typer.Option(help="Stream the overlay as H.264 to HOST:PORT.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Write a line of JSON a frame to this file; - for stdout.")] = None,
+    deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this.")] = None,
+    stall_s: Annotated[float, typer.Option(help="Open a camera again after so many seconds without a frame.")] = 5.0,
+    watch_model: Annotated[
+        bool, typer.Option("--watch-model", help="Take over a newer model file that replaces this one.")
+    ] = False,
+    latency_record: Annotated[
+        Path | None, typer.Option(help="Write the age of every mask to this file, for `edgeunet bench report`.")
+    ] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames of each source.")] = None,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
 ) -> None:
-    """Segment a camera or a video: every frame of a file, only the newest of a live source.
+    """Segment cameras and videos: every frame of a file, only the newest of a live source.
 
-    Example: edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
+    Examples:
+
+      edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
+
+      edgeunet camera model.onnx --source 0 --source rtsp://10.0.0.5/front --jsonl -
     """
-    from edgeunet.camera import CameraOptions, run_camera
-    from edgeunet.camera.sources import in_flight
-    from edgeunet.runtime import open_session
+    from edgeunet.camera import CameraOptions, SinkOptions, run_camera
+    from edgeunet.camera.hostport import HostPort
 
-    options = CameraOptions(source=source, record=record, force=force, max_frames=max_frames, show=show)
-    with open_session(model, threads=threads, in_flight=in_flight(source), backend=backend) as session:
-        run_camera(session, options)
+    sinks = SinkOptions(show, record, save_masks, HostPort.parse(rtp) if rtp else None, jsonl, force)
+    run_camera(
+        CameraOptions(
+            model,
+            tuple(source),
+            sinks,
+            backend,
+            threads,
+            deadline_ms,
+            stall_s,
+            watch_model,
+            latency_record,
+            max_frames,
+        )
+    )
 
 
 @app.command()

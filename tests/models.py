@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,13 @@ def toy_mask(frame: UInt8) -> UInt8:
     return np.asarray(frame.argmax(axis=2), dtype=np.uint8)
 
 
-def write_toy_model(path: Path, spec: ModelSpec | None = None, *, with_spec: bool = True) -> Path:
-    """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out)."""
+def write_toy_model(
+    path: Path, spec: ModelSpec | None = None, *, with_spec: bool = True, order: Sequence[int] = (0, 1, 2)
+) -> Path:
+    """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out).
+
+    order: the colour channel (blue, green, red) that each class looks at.
+    """
     spec = spec or toy_spec()
     height, width = spec.input_size
     nodes = [
@@ -36,7 +42,7 @@ def write_toy_model(path: Path, spec: ModelSpec | None = None, *, with_spec: boo
         helper.make_node("Cast", ["index"], ["index_float"], to=TensorProto.FLOAT),
         helper.make_node("Cast", ["index_float"], ["mask"], to=TensorProto.UINT8),
     ]
-    weight = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+    weight = np.eye(3, dtype=np.float32)[list(order)].reshape(3, 3, 1, 1)
     graph = helper.make_graph(
         nodes,
         "toy",

@@ -1,28 +1,26 @@
-"""What the terminal shows while the loop runs: frames, rate, drops, and each stage's latency."""
+"""What the terminal shows while the loop runs: frames, rate, drops, frame age and each stage's time, by source."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
-import numpy as np
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from edgeunet import console
-from edgeunet.camera.loop import LoopStats
+from edgeunet.camera.statistics import LoopStats
 
 TABLE_EVERY_S = 0.25
 LINE_EVERY_S = 5.0
-RECENT = 1000  # samples that the quantiles are taken from
 
 
 class Display:
-    """A live table on stderr; a plain line now and then where stderr is no terminal."""
+    """A live table on stderr; a plain line for each source now and then where stderr is no terminal."""
 
-    def __init__(self, total: int | None) -> None:
-        """total: how many frames are to come, None if there is no end."""
-        self._total = total
+    def __init__(self) -> None:
         self._console = console.stderr()
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._due = 0.0
@@ -38,39 +36,66 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, stats: LoopStats, *, last: bool = False) -> None:
-        """Show these figures, if it is time again; always when they are the last ones."""
+    def note(self, line: str) -> None:
+        """Say something that happened, above the table. From any thread."""
+        self._console.print(f"note: {line}", markup=False)
+
+    def update(self, stats: Mapping[str, LoopStats], *, last: bool = False) -> None:
+        """Show these figures by source, if it is time again; always when they are the last ones."""
         now = time.monotonic()
         if now < self._due and not last:
             return
         if self._live is not None:
             self._due = now + TABLE_EVERY_S
-            self._live.update(table(stats, self._total, last=last), refresh=True)
-        else:
-            self._due = now + LINE_EVERY_S
-            self._console.print(headline(stats, self._total, last=last))
+            self._live.update(table(stats, last=last), refresh=True)
+            return
+        self._due = now + LINE_EVERY_S
+        for line in _headlines(stats, last=last):
+            self._console.print(line, markup=False)
 
 
-def headline(stats: LoopStats, total: int | None, *, last: bool = False) -> str:
-    """How far, how fast, how long still: "120 of 221 frames · 31.4 frames/s · 3 s left"; `last`: over all frames."""
+def headline(stats: LoopStats, *, last: bool = False) -> str:
+    """How far, how fast, how long still, and what went wrong: "120 of 221 frames · 31.4 frames/s · 3 s left".
+
+    last: the rate is over all frames.
+    """
+    total = stats.total
     parts = [f"{stats.published} of {total} frames" if total else f"{stats.published} frames"]
     rate = stats.fps if last else stats.recent_fps
     if rate:
         parts.append(f"{rate:.1f} frames/s")
         if total and not last:
             parts.append(f"{max(0, total - stats.published) / rate:.0f} s left")
-    if stats.dropped:
-        parts.append(f"{stats.dropped} dropped")
-    return " · ".join(parts)
+    if stats.misses:
+        parts.append(f"{stats.misses} late, {stats.longest_miss} in a row")
+    counts = {
+        "dropped": stats.dropped,
+        "corrupt": stats.corrupt,
+        "failed": stats.failed,
+        "reconnects": stats.reconnects,
+    }
+    return " · ".join(parts + [f"{count} {name}" for name, count in counts.items() if count])
 
 
-def table(stats: LoopStats, total: int | None, *, last: bool = False) -> Table:
-    """The headline, and p50 and p99 in milliseconds of each stage's latest samples."""
-    rows = Table(title=headline(stats, total, last=last), title_style="bold", title_justify="left")
-    rows.add_column("stage")
-    for name in ("p50 ms", "p99 ms"):
-        rows.add_column(name, justify="right")
-    for stage, samples_ns in stats.stages_ns.items():
-        p50, p99 = np.quantile(samples_ns[-RECENT:], (0.5, 0.99)) / 1e6
-        rows.add_row(stage, f"{p50:.1f}", f"{p99:.1f}")
+def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
+    """The headlines, and p50 and p99 in ms of frame age, jitter and each stage; two columns for each source."""
+    title = "\n".join(_headlines(stats, last=last))
+    rows = Table(title=escape(title), title_style="bold", title_justify="left")
+    rows.add_column("")
+    for name in stats:
+        for quantile in ("p50 ms", "p99 ms"):
+            rows.add_column(quantile if len(stats) == 1 else f"{escape(name)}\n{quantile}", justify="right")
+    figures = {name: {"age": s.age, "jitter": s.jitter, **s.stages} for name, s in stats.items()}
+    for row in dict.fromkeys(row for quantiles in figures.values() for row in quantiles):
+        cells = []
+        for quantiles in figures.values():
+            found = quantiles.get(row)
+            cells += [f"{ns / 1e6:.1f}" for ns in (found.p50_ns, found.p99_ns)] if found and found.count else ["–", "–"]
+        rows.add_row(row, *cells)
     return rows
+
+
+def _headlines(stats: Mapping[str, LoopStats], *, last: bool) -> list[str]:
+    """One for each source, with its name where there are several."""
+    lines = {name: headline(s, last=last) for name, s in stats.items()}
+    return list(lines.values()) if len(lines) == 1 else [f"{name}: {line}" for name, line in lines.items()]

@@ -1,9 +1,10 @@
-"""The camera loop: reading, inference and drawing, each in a thread of its own.
+"""The camera loop: reading, inference and drawing, each in threads of their own.
 
-    source ──Channel──▶ session ──Channel──▶ overlay, sinks
-    reader              inferrer             drawer
+    source ──Channel──┐
+    source ──Channel──┼─ in turn ──▶ session ──Channel──▶ overlay, sinks
+    a reader for each ┘              inferrer             drawer
 
-OpenCV, ONNX Runtime and PyAV let go of Python's lock while they work, so the three overlap.
+OpenCV, ONNX Runtime and PyAV let go of Python's lock while they work, so they overlap.
 """
 
 from __future__ import annotations
@@ -12,97 +13,134 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgeunet.camera.channel import Channel
-from edgeunet.camera.frame import Frame, Samples
+from edgeunet.camera.channel import Channel, Turns
+from edgeunet.camera.feed import Feed
+from edgeunet.camera.frame import Frame, Shot, Sink
+from edgeunet.camera.outputs import Outputs
 from edgeunet.camera.overlay import OPACITY, Overlay
-from edgeunet.camera.sources import Source
-from edgeunet.errors import SourceError
-from edgeunet.frames import UInt8
+from edgeunet.camera.source import Source
+from edgeunet.camera.statistics import LoopStats, Statistics
+from edgeunet.errors import UsageError
 from edgeunet.runtime.session import Result, Session
 
-RECENT = 30  # frames that the shown rate and latency are taken from
-TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame can't be read
-DEFAULT_FPS = 30.0  # of a file that does not say
+FAILURES = 5  # inferences in a row that raise before the loop gives up: one may be chance, five are not
 STUCK_S = 0.5  # how long a camera that hangs in its driver may hold up the end
 
 
-class Sink(Protocol):
-    """Where drawn frames go."""
-
-    def write(self, pixels: UInt8, time_s: float) -> None:
-        """Take a frame, uint8 [h, w, 3] BGR, `time_s` seconds after the first; nobody changes it any more."""
-
-
 @dataclass(frozen=True)
-class LoopStats:
-    """What the loop has done so far.
+class LoopOptions:
+    """opacity: of the class colours, 0 to 1. max_frames: masks to make of each source, None for all.
 
-    read: frames the source gave. published: masks made. dropped: frames of a live source that a newer one
-    replaced before inference. The rest was on its way when the loop was stopped.
-    stages_ns: for each stage the latest durations in nanoseconds, int64 [n]: "read", the session's own
-    ("fit", "infer"), "draw", "write", and "latency" from capture to published mask.
+    deadline_ms: a mask that is older counts as a miss. draw: False where no sink looks at the overlay; a Shot then
+    has the plain picture in its place. keep_samples: keep each mask's times for a latency record.
     """
 
-    read: int
-    published: int
-    dropped: int
-    wall_s: float
-    stages_ns: Mapping[str, NDArray[np.int64]]
-    recent_fps: float  # masks a second over the latest frames
+    opacity: float = OPACITY
+    max_frames: int | None = None
+    deadline_ms: float | None = None
+    draw: bool = True
+    keep_samples: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UsageError(f"--max-frames is at least 1, got {self.max_frames}")
+        if self.deadline_ms is not None and not self.deadline_ms > 0:
+            raise UsageError(f"--deadline-ms is above 0, got {self.deadline_ms:g}")
+        if not 0.0 <= self.opacity <= 1.0:
+            raise UsageError(f"the opacity of the overlay is 0 to 1, got {self.opacity}")
+
+
+DEFAULTS = LoopOptions()
+
+
+class Work(NamedTuple):
+    """What a thread is busy with."""
+
+    title: str
+    begin_ns: int
 
     @property
-    def fps(self) -> float:
-        """Masks a second over the whole time."""
-        return self.published / self.wall_s if self.wall_s > 0 else 0.0
+    def seconds(self) -> float:
+        return (time.perf_counter_ns() - self.begin_ns) / 1e9
+
+
+class _Item(NamedTuple):
+    """A mask on its way to the drawer."""
+
+    feed: Feed
+    frame: Frame
+    result: Result
+    stages_ns: dict[str, int]
+    age_ns: int
 
 
 class Loop:
-    """Runs a source through a session into sinks, once.
+    """Runs sources through one session into sinks, once.
 
-    A file: every frame, in order. A live source: only the newest frame, and one that waits is replaced.
-    Frames are drawn only if there is a sink. Each sink is entered and left in the drawing thread, and
-    left with an exception if any part of the loop fails, so that a half-written video does not stay.
+    A file: every frame, in order. A live source: only the newest frame, and one that waits is replaced. Several
+    sources are served in turn, one frame each, and the end of one does not touch the others.
+    Each sink is entered and left in the drawing thread, and left with an exception if the loop fails. `notify` gets
+    a line, from any thread, whenever something goes wrong that does not end the loop.
     """
 
     def __init__(
         self,
         session: Session,
-        source: Source,
+        sources: Mapping[str, Source],
         sinks: Sequence[AbstractContextManager[Sink]] = (),
+        options: LoopOptions = DEFAULTS,
         *,
-        opacity: float = OPACITY,
-        max_frames: int | None = None,
+        notify: Callable[[str], None] = lambda line: None,
     ) -> None:
+        """sources: by the name that sinks and figures give them."""
         self._session = session
-        self._source = source
-        self._sinks = sinks
-        self._overlay = Overlay(session.spec, opacity)
-        self._max_frames = max_frames
-        self._frames: Channel[Frame] = Channel(newest=source.live)
-        self._results: Channel[tuple[Frame, Result]] = Channel()
-        self._stages: dict[str, Samples] = {}
-        self._intervals = Samples(RECENT)
-        self._read = self._published = 0
+        self._next: Session | None = None
+        self._options = options
+        self._notify = notify
+        self._has_sinks = bool(sinks)
+        self._outputs = Outputs(sinks, notify)
+        self._changed = threading.Condition()
+        deadline_ns = None if options.deadline_ms is None else round(options.deadline_ms * 1e6)
+        self._feeds = [
+            Feed(
+                source,
+                name,
+                Overlay(session.spec, options.opacity),
+                Statistics(deadline_ns, keep_samples=options.keep_samples),
+                max_frames=options.max_frames,
+                changed=self._changed,
+            )
+            for name, source in sources.items()
+        ]
+        self._live = any(source.live for source in sources.values())
+        self._results: Channel[_Item] = Channel()
+        self._failures = 0  # inferences that raised, in a row
         self._error: BaseException | None = None
-        self._lost: SourceError | None = None
         self._failing = threading.Lock()
-        self._begin_ns = self._end_ns = self._first_ns = 0
-        self._reader, self._inferrer, self._drawer = (
-            threading.Thread(target=self._guard, args=(work,), name=f"edgeunet-{work.__name__}", daemon=True)
-            for work in (self._read_frames, self._infer, self._draw)
-        )
+        self._work: dict[str, Work] = {}
+        self._readers = [self._thread(feed.read, f"reader of {feed.name}") for feed in self._feeds]
+        self._inferrer = self._thread(self._infer, "inferrer")
+        self._drawer = self._thread(self._draw, "drawer")
+
+    @property
+    def session(self) -> Session:
+        """The model in use; the caller closes it once the loop has ended, unless is_stuck()."""
+        return self._session
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """The sources in the order given, with their names and figures."""
+        return self._feeds
 
     def start(self) -> None:
         """Start the threads."""
-        self._begin_ns = time.perf_counter_ns()
-        for thread in (self._reader, self._inferrer, self._drawer):
+        for feed in self._feeds:
+            feed.statistics.begin()
+        for thread in (*self._readers, self._inferrer, self._drawer):
             thread.start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -112,36 +150,54 @@ class Loop:
 
     def stop(self) -> None:
         """End after the frame that is in the session; every mask that was made is still drawn, and the video kept."""
-        self._frames.close(discard=True)
+        for feed in self._feeds:
+            feed.frames.close(discard=True)
 
     def fail(self, error: BaseException) -> None:
-        """End at once and keep nothing; finish() raises the first error given."""
+        """End at once; finish() raises the first error given."""
         with self._failing:
             self._error = self._error or error
-        self._frames.close(discard=True)
+        self.stop()
         self._results.close(discard=True)
 
-    def finish(self) -> LoopStats:
-        """Wait for all threads; raises what went wrong in any of them."""
+    def finish(self, patience_s: float | None = None) -> Mapping[str, LoopStats]:
+        """Wait for the end and give the figures by source; raises what went wrong.
+
+        patience_s: after stop(), how long to wait for an inference that may hang. Sinks are closed in any case.
+        """
+        self._inferrer.join(patience_s)
+        if self._inferrer.is_alive():
+            self._results.close()
         self._drawer.join()
-        self._inferrer.join()
-        # The drawer ends last but where the loop is stopped, and only a live source can hang.
-        self._reader.join(STUCK_S if self._source.live else None)
-        if (error := self._error or self._lost) is not None:
+        for feed, reader in zip(self._feeds, self._readers, strict=True):
+            # The drawer ends last but where the loop is stopped, and only a live source can hang.
+            reader.join(STUCK_S if feed.source.live else None)
+        errors = [self._error, *self._outputs.errors, *(feed.error for feed in self._feeds)]
+        if (error := next(filter(None, errors), None)) is not None:
             raise error
         return self.stats()
 
-    def stats(self) -> LoopStats:
-        """What has been done so far; may be called from any thread while it runs."""
-        end = self._end_ns or time.perf_counter_ns()
-        return LoopStats(
-            self._read,
-            self._published,
-            self._frames.dropped,
-            (end - self._begin_ns) / 1e9,
-            {name: samples.latest() for name, samples in list(self._stages.items())},
-            self._recent_fps(),
-        )
+    def is_stuck(self) -> bool:
+        """After finish(): whether the session still works on a frame, so that it cannot be closed."""
+        return self._inferrer.is_alive()
+
+    def stats(self) -> dict[str, LoopStats]:
+        """What has been done so far, by source; may be called from any thread while it runs."""
+        return {feed.name: feed.stats() for feed in self._feeds}
+
+    def longest_work(self) -> Work | None:
+        """What the session or the sinks have been busy with for the longest time; None if nothing is under way."""
+        return min(self._work.copy().values(), key=lambda work: work.begin_ns, default=None)
+
+    def switch(self, session: Session) -> None:
+        """Go on with another session of the same classes and size, from the next frame on; the old one is closed."""
+        with self._changed:
+            old, self._next = self._next, session
+        if old is not None:
+            old.close()
+
+    def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
+        return threading.Thread(target=self._guard, args=(work,), name=f"edgeunet-{name}", daemon=True)
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -149,85 +205,99 @@ class Loop:
         except BaseException as error:  # noqa: BLE001 - finish() raises it in the caller's thread
             self.fail(error)
 
-    def _read_frames(self) -> None:
-        with self._source as source:
-            while self._frames.wait_for_room():  # read late: a frame of a file that waits here grows old
-                if not source.live and self._read == self._max_frames:
-                    break
-                try:
-                    frame = source.read()
-                except SourceError as error:
-                    if not source.live:
-                        raise
-                    self._lost = error  # a camera that was unplugged: raised at the end, but the video is kept
-                    break
-                if frame is None:
-                    break
-                self._time("read", frame.read_ns)
-                self._read += 1
-                self._frames.put(frame)
-        self._frames.close()
-
     def _infer(self) -> None:
-        capacity = 1 if self._source.live else self._session.capacity  # a camera's frame must not wait for the next
-        waiting: deque[Frame] = deque()
-        before = self._begin_ns
-        while (newest := self._frames.get()) is not None or waiting:
-            if newest is not None:
-                self._session.submit(newest.pixels)
-                waiting.append(newest)
-                if len(waiting) < capacity:
+        turns = Turns([feed.frames for feed in self._feeds], self._changed)
+        # A file's next frame may be under way; a camera's frame must be done first, or wait for those of its batch.
+        pipelined = not self._live and not self._session.batched
+        waiting: deque[tuple[Feed, Frame, int]] = deque()
+        while (taken := turns.get(wait=pipelined or not waiting)) is not None or waiting:
+            if taken is not None:
+                if self._next is not None:
+                    self._publish_all(waiting)
+                    self._take_next_session()
+                feed, frame = self._feeds[taken[0]], taken[1]
+                wait_ns = time.perf_counter_ns() - frame.captured_ns
+                if self._submit(feed, frame):
+                    waiting.append((feed, frame, wait_ns))
+                if len(waiting) < (self._session.capacity if pipelined or self._session.batched else 1):
                     continue
-            frame, result = waiting.popleft(), self._session.result()
-            now = time.perf_counter_ns()
-            for stage, duration in result.times_ns.items():
-                self._time(stage, duration)
-            self._time("latency", now - frame.captured_ns)
-            self._intervals.add(now - before)
-            before = now
-            self._published += 1
-            self._results.put((frame, result))
-            if self._published == self._max_frames:
-                self._frames.close(discard=True)
+            self._publish(*waiting.popleft())
+            if not pipelined:
+                self._publish_all(waiting)
         self._results.close()
 
+    def _publish_all(self, waiting: deque[tuple[Feed, Frame, int]]) -> None:
+        while waiting:
+            self._publish(*waiting.popleft())
+
+    def _submit(self, feed: Feed, frame: Frame) -> bool:
+        """Whether the session took the frame."""
+        self._begin("inference", feed, frame)
+        try:
+            self._session.submit(frame.pixels)
+        except Exception as error:  # noqa: BLE001 - a backend raises what it likes
+            self._skip(feed, frame, error)
+            return False
+        finally:
+            self._work.pop("inference", None)
+        return True
+
+    def _publish(self, feed: Feed, frame: Frame, wait_ns: int) -> None:
+        """Take a result, count it, and hand it to the drawer."""
+        self._begin("inference", feed, frame)
+        try:
+            result = self._session.result()
+        except Exception as error:  # noqa: BLE001 - a backend raises what it likes
+            self._skip(feed, frame, error)
+            return
+        finally:
+            self._work.pop("inference", None)
+        self._failures = 0
+        now = time.perf_counter_ns()
+        stages_ns = {"wait": wait_ns, **result.times_ns}
+        published = feed.statistics.published(frame, now, stages_ns)
+        self._results.put(_Item(feed, frame, result, stages_ns, now - frame.captured_ns))
+        if published == self._options.max_frames:
+            feed.frames.close(discard=True)
+
+    def _skip(self, feed: Feed, frame: Frame, error: Exception) -> None:
+        feed.statistics.failed()
+        self._failures += 1
+        if self._failures == FAILURES:
+            raise error
+        self._notify(
+            f"inference of frame {frame.number} of {feed.name} failed, it is skipped: {' '.join(str(error).split())}"
+        )
+
+    def _take_next_session(self) -> None:
+        with self._changed:
+            old, self._session, self._next = self._session, self._next or self._session, None
+        old.close()
+
     def _draw(self) -> None:
-        with ExitStack() as stack:
-            sinks = [stack.enter_context(sink) for sink in self._sinks]
-            text: tuple[str, ...] = ()
-            text_ns = 0
+        with self._outputs as outputs:
             while (item := self._results.get()) is not None:
-                if not sinks:
+                if not self._has_sinks:
                     continue
-                frame, result = item
+                feed, frame, result, stages_ns, age_ns = item
+                self._begin("drawing and writing", feed, frame)
                 begin = time.perf_counter_ns()
-                if begin - text_ns >= TEXT_EVERY_NS:
-                    text, text_ns = self._text(), begin
-                picture = self._overlay.draw(frame.pixels, result, text)
+                overlay = feed.draw(frame, result) if self._options.draw else frame.pixels
                 drawn = time.perf_counter_ns()
-                self._time("draw", drawn - begin)
-                time_s = self._time_of(frame)
-                for sink in sinks:
-                    sink.write(picture, time_s)
-                self._time("write", time.perf_counter_ns() - drawn)
+                stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
+                time_s = feed.time_of(frame)
+                outputs.write(Shot(feed.name, frame, result, overlay, time_s, stages_ns, age_ns, feed.frames.dropped))
+                feed.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)
+                self._work.pop("drawing and writing", None)
+                if not outputs:  # nobody is left to work for
+                    self.stop()
+                    break
+            self._results.close(discard=True)
             if self._error is not None:
                 raise self._error
-        self._end_ns = time.perf_counter_ns()
+        for feed in self._feeds:
+            feed.statistics.end()
 
-    def _time_of(self, frame: Frame) -> float:
-        """Seconds from the first frame to this one: by the clock for a camera, by its number for a file."""
-        if not self._source.live:
-            return frame.number / (self._source.fps or DEFAULT_FPS)
-        self._first_ns = self._first_ns or frame.captured_ns
-        return (frame.captured_ns - self._first_ns) / 1e9
-
-    def _text(self) -> tuple[str, str]:
-        latency_ms = float(np.median(self._stages["latency"].latest(RECENT))) / 1e6
-        return f"{self._recent_fps():.1f} frames/s", f"latency {latency_ms:.0f} ms"
-
-    def _recent_fps(self) -> float:
-        intervals = self._intervals.latest()
-        return 1e9 / float(intervals.mean()) if len(intervals) else 0.0
-
-    def _time(self, stage: str, duration_ns: int) -> None:
-        self._stages.setdefault(stage, Samples()).add(duration_ns)
+    def _begin(self, work: str, feed: Feed, frame: Frame) -> None:
+        title = f"{work} of frame {frame.number} of {feed.name}"
+        self._work[work] = Work(title, time.perf_counter_ns())

@@ -1,85 +1,184 @@
-"""The verb `edgeunet camera`: from an address to drawn frames, a video and figures."""
+"""The verb `edgeunet camera`: from addresses to masks, pictures, files and figures."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from edgeunet.camera.display import Display
-from edgeunet.camera.loop import DEFAULT_FPS, Loop, LoopStats, Sink
-from edgeunet.camera.overlay import OPACITY
-from edgeunet.camera.recorder import check_recordable, recording
-from edgeunet.camera.sources import Source, open_source
+from edgeunet.camera.latency import record_of, warm_up
+from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions, Work
+from edgeunet.camera.reconnect import STALL_S
+from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
+from edgeunet.camera.sources import Source, in_flight, open_steady
+from edgeunet.camera.statistics import LoopStats
+from edgeunet.camera.systemd import Service
+from edgeunet.camera.watch import ModelWatch
 from edgeunet.camera.window import Window
-from edgeunet.errors import UsageError
-from edgeunet.runtime.session import Session
+from edgeunet.errors import EdgeUNetError, UsageError
+from edgeunet.files import require_free
+from edgeunet.runtime import Session, open_session
 
 POLL_S = 0.1
 
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """source: a video file, `0`, `/dev/video0`, `rtsp://…`. record: the video to write; force: over an older one.
+    """One run of the camera.
 
-    max_frames: masks to make before it ends. opacity: of the class colours, 0 to 1.
+    sources: addresses, see address.py. backend, threads: as open_session() takes them. deadline_ms: an older mask is
+    counted as late. stall_s: seconds without a frame until a live source is opened again, and until an inference
+    counts as hanging. watch_model: take over a newer file when it replaces the model. latency_record: the file to
+    write each mask's age to. max_frames: masks to make of each source before it ends.
     """
 
-    source: str
-    record: Path | None = None
-    force: bool = False
+    model: Path
+    sources: tuple[str, ...]
+    sinks: SinkOptions = field(default_factory=SinkOptions)
+    backend: str | None = None
+    threads: int | None = None
+    deadline_ms: float | None = None
+    stall_s: float = STALL_S
+    watch_model: bool = False
+    latency_record: Path | None = None
     max_frames: int | None = None
-    show: bool = False
-    opacity: float = OPACITY
 
     def __post_init__(self) -> None:
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"--max-frames is at least 1, got {self.max_frames}")
-        if not 0.0 <= self.opacity <= 1.0:
-            raise UsageError(f"the opacity of the overlay is 0 to 1, got {self.opacity}")
+        if not self.sources:
+            raise UsageError("the camera needs a source: give --source, once or more")
+        if not self.stall_s > 0:
+            raise UsageError(f"--stall-s is above 0 seconds, got {self.stall_s:g}")
+        self.for_loop()
+
+    def for_loop(self) -> LoopOptions:
+        """What the loop needs of them; raises UsageError for a value out of range."""
+        return LoopOptions(
+            max_frames=self.max_frames,
+            deadline_ms=self.deadline_ms,
+            draw=self.sinks.draw,
+            keep_samples=self.latency_record is not None,
+        )
 
 
-def run_camera(session: Session, options: CameraOptions) -> LoopStats:
-    """Run the loop to the end of the source, to `max_frames`, or until Ctrl-C or the window's end; show progress.
+def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
+    """Run the loop to the end of all sources, to `max_frames`, or until Ctrl-C, SIGTERM or the window's end.
 
-    Ctrl-C ends it like the end of the source: the video is kept and complete up to that frame.
-    Raises SourceError, OutputError or MissingPartError; then no video is left behind, unless a live
-    source broke off: what came until then is kept.
+    Shows progress on stderr; gives the figures by source. To be stopped is no error: all files are closed within a
+    second. Raises ModelFileError, SourceError, OutputError or MissingPartError; what was recorded until then is kept.
     """
-    if options.record is not None:
-        check_recordable(options.record, force=options.force)
-    window = Window() if options.show else None
-    source = open_source(options.source)
-    sinks: list[AbstractContextManager[Sink]] = []
-    if options.record is not None:
-        sinks.append(recording(options.record, source.size, source.fps or DEFAULT_FPS, force=options.force))
-    if window is not None:
-        sinks.append(nullcontext(window))
-    loop = Loop(session, source, sinks, opacity=options.opacity, max_frames=options.max_frames)
-    with Display(_total(source, options.max_frames)) as display:
-        loop.start()
+    check_sinks(options.sinks)
+    if options.latency_record is not None:
+        require_free(options.latency_record, force=options.sinks.force)
+    window = Window() if options.sinks.show else None
+    with Display() as display:
+        session = _open_model(options)
+        with ExitStack() as unless_started:
+            unless_started.callback(session.close)
+            settled = warm_up(session)
+            opened = (open_steady(address, display.note, stall_s=options.stall_s) for address in options.sources)
+            sources = _by_name([unless_started.enter_context(source) for source in opened])
+            sinks = make_sinks(options.sinks, sources, session.spec, display.note)
+            if window is not None:
+                sinks.append(nullcontext(window))
+            loop = Loop(session, sources, sinks, options.for_loop(), notify=display.note)
+            unless_started.pop_all()  # from here on the loop's threads close the sources
         try:
-            _watch(loop, display, window)
-        except KeyboardInterrupt:
-            pass
+            _run(loop, options, display, window)
         finally:
+            if not loop.is_stuck():
+                loop.session.close()
+        if options.latency_record is not None:
+            record = record_of(loop.feeds, loop.session, options.model, settled=settled)
+            record.save(options.latency_record, force=options.sinks.force)
+    return loop.stats()
+
+
+def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | None) -> None:
+    """Start the loop, watch it, and see it through to its end."""
+    service = Service()
+    stopped = threading.Event()
+    watch = ModelWatch(options.model, loop.session.spec, partial(_open_model, options), loop.switch, display.note)
+    with _signals(stopped):
+        loop.start()
+        service.ready()
+        try:
+            with watch if options.watch_model else nullcontext():
+                _watch(loop, options, display, window, service, stopped)
+        finally:
+            service.stopping()
             loop.stop()
             if window is not None:
                 window.close()
-            stats = loop.finish()
-        display.update(stats, last=True)
-    return stats
+            work = loop.longest_work()
+            try:
+                loop.finish(STUCK_S)
+            finally:
+                display.update(loop.stats(), last=True)
+    if loop.is_stuck() and work is not None and work.seconds > options.stall_s:
+        raise EdgeUNetError(f"{work.title} hangs: it was given up after {work.seconds:.0f} s; look at the driver")
 
 
-def _watch(loop: Loop, display: Display, window: Window | None) -> None:
-    """Until the loop ends or the user closes the window: the main thread's only work."""
-    while not loop.wait(0.0 if window else POLL_S):
+def _watch(
+    loop: Loop,
+    options: CameraOptions,
+    display: Display,
+    window: Window | None,
+    service: Service,
+    stopped: threading.Event,
+) -> None:
+    """Until the loop ends, a signal comes or the user closes the window: the main thread's only work."""
+    told: Work | None = None
+    while not stopped.is_set() and not loop.wait(0.0 if window else POLL_S):
         if window is not None and not window.refresh(POLL_S):
             return
+        work = loop.longest_work()
+        if work is None or work.seconds < options.stall_s:
+            service.alive()  # while something hangs, systemd's watchdog may end the program and start it again
+        elif work != told:
+            told = work
+            display.note(f"{work.title} has taken {work.seconds:.0f} s and goes on; Ctrl-C ends the camera")
         display.update(loop.stats())
 
 
-def _total(source: Source, max_frames: int | None) -> int | None:
-    if source.frame_count is None or max_frames is None:
-        return source.frame_count or max_frames
-    return min(source.frame_count, max_frames)
+@contextmanager
+def _signals(stopped: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM set `stopped`; a second one interrupts whatever is under way."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_model(options: CameraOptions) -> Session:
+    flight = min(in_flight(address) for address in options.sources)
+    return open_session(options.model, threads=options.threads, in_flight=flight, backend=options.backend)
+
+
+def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
+    """Sources by name; those that share one are numbered."""
+    count = Counter(source.name for source in sources)
+    named: dict[str, Source] = {}
+    for source in sources:
+        name, number = source.name, 1
+        while name in named or (count[source.name] > 1 and name == source.name):
+            name, number = f"{source.name} ({number})", number + 1
+        named[name] = source
+    return named

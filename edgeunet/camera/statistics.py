@@ -25,6 +25,7 @@ MAX_SAMPLES = 200_000  # that are kept for a latency record: almost two hours at
 class LoopStats:
     """What the loop has done with one source so far.
 
+    total: masks there will be in the end, None if there is no end or nobody knows.
     read: frames the source gave. published: masks made. dropped: frames of a live source that a newer one
     replaced before inference. failed: inferences that raised. The rest was on its way when the loop was stopped.
     corrupt: frames that could not be decoded; reconnects: how often the source was opened again.
@@ -34,6 +35,7 @@ class LoopStats:
     "draw", "write".
     """
 
+    total: int | None = None
     read: int = 0
     published: int = 0
     dropped: int = 0
@@ -87,8 +89,8 @@ class Statistics:
             self._read += 1
             self._time("read", read_ns)
 
-    def published(self, frame: Frame, now_ns: int, stages_ns: Mapping[str, int]) -> None:
-        """A mask is there. stages_ns: from capture to the mask, in order."""
+    def published(self, frame: Frame, now_ns: int, stages_ns: Mapping[str, int]) -> int:
+        """A mask is there; gives how many there are. stages_ns: from capture to the mask, in order."""
         age_ns = now_ns - frame.captured_ns
         with self._lock:
             self._published += 1
@@ -108,6 +110,7 @@ class Statistics:
             if self._keep and self._published <= MAX_SAMPLES:
                 self._columns = tuple(stages_ns)
                 self._samples.extend((frame.captured_ns, age_ns, *stages_ns.values()))
+            return self._published
 
     def failed(self) -> None:
         """An inference raised."""
@@ -120,11 +123,20 @@ class Statistics:
             self._time("draw", draw_ns)
             self._time("write", write_ns)
 
-    def snapshot(self, *, dropped: int = 0, corrupt: int = 0, reconnects: int = 0) -> LoopStats:
-        """The figures so far, with those that only the source and its channel know."""
+    def recent(self) -> tuple[float, float]:
+        """Masks a second, and their median age in ms, over the latest frames."""
+        with self._lock:
+            return self._recently(time.perf_counter_ns())
+
+    def snapshot(
+        self, *, total: int | None = None, dropped: int = 0, corrupt: int = 0, reconnects: int = 0
+    ) -> LoopStats:
+        """The figures so far, with those that only the feed knows."""
         with self._lock:
             now = self._end_ns or time.perf_counter_ns()
+            fps, age_ms = self._recently(now)
             return LoopStats(
+                total,
                 self._read,
                 self._published,
                 dropped,
@@ -134,8 +146,8 @@ class Statistics:
                 self._misses,
                 self._longest,
                 (now - self._begin_ns) / 1e9,
-                self._recent_fps(now),
-                median(age for _, age in self._recent) / 1e6 if self._recent else 0.0,
+                fps,
+                age_ms,
                 self._age.quantiles(),
                 self._jitter.quantiles(),
                 {stage: histogram.quantiles() for stage, histogram in self._stages.items()},
@@ -147,12 +159,13 @@ class Statistics:
             columns = ("captured", "age", *self._columns)
             return columns, np.array(self._samples, np.int64).reshape(-1, len(columns))
 
-    def _recent_fps(self, now_ns: int) -> float:
-        if len(self._recent) < 2:
-            return 0.0
+    def _recently(self, now_ns: int) -> tuple[float, float]:
+        if not self._recent:
+            return 0.0, 0.0
         first, last = self._recent[0][0], self._recent[-1][0]
-        silent = not self._end_ns and now_ns - last > SILENCE_NS
-        return (len(self._recent) - 1) * 1e9 / ((now_ns if silent else last) - first)
+        end = now_ns if not self._end_ns and now_ns - last > SILENCE_NS else last
+        fps = (len(self._recent) - 1) * 1e9 / (end - first) if end > first else 0.0
+        return fps, median(age for _, age in self._recent) / 1e6
 
     def _time(self, stage: str, duration_ns: int) -> None:
         histogram = self._stages.get(stage)

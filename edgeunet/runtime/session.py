@@ -46,6 +46,9 @@ class Session(ABC):
     capacity = 1
     """Frames that may be submitted before the first result is taken."""
 
+    batched = False
+    """Whether the first result() runs all frames submitted until then as one batch; take all its results in a row."""
+
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._lock = threading.Lock()

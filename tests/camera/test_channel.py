@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from edgeunet.camera.channel import Channel
+from edgeunet.camera.channel import Channel, Turns
 
 
 def test_in_order_channel_keeps_everything_and_makes_the_producer_wait() -> None:
@@ -53,3 +53,31 @@ def test_closing_wakes_a_producer_that_waits() -> None:
     channel.close(discard=True)
     producer.join(10)
     assert answers == [False, False]
+
+
+def test_turns_serve_each_channel_before_any_is_served_again() -> None:
+    changed = threading.Condition()
+    channels: list[Channel[int]] = [Channel(3, changed=changed) for _ in range(3)]
+    for index, count in enumerate((3, 1, 2)):
+        for item in range(count):
+            channels[index].put(item)
+    turns = Turns(channels, changed)
+    assert [turns.get(wait=False) for _ in range(7)] == [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), None]
+    channels[1].put(7)
+    channels[0].put(8)
+    assert turns.get() == (1, 7)  # channel 0 was served last
+
+
+def test_turns_wait_for_any_channel_and_end_with_the_last_one() -> None:
+    changed = threading.Condition()
+    channels: list[Channel[int]] = [Channel(changed=changed) for _ in range(2)]
+    turns = Turns(channels, changed)
+    taken: list[tuple[int, int] | None] = []
+    consumer = threading.Thread(target=lambda: taken.extend(turns.get() for _ in range(3)))
+    consumer.start()
+    channels[0].close()
+    for item in (4, 5):
+        assert channels[1].put(item)
+    channels[1].close()
+    consumer.join(10)
+    assert taken == [(1, 4), (1, 5), None]

@@ -2,62 +2,83 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from edgeunet import console
 from edgeunet.camera.display import Display, headline, table
-from edgeunet.camera.loop import LoopStats
+from edgeunet.camera.histogram import Quantiles
+from edgeunet.camera.statistics import LoopStats
+
+MS = 1_000_000
 
 
-def stats(published: int = 120, dropped: int = 0) -> LoopStats:
-    stages = {
-        "infer": np.array([10, 20, 30], np.int64) * 1_000_000,
-        "latency": np.array([40, 50, 60], np.int64) * 1_000_000,
-    }
-    return LoopStats(published + dropped, published, dropped, 4.0, stages, recent_fps=25.0)
+def stats(published: int = 120, total: int | None = 220, dropped: int = 0) -> LoopStats:
+    return LoopStats(
+        total=total,
+        read=published + dropped,
+        published=published,
+        dropped=dropped,
+        wall_s=4.0,
+        recent_fps=25.0,
+        age=Quantiles(3, 150 * MS, 50 * MS, 60 * MS, 60 * MS, 60 * MS),
+        stages={"infer": Quantiles(3, 60 * MS, 20 * MS, 30 * MS, 30 * MS, 30 * MS)},
+    )
 
 
-def rendered(stats: LoopStats, total: int | None) -> str:
+def rendered(stats: dict[str, LoopStats]) -> str:
     out = Console(file=io.StringIO(), width=100)
-    out.print(table(stats, total))
+    out.print(table(stats))
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
 
+def cells(text: str, row: str) -> list[str]:
+    return [word for line in text.splitlines() if f" {row} " in line for word in line.replace("│", " ").split()]
+
+
 def test_headline_of_a_file_says_how_far_and_how_long_still() -> None:
-    assert headline(stats(), 220) == "120 of 220 frames · 25.0 frames/s · 4 s left"
+    assert headline(stats()) == "120 of 220 frames · 25.0 frames/s · 4 s left"
 
 
 def test_last_headline_is_over_all_frames_and_promises_no_more() -> None:
-    assert headline(stats(), 220, last=True) == "120 of 220 frames · 30.0 frames/s"
+    assert headline(stats(), last=True) == "120 of 220 frames · 30.0 frames/s"
 
 
-def test_headline_of_a_camera_says_what_was_dropped() -> None:
-    assert headline(stats(dropped=7), None) == "120 frames · 25.0 frames/s · 7 dropped"
+def test_headline_of_a_camera_says_what_went_wrong() -> None:
+    assert headline(stats(total=None, dropped=7)) == "120 frames · 25.0 frames/s · 7 dropped"
+    bad = LoopStats(published=9, misses=4, longest_miss=3, corrupt=1, failed=2, reconnects=5)
+    assert headline(bad) == "9 frames · 4 late, 3 in a row · 1 corrupt · 2 failed · 5 reconnects"
 
 
-def test_table_gives_p50_and_p99_of_each_stage_in_milliseconds() -> None:
-    text = rendered(stats(), 220)
-    assert [line.split() for line in text.splitlines() if "infer" in line] == [
-        ["│", "infer", "│", "20.0", "│", "29.8", "│"]
-    ]
-    assert "latency" in text
+def test_table_gives_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None:
+    text = rendered({"clip": stats()})
+    assert cells(text, "infer") == ["infer", "20.0", "30.0"]
+    assert cells(text, "age") == ["age", "50.0", "60.0"]
+    assert cells(text, "jitter") == ["jitter", "–", "–"]  # two masks are not enough
     assert "120 of 220 frames" in text
+
+
+def test_table_of_several_sources_has_columns_for_each() -> None:
+    text = rendered({"camera 0": stats(), "camera [1]": LoopStats()})
+    assert cells(text, "infer") == ["infer", "20.0", "30.0", "–", "–"]
+    assert "camera 0: 120 of 220 frames" in text
+    assert "camera [1]: 0 frames" in text
 
 
 def test_terminal_gets_a_table_and_a_pipe_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     for terminal in (True, False):
         out = io.StringIO()
-        target = Console(file=out, force_terminal=terminal, width=100, soft_wrap=True)
+        target = Console(file=out, force_terminal=terminal, width=100, soft_wrap=True, highlight=False)
         monkeypatch.setattr(console, "stderr", lambda target=target: target)
-        with Display(220) as display:
-            display.update(stats())
-            display.update(stats(published=121))  # too early to be shown
-            display.update(stats(published=220), last=True)
+        with Display() as display:
+            display.update({"clip": stats()})
+            display.update({"clip": stats(121)})  # too early to be shown
+            display.note("camera [0] is back")
+            display.update({"clip": stats(220)}, last=True)
         text = out.getvalue()
         assert ("infer" in text) == terminal
         assert "120 of 220 frames" in text
         assert "121 of" not in text
         assert "220 of 220 frames" in text
+        assert "note: camera [0] is back" in text

@@ -1,44 +1,36 @@
 from __future__ import annotations
 
+import json
+import os
+import queue
+import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgeunet.camera import CameraOptions, run_camera
+from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
+from edgeunet.camera.display import Display
 from edgeunet.camera.sources import open_source
-from edgeunet.errors import EdgeUNetError, MissingPartError, OutputError, SourceError, UsageError
-from edgeunet.runtime import open_session
+from edgeunet.camera.stamp import decode_stamp
+from edgeunet.camera.window import Window
+from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
+from edgeunet.record import TOTAL, LatencyRecord
+from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.samples import CLIP
-from tests.camera.videos import FakeCamera, number_of, numbered, write_numbered
+from tests.camera.videos import number_of, write_numbered
 from tests.models import write_toy_model
 
-# A fake camera that never ends: where a real one can't be had.
-ENDLESS = """
-import sys, time
-from pathlib import Path
-from edgeunet.camera import CameraOptions, run, run_camera
-from edgeunet.runtime import open_session
-from tests.camera.videos import FakeCamera, numbered
-
-class Endless(FakeCamera):
-    def _grab(self):
-        time.sleep(0.005)
-        self._pixels = numbered(self._number % 256)
-        if self._number == 40:
-            sys.stdout.write("running\\n")
-            sys.stdout.flush()
-        return True
-
-run.open_source = lambda address: Endless()
-with open_session(sys.argv[1]) as session:
-    stats = run_camera(session, CameraOptions("endless", record=Path(sys.argv[2])))
-sys.stdout.write(str(stats.published))
-"""
+SYNTHETIC = "synthetic://?width=320&height=240&fps=100"
+COMMAND = [sys.executable, "-c", "from edgeunet.cli import main; main()", "camera"]
 
 
 @pytest.fixture
@@ -46,97 +38,268 @@ def model(tmp_path: Path) -> Path:
     return write_toy_model(tmp_path / "toy.onnx")
 
 
+def run(model: Path, source: object, sinks: SinkOptions | None = None, **options: Any) -> LoopStats:
+    """The figures of the only source."""
+    (stats,) = run_camera(CameraOptions(model, (str(source),), sinks or SinkOptions(), **options)).values()
+    return stats
+
+
+class Running:
+    """`edgeunet camera` in a process of its own, once it has written its first lines."""
+
+    def __init__(self, *arguments: object, environment: dict[str, str] | None = None, lines: int = 20) -> None:
+        command = [*COMMAND, *map(str, arguments), "--jsonl", "-"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **(environment or {})}
+        )
+        assert self.process.stdout is not None
+        self.lines = [json.loads(self.process.stdout.readline()) for _ in range(lines)]
+
+    def end(self, number: signal.Signals) -> tuple[int, str, float]:
+        """Send a signal: the exit code, stderr, and how long it took in seconds."""
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=30)
+        self.lines += [json.loads(line) for line in out.splitlines()]
+        return self.process.returncode, errors, time.monotonic() - begin
+
+
+def stamps(video: Path) -> list[int]:
+    """The numbers of the frames of a recorded synthetic source."""
+    with open_source(str(video)) as source:
+        return [decode_stamp(frame.pixels)[0] for frame in iter(source.read, None)]
+
+
 def test_clip_becomes_a_video_of_as_many_frames(tmp_path: Path, model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     video = tmp_path / "out.mp4"
-    with open_session(model) as session:
-        stats = run_camera(session, CameraOptions(str(CLIP), record=video))
-    assert (stats.published, stats.dropped) == (221, 0)
+    stats = run(model, CLIP, SinkOptions(record=video))
+    assert (stats.published, stats.dropped, stats.total) == (221, 0, 221)
     with open_source(str(video)) as source:
-        assert (source.frame_count, source.size, source.fps) == (221, (540, 960), 25.0)
-        drawn = source.read()
+        assert (source.size, source.fps) == ((540, 960), 25.0)
+        frames = list(iter(source.read, None))
+    assert len(frames) == 221
     with open_source(str(CLIP)) as source:
         plain = source.read()
-    assert drawn is not None
     assert plain is not None
+    drawn = frames[0]
     assert np.abs(drawn.pixels.astype(int) - plain.pixels).mean() > 20  # the overlay; the encoder alone gives 3
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "221 of 221 frames" in captured.err
 
 
-def test_ctrl_c_ends_cleanly_with_a_playable_video(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_cleanly_with_a_playable_video(
+    tmp_path: Path, model: Path, number: signal.Signals
+) -> None:
     video = tmp_path / "out.mp4"
-    command = [sys.executable, "-c", ENDLESS, str(model), str(video)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        process.send_signal(signal.SIGINT)
-        published, errors = process.communicate(timeout=30)
-    assert process.returncode == 0, errors
-    assert "Traceback" not in errors
-    with open_source(str(video)) as source:
-        assert source.frame_count == int(published) > 0
-        numbers = []
-        while (frame := source.read()) is not None:
-            numbers.append(number_of(frame.pixels))
-    assert len(numbers) == int(published)
-    assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == ["out.mp4"]
+    running = Running(model, "--source", SYNTHETIC, "--record", video)
+    code, errors, _ = running.end(number)
+    assert (code, "Traceback" in errors) == (0, False), errors
+    published, recorded = [line["frame"] for line in running.lines], stamps(video)
+    assert recorded[-1] == published[-1]
+    assert set(recorded) <= set(published)  # an encoder that is too slow for a camera leaves some out
 
 
-def test_max_frames_cuts_the_video(tmp_path: Path, model: Path) -> None:
+def test_max_frames_cuts_a_file_and_a_camera(tmp_path: Path, model: Path) -> None:
     source = write_numbered(tmp_path / "n.mp4", 20)
-    with open_session(model) as session:
-        run_camera(session, CameraOptions(str(source), record=tmp_path / "out.mp4", max_frames=6))
+    assert run(model, source, SinkOptions(record=tmp_path / "out.mp4"), max_frames=6).published == 6
     with open_source(str(tmp_path / "out.mp4")) as video:
-        assert video.frame_count == 6
+        assert [number_of(frame.pixels) for frame in iter(video.read, None)] == list(range(6))
+    stats = run(model, SYNTHETIC, max_frames=3)
+    assert (stats.published, stats.total) == (3, 3)
 
 
-def test_damaged_source_leaves_no_video(tmp_path: Path, model: Path) -> None:
-    damaged = tmp_path / "damaged.mp4"
-    data = CLIP.read_bytes()
-    damaged.write_bytes(data[:300_000] + bytes(len(data) - 300_000))
-    with open_session(model) as session, pytest.raises(SourceError, match="cannot be decoded"):
-        run_camera(session, CameraOptions(str(damaged), record=tmp_path / "out.mp4"))
-    assert not list(tmp_path.glob("*out*"))
+def test_several_sources_have_files_of_their_own(tmp_path: Path, model: Path) -> None:
+    files = [str(write_numbered(tmp_path / f"{name}.mp4", count)) for name, count in (("a", 4), ("b", 7))]
+    sinks = SinkOptions(record=tmp_path / "out.mp4", save_masks=tmp_path / "masks")
+    stats = run_camera(CameraOptions(model, tuple(files), sinks))
+    assert {name: s.published for name, s in stats.items()} == {files[0]: 4, files[1]: 7}
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 11
+    for name, count in (("a", 4), ("b", 7)):
+        with open_source(str(tmp_path / f"out-{name}.mp4.mp4")) as video:
+            assert len(list(iter(video.read, None))) == count
 
 
-def test_existing_video_is_found_before_the_source_is_opened(tmp_path: Path, model: Path) -> None:
+def test_sources_of_one_name_are_numbered(model: Path) -> None:
+    stats = run_camera(CameraOptions(model, (SYNTHETIC, SYNTHETIC), max_frames=2))
+    assert list(stats) == ["synthetic:// (1)", "synthetic:// (2)"]
+
+
+def test_existing_video_is_found_before_the_model_and_the_source_are_opened(tmp_path: Path) -> None:
     video = tmp_path / "out.mp4"
     video.write_bytes(b"older")
-    with open_session(model) as session, pytest.raises(OutputError, match="--force"):
-        run_camera(session, CameraOptions(str(tmp_path / "missing.mp4"), record=video))
+    with pytest.raises(OutputError, match="--force"):
+        run(tmp_path / "missing.onnx", tmp_path / "missing.mp4", SinkOptions(record=video))
+    with pytest.raises(OutputError, match="--force"):
+        run(tmp_path / "missing.onnx", tmp_path / "missing.mp4", latency_record=video)
     assert video.read_bytes() == b"older"
+
+
+def test_missing_model_and_missing_source_are_named(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"missing\.onnx"):
+        run(tmp_path / "missing.onnx", CLIP)
+    with pytest.raises(SourceError, match=r"missing\.mp4"):
+        run_camera(CameraOptions(model, (SYNTHETIC, str(tmp_path / "missing.mp4"))))
 
 
 def test_show_without_a_screen_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with open_session(model) as session, pytest.raises(EdgeUNetError, match="--record") as caught:
-        run_camera(session, CameraOptions(str(CLIP), show=True))
+    with pytest.raises(EdgeUNetError, match="--record") as caught:
+        run(model, CLIP, SinkOptions(show=True))
     assert isinstance(caught.value, (MissingPartError, OutputError))
 
 
+def test_closing_the_window_ends_it_and_keeps_the_video(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FakeWindow(Window):
+        """Stands in for a desktop: the user closes it when it has been shown a few frames."""
+
+        def __init__(self) -> None:
+            self.shown: queue.Queue[object] = queue.Queue()
+            self.closed = False
+
+        def write(self, shot: object) -> None:
+            self.shown.put(shot)
+
+        def refresh(self, timeout_s: float) -> bool:
+            for _ in range(5):
+                self.shown.get(timeout=20)
+            return False
+
+        def close(self) -> None:
+            self.closed = True
+
+    window = FakeWindow()
+    monkeypatch.setattr("edgeunet.camera.run.Window", lambda: window)
+    stats = run(model, SYNTHETIC, SinkOptions(show=True, record=tmp_path / "out.mp4"))
+    assert window.closed
+    assert stats.published >= 5
+    assert 0 < len(stamps(tmp_path / "out.mp4")) <= stats.published
+
+
 @pytest.mark.parametrize(
-    ("options", "message"), [({"max_frames": 0}, "at least 1, got 0"), ({"opacity": -0.1}, "0 to 1, got -0.1")]
+    ("options", "message"),
+    [
+        ({"max_frames": 0}, "at least 1, got 0"),
+        ({"deadline_ms": 0.0}, "above 0, got 0"),
+        ({"stall_s": -1.0}, "above 0 seconds, got -1"),
+        ({"sources": ()}, "--source"),
+    ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        CameraOptions("0", **options)
+        CameraOptions(**{"model": Path("m.onnx"), "sources": ("0",), **options})
 
 
-def test_camera_never_imports_torch() -> None:
+def test_camera_never_imports_torch_nor_pyav() -> None:
     code = "import sys; sys.modules['torch'] = None; import edgeunet.camera.run; assert 'av' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_camera_without_an_end_reports_its_frames(
-    model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_latency_record_is_what_the_report_reads(tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "latency.json"
+    stats = run(model, SYNTHETIC, latency_record=path, max_frames=30)
+    record = LatencyRecord.load(path)
+    assert (record.mode, record.frames, record.subject.model) == ("camera", "synthetic://", "toy.onnx")
+    assert list(record.samples_ms) == [TOTAL, "wait", "fit", "infer"]
+    assert len(record.samples_ms[TOTAL]) == stats.published == 30
+    assert (sum(record.samples_ms[stage] for stage in record.stages) <= record.samples_ms[TOTAL]).all()
+    assert record.summary().max == pytest.approx(stats.age.max_ns / 1e6)
+    assert (np.diff(record.starts_ms) > 5).all()  # captured at 100 frames a second, some of them dropped
+
+
+def test_deadline_is_counted(model: Path) -> None:
+    assert run(model, SYNTHETIC, deadline_ms=1e-3, max_frames=5).longest_miss == 5
+    assert run(model, SYNTHETIC, deadline_ms=1e6, max_frames=5).misses == 0
+
+
+class HangingSession(OnnxRuntimeSession):
+    """Works for the warm-up and one frame, and then hangs like a driver."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.let = threading.Event()
+        self.hangs = threading.Event()
+        self._calls = 0
+
+    def result(self) -> Any:
+        self._calls += 1
+        if self._calls == 2:
+            self.hangs.set()
+            assert self.let.wait(30)
+        return super().result()
+
+
+@pytest.fixture
+def hanging(model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingSession]:
+    session = HangingSession(model)
+    monkeypatch.setattr("edgeunet.camera.run.open_session", lambda path, **options: session)
+    yield session
+    session.let.set()
+    for thread in threading.enumerate():
+        if thread.name == "edgeunet-inferrer":
+            thread.join(20)
+    session.close()
+
+
+def received(listener: socket.socket) -> list[str]:
+    """What has arrived."""
+    messages = []
+    while select.select([listener], [], [], 0)[0]:
+        messages.append(listener.recv(100).decode())
+    return messages
+
+
+def test_hanging_inference_is_said_is_left_to_the_watchdog_and_ends_with_an_error(
+    tmp_path: Path, model: Path, hanging: HangingSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    camera = FakeCamera()
-    monkeypatch.setattr("edgeunet.camera.run.open_source", lambda address: camera)
-    camera._shown.put(numbered(0))
-    camera._shown.put(None)
-    with open_session(model) as session:
-        stats = run_camera(session, CameraOptions("fake"))
-    assert stats.published == 1
-    assert "1 frames" in capfd.readouterr().err
+    notes: list[str] = []
+    before: list[str] = []
+    rounds: list[int] = []
+
+    def note(self: Display, line: str) -> None:
+        notes.append(line)
+        before.extend(received(listener))
+
+    def update(self: Display, stats: object, *, last: bool = False) -> None:
+        rounds.append(len(notes))
+        if rounds.count(1) == 3:  # a while after it was said
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Display, "note", note)
+    monkeypatch.setattr(Display, "update", update)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "1000")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        with pytest.raises(EdgeUNetError, match=r"inference of frame \d+ of synthetic:// hangs"):
+            run(model, SYNTHETIC, SinkOptions(record=tmp_path / "out.mp4"), stall_s=0.3)
+        after = received(listener)
+    assert len(notes) == 1
+    assert notes[0].endswith("and goes on; Ctrl-C ends the camera")
+    assert (before[0], before[1]) == ("READY=1", "WATCHDOG=1")
+    assert after == ["STOPPING=1"]  # no more sign of life
+    assert len(stamps(tmp_path / "out.mp4")) == 1
+
+
+def largest_class(line: dict[str, Any]) -> str:
+    shares: dict[str, float] = line["classes"]
+    return max(shares, key=lambda name: shares[name])
+
+
+def test_a_model_that_is_replaced_is_taken_over(tmp_path: Path, model: Path) -> None:
+    """The new one has its classes in another order, so another class gets the most of the picture."""
+    write_toy_model(tmp_path / "new.onnx", order=(1, 2, 0))
+    running = Running(model, "--source", SYNTHETIC, "--watch-model")
+    before = largest_class(running.lines[-1])
+    (tmp_path / "new.onnx").replace(model)
+    assert running.process.stdout is not None
+    while largest_class(json.loads(running.process.stdout.readline())) == before:
+        pass
+    code, errors, _ = running.end(signal.SIGINT)
+    assert code == 0
+    assert "the new model is in use" in errors

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.window import Window
 from edgeunet.errors import MissingPartError, OutputError
 from edgeunet.frames import UInt8
 from tests.camera.shots import shot_of
+from tests.models import write_toy_model
 
 
 class FakeDesktop:
@@ -85,20 +87,11 @@ def test_no_screen_is_an_error_before_qt_ends_the_process(monkeypatch: pytest.Mo
         Window()
 
 
-def test_loop_shows_drawn_frames_and_ends_with_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from edgeunet.camera import CameraOptions, run_camera
-    from edgeunet.runtime import open_session
-    from tests.camera.videos import FakeCamera, numbered
-    from tests.models import write_toy_model
-
+def test_loop_shows_drawn_frames_and_ends_with_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     desktop = FakeDesktop(monkeypatch)
     desktop.key = ord("q")
-    camera = FakeCamera()
-    monkeypatch.setattr("edgeunet.camera.run.open_source", lambda address: camera)
-    camera._shown.put(numbered(0))
-    camera._shown.put(numbered(1))  # so that the reader finds out that the loop has ended
-    with open_session(write_toy_model(tmp_path / "toy.onnx")) as session:
-        stats = run_camera(session, CameraOptions("fake", show=True))
-    assert stats.published >= 1
+    source = "synthetic://?width=320&height=240"
+    options = CameraOptions(write_toy_model(tmp_path / "toy.onnx"), (source,), SinkOptions(show=True))
+    assert run_camera(options)["synthetic://"].published >= 1
     assert len(desktop.shown) == 2
     assert desktop.shown[-1] == -1  # closed

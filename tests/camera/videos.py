@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from edgeunet.camera.frame import Shot
 from edgeunet.camera.recorder import recording
 from edgeunet.camera.sources import Source
 from edgeunet.frames import UInt8
@@ -38,6 +41,14 @@ def write_numbered(path: Path, count: int, fps: float = 25.0) -> Path:
         for number in range(count):
             recorder.write(shot_of(numbered(number), number / fps))
     return path
+
+
+def eventually(is_true: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Wait for what another thread brings about and nothing tells."""
+    end = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.005)
 
 
 class FakeCamera(Source):
@@ -86,16 +97,19 @@ class FakeCamera(Source):
 
 
 class Collector:
-    """A sink that keeps a copy of what it is given."""
+    """A sink that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.frames: list[UInt8] = []
-        self.times_s: list[float] = []
+        self.shots: list[Shot] = []
 
     @property
     def numbers(self) -> list[int]:
-        return [number_of(frame) for frame in self.frames]
+        """What the pictures say."""
+        return [number_of(shot.overlay) for shot in self.shots]
 
-    def write(self, pixels: UInt8, time_s: float) -> None:
-        self.frames.append(pixels.copy())
-        self.times_s.append(time_s)
+    @property
+    def times_s(self) -> list[float]:
+        return [shot.time_s for shot in self.shots]
+
+    def write(self, shot: Shot) -> None:
+        self.shots.append(shot)

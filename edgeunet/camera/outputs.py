@@ -1,0 +1,62 @@
+"""All sinks together: one that fails is left behind, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from edgeunet.camera.frame import Shot, Sink
+from edgeunet.errors import OutputError
+
+
+class Outputs:
+    """Enters sinks, writes to them and leaves them, in one thread.
+
+    A sink that raises OutputError is left with that error, and `notify` gets a line about it. Any other exception
+    is a fault of the program and goes through.
+    """
+
+    def __init__(self, sinks: Sequence[AbstractContextManager[Sink]], notify: Callable[[str], None]) -> None:
+        self.errors: list[OutputError] = []
+        self._contexts = sinks
+        self._notify = notify
+        self._open: list[tuple[AbstractContextManager[Sink], Sink]] = []
+
+    def __bool__(self) -> bool:
+        """Whether any sink still takes frames."""
+        return bool(self._open)
+
+    def write(self, shot: Shot) -> None:
+        """Give a frame to every sink."""
+        for context, sink in self._open[:]:
+            try:
+                sink.write(shot)
+            except OutputError as error:
+                self._open.remove((context, sink))
+                self.errors.append(error)
+                self._notify(str(error) + ("; the rest goes on" if self._open else ""))
+                self._leave(context, error)
+
+    def __enter__(self) -> Outputs:
+        try:
+            for context in self._contexts:
+                self._open.append((context, context.__enter__()))
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._open:
+            self._leave(self._open.pop()[0], value)
+
+    def _leave(self, context: AbstractContextManager[Sink], reason: BaseException | None) -> None:
+        """Close a sink; what fails is one error, however often it is raised."""
+        try:
+            context.__exit__(None if reason is None else type(reason), reason, None)
+        except OutputError as error:
+            if error is not reason:
+                self.errors.append(error)

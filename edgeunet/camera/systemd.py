@@ -1,0 +1,44 @@
+"""Telling systemd that the camera runs, and that it is still alive. Protocol: sd_notify(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+class Service:
+    """Sends to the socket that systemd names in NOTIFY_SOCKET; silent where there is none."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        ours = environment.get("WATCHDOG_PID") in (None, str(os.getpid()))
+        interval_us = environment.get("WATCHDOG_USEC", "") if ours else ""
+        # Half of what systemd allows is what sd_watchdog_enabled(3) advises.
+        self._interval_s = int(interval_us) / 2e6 if interval_us.isdigit() else None
+        self._due = 0.0
+
+    def ready(self) -> None:
+        """The camera runs."""
+        self._send("READY=1")
+
+    def alive(self) -> None:
+        """Nothing hangs; sent only as often as systemd's watchdog needs it."""
+        now = time.monotonic()
+        if self._interval_s is not None and now >= self._due:
+            self._due = now + self._interval_s / 2
+            self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self._send("STOPPING=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        # A supervisor that is gone is no reason to end the camera.
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            out.sendto(message.encode(), self._address)
