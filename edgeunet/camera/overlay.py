@@ -29,8 +29,7 @@ class Overlay:
         if not 0.0 <= opacity <= 1.0:
             raise UsageError(f"the opacity of the overlay is 0 to 1, got {opacity}")
         self._names = tuple(name.replace("_", " ") for name in spec.names)
-        self._colors = np.zeros((256, 1, 3), np.uint8)  # by class index, BGR
-        self._colors[: len(spec.classes), 0] = [c.color[::-1] for c in spec.classes]
+        self._colors = class_colors(spec)
         self._opacity = opacity
         self._small = np.empty((*spec.input_size, 3), np.uint8)
         self._swatches = [c.color[::-1] for c in spec.classes]
@@ -54,6 +53,13 @@ class Overlay:
         cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=drawn)
         self._panel.draw(drawn, tuple(lines))
         return drawn
+
+
+def class_colors(spec: ModelSpec) -> UInt8:
+    """What cv2.applyColorMap() takes: uint8 [256, 1, 3] BGR, by class index."""
+    colors = np.zeros((256, 1, 3), np.uint8)
+    colors[: len(spec.classes), 0] = [c.color[::-1] for c in spec.classes]
+    return colors
 
 
 class _Panel:

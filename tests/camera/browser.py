@@ -1,0 +1,114 @@
+"""Chromium, steered over a pipe: the DevTools protocol (chromedevtools.github.io/devtools-protocol)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+WAIT_S = 30
+OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"),
+    *("--disable-background-networking", "--disable-sync", "--remote-debugging-pipe", "--window-size=1200,900"),
+)
+
+# The browser reads commands from descriptor 3 and answers on descriptor 4.
+LAUNCH = """
+import os, sys
+first, second = (os.dup(int(descriptor)) for descriptor in sys.argv[1:3])
+for source, target in ((first, 3), (second, 4)):
+    os.dup2(source, target)
+    os.set_inheritable(target, True)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Browser:
+    """One tab of a browser without a screen."""
+
+    def __init__(self, commands: BinaryIO, answers: BinaryIO) -> None:
+        self._commands = commands
+        self._answers = answers
+        self._number = 0
+        self._session: str | None = None
+        self.problems: list[str] = []  # what the page's console has of errors and broken policies
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """A command of the protocol and its result."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._commands.write(json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression in the page; promises are waited for."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait_for(self, script: str) -> Any:
+        """Evaluate an expression until it is true."""
+        end = time.monotonic() + WAIT_S
+        while not (value := self.evaluate(script)):
+            assert time.monotonic() < end, f"never true: {script}"
+        return value
+
+    def screenshot(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+    def _next(self) -> dict[str, Any]:
+        data = bytearray()
+        while (byte := self._answers.read(1)) != b"\0":
+            assert byte, "the browser has ended"
+            data += byte
+        answer: dict[str, Any] = json.loads(data)
+        if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
+            self.problems.append(answer["params"]["entry"]["text"])
+        if answer.get("method") == "Runtime.exceptionThrown":
+            self.problems.append(str(answer["params"]))
+        return answer
+
+
+@contextmanager
+def browsing(profile: Path) -> Iterator[Browser]:
+    """A browser with a new profile in this folder; skips the test where no Chromium is installed."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no browser to look at the page with: apt install chromium")
+    to_browser, commands = os.pipe()
+    answers, from_browser = os.pipe()
+    descriptors = (to_browser, from_browser)
+    command = [sys.executable, "-c", LAUNCH, *map(str, descriptors), chromium, *OPTIONS, f"--user-data-dir={profile}"]
+    with (
+        subprocess.Popen(
+            command, pass_fds=descriptors, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process,
+        os.fdopen(commands, "wb", buffering=0) as commands_file,
+        os.fdopen(answers, "rb") as answers_file,
+    ):
+        for descriptor in descriptors:
+            os.close(descriptor)
+        try:
+            yield Browser(commands_file, answers_file)
+        finally:
+            process.terminate()
