@@ -1,6 +1,7 @@
-"""What an MP4 or MOV file promises, read from its boxes: OpenCV plays a cut file to the gap and says nothing.
+"""What a video file promises, read from its container: OpenCV plays a cut file to the gap and says nothing.
 
-Layout of the boxes: ISO/IEC 14496-12, sections 4.2 and 8.
+Layouts: MP4 and MOV, ISO/IEC 14496-12, sections 4.2 and 8; Matroska, RFC 9559 and RFC 8794, section 4; AVI,
+Microsoft's RIFF, whose further pieces over 1 GB are RIFF again (OpenDML 1.02).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 from edgeunet.errors import SourceError
 
 _FIRST = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot"}
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 class _Box(NamedTuple):
@@ -22,21 +24,25 @@ class _Box(NamedTuple):
 
 
 def require_whole(path: Path) -> None:
-    """Raise SourceError if an MP4 or MOV file is cut: a box claims more bytes than the file has, or the index is gone.
+    """Raise SourceError if an MP4, MOV, Matroska, WebM or AVI file is cut: it claims more bytes than it has.
 
-    Files of other containers pass.
+    So does an MP4 or MOV file without its index. Files of other containers pass.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(8)[4:] not in _FIRST:
+        head = file.read(12)
+        if head[4:8] in _FIRST:
+            end = _end_of_boxes(file, path, size)
+        elif head.startswith(_EBML):
+            end = _end_of_segment(file)
+        elif head[:4] == b"RIFF" and head[8:] == b"AVI ":
+            end = _end_of_riffs(file, size)
+        else:
             return
-        boxes = list(_boxes(file, 0, size))
-    if not {b"moov", b"moof"} & {box.kind for box in boxes}:
-        raise SourceError(f"{path} is cut: it ends before its index (no moov box), copy or record it again")
-    if boxes[-1].end > size:
+    if end > size:
         raise SourceError(
-            f"{path} is cut: the last {boxes[-1].end - size:,} of its {boxes[-1].end:,} bytes are missing; "
-            f"copy it again, or save what is there with `ffmpeg -i {path.name} -c copy saved.mp4`"
+            f"{path} is cut: the last {end - size:,} of its {end:,} bytes are missing; "
+            f"copy it again, or save what is there with `ffmpeg -i {path.name} -c copy saved{path.suffix}`"
         )
 
 
@@ -57,6 +63,43 @@ def frames_promised(path: Path) -> int | None:
             if handler is not None and _read(file, handler.begin + 8) == int.from_bytes(b"vide", "big"):
                 return _samples_shown(file, moov, track)
     return None
+
+
+def _end_of_boxes(file: BinaryIO, path: Path, size: int) -> int:
+    boxes = list(_boxes(file, 0, size))
+    if not {b"moov", b"moof"} & {box.kind for box in boxes}:
+        raise SourceError(f"{path} is cut: it ends before its index (no moov box), copy or record it again")
+    return boxes[-1].end
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    """Where the Segment behind the EBML header ends; 0 if there is none, or if its size was never written."""
+    begin, size, _ = _element_size(file, len(_EBML))
+    at = begin + size
+    file.seek(at)
+    if file.read(len(_SEGMENT)) != _SEGMENT:
+        return 0
+    begin, size, unknown = _element_size(file, at + len(_SEGMENT))
+    return 0 if unknown else begin + size
+
+
+def _element_size(file: BinaryIO, at: int) -> tuple[int, int, bool]:
+    """(where the body begins, its size in bytes, whether the size is "unknown") of an EBML size field."""
+    first = _read(file, at, 1)
+    width = 9 - first.bit_length()  # bytes: one more than there are zeros before the first one
+    size = _read(file, at, width) & (1 << 7 * width) - 1
+    return at + width, size, size == (1 << 7 * width) - 1
+
+
+def _end_of_riffs(file: BinaryIO, size: int) -> int:
+    """Where the last RIFF ends; 0 if a length was never written, as after a crash."""
+    end = 0
+    while end + 8 <= size and _read(file, end) == int.from_bytes(b"RIFF", "big"):
+        body = int.from_bytes(file.read(4), "little")
+        if body == 0:
+            return 0
+        end += 8 + body + body % 2
+    return end
 
 
 def _samples_shown(file: BinaryIO, moov: _Box, track: _Box) -> int | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+
 import cv2
 
 from edgeunet.camera.address import Address
@@ -17,12 +21,14 @@ INSTALL = (
 def open_gst(address: Address) -> VideoSource:
     """Open a pipeline or a CSI sensor.
 
-    Raises MissingPartError if this OpenCV has no GStreamer, SourceError if the pipeline does not start.
+    Raises MissingPartError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
+    pipeline does not start.
     """
     if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
         raise MissingPartError("OpenCV with GStreamer", address.name, INSTALL)
-    silence()
     pipeline = csi_pipeline(address) if address.kind == "csi" else address.target
+    _require_elements(pipeline, address)
+    silence()
     capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
     if not capture.isOpened():
         remedy = (
@@ -42,6 +48,20 @@ def csi_pipeline(address: Address) -> str:
         "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
         "appsink drop=true max-buffers=1 sync=false"
     )
+
+
+def _require_elements(pipeline: str, address: Address) -> None:
+    """Ask gst-inspect-1.0, where it is there: OpenCV waits for ever for a pipeline that lacks an element."""
+    inspect = shutil.which("gst-inspect-1.0")
+    names = (part.split()[0] for part in pipeline.split("!") if part.strip())
+    for name in filter(re.compile(r"[a-z]\w*").fullmatch, names):
+        if inspect and subprocess.run([inspect, "--exists", name], capture_output=True, check=False).returncode:
+            install = (
+                "it comes with JetPack, a CSI camera is read on a Jetson only"
+                if address.kind == "csi"
+                else "apt install the gstreamer1.0 package that has it (plugins-base, -good, -bad, -ugly, libav)"
+            )
+            raise MissingPartError(f"GStreamer's {name}", address.name, install)
 
 
 def _fraction(fps: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
@@ -122,11 +122,32 @@ class MjpegSource(Source):
         return bytes(data)
 
     def _is_boundary(self, line: bytes) -> bool:
-        line = line.strip()
-        return line.startswith(b"--") and line.strip(b"-") == self._boundary
+        return line.rstrip(b"\r\n -").endswith(b"--" + self._boundary)  # garbage may stand before it
 
     def close(self) -> None:
         self._response.close()
+
+
+class _ClosesAnswer:
+    """urllib's login handlers leave the answer that asked for the login open."""
+
+    def http_error_401(self, request: Any, answer: Any, *details: Any) -> Any:
+        try:
+            second = super().http_error_401(request, answer, *details)  # type: ignore[misc]
+        except HTTPError:
+            answer.close()
+            raise
+        if second is not None:
+            answer.close()
+        return second
+
+
+class _Basic(_ClosesAnswer, HTTPBasicAuthHandler):
+    pass
+
+
+class _Digest(_ClosesAnswer, HTTPDigestAuthHandler):
+    pass
 
 
 def open_mjpeg(address: Address, timeout_s: float) -> MjpegSource | None:
@@ -139,7 +160,7 @@ def open_mjpeg(address: Address, timeout_s: float) -> MjpegSource | None:
     logins = HTTPPasswordMgrWithDefaultRealm()
     if parts.username is not None:
         logins.add_password(None, plain, unquote(parts.username), unquote(parts.password or ""))
-    opener = build_opener(HTTPBasicAuthHandler(logins), HTTPDigestAuthHandler(logins))
+    opener = build_opener(_Basic(logins), _Digest(logins))
     try:
         response = opener.open(plain, timeout=timeout_s)
     except HTTPError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from types import TracebackType
+from typing import TypeVar
 
 from edgeunet.camera.frame import Frame
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 
+S = TypeVar("S", bound="Source")
 CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: ten seconds of a usual camera
 
 
@@ -74,7 +76,7 @@ class Source(ABC):
                 f"{self.name}: {CORRUPT_LIMIT} frames in a row cannot be decoded: check its cable and its format"
             )
 
-    def __enter__(self) -> Source:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(

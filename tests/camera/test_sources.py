@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.camera.container import frames_promised
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.sources import Source, in_flight, open_source
+from edgeunet.camera.sources import Source, open_source
 from edgeunet.errors import SourceError
 from edgeunet.samples import CLIP
 from tests.camera.videos import SIZE, number_of, write_numbered
@@ -162,18 +162,3 @@ def test_stream_that_refuses_is_named_without_its_password(capfd: pytest.Capture
         open_source("rtsp://me:secret@127.0.0.1:1/stream")
     assert "secret" not in str(caught.value)
     assert capfd.readouterr().err == ""
-
-
-@pytest.mark.parametrize(
-    ("address", "frames"),
-    [
-        ("0", 1),
-        ("/dev/video1", 1),
-        ("rtsp://camera/1", 1),
-        ("HTTP://camera/1", 1),
-        ("drive.mp4", 2),
-        ("runs/2/a.mp4", 2),
-    ],
-)
-def test_only_of_a_file_two_frames_are_in_flight(address: str, frames: int) -> None:
-    assert in_flight(address) == frames

@@ -1,0 +1,185 @@
+"""Streams from real servers on loopback, and what faults do to them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeunet.camera import stream
+from edgeunet.camera.frame import Frame
+from edgeunet.camera.sources import Source, open_source
+from edgeunet.errors import SourceError
+from edgeunet.frames import UInt8
+from edgeunet.samples import CLIP
+from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
+from tests.camera.videos import SIZE, number_of, numbered
+
+
+@pytest.fixture
+def server() -> Iterator[MjpegServer]:
+    with MjpegServer() as server:
+        yield server
+
+
+def jpeg(pixels: UInt8) -> bytes:
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
+def read(source: Source) -> Frame:
+    frame = source.read()
+    assert frame is not None
+    return frame
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+def test_mjpeg_gives_every_picture_in_order(lengths: bool) -> None:
+    with MjpegServer(lengths=lengths) as server:
+        for number in range(20):
+            server.show(numbered(number))
+        with open_source(server.url) as source:
+            assert (source.live, source.size, source.frame_count) == (True, SIZE, None)
+            frames = [read(source) for _ in range(20)]
+    assert [frame.number for frame in frames] == list(range(20))
+    assert [number_of(frame.pixels) for frame in frames] == list(range(20))
+    stamps = [frame.captured_ns for frame in frames]
+    assert stamps == sorted(stamps)
+
+
+def test_picture_is_there_as_soon_as_it_was_sent(server: MjpegServer) -> None:
+    """Not only when the next one comes, as with a parser that waits for the boundary behind it."""
+    server.show(numbered(0))
+    with open_source(server.url) as source:
+        assert number_of(read(source).pixels) == 0
+        server.show(numbered(1))
+        assert number_of(read(source).pixels) == 1
+
+
+def test_damaged_pictures_and_garbage_are_skipped_and_counted(
+    server: MjpegServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = jpeg(numbered(1))
+    noise = np.random.default_rng(0).bytes(5000)
+    server.show_data(noise)  # even the very first
+    server.show(numbered(0))
+    server.show_data(whole[: len(whole) // 2])  # FFmpeg would give it with a grey half
+    server.show_data(noise)
+    server.show_data(b"")
+    server.send(noise)  # between two pictures
+    server.show(numbered(2))
+    with open_source(server.url) as source:
+        frames = [read(source), read(source)]
+    assert [number_of(frame.pixels) for frame in frames] == [0, 2]
+    assert [frame.number for frame in frames] == [1, 5]
+    assert source.corrupt == 4
+    assert capfd.readouterr().err == ""
+
+
+def test_picture_that_was_cut_does_not_take_the_next_one_with_it() -> None:
+    with MjpegServer(lengths=False) as server:
+        whole = jpeg(numbered(1))
+        server.show(numbered(0))
+        server.show_data(whole[: len(whole) // 2])
+        server.show(numbered(2))
+        with open_source(server.url) as source:
+            assert [number_of(read(source).pixels) for _ in range(2)] == [0, 2]
+            assert source.corrupt == 1
+
+
+def test_nothing_but_damaged_pictures_is_a_fault(server: MjpegServer) -> None:
+    server.show(numbered(0))
+    with open_source(server.url) as source:
+        read(source)
+        for _ in range(300):
+            server.show_data(b"no picture")
+        with pytest.raises(SourceError, match="300 frames in a row cannot be decoded"):
+            source.read()
+
+
+def test_pictures_may_change_their_size(server: MjpegServer) -> None:
+    server.show(numbered(3))
+    server.show(numbered(4, (384, 512)))
+    with open_source(server.url) as source:
+        assert read(source).pixels.shape == (*SIZE, 3)
+        assert source.size == SIZE
+        assert read(source).pixels.shape == (384, 512, 3)
+        assert source.size == (384, 512)
+
+
+def test_stream_that_ends_or_falls_silent_is_an_error(server: MjpegServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.show(numbered(0))
+    server.hang_up()
+    with open_source(server.url) as source:
+        read(source)
+        with pytest.raises(SourceError, match="ended after 1 frames"):
+            source.read()
+    monkeypatch.setattr(stream, "NETWORK_TIMEOUT_MS", 200)
+    server.show(numbered(0))
+    with open_source(server.url) as source:
+        read(source)
+        with pytest.raises(SourceError, match="sends nothing any more"):
+            source.read()
+
+
+def test_login_is_used_and_its_lack_is_said_without_the_password() -> None:
+    with MjpegServer(login="me:se/cret") as server:
+        url = server.url.replace("//", "//me:se%2Fcret@")
+        server.show(numbered(5))
+        with open_source(url) as source:
+            assert "cret" not in source.name
+            assert source.read() is not None
+        for wrong in (server.url, server.url.replace("//", "//me:cretin@")):
+            with pytest.raises(SourceError, match="answers 401 Unauthorized: check user and password") as caught:
+                open_source(wrong)
+            assert "cretin" not in str(caught.value)
+
+
+def test_video_file_behind_http_is_no_live_source() -> None:
+    """What is no MJPEG goes to FFmpeg, which asks a second time."""
+    with MjpegServer(content_type="video/mp4") as server:
+        for _ in range(2):
+            server.send(CLIP.read_bytes())
+            server.hang_up()
+        with open_source(server.url) as source:
+            frame = source.read()
+    assert frame is not None
+    assert frame.pixels.shape == (540, 960, 3)
+
+
+def test_address_without_a_server_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with MjpegServer() as server:
+        url = server.url
+    with pytest.raises(SourceError, match=r"cannot be reached \(.*refused\)"):
+        open_source(url)
+    assert capfd.readouterr().err == ""
+
+
+def test_rtsp_gives_the_clip() -> None:
+    require_rtsp()
+    with RtspServer() as server, open_source(server.url) as source, open_source(str(CLIP)) as clip:
+        assert (source.live, source.size, source.frame_count) == (True, (540, 960), None)
+        for number in range(5):
+            frame, original = source.read(), clip.read()
+            assert frame is not None
+            assert original is not None
+            assert frame.number == number
+            assert np.abs(frame.pixels.astype(int) - original.pixels).mean() < 2
+
+
+def test_rtsp_server_that_is_killed_is_an_error() -> None:
+    require_rtsp()
+    with RtspServer() as server, open_source(server.url) as source:
+        assert source.read() is not None
+        server.kill()
+        with pytest.raises(SourceError, match="stopped after"):  # noqa: PT012 - what had arrived is given first
+            for _ in range(221):
+                source.read()
+        with pytest.raises(SourceError, match="cannot be opened"):
+            open_source(server.url)
+
+
+def test_no_thread_of_a_stream_is_left() -> None:
+    assert [t.name for t in threading.enumerate() if t.name.startswith("edgeunet-")] == []
