@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.camera.overlay import Overlay
+from edgeunet.camera.overlay import Overlay, class_colors
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting
 from edgeunet.runtime import Result
@@ -41,6 +41,17 @@ def test_mask_edge_lands_where_the_frame_has_it() -> None:
     bottom = drawn[-1]
     assert (bottom[:480] == (0, 0, 255)).all()
     assert (bottom[480:] == (0, 255, 0)).all()
+
+
+@pytest.mark.parametrize("frame", [(540, 960), (97, 131), (40, 200), (20, 30)])
+def test_every_pixel_has_the_colour_of_its_class_at_the_frame_s_size(frame: tuple[int, int]) -> None:
+    spec = toy_spec((64, 64))
+    mask = np.random.default_rng(0).integers(0, 3, spec.input_size, np.uint8)
+    fitting = Fitting.of(frame, spec)
+    drawn = Overlay(spec, 1.0).draw(np.zeros((*frame, 3), np.uint8), Result(mask, {}, fitting))
+    expected = class_colors(spec)[fitting.unfit_mask(mask), 0]
+    right = frame[1] // 2  # beside the legend
+    assert (drawn[:, right:] == expected[:, right:]).all()
 
 
 def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
