@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
@@ -38,6 +39,7 @@ def prepare(folder: Path) -> None:
     from edgeunet.spec import ModelSpec
     from export.contract import model_from_network
     from export.frames import read_frames
+    from export.modelfile import write_model
 
     sample = DatasetFolder.open(samples.DATASET)
     torch.manual_seed(0)
@@ -53,19 +55,27 @@ def prepare(folder: Path) -> None:
 
 
 def calibrate(folder: Path, images: int) -> dict[str, float]:
-    """Calibrate on the first images of the folder: peak resident memory in MiB, and seconds."""
-    from export.calibrate import calibrated_clips
-    from export.dialect import TENSORRT
-    from export.modelfile import read_model
-    from export.placement import place
+    """Calibrate on all of the first images of the folder: peak resident memory in MiB, and seconds.
 
+    load: processes that wanted to run in the minute before; what is more than 0 takes from the seconds' worth.
+    """
+    from export.calibrate import CalibrationOptions, calibrated
+    from export.modelfile import read_model
+
+    load = os.getloadavg()[0]
     model, spec = read_model(folder / "model.onnx")
     paths = sorted(folder.glob("*.jpg"))[:images]
-    begin = time.perf_counter()
-    calibrated_clips(model, spec, place(model, TENSORRT).groups, paths, METHOD)
-    seconds = time.perf_counter() - begin
+    begin, cpu_begin = time.perf_counter(), time.process_time()
+    used = calibrated(model, spec, paths, CalibrationOptions(folder, method=METHOD), stop=False).images
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"images": images, "peak_mib": round(peak_kib / 1024, 1), "seconds": round(seconds, 1)}
+    return {
+        "images": used,
+        "peak_mib": round(peak_kib / 1024, 1),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
+        "load": round(load, 2),
+    }
 
 
 def measure() -> dict[str, Any]:
@@ -101,7 +111,10 @@ def main() -> None:
     from edgeunet.files import write_json
 
     for run in result["runs"]:
-        stdout().print(f"{run['images']:4} images: peak {run['peak_mib']:.0f} MiB, {run['seconds']:.1f} s")
+        stdout().print(
+            f"{run['images']:4} images: peak {run['peak_mib']:.0f} MiB, {run['seconds']:.1f} s "
+            f"({run['cpu_seconds']:.1f} s of CPU, load before {run['load']:.1f})"
+        )
     stdout().print(f"growth {100 * result['growth']:+.1f} %")
     if output:
         write_json(output, result, force=True)

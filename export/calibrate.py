@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from edgeunet.errors import DatasetError, ExportError, UsageError
 from edgeunet.spec import ModelSpec
 from export.frames import fitted, own_or_given, read_frame, read_frames
 from export.modelfile import onnx_session
-from export.placement import Group
 from export.rangefile import Ranges, TensorRange, model_sha256, values
 from export.ranges import METHODS, Histogram, clip
 from export.sampling import distinct, is_plain, representative
@@ -151,9 +150,11 @@ class _Probe:
         arrays = self._own.session.run(self.tensors, {"frame": fitted(frame, self._spec)})
         result = {}
         for tensor, array in zip(self.tensors, arrays, strict=True):
-            require_finite(array, tensor, path.name)
             result[tensor] = Histogram()
-            result[tensor].add(array)
+            try:
+                result[tensor].add(array)
+            except ValueError as error:
+                raise _not_finite(tensor, path.name) from error
         return result
 
     def _session(self) -> onnxruntime.InferenceSession:
@@ -191,20 +192,6 @@ def _nothing_to_see(images: int) -> str:
     return f"{what} one colour, from which no range can be told: give frames that the camera took of a scene"
 
 
-def calibrated_clips(
-    model: ModelProto, spec: ModelSpec, groups: Iterable[Group], images: Sequence[Path], method: str
-) -> Mapping[Group, float]:
-    """The value at which each group is clipped, in the tensors' own unit."""
-    histograms = {group: Histogram() for group in groups}
-    of_tensor = {tensor: histogram for group, histogram in histograms.items() for tensor in group.sources}
-    tensors = [output for node in model.graph.node for output in node.output if output in of_tensor]
-    for image, activations in observed(_observable(model, tensors), spec, images, "calibrating"):
-        for tensor, array in activations.items():
-            require_finite(array, tensor, image)
-            of_tensor[tensor].add(array)
-    return {group: clip(histogram, method) for group, histogram in histograms.items()}
-
-
 def observed(
     model: ModelProto, spec: ModelSpec, images: Sequence[Path], work: str
 ) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
@@ -221,10 +208,14 @@ def observed(
 def require_finite(array: Any, tensor: str, image: str) -> None:
     """Raise ExportError if an activation is NaN or infinite."""
     if not np.isfinite(array).all():
-        raise ExportError(
-            f"{tensor} gives values that are not finite (NaN or infinite) on {image}: "
-            "the model's weights are damaged or have exploded, train it again"
-        )
+        raise _not_finite(tensor, image)
+
+
+def _not_finite(tensor: str, image: str) -> ExportError:
+    return ExportError(
+        f"{tensor} gives values that are not finite (NaN or infinite) on {image}: "
+        "the model's weights are damaged or have exploded, train it again"
+    )
 
 
 def _observable(model: ModelProto, tensors: list[str]) -> ModelProto:

@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 4096  # at least 2048 of them are in use, the number TensorRT's own calibrator has
+_BITS = 12
+BINS = 1 << _BITS  # at least 2048 of them are in use, the number TensorRT's own calibrator has
 LEVELS = 128  # of |x| in symmetric int8: 0 to 127
 TOP = LEVELS - 1
 PERCENTILE = 0.9999
 _STEP = 8  # bins between two clips that are tried
-_AT_ONCE = 1 << 20  # values that are counted in one call: |x| needs a copy of them, and counts are float32 there
+_AT_ONCE = 1 << 18  # values that are looked at together: they stay in the cache from one look to the next
 
 
 class Histogram:
@@ -44,17 +45,21 @@ class Histogram:
         return 2.0 ** (self._exponent or 0) / BINS
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Add activations, float32 of any shape and all finite, in contiguous memory."""
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-        self._cover(_exponent_of(self.peak))
-        if self._exponent is None:
-            self.counts[0] += values.size
-            return
+        """Add activations, float32 of any shape in contiguous memory; raises ValueError for a NaN or an infinity."""
         row = values.reshape(1, -1)
         for start in range(0, values.size, _AT_ONCE):
             part = row[:, start : start + _AT_ONCE]
-            sizes = np.abs(part) if self.low < 0 else part
-            counts = cv2.calcHist([sizes], [0], None, [BINS], [0.0, 2.0**self._exponent])
+            low, high = float(part.min()), float(part.max())
+            if not (math.isfinite(low) and math.isfinite(high)):  # a NaN is the minimum and the maximum of any
+                raise ValueError("a histogram holds finite numbers only")
+            self.low, self.high = min(self.low, low), max(self.high, high)
+            self._cover(_exponent_of(max(high, -low)))
+            if self._exponent is None:
+                self.counts[0] += part.size
+                continue
+            # In one step from a float, OpenCV takes three times as long.
+            bins = np.ldexp(np.abs(part) if low < 0 else part, _BITS - self._exponent).astype(np.uint16)
+            counts = cv2.calcHist([bins], [0], None, [BINS], [0, BINS])
             self.counts += counts.ravel().astype(np.int64)
 
     def merge(self, other: Histogram) -> None:

@@ -63,6 +63,14 @@ def test_a_tensor_larger_than_what_is_counted_at_once_is_counted_whole() -> None
     np.testing.assert_array_equal(histogram.counts, expected)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
+    values = np.ones((1, 2, 4, 4), np.float32)
+    values[0, 1, 2, 3] = value
+    with pytest.raises(ValueError, match="finite"):
+        Histogram().add(values)
+
+
 def test_the_summary_has_all_values_in_fewer_bins() -> None:
     values = np.array([[0.0, 0.2, 0.6, -0.9, 3.5]], np.float32)
     assert _histogram([values]).summary(8) == ((2, 2, 0, 0, 0, 0, 0, 1), 0.5)
@@ -80,7 +88,7 @@ def test_a_tensor_that_is_always_zero_has_range_zero(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("value", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("value", [1e-38, 1e-30, 1.0, 1e30, 3e38])
 def test_a_constant_tensor_keeps_its_value_inside_the_range(method: str, value: float) -> None:
     histogram = _histogram([np.full((1, 2, 4, 4), value, np.float32)])
     assert clip(histogram, method) == pytest.approx(value, rel=1e-3)
