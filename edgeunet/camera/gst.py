@@ -24,7 +24,7 @@ def open_gst(address: Address) -> VideoSource:
     Raises MissingPartError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
     pipeline does not start.
     """
-    if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         raise MissingPartError("OpenCV with GStreamer", address.name, INSTALL)
     pipeline = csi_pipeline(address) if address.kind == "csi" else address.target
     _require_elements(pipeline, address)

@@ -53,7 +53,7 @@ def require_rtsp() -> None:
 
 def require_gstreamer_opencv() -> None:
     """Skip the test where the system's Python has no OpenCV with GStreamer, or no rich."""
-    probe = "import cv2, rich; assert cv2.CAP_GSTREAMER in cv2.videoio_registry.getBackends()"
+    probe = "import cv2, rich; assert cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)"
     if not shutil.which("gst-inspect-1.0") or not Path(SYSTEM_PYTHON).exists() or _system_python(probe):
         pytest.skip("no OpenCV with GStreamer here: apt install python3-opencv python3-rich gstreamer1.0-tools")
 

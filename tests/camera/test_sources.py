@@ -149,14 +149,6 @@ def trim(source: Path, path: Path, hidden: int) -> None:
                 container.mux(packet)
 
 
-def test_missing_camera_is_named(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SourceError, match="camera 97 is not there; this machine has"):
-        open_source("97")
-    with pytest.raises(SourceError, match="camera /dev/video97 is not there"):
-        open_source("/dev/video97")
-    assert capfd.readouterr().err == ""
-
-
 def test_stream_that_refuses_is_named_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SourceError, match="cannot be opened") as caught:
         open_source("rtsp://me:secret@127.0.0.1:1/stream")
