@@ -25,8 +25,10 @@ from edgeunet.spec import METADATA_KEY, ModelSpec
 class PlainLoop:
     """One model, for use on one thread."""
 
-    def __init__(self, path: Path, opacity: float) -> None:
-        """Raises ModelFileError if the file has no spec, or no convolution before a class decision to cut between."""
+    def __init__(self, path: Path, opacity: float | None = None) -> None:
+        """opacity: of the class colours, 0 to 1; without one nothing is drawn.
+
+        Raises ModelFileError if the file has no spec, or no convolution before a class decision to cut between."""
         model = onnx.load(path)
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         if METADATA_KEY not in metadata:
@@ -40,7 +42,7 @@ class PlainLoop:
         self._opacity = opacity
 
     def run(self, clip: Path) -> float:
-        """All frames of a video, drawn into memory; frames a second."""
+        """All frames of a video; frames a second."""
         capture = cv2.VideoCapture(str(clip))
         count, begin = 0, time.perf_counter()
         while True:
@@ -50,7 +52,8 @@ class PlainLoop:
             pixels = np.asarray(frame, np.uint8)
             mask = self.segment(pixels)
             count += 1
-            self._draw(pixels, mask, count / (time.perf_counter() - begin))
+            if self._opacity is not None:
+                self._draw(pixels, mask, count / (time.perf_counter() - begin), self._opacity)
         seconds = time.perf_counter() - begin
         capture.release()
         return count / seconds
@@ -71,14 +74,14 @@ class PlainLoop:
         mask = logits.argmax(axis=0) if self.spec.logits > 1 else logits.reshape(self.spec.input_size) > 0
         return mask.astype(np.uint8)
 
-    def _draw(self, frame: UInt8, mask: UInt8, fps: float) -> None:
+    def _draw(self, frame: UInt8, mask: UInt8, fps: float, opacity: float) -> None:
         height, width = frame.shape[:2]
         fitting = self._fitting(frame)
         colors = self._colors[mask][
             fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width
         ]
         colors = np.asarray(cv2.resize(colors, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
-        drawn = cv2.addWeighted(frame, 1 - self._opacity, colors, self._opacity, 0)
+        drawn = cv2.addWeighted(frame, 1 - opacity, colors, opacity, 0)
         for index, info in enumerate(self.spec.classes):
             y = 30 + 24 * index
             cv2.rectangle(drawn, (16, y - 12), (30, y + 2), info.color[::-1], cv2.FILLED)

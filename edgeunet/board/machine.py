@@ -52,3 +52,8 @@ def cpu_flags(root: Path = ROOT) -> frozenset[str]:
     """Instruction sets of the processor, as Linux lists them; empty elsewhere."""
     cpuinfo = root / "proc/cpuinfo"
     return frozenset((field_of(cpuinfo, "flags") or field_of(cpuinfo, "Features")).split())  # x86, Arm
+
+
+def int8_instructions(root: Path = ROOT) -> list[str]:
+    """The processor's instruction sets that multiply 8-bit integers fast; without one INT8 may not pay."""
+    return sorted(cpu_flags(root) & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})

@@ -36,9 +36,9 @@ def test_a_missing_libgl_is_told_from_a_missing_opencv(tmp_path: Path, monkeypat
 
 
 def test_a_cpu_without_int8_instructions_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "cpu_flags", lambda: frozenset({"sse2", "avx2"}))
+    monkeypatch.setattr(doctor, "int8_instructions", list)
     assert finding("CPU").state == "warning"
-    monkeypatch.setattr(doctor, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(doctor, "int8_instructions", lambda: ["avx512_vnni"])
     assert finding("CPU").state == "ok"
 
 
