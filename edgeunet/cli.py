@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -146,23 +147,31 @@ def info(
 
 @app.command()
 def camera(
-    model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine) [default: the demo's].")],
+    model: Annotated[
+        Path | None,
+        typer.Argument(help="A model file (.onnx or .engine) (default: the demo's).", show_default=False),
+    ] = None,
     source: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="0, /dev/video0, csi://0, rtsp://…, http://…, a video, an image or a folder of images, gst:PIPELINE, "
-            "synthetic://; several times for several cameras [default: the first camera].",
+            "synthetic://; several times for several (default: the first camera).",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Show the cameras of this machine and their modes.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,
+    serve: Annotated[str | None, typer.Option(help="Show it in browsers: PORT on this machine, or HOST:PORT.")] = None,
     record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
-    save_masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG to this folder.")] = None,
+    save_masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG into this folder.")] = None,
     rtp: Annotated[str | None, typer.Option(help="Stream the overlay as H.264 to HOST:PORT.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write a line of JSON a frame to this file; - for stdout.")] = None,
-    deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Serve figures to Prometheus: PORT or HOST:PORT.")] = None,
+    token: Annotated[str | None, typer.Option(help="What --serve and --metrics ask their readers for.")] = None,
+    deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this as late.")] = None,
     stall_s: Annotated[float, typer.Option(help="Open a camera again after so many seconds without a frame.")] = 5.0,
     watch_model: Annotated[
-        bool, typer.Option("--watch-model", help="Take over a newer model file that replaces this one.")
+        bool, typer.Option("--watch-model", help="Take over a newer model file when it replaces this one.")
     ] = False,
     latency_record: Annotated[
         Path | None, typer.Option(help="Write the age of every mask to this file, for `edgeunet bench report`.")
@@ -174,30 +183,50 @@ def camera(
 ) -> None:
     """Segment cameras and videos: every frame of a file, only the newest of a live source.
 
+    Without anything: the first camera and the demo's model, in the browser.
+
     Examples:
 
-      edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
+    edgeunet camera model.onnx --source drive.mp4 --record overlay.mp4
 
-      edgeunet camera model.onnx --source 0 --source rtsp://10.0.0.5/front --jsonl -
+    edgeunet camera model.onnx --source 0 --serve 8080 --deadline-ms 50
+
+    edgeunet camera model.onnx --source rtsp://10.0.0.5/front --source rtsp://10.0.0.5/back --jsonl -
     """
     from edgeunet.camera import CameraOptions, SinkOptions, run_camera
+    from edgeunet.camera.defaults import default_model, default_source
     from edgeunet.camera.hostport import HostPort
+    from edgeunet.camera.server import LOOPBACK
 
-    sinks = SinkOptions(show, record, save_masks, HostPort.parse(rtp) if rtp else None, jsonl, force)
-    run_camera(
-        CameraOptions(
-            model,
-            tuple(source),
-            sinks,
-            backend,
-            threads,
-            deadline_ms,
-            stall_s,
-            watch_model,
-            latency_record,
-            max_frames,
-        )
+    if listing:
+        _print_cameras()
+        return
+    sinks = SinkOptions(
+        show=show,
+        serve=HostPort.parse(serve, LOOPBACK) if serve else None,
+        record=record,
+        save_masks=save_masks,
+        rtp=HostPort.parse(rtp) if rtp else None,
+        jsonl=jsonl,
+        metrics=HostPort.parse(metrics, LOOPBACK) if metrics else None,
+        token=token,
+        force=force,
     )
+    if model is None and not source and sinks == SinkOptions():
+        sinks = SinkOptions(serve=HostPort(LOOPBACK, 0))
+    options = CameraOptions(
+        model=model or default_model(),
+        sources=tuple(source or [default_source()]),
+        sinks=sinks,
+        backend=backend,
+        threads=threads,
+        deadline_ms=deadline_ms,
+        stall_s=stall_s,
+        watch_model=watch_model,
+        latency_record=latency_record,
+        max_frames=max_frames,
+    )
+    run_camera(options)
 
 
 @app.command()
@@ -251,6 +280,24 @@ def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:
     return open_session(model, threads=threads, backend=backend)
 
 
+def _print_cameras() -> None:
+    from rich.markup import escape
+
+    from edgeunet.camera.listing import list_cameras
+
+    out = console.stdout()
+    cameras = list_cameras()
+    for camera in cameras:
+        out.print(escape(f"{camera.address}  {camera.name or camera.problem}"))
+        for mode in camera.modes:
+            rates = ", ".join(f"{rate:g}" for rate in mode.rates)
+            out.print(
+                escape(f"  {mode.fourcc}  {mode.width}×{mode.height}  {rates + ' frames/s' if rates else ''}".rstrip())
+            )
+    if not cameras:
+        out.print("no camera found; a USB camera appears as /dev/video0 once it is connected")
+
+
 def _print_json(value: Any) -> None:
     import json
 
@@ -283,4 +330,12 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     _add_checkout_commands()
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
-    sys.exit(console.run(lambda: app(arguments), debug="--debug" in sys.argv))
+    try:
+        sys.exit(console.run(lambda: app(arguments), debug="--debug" in sys.argv))
+    except SystemExit as end:
+        if any(thread.name == "edgeunet-inferrer" for thread in threading.enumerate()):
+            # The camera left an inference behind that hangs, and Python would wait for the backend's threads.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import FrameType
 from edgeunet.camera.display import Display
 from edgeunet.camera.latency import record_of, warm_up
 from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions, Work
+from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.reconnect import STALL_S
 from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
 from edgeunet.camera.sources import Source, in_flight, open_steady
@@ -77,17 +78,18 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     if options.latency_record is not None:
         require_free(options.latency_record, force=options.sinks.force)
     window = Window() if options.sinks.show else None
-    with Display() as display:
+    with Display() as display, ExitStack() as serving:
         session = _open_model(options)
         with ExitStack() as unless_started:
             unless_started.callback(session.close)
             settled = warm_up(session)
             opened = (open_steady(address, display.note, stall_s=options.stall_s) for address in options.sources)
             sources = _by_name([unless_started.enter_context(source) for source in opened])
-            sinks = make_sinks(options.sinks, sources, session.spec, display.note)
+            sinks = make_sinks(options.sinks, sources, session.spec, lambda: loop.stats(), display.note)
             if window is not None:
                 sinks.append(nullcontext(window))
             loop = Loop(session, sources, sinks, options.for_loop(), notify=display.note)
+            serving.enter_context(_metrics(loop, options, display))
             unless_started.pop_all()  # from here on the loop's threads close the sources
         try:
             _run(loop, options, display, window)
@@ -123,6 +125,15 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
                 display.update(loop.stats(), last=True)
     if loop.is_stuck() and work is not None and work.seconds > options.stall_s:
         raise EdgeUNetError(f"{work.title} hangs: it was given up after {work.seconds:.0f} s; look at the driver")
+
+
+def _metrics(loop: Loop, options: CameraOptions, display: Display) -> AbstractContextManager[object]:
+    """The server of the figures, if one is asked for."""
+    access = options.sinks.access(options.sinks.metrics)
+    if access is None:
+        return nullcontext()
+    info = {"model": options.model.name, "backend": loop.session.describe()["backend"]}
+    return serving_metrics(access, loop.stats, info, display.note)
 
 
 def _watch(

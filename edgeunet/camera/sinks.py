@@ -16,7 +16,11 @@ from edgeunet.camera.masks import check_masks, saving_masks
 from edgeunet.camera.recorder import check_recordable, recording
 from edgeunet.camera.routing import by_source, suffixes, with_suffix
 from edgeunet.camera.rtp import streaming_rtp
+from edgeunet.camera.server import Access
 from edgeunet.camera.source import Source
+from edgeunet.camera.statistics import LoopStats
+from edgeunet.camera.viewer import serving_page
+from edgeunet.errors import UsageError
 from edgeunet.spec import ModelSpec
 
 SDP = Path("edgeunet.sdp")  # in the current folder
@@ -26,21 +30,35 @@ SDP = Path("edgeunet.sdp")  # in the current folder
 class SinkOptions:
     """Where published frames go; several at once, or none.
 
-    show: a window on the desktop. record: a video file. save_masks: a folder. rtp: the address to stream to.
-    jsonl: a file of lines, `-` for the standard output. force: over what is there already.
+    show: a window on the desktop. serve: the address of the page. record: a video file. save_masks: a folder. rtp: the
+    address to stream to. jsonl: a file of lines, `-` for the standard output. metrics: the address for Prometheus.
+    token: the secret of page and metrics. force: over what is there already.
     """
 
     show: bool = False
+    serve: HostPort | None = None
     record: Path | None = None
     save_masks: Path | None = None
     rtp: HostPort | None = None
     jsonl: Path | None = None
+    metrics: HostPort | None = None
+    token: str | None = None
     force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.token is not None and self.serve is None and self.metrics is None:
+            raise UsageError("--token is for --serve and --metrics: give one of them")
+        for address in (self.serve, self.metrics):
+            self.access(address)
 
     @property
     def draw(self) -> bool:
         """Whether any of them looks at the overlay."""
-        return self.show or self.record is not None or self.rtp is not None
+        return self.show or any(where is not None for where in (self.serve, self.record, self.rtp))
+
+    def access(self, address: HostPort | None) -> Access | None:
+        """Who may read at an address; raises UsageError for a token that is too short."""
+        return None if address is None else Access(address, self.token)
 
 
 def check_sinks(options: SinkOptions) -> None:
@@ -54,13 +72,22 @@ def check_sinks(options: SinkOptions) -> None:
 
 
 def make_sinks(
-    options: SinkOptions, sources: Mapping[str, Source], spec: ModelSpec, notify: Callable[[str], None]
+    options: SinkOptions,
+    sources: Mapping[str, Source],
+    spec: ModelSpec,
+    stats: Callable[[], Mapping[str, LoopStats]],
+    notify: Callable[[str], None],
 ) -> list[AbstractContextManager[Sink]]:
-    """The sinks for these sources, by name; the window is the main thread's and not among them."""
+    """The sinks for these sources, by name; the window is the main thread's and not among them.
+
+    stats: gives the loop's figures once it runs.
+    """
     made: list[AbstractContextManager[Sink]] = []
     ends = suffixes(list(sources))
     rates = {name: source.fps or DEFAULT_FPS for name, source in sources.items()}
     live = any(source.live for source in sources.values())
+    if (access := options.access(options.serve)) is not None:
+        made.append(serving_page(access, spec, list(sources), stats, notify))
     if options.record is not None:
         path, force = options.record, options.force
         videos = {name: recording(with_suffix(path, ends[name]), rates[name], force=force) for name in sources}
