@@ -47,7 +47,8 @@ from export.contract import model_from_network
 from export.dialect import CPU
 from export.modelfile import set_spec
 from export.placement import place
-from export.quantize import quantized, spans_in
+from export.quantize import quantized
+from export.rangefile import spans
 
 SCHEMA = "edgeunet.cpu/1"
 SIZE = (256, 320)
@@ -90,8 +91,7 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     options = CalibrationOptions(samples.DATASET, images=3)
     ranges = calibrated(model, spec, options.chosen(spec, Path(name)), options)
-    placement = place(model, CPU)
-    int8 = quantized(model, placement, spans_in(ranges, placement))
+    int8 = quantized(model, place(model, CPU), spans(model, ranges))
     set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
     paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
     for proto, path in zip((model, int8), paths, strict=True):

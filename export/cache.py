@@ -47,6 +47,6 @@ def tensor_limits(model: ModelProto, ranges: Ranges) -> dict[str, float]:
     Those that share a scale in the Q/DQ file share it here.
     """
     found = spans(model, ranges)
-    shared = {tensor: group.tensors for group in place(model, TENSORRT).groups for tensor in group.tensors}
+    shared = {tensor: group for group in place(model, TENSORRT).groups for tensor in group}
     held = {tensor: union(found[member] for member in shared.get(tensor, (tensor,))) for tensor in found}
     return {tensor: max(-low, high) for tensor, (low, high) in held.items()}

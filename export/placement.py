@@ -10,7 +10,7 @@ it, and their concatenation; otherwise the concatenation has a scale of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,17 +25,8 @@ _FLOAT = {"Cast", "Transpose", "Sub", "ConvTranspose", "Relu", "ArgMax", "Squeez
 _FEW_CHANNELS = 4
 
 Constants = Mapping[str, NDArray[np.generic]]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Tensors that share one scale, each with a Q/DQ pair, in the graph's order.
-
-    sources: the tensors whose values they hold: what each of them computes or copies.
-    """
-
-    tensors: tuple[str, ...]
-    sources: tuple[str, ...]
+Group = tuple[str, ...]
+"""Tensors that share one scale, each with a Q/DQ pair, in the graph's order."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +75,7 @@ def place(model: ModelProto, dialect: Dialect, floating: Collection[str] = ()) -
     groups: dict[int, Group] = {}
     for tensor in computed:
         if tensor in together:
-            members = tuple(t for t in computed if t in together[tensor])
-            origins = {origin for member in members for origin in _origins(member, copies)}
-            groups[id(together[tensor])] = Group(members, tuple(t for t in computed if t in origins))
+            groups[id(together[tensor])] = tuple(t for t in computed if t in together[tensor])
     unknown = Counter(node.op_type for node in graph.node if node.op_type not in _QUANTISED | _FLOAT)
     return Placement(
         dialect,
@@ -108,14 +97,6 @@ def copied_inputs(node: NodeProto, constants: Constants) -> tuple[str, ...]:
         or (node.op_type == "Pad" and _pads_with_zeros(node, constants))
     )
     return (node.input[0],) if moves else ()
-
-
-def _origins(tensor: str, copies: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """The tensors that are computed and that this one holds the values of."""
-    if tensor not in copies:
-        yield tensor
-    for copied in copies.get(tensor, ()):
-        yield from _origins(copied, copies)
 
 
 def _convolutions(graph: GraphProto, constants: Constants, dialect: Dialect) -> list[NodeProto]:

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.placement import Group, Placement
+from export.placement import Placement
+from export.rangefile import Span, union
 from export.ranges import TOP, scale
-
-Span = tuple[float, float]
-"""The least and the largest value that a tensor keeps; 0 lies between them or is one of them."""
 
 _ZERO_POINT = "zero_point"  # 0, which most tensors have
 _STEPS = 255  # from the least to the largest uint8
@@ -35,7 +33,7 @@ def quantized(
 ) -> ModelProto:
     """A copy of a float model with explicit quantisation.
 
-    spans: of the sources of every group, in the tensors' own unit; a group keeps the union of its sources'.
+    spans: of the tensors of every group, in their own unit, see rangefile.spans.
     scale_type: what the scales, float32 here, can be turned into without a change.
 
     Activations: per tensor, one scale for each group, Q → DQ after the tensor is computed. Only the nodes
@@ -60,8 +58,8 @@ class _Writer:
         self._placement = placement
         self._scale_type = scale_type
         self._stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        self._group = {tensor: group for group in placement.groups for tensor in group.tensors}
-        self._grids = {group: self._grid(_union(group, spans)) for group in placement.groups}
+        self._group = {tensor: group for group in placement.groups for tensor in group}
+        self._grids = {group: self._grid(union(spans[tensor] for tensor in group)) for group in placement.groups}
         self._steps: dict[str, NDArray[np.float32]] = {}  # of the weights, by their name
         self._constants: list[TensorProto] = []
         self._nodes: list[NodeProto] = []
@@ -69,9 +67,9 @@ class _Writer:
     def written(self) -> ModelProto:
         self._store(_ZERO_POINT, np.array(0, np.uint8 if self._placement.dialect.unsigned else np.int8))
         for group, grid in self._grids.items():
-            self._store(f"{group.tensors[0]}.scale", grid.step)
+            self._store(f"{group[0]}.scale", grid.step)
             if grid.zero_point:
-                self._store(f"{group.tensors[0]}.zero_point", grid.zero_point)
+                self._store(f"{group[0]}.zero_point", grid.zero_point)
         graph = self._model.graph
         for node in graph.node:
             if node.output[0] in self._placement.convolutions:
@@ -122,7 +120,7 @@ class _Writer:
         return _dequantized(name)
 
     def _pair(self, tensor: str) -> None:
-        first = self._group[tensor].tensors[0]
+        first = self._group[tensor][0]
         zero_point = self._grids[self._group[tensor]].zero_point
         grid = [f"{first}.scale", f"{first}.zero_point" if zero_point else _ZERO_POINT]
         integers = f"{tensor}.{zero_point.dtype}"
@@ -144,11 +142,6 @@ class _Writer:
 
     def _store(self, name: str, value: NDArray[Any]) -> None:
         self._constants.append(numpy_helper.from_array(value, name))
-
-
-def _union(group: Group, spans: Mapping[str, Span]) -> Span:
-    lows, highs = zip(*(spans[source] for source in group.sources), strict=True)
-    return min(lows), max(highs)
 
 
 def _dequantize(name: str, inputs: list[str], **attributes: Any) -> NodeProto:

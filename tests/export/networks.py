@@ -13,7 +13,7 @@ from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet.training.checkpoint import save_checkpoint
 from export.frames import fitted, read_frames
 from export.placement import Placement
-from export.quantize import Span
+from export.rangefile import Span
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:
@@ -44,7 +44,7 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
 
 def spans_of(placement: Placement) -> dict[str, Span]:
     """-4 to 4 for everything that is quantised."""
-    return {source: (-4.0, 4.0) for group in placement.groups for source in group.sources}
+    return {tensor: (-4.0, 4.0) for group in placement.groups for tensor in group}
 
 
 def save_network(path: Path, config: UNetConfig, size: tuple[int, int]) -> Path:
