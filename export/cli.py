@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from edgeunet.board.gpu import Provider
     from export.compare import ComparedFrame, Comparison
+    from export.repair.layers import Latency
 
 app = typer.Typer(
     help="Make the files that run: checkpoint → ONNX → INT8, each held against the one before.",
@@ -20,6 +21,11 @@ app = typer.Typer(
 )
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+CalibImages = Annotated[
+    int, typer.Option("--calib-images", help="Images to calibrate on at most, spread by what they show.")
+]
+Seed = Annotated[int, typer.Option(help="Of the choice of images.")]
+Ranges = Annotated[Path | None, typer.Option(help="Stored ranges of this model, instead of calibrating.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 
 
@@ -84,38 +90,65 @@ def int8(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
     data: Annotated[Path, typer.Option(help="Dataset to calibrate and check on.", show_default=False)],
+    target: Annotated[
+        str, typer.Option(help="What will run it: tensorrt; onnxruntime or openvino (one file for both).")
+    ] = "tensorrt",
+    max_drop: Annotated[
+        float, typer.Option(help="Points of mIoU that may be lost; the file is repaired, or refused, if it loses more.")
+    ] = 0.3,
+    min_agreement: Annotated[
+        float, typer.Option(help="Without labels: share of the mask's pixels that must stay the same.")
+    ] = 0.98,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     check_split: Annotated[str, typer.Option(help="Split to compare FP32 and INT8 on.")] = "val",
     method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
-    images: Annotated[int, typer.Option(help="Images to calibrate on at most, evenly spread over the split.")] = 500,
-    min_agreement: Annotated[
-        float, typer.Option(help="Keep the file only if this share of the mask's pixels stays the same.")
-    ] = 0.98,
+    images: CalibImages = 256,
+    seed: Seed = 0,
+    ranges: Ranges = None,
     precision: Annotated[
         str, typer.Option(help="int8 (the rest in fp32) or int8+fp16 (the rest in fp16; opset 19).")
     ] = "int8",
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for the sensitivity of every layer, as CSV and as a plot.")
+    ] = None,
     force: Force = False,
 ) -> None:
-    """ONNX → INT8 ONNX with explicit Q/DQ, as TensorRT wants it; both are scored afterwards.
+    """ONNX → INT8 ONNX with Q/DQ, calibrated, compared with fp32, and repaired if it loses too much.
 
+    The ranges are stored beside it, in a file that ends in .ranges.json, and serve every other target: --ranges.
     Example: edgeunet export int8 model.onnx --data my_frames -o model.int8.onnx
     """
     _require("onnx", "onnxruntime")
     from edgeunet.console import stdout
+    from edgeunet.files import require_free
+    from export.accuracy import Budget
     from export.int8 import Int8Options, export_int8
+    from export.repair.report import print_accuracy, print_layers, print_steps, write_report
 
+    budget = Budget(max_drop, min_agreement)
     options = Int8Options(
-        data, split, method, images, check_split=check_split, min_agreement=min_agreement, precision=precision
+        data, split, method, images, seed, ranges, target, precision, check_split, budget, report=report is not None
     )
+    if report:
+        require_free(report, force=force)
     result = export_int8(model, output, options, force=force)
-    out = stdout()
-    out.print(f"{output}: {precision}, {_size(output)}, {method} ranges from {result.images} images of {split}")
-    out.print(f"  {result.convolutions} convolutions in int8, the first, the last and transposed ones in float")
+    out, repair = stdout(), result.repair
+    out.print(f"{output}: {precision} for {target}, {_size(output)}, ranges: {result.ranges.summary}")
+    out.print(f"  {result.convolutions} of {result.all_convolutions} convolutions in int8")
     if result.left_float:
         unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
         out.print(f"  left in float, no rule for them: {unknown}")
     _print_wide(result.wide)
-    _print_comparison(result.comparison, check_split, "fp32", precision)
+    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: it {repair.accuracy}")
+    print_accuracy(repair.accuracy)
+    if repair.repaired:
+        print_steps(repair)
+    print_layers(repair)
+    if report:
+        write_report(report, repair, force=force)
+        out.print(f"  sensitivities: {report}")
+    if result.latency:
+        _print_latency(result.latency)
 
 
 @app.command()
@@ -124,14 +157,11 @@ def cache(
     output: Output,
     tensorrt: Annotated[str, typer.Option(help="Version that will read it, 10.3 to 10.x.", show_default=False)],
     data: Annotated[Path | None, typer.Option(help="Dataset to calibrate on.")] = None,
-    ranges: Annotated[Path | None, typer.Option(help="Ranges that were stored, instead of --data.")] = None,
+    ranges: Ranges = None,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
-    images: Annotated[
-        int,
-        typer.Option("--calib-images", "--images", help="Images to calibrate on at most, spread by what they show."),
-    ] = 256,
-    seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
+    images: CalibImages = 256,
+    seed: Seed = 0,
     force: Force = False,
 ) -> None:
     """ONNX → TensorRT's calibration cache, for implicit INT8 and DLA: the board needs no images then.
@@ -291,6 +321,20 @@ def _print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:
             f"  of {len(found)} tensors {first.tensor} deviates most on {frame.name}: by {first.largest:.3g}, "
             f"{first.relative:.2%} of its largest value"
         )
+
+
+def _print_latency(latency: Latency) -> None:
+    from edgeunet.board.machine import int8_instructions
+    from edgeunet.console import stdout
+
+    out = stdout()
+    if not int8_instructions():
+        out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not pay on it")
+    times = f"fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms"
+    if latency.int8_ms < latency.float_ms:
+        out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")
+    else:
+        out.print(f"  on this CPU: {times}: INT8 does not pay here, keep the fp32 file")
 
 
 def _print_wide(names: Sequence[str]) -> None:

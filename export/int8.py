@@ -1,25 +1,34 @@
-"""ONNX → INT8 ONNX: calibrate, place Q/DQ, write, and keep the file only if its masks still agree."""
+"""ONNX → INT8 ONNX: calibrate, place Q/DQ, prove that the accuracy is kept, repair what is not, and write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
+from onnx import ModelProto
 
 import edgeunet
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.errors import ExportError, UsageError
-from edgeunet.files import replacing, sha256
-from edgeunet.runtime.ort import OnnxRuntimeSession
-from export.calibrate import CalibrationOptions, calibrated_clips
-from export.compare import Comparison, compare
-from export.dialect import TENSORRT
+from edgeunet.errors import UsageError
+from edgeunet.files import replacing, require_free, sha256
+from edgeunet.runtime import open_session
+from edgeunet.spec import ModelSpec
+from export.accuracy import Budget, judged
+from export.calibrate import CalibrationOptions, calibrated
+from export.dialect import CPU, TENSORRT, Dialect, dialect_of
+from export.frames import read_frames
 from export.modelfile import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_opset, set_spec, write_model
-from export.narrow import narrowed, rounded_file
-from export.placement import place
+from export.narrow import narrowed
+from export.placement import Placement, place
 from export.quantize import quantized
+from export.rangefile import Ranges, model_sha256, spans
+from export.repair.layers import Latency, measured
+from export.repair.repair import Repair, Task, repaired
 from export.sensitivity import convolutions, wide_nodes
 
 PRECISIONS = ("int8", "int8+fp16")
@@ -27,81 +36,138 @@ PRECISIONS = ("int8", "int8+fp16")
 
 @dataclass(frozen=True)
 class Int8Options(CalibrationOptions):
-    """What the ranges come from, and what the result is held against.
+    """What the ranges come from, what the file is for, and what the result is held against.
 
-    check_split: where the masks of both models are compared.
-    min_agreement: share of pixels, 0 to 1, on which they must agree.
+    ranges: a file of stored ranges to take instead of calibrating.
+    target: one of dialect.TARGETS.
     precision: "int8" leaves what is not int8, and the scales, in float32; "int8+fp16" makes them float16.
+    check_split: where both models are compared. budget: what INT8 may lose there.
+    report: measure the sensitivity of every convolution even if nothing has to be repaired.
     """
 
-    check_split: str = "val"
-    min_agreement: float = 0.98
+    ranges: Path | None = None
+    target: str = TENSORRT.name
     precision: str = "int8"
+    check_split: str = "val"
+    budget: Budget = field(default_factory=Budget)
+    report: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.min_agreement <= 1:
-            raise UsageError(f"the least agreement is a share from 0 to 1, got {self.min_agreement}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+        if self.dialect is not TENSORRT and self.half:
+            raise UsageError(f"float16 beside int8 is for GPUs, got --target {self.target}: give --precision int8")
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.target)
+
+    @property
+    def half(self) -> bool:
+        return self.precision == "int8+fp16"
 
 
 @dataclass(frozen=True)
 class Quantization:
     """What became of a model.
 
+    repair: the accuracy, and what was done for it. convolutions: how many are in int8, of all_convolutions.
     left_float: operators that the placement doesn't know, with their number.
     wide: names of the convolutions that float16 is too small or too coarse for; they stay in float32.
+    latency: of both models on this machine's CPU, each with its fastest backend; None for a file for TensorRT.
     """
 
-    images: int
+    ranges: Ranges
+    repair: Repair
     convolutions: int
+    all_convolutions: int
     left_float: Mapping[str, int]
     wide: tuple[str, ...]
-    comparison: Comparison  # A is the float model, B the INT8 one
+    latency: Latency | None
+
+
+def ranges_path(output: Path) -> Path:
+    """Where the ranges are stored that the INT8 file `output` was made from."""
+    return output.with_suffix(".ranges.json")
 
 
 def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool) -> Quantization:
-    """Write the INT8 version of the float model `source` to `output`, and compare the two.
+    """Write the INT8 version of the float model `source` to `output`, and its ranges beside it if they are new.
 
-    Raises MismatchError for a dataset of other classes, ModelFileError for a model that is no float32 model
-    of ours, DatasetError for a damaged split, OutputError if the file exists and `force` is false,
-    ExportError if too few pixels agree; nothing is kept then.
+    Raises MismatchError for a dataset of other classes or the ranges of another model, ModelFileError for a model
+    that is no float32 model of ours, DatasetError for a damaged split, OutputError if a file exists and `force` is
+    false, ExportError if more than the budget is lost; nothing is kept then.
     """
     with replacing(output, force=force) as temporary:
+        if options.ranges is None:
+            require_free(ranges_path(output), force=force)
         model, spec = read_fp32_model(source)
         images = options.chosen(spec, source)
         folder = DatasetFolder.open(options.data)
         folder.image_paths(options.check_split)  # a missing split is found before the long work
-        half = options.precision == "int8+fp16"
-        wide = wide_nodes(model, spec, images) if half else frozenset[str]()
-        placement = place(model, TENSORRT, wide)
-        clips = calibrated_clips(model, spec, placement.groups, images, options.method)
-        spans = {source: (-limit, limit) for group, limit in clips.items() for source in group.sources}
-        int8 = quantized(model, placement, spans, np.float16 if half else np.float32)
-        if half:
-            set_opset(int8, OPSET_FP16_SCALES)
-            int8 = narrowed(int8, wide)
+        ranges = calibrated(model, spec, images, options) if options.ranges is None else Ranges.load(options.ranges)
+        ranges.require_model(model_sha256(model), source)
+        wide = wide_nodes(model, spec, images) if options.half else frozenset[str]()
+        task = Task(
+            model,
+            spec,
+            ranges,
+            images,
+            calibrate=lambda other: calibrated(other, spec, images, options),
+            build=partial(_built, options, wide),
+            judge=lambda int8: judged(source, int8, folder, options.check_split),
+            latency=partial(_latency, source, images[0], spec) if options.dialect is CPU else None,
+        )
+        repair = repaired(task, options.budget, report=options.report)
         set_spec(
-            int8,
+            repair.int8,
             spec.with_provenance(
                 precision=options.precision,
+                target=options.dialect.name,
                 parent_sha256=sha256(source),
-                calibration=f"{options.method}, {len(images)} images",
-                calibration_sha256=folder.sha256(options.split),
+                calibration=ranges.summary,
+                calibration_sha256=ranges.images_sha256,
                 version=edgeunet.__version__,
             ),
         )
-        write_model(int8, temporary, opset=OPSET_FP16_SCALES if half else OPSET)
-        with rounded_file(int8) as on_a_gpu:
-            # Other backends drop the casts that round, or change how Q/DQ pairs are computed.
-            comparison = compare(source, on_a_gpu, folder, options.check_split, opened=OnnxRuntimeSession)
-        if comparison.agreement < options.min_agreement:
-            raise ExportError(
-                f"the INT8 masks agree with {source} on {comparison.agreement:.2%} of the pixels, expected "
-                f"{options.min_agreement:.2%}: nothing was kept; calibrate on more images or with another --method, "
-                "or accept it with --min-agreement"
-            )
+        opset = OPSET_FP16_SCALES if options.half else OPSET
+        write_model(repair.int8, temporary, opset=opset, for_tensorrt=options.dialect is TENSORRT)
+    if options.ranges is None:
+        ranges.save(ranges_path(output), force=force)
+    placement = _placed(options, wide, repair.candidate.model, repair.candidate.floating)
+    latency = _latency(source, images[0], spec, repair.int8) if options.dialect is CPU else None
     return Quantization(
-        len(images), len(placement.convolutions), placement.left_float, convolutions(model, wide), comparison
+        ranges,
+        repair,
+        len(placement.convolutions),
+        sum("Conv" in node.op_type for node in model.graph.node),
+        placement.left_float,
+        convolutions(model, wide),
+        latency,
     )
+
+
+def _placed(options: Int8Options, wide: frozenset[str], model: ModelProto, floating: frozenset[str]) -> Placement:
+    return place(model, options.dialect, wide | floating)
+
+
+def _built(
+    options: Int8Options, wide: frozenset[str], model: ModelProto, ranges: Ranges, floating: frozenset[str]
+) -> ModelProto:
+    placement = _placed(options, wide, model, floating)
+    int8 = quantized(model, placement, spans(model, ranges), np.float16 if options.half else np.float32)
+    if options.half:
+        set_opset(int8, OPSET_FP16_SCALES)
+        int8 = narrowed(int8, wide)
+    return int8
+
+
+def _latency(source: Path, image: Path, spec: ModelSpec, int8: ModelProto) -> Latency:
+    """Of both models on this machine's CPU."""
+    ((_, frame),) = read_frames([image])
+    set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "int8.onnx"
+        onnx.save(int8, path)
+        return measured(source, path, frame, open_session)

@@ -27,11 +27,12 @@ def test_a_checkpoint_becomes_onnx_then_int8_and_both_are_verified(
     assert "5 classes, 64x96, fp32" in out
     assert "agrees with PyTorch on 100.000% of the pixels of 2 frames" in out
     assert "largest logit difference" in out
-    assert _run("int8", model, "-o", int8, "--data", dataset, "--method", "minmax", "--images", 3) == 0
+    assert _run("int8", model, "-o", int8, "--data", dataset, "--method", "minmax", "--calib-images", 3) == 0
     out = capsys.readouterr().out
-    assert "minmax ranges from 3 images of train" in out
-    assert "fp32 and int8 agree on 9" in out
-    assert "mIoU fp32" in out
+    assert "m.int8.onnx: int8 for tensorrt, " in out
+    assert "ranges: minmax, 3 images" in out
+    assert "11 of 13 convolutions in int8" in out
+    assert "on 2 val frames" in out
     assert _run("verify", model, int8, "--data", dataset) == 0
     assert "m.onnx and m.int8.onnx agree on 9" in capsys.readouterr().out
 
@@ -45,9 +46,9 @@ def test_the_other_precisions_and_the_cache_are_made_and_verified(
     assert "m.fp16.onnx: fp16, " in out
     assert "fp32 and fp16 agree on " in out
     assert "of the pixels of 2 frames" in out
-    options = ("--data", dataset, "--images", 2)
+    options = ("--data", dataset, "--calib-images", 2)
     assert _run("int8", steady_model, "-o", mixed, *options, "--precision", "int8+fp16") == 0
-    assert "m.int8.onnx: int8+fp16, " in capsys.readouterr().out
+    assert "m.int8.onnx: int8+fp16 for tensorrt, " in capsys.readouterr().out
     assert _run("cache", steady_model, "-o", cache, *options, "--tensorrt", "10.3") == 0
     assert "ranges of 33 tensors (mse, 2 images), for TensorRT 10.3.0" in capsys.readouterr().out
     assert _run("verify", steady_model, fp16, "--data", dataset, "--worst", 1, "-o", tmp_path / "worst") == 0
@@ -55,6 +56,27 @@ def test_the_other_precisions_and_the_cache_are_made_and_verified(
     assert " deviates most on 000" in out
     (picture,) = (tmp_path / "worst").iterdir()
     assert f"{tmp_path / 'worst'}: {picture.name} (frame | steady.onnx | m.fp16.onnx | difference)" in out
+
+
+def test_int8_for_a_cpu_is_timed_and_its_layers_reported(
+    steady_model: Path,
+    dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgeunet.board.machine.int8_instructions", list)
+    int8, report = tmp_path / "m.onnx", tmp_path / "report"
+    options = ("--data", dataset, "--calib-images", 2, "--target", "onnxruntime", "--report", report)
+    assert _run("int8", steady_model, "-o", int8, *options) == 0
+    out = capsys.readouterr().out
+    assert "m.onnx: int8 for onnxruntime, " in out
+    assert "this CPU has no INT8 instructions" in out
+    assert "  on this CPU: fp32 " in out
+    assert {path.name for path in report.iterdir()} == {"sensitivity.csv", "sensitivity.png"}
+    assert _run("int8", steady_model, "-o", tmp_path / "again.onnx", *options) == 1
+    assert f"{report} exists" in capsys.readouterr().err
+    assert not (tmp_path / "again.onnx").exists()
 
 
 def test_what_stays_in_float32_is_said(steady_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,16 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.files import sha256
-from export.calibrate import calibrated_clips
+from export.accuracy import Budget
 from export.dialect import TENSORRT
 from export.int8 import Int8Options, Quantization, export_int8
 from export.lint import lint
 from export.modelfile import onnx_session, read_model
 from export.placement import place
 from export.quantize import quantized
+from export.rangefile import Ranges
 from export.ranges import METHODS
 from tests.export.networks import spans_of
 from tests.export.scaled import change, scaled
@@ -30,18 +31,18 @@ def _export(source: Path, output: Path, options: Int8Options) -> Quantization:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_int8_model_gives_nearly_the_same_masks(method: str, model: Path, dataset: Path, tmp_path: Path) -> None:
     result = _export(model, tmp_path / "int8.onnx", Int8Options(dataset, method=method))
-    assert result.comparison.frames == 2
-    assert 0.98 <= result.comparison.agreement < 1.0
-    assert result.comparison.scores_a is not None
-    assert result.comparison.scores_b is not None
-    assert (result.images, result.left_float) == (9, {})
+    assert result.repair.accuracy.comparison.frames == 2
+    assert 0.98 <= result.repair.accuracy.comparison.agreement < 1.0
+    assert result.repair.accuracy.comparison.scores_a is not None
+    assert result.repair.accuracy.comparison.scores_b is not None
+    assert (result.ranges.images, result.left_float) == (9, {})
     assert lint(onnx.load(tmp_path / "int8.onnx")) == []
 
 
 def test_int8_with_fp16_is_opset_19_and_has_no_float32_left(model: Path, dataset: Path, tmp_path: Path) -> None:
     output = tmp_path / "int8.onnx"
     result = _export(model, output, Int8Options(dataset, precision="int8+fp16"))
-    assert result.comparison.agreement >= 0.98
+    assert result.repair.accuracy.comparison.agreement >= 0.98
     assert result.wide == ()
     proto, spec = read_model(output)
     assert spec.provenance.precision == "int8+fp16"
@@ -76,18 +77,18 @@ def test_what_overflows_is_left_in_float32(model: Path, dataset: Path, tmp_path:
     proto = onnx.load(scaled(model, tmp_path / "m.onnx", 1e6))
     result = _export(tmp_path / "m.onnx", tmp_path / "int8.onnx", Int8Options(dataset, precision="int8+fp16"))
     assert result.wide == ("inc.0", "inc.3")
-    assert result.comparison.agreement >= 0.98
+    assert result.repair.accuracy.comparison.agreement >= 0.98
     assert result.convolutions == len(place(proto, TENSORRT).convolutions) - 1
 
 
 def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:
     output = tmp_path / "int8.onnx"
-    _export(model, output, Int8Options(dataset, method="minmax", images=4))
+    result = _export(model, output, Int8Options(dataset, method="minmax", images=4))
     proto, spec = read_model(output)
     origin = spec.provenance
-    assert (origin.precision, origin.calibration) == ("int8", "minmax, 4 images")
+    assert (origin.precision, origin.target, origin.calibration) == ("int8", "tensorrt", "minmax, 4 images")
     assert origin.parent_sha256 == sha256(model)
-    assert origin.calibration_sha256 == DatasetFolder.open(dataset).sha256("train")
+    assert origin.calibration_sha256 == result.ranges.images_sha256
     assert origin.checkpoint_sha256 == read_model(model)[1].provenance.checkpoint_sha256
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
     assert output.stat().st_size < 0.6 * model.stat().st_size
@@ -105,16 +106,6 @@ def test_the_integers_times_their_scales_are_the_weights(model: Path, dataset: P
     np.testing.assert_array_equal(after["down.0.1.0.bias"], before["down.0.1.0.bias"])
 
 
-def test_minmax_ranges_are_the_largest_activations_of_all_images(model: Path, dataset: Path) -> None:
-    proto, spec = read_model(model)
-    placement = place(proto, TENSORRT)
-    images = DatasetFolder.open(dataset).image_paths("train")[:2]
-    clips = calibrated_clips(proto, spec, placement.groups, images, "minmax")
-    singly = [calibrated_clips(proto, spec, placement.groups, [image], "minmax") for image in images]
-    assert clips == {group: max(single[group] for single in singly) for group in placement.groups}
-    assert min(clips.values()) > 0
-
-
 def test_a_dynamic_batch_stays_dynamic(model: Path, dataset: Path, tmp_path: Path) -> None:
     proto = onnx.load(model)
     for value in (*proto.graph.input, *proto.graph.output):
@@ -128,10 +119,47 @@ def test_a_dynamic_batch_stays_dynamic(model: Path, dataset: Path, tmp_path: Pat
         np.testing.assert_array_equal(session.run(["mask"], {"frame": frame[None]})[0][0], mask)
 
 
-def test_too_little_agreement_keeps_nothing(model: Path, dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"agree .* expected 100\.00%.*--min-agreement"):
-        _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, min_agreement=1.0))
-    assert list(tmp_path.iterdir()) == []
+def test_more_than_the_budget_keeps_nothing(model: Path, dataset: Path, tmp_path: Path) -> None:
+    unlabelled = tmp_path / "data"
+    shutil.copytree(dataset, unlabelled, ignore=lambda folder, names: ["val"] if Path(folder).name == "masks" else [])
+    options = Int8Options(unlabelled, images=1, budget=Budget(min_agreement=1.0))
+    with pytest.raises(ExportError, match=r"agrees on 9.* at best .* expected agreement on at least 100\.00%"):
+        _export(model, tmp_path / "int8.onnx", options)
+    assert list(tmp_path.iterdir()) == [unlabelled]
+
+
+def test_ranges_are_stored_once_and_serve_every_target(model: Path, dataset: Path, tmp_path: Path) -> None:
+    first = _export(model, tmp_path / "a.onnx", Int8Options(dataset))
+    stored = tmp_path / "a.ranges.json"
+    options = Int8Options(dataset, ranges=stored, target="openvino")
+    second = _export(model, tmp_path / "b.onnx", options)
+    assert first.ranges == second.ranges == Ranges.load(stored)
+    assert not (tmp_path / "b.ranges.json").exists()
+    _export(model, tmp_path / "c.onnx", replace(options, target="onnxruntime"))
+    assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "c.onnx").read_bytes()
+    (tmp_path / "a.onnx").unlink()
+    with pytest.raises(OutputError, match=r"a\.ranges\.json .*--force"):
+        _export(model, tmp_path / "a.onnx", Int8Options(dataset))
+
+
+def test_ranges_of_another_model_are_refused(
+    model: Path, steady_model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _export(model, tmp_path / "a.onnx", Int8Options(dataset, images=1))
+    monkeypatch.setattr("export.int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
+    with pytest.raises(MismatchError, match="the ranges are those of the model"):
+        _export(steady_model, tmp_path / "b.onnx", Int8Options(dataset, ranges=tmp_path / "a.ranges.json"))
+    assert not (tmp_path / "b.onnx").exists()
+
+
+def test_for_a_cpu_the_file_says_so_and_is_timed(model: Path, dataset: Path, tmp_path: Path) -> None:
+    result = _export(model, tmp_path / "int8.onnx", Int8Options(dataset, target="onnxruntime"))
+    assert result.repair.accuracy.comparison.agreement >= 0.98
+    assert result.latency is not None
+    assert min(result.latency.float_ms, result.latency.int8_ms) > 0
+    origin = read_model(tmp_path / "int8.onnx")[1].provenance
+    assert (origin.precision, origin.target) == ("int8", "cpu")
+    assert (result.convolutions, result.all_convolutions) == (12, 13)
 
 
 def test_an_activation_that_is_not_finite_is_named_with_its_image(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -145,7 +173,7 @@ def test_an_activation_that_is_not_finite_is_named_with_its_image(model: Path, d
 
 
 def test_a_model_that_is_quantised_already_is_refused(model: Path, dataset: Path, tmp_path: Path) -> None:
-    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, min_agreement=0))
+    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, budget=Budget(max_drop=100)))
     with pytest.raises(ModelFileError, match="is int8 already"):
         _export(tmp_path / "int8.onnx", tmp_path / "again.onnx", Int8Options(dataset))
 
@@ -164,7 +192,7 @@ def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Pa
 def test_a_missing_split_is_found_before_the_calibration(
     model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.int8.calibrated_clips", lambda *arguments: pytest.fail("calibrated"))
+    monkeypatch.setattr("export.int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
     for options in (Int8Options(dataset, split="test"), Int8Options(dataset, check_split="test")):
         with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
             _export(model, tmp_path / "int8.onnx", options)
@@ -184,7 +212,16 @@ def test_an_output_that_exists_is_left_alone(model: Path, dataset: Path) -> None
         _export(model, model, Int8Options(dataset))
 
 
-@pytest.mark.parametrize("wrong", [{"method": "max"}, {"images": 0}, {"min_agreement": 98.0}, {"precision": "int4"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "max"},
+        {"images": 0},
+        {"target": "tflite"},
+        {"target": "openvino", "precision": "int8+fp16"},
+        {"precision": "int4"},
+    ],
+)
 def test_options_out_of_range_are_refused(wrong: dict[str, object], dataset: Path) -> None:
     with pytest.raises(UsageError):
         Int8Options(dataset, **wrong)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from edgeunet import console, samples
 from edgeunet.files import write_json
 from edgeunet.model import PRESETS, UNetConfig, preset
 from edgeunet.spec import ModelSpec
+from export.accuracy import Budget
 from export.exporter import ExportOptions, export_onnx
 from export.fp16 import Fp16Options, export_fp16
 from export.int8 import PRECISIONS, Int8Options, export_int8
@@ -77,7 +78,8 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
     yield "fp16"
     for precision in PRECISIONS:
         # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
-        options = Int8Options(data, method="minmax", images=FRAMES, min_agreement=0, precision=precision)
+        accepted = Budget(min_agreement=0)
+        options = Int8Options(data, method="minmax", images=FRAMES, budget=accepted, precision=precision)
         export_int8(float32, folder / f"{variant.name}.{precision}.onnx", options, force=False)
         yield precision
 
