@@ -61,6 +61,7 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "classes": ", ".join(spec.names),
         "input size": f"{spec.input_size[0]}×{spec.input_size[1]} ({spec.fit})",
         "precision": origin.precision,
+        "made for": origin.target,
         "file size (MiB)": round(path.stat().st_size / 2**20, 2),
         "calibration": origin.calibration,
         "made from checkpoint": origin.checkpoint_sha256[:12],

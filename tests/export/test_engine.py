@@ -156,6 +156,13 @@ def test_models_of_another_contract_are_refused(board: Board, model: Path, tmp_p
         build(write_toy_model(tmp_path / "bare.onnx", with_spec=False))
 
 
+def test_a_file_for_cpus_is_refused(board: Board, tmp_path: Path) -> None:
+    board()
+    path = write_toy_model(tmp_path / "cpu.onnx", toy_spec().with_provenance(precision="int8", target="cpu"))
+    with pytest.raises(ModelFileError, match=r"INT8 for CPUs.*--target tensorrt"):
+        build(path)
+
+
 def test_without_gpu_or_bindings_nothing_is_made(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_driver() -> Gpu:
         raise GpuError("there is no NVIDIA driver here")
