@@ -129,7 +129,7 @@ class MjpegSource(Source):
 
 
 class _ClosesAnswer:
-    """urllib's login handlers leave the answer that asked for the login open."""
+    """urllib's login handlers leave the answer that asked for the login open, and fail at each other's schemes."""
 
     def http_error_401(self, request: Any, answer: Any, *details: Any) -> Any:
         try:
@@ -137,6 +137,8 @@ class _ClosesAnswer:
         except HTTPError:
             answer.close()
             raise
+        except ValueError:
+            return None
         if second is not None:
             answer.close()
         return second

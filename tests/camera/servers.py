@@ -106,10 +106,11 @@ class RtspServer:
 class MjpegServer:
     """Sends what the test shows it to the one viewer that is connected.
 
-    login: "user:password" that a viewer must give. lengths: whether each picture's length is sent before it.
+    login: "user:password" that a viewer must give. scheme: what it is asked for with; only Basic is understood.
+    lengths: whether each picture's length is sent before it.
     """
 
-    def __init__(self, *, login: str = "", lengths: bool = True, content_type: str = "") -> None:
+    def __init__(self, *, login: str = "", scheme: str = "Basic", lengths: bool = True, content_type: str = "") -> None:
         self._lengths = lengths
         self._pieces: queue.Queue[bytes | None] = queue.Queue()
         pieces, wanted = self._pieces, "Basic " + base64.b64encode(login.encode()).decode()
@@ -121,7 +122,7 @@ class MjpegServer:
             def do_GET(self) -> None:
                 if login and self.headers.get("Authorization") != wanted:
                     self.send_response(401)
-                    self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+                    self.send_header("WWW-Authenticate", f'{scheme} realm="camera", nonce="1", qop="auth"')
                     self.end_headers()
                     return
                 self.send_response(200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import io
 from collections.abc import Iterator
 
 import cv2
@@ -137,6 +137,14 @@ def test_login_is_used_and_its_lack_is_said_without_the_password() -> None:
             assert "cretin" not in str(caught.value)
 
 
+@pytest.mark.parametrize("scheme", ["Digest", "Negotiate"])
+def test_login_of_another_scheme_is_said_too(scheme: str) -> None:
+    with MjpegServer(login="me:secret", scheme=scheme) as server:
+        for url in (server.url, server.url.replace("//", "//me:wrong@")):
+            with pytest.raises(SourceError, match=r"answers 401 .*: check user and password"):
+                open_source(url)
+
+
 def test_video_file_behind_http_is_no_live_source() -> None:
     """What is no MJPEG goes to FFmpeg, which asks a second time."""
     with MjpegServer(content_type="video/mp4") as server:
@@ -181,5 +189,29 @@ def test_rtsp_server_that_is_killed_is_an_error() -> None:
             open_source(server.url)
 
 
-def test_no_thread_of_a_stream_is_left() -> None:
-    assert [t.name for t in threading.enumerate() if t.name.startswith("edgeunet-")] == []
+def h264(size: tuple[int, int], levels: range) -> bytes:
+    """H.264 without a container: plain frames of these grey levels."""
+    import av
+
+    data = io.BytesIO()
+    with av.open(data, "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+        for level in levels:
+            frame = av.VideoFrame.from_ndarray(np.full((*size, 3), level, np.uint8), format="bgr24")
+            frame.pts = level
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return data.getvalue()
+
+
+def test_video_stream_that_changes_its_resolution_goes_on_at_the_first() -> None:
+    """FFmpeg, in OpenCV, scales what follows."""
+    with MjpegServer(content_type="video/h264") as server:
+        server.hang_up()  # the first answer is only looked at for its type
+        server.send(h264((240, 320), range(60, 80)) + h264((480, 640), range(80, 100)))
+        server.hang_up()
+        with open_source(server.url) as source:
+            frames = [read(source) for _ in range(40)]
+    assert [round(float(frame.pixels.mean())) for frame in frames] == pytest.approx(list(range(60, 100)), abs=5)
+    assert {frame.pixels.shape for frame in frames} == {(240, 320, 3)}
