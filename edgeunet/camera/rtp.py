@@ -19,7 +19,7 @@ from edgeunet.files import replacing, writing
 PAYLOAD = 96  # the first number without a fixed meaning
 PACKET = 1200  # bytes; fits into an Ethernet frame with every header a tunnel may add
 # A busy scene must not flood a wireless network: 6 Mbit/s, counted over half a second.
-_RATE = {"maxrate": "6M", "bufsize": "3M", "x264-params": "repeat-headers=1"}
+_RATE = {"maxrate": "6M", "bufsize": "3M"}
 
 
 class RtpStream:

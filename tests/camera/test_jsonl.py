@@ -21,8 +21,8 @@ PICTURE = np.zeros((40, 90, 3), np.uint8)
 
 
 def test_a_line_says_when_how_long_and_how_much_of_each_class() -> None:
-    mask = np.full(toy_spec().input_size, 1, np.uint8)  # the bars above and below the frame too
-    mask[:, :12] = 0
+    mask = np.full(toy_spec().input_size, 2, np.uint8)  # sky, in the bars above and below the frame only
+    mask[5:26, :12], mask[5:26, 12:] = 0, 1
     facts = facts_of(shot_of(PICTURE, 0.25, number=7, mask=mask), CLASSES)
     captured = datetime.fromisoformat(facts["captured"])
     assert abs((datetime.now(timezone.utc) - captured).total_seconds()) < 5

@@ -16,9 +16,11 @@ from edgeunet.camera.recorder import check_recordable, recording
 from edgeunet.camera.sources import open_source
 from edgeunet.errors import MissingPartError, OutputError, UsageError
 from edgeunet.frames import UInt8
+from tests.camera.browser import browsing
 from tests.camera.shots import shot_of
 from tests.camera.videos import SIZE, number_of, numbered, write_numbered
 
+VIDEO = "document.querySelector('video')"
 RED, BLUE = (20, 40, 200), (200, 60, 30)
 
 
@@ -123,22 +125,39 @@ with recording(sys.argv[1], 30.0, force=False) as recorder:
 """
 
 
-@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.mkv"])
-@pytest.mark.parametrize("last", [20, 47, 100])
-def test_a_recording_plays_after_sigkill(tmp_path: Path, name: str, last: int) -> None:
-    path = tmp_path / name
+def record_until_killed(path: Path, last: int) -> None:
+    """Record in a process of its own, and kill it once this frame is written."""
     command = [sys.executable, "-c", RECORDING, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while int(process.stdout.readline()) < last:
             pass
         process.send_signal(signal.SIGKILL)
-    with open_source(str(path)) as source:
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.mkv"])
+@pytest.mark.parametrize("last", [20, 47, 100])
+def test_a_recording_plays_after_sigkill(tmp_path: Path, name: str, last: int) -> None:
+    record_until_killed(tmp_path / name, last)
+    with open_source(str(tmp_path / name)) as source:
         numbers = []
         while (frame := source.read()) is not None:
             numbers.append(number_of(frame.pixels))
     assert len(numbers) >= last - 8  # a fragment of 200 ms, and the frame that is to end it
     assert numbers == [n % 256 for n in range(len(numbers))]
+
+
+def test_a_browser_plays_what_was_killed_and_what_has_ended(tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed.mp4", write_numbered(tmp_path / "whole.mp4", 75)
+    record_until_killed(killed, 100)
+    with browsing(tmp_path / "profile") as browser:
+        for path in (killed, whole):
+            browser.call("Page.navigate", url=path.as_uri())
+            browser.wait_for("document.querySelector('video')?.readyState >= 3")
+            assert browser.evaluate(f"[{VIDEO}.videoHeight, {VIDEO}.videoWidth]") == list(SIZE)
+            browser.evaluate(f"{VIDEO}.pause(); {VIDEO}.currentTime = 2.0")  # it can be searched, too
+            browser.wait_for(f"!{VIDEO}.seeking && {VIDEO}.currentTime === 2.0 && {VIDEO}.readyState >= 2")
+            assert browser.evaluate(f"{VIDEO}.error") is None
 
 
 @pytest.mark.parametrize("name", ["v.mp4", "v.mkv"])
