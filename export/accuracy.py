@@ -80,8 +80,8 @@ class Budget:
     def demand(self, accuracy: Accuracy) -> str:
         """What was asked of such a split, for people."""
         if accuracy.drop is None:
-            return f"agreement on at least {self.min_agreement:.2%}"
-        return f"a drop of at most {self.max_drop:g} points"
+            return f"agreement on at least {self.min_agreement:.2%} (--min-agreement)"
+        return f"a drop of at most {self.max_drop:g} points (--max-drop)"
 
 
 def judged(source: Path, int8: ModelProto, folder: DatasetFolder, split: str) -> Accuracy:

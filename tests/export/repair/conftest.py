@@ -1,0 +1,74 @@
+"""Everything that a repair is given, for a model file on the sample frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from onnx import ModelProto
+
+from edgeunet.data.folder import DatasetFolder
+from export.accuracy import judged
+from export.calibrate import CalibrationOptions, calibrated
+from export.dialect import TENSORRT, Dialect
+from export.modelfile import read_model
+from export.placement import place
+from export.quantize import quantized
+from export.rangefile import Ranges, spans
+from export.repair import Task
+from export.repair.trials import Build, Candidate, Trials
+from tests.export.repair.foreign import write_foreign_model
+
+
+def build_for(dialect: Dialect) -> Build:
+    def build(model: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
+        return quantized(model, place(model, dialect, floating), spans(model, ranges))
+
+    return build
+
+
+TENSORRT_BUILD = build_for(TENSORRT)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A float model with its ranges, and trials of it on three frames."""
+
+    task: Task
+    trials: Trials
+    plain: Candidate
+
+
+@pytest.fixture(scope="session")
+def images(dataset: Path) -> Sequence[Path]:
+    return DatasetFolder.open(dataset).image_paths("train")[:3]
+
+
+@pytest.fixture(scope="session")
+def bench(dataset: Path, images: Sequence[Path]) -> Callable[..., Bench]:
+    def make(path: Path, build: Build = TENSORRT_BUILD, data: Path = dataset) -> Bench:
+        model, spec = read_model(path)
+        options = CalibrationOptions(data)
+
+        def calibrate(changed: ModelProto) -> Ranges:
+            return calibrated(changed, spec, images, options)
+
+        task = Task(
+            model,
+            spec,
+            calibrate(model),
+            images,
+            calibrate,
+            build,
+            lambda int8: judged(path, int8, DatasetFolder.open(data), "val"),
+        )
+        return Bench(task, Trials(model, spec, images, build), Candidate(model, task.ranges))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_foreign_model(tmp_path_factory.mktemp("foreign") / "foreign.onnx")
