@@ -46,6 +46,17 @@ def test_a_rare_scene_is_among_few_images(seed: int, drive: list[Path]) -> None:
     assert not any("covered" in path.name for path in chosen)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_slight_tint_counts_as_much_as_a_large_change_of_light(seed: int, tmp_path: Path) -> None:
+    for number in range(60):
+        cv2.imwrite(str(tmp_path / f"{number:02}-day.png"), _scene(number, 0.5 + number / 120))
+    for number in range(3):
+        tinted = _scene(200 + number, 0.75) * np.array([1.12, 1.0, 0.88])
+        cv2.imwrite(str(tmp_path / f"{number:02}-tint.png"), np.clip(tinted, 0, 255).astype(np.uint8))
+    chosen = representative(sorted(tmp_path.iterdir()), 8, seed)
+    assert any("tint" in path.name for path in chosen)
+
+
 def test_the_choice_follows_from_contents_and_seed_alone(drive: list[Path], tmp_path: Path) -> None:
     chosen = representative(drive, 6, 0)
     assert representative(drive[::-1], 6, 0) == chosen
