@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import os
 import queue
 import select
 import signal
@@ -9,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,14 @@ import pytest
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.display import Display
 from edgeunet.camera.sources import open_source
-from edgeunet.camera.stamp import decode_stamp
 from edgeunet.camera.window import Window
 from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.record import TOTAL, LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.samples import CLIP
+from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.videos import number_of, write_numbered
 from tests.models import write_toy_model
-
-SYNTHETIC = "synthetic://?width=320&height=240&fps=100"
-COMMAND = [sys.executable, "-c", "from edgeunet.cli import main; main()", "camera"]
 
 
 @pytest.fixture
@@ -42,33 +36,6 @@ def run(model: Path, source: object, sinks: SinkOptions | None = None, **options
     """The figures of the only source."""
     (stats,) = run_camera(CameraOptions(model, (str(source),), sinks or SinkOptions(), **options)).values()
     return stats
-
-
-class Running:
-    """`edgeunet camera` in a process of its own, once it has written its first lines."""
-
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None, lines: int = 20) -> None:
-        command = [*COMMAND, *map(str, arguments), "--jsonl", "-"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **(environment or {})}
-        )
-        assert self.process.stdout is not None
-        self.lines = [json.loads(self.process.stdout.readline()) for _ in range(lines)]
-
-    def end(self, number: signal.Signals) -> tuple[int, str, float]:
-        """Send a signal: the exit code, stderr, and how long it took in seconds."""
-        begin = time.monotonic()
-        self.process.send_signal(number)
-        out, errors = self.process.communicate(timeout=30)
-        self.lines += [json.loads(line) for line in out.splitlines()]
-        return self.process.returncode, errors, time.monotonic() - begin
-
-
-def stamps(video: Path) -> list[int]:
-    """The numbers of the frames of a recorded synthetic source."""
-    with open_source(str(video)) as source:
-        return [decode_stamp(frame.pixels)[0] for frame in iter(source.read, None)]
 
 
 def test_clip_becomes_a_video_of_as_many_frames(tmp_path: Path, model: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -94,10 +61,11 @@ def test_ctrl_c_and_sigterm_end_cleanly_with_a_playable_video(
     tmp_path: Path, model: Path, number: signal.Signals
 ) -> None:
     video = tmp_path / "out.mp4"
-    running = Running(model, "--source", SYNTHETIC, "--record", video)
-    code, errors, _ = running.end(number)
-    assert (code, "Traceback" in errors) == (0, False), errors
-    published, recorded = [line["frame"] for line in running.lines], stamps(video)
+    with Running(model, "--source", SYNTHETIC, "--record", video) as running:
+        lines = running.lines(20)
+        ended = running.end(number)
+    assert (ended.code, "Traceback" in ended.errors) == (0, False), ended.errors
+    published, recorded = [line["frame"] for line in [*lines, *running.rest]], stamps(video)
     assert recorded[-1] == published[-1]
     assert set(recorded) <= set(published)  # an encoder that is too slow for a camera leaves some out
 
@@ -294,12 +262,11 @@ def largest_class(line: dict[str, Any]) -> str:
 def test_a_model_that_is_replaced_is_taken_over(tmp_path: Path, model: Path) -> None:
     """The new one has its classes in another order, so another class gets the most of the picture."""
     write_toy_model(tmp_path / "new.onnx", order=(1, 2, 0))
-    running = Running(model, "--source", SYNTHETIC, "--watch-model")
-    before = largest_class(running.lines[-1])
-    (tmp_path / "new.onnx").replace(model)
-    assert running.process.stdout is not None
-    while largest_class(json.loads(running.process.stdout.readline())) == before:
-        pass
-    code, errors, _ = running.end(signal.SIGINT)
-    assert code == 0
-    assert "the new model is in use" in errors
+    with Running(model, "--source", SYNTHETIC, "--watch-model") as running:
+        before = largest_class(running.lines(1)[0])
+        (tmp_path / "new.onnx").replace(model)
+        while largest_class(running.lines(1)[0]) == before:
+            pass
+        ended = running.end(signal.SIGINT)
+    assert ended.code == 0
+    assert "the new model is in use" in ended.errors

@@ -1,0 +1,156 @@
+"""`python -m benchmarks.camera_cost -o FILE`: what the camera loop costs a frame besides inference, on one core.
+
+Frames of a real clip, scaled to the size asked for and held in memory, go through the whole loop: hand-over between
+the threads, fitting to the network's size, the overlay with legend and text, statistics. The session answers at once
+with a mask that it was given; nothing is decoded, encoded or streamed. The process is bound to one core, and its CPU
+time is counted, which other programs on the machine disturb less than the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import typer
+
+from benchmarks.loop import Memory
+from edgeunet import console
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.camera.loop import Loop
+from edgeunet.camera.sources import Source, open_source
+from edgeunet.errors import UsageError
+from edgeunet.files import require_free, write_json
+from edgeunet.frames import Fitting, UInt8
+from edgeunet.runtime import Session
+from edgeunet.samples import CLIP
+from edgeunet.spec import ClassInfo, ModelSpec
+
+SCHEMA = "edgeunet.camera-cost/1"
+GOAL_MS = 2.0
+SIZE = (720, 1280)  # (height, width) of the frames
+INPUT_SIZE = (256, 320)
+KEPT = 16  # different frames: 44 MB, more than a core's cache
+CLASSES = tuple(ClassInfo(f"class {i}", (40 * i, 200, 255 - 40 * i)) for i in range(5))
+
+
+class Prepared(Source):
+    """Frames that are in memory already, one after another."""
+
+    live = False
+    name = "memory"
+    size = SIZE
+    fps = 30.0
+
+    def __init__(self, frames: list[UInt8], count: int) -> None:
+        super().__init__()
+        self._frames = frames
+        self.frame_count: int = count
+
+    def _grab(self) -> bool:
+        return self._number < self.frame_count
+
+    def _retrieve(self) -> UInt8:
+        return self._frames[self._number % len(self._frames)]
+
+    def close(self) -> None:
+        pass
+
+
+class Instant(Session):
+    """Fits frames like any session, and answers without inference: the classes as stripes that move."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelSpec(CLASSES, INPUT_SIZE))
+        self._input = np.empty((*INPUT_SIZE, 3), np.uint8)
+        rows, columns = np.mgrid[: INPUT_SIZE[0], : INPUT_SIZE[1]]
+        self._masks = [((rows // 40 + (columns + 8 * i) // 40) % len(CLASSES)).astype(np.uint8) for i in range(KEPT)]
+        self._count = 0
+
+    def describe(self) -> dict[str, str]:
+        return {"backend": "none", "version": "", "device": "cpu"}
+
+    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+        fitting.fit(frame, out=self._input)
+
+    def _result(self) -> tuple[UInt8, dict[str, int]]:
+        self._count += 1
+        return self._masks[self._count % KEPT], {}
+
+    def _close(self) -> None:
+        pass
+
+
+def real_frames() -> list[UInt8]:
+    """uint8 [*SIZE, 3]: some of a clip's, scaled."""
+    with open_source(str(CLIP)) as source:
+        frames = [frame.pixels for frame in islice(iter(source.read, None), KEPT)]
+    return [np.asarray(cv2.resize(frame, SIZE[::-1]), np.uint8) for frame in frames]
+
+
+def cost_of(frames: list[UInt8], count: int) -> dict[str, Any]:
+    """CPU time of the process a frame in ms, and the median of each stage by the clock."""
+    with Instant() as session:
+        loop = Loop(session, {"memory": Prepared(frames, count)}, [nullcontext(Memory())])
+        begin = time.process_time_ns()
+        loop.start()
+        stats = loop.finish()["memory"]
+        total_ms = (time.process_time_ns() - begin) / 1e6
+    stages = {stage: round(quantiles.p50_ns / 1e6, 3) for stage, quantiles in stats.stages.items() if stage != "wait"}
+    return {"cpu_ms_a_frame": round(total_ms / stats.published, 3), "stages_p50_ms": stages}
+
+
+def measure(rounds: int, count: int) -> dict[str, Any]:
+    """What the result file holds; the process stays on one core."""
+    if rounds < 1 or count < 1:
+        raise UsageError(f"at least one round of one frame, got {rounds} of {count}")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cv2.setNumThreads(1)
+    frames = real_frames()
+    cost_of(frames, 50)  # memory is allocated
+    with console.progress() as bar:
+        turns = [cost_of(frames, count) for _ in bar.track(range(rounds), description="rounds")]
+    return {
+        "schema": SCHEMA,
+        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
+        "command": shlex.join(["python", "-m", "benchmarks.camera_cost", *sys.argv[1:]]),
+        "frame_size": list(SIZE),
+        "input_size": list(INPUT_SIZE),
+        "opencv": cv2.__version__,
+        "machine": fingerprint(Instant().describe()),
+        "goal_ms": GOAL_MS,
+        "median_cpu_ms_a_frame": median(turn["cpu_ms_a_frame"] for turn in turns),
+        "frames_a_round": count,
+        "rounds": turns,
+    }
+
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    rounds: Annotated[int, typer.Option(help="How often.")] = 9,
+    frames: Annotated[int, typer.Option(help="Frames in a round.")] = 500,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Measure what the camera loop costs a frame besides inference."""
+    require_free(output, force=force)
+    result = measure(rounds, frames)
+    write_json(output, result, force=force)
+    console.stdout().print(
+        f"{result['median_cpu_ms_a_frame']:.2f} ms of one core a frame of {SIZE[1]}×{SIZE[0]}; written to {output}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))

@@ -1,0 +1,90 @@
+"""The real command `edgeunet camera` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from edgeunet.camera.sources import open_source
+from edgeunet.camera.stamp import decode_stamp
+from tests.camera.videos import eventually
+
+SYNTHETIC = "synthetic://?width=320&height=240&fps=100"
+
+
+class Ended(NamedTuple):
+    """How it ended. seconds: since the signal."""
+
+    code: int
+    errors: str
+    seconds: float
+
+
+class Running:
+    """Writes a line of JSON a frame to its standard output, which the test reads."""
+
+    def __init__(self, *arguments: object, environment: dict[str, str] | None = None) -> None:
+        code = "from edgeunet.cli import main; main()"
+        command = [sys.executable, "-c", code, "camera", *map(str, arguments), "--jsonl", "-"]
+        self.errors = ""
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def lines(self, count: int) -> list[dict[str, Any]]:
+        """The next lines; waits for them."""
+        assert self._process.stdout is not None
+        return [json.loads(self._process.stdout.readline() or f"null {self.errors}") for _ in range(count)]
+
+    def said(self, text: str) -> None:
+        """Wait until this stands on stderr."""
+        eventually(lambda: text in self.errors, timeout_s=40)
+
+    def end(self, number: signal.Signals | None = None) -> Ended:
+        """Send a signal, or wait for the end that it comes to by itself."""
+        begin = time.monotonic()
+        if number is not None:
+            self._process.send_signal(number)
+        assert self._process.stdout is not None
+        self.rest = [json.loads(line) for line in self._process.stdout if line.endswith("}\n")]
+        code = self._process.wait(30)
+        seconds = time.monotonic() - begin
+        self._listener.join(30)
+        return Ended(code, self.errors, seconds)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(30)
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.errors += line
+
+
+def stamps(video: os.PathLike[str]) -> list[int]:
+    """The numbers of the frames of a recorded synthetic source."""
+    with open_source(str(video)) as source:
+        return [decode_stamp(frame.pixels)[0] for frame in iter(source.read, None)]
