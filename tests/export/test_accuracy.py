@@ -89,6 +89,8 @@ def test_a_budget_counts_points_with_labels_and_agreement_without(model: Path) -
     unlabelled = Accuracy(comparison, None)
     assert (Budget(min_agreement=0.97).met(unlabelled), Budget(min_agreement=0.98).met(unlabelled)) == (True, False)
     assert Budget(min_agreement=0.98).excess(unlabelled) == pytest.approx(1.0)
+    assert Budget(min_agreement=0.98).demand(unlabelled) == "agreement on at least 98.00% (--min-agreement)"
+    assert str(unlabelled) == "agrees on 97.00% of the pixels"
     assert not Budget().met(Accuracy(comparison, Drop(math.nan, None, (math.nan,))))
 
 
