@@ -26,11 +26,16 @@ def toy_mask(frame: UInt8) -> UInt8:
 
 
 def write_toy_model(
-    path: Path, spec: ModelSpec | None = None, *, with_spec: bool = True, order: Sequence[int] = (0, 1, 2)
+    path: Path,
+    spec: ModelSpec | None = None,
+    *,
+    with_spec: bool = True,
+    order: Sequence[int] = (0, 1, 2),
+    batch: int | str = 1,
 ) -> Path:
     """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out).
 
-    order: the colour channel (blue, green, red) that each class looks at.
+    order: the colour channel (blue, green, red) that each class looks at. batch: "N" for a dynamic one.
     """
     spec = spec or toy_spec()
     height, width = spec.input_size
@@ -46,8 +51,8 @@ def write_toy_model(
     graph = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [1, height, width, 3])],
-        [helper.make_tensor_value_info("mask", TensorProto.UINT8, [1, height, width])],
+        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, height, width, 3])],
+        [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])],
         [numpy_helper.from_array(weight, "weight")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

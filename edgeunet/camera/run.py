@@ -180,7 +180,13 @@ def _signals(stopped: threading.Event) -> Iterator[None]:
 
 def _open_model(options: CameraOptions) -> Session:
     flight = min(in_flight(address) for address in options.sources)
-    return open_session(options.model, threads=options.threads, in_flight=flight, backend=options.backend)
+    return open_session(
+        options.model,
+        threads=options.threads,
+        in_flight=flight,
+        batch=len(options.sources),
+        backend=options.backend,
+    )
 
 
 def _by_name(sources: Sequence[Source]) -> dict[str, Source]:

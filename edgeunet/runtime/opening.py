@@ -15,7 +15,12 @@ ONNX_BACKENDS = ("onnxruntime", "openvino")
 
 
 def open_session(
-    path: str | Path, *, threads: int | None = None, in_flight: int = 1, backend: str | None = None
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    in_flight: int = 1,
+    batch: int = 1,
+    backend: str | None = None,
 ) -> Session:
     """Open a model file with the fastest backend that is installed and computes exactly what the file says.
 
@@ -23,6 +28,7 @@ def open_session(
     threads: CPU threads for one frame; by default the physical cores, shared among the frames in flight.
     in_flight: frames that submit() takes before the first result() is fetched: 1 for the least latency, 2 or 3
         for the most frames a second.
+    batch: frames that may run as one; of a .onnx file of dynamic batch in ONNX Runtime, ignored elsewhere.
     Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec;
     MissingPartError if the backend is not installed.
     """
@@ -39,7 +45,7 @@ def open_session(
             return OpenVinoSession(path, threads=threads, in_flight=in_flight)
         from edgeunet.runtime.ort import OnnxRuntimeSession
 
-        return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight)
+        return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight, batch=batch)
     if suffix == ".engine":
         if backend is not None or threads is not None:
             raise UsageError(f"{path} runs on the GPU: a backend and CPU threads can be chosen for .onnx files only")

@@ -34,10 +34,10 @@ class OnnxRuntimeSession(Session):
     With one frame in flight it is set for latency: all physical cores work on that frame, one operator
     after another. With several each gets its share of the cores: more frames a second, each later.
     Input and output are bound once to buffers that stay; the one allocation left for each frame is the
-    mask that the caller keeps.
+    mask that the caller keeps. A model of dynamic batch runs up to `batch` frames as one.
     """
 
-    def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1) -> None:
+    def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1, batch: int = 1) -> None:
         """Open the model; raises ModelFileError if it is damaged or without a spec."""
         if in_flight < 1:
             raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
@@ -69,7 +69,11 @@ class OnnxRuntimeSession(Session):
         tensors = (*self._session.get_inputs(), *self._session.get_outputs())
         require_tensors(Path(path), {t.name: t.type.removeprefix("tensor(").removesuffix(")") for t in tensors})
         self._version: str = ort.__version__
-        self._free = deque(_Slot(ort, self._session, self.spec.input_size) for _ in range(in_flight))
+        self._batch: _Batch | None = None
+        if batch > 1 and not isinstance(self._session.get_inputs()[0].shape[0], int):
+            self._batch = _Batch(ort, self._session, self.spec.input_size, batch)
+            self.capacity, self.batched = batch, True
+        self._free = deque(_Slot(ort, self._session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
         self._busy: deque[tuple[_Slot, Callable[[], int]]] = deque()  # and what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
@@ -83,6 +87,9 @@ class OnnxRuntimeSession(Session):
         }
 
     def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+        if self._batch is not None:
+            fitting.fit(frame, out=self._batch.next_input())
+            return
         slot = self._free.popleft()
         fitting.fit(frame, out=slot.input[0])
         if self.capacity == 1:  # the caller's own thread does it: a change of threads costs 0.1 ms
@@ -96,6 +103,8 @@ class OnnxRuntimeSession(Session):
         return time.perf_counter_ns() - begin
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
+        if self._batch is not None:
+            return self._batch.result(self._infer)
         slot, inference = self._busy.popleft()
         try:
             infer_ns = inference()
@@ -110,14 +119,51 @@ class OnnxRuntimeSession(Session):
         del self._session
 
 
-class _Slot:
-    """The buffers of one frame in flight, bound to the model."""
+def _buffers(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
+    """Input and output of so many frames at once."""
+    return np.empty((frames, *size, 3), np.uint8), np.empty((frames, *size), np.uint8)
 
-    def __init__(self, ort: Any, session: Any, size: tuple[int, int]) -> None:
-        self.input = np.empty((1, *size, 3), np.uint8)
-        self.output = np.empty((1, *size), np.uint8)
+
+class _Slot:
+    """The buffers of what runs in one call, bound to the model."""
+
+    def __init__(self, ort: Any, session: Any, frames: UInt8, masks: UInt8) -> None:
+        """frames: uint8 [N, H, W, 3]; masks: uint8 [N, H, W]."""
+        self.input, self.output = frames, masks
         # An OrtValue made from a numpy array shares its memory, and a binding does not keep it alive.
         self._values = [ort.OrtValue.ortvalue_from_numpy(a) for a in (self.input, self.output)]
         self.binding = session.io_binding()
         self.binding.bind_ortvalue_input("frame", self._values[0])
         self.binding.bind_ortvalue_output("mask", self._values[1])
+
+
+class _Batch:
+    """Frames that run together: those submitted until the first result is asked for."""
+
+    def __init__(self, ort: Any, session: Any, size: tuple[int, int], most: int) -> None:
+        self._input, output = _buffers(most, size)
+        self._slots = [_Slot(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
+        self._count = 0  # of frames that wait
+        self._results: deque[tuple[UInt8, int] | Exception] = deque()
+
+    def next_input(self) -> UInt8:
+        """Where the next frame goes: uint8 [H, W, 3]."""
+        place: UInt8 = self._input[self._count]
+        self._count += 1
+        return place
+
+    def result(self, infer: Callable[[_Slot], int]) -> tuple[UInt8, dict[str, int]]:
+        """The next frame's mask, and how long its whole batch took; raises what its batch raised."""
+        if not self._results:
+            slot = self._slots[self._count - 1]
+            self._count = 0
+            try:
+                infer_ns = infer(slot)
+            except Exception as error:  # noqa: BLE001 - every frame of the batch has failed
+                self._results.extend([error] * len(slot.output))
+            else:
+                self._results.extend((mask.copy(), infer_ns) for mask in slot.output)
+        found = self._results.popleft()
+        if isinstance(found, Exception):
+            raise found
+        return found[0], {"infer": found[1]}

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -499,3 +500,35 @@ def test_another_model_takes_over_between_two_frames(tmp_path: Path, model: Path
     assert [tuple(int(v) for v in shot.overlay[-1, -1]) for shot in out.shots] == [(0, 0, 255), (255, 0, 0)]
     with pytest.raises(UsageError, match="closed"):
         old.run(numbered(0))
+
+
+def test_cameras_share_one_inference_where_the_model_allows(tmp_path: Path) -> None:
+    cameras, out = {"a": FakeCamera(), "b": FakeCamera()}, Collector()
+    calls: list[int] = []
+
+    class Batched(HeldSession):
+        def __init__(self) -> None:
+            OnnxRuntimeSession.__init__(self, write_toy_model(tmp_path / "n.onnx", batch="N"), batch=2)
+            self.working, self.let = threading.Semaphore(0), threading.Semaphore(0)
+
+        def _infer(self, slot: Any) -> int:
+            calls.append(len(slot.input))
+            return super()._infer(slot)
+
+    with Batched() as session:
+        loop = Loop(session, cameras, [nullcontext(out)], LoopOptions(0.0))
+        loop.start()
+        cameras["a"].show(numbered(0))
+        assert session.working.acquire(timeout=10)  # alone: it does not wait for the other camera
+        for camera in cameras.values():
+            camera.show(numbered(1))
+            camera.show(None)
+        session.let.release(3)
+        stats = loop.finish()
+    assert calls == [1, 2]
+    assert [(shot.source, number) for shot, number in zip(out.shots, out.numbers, strict=True)] == [
+        ("a", 0),
+        ("b", 1),
+        ("a", 1),
+    ]
+    assert {name: s.dropped for name, s in stats.items()} == {"a": 0, "b": 0}

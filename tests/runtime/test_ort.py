@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import pytest
 from edgeunet.errors import MissingPartError, ModelFileError
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.ort import OnnxRuntimeSession
-from tests.models import toy_spec, write_toy_model
+from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
 
@@ -27,6 +28,55 @@ def test_threads_can_be_chosen(tmp_path: Path) -> None:
 class TestTwoFramesInFlight(SessionContract):
     def open(self, folder: Path) -> Session:
         return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="onnxruntime", in_flight=2)
+
+
+class TestBatch(SessionContract):
+    def open(self, folder: Path) -> Session:
+        model = write_toy_model(folder / "m.onnx", toy_spec(SIZE), batch="N")
+        return open_session(model, backend="onnxruntime", batch=3)
+
+
+def test_frames_submitted_together_run_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    infer = OnnxRuntimeSession._infer
+
+    def counted(self: OnnxRuntimeSession, slot: Any) -> int:
+        calls.append(len(slot.input))
+        return infer(self, slot)
+
+    monkeypatch.setattr(OnnxRuntimeSession, "_infer", counted)
+    with open_session(
+        write_toy_model(tmp_path / "m.onnx", toy_spec(SIZE), batch="N"), backend="onnxruntime", batch=3
+    ) as session:
+        assert (session.batched, session.capacity) == (True, 3)
+        for count in (3, 1, 2):
+            for k in range(count):
+                session.submit(frame_of(k))
+            for k in range(count):
+                assert np.array_equal(session.result().mask, toy_mask(frame_of(k)))
+    assert calls == [3, 1, 2]
+
+
+def test_a_batch_that_fails_fails_for_each_of_its_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: OnnxRuntimeSession, slot: object) -> int:
+        raise RuntimeError("no memory")
+
+    with open_session(
+        write_toy_model(tmp_path / "m.onnx", toy_spec(SIZE), batch="N"), backend="onnxruntime", batch=2
+    ) as session:
+        with monkeypatch.context() as patch:
+            patch.setattr(OnnxRuntimeSession, "_infer", broken)
+            session.submit(frame_of(0))
+            session.submit(frame_of(1))
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="no memory"):
+                    session.result()
+        assert np.array_equal(session.run(frame_of(2)).mask, toy_mask(frame_of(2)))
+
+
+def test_a_model_of_fixed_batch_takes_one_frame_at_a_time(tmp_path: Path) -> None:
+    with open_session(write_toy_model(tmp_path / "m.onnx"), backend="onnxruntime", batch=3) as session:
+        assert (session.batched, session.capacity) == (False, 1)
 
 
 def test_input_and_output_stay_in_the_same_buffers(tmp_path: Path) -> None:
