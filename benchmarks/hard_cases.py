@@ -227,7 +227,7 @@ def _record(result: Result) -> dict[str, Any]:
     return {
         **record,
         "repaired": _figures(repair.accuracy),
-        "steps": [step.name if step.accuracy else f"{step.name} (not kept)" for step in repair.steps[1:]],
+        "steps": [step.name for step in repair.steps[1:] if step.kept],
         "in_float": len(repair.candidate.floating),
         "evaluations": repair.evaluations,
     }

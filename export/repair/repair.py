@@ -49,13 +49,14 @@ class Task:
 class Step:
     """One thing that was tried.
 
-    deviation: from the float model on calibration frames, which decides whether the step is kept.
-    accuracy: on the labelled split; None for what was not kept.
+    deviation: from the float model on calibration frames, which decides whether the step is worth judging.
+    accuracy: on the labelled split; None for what was not judged.
     """
 
     name: str
     deviation: Deviation
     accuracy: Accuracy | None
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,19 @@ class _Repairing:
         """The candidate if it is the first or better than the best so far, which is judged then; else the best."""
         deviation = self._trials.deviation(candidate)
         if self._steps and deviation.error >= self._trials.deviation(self._best).error:
-            self._steps.append(Step(name, deviation, None))
+            self._steps.append(Step(name, deviation, None, kept=False))
             return self._best
-        self._accuracy = self._judged(name, candidate)
+        self._accuracy = self._judged(name, candidate, kept=True)
         return candidate
 
-    def _judged(self, name: str, candidate: Candidate) -> Accuracy:
+    def _judged(self, name: str, candidate: Candidate, *, kept: bool) -> Accuracy:
         accuracy = self._task.judge(self._trials.int8(candidate))
-        self._steps.append(Step(name, self._trials.deviation(candidate), accuracy))
+        self._steps.append(Step(name, self._trials.deviation(candidate), accuracy, kept))
         return accuracy
 
     def _leave_in_float(self, sensitivity: dict[str, float], operations: dict[str, int]) -> None:
         """Find the fewest of the most sensitive convolutions that have to stay in float: ranked once, then bisected."""
+        self._keep(len(self._steps) - 1, kept=False)  # the bias correction, which is undone
         room = MAX_FLOAT * sum(operations.values())
         ranked = []
         for name in sorted(sensitivity, key=lambda name: -sensitivity[name]):
@@ -158,17 +160,23 @@ class _Repairing:
         accuracy = self._floating(ranked) if ranked else self._accuracy
         if not self._budget.met(accuracy):
             raise self._failure()
+        found = len(self._steps) - 1
         while enough - too_few > 1:
             middle = (too_few + enough) // 2
             tried = self._floating(ranked[:middle])
             if self._budget.met(tried):
-                enough, accuracy = middle, tried
+                enough, accuracy, found = middle, tried, len(self._steps) - 1
             else:
                 too_few = middle
+        self._keep(found, kept=True)
         self._best, self._accuracy = self._in_float(ranked[:enough]), accuracy
 
+    def _keep(self, index: int, *, kept: bool) -> None:
+        self._steps[index] = replace(self._steps[index], kept=kept)
+
     def _floating(self, names: Sequence[str]) -> Accuracy:
-        return self._judged(f"{len(names)} convolution{'s' if len(names) > 1 else ''} in float", self._in_float(names))
+        name = f"{len(names)} convolution{'s' if len(names) > 1 else ''} in float"
+        return self._judged(name, self._in_float(names), kept=False)
 
     def _in_float(self, names: Sequence[str]) -> Candidate:
         return replace(self._uncorrected, floating=frozenset(names))

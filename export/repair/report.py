@@ -12,7 +12,7 @@ from edgeunet.files import replacing
 from edgeunet.parts import missing
 from export.accuracy import Accuracy
 from export.repair.layers import Layer
-from export.repair.repair import Repair
+from export.repair.repair import Repair, Step
 
 CSV, PLOT = "sensitivity.csv", "sensitivity.png"
 _COLORS = {False: "#3b82d6", True: "#e07b2a"}  # of a bar, by whether the convolution stays in float
@@ -35,17 +35,20 @@ def print_accuracy(accuracy: Accuracy) -> None:
 
 
 def print_steps(repair: Repair) -> None:
-    """Print what was tried, what it did to the calibration frames and, where it was kept, to the labelled split."""
-    rows = []
-    for step in repair.steps:
-        loss = "not kept"
-        if step.accuracy:
-            drop = step.accuracy.drop
-            loss = f"{drop.points:+.2f} points" if drop else f"{step.accuracy.comparison.agreement:.2%} agree"
-        rows.append((step.name, f"{step.deviation.error:.2g}", f"{step.deviation.agreement:.2%}", loss))
+    """Print what was tried, what it did to the calibration frames and, where that was better, to the labelled split."""
+    rows = [
+        (
+            step.name,
+            f"{step.deviation.error:.2g}",
+            f"{step.deviation.agreement:.2%}",
+            _loss(step),
+            "kept" if step.kept else "–",
+        )
+        for step in repair.steps
+    ]
     table(
         f"repair ({repair.evaluations} models tried on calibration frames)",
-        ("step", "logit error", "same class", "drop"),
+        ("step", "logit error", "same class", "drop", ""),
         rows,
     )
 
@@ -74,6 +77,13 @@ def write_report(folder: Path, repair: Repair, *, force: bool) -> None:
             writer.writerow(("layer", "sensitivity", "decision", "share_of_multiply_adds", "estimated_float_cost_ms"))
             writer.writerows(_record(layer) for layer in repair.layers)
         figure.savefig(temporary / PLOT, dpi=120)
+
+
+def _loss(step: Step) -> str:
+    if step.accuracy is None:
+        return "–"
+    drop = step.accuracy.drop
+    return f"{drop.points:+.2f} points" if drop else f"{step.accuracy.comparison.agreement:.2%} agree"
 
 
 def _record(layer: Layer) -> tuple[str, ...]:

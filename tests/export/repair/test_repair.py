@@ -94,12 +94,15 @@ def test_what_nothing_else_repairs_stays_in_float_and_only_that(stubborn: Path, 
     assert [layer.name for layer in result.layers if layer.floating] == [result.layers[0].name] == ["up.1.conv.3"]
     assert result.layers[0].sensitivity > 10 * result.layers[1].sensitivity
     assert sum(layer.share for layer in result.layers) < 1
-    assert result.steps[-1].name.endswith("in float")
+    assert [step.name for step in result.steps if step.kept][-1] == "1 convolution in float"
     assert Budget(max_drop=10).met(result.accuracy)
     best = result.steps[0].deviation.error
-    for step in result.steps[1:4]:  # judged and kept only if it lowers the error
+    for step in result.steps[1:4]:  # judged only if it lowers the error
         assert (step.accuracy is not None) == (step.deviation.error < best)
         best = min(best, step.deviation.error)
+    before, after = ({t.name: t for t in m.graph.initializer} for m in (made.task.model, result.candidate.model))
+    assert before["out.bias"] == after["out.bias"]  # no bias correction any more
+    assert not result.steps[3].kept
 
 
 def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_labels: Path, bench: Make) -> None:

@@ -33,9 +33,9 @@ def repair(model: Path) -> Repair:
     comparison = Comparison(2, 0.99, (), scores[0], scores[1], (spec, spec))
     accuracy = Accuracy(comparison, Drop(1.0, (0.5, 1.5), (0.0, 10.0, 0.0, 0.0, math.nan)))
     steps = (
-        Step("as calibrated", Deviation(0.5, 0.7), accuracy),
-        Step("bias correction", Deviation(0.6, 0.6), None),
-        Step("1 convolution in float", Deviation(0.001, 0.99), accuracy),
+        Step("as calibrated", Deviation(0.5, 0.7), accuracy, kept=True),
+        Step("bias correction", Deviation(0.6, 0.6), None, kept=False),
+        Step("1 convolution in float", Deviation(0.001, 0.99), accuracy, kept=True),
     )
     ranges = Ranges("", "", "train", 0, "mse", 1, 1, 0, settled=False, tensors={})
     return Repair(ModelProto(), Candidate(ModelProto(), ranges), accuracy, steps, LAYERS, 40)
@@ -49,8 +49,8 @@ def test_the_tables_say_layer_sensitivity_decision_and_cost(repair: Repair, caps
     assert any(line.split() == ["inc.3", "0.003", "int8", "15.0%", "–"] for line in lines)
     print_steps(repair)
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.split()[:2] == ["bias", "correction"] and line.rstrip().endswith("not kept") for line in lines)
-    assert any(line.split()[:2] == ["as", "calibrated"] and "+1.00 points" in line for line in lines)
+    assert any(line.split() == ["bias", "correction", "0.6", "60.00%", "–", "–"] for line in lines)
+    assert any(line.split() == ["as", "calibrated", "0.5", "70.00%", "+1.00", "points", "kept"] for line in lines)
     print_accuracy(repair.accuracy)
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["lane_markings", "50.00", "40.00", "+10.00"] for line in lines)
