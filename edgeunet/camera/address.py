@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
@@ -36,7 +36,7 @@ class Address:
 
     kind: Kind
     name: str
-    target: str = ""
+    target: str = field(default="", repr=False)  # may hold a password
     width: int | None = None  # pixels
     height: int | None = None
     fps: float | None = None

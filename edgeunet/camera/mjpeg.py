@@ -19,11 +19,11 @@ from urllib.request import (
     build_opener,
 )
 
-import cv2
 import numpy as np
 
 from edgeunet.camera.address import Address
 from edgeunet.camera.source import Source
+from edgeunet.data.folder import decode_image
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 
@@ -85,8 +85,7 @@ class MjpegSource(Source):
         # A JPEG that was cut is decoded to a picture with a grey rest, so its end is looked at first.
         if self._data is None or not self._data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):
             return None
-        pixels = cv2.imdecode(np.frombuffer(self._data, np.uint8), cv2.IMREAD_COLOR)
-        return None if pixels is None else np.asarray(pixels, np.uint8)
+        return decode_image(np.frombuffer(self._data, np.uint8))
 
     def _part(self) -> bytes | None:
         """The body of the next part, b"" if it has none that can be one; None at the end of the stream."""
@@ -157,20 +156,22 @@ def open_mjpeg(address: Address, timeout_s: float) -> MjpegSource | None:
 
     A login in the address is used for Basic and Digest. Raises SourceError if nobody answers, or refuses.
     """
-    parts = urlsplit(address.target)
-    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     logins = HTTPPasswordMgrWithDefaultRealm()
-    if parts.username is not None:
-        logins.add_password(None, plain, unquote(parts.username), unquote(parts.password or ""))
     opener = build_opener(_Basic(logins), _Digest(logins))
     try:
+        parts = urlsplit(address.target)
+        plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        if parts.username is not None:
+            logins.add_password(None, plain, unquote(parts.username), unquote(parts.password or ""))
         response = opener.open(plain, timeout=timeout_s)
     except HTTPError as error:
         error.close()
         remedy = "check user and password" if error.code in (401, 403) else "check the address"
         raise SourceError(f"{address.name} answers {error.code} {error.reason}: {remedy}") from error
-    except (*_BROKEN, ValueError) as error:
+    except _BROKEN as error:
         raise SourceError(f"{address.name} cannot be reached ({getattr(error, 'reason', error)}): check it") from error
+    except ValueError as error:
+        raise SourceError(f"{address.name} is no address that HTTP understands: expected http://host/path") from error
     found = _MULTIPART.match(response.headers.get("Content-Type", ""))
     if found is None:
         response.close()

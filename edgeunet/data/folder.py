@@ -31,7 +31,15 @@ def read_image(path: str | Path) -> UInt8 | None:
         data = np.fromfile(path, np.uint8)
     except OSError:
         return None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return decode_image(data)
+
+
+def decode_image(data: UInt8) -> UInt8 | None:
+    """The bytes of an image file, uint8 [n], as uint8 [h, w, 3] BGR, or None if they cannot be decoded."""
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # a header that claims a size beyond all measure
+        return None
     return None if image is None else np.asarray(image, dtype=np.uint8)
 
 

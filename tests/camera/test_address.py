@@ -87,7 +87,7 @@ def test_wrong_address_is_refused_in_one_line(text: str, message: str) -> None:
 )
 def test_password_is_never_shown(text: str) -> None:
     try:
-        shown = Address.parse(text).name
+        shown = repr(Address.parse(text))
     except UsageError as error:
         shown = str(error)
     assert "camera" in shown

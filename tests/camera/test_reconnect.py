@@ -150,7 +150,7 @@ def test_no_more_than_a_few_threads_hang(cameras: Cameras, notes: Notes, monkeyp
     cameras.plug(*stuck)
     source = Reconnecting(cameras, notes, stall_s=SILENT_S)
     assert read_number(source) == 1
-    reader = threading.Thread(target=source.read)
+    reader = threading.Thread(target=source.read, daemon=True)
     reader.start()
     notes.wait_for("3 tries hang in its driver")
     assert cameras.openings == 3
@@ -174,7 +174,7 @@ def test_closing_ends_a_read_that_waits(
     source = Reconnecting(cameras, notes, stall_s=60)
     assert read_number(source) == 1
     ends: list[object] = []
-    reader = threading.Thread(target=lambda: ends.append(source.read()))
+    reader = threading.Thread(target=lambda: ends.append(source.read()), daemon=True)
     reader.start()
     if state == "between two tries":
         notes.wait_for("try 1")
@@ -244,7 +244,7 @@ def test_stream_that_comes_back_larger_is_taken_as_it_is(notes: Notes) -> None:
 
 def until_back(source: Source, notes: Notes, act: Callable[[], None]) -> int:
     """Read on while `act` is done to the server, until the source came back; the frames read after that."""
-    acting = threading.Thread(target=act)
+    acting = threading.Thread(target=act, daemon=True)
     acting.start()
     after = 0
     while after < 5:

@@ -29,6 +29,12 @@ def jpeg(pixels: UInt8) -> bytes:
     return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
+def gigantic(data: bytes) -> bytes:
+    """A JPEG whose header claims 65500×65500 pixels."""
+    sides = data.index(b"\xff\xc0") + 5
+    return data[:sides] + b"\xff\xdc" * 2 + data[sides + 4 :]
+
+
 def read(source: Source) -> Frame:
     frame = source.read()
     assert frame is not None
@@ -67,7 +73,7 @@ def test_damaged_pictures_and_garbage_are_skipped_and_counted(
     server.show(numbered(0))
     server.show_data(whole[: len(whole) // 2])  # FFmpeg would give it with a grey half
     server.show_data(noise)
-    server.show_data(b"")
+    server.show_data(gigantic(whole))
     server.send(noise)  # between two pictures
     server.show(numbered(2))
     with open_source(server.url) as source:
@@ -155,6 +161,13 @@ def test_video_file_behind_http_is_no_live_source() -> None:
             frame = source.read()
     assert frame is not None
     assert frame.pixels.shape == (540, 960, 3)
+
+
+@pytest.mark.parametrize("url", ["http://[camera/video", "http://me:secret@camera:port/video", "http://"])
+def test_address_that_http_cannot_read_is_an_error(url: str) -> None:
+    with pytest.raises(SourceError, match=r"is no address|cannot be reached") as caught:
+        open_source(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_address_without_a_server_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
