@@ -105,12 +105,13 @@ class Reconnecting(Source):
 
     def _open_again(self, problem: str) -> None:
         if self._tries == 0:
-            self._lost_s = time.monotonic()
+            self._lost_s, self._pause_s = time.monotonic(), FIRST_PAUSE_S
         self._tries += 1
         self._attempt.leave()
         self._hanging = [a for a in (*self._hanging, self._attempt) if a.thread.is_alive()]
         self._notify(f"{problem}; opening it again (try {self._tries})")
-        self._closed.wait(min(FIRST_PAUSE_S * 2 ** (self._tries - 1), LONGEST_PAUSE_S))
+        self._closed.wait(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         while len([a for a in self._hanging if a.thread.is_alive()]) >= MOST_HANGING and not self._closed.is_set():
             self._notify(f"{self.name}: {MOST_HANGING} tries hang in its driver; waiting for one of them to end")
             self._closed.wait(LONGEST_PAUSE_S)

@@ -131,6 +131,17 @@ def test_pauses_grow_up_to_a_limit(cameras: Cameras, notes: Notes, monkeypatch: 
     source.close()
 
 
+def test_camera_that_is_gone_for_hours_is_still_awaited(
+    cameras: Cameras, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S"):
+        monkeypatch.setattr(reconnect, pause, 0.0)
+    cameras.plug(showing(1, SourceError("gone")), *[SourceError("gone")] * 1500, showing(2, None))
+    with Reconnecting(cameras, notes) as source:
+        assert [read_number(source) for _ in range(2)] == [1, 2]
+    assert notes.lines[-2].endswith("(try 1501)")
+
+
 def test_source_without_a_frame_is_left_and_opened_again(cameras: Cameras, notes: Notes) -> None:
     stuck = showing(1)
     cameras.plug(stuck, showing(2, None))
