@@ -59,9 +59,15 @@ class _Graph:
     def leads_to_int8(self, tensor: str) -> bool:
         """Whether a convolution with quantised weights reads the tensor, at once or after operators that move it."""
         return any(
-            self.quantised_weights(reader) or (reader.op_type in _MOVES and self.leads_to_int8(reader.output[0]))
+            self.quantised_weights(reader) or (_moves(reader) and self.leads_to_int8(reader.output[0]))
             for reader in self.behind_pairs(tensor)
         )
+
+
+def _moves(node: NodeProto) -> bool:
+    """Whether a node only moves values; a Resize that interpolates computes new ones, in float."""
+    modes = [helper.get_attribute_value(a) for a in node.attribute if a.name == "mode"]
+    return node.op_type in _MOVES and not (node.op_type == "Resize" and modes not in ([], [b"nearest"]))
 
 
 def _zero_point(node: NodeProto, graph: _Graph) -> Iterator[str]:
@@ -123,7 +129,7 @@ def _activations(node: NodeProto, graph: _Graph) -> Iterator[str]:
 
 
 def _one_scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
-    if node.op_type not in _MOVES:
+    if not _moves(node):
         return
     tensors = node.input if node.op_type == "Concat" else node.input[:1]
     pairs = [graph.producer[t] if graph.made_by(t, "DequantizeLinear") else None for t in tensors]

@@ -15,6 +15,7 @@ from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.accuracy import Budget
 from export.dialect import CPU
 from export.frames import read_frames
+from export.lint import lint
 from export.modelfile import read_model
 from export.repair import Latency, measured, repaired
 from export.repair.layers import quantised_convolutions
@@ -154,6 +155,7 @@ def test_a_foreign_network_is_repaired_where_its_parts_are_known(foreign: Path, 
     plain = repaired(made.task, Budget(min_agreement=0), report=True)
     assert {layer.name for layer in plain.layers} >= {"deep", "deeper", "fuse", "pointwise", "depthwise"}
     assert all(layer.sensitivity > 0 for layer in plain.layers)
+    assert lint(plain.int8) == []
     worst = plain.steps[0].accuracy
     assert worst is not None
     demand = worst.comparison.agreement + 0.2 * (1 - worst.comparison.agreement)
