@@ -15,7 +15,7 @@ from edgeunet.runtime import Session
 from export.repair.trials import Candidate, Trials
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-_ROUNDS = 15
+_ROUNDS = 30
 
 
 @dataclass(frozen=True)
