@@ -30,17 +30,11 @@ class Ended(NamedTuple):
 class Running:
     """Writes a line of JSON a frame to its standard output, which the test reads."""
 
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None) -> None:
-        code = "from edgeunet.cli import main; main()"
+    def __init__(self, *arguments: object, code: str = "from edgeunet.cli import main; main()") -> None:
+        """code: what runs the command."""
         command = [sys.executable, "-c", code, "camera", *map(str, arguments), "--jsonl", "-"]
         self.errors = ""
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **(environment or {})},
-        )
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
 

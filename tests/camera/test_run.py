@@ -185,6 +185,24 @@ def test_deadline_is_counted(model: Path) -> None:
     assert run(model, SYNTHETIC, deadline_ms=1e6, max_frames=5).misses == 0
 
 
+def test_the_model_is_warm_before_the_source_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    class Session(OnnxRuntimeSession):
+        def run(self, frame: Any) -> Any:
+            calls.append("run")
+            return super().run(frame)
+
+    def opened(address: str, notify: object, *, stall_s: float) -> Any:
+        calls.append("open")
+        return open_source(address)
+
+    monkeypatch.setattr("edgeunet.camera.run.open_session", lambda path, **options: Session(path))
+    monkeypatch.setattr("edgeunet.camera.run.open_steady", opened)
+    run(model, CLIP, max_frames=1)
+    assert calls == ["run", "run", "run", "open"]
+
+
 class HangingSession(OnnxRuntimeSession):
     """Works for the warm-up and one frame, and then hangs like a driver."""
 
@@ -270,3 +288,28 @@ def test_a_model_that_is_replaced_is_taken_over(tmp_path: Path, model: Path) -> 
         ended = running.end(signal.SIGINT)
     assert ended.code == 0
     assert "the new model is in use" in ended.errors
+
+
+STUCK_BACKEND = """
+import threading
+from edgeunet.cli import main
+from edgeunet.runtime.ort import OnnxRuntimeSession
+infer, calls = OnnxRuntimeSession._infer, []
+def hanging(self, slot):
+    calls.append(slot)
+    if len(calls) > 6:
+        threading.Event().wait()
+    return infer(self, slot)
+OnnxRuntimeSession._infer = hanging
+main()
+"""
+
+
+def test_a_backend_that_hangs_does_not_keep_the_command_from_ending(model: Path) -> None:
+    """Of a file two frames are in flight, in threads of the backend for which Python would wait."""
+    running = Running(model, "--source", CLIP, "--stall-s", 0.2, "--backend", "onnxruntime", code=STUCK_BACKEND)
+    with running:
+        running.said("Ctrl-C ends the camera")
+        ended = running.end(signal.SIGINT)
+    assert ended.code == 1
+    assert "hangs: it was given up after" in ended.errors
