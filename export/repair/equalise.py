@@ -58,8 +58,10 @@ def equalised(model: ModelProto, trials: Trials) -> ModelProto:
     graph = _Graph(model)
     sources = list(graph.sources())
     peaks = _channel_peaks(model, trials, [source.tensor for source in sources])
-    for source in sources:
-        graph.scale(source, _factors(peaks[source.tensor], graph.importance(source)))
+    # All of them from the weights as they were: two tensors may meet in one filter.
+    factors = [_factors(peaks[source.tensor], graph.importance(source)) for source in sources]
+    for source, of_channels in zip(sources, factors, strict=True):
+        graph.scale(source, of_channels)
     return graph.written()
 
 
@@ -92,15 +94,13 @@ class _Graph:
     def scale(self, source: _Source, factors: Floats) -> None:
         """Divide the source's channels by factors (C,) and multiply the weights that read them."""
         node = source.node
-        if node.op_type == "BatchNormalization":
-            names, axes = node.input[1:3], (0, 0)
-        else:
-            names, axes = node.input[1:3], (1 if node.op_type == "ConvTranspose" else 0, 0)
-        for name, axis in zip(names, axes, strict=False):
+        # Weights and bias, or scale and shift: the channels come first, but for ConvTranspose (in, out, height, width).
+        axes = (1 if node.op_type == "ConvTranspose" else 0, 0)
+        for name, axis in zip(node.input[1:3], axes, strict=False):
             if name:
                 value = self._constants[name]
                 shape = [-1 if index == axis else 1 for index in range(value.ndim)]
-                self._constants[name] = (value / factors.reshape(shape)).astype(value.dtype)
+                self._constants[name] = (value / factors.reshape(shape)).astype(np.float32)
         for reader in source.readers:
             name = reader.node.input[1]
             blocks = _by_input_channel(reader.node, self._constants[name])
