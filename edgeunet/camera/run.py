@@ -94,11 +94,11 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
         try:
             _run(loop, options, display, window)
         finally:
+            if options.latency_record is not None and any(stats.published for stats in loop.stats().values()):
+                record = record_of(loop.feeds, loop.session, options.model, settled=settled)
+                record.save(options.latency_record, force=options.sinks.force)
             if not loop.is_stuck():
                 loop.session.close()
-        if options.latency_record is not None:
-            record = record_of(loop.feeds, loop.session, options.model, settled=settled)
-            record.save(options.latency_record, force=options.sinks.force)
     return loop.stats()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeunet.camera.background import Background
 from edgeunet.camera.feed import DEFAULT_FPS
 from edgeunet.camera.frame import Sink
+from edgeunet.camera.h264 import load_av
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.jsonl import check_lines, writing_lines
 from edgeunet.camera.masks import check_masks, saving_masks
@@ -67,6 +68,8 @@ def check_sinks(options: SinkOptions) -> None:
         check_recordable(options.record, force=options.force)
     if options.save_masks is not None:
         check_masks(options.save_masks, force=options.force)
+    if options.rtp is not None:
+        load_av()
     if options.jsonl is not None:
         check_lines(options.jsonl, force=options.force)
 

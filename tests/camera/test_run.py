@@ -180,6 +180,18 @@ def test_latency_record_is_what_the_report_reads(tmp_path: Path, model: Path) ->
     assert (np.diff(record.starts_ms) > 5).all()  # captured at 100 frames a second, some of them dropped
 
 
+def test_a_run_that_ends_in_an_error_has_its_record_too(tmp_path: Path, model: Path) -> None:
+    damaged, path = tmp_path / "damaged.mp4", tmp_path / "latency.json"
+    data = CLIP.read_bytes()
+    damaged.write_bytes(data[:300_000] + bytes(len(data) - 300_000))
+    with pytest.raises(SourceError, match="cannot be decoded"):
+        run(model, damaged, SinkOptions(record=tmp_path / "out.mp4"), latency_record=path)
+    masks = len(LatencyRecord.load(path).starts_ms)
+    assert masks > 0
+    with open_source(str(tmp_path / "out.mp4")) as source:
+        assert len(list(iter(source.read, None))) == masks
+
+
 def test_deadline_is_counted(model: Path) -> None:
     assert run(model, SYNTHETIC, deadline_ms=1e-3, max_frames=5).longest_miss == 5
     assert run(model, SYNTHETIC, deadline_ms=1e6, max_frames=5).misses == 0
