@@ -36,16 +36,11 @@ def print_accuracy(accuracy: Accuracy) -> None:
 
 def print_steps(repair: Repair) -> None:
     """Print what was tried, what it did to the calibration frames and, where that was better, to the labelled split."""
-    rows = [
-        (
-            step.name,
-            f"{step.deviation.error:.2g}",
-            f"{step.deviation.agreement:.2%}",
-            _loss(step),
-            "kept" if step.kept else "–",
-        )
-        for step in repair.steps
-    ]
+    rows = []
+    for number, step in enumerate(repair.steps):
+        kept = ("kept" if step.kept else "–") if number else ""  # the first is what there was
+        deviation = (f"{step.deviation.error:.2g}", f"{step.deviation.agreement:.2%}")
+        rows.append((step.name, *deviation, _loss(step), kept))
     table(
         f"repair ({repair.evaluations} models tried on calibration frames)",
         ("step", "logit error", "same class", "drop", ""),
