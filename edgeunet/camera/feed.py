@@ -11,7 +11,6 @@ from edgeunet.camera.overlay import Overlay
 from edgeunet.camera.reconnect import Reconnecting
 from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
-from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 from edgeunet.runtime.session import Result
 
@@ -37,7 +36,7 @@ class Feed:
         self.name = name
         self.statistics = statistics
         self.frames: Channel[Frame] = Channel(newest=source.live, changed=changed)
-        self.error: SourceError | None = None  # why it broke off
+        self.error: Exception | None = None  # why it broke off
         self._overlay = overlay
         self._max_frames = max_frames
         self._first_ns = 0
@@ -58,7 +57,7 @@ class Feed:
                     count += 1
                     self.statistics.read(frame.read_ns)
                     self.frames.put(frame)
-        except SourceError as error:
+        except Exception as error:  # noqa: BLE001 - whatever one source does, the others go on; the loop raises it
             self.error = error
         self.frames.close()
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from edgeunet.camera.channel import Channel, Turns
@@ -24,11 +25,14 @@ from edgeunet.camera.outputs import Outputs
 from edgeunet.camera.overlay import OPACITY, Overlay
 from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
-from edgeunet.errors import UsageError
+from edgeunet.camera.work import Busy, Work
+from edgeunet.errors import OutputError, UsageError
 from edgeunet.runtime.session import Result, Session
 
 FAILURES = 5  # inferences in a row that raise before the loop gives up: one may be chance, five are not
 STUCK_S = 0.5  # how long a camera that hangs in its driver may hold up the end
+INFERENCE = "inference"
+WRITING_S = 10.0  # how long sinks may take to write what they have, once the loop is stopped
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,6 @@ class LoopOptions:
 
 
 DEFAULTS = LoopOptions()
-
-
-class Work(NamedTuple):
-    """What a thread is busy with."""
-
-    title: str
-    begin_ns: int
-
-    @property
-    def seconds(self) -> float:
-        return (time.perf_counter_ns() - self.begin_ns) / 1e9
 
 
 class _Item(NamedTuple):
@@ -121,8 +114,8 @@ class Loop:
         self._failures = 0  # inferences that raised, in a row
         self._error: BaseException | None = None
         self._failing = threading.Lock()
-        self._work: dict[str, Work] = {}
-        self._readers = [self._thread(feed.read, f"reader of {feed.name}") for feed in self._feeds]
+        self._busy = Busy()
+        self._readers = [self._thread(partial(self._read, feed), f"reader of {feed.name}") for feed in self._feeds]
         self._inferrer = self._thread(self._infer, "inferrer")
         self._drawer = self._thread(self._draw, "drawer")
 
@@ -168,14 +161,24 @@ class Loop:
         self._inferrer.join(patience_s)
         if self._inferrer.is_alive():
             self._results.close()
-        self._drawer.join()
-        for feed, reader in zip(self._feeds, self._readers, strict=True):
-            # The drawer ends last but where the loop is stopped, and only a live source can hang.
-            reader.join(STUCK_S if feed.source.live else None)
+        self._drawer.join(None if patience_s is None else WRITING_S)
+        if self._drawer.is_alive():
+            raise OutputError(f"the sinks have not written their last frames within {WRITING_S:g} s: look at the disk")
+        self._join_readers()
+        with self._changed:
+            unused, self._next = self._next, None
+        if unused is not None:
+            unused.close()
         errors = [self._error, *self._outputs.errors, *(feed.error for feed in self._feeds)]
         if (error := next(filter(None, errors), None)) is not None:
             raise error
         return self.stats()
+
+    def _join_readers(self) -> None:
+        """Only a live source can hang; all of them together get STUCK_S."""
+        end = time.monotonic() + STUCK_S
+        for feed, reader in zip(self._feeds, self._readers, strict=True):
+            reader.join(max(0.0, end - time.monotonic()) if feed.source.live else None)
 
     def is_stuck(self) -> bool:
         """After finish(): whether the session still works on a frame, so that it cannot be closed."""
@@ -187,7 +190,7 @@ class Loop:
 
     def longest_work(self) -> Work | None:
         """What the session or the sinks have been busy with for the longest time; None if nothing is under way."""
-        return min(self._work.copy().values(), key=lambda work: work.begin_ns, default=None)
+        return self._busy.longest()
 
     def switch(self, session: Session) -> None:
         """Go on with another session of the same classes and size, from the next frame on; the old one is closed."""
@@ -205,12 +208,15 @@ class Loop:
         except BaseException as error:  # noqa: BLE001 - finish() raises it in the caller's thread
             self.fail(error)
 
+    def _read(self, feed: Feed) -> None:
+        feed.read()
+        if feed.error is not None and len(self._feeds) > 1:
+            self._notify(f"{feed.error}; the other sources go on")
+
     def _infer(self) -> None:
         turns = Turns([feed.frames for feed in self._feeds], self._changed)
-        # A file's next frame may be under way; a camera's frame must be done first, or wait for those of its batch.
-        pipelined = not self._live and not self._session.batched
         waiting: deque[tuple[Feed, Frame, int]] = deque()
-        while (taken := turns.get(wait=pipelined or not waiting)) is not None or waiting:
+        while (taken := turns.get(wait=self._pipelined or not waiting)) is not None or waiting:
             if taken is not None:
                 if self._next is not None:
                     self._publish_all(waiting)
@@ -219,12 +225,17 @@ class Loop:
                 wait_ns = time.perf_counter_ns() - frame.captured_ns
                 if self._submit(feed, frame):
                     waiting.append((feed, frame, wait_ns))
-                if len(waiting) < (self._session.capacity if pipelined or self._session.batched else 1):
+                if len(waiting) < (self._session.capacity if self._pipelined or self._session.batched else 1):
                     continue
             self._publish(*waiting.popleft())
-            if not pipelined:
+            if not self._pipelined:
                 self._publish_all(waiting)
         self._results.close()
+
+    @property
+    def _pipelined(self) -> bool:
+        """Whether a frame may wait for the next ones in the session: a file's, not a camera's nor those of a batch."""
+        return not self._live and not self._session.batched
 
     def _publish_all(self, waiting: deque[tuple[Feed, Frame, int]]) -> None:
         while waiting:
@@ -232,26 +243,22 @@ class Loop:
 
     def _submit(self, feed: Feed, frame: Frame) -> bool:
         """Whether the session took the frame."""
-        self._begin("inference", feed, frame)
         try:
-            self._session.submit(frame.pixels)
+            with self._busy.at(INFERENCE, frame, feed.name):
+                self._session.submit(frame.pixels)
         except Exception as error:  # noqa: BLE001 - a backend raises what it likes
             self._skip(feed, frame, error)
             return False
-        finally:
-            self._work.pop("inference", None)
         return True
 
     def _publish(self, feed: Feed, frame: Frame, wait_ns: int) -> None:
         """Take a result, count it, and hand it to the drawer."""
-        self._begin("inference", feed, frame)
         try:
-            result = self._session.result()
+            with self._busy.at(INFERENCE, frame, feed.name):
+                result = self._session.result()
         except Exception as error:  # noqa: BLE001 - a backend raises what it likes
             self._skip(feed, frame, error)
             return
-        finally:
-            self._work.pop("inference", None)
         self._failures = 0
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
@@ -279,16 +286,8 @@ class Loop:
             while (item := self._results.get()) is not None:
                 if not self._has_sinks:
                     continue
-                feed, frame, result, stages_ns, age_ns = item
-                self._begin("drawing and writing", feed, frame)
-                begin = time.perf_counter_ns()
-                overlay = feed.draw(frame, result) if self._options.draw else frame.pixels
-                drawn = time.perf_counter_ns()
-                stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
-                time_s = feed.time_of(frame)
-                outputs.write(Shot(feed.name, frame, result, overlay, time_s, stages_ns, age_ns, feed.frames.dropped))
-                feed.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)
-                self._work.pop("drawing and writing", None)
+                with self._busy.at("drawing and writing", item.frame, item.feed.name):
+                    self._write(item)
                 if not outputs:  # nobody is left to work for
                     self.stop()
                     break
@@ -298,6 +297,13 @@ class Loop:
         for feed in self._feeds:
             feed.statistics.end()
 
-    def _begin(self, work: str, feed: Feed, frame: Frame) -> None:
-        title = f"{work} of frame {frame.number} of {feed.name}"
-        self._work[work] = Work(title, time.perf_counter_ns())
+    def _write(self, item: _Item) -> None:
+        """Draw a mask and give it to the sinks."""
+        feed, frame, result, stages_ns, age_ns = item
+        begin = time.perf_counter_ns()
+        overlay = feed.draw(frame, result) if self._options.draw else frame.pixels
+        drawn = time.perf_counter_ns()
+        stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
+        shot = Shot(feed.name, frame, result, overlay, feed.time_of(frame), stages_ns, age_ns, feed.frames.dropped)
+        self._outputs.write(shot)
+        feed.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)

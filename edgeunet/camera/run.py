@@ -14,7 +14,7 @@ from types import FrameType
 
 from edgeunet.camera.display import Display
 from edgeunet.camera.latency import record_of, warm_up
-from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions, Work
+from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions
 from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.reconnect import STALL_S
 from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
@@ -23,6 +23,7 @@ from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.systemd import Service
 from edgeunet.camera.watch import ModelWatch
 from edgeunet.camera.window import Window
+from edgeunet.camera.work import Work
 from edgeunet.errors import EdgeUNetError, UsageError
 from edgeunet.files import require_free
 from edgeunet.runtime import Session, open_session

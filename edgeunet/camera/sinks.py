@@ -111,5 +111,6 @@ def make_sinks(
         }
         made.append(Background(by_source(streams), f"--rtp {options.rtp}", live=live, notify=notify))
     if options.jsonl is not None:
-        made.append(writing_lines(options.jsonl, spec.names, force=options.force))
+        lines = writing_lines(options.jsonl, spec.names, force=options.force)
+        made.append(Background(lines, f"--jsonl {options.jsonl}", live=live, notify=notify))
     return made

@@ -59,6 +59,14 @@ class Running:
         self._listener.join(30)
         return Ended(code, self.errors, seconds)
 
+    def end_unread(self, number: signal.Signals) -> Ended:
+        """Send a signal, and read no more of the lines."""
+        begin = time.monotonic()
+        self._process.send_signal(number)
+        code = self._process.wait(30)
+        self._listener.join(30)
+        return Ended(code, self.errors, time.monotonic() - begin)
+
     def __enter__(self) -> Running:
         return self
 

@@ -210,3 +210,18 @@ def test_the_end_comes_within_a_second_whatever_waits(tmp_path: Path, model: Pat
     assert ended.seconds < 10  # a second on a quiet machine: benchmarks/camera_soak.py measures it
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert len(list(iter(source.read, None))) == 1
+
+
+def test_a_reader_of_lines_that_stops_reading_holds_up_neither_the_loop_nor_the_end(
+    tmp_path: Path, model: Path
+) -> None:
+    masks = tmp_path / "masks"
+    with Running(model, "--source", SYNTHETIC, "--save-masks", masks) as running:
+        last = running.lines(1)[0]["frame"]
+        # A pipe holds 64 KB, which is less than two hundred lines.
+        eventually(
+            lambda: max((int(path.stem) for path in masks.glob("[0-9]*.png")), default=0) > last + 400, timeout_s=60
+        )
+        ended = running.end_unread(signal.SIGINT)
+    assert ended.code == 1
+    assert "--jsonl - hangs" in ended.errors

@@ -339,9 +339,10 @@ def test_several_sources_are_served_in_turn_each_with_its_own_figures(model: Pat
 
 
 def test_one_camera_that_breaks_off_does_not_touch_the_others(model: Path) -> None:
-    broken, whole, out = FakeCamera(), FakeCamera(), Collector()
+    broken, whole, out, notes = FakeCamera(), FakeCamera(), Collector(), list[str]()
     with open_session(model) as session:
-        loop = Loop(session, {"broken": broken, "whole": whole}, [nullcontext(out)], LoopOptions(0.0))
+        sources = {"broken": broken, "whole": whole}
+        loop = Loop(session, sources, [nullcontext(out)], LoopOptions(0.0), notify=notes.append)
         loop.start()
         broken.show(SourceError("the cable was pulled"))
         assert broken.closed.wait(10)
@@ -353,6 +354,7 @@ def test_one_camera_that_breaks_off_does_not_touch_the_others(model: Path) -> No
             loop.finish()
     assert out.numbers[-1] == 2
     assert {shot.source for shot in out.shots} == {"whole"}
+    assert notes == ["the cable was pulled; the other sources go on"]
 
 
 def test_files_of_different_length_are_all_processed_completely(tmp_path: Path, model: Path) -> None:
@@ -532,3 +534,37 @@ def test_cameras_share_one_inference_where_the_model_allows(tmp_path: Path) -> N
         ("a", 1),
     ]
     assert {name: s.dropped for name, s in stats.items()} == {"a": 0, "b": 0}
+
+
+def test_a_model_that_came_too_late_is_closed(tmp_path: Path, model: Path) -> None:
+    with open_session(model) as session:
+        loop = loop_of(session, open_source(str(write_numbered(tmp_path / "n.mp4", 3))))
+        run(loop)
+        late = open_session(model)
+        loop.switch(late)
+        finish(loop)
+    with pytest.raises(UsageError, match="closed"):
+        late.run(numbered(0))
+
+
+def test_a_sink_that_hangs_does_not_keep_a_stopped_loop(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let, writing = threading.Event(), threading.Event()
+
+    class Hanging(Collector):
+        def write(self, shot: Shot) -> None:
+            writing.set()
+            assert let.wait(20)
+
+    monkeypatch.setattr("edgeunet.camera.loop.WRITING_S", 0.1)
+    camera = FakeCamera()
+    with open_session(model) as session:
+        loop = loop_of(session, camera, [nullcontext(Hanging())])
+        loop.start()
+        camera.show(numbered(0))
+        assert writing.wait(10)
+        loop.stop()
+        camera.show(None)
+        with pytest.raises(OutputError, match=r"within 0\.1 s"):
+            loop.finish(patience_s=1)
+        let.set()
+        loop.finish()
