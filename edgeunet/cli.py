@@ -194,9 +194,9 @@ def camera(
     edgeunet camera model.onnx --source rtsp://10.0.0.5/front --source rtsp://10.0.0.5/back --jsonl -
     """
     from edgeunet.camera import CameraOptions, SinkOptions, run_camera
+    from edgeunet.camera.access import LOOPBACK
     from edgeunet.camera.defaults import default_model, default_source
     from edgeunet.camera.hostport import HostPort
-    from edgeunet.camera.server import LOOPBACK
 
     if listing:
         _print_cameras()

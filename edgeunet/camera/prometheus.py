@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from edgeunet import __version__
+from edgeunet.camera.access import Access, notice
 from edgeunet.camera.histogram import Quantiles
-from edgeunet.camera.server import Access, Reply, Server, notice, serving_http
+from edgeunet.camera.server import Reply, Server, serving_http
 from edgeunet.camera.statistics import LoopStats
 
 _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
@@ -65,7 +66,7 @@ def serving_metrics(
         return Reply(exposition(stats(), info).encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     with serving_http(access, answer) as server:
-        notify(notice("metrics", server, access, "metrics"))
+        notify(notice("metrics", access, server.port, "metrics"))
         yield server
 
 

@@ -6,11 +6,9 @@ One request a connection (RFC 9112). Paths are only compared, never looked up in
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,17 +16,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from edgeunet.camera.hostport import HostPort, is_address
-from edgeunet.errors import OutputError, UsageError
+from edgeunet.camera.access import Access
+from edgeunet.camera.hostport import HostPort
+from edgeunet.errors import OutputError
 
-LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 256
 MAX_STREAMS = 32  # replies without an end, which are the viewers
 MAX_REQUEST = 8192  # bytes
 MAX_HEADERS = 64
 REQUEST_S = 5.0  # for the whole request, however it is dealt out
+ACCEPT_AGAIN_S = 1.0
 SEND_S = 10.0  # for one piece of a reply: then a viewer does not read any more
-MIN_TOKEN = 8  # characters
 _BUFFER = 256 * 1024  # bytes that the system may hold for a viewer: more would only be old pictures
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -53,42 +51,6 @@ Handler = Callable[[str], Reply | None]
 """From a path to its reply, None if there is no such path. Called in the server's thread."""
 
 
-@dataclass(frozen=True)
-class Access:
-    """Where a server listens, and the secret that it asks for; None: whoever reaches it may look."""
-
-    address: HostPort
-    token: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.token is not None and len(self.token) < MIN_TOKEN:
-            raise UsageError(f"--token has at least {MIN_TOKEN} characters, got {len(self.token)}")
-
-    def allows(self, headers: Mapping[str, str], query: str) -> bool:
-        """Whether a request carries the token: as ?token=, as a bearer, or in the cookie that the page set."""
-        if self.token is None:
-            return True
-        given = [*parse_qs(query).get("token", []), headers.get("authorization", "").removeprefix("Bearer ")]
-        cookies = dict(c.strip().partition("=")[::2] for c in headers.get("cookie", "").split(";"))
-        cookie = cookies.get(self.cookie[0], "")
-        return any([_same(text, self.token) for text in given] + [_same(cookie, self.cookie[1])])  # all are compared
-
-    @property
-    def cookie(self) -> tuple[str, str]:
-        """Name and value; browsers share cookies between the ports of a host."""
-        return f"edgeunet-{self.address.port}", hashlib.sha256((self.token or "").encode()).hexdigest()
-
-    def knows(self, host: str) -> bool:
-        """Whether a Host header means this machine and not a foreign name that was bent to it (DNS rebinding).
-
-        An address cannot be bent, and a request with the token needs no other proof.
-        """
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        name = name.removeprefix("[").removesuffix("]").lower()
-        own = socket.gethostname().lower()
-        return is_address(name) or name in ("localhost", self.address.host.lower(), own, f"{own}.local")
-
-
 class Server:
     """Answers requests until it is closed; serving_http() makes it."""
 
@@ -98,7 +60,8 @@ class Server:
         self._handler = handler
         self._socket = _listen(access.address)
         self.port = int(self._socket.getsockname()[1])
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
+        self._loop.set_exception_handler(_report)
         self._loop.set_default_executor(ThreadPoolExecutor(1, "edgeunet-http-work"))  # one core at most
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,31 +83,49 @@ class Server:
             self._loop.close()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, sock=self._socket, limit=MAX_REQUEST)
+        # Not asyncio.start_server(): in closing, it loses connections that it has accepted but not handed over.
+        self._loop.add_reader(self._socket, self._accept)
         await self._stop.wait()
-        server.close()
-        await asyncio.sleep(0)  # whoever was accepted just now becomes a task
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the last connections are freed
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._socket.accept()
+        except BlockingIOError:  # it has gone again
+            return
+        except OSError:  # no descriptor is free
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(ACCEPT_AGAIN_S, self._loop.add_reader, self._socket, self._accept)
+            return
         if len(self._tasks) >= MAX_CONNECTIONS:
-            writer.transport.abort()
+            connection.close()
             return
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            writer.transport.abort()
+            connection.close()
 
-        task = self._loop.create_task(self._talk(reader, writer))
+        task = self._loop.create_task(self._talk(connection))
         self._tasks.add(task)
         task.add_done_callback(ended)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, connection: socket.socket) -> None:
         """One connection: a request, its reply, the end. A client that is gone or too slow is dropped."""
+        connection.settimeout(0)  # asyncio wants it so
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_REQUEST)
         writer.transport.set_write_buffer_limits(high=0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        try:
+            await self._converse(reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             with _deadline(writer, REQUEST_S):
                 method, reply = await self._receive(reader)
@@ -205,29 +186,21 @@ def serving_http(access: Access, handler: Handler) -> Iterator[Server]:
         server.close()
 
 
-def notice(title: str, server: Server, access: Access, path: str = "") -> str:
-    """What the terminal says of a server: where it is, and who may look."""
-    host = access.address.host
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - asked for, and said below
-        host = socket.gethostname()
-    text = f"{title}: http://{HostPort(host, server.port)}/{path}"
-    if access.token is not None:
-        return f"{text}?token=… with your token"
-    return text if access.address.loopback else f"{text} — anyone on the network can watch: give --token to prevent it"
-
-
 def _listen(address: HostPort) -> socket.socket:
     try:
         family, _, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(place[:2], family=family, backlog=MAX_CONNECTIONS)
+        listener = socket.create_server(place[:2], family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"cannot listen on {address}: {reason}; choose another port or address") from error
+    listener.settimeout(0)
+    return listener
 
 
-def _same(given: str, secret: str) -> bool:
-    """In a time that tells nothing of the secret."""
-    return hmac.compare_digest(given.encode(), secret.encode())
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what asyncio finds nobody waiting for, but for clients that have gone."""
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
 
 
 def _to_page(access: Access) -> Reply:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeunet.camera.access import Access
 from edgeunet.camera.background import Background
 from edgeunet.camera.feed import DEFAULT_FPS
 from edgeunet.camera.frame import Sink
@@ -17,7 +18,6 @@ from edgeunet.camera.masks import check_masks, saving_masks
 from edgeunet.camera.recorder import check_recordable, recording
 from edgeunet.camera.routing import by_source, suffixes, with_suffix
 from edgeunet.camera.rtp import streaming_rtp
-from edgeunet.camera.server import Access
 from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.viewer import serving_page

@@ -13,9 +13,10 @@ from typing import Any
 
 import cv2
 
+from edgeunet.camera.access import Access, notice
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.overlay import class_colors
-from edgeunet.camera.server import Access, Reply, notice, serving_http
+from edgeunet.camera.server import Reply, serving_http
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.spec import ModelSpec
 
@@ -129,7 +130,7 @@ def serving_page(
     """
     viewer = Viewer(spec, sources, stats)
     with serving_http(access, viewer.answer) as server:
-        notify(notice("watch", server, access))
+        notify(notice("watch", access, server.port))
         yield viewer
 
 

@@ -41,6 +41,7 @@ class Browser:
         self._answers = answers
         self._number = 0
         self._session: str | None = None
+        self._loaded = False
         self.problems: list[str] = []  # what the page's console has of errors and broken policies
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -59,6 +60,13 @@ class Browser:
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer
                 return dict(answer["result"])
+
+    def open(self, address: str) -> None:
+        """Go to a page and wait until it is read."""
+        self._loaded = False
+        self.call("Page.navigate", url=address)
+        while not self._loaded:
+            self._next()
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page; promises are waited for."""
@@ -82,6 +90,7 @@ class Browser:
             assert byte, "the browser has ended"
             data += byte
         answer: dict[str, Any] = json.loads(data)
+        self._loaded |= answer.get("method") == "Page.domContentEventFired"
         if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
             self.problems.append(answer["params"]["entry"]["text"])
         if answer.get("method") == "Runtime.exceptionThrown":

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeunet.camera.access import Access
 from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.hostport import HostPort
-from edgeunet.camera.server import Access
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.viewer import Viewer, serving_page
 from tests.camera.browser import Browser, browsing
@@ -69,11 +69,11 @@ class Loop:
 
 
 @contextmanager
-def page(token: str | None = None) -> Iterator[tuple[str, Loop]]:
+def page(token: str | None = None, port: int = 0) -> Iterator[tuple[str, Loop]]:
     """The address of a page whose loop runs."""
     said: list[str] = []
     loops: list[Loop] = []
-    access = Access(HostPort("127.0.0.1", 0), token)
+    access = Access(HostPort("127.0.0.1", port), token)
     with serving_page(access, toy_spec(), SOURCES, lambda: loops[0].stats(), said.append) as viewer:
         loops.append(Loop(viewer))
         with loops[0] as loop:
@@ -93,7 +93,7 @@ def shows(color: str, index: int = 0) -> str:
 
 def test_it_shows_every_source_live_and_switches_between_the_views(browser: Browser) -> None:
     with page() as (address, _):
-        browser.call("Page.navigate", url=address)
+        browser.open(address)
         for view, color in (("overlay", "[10, 20, 30]"), ("camera", "[200, 200, 0]"), ("mask", "[0, 255, 0]")):
             browser.wait_for(f"document.querySelector('input[value={view}]')?.closest('label').click() === undefined")
             for index in range(len(SOURCES)):
@@ -115,7 +115,7 @@ def test_its_figures_move(browser: Browser) -> None:
     groups = "[...document.querySelectorAll('figure:first-child dl div')]"
     figures = f"Object.fromEntries({groups}.map(group => [...group.children].map(child => child.textContent)))"
     with page() as (address, _):
-        browser.call("Page.navigate", url=address)
+        browser.open(address)
         browser.wait_for("document.querySelector('dd')?.textContent")
         first = browser.evaluate(figures)
         browser.wait_for(f"({figures}).frames > {first['frames']}")
@@ -133,10 +133,13 @@ def test_its_figures_move(browser: Browser) -> None:
 
 def test_it_says_when_the_loop_has_ended_and_comes_back_with_it(browser: Browser) -> None:
     with page() as (address, _):
-        browser.call("Page.navigate", url=address)
+        browser.open(address)
         browser.wait_for("document.getElementById('status').className === 'live'")
     browser.wait_for("document.getElementById('status').className === 'lost'")
     assert "trying again" in browser.evaluate("document.getElementById('status').textContent")
+    with page(port=int(address.strip("/").rpartition(":")[2])):
+        browser.wait_for("document.getElementById('status').className === 'live'")
+        browser.wait_for("document.querySelector('figure img').naturalWidth")
     browser.problems.clear()  # refused connections
 
 
@@ -148,7 +151,7 @@ def test_it_fits_a_phone_and_follows_light_and_dark(browser: Browser, tmp_path: 
     )
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     with page() as (address, _):
-        browser.call("Page.navigate", url=address)
+        browser.open(address)
         browser.wait_for(shows("[10, 20, 30]"))
         browser.screenshot(Path(tmp_path) / "page.png")
         assert browser.evaluate("document.documentElement.scrollWidth") == width
@@ -164,10 +167,10 @@ def test_it_fits_a_phone_and_follows_light_and_dark(browser: Browser, tmp_path: 
 
 def test_a_token_opens_it_once_and_leaves_its_address(browser: Browser) -> None:
     with page(TOKEN) as (address, _):
-        browser.call("Page.navigate", url=address)
+        browser.open(address)
         browser.wait_for("document.body?.textContent.startsWith('401')")
         browser.problems.clear()
-        browser.call("Page.navigate", url=f"{address}?token=a+token%3B+of+8+%2B+characters")
+        browser.open(f"{address}?token=a+token%3B+of+8+%2B+characters")
         browser.wait_for(shows("[10, 20, 30]"))
         assert browser.evaluate("location.href") == address
     assert browser.problems == []

@@ -4,10 +4,10 @@ import re
 from urllib.request import urlopen
 
 from edgeunet import __version__
+from edgeunet.camera.access import Access
 from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.prometheus import exposition, serving_metrics
-from edgeunet.camera.server import Access
 from edgeunet.camera.statistics import LoopStats
 
 MS = 1_000_000

@@ -152,7 +152,7 @@ def test_a_browser_plays_what_was_killed_and_what_has_ended(tmp_path: Path) -> N
     record_until_killed(killed, 100)
     with browsing(tmp_path / "profile") as browser:
         for path in (killed, whole):
-            browser.call("Page.navigate", url=path.as_uri())
+            browser.open(path.as_uri())
             browser.wait_for("document.querySelector('video')?.readyState >= 3")
             assert browser.evaluate(f"[{VIDEO}.videoHeight, {VIDEO}.videoWidth]") == list(SIZE)
             browser.evaluate(f"{VIDEO}.pause(); {VIDEO}.currentTime = 2.0")  # it can be searched, too

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from edgeunet.camera import viewer as module
+from edgeunet.camera.access import Access
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.hostport import HostPort
-from edgeunet.camera.server import Access
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.viewer import Viewer, serving_page
 from edgeunet.frames import UInt8

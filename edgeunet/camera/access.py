@@ -1,0 +1,68 @@
+"""Who may look at the page and the figures: a token, and no foreign names."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from edgeunet.camera.hostport import HostPort, is_address
+from edgeunet.errors import UsageError
+
+LOOPBACK = "127.0.0.1"  # where a server listens unless it is told otherwise
+MIN_TOKEN = 8  # characters
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a server listens, and the secret that it asks for; None: whoever reaches it may look."""
+
+    address: HostPort
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is not None and len(self.token) < MIN_TOKEN:
+            raise UsageError(f"--token has at least {MIN_TOKEN} characters, got {len(self.token)}")
+
+    def allows(self, headers: Mapping[str, str], query: str) -> bool:
+        """Whether a request carries the token: as ?token=, as a bearer, or in the cookie that the page set."""
+        if self.token is None:
+            return True
+        given = [*parse_qs(query).get("token", []), headers.get("authorization", "").removeprefix("Bearer ")]
+        cookies = dict(c.strip().partition("=")[::2] for c in headers.get("cookie", "").split(";"))
+        cookie = cookies.get(self.cookie[0], "")
+        return any([_same(text, self.token) for text in given] + [_same(cookie, self.cookie[1])])  # all are compared
+
+    @property
+    def cookie(self) -> tuple[str, str]:
+        """Name and value; browsers share cookies between the ports of a host."""
+        return f"edgeunet-{self.address.port}", hashlib.sha256((self.token or "").encode()).hexdigest()
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header means this machine and not a foreign name that was bent to it (DNS rebinding).
+
+        An address cannot be bent, and a request with the token needs no other proof.
+        """
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        name = name.removeprefix("[").removesuffix("]").lower()
+        own = socket.gethostname().lower()
+        return is_address(name) or name in ("localhost", self.address.host.lower(), own, f"{own}.local")
+
+
+def notice(title: str, access: Access, port: int, path: str = "") -> str:
+    """What the terminal says of a server: where it is, and who may look. port: the one that the system gave."""
+    host = access.address.host
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - asked for, and said below
+        host = socket.gethostname()
+    text = f"{title}: http://{HostPort(host, port)}/{path}"
+    if access.token is not None:
+        return f"{text}?token=… with your token"
+    return text if access.address.loopback else f"{text} — anyone on the network can watch: give --token to prevent it"
+
+
+def _same(given: str, secret: str) -> bool:
+    """In a time that tells nothing of the secret."""
+    return hmac.compare_digest(given.encode(), secret.encode())
