@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
 def calibrate(folder: Path, images: int) -> dict[str, float]:
     """Calibrate on all of the first images of the folder: peak resident memory in MiB, and seconds.
 
-    load: processes that wanted to run in the minute before; what is more than 0 takes from the seconds' worth.
+    load: processes of others that wanted to run in the minute before; they lengthen the seconds, not those of CPU.
     """
     from export.calibrate import CalibrationOptions, calibrated
     from export.modelfile import read_model
