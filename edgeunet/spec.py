@@ -39,7 +39,7 @@ class Provenance:
     parent_sha256: str = ""  # the model file that this one was made from
     target: str = ""  # what 8 bits are written for: "tensorrt" or "cpu"
     calibration: str = ""  # method and number of frames
-    calibration_sha256: str = ""  # of the dataset the ranges come from
+    calibration_sha256: str = ""  # of the frames the ranges come from
     version: str = ""  # of edgeunet
 
 

@@ -141,6 +141,9 @@ def int8(
     _print_wide(result.wide)
     out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: it {repair.accuracy}")
     print_accuracy(repair.accuracy)
+    drop = repair.accuracy.drop
+    if drop and drop.interval and drop.interval[1] > max_drop:
+        out.print(f"  on other frames it may lose up to {drop.interval[1]:.2f} points: more labelled ones would tell")
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)

@@ -100,14 +100,17 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
     false, ExportError if more than the budget is lost; nothing is kept then.
     """
     with replacing(output, force=force) as temporary:
+        model, spec = read_fp32_model(source)
+        stored = None
         if options.ranges is None:
             require_free(ranges_path(output), force=force)
-        model, spec = read_fp32_model(source)
+        else:
+            stored = Ranges.load(options.ranges)
+            stored.require_model(model_sha256(model), source)
         images = options.chosen(spec, source)
         folder = DatasetFolder.open(options.data)
         folder.image_paths(options.check_split)  # a missing split is found before the long work
-        ranges = calibrated(model, spec, images, options) if options.ranges is None else Ranges.load(options.ranges)
-        ranges.require_model(model_sha256(model), source)
+        ranges = stored or calibrated(model, spec, images, options)
         wide = wide_nodes(model, spec, images) if options.half else frozenset[str]()
         task = Task(
             model,
