@@ -64,7 +64,8 @@ class Fitting:
     def fit(self, frame: UInt8, out: UInt8 | None = None) -> UInt8:
         """uint8 [h, w, 3] → uint8 [H, W, 3], into `out` if given.
 
-        Bilinear, or area averaging where the frame shrinks to less than half. The kernel kernels/fit.cu does the same.
+        Bilinear, or area averaging where the frame shrinks to less than half. The kernel kernels/fit.cu does the same,
+        within 1 of 255.
         """
         check_frame(frame)
         if frame.shape[:2] != self.frame_size:
@@ -75,6 +76,13 @@ class Fitting:
             out[: self.top] = out[self.top + self.height :] = PADDING
             out[:, : self.left] = out[:, self.left + self.width :] = PADDING
         interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
+        height, width = self.frame_size
+        if self.shrinks and height % (2 * self.height) == width % (2 * self.width) == 0:
+            # Where every area is made of whole pairs. OpenCV is fast with halves only: 1280×720 to a quarter takes it
+            # 1.0 ms on one EPYC core, by halves 0.4. Once, so that rounding twice stays within 1.
+            frame = np.asarray(
+                cv2.resize(frame, (width // 2, height // 2), interpolation=interpolation), dtype=np.uint8
+            )
         cv2.resize(frame, (self.width, self.height), dst=self._inside(out), interpolation=interpolation)
         return out
 

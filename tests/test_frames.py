@@ -43,6 +43,15 @@ def test_resizing_is_opencvs_into_the_given_buffer() -> None:
     assert np.array_equal(out[4:28], expected)
 
 
+@pytest.mark.parametrize("size", [(96, 192), (144, 288), (120, 240), (98, 194), (100, 200), (768, 1536)])
+def test_a_frame_that_shrinks_a_lot_is_the_average_of_its_area_within_1(size: tuple[int, int]) -> None:
+    frame = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
+    fitting = Fitting.of(size, toy_spec((24, 48)))
+    exact = cv2.resize(frame.astype(np.float64), (fitting.width, fitting.height), interpolation=cv2.INTER_AREA)
+    inside = fitting.fit(frame)[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+    assert np.abs(inside - exact).max() <= 1
+
+
 def test_a_reused_buffer_keeps_nothing_of_the_frame_before() -> None:
     out = np.full((32, 48, 3), 255, np.uint8)
     Fitting.of((100, 200), toy_spec()).fit(np.zeros((100, 200, 3), np.uint8), out=out)

@@ -29,6 +29,7 @@ SIZES = [  # camera (height, width), network (height, width)
     ((480, 640), (240, 320)),
     ((1080, 1920), (256, 320)),
     ((720, 1280), (192, 256)),
+    ((720, 1280), (180, 320)),  # an even factor: OpenCV halves first
     ((300, 20), (32, 48)),  # one side shrinks, with stretch the other grows
     ((20, 300), (32, 48)),
     ((97, 3), (41, 2)),
