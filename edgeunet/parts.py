@@ -26,7 +26,7 @@ PARTS = {
         "PyTorch", "training", "pip install torch; without CUDA: --index-url https://download.pytorch.org/whl/cpu"
     ),
     "onnx": Part("ONNX", "exporting", "pip install onnx"),
-    "av": Part("PyAV", "recording video", "pip install av"),
+    "av": Part("PyAV", "recording and streaming video", "pip install av"),
     "matplotlib": Part("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Part("Jinja2", "the report", "pip install jinja2"),
     "polygraphy": Part("Polygraphy", "comparing the tensors inside two models", "pip install polygraphy"),

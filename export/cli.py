@@ -130,6 +130,7 @@ def int8(
         data, split, method, images, seed, ranges, target, precision, check_split, budget, report=report is not None
     )
     if report:
+        _require("matplotlib")
         require_free(report, force=force)
     result = export_int8(model, output, options, force=force)
     out, repair = stdout(), result.repair

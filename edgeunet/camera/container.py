@@ -26,7 +26,7 @@ class _Box(NamedTuple):
 def require_whole(path: Path) -> None:
     """Raise SourceError if an MP4, MOV, Matroska, WebM or AVI file is cut: it claims more bytes than it has.
 
-    So does an MP4 or MOV file without its index. Files of other containers pass.
+    So does an MP4 or MOV file without its index. Fragmented ones and files of other containers pass.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -67,9 +67,11 @@ def frames_promised(path: Path) -> int | None:
 
 def _end_of_boxes(file: BinaryIO, path: Path, size: int) -> int:
     boxes = list(_boxes(file, 0, size))
-    if not {b"moov", b"moof"} & {box.kind for box in boxes}:
+    kinds = {box.kind for box in boxes}
+    if not {b"moov", b"moof"} & kinds:
         raise SourceError(f"{path} is cut: it ends before its index (no moov box), copy or record it again")
-    return boxes[-1].end
+    # Fragments are written so that a recording may end anywhere: a kill leaves the last one cut.
+    return size if b"moof" in kinds else boxes[-1].end
 
 
 def _end_of_segment(file: BinaryIO) -> int:

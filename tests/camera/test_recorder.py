@@ -43,6 +43,16 @@ def decoded(path: Path) -> list[UInt8]:
         return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
 
 
+def test_a_recording_that_was_cut_in_its_last_fragment_opens(tmp_path: Path) -> None:
+    path = write_numbered(tmp_path / "v.mp4", 60, fps=25.0)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"mdat") + 20])
+    with open_source(str(path)) as source:
+        numbers = [number_of(frame.pixels) for frame in iter(source.read, None)]
+    assert len(numbers) > 50
+    assert numbers == list(range(len(numbers)))
+
+
 def test_video_is_h264_that_browsers_play_and_starts_before_it_is_whole(tmp_path: Path) -> None:
     path = write_numbered(tmp_path / "v.mp4", 60, fps=25.0)
     with av.open(str(path)) as container:
