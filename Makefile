@@ -46,7 +46,7 @@ demo: setup
 	rm -rf $(RUN)
 	edgeunet train $(DATA) -o $(RUN) --model nano --recipe quick
 	edgeunet export onnx $(RUN)/best.pt -o $(RUN)/fp32.onnx
-	edgeunet export int8 $(RUN)/fp32.onnx --data $(DATA) -o $(RUN)/int8.onnx
+	edgeunet export int8 $(RUN)/fp32.onnx --data $(DATA) --target openvino -o $(RUN)/int8.onnx
 	edgeunet evaluate $(RUN)/fp32.onnx $(DATA) -o $(RUN)/fp32.scores.json
 	edgeunet evaluate $(RUN)/int8.onnx $(DATA) -o $(RUN)/int8.scores.json
 	edgeunet camera $(RUN)/int8.onnx --source $(CLIP) --record $(RUN)/overlay.mp4
