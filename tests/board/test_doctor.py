@@ -17,7 +17,8 @@ def finding(part: str) -> Finding:
 
 def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    assert finding("PyAV") == Finding("warning", "PyAV", "missing; recording and streaming video needs it", "pip install av")
+    missing = "missing; recording and streaming video needs it"
+    assert finding("PyAV") == Finding("warning", "PyAV", missing, "pip install av")
 
 
 def test_without_opencv_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
