@@ -167,7 +167,11 @@ def camera(
     rtp: Annotated[str | None, typer.Option(help="Stream the overlay as H.264 to HOST:PORT.")] = None,
     jsonl: Annotated[Path | None, typer.Option(help="Write a line of JSON a frame to this file; - for stdout.")] = None,
     metrics: Annotated[str | None, typer.Option(help="Serve figures to Prometheus: PORT or HOST:PORT.")] = None,
-    token: Annotated[str | None, typer.Option(help="What --serve and --metrics ask their readers for.")] = None,
+    token: Annotated[
+        # Other users of the machine see a command line, but not its environment.
+        str | None,
+        typer.Option(help="What --serve and --metrics ask their readers for.", envvar="EDGEUNET_TOKEN"),
+    ] = None,
     deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this as late.")] = None,
     stall_s: Annotated[float, typer.Option(help="Open a camera again after so many seconds without a frame.")] = 5.0,
     watch_model: Annotated[

@@ -105,6 +105,12 @@ def test_predict_finds_what_was_drawn(run: Run, work: Work, tmp_path: Path) -> N
     assert not np.array_equal(overlay, frame)
 
 
+def test_the_token_may_come_from_the_environment(run: Run, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEUNET_TOKEN", "short")
+    ran = run("camera", work.model, "--source", CLIP, "--metrics", "9464")
+    assert (ran.code, ran.err) == (2, "error: --token has at least 8 characters, got 5\n")
+
+
 def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     facts = json.loads(run("info", work.quantized, "--json").out)
     assert facts["classes"] == "ground, disc, bar"

@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 
 from edgeunet import console
+from edgeunet.camera.images import image_paths
 from edgeunet.camera.overlay import OPACITY, Overlay
-from edgeunet.data.folder import IMAGE_SUFFIXES, read_image
+from edgeunet.data.folder import read_image
 from edgeunet.errors import SourceError, UsageError
 from edgeunet.files import replacing, require_free
 from edgeunet.frames import UInt8
@@ -22,7 +23,7 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
     inputs: image files and folders of them. Gives the number of images. Looks at all inputs and outputs
     before it writes anything: raises SourceError for what cannot be read, OutputError for what exists.
     """
-    images = [path for source in inputs for path in _images(source)]
+    images = [path for source in inputs for path in image_paths(source)]
     if twice := {p.stem for p in images if sum(q.stem == p.stem for q in images) > 1}:
         raise UsageError(f"several images are named {min(twice)}: their masks would overwrite each other")
     if unreadable := [path for path in images if not cv2.haveImageReader(str(path))]:
@@ -44,17 +45,6 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
             _write(mask_path, result.fitting.unfit_mask(result.mask))
             _write(overlay_path, overlay.draw(frame, result))
     return len(images)
-
-
-def _images(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise SourceError(f"{source}: no such image or folder")
-    found = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
-        raise SourceError(f"{source} has no images ({', '.join(IMAGE_SUFFIXES)})")
-    return found
 
 
 def _write(path: Path, image: UInt8) -> None:

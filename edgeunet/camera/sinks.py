@@ -21,7 +21,6 @@ from edgeunet.camera.rtp import streaming_rtp
 from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.viewer import serving_page
-from edgeunet.errors import UsageError
 from edgeunet.spec import ModelSpec
 
 SDP = Path("edgeunet.sdp")  # in the current folder
@@ -47,8 +46,6 @@ class SinkOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.token is not None and self.serve is None and self.metrics is None:
-            raise UsageError("--token is for --serve and --metrics: give one of them")
         for address in (self.serve, self.metrics):
             self.access(address)
 
