@@ -15,6 +15,7 @@ from types import FrameType
 from edgeunet.camera.display import Display
 from edgeunet.camera.latency import record_of, warm_up
 from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions
+from edgeunet.camera.memory import Memory
 from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.reconnect import STALL_S
 from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
@@ -79,6 +80,7 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     if options.latency_record is not None:
         require_free(options.latency_record, force=options.sinks.force)
     window = Window() if options.sinks.show else None
+    memory = Memory()
     with Display() as display, ExitStack() as serving:
         session = _open_model(options)
         with ExitStack() as unless_started:
@@ -93,7 +95,7 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
             serving.enter_context(_metrics(loop, options, display))
             unless_started.pop_all()  # from here on the loop's threads close the sources
         try:
-            _run(loop, options, display, window)
+            _run(loop, options, display, window, memory)
         finally:
             if options.latency_record is not None and any(stats.published for stats in loop.stats().values()):
                 record = record_of(loop.feeds, loop.session, options.model, settled=settled)
@@ -103,7 +105,7 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     return loop.stats()
 
 
-def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | None) -> None:
+def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | None, memory: Memory) -> None:
     """Start the loop, watch it, and see it through to its end."""
     service = Service()
     stopped = threading.Event()
@@ -113,7 +115,7 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
         service.ready()
         try:
             with watch if options.watch_model else nullcontext():
-                _watch(loop, options, display, window, service, stopped)
+                _watch(loop, options, display, window, memory, service, stopped)
         finally:
             service.stopping()
             loop.stop()
@@ -142,6 +144,7 @@ def _watch(
     options: CameraOptions,
     display: Display,
     window: Window | None,
+    memory: Memory,
     service: Service,
     stopped: threading.Event,
 ) -> None:
@@ -156,6 +159,7 @@ def _watch(
         elif work != told:
             told = work
             display.note(f"{work.title} has taken {work.seconds:.0f} s and goes on; Ctrl-C ends the camera")
+        memory.give_back()
         display.update(loop.stats())
 
 

@@ -12,6 +12,8 @@ import time
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import psutil
+
 from edgeunet.camera.sources import open_source
 from edgeunet.camera.stamp import decode_stamp
 from tests.camera.videos import eventually
@@ -47,11 +49,19 @@ class Running:
         """Wait until this stands on stderr."""
         eventually(lambda: text in self.errors, timeout_s=40)
 
+    def rss_mb(self) -> float:
+        """Its resident memory."""
+        return float(psutil.Process(self._process.pid).memory_info().rss / 1e6)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
     def end(self, number: signal.Signals | None = None) -> Ended:
         """Send a signal, or wait for the end that it comes to by itself."""
         begin = time.monotonic()
         if number is not None:
-            self._process.send_signal(number)
+            self.send(number)
         assert self._process.stdout is not None
         self.rest = [json.loads(line) for line in self._process.stdout if line.endswith("}\n")]
         code = self._process.wait(30)
@@ -62,7 +72,7 @@ class Running:
     def end_unread(self, number: signal.Signals) -> Ended:
         """Send a signal, and read no more of the lines."""
         begin = time.monotonic()
-        self._process.send_signal(number)
+        self.send(number)
         code = self._process.wait(30)
         self._listener.join(30)
         return Ended(code, self.errors, time.monotonic() - begin)
