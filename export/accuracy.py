@@ -46,8 +46,8 @@ class Accuracy:
         agreement = f"agrees on {self.comparison.agreement:.2%} of the pixels"
         if self.drop is None:
             return agreement
-        interval = f" ({self.drop.interval[0]:+.2f} to {self.drop.interval[1]:+.2f})" if self.drop.interval else ""
-        return f"loses {self.drop.points:.2f} points of mIoU{interval}, {agreement}"
+        interval = f" ({-self.drop.interval[1]:+.2f} to {-self.drop.interval[0]:+.2f})" if self.drop.interval else ""
+        return f"changes mIoU by {-self.drop.points:+.2f} points{interval}, {agreement}"
 
 
 @dataclass(frozen=True)

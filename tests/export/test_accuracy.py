@@ -84,7 +84,7 @@ def test_a_budget_counts_points_with_labels_and_agreement_without(model: Path) -
     comparison = Comparison(2, 0.97, (), None, None, (spec, spec))
     lost = Accuracy(comparison, Drop(0.4, (0.1, 0.7), (0.4,)))
     assert (Budget(max_drop=0.4).met(lost), Budget(max_drop=0.3).met(lost)) == (True, False)
-    assert str(lost) == "loses 0.40 points of mIoU (+0.10 to +0.70), agrees on 97.00% of the pixels"
+    assert str(lost) == "changes mIoU by -0.40 points (-0.70 to -0.10), agrees on 97.00% of the pixels"
     assert Budget(max_drop=0.3).demand(lost) == "a drop of at most 0.3 points (--max-drop)"
     unlabelled = Accuracy(comparison, None)
     assert (Budget(min_agreement=0.97).met(unlabelled), Budget(min_agreement=0.98).met(unlabelled)) == (True, False)
