@@ -305,7 +305,7 @@ def test_stop_keeps_the_video(tmp_path: Path, model: Path) -> None:
         camera.show(None)
         stats = finish(loop)
     with open_source(str(video)) as source:
-        assert source.frame_count == stats.published == 3
+        assert len(list(iter(source.read, None))) == stats.published == 3
     assert [p.name for p in tmp_path.glob("*out*")] == ["out.mp4"]
 
 

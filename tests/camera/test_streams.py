@@ -219,12 +219,15 @@ def h264(size: tuple[int, int], levels: range) -> bytes:
 
 
 def test_video_stream_that_changes_its_resolution_goes_on_at_the_first() -> None:
-    """FFmpeg, in OpenCV, scales what follows."""
+    """FFmpeg, in OpenCV 5, scales what follows."""
     with MjpegServer(content_type="video/h264") as server:
         server.hang_up()  # the first answer is only looked at for its type
         server.send(h264((240, 320), range(60, 80)) + h264((480, 640), range(80, 100)))
         server.hang_up()
         with open_source(server.url) as source:
             frames = [read(source) for _ in range(40)]
-    assert [round(float(frame.pixels.mean())) for frame in frames] == pytest.approx(list(range(60, 100)), abs=5)
+    levels = [round(float(frame.pixels.mean())) for frame in frames]
+    assert levels[:20] == pytest.approx(list(range(60, 80)), abs=5)
+    if int(cv2.__version__.partition(".")[0]) >= 5:  # older ones give the last picture again and again
+        assert levels[20:] == pytest.approx(list(range(80, 100)), abs=5)
     assert {frame.pixels.shape for frame in frames} == {(240, 320, 3)}
