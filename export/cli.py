@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from edgeunet.board.gpu import Provider
-    from export.compare import ComparedFrame, Comparison
-    from export.repair.layers import Latency
 
 app = typer.Typer(
     help="Make the files that run: checkpoint → ONNX → INT8, each held against the one before.",
@@ -48,13 +44,14 @@ def onnx(
     _require("onnx", "torch", "onnxruntime")
     from edgeunet.console import stdout
     from export.exporter import ExportOptions, export_onnx
+    from export.summary import file_size
 
     spec, parity = export_onnx(
         checkpoint, output, ExportOptions(dynamic_batch, logits), data=data, split=split, force=force
     )
     height, width = spec.input_size
     out = stdout()
-    out.print(f"{output}: {len(spec.classes)} classes, {height}x{width}, fp32, {_size(output)}")
+    out.print(f"{output}: {len(spec.classes)} classes, {height}x{width}, fp32, {file_size(output)}")
     out.print(f"  agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames")
     out.print(f"  largest logit difference {parity.logit_difference:.2g}")
 
@@ -77,11 +74,12 @@ def fp16(
     _require("onnx", "onnxruntime")
     from edgeunet.console import stdout
     from export.fp16 import Fp16Options, export_fp16
+    from export.summary import file_size, print_wide
 
     result = export_fp16(model, output, Fp16Options(data, split, images), force=force)
     out = stdout()
-    out.print(f"{output}: fp16, {_size(output)}")
-    _print_wide(result.wide)
+    out.print(f"{output}: fp16, {file_size(output)}")
+    print_wide(result.wide)
     out.print(f"  fp32 and fp16 agree on {result.agreement:.3%} of the pixels of {result.images} frames")
 
 
@@ -123,7 +121,8 @@ def int8(
     from edgeunet.files import require_free
     from export.accuracy import Budget
     from export.int8 import Int8Options, export_int8
-    from export.repair.report import print_accuracy, print_layers, print_steps, write_report
+    from export.repair.report import write_report
+    from export.summary import file_size, print_latency, print_quantization
 
     budget = Budget(max_drop, min_agreement)
     options = Int8Options(
@@ -133,26 +132,13 @@ def int8(
         _require("matplotlib")
         require_free(report, force=force)
     result = export_int8(model, output, options, force=force)
-    out, repair = stdout(), result.repair
-    out.print(f"{output}: {precision} for {target}, {_size(output)}, ranges: {result.ranges.summary}")
-    out.print(f"  {result.convolutions} of {result.all_convolutions} convolutions in int8")
-    if result.left_float:
-        unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
-        out.print(f"  left in float, no rule for them: {unknown}")
-    _print_wide(result.wide)
-    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: it {repair.accuracy}")
-    print_accuracy(repair.accuracy)
-    drop = repair.accuracy.drop
-    if drop and drop.interval and drop.interval[1] > max_drop:
-        out.print(f"  on other frames it may lose up to {drop.interval[1]:.2f} points: more labelled ones would tell")
-    if repair.repaired:
-        print_steps(repair)
-    print_layers(repair)
+    stdout().print(f"{output}: {precision} for {target}, {file_size(output)}, ranges: {result.ranges.summary}")
+    print_quantization(result, check_split, budget)
     if report:
-        write_report(report, repair, force=force)
-        out.print(f"  sensitivities: {report}")
+        write_report(report, result.repair, force=force)
+        stdout().print(f"  sensitivities: {report}")
     if result.latency:
-        _print_latency(result.latency)
+        print_latency(result.latency)
 
 
 @app.command()
@@ -208,13 +194,14 @@ def verify(
     from edgeunet.data.folder import DatasetFolder
     from edgeunet.files import require_free
     from export.compare import compare
+    from export.summary import print_comparison, print_deviation
 
     if output:
         require_free(output, force=force)
     comparison = compare(a, b, DatasetFolder.open(data), split, worst=worst)
-    _print_comparison(comparison, split, a.name, b.name)
+    print_comparison(comparison, split, a.name, b.name)
     if a.suffix == b.suffix == ".onnx":
-        _print_deviation(a, b, comparison.worst[0])
+        print_deviation(a, b, comparison.worst[0])
     if output:
         from edgeunet.console import stdout
         from export.pictures import write_pictures
@@ -276,6 +263,7 @@ def engine(
     from edgeunet.console import stdout
     from export.engine import export_engine
     from export.engine_build import EngineOptions
+    from export.summary import file_size
 
     options = EngineOptions(
         cast("Provider", provider), workspace, level, max_batch, logits_only, dla, cache, timing_cache
@@ -283,7 +271,7 @@ def engine(
     result = export_engine(model, output, options, if_stale=if_stale, force=force)
     info, out = result.info, stdout()
     where = f" for {info.gpu} ({info.compute_capability})" if info.gpu else ""
-    what = f"{info.spec.provenance.precision}, {_size(output)}, {info.provider} {info.tensorrt_version}{where}"
+    what = f"{info.spec.provenance.precision}, {file_size(output)}, {info.provider} {info.tensorrt_version}{where}"
     if not result.built:
         out.print(f"{output}: {what}, up to date")
         return
@@ -294,63 +282,6 @@ def engine(
         out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
     if result.timing_cache_refused:
         out.print("  the timing cache was another machine's: replaced")
-
-
-def _print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
-    from edgeunet.console import stdout
-
-    out = stdout()
-    out.print(
-        f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
-        f"frames (worst {comparison.worst[0].name}: {comparison.worst[0].agreement:.2%})"
-    )
-    if comparison.scores_a and comparison.scores_b:
-        miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
-        out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f} ({miou_b - miou_a:+.2f} points)")
-
-
-def _print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:
-    from edgeunet.console import stdout
-    from edgeunet.errors import MissingPartError
-    from export.tensors import deviations
-
-    try:
-        found = deviations(a, b, frame.pixels)
-    except MissingPartError as error:
-        stdout().print(f"  tensors not compared: {error}")
-        return
-    if found:
-        first = found[0]
-        stdout().print(
-            f"  of {len(found)} tensors {first.tensor} deviates most on {frame.name}: by {first.largest:.3g}, "
-            f"{first.relative:.2%} of its largest value"
-        )
-
-
-def _print_latency(latency: Latency) -> None:
-    from edgeunet.board.machine import int8_instructions
-    from edgeunet.console import stdout
-
-    out = stdout()
-    if not int8_instructions():
-        out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not pay on it")
-    times = f"fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms"
-    if latency.int8_ms < latency.float_ms:
-        out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")
-    else:
-        out.print(f"  on this CPU: {times}: INT8 does not pay here, keep the fp32 file")
-
-
-def _print_wide(names: Sequence[str]) -> None:
-    from edgeunet.console import stdout
-
-    if names:
-        stay = "convolution stays" if len(names) == 1 else "convolutions stay"
-        stdout().print(f"  {len(names)} {stay} in fp32: {', '.join(names)}")
-
-
-def _size(path: Path) -> str:
-    return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
 def _require(*modules: str) -> None:

@@ -1,9 +1,10 @@
-"""A disk that fills."""
+"""A disk that fills, and threads that must end."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,3 +21,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small file system can't be mounted here (needs root on Linux)")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """Every thread of the camera's has ended once the test has."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("edgeunet-"):
+            thread.join(10)
+            assert not thread.is_alive()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,12 @@ from edgeunet.runtime.ort import OnnxRuntimeSession
 from tests.camera.videos import SIZE, Collector, FakeCamera, eventually, number_of, numbered, write_numbered
 from tests.models import write_toy_model
 
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return write_toy_model(tmp_path / "toy.onnx")
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("edgeunet-"):
-            thread.join(10)
-            assert not thread.is_alive()
 
 
 class HeldSession(OnnxRuntimeSession):

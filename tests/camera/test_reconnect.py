@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from edgeunet.camera.stamp import decode_stamp
 from edgeunet.errors import SourceError, UsageError
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import SIZE, FakeCamera, number_of, numbered, write_numbered
+
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 SILENT_S = 0.3  # what these tests call a stall
 
@@ -68,15 +70,6 @@ def cameras() -> Cameras:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "FIRST_PAUSE_S", 0.01)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("edgeunet-"):
-            thread.join(10)
-            assert not thread.is_alive()
 
 
 def showing(*pictures: int | Exception | None) -> FakeCamera:

@@ -65,7 +65,7 @@ def test_int8_for_a_cpu_is_timed_and_its_layers_reported(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgeunet.board.machine.int8_instructions", list)
+    monkeypatch.setattr("export.summary.int8_instructions", list)
     int8, report = tmp_path / "m.onnx", tmp_path / "report"
     options = ("--data", dataset, "--calib-images", 2, "--target", "onnxruntime", "--report", report)
     assert _run("int8", steady_model, "-o", int8, *options) == 0
