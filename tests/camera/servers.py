@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 import queue
 import shutil
 import signal
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -103,6 +106,32 @@ class RtspServer:
         self.kill()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A viewer that left."""
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives
+        pass
+
+
+@contextmanager
+def file_server(folder: Path) -> Iterator[str]:
+    """Serve a folder's files over HTTP. Gives the URL of the folder."""
+    server = _Server(("127.0.0.1", 0), functools.partial(_Files, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
 class MjpegServer:
     """Sends what the test shows it to the one viewer that is connected.
 
@@ -110,11 +139,10 @@ class MjpegServer:
     lengths: whether each picture's length is sent before it.
     """
 
-    def __init__(self, *, login: str = "", scheme: str = "Basic", lengths: bool = True, content_type: str = "") -> None:
+    def __init__(self, *, login: str = "", scheme: str = "Basic", lengths: bool = True) -> None:
         self._lengths = lengths
         self._pieces: queue.Queue[bytes | None] = queue.Queue()
         pieces, wanted = self._pieces, "Basic " + base64.b64encode(login.encode()).decode()
-        content_type = content_type or 'multipart/x-mixed-replace; boundary="--frame"'
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 30
@@ -126,7 +154,7 @@ class MjpegServer:
                     self.end_headers()
                     return
                 self.send_response(200)
-                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Type", 'multipart/x-mixed-replace; boundary="--frame"')
                 self.end_headers()
                 while (piece := pieces.get(timeout=30)) is not None:
                     self.wfile.write(piece)
@@ -134,13 +162,7 @@ class MjpegServer:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """A viewer that left."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 

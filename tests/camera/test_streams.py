@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from edgeunet.camera.sources import Source, open_source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 from edgeunet.samples import CLIP
-from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
+from tests.camera.servers import MjpegServer, RtspServer, file_server, require_rtsp
 from tests.camera.videos import SIZE, number_of, numbered
 
 
@@ -153,13 +154,10 @@ def test_login_of_another_scheme_is_said_too(scheme: str) -> None:
 
 def test_video_file_behind_http_is_no_live_source() -> None:
     """What is no MJPEG goes to FFmpeg, which asks a second time."""
-    with MjpegServer(content_type="video/mp4") as server:
-        for _ in range(2):
-            server.send(CLIP.read_bytes())
-            server.hang_up()
-        with open_source(server.url) as source:
-            frame = source.read()
+    with file_server(CLIP.parent) as url, open_source(f"{url}/{CLIP.name}") as source:
+        frame = source.read()
     assert frame is not None
+    assert not source.live
     assert frame.pixels.shape == (540, 960, 3)
 
 
@@ -218,14 +216,11 @@ def h264(size: tuple[int, int], levels: range) -> bytes:
     return data.getvalue()
 
 
-def test_video_stream_that_changes_its_resolution_goes_on_at_the_first() -> None:
+def test_video_stream_that_changes_its_resolution_goes_on_at_the_first(tmp_path: Path) -> None:
     """FFmpeg, in OpenCV 5, scales what follows."""
-    with MjpegServer(content_type="video/h264") as server:
-        server.hang_up()  # the first answer is only looked at for its type
-        server.send(h264((240, 320), range(60, 80)) + h264((480, 640), range(80, 100)))
-        server.hang_up()
-        with open_source(server.url) as source:
-            frames = [read(source) for _ in range(40)]
+    (tmp_path / "v.h264").write_bytes(h264((240, 320), range(60, 80)) + h264((480, 640), range(80, 100)))
+    with file_server(tmp_path) as url, open_source(f"{url}/v.h264") as source:
+        frames = [read(source) for _ in range(40)]
     levels = [round(float(frame.pixels.mean())) for frame in frames]
     assert levels[:20] == pytest.approx(list(range(60, 80)), abs=5)
     if int(cv2.__version__.partition(".")[0]) >= 5:  # older ones give the last picture again and again
