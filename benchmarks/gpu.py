@@ -26,7 +26,7 @@ from unittest import mock
 import numpy as np
 import typer
 
-from benchmarks.inputs import load_inputs
+from benchmarks.measure.inputs import load_inputs
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module

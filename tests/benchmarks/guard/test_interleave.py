@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import compare as guard
-from benchmarks import interleave as interleaving
-from benchmarks.compare import Verdict
-from benchmarks.interleave import ROUNDS, CompareOptions, interleave
-from benchmarks.worker import ModelArm, Worker
+from benchmarks.guard import interleave as interleaving
+from benchmarks.guard import judge as guard
+from benchmarks.guard.interleave import ROUNDS, CompareOptions, interleave
+from benchmarks.guard.judge import Verdict
+from benchmarks.guard.worker import ModelArm, Worker
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from tests.models import toy_spec, write_toy_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.scores import Scores
+from benchmarks.report.scores import Scores
 from edgeunet import console
 from edgeunet.record import TOTAL, LatencyRecord, Quantile, samples_needed
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.compare import LOOKS, MIN_PAIRS, Judgement, Round, Verdict, judge, refuse
-from benchmarks.worker import REFERENCE_CALLS, ModelArm, Worker
+from benchmarks.guard.judge import LOOKS, MIN_PAIRS, Judgement, Round, Verdict, judge, refuse
+from benchmarks.guard.worker import REFERENCE_CALLS, ModelArm, Worker
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import progress
 from edgeunet.errors import UsageError

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.report import by_model, write_report
-from benchmarks.scores import SCHEMA, Scores, load_scores
-from benchmarks.tables import milliseconds, print_table, summary_table
+from benchmarks.report.page import by_model, write_report
+from benchmarks.report.scores import SCHEMA, Scores, load_scores
+from benchmarks.report.tables import milliseconds, print_table, summary_table
 from edgeunet.errors import OutputError, RecordError
 from edgeunet.record import LatencyRecord
 from tests.benchmarks.records import noisy, toy_record

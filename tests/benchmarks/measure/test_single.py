@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import measure as measuring
-from benchmarks.inputs import Inputs, load_inputs
-from benchmarks.measure import MeasureOptions, measure, timed_call, warm_up
+from benchmarks.measure import single as measuring
+from benchmarks.measure.inputs import Inputs, load_inputs
+from benchmarks.measure.single import MeasureOptions, measure, timed_call, warm_up
 from edgeunet.errors import DatasetError, SourceError, UsageError
 from edgeunet.files import sha256
 from edgeunet.frames import Fitting, UInt8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.compare import (
+from benchmarks.guard.judge import (
     MIN_PAIRS,
     Judgement,
     Round,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import plots
-from benchmarks.scores import Scores
-from benchmarks.tables import class_table, facts_table, stage_table, summary_table
+from benchmarks.report import plots
+from benchmarks.report.scores import Scores
+from benchmarks.report.tables import class_table, facts_table, stage_table, summary_table
 from edgeunet import __version__
 from edgeunet.errors import RecordError
 from edgeunet.files import replacing

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.inputs import load_inputs
-from benchmarks.measure import timed_call, warm_up
+from benchmarks.measure.inputs import load_inputs
+from benchmarks.measure.single import timed_call, warm_up
 from edgeunet.errors import EdgeUNetError
 from edgeunet.record import Samples
 from edgeunet.runtime import open_session

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import Judgement, Verdict, percent
-from benchmarks.tables import TextTable, milliseconds, print_table
+from benchmarks.guard.judge import Judgement, Verdict, percent
+from benchmarks.report.tables import TextTable, milliseconds, print_table
 from edgeunet import console
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}

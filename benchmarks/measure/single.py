@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.inputs import Inputs
+from benchmarks.measure.inputs import Inputs
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import progress
 from edgeunet.errors import UsageError

@@ -1,0 +1,1 @@
+"""The commands of `edgeunet bench`, a file each: they parse, call and print."""

@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Dataset folder or video to take frames from [default: samples].")
+]
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]

@@ -1,0 +1,1 @@
+"""The guard: is the candidate slower than the base?"""

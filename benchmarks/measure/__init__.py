@@ -1,0 +1,1 @@
+"""Measuring: what is timed, how, and the record that comes of it."""

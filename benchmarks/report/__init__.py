@@ -1,0 +1,1 @@
+"""What is shown of records, comparisons and qualifications: tables, plots, one page."""
