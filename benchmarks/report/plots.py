@@ -20,31 +20,31 @@ MAX_POINTS = 2000  # of one series that are drawn as vectors
 
 def quantile_curve(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
     """Latency against the quantile, on an axis that stretches the tail."""
-    figure, axes = _figure("share of frames that are faster", "latency, ms")
+    fig, axes = figure("share of frames that are faster", "latency, ms")
     for record, name, color in zip(records, names, _colors(records), strict=True):
         total = np.sort(record.samples_ms[TOTAL])
         slower = 1 - (np.arange(1, len(total) + 1) - 0.5) / len(total)
         axes.plot(1 / slower, total, color=color, label=name, linewidth=1.6)
     axes.set_xscale("log")
-    ticks = {1: "0 %", 2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10000: "99.99 %"}
+    ticks = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10000: "99.99 %", 100000: "99.999 %"}
     largest = 2 * max(len(r.starts_ms) for r in records)
     axes.set_xticks([t for t in ticks if t <= largest], [ticks[t] for t in ticks if t <= largest])
     axes.minorticks_off()
-    return _svg(figure, axes)
+    return svg(fig, axes)
 
 
 def ecdf(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
     """Share of frames at or below a latency."""
-    figure, axes = _figure("latency, ms", "share of frames")
+    fig, axes = figure("latency, ms", "share of frames")
     for record, name, color in zip(records, names, _colors(records), strict=True):
         axes.ecdf(record.samples_ms[TOTAL], color=color, label=name, linewidth=1.6)
     axes.margins(x=0.04)
-    return _svg(figure, axes)
+    return svg(fig, axes)
 
 
 def over_time(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
     """Every sample at the time at which it began."""
-    figure, axes = _figure("time since the first frame, s", "latency, ms")
+    fig, axes = figure("time since the first frame, s", "latency, ms")
     for record, name, color in zip(records, names, _colors(records), strict=True):
         many = len(record.starts_ms) > MAX_POINTS
         axes.plot(
@@ -57,12 +57,12 @@ def over_time(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
             rasterized=many,
         )
     axes.set_ylim(bottom=0)
-    return _svg(figure, axes)
+    return svg(fig, axes)
 
 
 def stage_stack(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
     """Mean time of each stage; means add up where quantiles do not."""
-    figure, axes = _figure("mean time of a frame, ms", "")
+    fig, axes = figure("mean time of a frame, ms", "")
     stages = list(dict.fromkeys(stage for record in records for stage in record.stages))
     rows = np.arange(len(records))
     left = np.zeros(len(records))
@@ -74,18 +74,19 @@ def stage_stack(records: Sequence[LatencyRecord], names: Sequence[str]) -> str:
     axes.barh(rows, rest, left=left, height=0.55, color=INK, alpha=0.25, label="between stages")
     axes.set_yticks(rows, names)
     axes.set_ylim(len(records) - 0.4, -0.6)
-    return _svg(figure, axes)
+    return svg(fig, axes)
 
 
-def _figure(x_label: str, y_label: str) -> tuple[Any, Any]:
+def figure(x_label: str, y_label: str) -> tuple[Any, Any]:
+    """An empty figure and its axes, in the report's style; `svg` turns them into text."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
         raise missing("matplotlib") from error
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "edgeunet", "font.family": "sans-serif"})
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
+    fig = Figure(figsize=SIZE, layout="constrained")
+    axes = fig.add_subplot()
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
     axes.tick_params(colors=INK)
@@ -95,16 +96,17 @@ def _figure(x_label: str, y_label: str) -> tuple[Any, Any]:
     for side, spine in axes.spines.items():
         spine.set_color(INK)
         spine.set_visible(side in ("left", "bottom"))
-    return figure, axes
+    return fig, axes
 
 
-def _svg(figure: Any, axes: Any) -> str:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, labelcolor=INK)
+def svg(fig: Any, axes: Any) -> str:
+    """The figure as an inline <svg>, with the legend of `axes` above it; text and lines in INK take the page's colour."""
+    fig.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, labelcolor=INK)
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    return re.sub(r' id="(figure|axes|patch|text|line2d|legend|matplotlib|xtick|ytick|PathCollection)[^"]*"', "", svg)
+    fig.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = file.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    return re.sub(r' id="(figure|axes|patch|text|line2d|legend|matplotlib|xtick|ytick|PathCollection)[^"]*"', "", text)
 
 
 def _cycle(count: int) -> list[str]:
