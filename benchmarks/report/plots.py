@@ -100,7 +100,7 @@ def figure(x_label: str, y_label: str) -> tuple[Any, Any]:
 
 
 def svg(fig: Any, axes: Any) -> str:
-    """The figure as an inline <svg> with the legend of `axes` above it; what is drawn in INK takes the text's colour."""
+    """The figure as an inline <svg>, with the legend of `axes` above it; INK becomes the text's colour."""
     fig.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, labelcolor=INK)
     file = io.StringIO()
     fig.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
