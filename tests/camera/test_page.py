@@ -15,7 +15,7 @@ from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.viewer import Viewer, serving_page
-from tests.camera.browser import Browser, browsing
+from tests.browser import Browser, browsing
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
 

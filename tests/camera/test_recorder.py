@@ -16,7 +16,7 @@ from edgeunet.camera.recorder import check_recordable, recording
 from edgeunet.camera.sources import open_source
 from edgeunet.errors import MissingPartError, OutputError, UsageError
 from edgeunet.frames import UInt8
-from tests.camera.browser import browsing
+from tests.browser import browsing
 from tests.camera.shots import shot_of
 from tests.camera.videos import SIZE, number_of, numbered, write_numbered
 
