@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from edgeunet.errors import OutputError, RecordError
-from edgeunet.record import LatencyRecord, samples_needed, summarize
-from tests.benchmarks.records import noisy, toy_record
+from edgeunet.record import LatencyRecord, Telemetry, samples_needed, summarize
+from tests.benchmarks.records import noisy, toy_record, toy_telemetry
 
 RNG = np.random.default_rng(3)
 
@@ -26,6 +26,36 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert loaded.subject == record.subject
     assert loaded.stages == ("fit", "infer")
     assert json.loads(path.read_text())["summary_ms"]["total"]["p50"]["value"] == record.summary().p50.value
+
+
+def test_schedule_telemetry_and_what_was_measured_beside_are_kept(tmp_path: Path) -> None:
+    beside = {"first frame after 2 s idle": np.array([9.0, 9.5])}
+    telemetry = toy_telemetry(seconds=2.0, watts=7.5, idle_watts=3.0, cpu_c=np.linspace(50, 60, 40))
+    record = toy_record(
+        noisy(RNG, 5.0, 30), mode="paced", period_ms=100 / 3, deadline_ms=20.0, others_ms=beside, telemetry=telemetry
+    )
+    path = tmp_path / "record.json"
+    record.save(path, force=False)
+    assert json.loads(path.read_text())["telemetry"]["values"]["cpu_mhz"][:2] == [None, 1500.0]
+    loaded = LatencyRecord.load(path)
+    assert (loaded.period_ms, loaded.deadline_ms) == (100 / 3, 20.0)
+    assert loaded.others_ms["first frame after 2 s idle"].tolist() == [9.0, 9.5]
+    assert loaded.telemetry is not None
+    assert np.isnan(loaded.telemetry.values["cpu_mhz"][0])
+    assert (loaded.telemetry.rails, loaded.telemetry.idle_mw, loaded.telemetry.cost) == (("VDD_IN_mw",), 3000.0, 0.01)
+    assert loaded.telemetry.hz == pytest.approx(10.0)
+    assert loaded.to_dict() == record.to_dict()
+
+
+def test_throttling_is_seen_at_any_time() -> None:
+    quiet = toy_telemetry(throttled=np.array([0.0] * 39 + [np.nan]))
+    assert not quiet.throttled
+    assert not toy_telemetry().throttled  # nothing tells
+    assert toy_telemetry(throttled=np.array([0.0] * 20 + [1.0] + [0.0] * 19)).throttled
+
+
+def test_one_time_has_no_rate() -> None:
+    assert np.isnan(Telemetry(np.zeros(1), {}, (), None, 0.0).hz)
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
@@ -62,10 +92,14 @@ def test_the_interval_holds_as_often_as_it_says() -> None:
     assert np.mean(inside) > 0.96  # at least 0.98 is meant; 0.96 is three standard errors below
 
 
+def _telemetry(**damage: object) -> dict[str, Any]:
+    return {"telemetry": {**toy_telemetry(watts=7.0, idle_watts=3.0).to_dict(), **damage}}
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ({"schema": "edgeunet.latency/2"}, 'has the schema "edgeunet.latency/2", expected "edgeunet.latency/1"'),
+        ({"schema": "edgeunet.latency/1"}, 'has the schema "edgeunet.latency/1", expected "edgeunet.latency/2"'),
         ({"samples_ms": {"total": [], "fit": []}, "starts_ms": []}, "needs samples, got none"),
         ({"samples_ms": {"fit": [1.0]}}, "needs samples, got none"),
         ({"samples_ms": {"total": [1.0, float("nan")]}, "starts_ms": [0, 1]}, "NaN"),
@@ -74,7 +108,21 @@ def test_the_interval_holds_as_often_as_it_says() -> None:
         ({"samples_ms": {"total": [1.0, None]}, "starts_ms": [0, 1]}, "negative or no number"),
         ({"samples_ms": {"total": [[1.0]]}, "starts_ms": [0]}, "list of numbers"),
         ({"samples_ms": {"total": [1.0], "fit": [1.0, 2.0]}, "starts_ms": [0]}, "2 samples of fit"),
+        ({"samples_ms": {"total": [1.0]}, "starts_ms": [-1]}, "starts hold a time that is negative"),
+        ({"samples_ms": {"total": [10**999]}, "starts_ms": [0]}, "damaged"),
         ({"samples_ms": 5}, "damaged"),
+        ({"others_ms": {"first frame": []}}, "no samples of first frame"),
+        ({"others_ms": {"first frame": [-1.0]}}, "first frame hold a time that is negative"),
+        ({"period_ms": 0}, "a period is above 0 ms, got 0"),
+        ({"period_ms": "often"}, "damaged"),
+        ({"deadline_ms": -1}, "a deadline is above 0 ms, got -1"),
+        ({"telemetry": 5}, "damaged"),
+        ({"telemetry": {}}, "lacks the field 'times_ms'"),
+        (_telemetry(times_ms=[0.0, None]), "telemetry holds a time that is no number"),
+        (_telemetry(values={"cpu_c": [50.0]}), "1 values of cpu_c do not go with 40 times"),
+        (_telemetry(rails=["VDD_IN_mw", "VDD_CPU_mw"]), "no values of the rail VDD_CPU_mw"),
+        (_telemetry(cost=-0.1), "numbers from 0 on, got -0.1 and 3000.0"),
+        (_telemetry(idle_mw=-1), "numbers from 0 on, got 0.01 and -1"),
         ({"machine": None}, "damaged"),
         ({"subject": {"model": "a"}}, "lacks the field 'input_size'"),
     ],
@@ -102,7 +150,7 @@ def test_files_that_are_no_record(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such file; measure again"):
         LatencyRecord.load(path)
     text = json.dumps(toy_record(np.ones(3)).to_dict())
-    for damaged in (text[: len(text) // 2], "", "\xff\x00", "[1, 2]", "{}"):
+    for damaged in (text[: len(text) // 2], "", "\xff\x00", "[1, 2]", "{}", "[" * 100_000):
         path.write_text(damaged, encoding="latin-1")
         with pytest.raises(RecordError, match=r"no complete JSON file|no file of schema"):
             LatencyRecord.load(path)

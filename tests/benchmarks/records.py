@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet.record import LatencyRecord, Samples, Subject
+from edgeunet.record import LatencyRecord, Samples, Subject, Telemetry
 
 
 def toy_record(total_ms: Samples, **changes: Any) -> LatencyRecord:
@@ -24,6 +24,26 @@ def toy_record(total_ms: Samples, **changes: Any) -> LatencyRecord:
         "samples_ms": {"total": total_ms, "fit": total_ms * 0.1, "infer": total_ms * 0.8},
     }
     return LatencyRecord(**(fields | changes))
+
+
+def toy_telemetry(
+    seconds: float = 2.0, watts: float | None = None, idle_watts: float | None = None, **values: Samples
+) -> Telemetry:
+    """20 samples of an idle machine and 20 of a measurement of `seconds`; `values` by name, (40,) each.
+
+    The CPU's clock does not answer at first. With `watts` there is one rail, of that power during the measurement.
+    """
+    period_ms = seconds * 1000 / 20
+    values = {"cpu_mhz": np.array([np.nan, *[1500.0] * 39]), **values}
+    if watts is not None:
+        values["VDD_IN_mw"] = np.repeat([(idle_watts or 0.0) * 1000, watts * 1000], 20)
+    return Telemetry(
+        times_ms=np.arange(-20.0, 20.0) * period_ms,
+        values=values,
+        rails=() if watts is None else ("VDD_IN_mw",),
+        idle_mw=None if idle_watts is None else idle_watts * 1000,
+        cost=0.01,
+    )
 
 
 def noisy(rng: np.random.Generator, median_ms: float, count: int) -> Samples:
