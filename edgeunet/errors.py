@@ -9,6 +9,7 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 ├── SourceError          a camera, video or image that cannot be read
 ├── OutputError          an output that exists already or cannot be written
 ├── RecordError          a latency record that is damaged or of another version
+├── CommandError         a command to be measured that fails, does not end, or tells no latency
 ├── TrainingError        a training that cannot go on (loss not finite, other data on resume)
 ├── ExportError          a model file that was made but failed its check
 ├── GpuError             no GPU, no driver, bindings that do not fit, or a GPU that fails
@@ -56,6 +57,10 @@ class OutputError(EdgeUNetError):
 
 class RecordError(EdgeUNetError):
     """A latency record that is damaged, incomplete or of another version."""
+
+
+class CommandError(EdgeUNetError):
+    """A command to be measured that cannot start, fails, does not end, or tells no latency."""
 
 
 class TrainingError(EdgeUNetError):
