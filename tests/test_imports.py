@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CORE = {"errors", "files", "spec", "frames", "metrics", "record", "console", "parts"}
+CORE = {"errors", "files", "spec", "frames", "metrics", "record", "deadline", "drift", "energy", "console", "parts"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,
