@@ -12,15 +12,26 @@ from pathlib import Path
 ROOT = Path("/")
 
 
-def usable_cpus() -> set[int]:
+def usable_cpus(root: Path = ROOT) -> set[int]:
     """Numbers of the CPUs this process may use."""
+    if listed := field_of(root / "proc/thread-self/status", "Cpus_allowed_list"):
+        return cpu_list(listed)
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def cpu_list(text: str) -> set[int]:
+    """The numbers in a list as Linux writes it: "0-2,5" is 0, 1, 2 and 5."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return cpus
 
 
 def physical_cores(root: Path = ROOT) -> int:
     """Cores this process may use, counting the threads of one core once. At least 1."""
     siblings = set()
-    for cpu in usable_cpus():
+    for cpu in usable_cpus(root):
         topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
         siblings.add(topology.read_text() if topology.exists() else str(cpu))
     return max(1, len(siblings))

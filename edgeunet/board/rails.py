@@ -1,0 +1,30 @@
+"""Which power rails add up to the whole: a rail that contains another must not be counted beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+TOTALS = ("VIN_mw", "VDD_IN_mw")
+"""Alone the whole. VIN: the input of Thor's carrier board. VDD_IN: the input of an Orin NX or Orin Nano module, which
+contains VDD_CPU_GPU_CV and VDD_SOC."""
+SUMS = (
+    ("VDD_GPU_SOC_mw", "VDD_CPU_CV_mw", "VIN_SYS_5V0_mw"),  # AGX Orin; VDDQ_VDD2_1V8AO hangs on VIN_SYS_5V0
+    ("VDD_GPU_mw", "VDD_CPU_SOC_MSS_mw", "VIN_SYS_5V0_mw"),  # Thor, where the carrier's VIN has no driver
+)
+"""Disjoint rails that are a whole module together: Jetson Linux Developer Guide, "Platform Power and Performance"."""
+
+
+def whole(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the measured rails whose sum is the power of the whole.
+
+    names: of the telemetry, "VDD_IN_mw" and so on. Empty where it is not known what contains what.
+    """
+    measured = set(names)
+    for total in TOTALS:
+        if total in measured:
+            return (total,)
+    for rails in SUMS:
+        if measured.issuperset(rails):
+            return rails
+    # RAPL: a package contains its core and uncore, but not the memory's dram; psys contains all, where it is wired.
+    return tuple(sorted(name for name in measured if name.endswith("_mw") and name.startswith(("package_", "dram"))))
