@@ -234,11 +234,23 @@ def camera(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
-    """Look at this machine: what is there, what is missing, and the command that installs it."""
-    from edgeunet.board.doctor import examine
+def doctor(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Model files (.onnx or .engine): whether they run on this machine.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at this machine: what is there, what is missing or set badly, and the command that mends it.
 
-    findings = examine()
+    Each line is ok, warning (something does not work, or not well) or wrong (exit code 1).
+
+    Example: edgeunet doctor model.engine
+    """
+    from edgeunet.board.doctor import examine
+    from edgeunet.camera.checkup import camera_findings
+    from edgeunet.runtime.checkup import model_findings
+
+    findings = [*examine(), *camera_findings(), *model_findings(files or ())]
     if as_json:
         _print_json([vars(f) for f in findings])
     else:

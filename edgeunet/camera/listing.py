@@ -59,7 +59,7 @@ def list_cameras(folder: Path = Path("/dev"), ioctl: Ioctl | None = None) -> lis
             device = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             remedy = "; sudo usermod -aG video $USER, then log in again" if error.errno == errno.EACCES else ""
-            cameras.append(Camera(str(path), "", problem=f"{error.strerror}{remedy}".lower()))
+            cameras.append(Camera(str(path), "", problem=f"{error.strerror}".lower() + remedy))
             continue
         try:
             described = _describe(device, ask)

@@ -1,0 +1,33 @@
+"""The doctor: the machine line by line, ok, warning or wrong with the remedy.
+
+Cameras are looked at by edgeunet/camera/checkup.py, model files by edgeunet/runtime/checkup.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeunet.board.doctor.driver import driver_findings
+from edgeunet.board.doctor.finding import Finding
+from edgeunet.board.doctor.host import Host
+from edgeunet.board.doctor.packages import package_findings
+from edgeunet.board.doctor.permissions import permission_findings
+from edgeunet.board.doctor.power import power_findings
+from edgeunet.board.doctor.release import python_finding, release_findings
+from edgeunet.board.doctor.resources import resource_findings
+
+__all__ = ["Finding", "Host", "examine"]
+
+
+def examine(host: Host | None = None) -> list[Finding]:
+    """Look at the whole machine, this one if not given; never raises for what it finds."""
+    host = host or Host()
+    return [
+        *release_findings(host),
+        python_finding(),
+        *resource_findings(host, Path.cwd()),
+        *driver_findings(host),
+        *package_findings(host),
+        *permission_findings(host),
+        *power_findings(host),
+    ]

@@ -1,0 +1,71 @@
+"""The machine that the doctor examines: its files, and what no file tells."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from edgeunet.board import gpu
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.gpu import Gpu
+from edgeunet.board.machine import ROOT, text_of
+from edgeunet.errors import GpuError
+
+
+def own_groups() -> frozenset[str] | None:
+    """Names of the groups of this process; None for root, whom groups do not hold back."""
+    if not hasattr(os, "getgroups") or os.geteuid() == 0:
+        return None
+    import grp  # not on Windows
+
+    known = {group.gr_gid: group.gr_name for group in grp.getgrall()}
+    return frozenset(known.get(number, str(number)) for number in (*os.getgroups(), os.getegid()))
+
+
+@dataclass(frozen=True)
+class Host:
+    """root: where the system's files are; the rest is asked of the machine itself.
+
+    find_gpu: raises GpuError where CUDA has no GPU. groups: of the user, None for root.
+    """
+
+    root: Path = ROOT
+    find_gpu: Callable[[], Gpu] = gpu.find_gpu
+    groups: Callable[[], frozenset[str] | None] = own_groups
+    architecture: str = platform.machine()
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """The fingerprint's facts of the machine, by name."""
+        return fingerprint({}, self.root)
+
+    @cached_property
+    def jetson(self) -> bool:
+        """A container without the board's devices shows neither model nor release; its kernel is the board's."""
+        kernel = text_of(self.root / "proc/sys/kernel/osrelease")
+        model = self.facts.get("board", "")
+        return "Jetson" in model or "l4t" in self.facts or kernel.endswith("-tegra")
+
+    @cached_property
+    def container(self) -> bool:
+        marks = (".dockerenv", "run/.containerenv")
+        return any((self.root / mark).exists() for mark in marks)
+
+    @cached_property
+    def nvidia_gpu(self) -> bool:
+        """Whether there is an NVIDIA GPU, whatever its driver says: a Jetson's, or one on the PCI bus."""
+        devices = (self.root / "sys/bus/pci/devices").glob("*")
+        display = (d for d in devices if text_of(d / "class").startswith("0x03"))
+        return self.jetson or "gpu" in self.facts or any(text_of(d / "vendor") == "0x10de" for d in display)
+
+    @cached_property
+    def gpu(self) -> Gpu | GpuError:
+        """The GPU that CUDA can use, or why there is none."""
+        try:
+            return self.find_gpu()
+        except GpuError as error:
+            return error
