@@ -1,37 +1,51 @@
 """The fingerprint: the facts of a machine that a latency depends on.
 
-Two latencies may be compared only where these agree. Nothing in it names the host or its user.
+Two latencies may be compared only where all of these agree. Nothing in it names the host or its user.
+
+Left out is what differs from minute to minute or from boot to boot and is measured instead, beside the latency
+(clocks of the moment, temperature, load: telemetry.py), or decides nothing by itself (uptime, free memory, fan). The
+kernel's release is in: its scheduler, its drivers and what it does against leaks of the CPU change with it.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgeunet.board.machine import ROOT, cpu_model, field_of, physical_cores, text_of, usable_cpus
+from edgeunet.board.settings import settings
+
+_OF_SESSION = {"version": "backend_version", "memory": "buffers"}  # names that would be taken for the machine's
 
 
-def fingerprint(session: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
+def fingerprint(
+    session: Mapping[str, str], root: Path = ROOT, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """Facts by name; one that this machine does not tell is left out.
 
-    session: what Session.describe() gives; its "version" stands as "backend_version".
+    session: what Session.describe() gives; its "version" stands as "backend_version", its "memory" as "buffers".
     """
     facts = {
         "board": text_of(root / "proc/device-tree/model"),
         "cpu": cpu_model(root),
-        "architecture": platform.machine(),
-        "usable_cpus": str(len(usable_cpus())),
+        "architecture": text_of(root / "proc/sys/kernel/arch") or platform.machine(),
+        "usable_cpus": str(len(usable_cpus(root))),
         "physical_cores": str(physical_cores(root)),
         "memory": _memory(root),
         "os": field_of(root / "etc/os-release", "PRETTY_NAME", "=") or platform.system(),
         "kernel": text_of(root / "proc/sys/kernel/osrelease") or platform.release(),
-        "governor": _governors(root),
         "gpu": _gpus(root),
-        "gpu_driver": text_of(root / "sys/module/nvidia/version"),
+        "gpu_driver": _gpu_driver(root),
         "l4t": _l4t(root),
+        "cuda": _cuda(root),
+        "tensorrt": _tensorrt(root),
         "python": platform.python_version(),
-        **{"backend_version" if key == "version" else key: value for key, value in session.items()},
+        **settings(root, environ),
+        **{_OF_SESSION.get(key, key): value for key, value in session.items()},
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -42,22 +56,35 @@ def _memory(root: Path) -> str:
     return f"{round(int(kib) / 2**20)} GiB" if kib.isdigit() else ""
 
 
-def _governors(root: Path) -> str:
-    """Frequency governors of the usable CPUs: one name, or several where they differ."""
-    folder = root / "sys/devices/system/cpu"
-    names = {text_of(folder / f"cpu{cpu}/cpufreq/scaling_governor") for cpu in usable_cpus()}
-    return ", ".join(sorted(names - {""}))
-
-
 def _gpus(root: Path) -> str:
     """Names of NVIDIA GPUs on the PCI bus; a Jetson's is part of the board."""
     cards = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
     return ", ".join(filter(None, (field_of(card, "Model") for card in cards)))
 
 
+def _gpu_driver(root: Path) -> str:
+    """Version of NVIDIA's kernel module; a container may show only the second file."""
+    if version := text_of(root / "sys/module/nvidia/version"):
+        return version
+    found = re.search(r"^NVRM version:.*?\s(\d+(?:\.\d+)+)\s", text_of(root / "proc/driver/nvidia/version"))
+    return found[1] if found else ""
+
+
 def _l4t(root: Path) -> str:
     """Release of Jetson Linux: "R36.4.3" from "# R36 (release), REVISION: 4.3, GCID: …"."""
-    parts = text_of(root / "etc/nv_tegra_release").split(",")
-    if len(parts) < 2:
+    found = re.search(r"(R\d+)\b.*?REVISION:\s*(\d+(?:\.\d+)*)", text_of(root / "etc/nv_tegra_release"))
+    return f"{found[1]}.{found[2]}" if found else ""
+
+
+def _cuda(root: Path) -> str:
+    """Version of the toolkit in its usual place."""
+    try:
+        return str(json.loads(text_of(root / "usr/local/cuda/version.json"))["cuda"]["version"])
+    except (ValueError, KeyError, TypeError):
         return ""
-    return f"{parts[0].split()[1]}.{parts[1].rpartition(':')[2].strip()}"
+
+
+def _tensorrt(root: Path) -> str:
+    """Version of the system's TensorRT, from its library's name; one that pip installed is the session's to tell."""
+    names = (path.name for path in (root / "usr/lib").glob("*-linux-gnu/libnvinfer.so.*.*.*"))
+    return ", ".join(sorted(name.removeprefix("libnvinfer.so.") for name in names))

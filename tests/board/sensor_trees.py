@@ -35,14 +35,14 @@ def _ina3221(number: int, rails: dict[int, tuple[str, int, int]]) -> Tree:
 
 
 def _zones(temperatures: dict[str, str]) -> Tree:
-    tree = {}
+    tree: Tree = {}
     for number, (kind, text) in enumerate(temperatures.items()):
         tree |= {f"{_THERMAL}/thermal_zone{number}/type": f"{kind}\n", f"{_THERMAL}/thermal_zone{number}/temp": text}
     return tree
 
 
 def _cooling(states: dict[str, int]) -> Tree:
-    tree = {}
+    tree: Tree = {}
     for number, (kind, state) in enumerate(states.items()):
         device = f"{_THERMAL}/cooling_device{number}"
         tree |= {f"{device}/type": f"{kind}\n", f"{device}/cur_state": f"{state}\n"}
