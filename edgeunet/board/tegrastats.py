@@ -17,6 +17,7 @@ from edgeunet.board.machine import text_of
 from edgeunet.board.sysfs import OFF_BELOW_C, plain
 
 STALE_INTERVALS = 5  # after which a line says nothing about now
+_BLOCK, _BLOCKS = 1 << 16, 4  # bytes, and reads at once: it may print faster than it is read
 _NUMBER = r"-?\d{1,9}(?:\.\d{1,9})?"
 _CPU = re.compile(r"(?<!\S)CPU \[([^\]]*)\]")
 _CORE = re.compile(r"\d{1,3}%@(\d{1,5})")
@@ -99,12 +100,15 @@ class Tegrastats:
             self._process.communicate()
 
     def _read(self, handle: int) -> None:
-        try:
-            while block := os.read(handle, 1 << 16):
-                self._unread = (self._unread + block)[-(1 << 16) :]
-            self._ended = True
-        except BlockingIOError:
-            pass
+        for _ in range(_BLOCKS):
+            try:
+                block = os.read(handle, _BLOCK)
+            except BlockingIOError:
+                break
+            self._unread = (self._unread + block)[-_BLOCK:]
+            if not block:
+                self._ended = True
+                break
         *lines, self._unread = self._unread.split(b"\n")
         for line in reversed(lines):
             if values := parse(line.decode(errors="replace")):
