@@ -13,6 +13,7 @@ import typer
 
 from edgeunet import console
 from edgeunet.errors import UsageError
+from edgeunet.spec import size_from_text
 
 app = typer.Typer(
     help="Train a compact U-Net, export it, run it behind a camera, and guard its latency.\n\n"
@@ -62,7 +63,7 @@ def train(
     options = TrainingOptions(
         model=model,
         recipe=recipe,
-        size=_size(size) if size else None,
+        size=size_from_text(size) if size else None,
         fit=fit,
         changes={
             "batch": batch,
@@ -138,7 +139,7 @@ def info(
     """Say what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
     from edgeunet.information import describe
 
-    facts = describe(model, _size(size) if size else None)
+    facts = describe(model, size_from_text(size) if size else None)
     if as_json:
         _print_json(facts)
     else:
@@ -276,13 +277,6 @@ def stats(data: Annotated[Path, typer.Argument(help="Dataset folder.")], as_json
         rows = [(name, f"{100 * share:.2f}") for name, share in facts["classes"].items()]
         title = f"{split}: {facts['frames']} frames, {', '.join(facts['sizes'])}"
         console.table(title, ("class", "pixels %"), [*rows, ("ignored", f"{100 * facts['ignored']:.2f}")])
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise UsageError(f"a size is HEIGHTxWIDTH such as 256x320, got {text!r}")
-    return int(height), int(width)
 
 
 def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:

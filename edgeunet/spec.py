@@ -109,6 +109,14 @@ class ModelSpec:
             raise ModelFileError(f"{origin} carries a damaged spec ({error}): export it again") from error
 
 
+def size_from_text(text: str) -> tuple[int, int]:
+    """ "256x320" → (256, 320), height and width in pixels; raises UsageError for anything else."""
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdigit() and width.isdigit()):
+        raise UsageError(f"a size is HEIGHTxWIDTH such as 256x320, got {text!r}")
+    return int(height), int(width)
+
+
 def _triple(values: Any) -> Any:
     a, b, c = values
     return (a, b, c)
