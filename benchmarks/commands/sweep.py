@@ -1,0 +1,86 @@
+"""`edgeunet bench sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.commands.options import Data, Force, Json
+
+
+def sweep(
+    models: Annotated[list[Path], typer.Argument(help="Model files, and checkpoints (.pt) to export on the way.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (JSON).")],
+    data: Data = None,
+    split: Annotated[str, typer.Option(help="Split of --data for the mIoU, if it has masks.")] = "val",
+    backends: Annotated[
+        str | None, typer.Option(help="For .onnx files: onnxruntime,openvino [default: those installed].")
+    ] = None,
+    threads: Annotated[str | None, typer.Option(help="CPU threads, such as 1,2 [default: physical cores].")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Input sizes of checkpoints, such as 256x320,192x256 [default: their own].")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Time to measure each combination, over all passes.")] = 6.0,
+    budget_ms: Annotated[
+        float | None, typer.Option(help="Time a frame may take; says which model to take for it.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the plot of latency against mIoU to this file (.svg or .png).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure many models on several backends and threads, and see which one to take.
+
+    Example: edgeunet bench sweep fp32.onnx int8.onnx best.pt --data my_frames --budget-ms 20 -o sweep.json
+    """
+    from benchmarks.report.tables import print_table
+    from benchmarks.sweep.choice import advice
+    from benchmarks.sweep.grid import SweepOptions
+    from benchmarks.sweep.passes import sweep as run_sweep
+    from benchmarks.sweep.plot import require_plot, write_plot
+    from benchmarks.sweep.table import skipped_lines, sweep_table
+    from edgeunet.console import INTERRUPTED, stdout
+    from edgeunet.files import require_writable
+    from edgeunet.spec import size_from_text
+
+    options = SweepOptions(
+        backends=tuple(backends.split(",")) if backends else None,
+        threads=tuple(_number(text) for text in threads.split(",")) if threads else (),
+        sizes=tuple(size_from_text(text) for text in sizes.split(",")) if sizes else (),
+        data=data,
+        split=split,
+        seconds=seconds,
+        budget_ms=budget_ms,
+        seed=seed,
+    )
+    require_writable(output, force=force)
+    if plot:
+        require_plot(plot, options, force=force)
+    found = run_sweep(models, options)
+    found.save(output, force=force)
+    if plot:
+        write_plot(plot, found, force=force)
+    if as_json:
+        value = found.to_dict()
+        rows = [{key: row[key] for key in row if key != "passes_ms"} for row in value["rows"]]
+        stdout().print_json(data={**value, "rows": rows})
+    else:
+        print_table(sweep_table(found))
+        for line in skipped_lines(found):
+            stdout().print(line, markup=False)
+        stdout().print(advice(found))
+        stdout().print(f"{len(found.rows)} rows written to {output}" + (f", plot to {plot}" if plot else ""))
+    if found.partial:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _number(text: str) -> int:
+    from edgeunet.errors import UsageError
+
+    if not text.isdigit():
+        raise UsageError(f"--threads is a list of numbers such as 1,2, got {text!r}")
+    return int(text)
