@@ -1,0 +1,228 @@
+#!/usr/bin/env bash
+# Make a Jetson ready for edgeunet: check the board, install what is missing, make a venv, look at the result.
+# Everything that is there already is left as it is, so it can be run again and again.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=${EDGEUNET_SETUP_ROOT:-}   # where the system's files are looked up; tests give a made board
+CUDA=$ROOT/usr/local/cuda/bin
+EXTRAS="tensorrt,export,video,bench"
+LEAST_DISK_MB=3000              # the packages, and what building pycuda needs for a while
+LEAST_SWAP_KB=2000000
+SMALL_MEMORY_KB=9000000
+
+VENV=$HERE/.venv-jetson
+WHEELS=
+DRY_RUN=false
+IN_IMAGE=false
+
+usage() {
+    cat <<EOF
+usage: jetson/setup.sh [--dry-run] [--venv DIR] [--wheels DIR]
+
+  --dry-run     say what would be done, and change nothing
+  --venv DIR    where to make the virtual environment (default: $VENV)
+  --wheels DIR  take Python packages from this folder, without a network; on a board that has one:
+                PATH=/usr/local/cuda/bin:\$PATH $VENV/bin/pip wheel -w DIR \\
+                    -c $VENV/edgeunet-constraints.txt \\
+                    '.[$EXTRAS]' hatchling editables
+  --image       the steps of jetson/Dockerfile: nothing of the board can be seen while an image is built
+EOF
+}
+
+ok() { printf 'ok       %s\n' "$*"; }
+warning() { printf 'warning  %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+run() {
+    printf '+ %s\n' "$*"
+    if ! $DRY_RUN; then "$@"; fi
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then run "$@"; else run sudo "$@"; fi
+}
+
+parse() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --dry-run) DRY_RUN=true ;;
+            --image) IN_IMAGE=true ;;
+            --venv | --wheels)
+                [ $# -gt 1 ] || { printf 'error: %s needs a folder\n' "$1" >&2; exit 2; }
+                if [ "$1" = --venv ]; then VENV=$(realpath -m "$2"); else WHEELS=$(realpath -m "$2"); fi
+                shift
+                ;;
+            -h | --help) usage; exit 0 ;;
+            *) printf 'error: unknown option %s\n' "$1" >&2; usage >&2; exit 2 ;;
+        esac
+        shift
+    done
+    if [ -n "$WHEELS" ] && [ ! -d "$WHEELS" ]; then
+        die "--wheels $WHEELS is no folder: make it on a board with a network, see --help"
+    fi
+}
+
+check_board() {
+    local model release major minor
+    model=$(tr -d '\0' 2>/dev/null <"$ROOT/proc/device-tree/model" || true)
+    release=$(sed -n 's/^# R\([0-9]*\) (release), REVISION: \([0-9]*\).*/\1 \2/p' \
+        "$ROOT/etc/nv_tegra_release" 2>/dev/null || true)
+    [ -n "$release" ] ||
+        die "this is no Jetson (${model:-no board name}, no /etc/nv_tegra_release): on a PC use 'make setup'"
+    read -r major minor <<<"$release"
+    case $model in
+        *Orin* | *Thor*) ok "board: $model" ;;
+        *) die "$model gets no JetPack 6: an Orin or a Thor is needed" ;;
+    esac
+    if [ "$major" -lt 36 ] || { [ "$major" = 36 ] && [ "$minor" -lt 4 ]; }; then
+        die "Jetson Linux R$major.$minor is older than JetPack 6.1 (R36.4), whose Python 3.10 and TensorRT 10.3 are" \
+            "needed: flash JetPack 6.1 or later"
+    fi
+    ok "Jetson Linux: R$major.$minor"
+}
+
+check_python() {
+    local version
+    version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) ||
+        die "there is no python3: sudo apt install python3"
+    case $version in
+        3.10 | 3.11 | 3.12) ok "Python: $version" ;;
+        *) die "python3 is $version, and 3.10 to 3.12 are needed: JetPack 6 brings 3.10, JetPack 7 brings 3.12" ;;
+    esac
+}
+
+check_disk() {
+    local free_mb
+    free_mb=$(df -Pm "$HERE" | awk 'NR == 2 { print $4 }')
+    [ "$free_mb" -ge "$LEAST_DISK_MB" ] ||
+        die "$free_mb MB are free here, and $LEAST_DISK_MB MB are needed: sudo apt clean," \
+            "sudo journalctl --vacuum-size=100M, or a larger disk"
+    ok "disk: $free_mb MB free"
+}
+
+check_memory() {
+    local memory swap
+    memory=$(awk '/^MemTotal:/ { print $2 }' "$ROOT/proc/meminfo")
+    swap=$(awk '/^SwapTotal:/ { print $2 }' "$ROOT/proc/meminfo")
+    if [ "$memory" -lt "$SMALL_MEMORY_KB" ] && [ "$swap" -lt "$LEAST_SWAP_KB" ]; then
+        warning "memory: $((memory / 1000)) MB and $((swap / 1000)) MB of swap; an engine build may be killed:" \
+            "sudo fallocate -l 8G /swapfile && sudo chmod 600 /swapfile &&" \
+            "sudo mkswap /swapfile && sudo swapon /swapfile"
+    else
+        ok "memory: $((memory / 1000)) MB, swap $((swap / 1000)) MB"
+    fi
+}
+
+gstreamer_in_opencv() {
+    python3 - 2>/dev/null <<'EOF'
+import cv2
+raise SystemExit(not any("GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines()))
+EOF
+}
+
+# A pip wheel of OpenCV hides the system's from every venv that sees the system's packages.
+require_no_foreign_opencv() {
+    local file
+    file=$(python3 -c 'import cv2; print(cv2.__file__)' 2>/dev/null || true)
+    case $file in
+        *site-packages* | /usr/local/*)
+            gstreamer_in_opencv ||
+                die "$file is pip's OpenCV, which has no GStreamer, and hides the system's:" \
+                    "python3 -m pip uninstall opencv-python opencv-python-headless opencv-contrib-python"
+            ;;
+    esac
+}
+
+# Asked for by what it does, not by a package's name: JetPack's own packages count, and so does what was built by hand.
+missing_packages() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    [ -f "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || echo python3-dev
+    command -v g++ >/dev/null || echo g++
+    command -v gst-inspect-1.0 >/dev/null || echo gstreamer1.0-tools
+    [ -x "$CUDA/nvcc" ] || echo nvidia-jetpack
+    python3 -c 'import tensorrt' 2>/dev/null || echo python3-libnvinfer
+    gstreamer_in_opencv || echo python3-opencv
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages)
+    if [ ${#missing[@]} = 0 ]; then
+        ok "system packages: nothing is missing"
+        return
+    fi
+    [ -z "$WHEELS" ] || die "without a network the system's packages cannot be had: sudo apt-get install ${missing[*]}"
+    as_root apt-get update || warning "apt-get update failed; going on with the lists of before"
+    as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
+        die "apt-get could not install ${missing[*]}: the lines above say why"
+}
+
+check_tensorrt() {
+    local version
+    version=$(python3 -c 'import tensorrt; print(tensorrt.__version__)' 2>/dev/null || true)
+    if [ -z "$version" ]; then
+        $DRY_RUN || die "TensorRT's Python package does not load: python3 -c 'import tensorrt' says why"
+        return
+    fi
+    python3 -c 'import re, sys; sys.exit(tuple(map(int, re.findall(r"\d+", sys.argv[1])))[:2] < (10, 3))' "$version" ||
+        die "TensorRT $version is too old, 10.3 or later is needed: it comes with JetPack 6.1"
+    ok "TensorRT: $version"
+}
+
+make_venv() {
+    local wheel
+    if [ -f "$VENV/pyvenv.cfg" ] && ! grep -q '^include-system-site-packages = true' "$VENV/pyvenv.cfg"; then
+        die "$VENV does not see the system's TensorRT and OpenCV: remove it, or give another --venv"
+    fi
+    if [ -x "$VENV/bin/pip" ]; then
+        ok "venv: $VENV"
+    else
+        run python3 -m venv --system-site-packages "$VENV"
+    fi
+    for wheel in "$VENV"/lib/python3*/site-packages/opencv_*.dist-info; do
+        if [ -d "$wheel" ]; then
+            run "$VENV/bin/python" -m pip uninstall -y "$(basename "$wheel" | sed 's/-.*//')"
+        fi
+    done
+}
+
+# The system's OpenCV was built for one generation of numpy, and no wheel of OpenCV may take its place.
+constraints() {
+    local generation
+    generation=$(python3 -c 'import numpy; print(numpy.__version__.partition(".")[0])' 2>/dev/null || echo 1)
+    echo "numpy<$((generation + 1))"
+    printf '%s<0\n' opencv-python opencv-python-headless opencv-contrib-python opencv-contrib-python-headless
+}
+
+install_edgeunet() {
+    local state source=() stamp=$VENV/edgeunet-setup.sha256 limits=$VENV/edgeunet-constraints.txt
+    state=$({ constraints; cat "$HERE/pyproject.toml"; python3 --version; } | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
+        ok "edgeunet and its packages: as before"
+        return
+    fi
+    [ -z "$WHEELS" ] || source=(--no-index --find-links "$WHEELS")
+    $DRY_RUN || constraints >"$limits"
+    run env "PATH=$CUDA:$PATH" "$VENV/bin/python" -m pip install "${source[@]}" --constraint "$limits" \
+        --editable "${HERE}[$EXTRAS]" || die "pip could not install the packages: the lines above say why"
+    $DRY_RUN || printf '%s\n' "$state" >"$stamp"
+}
+
+look() {
+    run "$VENV/bin/edgeunet" doctor ||
+        die "edgeunet is installed, and the lines marked wrong say what is still in its way"
+    printf 'use it   . %s/bin/activate\n' "$VENV"
+}
+
+parse "$@"
+$IN_IMAGE || check_board
+check_python
+check_disk
+$IN_IMAGE || check_memory
+require_no_foreign_opencv
+install_packages
+check_tensorrt
+make_venv
+install_edgeunet
+$IN_IMAGE || look
