@@ -3,53 +3,47 @@
 from __future__ import annotations
 
 import importlib
-import json
+import re
 
 from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
-from edgeunet.board.gpu import Gpu, tensorrt_module, version_of
-from edgeunet.board.machine import text_of
+from edgeunet.board.gpu import tensorrt_module, version_of
 from edgeunet.errors import GpuError, MissingPartError
 from edgeunet.parts import PARTS
 
-_TOOLKIT = "usr/local/cuda"
+WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines are
+_DLA_BOARDS = re.compile(r"AGX Orin|Orin NX")
 
 
 def driver_findings(host: Host) -> list[Finding]:
     """One line where there is no NVIDIA GPU at all."""
     if not host.nvidia_gpu:
         return [Finding("ok", "GPU", "none of NVIDIA's; .onnx files run on the CPU, engines do not")]
-    return [_gpu(host), _toolkit(host), _tensorrt(), _pycuda(host)]
+    return [_gpu(host), _toolkit(host), _tensorrt(host), _pycuda()]
 
 
 def _gpu(host: Host) -> Finding:
-    found = host.gpu
-    if isinstance(found, Gpu):
-        driver = host.facts.get("gpu_driver", "")
-        version = f", driver {driver}" if driver else ""
-        text = f"{found.name} (compute capability {found.compute_capability}), CUDA {found.cuda}{version}"
-        return Finding("ok", "GPU", text)
-    return Finding.of_error("wrong" if host.jetson else "warning", "GPU", found)  # a PC can do without
+    try:
+        found = host.find_gpu()
+    except GpuError as error:
+        return Finding.of_error("wrong" if host.jetson else "warning", "GPU", error)  # a PC can do without
+    driver = host.facts.get("gpu_driver", "")
+    version = f", driver {driver}" if driver else ""
+    text = f"{found.name} (compute capability {found.compute_capability}), CUDA {found.cuda}{version}"
+    return Finding("ok", "GPU", text)
 
 
 def _toolkit(host: Host) -> Finding:
-    """CUDA's compiler is there for building pycuda; nothing else needs it."""
-    folder = host.root / _TOOLKIT
-    nvcc = f"/{_TOOLKIT}/bin/nvcc"
-    if (folder / "bin/nvcc").exists():
-        return Finding("ok", "CUDA toolkit", f"{_toolkit_version(host)} with {nvcc}")
+    nvcc = "usr/local/cuda/bin/nvcc"
+    if (host.root / nvcc).exists():
+        return Finding("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
     remedy = "apt install nvidia-jetpack" if host.jetson else "apt install nvidia-cuda-toolkit"
-    return Finding("warning", "CUDA toolkit", f"no {nvcc}; building pycuda needs it", remedy)
+    return Finding(
+        "warning", "CUDA toolkit", f"no /{nvcc}; building pycuda and the first run of an engine need it", remedy
+    )
 
 
-def _toolkit_version(host: Host) -> str:
-    try:
-        return str(json.loads(text_of(host.root / _TOOLKIT / "version.json"))["cuda"]["version"])
-    except (ValueError, KeyError, TypeError):
-        return "unknown version"
-
-
-def _tensorrt() -> Finding:
+def _tensorrt(host: Host) -> Finding:
     try:
         trt = tensorrt_module("tensorrt")
     except MissingPartError:
@@ -57,14 +51,16 @@ def _tensorrt() -> Finding:
         return Finding("warning", part.title, f"missing; {part.work} needs it", part.install)
     except GpuError as error:
         return Finding.of_error("wrong", "TensorRT", error)
+    version = version_of(trt)
+    builds = ["fp32", "fp16", "int8", "int8+fp16"]
     if hasattr(trt.BuilderFlag, "INT8"):
-        builds = "fp32, fp16, int8, int8+fp16, calibration caches, and DLA where the board has one"
-    else:
-        builds = "fp32, fp16, int8, int8+fp16; no calibration caches, no --dla"
-    return Finding("ok", "TensorRT", f"{'.'.join(map(str, version_of(trt)))}, builds {builds}")
+        builds.append("calibration caches")
+        if version < WITHOUT_DLA and _DLA_BOARDS.search(host.facts.get("board", "")):
+            builds.append("DLA")
+    return Finding("ok", "TensorRT", f"{'.'.join(map(str, version))}, builds {', '.join(builds)}")
 
 
-def _pycuda(host: Host) -> Finding:
+def _pycuda() -> Finding:
     part = PARTS["pycuda"]
     try:
         module = importlib.import_module("pycuda")

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from edgeunet.board import gpu
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.board.gpu import Gpu
+from edgeunet.board.gpu import Gpu, find_gpu
 from edgeunet.board.machine import ROOT, text_of
-from edgeunet.errors import GpuError
 
 
 def own_groups() -> frozenset[str] | None:
@@ -34,7 +32,7 @@ class Host:
     """
 
     root: Path = ROOT
-    find_gpu: Callable[[], Gpu] = gpu.find_gpu
+    find_gpu: Callable[[], Gpu] = find_gpu
     groups: Callable[[], frozenset[str] | None] = own_groups
     architecture: str = platform.machine()
 
@@ -61,11 +59,3 @@ class Host:
         devices = (self.root / "sys/bus/pci/devices").glob("*")
         display = (d for d in devices if text_of(d / "class").startswith("0x03"))
         return self.jetson or "gpu" in self.facts or any(text_of(d / "vendor") == "0x10de" for d in display)
-
-    @cached_property
-    def gpu(self) -> Gpu | GpuError:
-        """The GPU that CUDA can use, or why there is none."""
-        try:
-            return self.find_gpu()
-        except GpuError as error:
-            return error

@@ -11,17 +11,17 @@ from edgeunet.board.sysfs import Sensor, sensors
 from edgeunet.board.tegrastats import Tegrastats
 
 HOT_C = 85.0  # an Orin slows itself down at 99 °C (tj)
-LOWEST_W = 10.0  # modes of 5, 7 and 10 W switch cores off and halve the clocks
+LOWEST_W = 10  # modes of 5, 7 and 10 W switch cores off and halve the clocks
 _TEGRASTATS = "usr/bin/tegrastats"
 _INTERVAL_S, _TIMEOUT_S = 0.1, 2.0
-_CLOCKS = {"CPU": "cpu0_mhz", "GPU": "gpu_mhz", "memory": "emc_mhz"}
+_CLOCKS = (("CPU", "cpu0_mhz", "cpu_clocks"), ("GPU", "gpu_mhz", "gpu_clocks"), ("memory", "emc_mhz", ""))
 
 
 def power_findings(host: Host) -> list[Finding]:
-    """What the system tells; a PC or a virtual machine may tell nothing of it."""
+    """What the system tells; a PC may tell little of it, a virtual machine nothing, and nvpmodel is the host's."""
     found = {sensor.name: value for sensor in sensors(host.root, os.getpid()) if (value := _read(sensor)) is not None}
     lines = [_clocks(host, found), *_temperature(found), *_throttling(found)]
-    return [_mode(host), *lines, _rails(host, found), _tegrastats(host)] if host.jetson else lines
+    return [_mode(host), *lines, _rails(found), _tegrastats(host)] if host.jetson and not host.container else lines
 
 
 def _read(sensor: Sensor) -> float | None:
@@ -33,23 +33,30 @@ def _read(sensor: Sensor) -> float | None:
 
 def _mode(host: Host) -> Finding:
     mode = host.facts.get("power_mode", "")
-    if not mode:
-        remedy = "sudo nvpmodel -q; if that fails, sudo systemctl restart nvpmodel"
-        return Finding("warning", "power mode", "unknown, nvpmodel has not said it", remedy)
-    watts = re.fullmatch(r"(?:MODE_)?(\d+)W.*", mode)
-    if watts and float(watts[1]) <= LOWEST_W:
+    if not mode or mode.startswith("number"):
+        said = f"{mode}, which /etc/nvpmodel.conf does not name" if mode else "unknown, nvpmodel has set none"
+        remedy = (
+            "sudo nvpmodel -q says why; sudo systemctl restart nvpmodel, or "
+            "sudo apt install --reinstall nvidia-l4t-nvpmodel"
+        )
+        return Finding("warning", "power mode", said, remedy)
+    watts = re.match(r"(?:MODE_)?(\d+)W", mode)
+    if watts and int(watts[1]) <= LOWEST_W:
         remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some want a restart"
         return Finding("warning", "power mode", f"{mode}, a slow one", remedy)
     return Finding("ok", "power mode", mode)
 
 
 def _clocks(host: Host, found: dict[str, float]) -> Finding:
-    clocks = [f"{name} {found[key]:.0f} MHz" for name, key in _CLOCKS.items() if key in found]
+    limits = {name: f"of {host.facts[key]}" for name, _, key in _CLOCKS if key in host.facts}
+    said = [f"{name} {found[now]:.0f} {limits.get(name, 'MHz')}" for name, now, _ in _CLOCKS if now in found]
     governor = host.facts.get("governor", "")
-    said = ", ".join([*clocks, *([f"governor {governor}"] if governor else [])])
+    if governor:
+        said.append(f"governor {governor}")
     if host.jetson and governor == "powersave":
-        return Finding("warning", "clocks", said, "sudo systemctl restart nvpmodel, or sudo jetson_clocks")
-    return Finding("ok", "clocks", said or "not told by this system")
+        remedy = "sudo systemctl restart nvpmodel, or sudo jetson_clocks"
+        return Finding("warning", "clocks", ", ".join(said), remedy)
+    return Finding("ok", "clocks", ", ".join(said) or "not told by this system")
 
 
 def _temperature(found: dict[str, float]) -> list[Finding]:
@@ -72,13 +79,11 @@ def _throttling(found: dict[str, float]) -> list[Finding]:
     return [Finding("ok", "throttling", "none now")]
 
 
-def _rails(host: Host, found: dict[str, float]) -> Finding:
+def _rails(found: dict[str, float]) -> Finding:
     rails = [f"{name.removesuffix('_mw')} {power:.0f} mW" for name, power in found.items() if name.endswith("_mw")]
     if rails:
         return Finding("ok", "power", ", ".join(rails))
-    remedy = "records will have no energy unless tegrastats tells it"
-    if host.container:
-        remedy = "mount /sys into the container; " + remedy
+    remedy = "records have no energy then, unless tegrastats tells it"
     return Finding("warning", "power", "no INA3221 in /sys/class/hwmon", remedy)
 
 

@@ -7,7 +7,7 @@ TensorRT, pycuda and OpenCV. Jetson Linux R39 for JetPack 7.2 is an assumption; 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -38,6 +38,10 @@ class System:
     def host(self, root: Path) -> Host:
         """The system's files under `root`."""
         return Host(write_tree(root, self.files), self._find_gpu, lambda: self.groups, self.architecture)
+
+    def but(self, files: Tree) -> System:
+        """With these files besides, or in place of its own."""
+        return replace(self, files={**self.files, **files})
 
     def modules(self) -> dict[str, ModuleType | None]:
         """What `import` gives there; None for a package that is missing."""
@@ -94,6 +98,8 @@ def _jetson(
         "usr/local/cuda/bin/nvcc": "",
         "usr/local/cuda/version.json": f'{{"cuda": {{"name": "CUDA SDK", "version": "{gpu.cuda}.1"}}}}',
         "dev/nvmap": "",
+        "etc/nvpmodel.conf": "< POWER_MODEL ID=2 NAME=MAXN >\n< POWER_MODEL ID=3 NAME=7W >\n",
+        "var/lib/nvpmodel/status": "pmode:0002\n",
         "dev/dri/renderD128": "",
     }
     return System(files, gpu, tensorrt)

@@ -27,11 +27,34 @@ def with_tegrastats(root: Path, script: str) -> None:
 
 
 def test_clocks_temperature_and_rails_are_told(tmp_path: Path) -> None:
-    found = look(NANO, tmp_path)
-    assert found["clocks"].found == "CPU 730 MHz, GPU 306 MHz"
+    gpu = "sys/class/devfreq/17000000.gpu"
+    found = look(NANO.but({f"{gpu}/min_freq": "306000000\n", f"{gpu}/max_freq": "1020000000\n"}), tmp_path)
+    assert found["clocks"].found == "CPU 730 MHz, GPU 306 of 306-1020 MHz"
     assert found["temperature"].found == "46 °C (tj), the hottest of 3"
     assert found["throttling"] == Finding("ok", "throttling", "none now")
     assert found["power"].found.startswith("VDD_IN 4968 mW, VDD_CPU_GPU_CV 924 mW")
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "says"),
+    [
+        ("pmode:0002\n", "ok", "MAXN"),
+        ("pmode:0003\n", "warning", "7W, a slow one"),
+        ("pmode:0009\n", "warning", "number 9, which /etc/nvpmodel.conf does not name"),
+        ("", "warning", "unknown, nvpmodel has set none"),
+    ],
+)
+def test_the_power_mode_is_told_by_name(status: str, state: str, says: str, tmp_path: Path) -> None:
+    found = look(NANO.but({"var/lib/nvpmodel/status": status}), tmp_path)["power mode"]
+    assert (found.state, found.found) == (state, says)
+    assert ("nvpmodel" in found.remedy) == (state == "warning")
+
+
+def test_a_governor_that_saves_power_is_a_warning(tmp_path: Path) -> None:
+    cpu = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+    files = {cpu: "powersave\n", "proc/thread-self/status": "Cpus_allowed_list:\t0\n"}
+    found = look(NANO.but(files), tmp_path)["clocks"]
+    assert (found.state, found.found.rpartition(", ")[2]) == ("warning", "governor powersave")
 
 
 def test_a_board_that_throttles_is_a_warning(tmp_path: Path) -> None:
@@ -42,7 +65,7 @@ def test_a_board_that_throttles_is_a_warning(tmp_path: Path) -> None:
 
 def test_heat_is_a_warning(tmp_path: Path) -> None:
     zone = "sys/class/thermal/thermal_zone0/temp"
-    found = look(replace(NANO, files={**NANO.files, zone: "93000\n"}), tmp_path)["temperature"]
+    found = look(NANO.but({zone: "93000\n"}), tmp_path)["temperature"]
     assert (found.state, found.found) == ("warning", "93 °C (cpu), the hottest of 3")
 
 

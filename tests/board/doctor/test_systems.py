@@ -17,15 +17,6 @@ NANO_6 = SYSTEMS["Orin Nano, JetPack 6"]
 SUPPORTED = [name for name in SYSTEMS if "JetPack 6" in name or "JetPack 7" in name]
 
 
-def changed(system: System, **files: str) -> System:
-    """With other texts in the files whose path ends in these names."""
-    texts = dict(system.files)
-    for name, text in files.items():
-        (path,) = [path for path in texts if path.rpartition("/")[2] == name]
-        texts[path] = text
-    return replace(system, files=texts)
-
-
 def test_every_system_gets_one_screen_of_lines(name: str, visit: Visit) -> None:
     found = visit(SYSTEMS[name])
     assert 6 <= len(found) <= 30
@@ -53,8 +44,10 @@ def test_a_board_is_told_with_its_release_and_versions(visit: Visit) -> None:
 
 
 def test_without_the_package_the_release_tells_the_jetpack(visit: Visit) -> None:
-    assert visit(changed(NANO_6, status=""))["Jetson Linux"].found == "R36.4.3, JetPack 6.1 or later"
-    assert visit(changed(SYSTEMS["AGX Thor, JetPack 7"], status=""))["Jetson Linux"].found.endswith("7 or later")
+    assert visit(NANO_6.but({"var/lib/dpkg/status": ""}))["Jetson Linux"].found == "R36.4.3, JetPack 6.1 or later"
+    assert visit(SYSTEMS["AGX Thor, JetPack 7"].but({"var/lib/dpkg/status": ""}))["Jetson Linux"].found.endswith(
+        "7 or later"
+    )
 
 
 def test_jetpack_5_is_refused_with_the_reason_and_the_way_out(visit: Visit) -> None:
@@ -68,7 +61,7 @@ def test_jetpack_5_is_refused_with_the_reason_and_the_way_out(visit: Visit) -> N
 
 def test_jetpack_6_0_is_refused_for_its_tensorrt(visit: Visit) -> None:
     release = "# R36 (release), REVISION: 3.0, GCID: 1, BOARD: generic, EABI: aarch64"
-    found = visit(changed(NANO_6, nv_tegra_release=release))["Jetson Linux"]
+    found = visit(NANO_6.but({"etc/nv_tegra_release": release}))["Jetson Linux"]
     assert (found.state, "TensorRT 8.6" in found.found) == ("wrong", True)
 
 
@@ -81,11 +74,18 @@ def test_a_nano_is_told_that_no_jetpack_will_help(visit: Visit) -> None:
 
 @pytest.mark.parametrize("text", ["", "unknown\n"])
 def test_a_release_that_cannot_be_read_is_a_warning(text: str, visit: Visit) -> None:
-    assert visit(changed(NANO_6, nv_tegra_release=text))["Jetson Linux"].state == "warning"
+    assert visit(NANO_6.but({"etc/nv_tegra_release": text}))["Jetson Linux"].state == "warning"
 
 
 def test_tensorrt_11_builds_no_calibration_caches(visit: Visit) -> None:
-    assert "no calibration caches" in visit(replace(NANO_6, tensorrt="11.4"))["TensorRT"].found
+    found = visit(replace(NANO_6, tensorrt="11.4"))["TensorRT"].found
+    assert found == "11.4.0, builds fp32, fp16, int8, int8+fp16"
+
+
+@pytest.mark.parametrize(("system", "has_one"), [("AGX Orin, JetPack 6", True), ("AGX Orin, JetPack 7", False)])
+def test_a_dla_counts_where_board_and_tensorrt_have_it(system: str, has_one: bool, visit: Visit) -> None:
+    assert visit(SYSTEMS[system])["TensorRT"].found.endswith(", DLA") == has_one
+    assert visit(NANO_6)["TensorRT"].found.endswith("calibration caches")
 
 
 def test_what_a_board_lacks_is_named_with_its_remedy(visit: Visit) -> None:
@@ -126,7 +126,7 @@ def test_a_gpu_on_the_bus_without_a_driver_is_seen(visit: Visit) -> None:
     pc = SYSTEMS["PC without an NVIDIA GPU"]
     card = {"class": "0x030000\n", "vendor": "0x10de\n"}
     files = {f"sys/bus/pci/devices/0000:01:00.0/{name}": text for name, text in card.items()}
-    found = visit(replace(pc, files={**pc.files, **files}))["GPU"]
+    found = visit(pc.but(files))["GPU"]
     assert (found.state, found.remedy) == ("warning", "install NVIDIA's driver")
 
 
@@ -152,16 +152,16 @@ def test_root_needs_no_groups(host: Callable[[System], Host]) -> None:
 
 def test_little_memory_without_swap_is_a_warning_on_a_small_board(visit: Visit) -> None:
     total = "MemTotal: 7802632 kB\n"
-    found = visit(changed(NANO_6, meminfo=total + "MemAvailable: 6000000 kB\nSwapTotal: 0 kB\n"))["memory"]
+    found = visit(NANO_6.but({"proc/meminfo": total + "MemAvailable: 6000000 kB\nSwapTotal: 0 kB\n"}))["memory"]
     assert (found.state, "mkswap" in found.remedy) == ("warning", True)
-    found = visit(changed(NANO_6, meminfo=total + "MemAvailable: 500000 kB\nSwapTotal: 4000000 kB\n"))["memory"]
+    found = visit(NANO_6.but({"proc/meminfo": total + "MemAvailable: 500000 kB\nSwapTotal: 4000000 kB\n"}))["memory"]
     assert (found.state, "isolate multi-user.target" in found.remedy) == ("warning", True)
-    assert visit(changed(NANO_6, meminfo="nothing"))["memory"].found.startswith("unknown")
+    assert visit(NANO_6.but({"proc/meminfo": "nothing"}))["memory"].found.startswith("unknown")
 
 
 def test_a_cpu_without_int8_instructions_is_a_warning(visit: Visit) -> None:
     assert visit(NANO_6)["CPU"].found.endswith("INT8 instructions: asimddp")
-    assert visit(changed(NANO_6, cpuinfo="Features\t: fp asimd\n"))["CPU"].state == "warning"
+    assert visit(NANO_6.but({"proc/cpuinfo": "Features\t: fp asimd\n"}))["CPU"].state == "warning"
 
 
 @pytest.mark.parametrize(("free_gib", "state"), [(0.05, "wrong"), (0.5, "warning"), (50, "ok")])
