@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import typer
 
-from benchmarks.camera_cost import Instant
+from benchmarks.instant import Instant
 from benchmarks.loop import Memory
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint

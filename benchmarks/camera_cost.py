@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import typer
 
+from benchmarks.instant import INPUT_SIZE, Instant
 from benchmarks.loop import Memory
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
@@ -29,17 +30,13 @@ from edgeunet.camera.loop import Loop
 from edgeunet.camera.sources import Source, open_source
 from edgeunet.errors import UsageError
 from edgeunet.files import require_free, write_json
-from edgeunet.frames import Fitting, UInt8
-from edgeunet.runtime import Session
+from edgeunet.frames import UInt8
 from edgeunet.samples import CLIP
-from edgeunet.spec import ClassInfo, ModelSpec
 
 SCHEMA = "edgeunet.camera-cost/1"
 GOAL_MS = 2.0
 SIZE = (720, 1280)  # (height, width) of the frames
-INPUT_SIZE = (256, 320)
 KEPT = 4  # different frames, as in the buffers of a driver
-CLASSES = tuple(ClassInfo(f"class {i}", (40 * i, 200, 255 - 40 * i)) for i in range(5))
 
 
 class Prepared(Source):
@@ -62,30 +59,6 @@ class Prepared(Source):
         return self._frames[self._number % len(self._frames)]
 
     def close(self) -> None:
-        pass
-
-
-class Instant(Session):
-    """Fits frames like any session, and answers without inference: the classes as stripes that move."""
-
-    def __init__(self) -> None:
-        super().__init__(ModelSpec(CLASSES, INPUT_SIZE))
-        self._input = np.empty((*INPUT_SIZE, 3), np.uint8)
-        rows, columns = np.mgrid[: INPUT_SIZE[0], : INPUT_SIZE[1]]
-        self._masks = [((rows // 40 + (columns + 8 * i) // 40) % len(CLASSES)).astype(np.uint8) for i in range(KEPT)]
-        self._count = 0
-
-    def describe(self) -> dict[str, str]:
-        return {"backend": "none", "version": "", "device": "cpu"}
-
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
-        fitting.fit(frame, out=self._input)
-
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
-        self._count += 1
-        return self._masks[self._count % KEPT], {}
-
-    def _close(self) -> None:
         pass
 
 
