@@ -2,46 +2,112 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmarks.commands.options import Backend, Data, Force, Json, Threads
 
+if TYPE_CHECKING:
+    from benchmarks.measure.options import MeasureOptions
+    from edgeunet.record import LatencyRecord
+
+
+class Mode(str, enum.Enum):
+    """How frames come."""
+
+    SINGLE = "single"
+    PACED = "paced"
+    SOAK = "soak"
+    COLD = "cold"
+
 
 def run(
-    model: Annotated[Path, typer.Argument(help="Model file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Latency record to write (JSON).")],
-    data: Data = None,
-    seconds: Annotated[float, typer.Option(help="Time to measure, after the warm-up.")] = 5.0,
+    model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", help="Measure a command that prints a number of ms a line.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Time the command from its start to its exit.")] = False,
+    mode: Annotated[
+        Mode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
+    ] = Mode.SINGLE,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of the schedule.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Time to measure, after the warm-up [default: 5; paced 10; soak 1800].")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Of the mode cold [default: 11].")] = None,
+    deadline_ms: Annotated[
+        float | None, typer.Option("--deadline-ms", help="A longer latency is a miss [default: the schedule's period].")
+    ] = None,
+    data: Data = None,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the latency of a model, one frame after another, and write the record."""
+    """Measure the latency of a model or of a command, and write the record."""
+    from benchmarks.measure.options import MeasureOptions
+    from edgeunet.errors import UsageError
+    from edgeunet.files import require_writable
+
+    if seconds is not None and minutes is not None:
+        raise UsageError("--seconds and --minutes are the same time: give one of them")
+    length_s = seconds if minutes is None else minutes * 60
+    options = MeasureOptions(mode.value, length_s, max_frames, fps, deadline_ms, processes)
+    if (model is None) == (command is None):
+        raise UsageError(f"give a model file or --command, got {'both' if model else 'neither'}")
+    require_writable(output, force=force)
+    if command is not None:
+        from benchmarks.measure.command_runs import measure_command
+
+        if data or backend or threads:
+            raise UsageError("--data, --backend and --threads are for models: leave them out, or into the command")
+        record = measure_command(command, whole=whole, options=options)
+    elif model is not None:
+        if whole:
+            raise UsageError("--whole is for a command: a model's whole start is timed with --mode cold")
+        record = _measured(model, data, options, threads=threads, backend=backend)
+    record.save(output, force=force)
+    _show(record, output, as_json=as_json)
+
+
+def _measured(
+    model: Path, data: Path | None, options: MeasureOptions, *, threads: int | None, backend: str | None
+) -> LatencyRecord:
+    from benchmarks.measure.cold import measure_cold
     from benchmarks.measure.inputs import load_inputs
-    from benchmarks.measure.single import MeasureOptions, measure
-    from benchmarks.report.tables import print_table, stage_table, summary_table
-    from edgeunet.console import INTERRUPTED, stdout
-    from edgeunet.files import require_free
-    from edgeunet.record import TOTAL
+    from benchmarks.measure.model import measure
+    from benchmarks.measure.options import COLD
     from edgeunet.runtime import open_session
 
-    options = MeasureOptions(seconds, max_frames)
-    require_free(output, force=force)
     inputs = load_inputs(data)
+    if options.mode == COLD:
+        return measure_cold(model, inputs, options, threads=threads, backend=backend)
     with open_session(model, threads=threads, backend=backend) as session:
-        record = measure(session, model, inputs, options)
-    record.save(output, force=force)
+        return measure(session, model, inputs, options)
+
+
+def _show(record: LatencyRecord, output: Path, *, as_json: bool) -> None:
+    """Print what the record says; an interrupted one ends the command as Ctrl-C does."""
+    from benchmarks.measure.summary import lines, to_json, warnings
+    from benchmarks.report.tables import print_table, stage_table, summary_table
+    from edgeunet.console import INTERRUPTED, stderr, stdout
+    from edgeunet.record import TOTAL
+
     if as_json:
-        value = record.to_dict()
-        stdout().print_json(data={key: value[key] for key in value if key not in ("samples_ms", "starts_ms")})
+        stdout().print_json(data=to_json(record))
     else:
         print_table(summary_table([record], {}))
         print_table(stage_table(record, bounds=[TOTAL]))
+        for line in lines(record):
+            stdout().print(line)
         stdout().print(f"{record.summary().n} samples on {record.frames} written to {output}")
+    for warning in warnings(record):
+        stderr().print(f"warning: {warning}")
     if record.partial:
         raise typer.Exit(INTERRUPTED)

@@ -10,7 +10,9 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
@@ -21,6 +23,15 @@ from edgeunet.record import Samples
 SHOWN = 100  # characters of a command in a message
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended well."""
+
+    start_ns: int  # by time.perf_counter_ns(), before it was started
+    took_ms: float  # until its end
+    output: str  # on stdout
+
+
 def run_command(command: str, *, whole: bool, timeout_s: float) -> Samples:
     """Run a command once and give its latencies, (n,) in ms and n at least 1.
 
@@ -29,12 +40,17 @@ def run_command(command: str, *, whole: bool, timeout_s: float) -> Samples:
     Raises CommandError if it cannot start, fails, takes longer than `timeout_s` or prints no latency; UsageError for
     a command that cannot be split into words. What it started is killed with it, on Ctrl-C too.
     """
-    name = shown(command)
+    done = run_process(words_of(command), shown(command), timeout_s)
+    return np.array([done.took_ms]) if whole else _latencies(shown(command), done.output)
+
+
+def run_process(words: Sequence[str], name: str, timeout_s: float) -> Finished:
+    """Run a program to its end; raises CommandError, in which it is called `name`, and kills it as run_command does."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         begin = time.perf_counter_ns()
         try:
             process = subprocess.Popen(
-                words_of(command), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
             )
         except OSError as error:
             raise CommandError(
@@ -66,10 +82,8 @@ def run_command(command: str, *, whole: bool, timeout_s: float) -> Samples:
         if code != 0:
             end = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise CommandError(f"`{name}` failed ({end}{_last_line(stderr)}): run it by itself to see why")
-        if whole:
-            return np.array([took_ms])
         stdout.seek(0)
-        return _latencies(name, stdout.read().decode(errors="replace"))
+        return Finished(begin, took_ms, stdout.read().decode(errors="replace"))
 
 
 def words_of(command: str) -> list[str]:

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import platform
 import signal
+import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from benchmarks.measure import single as measuring
-from benchmarks.measure.inputs import Inputs, load_inputs
-from benchmarks.measure.single import MeasureOptions, measure, timed_call, warm_up
-from edgeunet.errors import DatasetError, SourceError, UsageError
+from benchmarks.measure import model as measuring
+from benchmarks.measure import single
+from benchmarks.measure.inputs import Inputs
+from benchmarks.measure.model import measure
+from benchmarks.measure.options import MeasureOptions
+from benchmarks.measure.single import timed_call, warm_up
+from edgeunet.errors import UsageError
 from edgeunet.files import sha256
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
-from edgeunet.samples import CLIP, DATASET
-from tests.models import toy_spec, write_toy_model
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_model(tmp_path_factory.mktemp("models") / "toy.onnx", toy_spec((96, 128)))
-
-
-@pytest.fixture(scope="module")
-def inputs() -> Inputs:
-    return load_inputs(None)
 
 
 class InterruptedSession(OnnxRuntimeSession):
@@ -58,6 +48,7 @@ def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: Inputs
     assert record.frames == "road, 2 frames of 582x437"
     assert record.warmup_frames > 0
     assert not record.partial
+    assert (record.mode, record.period_ms, record.deadline_ms) == ("single", None, None)
     parts = record.samples_ms["fit"] + record.samples_ms["infer"]
     assert (record.samples_ms["total"] >= parts).all()  # measured by itself, around the whole call
     ends = record.starts_ms + record.samples_ms["total"]
@@ -81,24 +72,24 @@ def test_ctrl_c_keeps_the_whole_calls_and_marks_the_record(
     session.calls_left = whole_calls + 1
     with session:
         if whole_calls:
-            record = measure(session, model, inputs, MeasureOptions(seconds=60))
+            record = measure(session, model, inputs, MeasureOptions(seconds=60, max_frames=50))
             assert record.partial
             assert record.summary().n == whole_calls
         else:
             with pytest.raises(KeyboardInterrupt):  # nothing to keep
-                measure(session, model, inputs, MeasureOptions(seconds=60))
+                measure(session, model, inputs, MeasureOptions(seconds=60, max_frames=50))
 
 
 def test_warming_up_ends_when_the_time_has_settled(
     model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "WINDOW_S", 0.001)
+    monkeypatch.setattr(single, "WINDOW_S", 0.001)
     with OnnxRuntimeSession(model) as session:
-        monkeypatch.setattr(measuring, "SETTLED", 1000.0)
+        monkeypatch.setattr(single, "SETTLED", 1000.0)
         calls, settled = warm_up(session, inputs.frames, 60)
         assert settled
-        assert calls >= 3 * measuring.WINDOW_CALLS
-        monkeypatch.setattr(measuring, "SETTLED", 0.0)  # never
+        assert calls >= 3 * single.WINDOW_CALLS
+        monkeypatch.setattr(single, "SETTLED", 0.0)  # never
         assert not warm_up(session, inputs.frames, 0.05)[1]
 
 
@@ -109,31 +100,27 @@ def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None
     assert call.total >= sum(call.stages.values()) > 0
 
 
-@pytest.mark.parametrize("options", [{"seconds": 0}, {"seconds": -1}, {"max_frames": 0}])
-def test_senseless_options_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="got"):
-        MeasureOptions(**options)
+@pytest.mark.skipif(sys.platform != "linux", reason="telemetry comes from Linux's files")
+def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs: Inputs) -> None:
+    with OnnxRuntimeSession(model) as session:
+        record = measure(session, model, inputs, MeasureOptions(seconds=1.0))
+    assert record.telemetry is not None
+    times = record.telemetry.times_ms
+    assert ((times > 0) & (times < record.starts_ms[-1])).sum() >= 3
+    assert times[0] < 0  # during the warm-up
 
 
-def test_frames_come_from_a_dataset_or_a_video(inputs: Inputs) -> None:
-    assert [frame.shape for frame in inputs.frames] == [(437, 582, 3)] * 2
-    video = load_inputs(CLIP)
-    assert video.name == "highway.mp4, 16 frames of 960x540"
-    reader = cv2.VideoCapture(str(CLIP))
-    assert np.array_equal(video.frames[0], np.asarray(reader.read()[1]))
-    reader.release()
+def test_a_soak_without_a_schedule_is_a_closed_loop(model: Path, inputs: Inputs) -> None:
+    with OnnxRuntimeSession(model) as session:
+        record = measure(session, model, inputs, MeasureOptions("soak", seconds=0.3, deadline_ms=50.0))
+    assert (record.mode, record.period_ms, record.deadline_ms) == ("soak", None, 50.0)
+    assert "wait" not in record.stages
 
 
-def test_nothing_to_show_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no such dataset folder or video"):
-        load_inputs(tmp_path / "nothing")
-    with pytest.raises(DatasetError, match="is empty"):
-        load_inputs(tmp_path)
-    broken = tmp_path / "images" / "val"
-    broken.mkdir(parents=True)
-    (tmp_path / "classes.json").write_text((DATASET / "classes.json").read_text())
-    with pytest.raises(DatasetError, match="has no images"):
-        load_inputs(tmp_path)
-    (broken / "a.jpg").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"a\.jpg cannot be read"):
-        load_inputs(tmp_path)
+def test_more_samples_than_a_record_holds_are_refused_before_the_work(model: Path, inputs: Inputs) -> None:
+    with OnnxRuntimeSession(model) as session:
+        for options in (MeasureOptions("soak", seconds=1e9), MeasureOptions("paced", seconds=1e6, fps=30)):
+            with pytest.raises(UsageError, match="a record holds 1000000: give less time"):
+                measure(session, model, inputs, options)
+        few = measure(session, model, inputs, MeasureOptions("paced", seconds=1e6, fps=500, max_frames=3))
+    assert few.summary().n == 3

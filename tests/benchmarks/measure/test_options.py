@@ -1,0 +1,41 @@
+"""What a measurement is to be: what does not go together is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.measure.options import MeasureOptions
+from edgeunet.errors import UsageError
+
+
+def test_each_mode_has_its_own_length() -> None:
+    assert MeasureOptions().length_s == 5.0
+    assert MeasureOptions("soak").length_s == 1800.0
+    assert MeasureOptions("paced", seconds=3, fps=25).length_s == 3
+    assert MeasureOptions("paced", fps=25).period_ms == 40.0
+    assert MeasureOptions("soak").period_ms is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seconds": 0}, "in seconds, must be above 0, got 0"),
+        ({"seconds": float("nan")}, "got nan"),
+        ({"mode": "soak", "seconds": float("inf")}, "got inf"),
+        ({"max_frames": 0}, "at least 1 frame is measured, got 0"),
+        ({"mode": "paced", "fps": 0.0}, "frames a second must be above 0, got 0"),
+        ({"deadline_ms": -1}, "deadline in ms must be above 0, got -1"),
+        ({"mode": "fast"}, "unknown mode 'fast': choose one of single, paced, soak, cold"),
+        ({"mode": "paced"}, "give --fps"),
+        ({"fps": 30.0}, "give --mode paced with --fps"),
+        ({"mode": "cold", "processes": 0}, "at least 1 process is measured, got 0"),
+        ({"mode": "cold", "seconds": 5}, "counts processes"),
+        ({"mode": "cold", "fps": 30}, "counts processes"),
+        ({"processes": 11}, "--processes is for the mode cold"),
+    ],
+)
+def test_senseless_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MeasureOptions(**options)
