@@ -7,40 +7,69 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Data, Json, Threads
+from benchmarks.commands.options import Backend, Baselines, Data, Force, Json, Threads
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="Model or latency record to compare with.")],
-    b: Annotated[Path, typer.Argument(help="Model or latency record that may be slower.")],
+    base: Annotated[
+        Path | None, typer.Argument(help="Model, name of a baseline, or latency record to compare with.")
+    ] = None,
+    candidate: Annotated[Path | None, typer.Argument(help="The same of what may be slower.")] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of models: a command that prints its latencies, in ms a line. Give two."),
+    ] = None,
+    turns: Annotated[
+        bool, typer.Option("--turns", help="The commands answer a number of calls on their input with as many times.")
+    ] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Time the commands from start to exit.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write with every sample (JSON).")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="File to write for CI (JUnit XML).")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File to write for a summary (Markdown).")] = None,
     data: Data = None,
-    seconds: Annotated[float, typer.Option(help="Time for two models, at most.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Of the order of rounds and of the bootstrap.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Time for two models or commands, at most.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the order of turns and of the bootstrap.")] = 0,
+    varies: Annotated[
+        list[str] | None, typer.Option(help="Fact of the machine that is meant to differ; may be repeated.")
+    ] = None,
     backend: Backend = None,
     threads: Threads = None,
+    baselines: Baselines = Path("benchmarks/baselines"),
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Judge whether B is slower than A: two models, run interleaved, or two records, which proves less.
+    """Judge whether CANDIDATE is slower than BASE: two models or commands, run interleaved in fresh processes.
+
+    Two latency records can be compared too, which proves less. On a shared machine a single-threaded comparison
+    is surest on one processor: `taskset -c 1 edgeunet bench compare ...`.
 
     Exit code: 0 PASS, 3 REGRESSED, 4 INCONCLUSIVE, 5 INVALID, 6 REFUSED.
     """
-    from benchmarks.guard.interleave import CompareOptions, interleave
-    from benchmarks.guard.judge import judge_records
-    from benchmarks.guard.verdict import print_judgement, to_json
-    from edgeunet.console import stdout
+    from benchmarks.guard.arms import command_arm, model_arm
+    from benchmarks.guard.baseline import resolve
+    from benchmarks.guard.compare import Outputs, compare_arms, compare_records
+    from benchmarks.guard.interleave import CompareOptions
+    from benchmarks.guard.model import ModelOptions
     from edgeunet.errors import UsageError
-    from edgeunet.record import LatencyRecord
 
-    options = CompareOptions(seconds, seed, data, threads, backend)
-    stored = [path.suffix.lower() == ".json" for path in (a, b)]
-    if any(stored) and not all(stored):
-        raise UsageError(f"give two models or two latency records, got one of each: {a} and {b}")
+    outputs = Outputs(output, junit, markdown, force=force, as_json=as_json)
+    options = CompareOptions(seconds, seed, tuple(varies or ()))
+    if command:
+        if len(command) != 2 or base:
+            raise UsageError("give two commands, or two models: `--command A --command B`")
+        arms = [command_arm(text, turns=turns, whole=whole) for text in command]
+        raise typer.Exit(compare_arms(arms[0], arms[1], options, outputs))
+    if base is None or candidate is None:
+        raise UsageError("give what to compare: two models, two records, or `--command A --command B`")
+    stored = [path.suffix.lower() == ".json" for path in (base, candidate)]
     if all(stored):
-        judgement = judge_records(LatencyRecord.load(a), LatencyRecord.load(b), seed=seed)
-    else:
-        judgement = interleave(a, b, options).judgement
-    if as_json:
-        stdout().print_json(data=to_json(judgement))
-    else:
-        print_judgement(judgement, a, b, stored=all(stored))
-    raise typer.Exit(judgement.verdict.value)
+        raise typer.Exit(compare_records(base, candidate, options, outputs))
+    if any(stored):
+        raise UsageError(f"give two models or two latency records, got one of each: {base} and {candidate}")
+    models = [
+        ModelOptions(str(resolve(baselines, path)), str(data) if data else None, threads, backend)
+        for path in (base, candidate)
+    ]
+    raise typer.Exit(compare_arms(model_arm(models[0]), model_arm(models[1]), options, outputs))

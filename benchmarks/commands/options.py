@@ -16,3 +16,4 @@ Backend = Annotated[
     str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]
+Baselines = Annotated[Path, typer.Option("--baselines", help="Folder of the named baselines.")]

@@ -1,104 +1,182 @@
-"""Running two models against each other: fresh processes in pairs, rounds in random order, a reference beside them."""
+"""Running two arms against each other: pairs of fresh processes, turns of milliseconds in random order.
+
+A shared machine changes its speed by a quarter within tenths of a second, each of its processors by itself. Of a call
+of 0.6 ms there, in 9 pairs, the ratio's standard error was 3.3 % with turns of 150 ms, 1.5 % with turns of 25 ms, and
+with both arms held on one processor 1.4 % with turns of 150 ms, 0.2 % with 25 ms and 0.08 % with 10 ms.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.guard.judge import LOOKS, MIN_PAIRS, Judgement, Round, Verdict, judge, refuse
-from benchmarks.guard.worker import REFERENCE_CALLS, ModelArm, Worker
+from benchmarks.guard.arms import RunArm, TurnArm
+from benchmarks.guard.judge import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
+from benchmarks.guard.load import ForeignLoad, own_ticks, ticks_of
+from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
+from benchmarks.guard.samples import NONE, Pair, Round
+from benchmarks.guard.worker import Worker
 from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.machine import usable_cpus
 from edgeunet.console import progress
 from edgeunet.errors import UsageError
 from edgeunet.record import Samples
 
-ROUNDS = 3  # of one pair of processes
-ROUND_S = 0.15  # that one arm runs in a round
-MIN_CALLS = 4  # in a round of a slow model, the first of which is not judged
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+TURN_MS = 10.0  # that one arm runs before the other
+MIN_CALLS = 3  # in a turn, the first of which is not judged
+ROUNDS = (4, 60)  # of one pair of processes, at least and at most
+REFERENCE_CALLS = 4  # beside a turn, the first of which is not judged
+SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
+Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
 
 
 @dataclass(frozen=True)
 class CompareOptions:
     """seconds: no pair starts that would end later, if it took as long as the slowest; a clear result ends sooner.
 
-    seed: of the order of the arms and of the bootstrap.
+    seed: of the order of the arms and of the bootstrap. varies: facts of the machine that are meant to differ.
     """
 
     seconds: float = 60.0
     seed: int = 0
-    data: Path | None = None
-    threads: int | None = None
-    backend: str | None = None
+    varies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0:
+        if not self.seconds > 0:
             raise UsageError(f"the time to compare must be above 0 seconds, got {self.seconds:g}")
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The judgement and the samples it rests on."""
+@dataclass
+class Measured:
+    """What was measured, and the judgement at each look; the last one holds."""
 
-    judgement: Judgement
-    pairs: tuple[tuple[Round, ...], ...]
+    pairs: list[Pair] = field(default_factory=list)
+    looks: list[Judgement] = field(default_factory=list)
+    machine: dict[str, str] = field(default_factory=dict)
+    partial: bool = False  # interrupted
 
 
-def interleave(a: str | Path, b: str | Path, options: CompareOptions) -> Comparison:
-    """Measure two model files and judge B against A, after 9, 18 and 27 pairs of processes.
+def interleave(
+    a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, bar: Progress | None = None
+) -> Measured:
+    """Measure two arms and judge B against A, after 9 and 27 pairs of processes and when the time is up.
 
-    Stops at the first look that is not INCONCLUSIVE, or when another pair would not fit into the time.
-    Raises what opening a model raises.
+    Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what there is.
+    Raises what opening a model or running a command raises. bar: one that is on show already, and gets a task more.
     """
+    measured = Measured()
+    try:
+        with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
+            reference.ready()
+            _compare(_Bench((a, b), reference, options), measured, options, bar)
+    except KeyboardInterrupt:
+        if not measured.pairs:
+            raise
+        measured.partial = True
+        measured.looks.append(judge_of(measured, options.seed))
+    return measured
+
+
+def judge_of(measured: Measured, seed: int) -> Judgement:
+    """The judgement of the samples; without a verdict if they were interrupted: that was no planned look."""
+    judgement = judge(measured.pairs, seed=seed)
+    if not measured.partial:
+        return judgement
+    reason = f"interrupted after {len(measured.pairs)} pairs of processes: compare again"
+    return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+
+def _compare(bench: _Bench, measured: Measured, options: CompareOptions, shown: Progress | None) -> None:
     begin = time.perf_counter()
-    rng = np.random.default_rng(options.seed)
-    arms = [ModelArm(Path(model), options.data, options.threads, options.backend) for model in (a, b)]
-    pairs: list[tuple[Round, ...]] = []
-    judgement = Judgement(Verdict.INCONCLUSIVE, "nothing was measured")
-    bar = progress()
+    slowest = 0.0
+    bar = shown or progress()
     bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
-    with bar, Worker(None) as reference:
-        reference.ready()
-        task = bar.add_task("comparing", total=MIN_PAIRS, note="")
-        slowest = 0.0
-        while len(pairs) < LOOKS * MIN_PAIRS:
+    with nullcontext() if shown else bar:
+        task = bar.add_task("comparing", total=options.seconds, note="")
+        while len(measured.looks) < LOOKS:
             started = time.perf_counter()
             if started - begin + slowest > options.seconds:
-                return Comparison(judge(pairs, seed=options.seed), tuple(pairs))
-            measured = _pair(arms, reference, rng)
-            if isinstance(measured, Judgement):
-                return Comparison(measured, ())
-            pairs.append(measured)
+                measured.looks.append(judge_of(measured, options.seed))
+                return
+            pair = bench.pair(measured.machine)
+            if isinstance(pair, Judgement):
+                measured.looks.append(pair)
+                return
+            measured.pairs.append(pair)
             slowest = max(slowest, time.perf_counter() - started)
-            bar.update(task, completed=len(pairs), refresh=True)
-            if len(pairs) % MIN_PAIRS == 0:
-                judgement = judge(pairs, seed=options.seed)
-                if judgement.verdict is not Verdict.INCONCLUSIVE:
-                    break
-                bar.update(task, total=min(len(pairs) + MIN_PAIRS, LOOKS * MIN_PAIRS), note="not clear yet")
-    return Comparison(judgement, tuple(pairs))
+            note = f"{len(measured.pairs)} pairs of processes"
+            bar.update(task, completed=time.perf_counter() - begin, note=note, refresh=True)
+            if len(measured.pairs) in (MIN_PAIRS, SECOND_LOOK):
+                measured.looks.append(judge_of(measured, options.seed))
+                if measured.looks[-1].verdict is not Verdict.INCONCLUSIVE:
+                    return
 
 
-def _pair(arms: list[ModelArm], reference: Worker, rng: np.random.Generator) -> tuple[Round, ...] | Judgement:
-    """The rounds of one fresh process for each arm, or REFUSED if they do not run under the same conditions."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(arm)) for arm in arms]
-        abouts, calls_s = zip(*(worker.ready() for worker in workers), strict=True)
-        if refused := refuse(*(fingerprint(about) for about in abouts)):
-            return refused
-        calls = [max(MIN_CALLS, math.ceil(ROUND_S / call_s)) for call_s in calls_s]
-        return tuple(_round(workers, calls, reference, rng) for _ in range(ROUNDS))
+class _Bench:
+    """Measures one pair of processes after another; the first decides how long turns and pairs are."""
 
+    def __init__(self, arms: Arms, reference: Worker, options: CompareOptions) -> None:
+        self._arms = arms
+        self._reference = reference
+        self._varies = options.varies
+        self._rng = np.random.default_rng(options.seed)
+        self._calls = self._rounds = 0
 
-def _round(workers: list[Worker], calls: list[int], reference: Worker, rng: np.random.Generator) -> Round:
-    samples: dict[int, Samples] = {}
-    references = []
-    for arm in rng.permutation(2).tolist():
-        # Between the arms the reference gives the other's threads time to fall asleep.
-        references.append(reference.measure(REFERENCE_CALLS))
-        samples[arm] = workers[arm].measure(calls[arm])
-    return Round(samples[0], samples[1], np.concatenate(references))
+    def pair(self, machine: dict[str, str]) -> Pair | Judgement:
+        """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the machine's facts."""
+        a, b = self._arms
+        if isinstance(a, RunArm) and isinstance(b, RunArm):
+            machine.update(fingerprint({}))
+            return self._observed([], lambda: (self._round([a.run, b.run]),))
+        if isinstance(a, TurnArm) and isinstance(b, TurnArm):
+            return self._turns(a, b, machine)
+        raise UsageError("a command that answers turns is compared with another that does, or with a model")
+
+    def _turns(self, a: TurnArm, b: TurnArm, machine: dict[str, str]) -> Pair | Judgement:
+        begin = time.perf_counter()
+        with Worker(a.argv) as worker_a, Worker(b.argv) as worker_b:
+            workers = (worker_a, worker_b)
+            facts = [fingerprint(worker.ready()) for worker in workers]
+            machine.update(facts[0])
+            if refused := refuse(facts[0], facts[1], varies=self._varies):
+                return refused
+            if not self._rounds:
+                self._plan(workers, time.perf_counter() - begin)
+            turns = [partial(worker.measure, self._calls) for worker in workers]
+            return self._observed(
+                [worker.pid for worker in workers], lambda: tuple(self._round(turns) for _ in range(self._rounds))
+            )
+
+    def _plan(self, workers: Sequence[Worker], start_s: float) -> None:
+        """Turns of TURN_MS of the slower arm, and as long measuring as starting took."""
+        call_ms = max(float(np.median(worker.measure(MIN_CALLS))) for worker in workers)
+        self._calls = max(MIN_CALLS, 1 + math.ceil(TURN_MS / call_ms))
+        low, high = ROUNDS
+        self._rounds = min(high, max(low, math.ceil(start_s * 1e3 / (2 * self._calls * call_ms))))
+
+    def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> Pair:
+        """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
+        pids = [self._reference.pid, *pids]
+        load, own = ForeignLoad(usable_cpus()), own_ticks() + ticks_of(pids)
+        rounds = measure()
+        return Pair(rounds, load.share(own_ticks() + ticks_of(pids) - own))
+
+    def _round(self, turns: Sequence[Callable[[], Samples]]) -> Round:
+        """Both arms once, in random order, the fixed workload beside each."""
+        samples, references = [NONE, NONE], [NONE, NONE]
+        for arm in self._rng.permutation(2).tolist():
+            references[arm] = self._reference.measure(REFERENCE_CALLS)[1:]
+            samples[arm] = turns[arm]()
+        skip = 1 if self._calls else 0  # the first call after a switch; a command that runs whole has no switch
+        a, b = samples
+        return Round(a[skip:], b[skip:], a[:skip], b[:skip], *references)

@@ -1,7 +1,7 @@
 """The guard: is B slower than A? A pure function of samples, so that a verdict can be checked and repeated.
 
-Both arms are measured interleaved (interleave.py). Every round gives one logarithm of a ratio of
-medians; what the machine does to both arms cancels. Rounds of one pair of processes share their memory
+Both arms are measured interleaved (interleave.py), in turns of milliseconds. Every round gives one logarithm of a
+ratio of medians; what the machine does to both arms cancels. Rounds of one pair of processes share their memory
 layout, which alone can move a result by 10 %, so the bootstrap draws pairs first and rounds within them.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.guard.inference import POWER, bootstrap_medians, sign_flip, smallest_tail
+from benchmarks.guard.samples import Pair, Round, rounds_of
 from edgeunet.record import TOTAL, LatencyRecord, Samples
 
 LOOKS = 3  # times the data may be looked at; each look has a third of the false alarms allowed
@@ -23,9 +24,8 @@ ALPHA = 0.01  # of each one-sided bound, over all looks
 TAIL_ALPHA = 5e-4  # of the tail gate, over all looks
 TAIL = 1.5  # a call is in the tail above this many times A's median
 MIN_PAIRS = 9  # of processes; with 5 or fewer no 99 % bound exists whatever the distribution
-MAX_DRIFT = 0.02  # of the reference workload between thirds of the run
-POWER = 0.9  # with which the smallest detectable effect would be detected
-RESAMPLES = 20_000
+MAX_FOREIGN = 0.05  # share of the processors' time that other programs may take
+TAIL_CALL_MS = 5.0  # the share of slow calls that must be seen grows with the call from here on: there are fewer
 
 
 class Verdict(enum.Enum):
@@ -45,24 +45,12 @@ class Limits:
     regressed_above: float
     passed_below: float
     blind_above: float  # never passed if a slowdown below this could have gone unseen
+    tail_share: float  # nor if this share of calls, of up to TAIL_CALL_MS, could have become slow unseen
 
 
-INTERLEAVED = Limits(1.01, 1.03, 1.05)
-STORED = Limits(1.10, 1.10, 1.20)
+INTERLEAVED = Limits(1.01, 1.03, 1.05, tail_share=0.02)
+STORED = Limits(1.10, 1.10, 1.20, tail_share=math.inf)
 """For two records made at different times: without any change two processes can differ by 10 %."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """One turn of both arms. The first sample of each comes right after the switch and is not judged."""
-
-    a_ms: Samples  # (calls,)
-    b_ms: Samples  # (calls,)
-    reference_ms: Samples  # (calls,) of the fixed workload; empty where there was none
-
-
-Pairs = Sequence[Sequence[Round]]
-"""Rounds by pair of processes, the same number in each."""
 
 
 @dataclass(frozen=True)
@@ -76,81 +64,134 @@ class Judgement:
     ratio: float = math.nan
     low: float = math.nan  # one-sided bounds of the ratio
     high: float = math.nan
-    detectable: float = math.nan  # the smallest slowdown that would be called so in 9 of 10 runs, as a ratio
+    detectable: float = math.nan  # the smallest slowdown that would be called so in 49 of 50 runs, as a ratio
+    tail_a: float = math.nan  # share of calls above TAIL times A's median
+    tail_b: float = math.nan
     tail_p: float = math.nan  # chance of a tail difference this large without a cause
-    drift: float = math.nan  # of the reference workload, as a share
+    tail_detectable: float = math.nan  # the smallest share of slow calls that would be found in 49 of 50 runs
+    control_low: float = math.nan  # one-sided bounds of the fixed workload's ratio, measured beside B and beside A
+    control_high: float = math.nan
+    drift: float = math.nan  # of the fixed workload between thirds of the run, as a share
+    foreign: float = math.nan  # share of the processors' time that other programs took
     pairs: int = 0
     rounds: int = 0
+    calls: int = 0  # of each arm, judged
 
 
-def judge(pairs: Pairs, *, limits: Limits = INTERLEAVED, seed: int = 0) -> Judgement:
-    """The verdict at one of at most LOOKS looks; the same data and seed give the same digits."""
-    rounds = [r for pair in pairs for r in pair]
-    if not rounds or min(min(len(r.a_ms), len(r.b_ms)) for r in rounds) < 2:
-        return Judgement(
-            Verdict.INVALID, "there are rounds without samples to judge", pairs=len(pairs), rounds=len(rounds)
-        )
+def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0) -> Judgement:
+    """The verdict at one of at most LOOKS looks; the same data and seed give the same digits.
+
+    Every pair has the same number of rounds.
+    """
+    rounds = rounds_of(pairs)
+    if not rounds or min(min(len(r.a_ms), len(r.b_ms)) for r in rounds) < 1:
+        reason = "there are rounds without samples to judge"
+        return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     rng = np.random.default_rng(seed)
-    a = np.array([np.median(r.a_ms[1:]) for r in rounds])
-    b = np.array([np.median(r.b_ms[1:]) for r in rounds])
+    a, b = _medians([r.a_ms for r in rounds]), _medians([r.b_ms for r in rounds])
     logs = np.log(b / a).reshape(len(pairs), -1)
     theta = float(np.median(logs))
-    draws = _nested_bootstrap(logs, rng)
-    low, high = (float(v) for v in np.quantile(draws, [ALPHA / LOOKS, 1 - ALPHA / LOOKS]))
+    draws = bootstrap_medians(logs, rng)
+    low, high = _bounds(draws)
     # The bound must clear the limit: its distance from the estimate, and a normal quantile for the power.
     detectable = math.log(limits.regressed_above) + (theta - low) + NormalDist().inv_cdf(POWER) * float(draws.std())
-    tail_p = _sign_flip([_tail_difference(r) for r in rounds], rng)
-    drift = _drift(rounds)
-    verdict, reason = _decide(limits, len(pairs), theta, low, high, detectable, tail_p, drift)
-    ratio, low, high, detectable = (math.exp(v) for v in (theta, low, high, detectable))
-    medians = float(np.median(a)), float(np.median(b))
-    return Judgement(verdict, reason, *medians, ratio, low, high, detectable, tail_p, drift, len(pairs), len(rounds))
+    tail_a, tail_b, calls = _tails(rounds)
+    excess = (tail_b - tail_a) * calls
+    reference_a, reference_b = (
+        _medians([r.reference_a_ms for r in rounds]),
+        _medians([r.reference_b_ms for r in rounds]),
+    )
+    control = (0.0, 0.0)
+    if np.isfinite(reference_a).all() and np.isfinite(reference_b).all():
+        control = _bounds(bootstrap_medians(np.log(reference_b / reference_a).reshape(len(pairs), -1), rng))
+    known = [pair.foreign for pair in pairs if not math.isnan(pair.foreign)]
+    seen = Judgement(
+        Verdict.INCONCLUSIVE,
+        "",
+        a_ms=float(np.median(a)),
+        b_ms=float(np.median(b)),
+        ratio=math.exp(theta),
+        low=math.exp(low),
+        high=math.exp(high),
+        detectable=math.exp(detectable),
+        tail_a=float(np.average(tail_a, weights=calls)),
+        tail_b=float(np.average(tail_b, weights=calls)),
+        tail_p=sign_flip(excess, rng),
+        tail_detectable=smallest_tail(excess, int(calls.sum()), TAIL_ALPHA / LOOKS),
+        control_low=math.exp(control[0]),
+        control_high=math.exp(control[1]),
+        drift=_drift(reference_a),
+        foreign=float(np.mean(known)) if known else math.nan,
+        pairs=len(pairs),
+        rounds=len(rounds),
+        calls=int(calls.sum()),
+    )
+    verdict, reason = _decide(seen, limits, throttled=any(pair.throttled for pair in pairs))
+    return replace(seen, verdict=verdict, reason=reason)
 
 
-def _decide(
-    limits: Limits, pairs: int, theta: float, low: float, high: float, detectable: float, tail_p: float, drift: float
-) -> tuple[Verdict, str]:
-    # Were all the drift on one arm's side, it would explain no more than its own size.
-    if drift > MAX_DRIFT and low <= math.log(limits.regressed_above) + math.log1p(drift):
+def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdict, str]:
+    if throttled:
+        return Verdict.INVALID, "the machine throttled itself during the run: let it cool, and compare again"
+    if seen.foreign > MAX_FOREIGN:
         return Verdict.INVALID, (
-            f"the machine itself changed by {percent(1 + drift)} during the run (limit {percent(1 + MAX_DRIFT)}): "
-            "end other programs, let it cool, and compare again"
+            f"other programs took {share(seen.foreign)} of the processors' time (limit {share(MAX_FOREIGN)}): "
+            "end them, and compare again"
         )
-    if pairs < MIN_PAIRS:
-        return Verdict.INCONCLUSIVE, f"{pairs} pairs of processes were measured, {MIN_PAIRS} are needed: give more time"
-    if low > math.log(limits.regressed_above):
-        return Verdict.REGRESSED, f"B is slower than A by {percent(math.exp(low))} or more"
-    if tail_p < TAIL_ALPHA / LOOKS:
-        return Verdict.REGRESSED, f"B has more calls above {TAIL:g} times the median of A (p = {tail_p:.1g})"
-    if detectable > math.log(limits.blind_above):
+    if seen.control_low > limits.regressed_above or seen.control_high < 1 / limits.regressed_above:
+        return Verdict.INVALID, (
+            f"the fixed workload, which is the same beside both, ran {percent(seen.control_low)} to "
+            f"{percent(seen.control_high)} slower beside B: the machine favoured one of them, compare again"
+        )
+    if seen.pairs < MIN_PAIRS:
         return Verdict.INCONCLUSIVE, (
-            f"slowdowns up to {percent(math.exp(detectable))} could have gone unseen "
+            f"{seen.pairs} pairs of processes were measured, {MIN_PAIRS} are needed: give more time"
+        )
+    if seen.low > limits.regressed_above:
+        return Verdict.REGRESSED, f"B is slower than A by {percent(seen.low)} or more"
+    if seen.tail_p < TAIL_ALPHA / LOOKS:
+        return Verdict.REGRESSED, (
+            f"{share(seen.tail_b)} of B's calls took more than {TAIL:g} times the median of A, "
+            f"of A's {share(seen.tail_a)} (p = {seen.tail_p:.1g})"
+        )
+    if seen.detectable > limits.blind_above:
+        return Verdict.INCONCLUSIVE, (
+            f"slowdowns up to {percent(seen.detectable)} could have gone unseen "
             f"(limit {percent(limits.blind_above)}): give more time or a quieter machine"
         )
-    if high < math.log(limits.passed_below):
+    tail_limit = limits.tail_share * max(1.0, seen.a_ms / TAIL_CALL_MS)
+    if seen.tail_detectable > tail_limit:
+        return Verdict.INCONCLUSIVE, (
+            f"up to {share(seen.tail_detectable)} of the calls could have become slow unseen "
+            f"(limit {share(tail_limit)}): give more time"
+        )
+    if seen.high < limits.passed_below:
         return Verdict.PASS, f"B is not slower than A by {percent(limits.passed_below)} or more"
     return Verdict.INCONCLUSIVE, f"the bounds lie across the limit of {percent(limits.passed_below)}: give more time"
 
 
-def refuse(a: Mapping[str, str], b: Mapping[str, str]) -> Judgement | None:
-    """REFUSED with the names of the facts in which two machines differ, or None if they agree."""
-    fields = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+def refuse(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[str] = ()) -> Judgement | None:
+    """REFUSED with the names of the facts in which two machines differ, or None if they agree.
+
+    varies: facts that are meant to differ.
+    """
+    fields = [name for name in sorted({*a, *b} - {*varies}) if a.get(name) != b.get(name)]
     if not fields:
         return None
     facts = "; ".join(f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}" for name in fields)
     return Judgement(Verdict.REFUSED, f"measured under different conditions ({facts}): measure both on one machine")
 
 
-def judge_records(a: LatencyRecord, b: LatencyRecord, *, seed: int = 0) -> Judgement:
+def judge_records(a: LatencyRecord, b: LatencyRecord, *, seed: int = 0, varies: Collection[str] = ()) -> Judgement:
     """The verdict on what two files hold. It proves less than judge on an interleaved run: nothing shows
     what the machine did in between, so the limits are those of STORED.
     """
     conditions = [{**r.machine, "frames": r.frames, "mode": r.mode} for r in (a, b)]
-    if refused := refuse(*conditions):
+    if refused := refuse(conditions[0], conditions[1], varies=varies):
         return refused
     blocks = [np.array_split(r.samples_ms[TOTAL], MIN_PAIRS) for r in (a, b)]
-    none = np.empty(0)
-    return judge([[Round(x, y, none)] for x, y in zip(*blocks, strict=True)], limits=STORED, seed=seed)
+    pairs = [Pair((Round(x, y),)) for x, y in zip(*blocks, strict=True)]
+    return judge(pairs, limits=STORED, seed=seed)
 
 
 def percent(ratio: float) -> str:
@@ -158,37 +199,33 @@ def percent(ratio: float) -> str:
     return f"{(ratio - 1) * 100:.1f} %"
 
 
-def _nested_bootstrap(logs: Samples, rng: np.random.Generator) -> Samples:
-    """(pairs, rounds) → (RESAMPLES,) medians: pairs drawn with replacement, then rounds within each drawn pair.
-
-    Davison and Hinkley, Bootstrap Methods and their Application, section 3.8.
-    """
-    pairs, rounds = logs.shape
-    drawn = rng.integers(pairs, size=(RESAMPLES, pairs, 1), dtype=np.int32)
-    within = rng.integers(rounds, size=(RESAMPLES, pairs, rounds), dtype=np.int32)
-    return np.asarray(np.median(logs[drawn, within].reshape(RESAMPLES, -1), axis=1))
+def share(value: float) -> str:
+    """0.034 → "3.4 %"."""
+    return f"{value * 100:.1f} %"
 
 
-def _tail_difference(r: Round) -> float:
-    """Share of B's calls in the tail less that of A's."""
-    limit = TAIL * float(np.median(r.a_ms[1:]))
-    return float((r.b_ms[1:] > limit).mean() - (r.a_ms[1:] > limit).mean())
+def _bounds(draws: Samples) -> tuple[float, float]:
+    """One-sided bounds at one look."""
+    low, high = np.quantile(draws, [ALPHA / LOOKS, 1 - ALPHA / LOOKS])
+    return float(low), float(high)
 
 
-def _sign_flip(differences: Sequence[float], rng: np.random.Generator) -> float:
-    """p of the permutation test that the differences are as likely below zero as above (one-sided).
-
-    Phipson and Smyth 2010: with the observed arrangement counted, p is never zero.
-    """
-    d = np.asarray(differences)
-    signs: NDArray[np.int8] = rng.integers(2, size=(RESAMPLES, len(d)), dtype=np.int8) * 2 - 1
-    return float((1 + np.count_nonzero(signs @ d >= d.sum() - 1e-12)) / (RESAMPLES + 1))
+def _medians(samples: Sequence[Samples]) -> Samples:
+    """(rounds,) NaN for a round without samples."""
+    return np.array([np.median(s) if len(s) else math.nan for s in samples])
 
 
-def _drift(rounds: Sequence[Round]) -> float:
-    """How far the reference workload's median moved between thirds of the run, as a share. 0 without reference."""
-    medians = [np.median(r.reference_ms) for r in rounds if len(r.reference_ms)]
-    if not medians:
+def _tails(rounds: Sequence[Round]) -> tuple[Samples, Samples, Samples]:
+    """Of each round, (rounds,): the share of A's calls in the tail, of B's, and the calls of the arm with fewer."""
+    limit = TAIL * float(np.median(np.concatenate([r.a_ms for r in rounds])))
+    a, b = (np.array([(s > limit).mean() for s in arm]) for arm in ([r.a_ms for r in rounds], [r.b_ms for r in rounds]))
+    return a, b, np.array([min(len(r.a_ms), len(r.b_ms)) for r in rounds], np.float64)
+
+
+def _drift(medians: Samples) -> float:
+    """How far the fixed workload's median, (rounds,), moved between thirds of the run, as a share."""
+    known = medians[np.isfinite(medians)]
+    if not len(known):
         return 0.0
-    thirds = [np.median(part) for part in np.array_split(medians, 3) if len(part)]
+    thirds = [np.median(part) for part in np.array_split(known, 3) if len(part)]
     return float(max(thirds) / min(thirds) - 1)

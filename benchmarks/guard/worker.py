@@ -1,81 +1,96 @@
-"""A process that runs one arm of a comparison: it opens, warms up, and then times calls when asked."""
+"""A process that runs one arm: started afresh, asked for turns, and ended."""
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import json
 import os
-import signal
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+import select
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, cast
 
 import numpy as np
 
-from benchmarks.measure.inputs import load_inputs
-from benchmarks.measure.single import timed_call, warm_up
+from benchmarks.guard.protocol import FAILED, READY
 from edgeunet.errors import EdgeUNetError
 from edgeunet.record import Samples
-from edgeunet.runtime import open_session
 
-REFERENCE_SIZE = 384  # of a square float32 matrix product: about 1 ms on all cores
-REFERENCE_CALLS = 20  # a round
-MAX_WARMUP_S = 1.0  # on a machine too busy to settle, more pairs of processes are worth more than warmer ones
-
-
-@dataclass(frozen=True)
-class ModelArm:
-    """A model file on real frames."""
-
-    model: Path
-    data: Path | None
-    threads: int | None
-    backend: str | None
+CHECKOUT = Path(__file__).parents[2]
+SILENCE_S = 120  # after which an arm that does not answer is given up
 
 
 class Worker:
-    """A fresh process for one arm; None is the reference workload. Use it in a `with` statement.
+    """A fresh process of the command `argv`, which speaks protocol.py. Use it in a `with` statement.
 
     Entering does not wait for the process to be ready, so that several can start side by side.
     """
 
-    def __init__(self, arm: ModelArm | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, arm), daemon=True)
-        with _environment(_REFERENCE_ENVIRONMENT if arm is None else {}):
-            self._process.start()
-        theirs.close()
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self._argv = list(argv)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env={**os.environ, "PYTHONPATH": path, **(environment or {})},
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the process that asks
+            )
+        except OSError as error:
+            self._errors.close()
+            raise EdgeUNetError(f"{self._argv[0]} cannot be started: {error.strerror}") from error
+        self._stdin, self._stdout = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
 
-    def ready(self) -> tuple[dict[str, str], float]:
-        """Wait until it has warmed up; gives Session.describe() and the median time of a call in seconds."""
-        about, call_s = self._answer_to(None)
-        return about, call_s
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ready(self) -> dict[str, str]:
+        """Wait until it has warmed up; gives what it says of itself. Raises EdgeUNetError if it does not start."""
+        word, _, rest = self._line().partition(" ")
+        if word == FAILED:
+            raise EdgeUNetError(rest)
+        if word != READY:
+            raise self._error(f'printed "{word[:40]}", expected "{READY}"')
+        try:
+            about = json.loads(rest or "{}")
+            return {str(k): str(v) for k, v in about.items()}
+        except (ValueError, AttributeError):
+            raise self._error(f'printed "{READY}" with what is no JSON object') from None
 
     def measure(self, calls: int) -> Samples:
         """(calls,) ms, one call after another."""
-        samples: Samples = self._answer_to(calls)
-        return samples
-
-    def _answer_to(self, request: int | None) -> Any:
-        """What it sends next; raises the error that it met, or one that says that it is gone."""
+        with contextlib.suppress(OSError):  # it is gone: the answer that does not come says so
+            self._stdin.write(f"{calls}\n")
+            self._stdin.flush()
+        line = self._line()
         try:
-            if request is not None:
-                self._ours.send(request)
-            value = self._ours.recv()
-        except (EOFError, ConnectionError):
-            self._process.join()
-            raise EdgeUNetError(
-                f"a measuring process ended by itself (exit code {self._process.exitcode}): "
-                "run `edgeunet bench run` on each model to see which one fails"
-            ) from None
-        if isinstance(value, EdgeUNetError):
-            raise value
-        return value
+            times = np.array(line.split(), np.float64)
+        except ValueError:
+            raise self._error(f'answered "{line[:40]}", expected times in ms') from None
+        if len(times) != calls or not np.isfinite(times).all() or (times < 0).any():
+            raise self._error(f"answered {len(times)} times to {calls} calls, or one that is no time")
+        return times
+
+    def _line(self) -> str:
+        if not select.select([self._stdout], [], [], SILENCE_S)[0]:
+            raise self._error(f"was silent for {SILENCE_S} s")
+        if line := self._stdout.readline():
+            return line.strip()
+        raise self._error(f"ended by itself (exit code {self._process.wait()})")
+
+    def _error(self, what: str) -> EdgeUNetError:
+        self._errors.seek(0)
+        last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+        said = f": {last}" if last else ""
+        return EdgeUNetError(f"the measured process {what}{said}; run it alone to see why: {' '.join(self._argv)}")
 
     def __enter__(self) -> Worker:
         return self
@@ -83,64 +98,9 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ours.close()
-        self._process.terminate()
-        self._process.join()
-
-
-# The matrix library's threads would wait for work actively, and take time from the model that runs next.
-_REFERENCE_ENVIRONMENT = {"OPENBLAS_THREAD_TIMEOUT": "4", "KMP_BLOCKTIME": "0", "OMP_WAIT_POLICY": "PASSIVE"}
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _serve(pipe: Connection, arm: ModelArm | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
-    try:
-        if arm is None:
-            _answer(pipe, {}, _reference())
-            return
-        inputs = load_inputs(arm.data)
-        with open_session(arm.model, threads=arm.threads, backend=arm.backend) as session:
-            warm_up(session, inputs.frames, MAX_WARMUP_S)
-            frames = inputs.frames
-            _answer(pipe, session.describe(), lambda i: timed_call(session, frames[i % len(frames)]).total)
-    except EdgeUNetError as error:
-        pipe.send(error)
-
-
-def _answer(pipe: Connection, about: dict[str, str], call: Callable[[int], int]) -> None:
-    pipe.send((about, float(np.median([call(i) for i in range(5)])) / 1e9))
-    while True:
-        try:
-            calls = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(np.array([call(i) for i in range(calls)], np.float64) / 1e6)
-
-
-def _reference() -> Callable[[int], int]:
-    """A fixed piece of work: what its time does, the machine did."""
-    a = np.random.default_rng(0).random((REFERENCE_SIZE, REFERENCE_SIZE), np.float32)
-    out = np.empty_like(a)
-
-    def call(_: int) -> int:
-        begin = time.perf_counter_ns()
-        np.matmul(a, a, out=out)
-        return time.perf_counter_ns() - begin
-
-    for i in range(REFERENCE_CALLS):
-        call(i)
-    return call
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._stdin, self._stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        self._errors.close()

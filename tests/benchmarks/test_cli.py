@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.cli import app
+from benchmarks.guard.comparison import Comparison
 from edgeunet.errors import EdgeUNetError
 from edgeunet.record import LatencyRecord
 from tests.benchmarks.records import noisy, toy_record
@@ -85,7 +87,7 @@ def test_compare_of_records_ends_with_the_exit_code_of_its_verdict() -> None:
     a, b = _record("a.json", 5.0), _record("b.json", 7.0)
     other = _record("c.json", 5.0, machine={"cpu": "Another CPU", "governor": "performance"})
     few = "few.json"
-    toy_record(np.ones(9)).save(few, force=False)
+    toy_record(np.ones(8)).save(few, force=False)
     for one, two, code, word in (
         (a, a, 0, "PASS"),
         (a, b, 3, "REGRESSED"),
@@ -106,6 +108,40 @@ def test_compare_prints_json_for_scripts() -> None:
     assert json.loads(_bench("compare", a, refused, "--json").stdout)["ratio"] is None
 
 
+def test_compare_of_commands_writes_all_that_a_build_needs() -> None:
+    commands = [shlex.join([sys.executable, "-c", f"print({ms}); print({ms})"]) for ms in (1.0, 2.0)]
+    options = ["--seconds", 1, "-o", "c.json", "--junit", "c.xml", "--markdown", "c.md"]
+    result = _bench("compare", "--command", commands[0], "--command", commands[1], *options)
+    stored = Comparison.load("c.json")
+    assert result.exit_code == stored.judgement.verdict.value != 0
+    assert stored.a.facts["command"] == commands[0]
+    assert stored.judgement.verdict.name in Path("c.xml").read_text()
+    assert stored.judgement.verdict.name in Path("c.md").read_text()
+
+    again = _bench("judge", "c.json")
+    assert again.exit_code == result.exit_code
+    value = json.loads(Path("c.json").read_text())
+    value["judgement"]["verdict"] = "PASS"
+    Path("changed.json").write_text(json.dumps(value))
+    assert "does not follow from its own samples (verdict" in str(_fails("judge", "changed.json"))
+
+
+def test_a_command_that_prints_nothing_is_invalid_and_says_the_remedy() -> None:
+    silent = shlex.join([sys.executable, "-c", "pass"])
+    result = _bench("compare", "--command", silent, "--command", silent)
+    assert result.exit_code == 5
+    assert "INVALID" in result.output
+    assert "--whole" in result.output
+
+
+def test_a_baseline_is_compared_by_its_name(model: Path) -> None:
+    result = _bench("accept", model, "--as", "accepted")
+    assert result.exit_code == 0, result.output
+    result = _bench("compare", "accepted", model, "--seconds", 1, "--threads", 1, "-o", "c.json")
+    assert Comparison.load("c.json").a.facts["SHA-256"] == Comparison.load("c.json").b.facts["SHA-256"]
+    assert "no baseline of that name" in str(_fails("compare", "release", model))
+
+
 def test_a_model_and_a_record_do_not_compare(model: Path) -> None:
     error = _fails("compare", model, _record("a.json", 5.0))
     assert error.exit_code == 2
@@ -123,17 +159,21 @@ def test_damaged_records_are_named(damage: str) -> None:
         value["schema"] = "edgeunet.latency/99" if damage == "schema" else value["schema"]
         value["samples_ms"]["total"][3] = {"NaN": float("nan"), "negative": -1.0}.get(damage, 1.0)
         Path("bad.json").write_text(json.dumps(value))
-    assert "bad.json" in str(_fails("compare", good, "bad.json"))
+    compared = _bench("compare", good, "bad.json")
+    if damage == "missing":
+        assert "no such latency record" in str(compared.exception)
+    else:
+        assert (compared.exit_code, "bad.json" in compared.output) == (6, True)
     assert "bad.json" in str(_fails("report", "bad.json", "-o", "report.html"))
     assert not Path("report.html").exists()
 
 
-def test_as_a_module_an_error_is_one_line_and_exit_code_1() -> None:
+def test_as_a_module_an_error_is_one_line_and_its_exit_code() -> None:
     command = [sys.executable, "-m", "benchmarks", "compare", "none.json", "none.json"]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "error: none.json: no such file; measure again with `edgeunet bench run`\n"
+    assert done.returncode == 2
+    assert done.stderr == "error: none.json: no such latency record\n"
 
 
 def test_help_loads_nothing_heavy() -> None:

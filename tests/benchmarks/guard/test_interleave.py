@@ -1,19 +1,31 @@
-"""Two real models against each other in fresh processes; small differences are for the guard's own tests."""
+"""Real processes against each other; what small differences come to is for the guard's own tests."""
 
 from __future__ import annotations
 
-import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.guard import interleave as interleaving
-from benchmarks.guard import judge as guard
-from benchmarks.guard.interleave import ROUNDS, CompareOptions, interleave
-from benchmarks.guard.judge import Verdict
-from benchmarks.guard.worker import ModelArm, Worker
-from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
+from benchmarks.guard import judge as judging
+from benchmarks.guard.arms import RunArm, TurnArm, command_arm, model_arm
+from benchmarks.guard.interleave import CompareOptions, Measured, interleave
+from benchmarks.guard.judge import MIN_PAIRS, Verdict
+from benchmarks.guard.model import ModelOptions
+from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
+from benchmarks.guard.worker import Worker
+from edgeunet.errors import CommandError, EdgeUNetError, UsageError
+from edgeunet.record import Samples
+from tests.benchmarks.guard.arms import python, turn_arm
 from tests.models import toy_spec, write_toy_model
+
+
+@pytest.fixture(autouse=True)
+def _on_a_machine_that_may_be_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "MAX_FOREIGN", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -21,72 +33,176 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_model(tmp_path_factory.mktemp("models") / "small.onnx", toy_spec((64, 64)))
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_model(tmp_path_factory.mktemp("models") / "large.onnx", toy_spec((512, 512)))
+def _models(*models: Path, threads: int = 1) -> list[TurnArm]:
+    return [model_arm(ModelOptions(str(model), threads=threads)) for model in models]
 
 
-def test_a_much_larger_model_is_slower_in_every_round(
-    small: Path, large: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (guard, interleaving):
+def test_a_slower_arm_regresses_at_the_first_look(tmp_path: Path) -> None:
+    measured = interleave(turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 1.5), CompareOptions(seconds=120))
+    judgement = measured.looks[-1]
+    assert judgement.verdict is Verdict.REGRESSED, judgement.reason
+    assert judgement.ratio == pytest.approx(1.5, abs=0.05)
+    assert len(measured.pairs) == MIN_PAIRS
+    assert len(measured.looks) == 1
+    rounds = [r for pair in measured.pairs for r in pair.rounds]
+    assert {len(r.a_ms) for r in rounds} == {len(r.b_ms) for r in rounds} == {7}  # 10 ms of the slower, less one
+    assert all(len(r.a_first_ms) == len(r.b_first_ms) == 1 for r in rounds)
+    assert all(len(r.reference_a_ms) == len(r.reference_b_ms) == 3 for r in rounds)
+    assert measured.machine["cpu"]
+
+
+def test_two_models_run_side_by_side(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = write_toy_model(tmp_path / "large.onnx", toy_spec((512, 512)))
+    for module in (interleaving, judging):
         monkeypatch.setattr(module, "MIN_PAIRS", 3)
-    monkeypatch.setattr(guard, "MAX_DRIFT", 1000.0)  # the tests' machine may be busy
-    monkeypatch.setattr(interleaving, "ROUND_S", 0.02)
-    comparison = interleave(small, large, CompareOptions(seconds=60, threads=1))
-    judgement = comparison.judgement
-    assert judgement.pairs == len(comparison.pairs) == 3  # clear at the first look
-    assert all(len(pair) == ROUNDS for pair in comparison.pairs)
-    rounds = [r for pair in comparison.pairs for r in pair]
-    assert all(len(r.a_ms) > 1 and len(r.b_ms) > 1 and len(r.reference_ms) > 1 for r in rounds)
-    assert judgement.ratio > 3
+    a, b = _models(small, large)
+    judgement = interleave(a, b, CompareOptions(seconds=120)).looks[-1]
     assert judgement.verdict is Verdict.REGRESSED
+    assert judgement.ratio > 3
+    assert judgement.pairs == 3
 
 
-def test_time_that_is_up_ends_it_without_a_verdict(small: Path) -> None:
-    judgement = interleave(small, small, CompareOptions(seconds=0.5)).judgement
-    assert judgement.pairs < 9
-    assert judgement.verdict is not Verdict.PASS
+def test_time_that_is_up_ends_it_without_a_verdict(tmp_path: Path) -> None:
+    measured = interleave(turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 1.0), CompareOptions(seconds=0.5))
+    assert len(measured.pairs) < MIN_PAIRS
+    assert measured.looks[-1].verdict in (Verdict.INCONCLUSIVE, Verdict.INVALID)
+
+
+def test_an_unclear_result_is_looked_at_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interleaving, "MIN_PAIRS", 2)
+    monkeypatch.setattr(interleaving, "SECOND_LOOK", 3)
+    measured = interleave(turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 1.0), CompareOptions(seconds=4))
+    assert [look.pairs for look in measured.looks] == [2, 3, len(measured.pairs)]
+
+
+def test_commands_that_print_their_times(tmp_path: Path) -> None:
+    arms = [command_arm(python(f"print({ms}); print({ms + 0.01})"), turns=False, whole=False) for ms in (2.0, 3.0)]
+    measured = interleave(arms[0], arms[1], CompareOptions(seconds=120))
+    assert measured.looks[-1].verdict is Verdict.REGRESSED, measured.looks[-1].reason
+    assert measured.looks[-1].ratio == pytest.approx(1.5, abs=0.01)
+    assert all(len(pair.rounds) == 1 and len(pair.rounds[0].a_ms) == 2 for pair in measured.pairs)
+
+
+def test_commands_that_are_timed_from_start_to_exit() -> None:
+    arms = [command_arm(python(f"import time; time.sleep({s})"), turns=False, whole=True) for s in (0.0, 0.3)]
+    measured = interleave(arms[0], arms[1], CompareOptions(seconds=120))
+    assert measured.looks[-1].verdict is Verdict.REGRESSED, measured.looks[-1].reason
+    assert measured.looks[-1].b_ms > 300
+
+
+@pytest.mark.parametrize(("code", "said"), [("raise SystemExit(3)", "3"), ("print('hello')", "--whole")])
+def test_a_command_that_fails_or_prints_nothing_is_an_error(code: str, said: str) -> None:
+    arm = command_arm(python(code), turns=False, whole=False)
+    with pytest.raises(CommandError, match=said):
+        interleave(arm, arm, CompareOptions())
 
 
 def test_a_model_that_does_not_open_says_so(small: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.onnx"
     text.write_text("no model")
-    with pytest.raises(ModelFileError, match=r"text\.onnx is not a model"):
-        interleave(small, text, CompareOptions())
+    a, b = _models(small, text)
+    with pytest.raises(EdgeUNetError, match=r"text\.onnx is not a model"):
+        interleave(a, b, CompareOptions())
 
 
-def test_workers_that_run_differently_are_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads = iter((1, 2))
-
-    def arm(model: Path, data: Path | None, _threads: int | None, _backend: str | None) -> ModelArm:
-        return ModelArm(model, data, next(threads), None)
-
-    monkeypatch.setattr(interleaving, "ModelArm", arm)
-    judgement = interleave(small, small, CompareOptions()).judgement
+def test_arms_that_run_differently_are_refused_unless_that_is_meant(small: Path) -> None:
+    (a,), (b,) = _models(small, threads=1), _models(small, threads=2)
+    judgement = interleave(a, b, CompareOptions()).looks[-1]
     assert judgement.verdict is Verdict.REFUSED
     assert "threads: 1 and 2" in judgement.reason
+    assert interleave(a, b, CompareOptions(seconds=3, varies=("threads",))).pairs
 
 
-def test_a_worker_that_dies_is_an_error_and_not_a_hang(small: Path) -> None:
-    with Worker(ModelArm(small, None, 1, None)) as worker:
-        about, call_s = worker.ready()
-        assert about["threads"] == "1"
-        assert call_s > 0
-        assert worker.measure(3).shape == (3,)
-        worker._process.kill()
-        with pytest.raises(EdgeUNetError, match="ended by itself"):
+def test_a_command_of_turns_and_one_that_runs_whole_do_not_compare(tmp_path: Path) -> None:
+    run = command_arm(python("print(1)"), turns=False, whole=False)
+    with pytest.raises(UsageError, match="compared with another that does"):
+        interleave(turn_arm(tmp_path, 1.0), run, CompareOptions())
+
+
+def test_ctrl_c_keeps_what_there_is_without_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Callable[..., object] = interleaving._Bench.pair
+    made: list[object] = []
+
+    def pair(self: object, machine: dict[str, str]) -> object:
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(original(self, machine))
+        return made[-1]
+
+    monkeypatch.setattr(interleaving._Bench, "pair", pair)
+    arms = turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 2.0)
+    measured = interleave(*arms, CompareOptions())
+    assert measured.partial
+    assert measured.pairs == made
+    assert measured.looks[-1].verdict is Verdict.INCONCLUSIVE
+    assert "interrupted after 2 pairs" in measured.looks[-1].reason
+    with pytest.raises(KeyboardInterrupt):  # nothing was measured
+        interleave(*arms, CompareOptions())
+
+
+def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[list[str]] = []
+
+    def order(seed: int) -> list[str]:
+        called: list[str] = []
+        measured = Measured()
+        with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
+            reference.ready()
+            arms = [RunArm(name, command=name) for name in "AB"]
+            bench = interleaving._Bench((arms[0], arms[1]), reference, CompareOptions(seed=seed))
+
+            def run(arm: RunArm) -> Samples:
+                called.append(arm.name)
+                return np.ones(1)
+
+            monkeypatch.setattr(RunArm, "run", run)
+            for _ in range(12):
+                bench.pair(measured.machine)
+        return called
+
+    orders = [order(seed) for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+    assert {"".join(pair) for pair in zip(orders[0][::2], orders[0][1::2], strict=True)} == {"AB", "BA"}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise SystemExit('no such camera')", r"ended by itself \(exit code 1\): no such camera"),
+        ("print('hello')", 'printed "hello", expected "ready"'),
+        ("print('ready [1]')", "no JSON object"),
+        ("print('ready', flush=True); input(); print('fast', flush=True); input()", 'answered "fast"'),
+        ("print('ready', flush=True); input(); print('1', flush=True); input()", "answered 1 times to 3 calls"),
+        ("print('ready', flush=True); input(); print('1 2 nan', flush=True); input()", "one that is no time"),
+        ("print('ready', flush=True); input(); print('1 2 -3', flush=True); input()", "one that is no time"),
+        ("print('ready', flush=True)", "ended by itself"),
+    ],
+)
+def test_a_process_that_breaks_the_protocol_is_one_line(code: str, said: str) -> None:
+    def ask() -> None:
+        with Worker([sys.executable, "-c", code]) as worker:
+            worker.ready()
             worker.measure(3)
 
-
-def test_the_reference_workload_leaves_the_environment_alone() -> None:
-    before = dict(os.environ)
-    with Worker(None) as reference:
-        assert dict(os.environ) == before
-        reference.ready()
-        assert (reference.measure(4) > 0).all()
+    with pytest.raises(EdgeUNetError, match=said) as caught:
+        ask()
+    assert "\n" not in str(caught.value)
 
 
-def test_senseless_options_are_refused() -> None:
-    with pytest.raises(UsageError, match="above 0 seconds, got -1"):
-        CompareOptions(seconds=-1)
+def test_a_process_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.guard.worker.SILENCE_S", 0.1)
+    with Worker([sys.executable, "-c", "input()"]) as worker, pytest.raises(EdgeUNetError, match="was silent"):
+        worker.ready()
+
+
+def test_a_program_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(EdgeUNetError, match="cannot be started"):
+        Worker(["/no/such/program"])
+
+
+def test_senseless_options_are_refused(tmp_path: Path) -> None:
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(UsageError, match="above 0 seconds"):
+            CompareOptions(seconds=seconds)
+    with pytest.raises(UsageError, match="no such model file"):
+        model_arm(ModelOptions(str(tmp_path / "none.onnx")))

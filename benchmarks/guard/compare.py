@@ -1,0 +1,100 @@
+"""What `edgeunet bench compare` and `judge` do: compare, write the files that were asked for, say the verdict."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.guard.arms import Arm, RunArm, TurnArm
+from benchmarks.guard.comparison import Comparison, judgement_to_dict
+from benchmarks.guard.interleave import CompareOptions, Measured, interleave, judge_of
+from benchmarks.guard.judge import Judgement, Verdict, judge_records
+from benchmarks.guard.verdict import print_judgement, write_junit, write_markdown
+from benchmarks.measure.surroundings import now
+from edgeunet.console import INTERRUPTED, stdout
+from edgeunet.errors import CommandError, RecordError, UsageError
+from edgeunet.files import require_writable
+from edgeunet.record import LatencyRecord
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write beside what is printed. Raises OutputError before anything is measured if that cannot be."""
+
+    comparison: Path | None
+    junit: Path | None
+    markdown: Path | None
+    force: bool = False
+    as_json: bool = False
+
+    def __post_init__(self) -> None:
+        if self.comparison:
+            require_writable(self.comparison, force=self.force)
+        for path in filter(None, (self.junit, self.markdown)):
+            require_writable(path, force=True)  # as a build does that runs again
+
+    def write(self, comparison: Comparison) -> None:
+        """Write what was asked for, and print the verdict."""
+        if self.comparison:
+            comparison.save(self.comparison, force=self.force)
+        if self.junit:
+            write_junit(self.junit, comparison)
+        if self.markdown:
+            write_markdown(self.markdown, comparison)
+        self.say(comparison.judgement, comparison.a.name, comparison.b.name, stored=False)
+
+    def say(self, judgement: Judgement, a: str, b: str, *, stored: bool) -> None:
+        """Print the verdict."""
+        if self.as_json:
+            stdout().print_json(json.dumps(judgement_to_dict(judgement)))
+        else:
+            print_judgement(judgement, a, b, stored=stored)
+
+
+def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, outputs: Outputs) -> int:
+    """Compare two arms and give the exit code. A command that fails makes the comparison INVALID."""
+    try:
+        measured = interleave(a, b, options)
+    except CommandError as error:
+        measured = Measured(looks=[Judgement(Verdict.INVALID, str(error))])
+    comparison = Comparison(
+        a=Arm(a.name, a.facts),
+        b=Arm(b.name, b.facts),
+        machine=measured.machine,
+        judgement=measured.looks[-1],
+        looks=tuple(measured.looks),
+        pairs=tuple(measured.pairs),
+        seed=options.seed,
+        seconds=options.seconds,
+        created=now(),
+        command=shlex.join(["edgeunet", "bench", *sys.argv[2:]]),
+        partial=measured.partial,
+    )
+    outputs.write(comparison)
+    return INTERRUPTED if measured.partial else comparison.judgement.verdict.value
+
+
+def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Outputs) -> int:
+    """Compare two latency records; one that is damaged or of another version is REFUSED, a missing one an error."""
+    for path in (a, b):
+        if not path.is_file():
+            raise UsageError(f"{path}: no such latency record")
+    try:
+        judgement = judge_records(
+            LatencyRecord.load(a), LatencyRecord.load(b), seed=options.seed, varies=options.varies
+        )
+    except RecordError as error:
+        judgement = Judgement(Verdict.REFUSED, str(error))
+    outputs.say(judgement, a.name, b.name, stored=True)
+    return judgement.verdict.value
+
+
+def judge_again(path: Path) -> tuple[Comparison, Judgement]:
+    """Judge the samples of a comparison file anew, from its seed. Raises RecordError if the file is damaged."""
+    comparison = Comparison.load(path)
+    if not comparison.pairs:
+        return comparison, comparison.judgement
+    return comparison, judge_of(Measured(list(comparison.pairs), partial=comparison.partial), comparison.seed)
