@@ -93,8 +93,8 @@ def _power(root: Path) -> _Found:
         for label in sorted(chip.glob("in*_label")):  # INA3221: three rails, mV and mA
             number, rail = label.name[2:-6], text_of(label)
             current = chip / f"curr{number}_input"
-            # Channels after the third are sums and shunt voltages; NC is not connected.
-            if rail and rail != "NC" and "shunt" not in rail and current.exists():
+            # NC is not connected; the label without a current is the sum of the shunts' voltages.
+            if rail and rail != "NC" and current.exists():
                 yield plain(rail), "mw", _product(chip / f"in{number}_input", current)
     for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):  # AMD's stands under this name too
         if os.access(zone / "energy_uj", os.R_OK):  # root's, on most systems

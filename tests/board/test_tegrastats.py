@@ -81,6 +81,7 @@ LINES = {
         "VDD_IN_mw": 77,
     },
     "GR3D_FREQ 5%@114 EMC_FREQ @204 VDD_5V 100/200 TEMP 5": {"gpu_busy_percent": 5, "gpu_mhz": 114, "emc_mhz": 204},
+    f"VDD_IN {'9' * 400}mW tj@{'9' * 400}C": {},
     "jtop needs root": {},
     "": {},
 }
@@ -164,7 +165,7 @@ def test_files_go_before_the_tool(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["exec sleep 60", "exit 1", "echo something new; exec sleep 60", "while :; do echo new; done", "printf GR3D"],
+    ["exec sleep 60", "exit 1", "echo something new; exec sleep 60", "exec yes new", "printf GR3D"],
 )
 def test_a_tool_that_hangs_dies_or_speaks_otherwise_tells_nothing(script: str, tmp_path: Path) -> None:
     root = stand_in(write_tree(tmp_path, VM), script)
@@ -191,9 +192,10 @@ def test_the_tools_cpu_time_is_counted_and_it_is_ended(tmp_path: Path) -> None:
     assert tool._process.returncode is not None
 
 
-def test_a_tool_that_is_not_there_says_so_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [None, "exit 1"])
+def test_nobody_waits_for_a_tool_that_is_not_there_or_gone(script: str | None, tmp_path: Path) -> None:
     begin = time.monotonic()
-    tool = Tegrastats(tmp_path, 0.1)
+    tool = Tegrastats(tmp_path if script is None else stand_in(tmp_path, script), 0.1)
     assert tool.first(60.0) == {}
     assert time.monotonic() - begin < 30
     tool.close()

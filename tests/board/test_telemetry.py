@@ -89,6 +89,7 @@ def test_an_orin_nano_tells_clocks_temperatures_power_and_load(tmp_path: Path) -
 def test_energy_counts_no_rail_twice(tree: Tree, rails: tuple[str, ...], milliwatts: float, tmp_path: Path) -> None:
     told = sample(tmp_path, tree)
     assert told.rails == rails
+    assert not [name for name in told.values if "NC" in name or "shunt" in name]
     assert sum(told.values[rail][-1] for rail in rails) == pytest.approx(milliwatts)
 
 
@@ -204,6 +205,25 @@ def test_this_machine_is_sampled_at_its_rate_and_its_cost_is_told() -> None:
     assert 0 < told.cost < 1
     assert np.nanmax(told.values["cpu_busy_percent"]) > 0
     assert (np.diff(told.times_ms) > 0).all()
+
+
+def test_the_sampler_ends_with_a_measurement_that_is_killed() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from edgeunet.board.telemetry import Sampler\n"
+        "with Sampler() as sampler:\n"
+        "    print(sampler._process.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    wait_for(lambda: not is_running(int(result.stdout)))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_ctrl_c_is_not_for_the_sampler(tmp_path: Path) -> None:

@@ -1,0 +1,210 @@
+"""`python -m benchmarks.telemetry_cost -o FILE`: what sampling the machine does to a 1 ms call that it runs beside.
+
+Three arms take turns in random order, 1 s each: no sampler, the sampler's process, and the same reads in a thread of
+the measuring process. The sensors are 40 files in memory with a number each, about what a Jetson has: without the
+time that a real one takes to answer, which a reader sleeps through. The call is half a millisecond of matrix products,
+which let go of Python's lock, and half a millisecond of Python, which does not. For each sample, the calls that it
+touches are compared with the median of those around it, so that what else runs on the machine is in all arms alike.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from edgeunet import console
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.sysfs import sensors
+from edgeunet.board.telemetry import Sampler
+from edgeunet.errors import UsageError
+from edgeunet.files import require_free, write_json
+
+SCHEMA = "edgeunet.telemetry-cost/1"
+SENSORS = 40
+HZ = 10.0
+TURN_S = 1.0
+PART_S = 0.0005  # of a call, each of two
+NO_PROCESS = 0
+AROUND = 10  # calls before and after a sample
+STATISTICS = ("n", "median", "p90", "mean")
+
+
+def made_sensors(root: Path) -> None:
+    """Thermal zones as Linux shows them, SENSORS of them."""
+    for number in range(SENSORS):
+        zone = root / f"sys/class/thermal/thermal_zone{number}"
+        zone.mkdir(parents=True)
+        (zone / "type").write_text(f"zone{number}-thermal\n")
+        (zone / "temp").write_text("46031\n")
+
+
+class Nothing:
+    """No sampler: times at its rate at which nothing happens."""
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def times_ns(self, begin_ns: int, end_ns: int) -> list[float]:
+        return [float(at) for at in np.arange(begin_ns, end_ns, 1e9 / HZ)]
+
+
+class InProcess(Sampler):
+    """The sampler as it is."""
+
+    def times_ns(self, begin_ns: int, end_ns: int) -> list[float]:
+        told = self.telemetry(0)
+        return [] if told is None else (told.times_ms * 1e6).tolist()
+
+
+class InThread(Nothing):
+    """The sampler's reads at its rate, in a thread of this process."""
+
+    def __init__(self, root: Path) -> None:
+        self._sensors = sensors(root, NO_PROCESS)
+        self._rows: list[list[float]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+
+    def __enter__(self) -> InThread:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def times_ns(self, begin_ns: int, end_ns: int) -> list[float]:
+        return [row[0] for row in self._rows]
+
+    def _sample(self) -> None:
+        while not self._ended.wait(1 / HZ):
+            row = [sensor.read() for sensor in self._sensors]
+            self._rows.append([time.perf_counter_ns(), *row])
+
+
+class Call:
+    """About 1 ms of work on one core."""
+
+    def __init__(self) -> None:
+        self._a = np.random.default_rng(0).random((128, 128), np.float32)
+        self._out = np.empty_like(self._a)
+        self._products = self._times(self._product)
+        self._sums = self._times(self._sum)
+
+    def __call__(self) -> None:
+        for _ in range(self._products):
+            self._product()
+        for _ in range(self._sums):
+            self._sum()
+
+    def _product(self) -> None:
+        np.matmul(self._a, self._a, out=self._out)
+
+    def _sum(self) -> None:
+        sum(range(500))
+
+    @staticmethod
+    def _times(part: Any) -> int:
+        """How often a part is run to take PART_S."""
+        times = []
+        for _ in range(200):
+            begin = time.perf_counter()
+            part()
+            times.append(time.perf_counter() - begin)
+        return max(1, round(PART_S / median(times)))
+
+
+def compare(rounds: int) -> dict[str, Any]:
+    """Measure the arms `rounds` times and give what the result file holds."""
+    if rounds < 1:
+        raise UsageError(f"--rounds is at least 1, got {rounds}")
+    call, rng = Call(), np.random.default_rng(0)
+    added_ms: dict[str, list[float]] = {"none": [], "process": [], "thread": []}
+    costs = []
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, console.progress() as bar:
+        root = Path(folder)
+        made_sensors(root)
+        for _ in bar.track(range(rounds), description="rounds"):
+            process = InProcess(root, HZ, NO_PROCESS)
+            arms: dict[str, Nothing | InProcess] = {"none": Nothing(), "process": process, "thread": InThread(root)}
+            for name in rng.permutation(list(arms)).tolist():
+                added_ms[name] += _turn(call, arms[name])
+            told = process.telemetry(0)
+            costs += [] if told is None else [told.cost]
+    return {
+        "schema": SCHEMA,
+        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
+        "command": shlex.join(["python", "-m", "benchmarks.telemetry_cost", *sys.argv[1:]]),
+        "machine": fingerprint({}),
+        "hz": HZ,
+        "sensors": SENSORS,
+        "cost_of_one_core": median(costs),
+        "added_ms": {
+            name: dict(zip(STATISTICS, _statistics(values), strict=True)) for name, values in added_ms.items()
+        },
+        "samples_ms": added_ms,
+    }
+
+
+def _turn(call: Call, sampler: Nothing | InProcess) -> list[float]:
+    """For each sample of one turn, by how much the calls that it touched took longer than those around it, in ms."""
+    with sampler:
+        begin = time.perf_counter_ns()
+        stamps = [begin]
+        while stamps[-1] < begin + TURN_S * 1e9:
+            call()
+            stamps.append(time.perf_counter_ns())
+    ends = np.array(stamps[1:], np.float64)
+    times_ms = np.diff(stamps) / 1e6
+    added = []
+    for at in sampler.times_ns(begin, stamps[-1]):
+        last = int(np.searchsorted(ends, at))
+        if AROUND <= last < len(ends) - AROUND:
+            usual = float(np.median(times_ms[last - AROUND : last + AROUND]))
+            # A sample ends at its time; the call before may hold its beginning, the one after what it pushed aside.
+            added.append(float(times_ms[last - 1 : last + 2].sum() - 3 * usual))
+    return added
+
+
+def _statistics(values: list[float]) -> list[float]:
+    return [len(values), float(np.median(values)), float(np.quantile(values, 0.9)), float(np.mean(values))]
+
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    rounds: Annotated[int, typer.Option(help="Turns of all arms.")] = 40,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Measure what sampling does to a call beside it."""
+    require_free(output, force=force)
+    result = compare(rounds)
+    write_json(output, result, force=force)
+    out = console.stdout()
+    for arm, told in result["added_ms"].items():
+        out.print(f"{arm}: a sample adds {told['median']:.3f} ms in the median, {told['mean']:.3f} ms in the mean")
+    out.print(f"the process took {result['cost_of_one_core']:.2%} of one core; written to {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))
