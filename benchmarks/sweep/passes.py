@@ -6,14 +6,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.measure.inputs import load_inputs
+from benchmarks.measure.surroundings import now
 from benchmarks.sweep.grid import Combination, SweepOptions, expand, require_files
 from benchmarks.sweep.record import Row, Skipped, Sweep
 from benchmarks.sweep.visit import Visit, VisitError, measured, scored
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PASSES = 3
-START_S = 2.5  # of a process: imports, opening, warming up; for the estimate only
+START_S = 3.0  # of a process: imports, opening, warming up; for the estimate only
 
 
 @dataclass
@@ -70,7 +71,7 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
         machine=fingerprint({}),
         frames=inputs.name,
         labels=f"{labelled.path.name}, {options.split}" if labelled else "",
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=now(),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         budget_ms=options.budget_ms,
         passes=PASSES,
@@ -133,6 +134,7 @@ def _measure(turns: list[_Turns], options: SweepOptions, bar: Progress) -> bool:
 
 def _row(turn: _Turns) -> Row:
     variant, about = turn.combination.variant, turn.visits[0].about
+    energies = [visit.energy_mj for visit in turn.visits if visit.energy_mj is not None]
     return Row(
         model=variant.name,
         model_sha256=sha256(variant.path),
@@ -145,6 +147,8 @@ def _row(turn: _Turns) -> Row:
         threads=int(about["threads"]) if "threads" in about else None,
         passes_ms=tuple(visit.times_ms for visit in turn.visits),
         miou=turn.miou,
+        energy_mj=fmean(energies) if energies else None,
+        throttled=any(visit.throttled for visit in turn.visits),
     )
 
 

@@ -31,8 +31,8 @@ class Row:
     input_size: (height, width) in pixels. parameters: of a checkpoint's network; None for other files.
     backend, version: what ran it. threads: of the CPU; None on a GPU.
     passes_ms: a (n,) array of calls, end to end, for each turn in a process of its own. Nothing is left out.
-    miou: 0 to 1, on that backend; None without labelled data. energy_mj: of a frame, gross; None where nothing
-    measures power.
+    miou: 0 to 1, on that backend; None without labelled data. energy_mj: of a frame, gross, mean over the passes; None
+    where nothing measures power. throttled: in one of the passes the machine slowed itself down.
     """
 
     model: str
@@ -47,6 +47,7 @@ class Row:
     passes_ms: tuple[Samples, ...]
     miou: float | None = None
     energy_mj: float | None = None
+    throttled: bool = False
 
     def __post_init__(self) -> None:
         if not self.passes_ms or any(times.ndim != 1 or not len(times) for times in self.passes_ms):

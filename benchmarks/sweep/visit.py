@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from benchmarks.measure.inputs import load_inputs
-from benchmarks.measure.single import timed_call, warm_up
+from benchmarks.measure.model import measure
+from benchmarks.measure.options import MeasureOptions
 from benchmarks.sweep.grid import Combination
 from edgeunet.data.folder import DatasetFolder
+from edgeunet.energy import gross_mj
 from edgeunet.errors import EdgeUNetError
 from edgeunet.evaluation import evaluate
-from edgeunet.record import Samples
+from edgeunet.record import TOTAL, Samples
 from edgeunet.runtime import open_session
 
 T = TypeVar("T")
-MAX_WARMUP_S = 2.0
 
 
 class VisitError(EdgeUNetError):
@@ -33,10 +33,15 @@ class VisitError(EdgeUNetError):
 
 @dataclass(frozen=True)
 class Visit:
-    """What one turn gave. times_ms: (n,) calls, end to end. about: Session.describe()."""
+    """What one turn gave. about: Session.describe(). times_ms: (n,) calls, end to end.
+
+    energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine said that it slowed down.
+    """
 
     about: dict[str, str]
     times_ms: Samples
+    energy_mj: float | None = None
+    throttled: bool = False
 
 
 def measured(combination: Combination, data: Path | None, seconds: float) -> Visit:
@@ -79,15 +84,15 @@ def _leave_interrupts() -> None:
 
 
 def _measure(combination: Combination, data: Path | None, seconds: float) -> Visit:
-    frames = load_inputs(data).frames
+    inputs = load_inputs(data)
     path = combination.variant.path
-    with open_session(path, threads=combination.threads, backend=combination.backend) as session:
-        warm_up(session, frames, MAX_WARMUP_S)
-        times: list[int] = []
-        end = time.perf_counter() + seconds
-        while not times or time.perf_counter() < end:
-            times.append(timed_call(session, frames[len(times) % len(frames)]).total)
-        return Visit(session.describe(), np.array(times, np.float64) / 1e6)
+    with (
+        open_session(path, threads=combination.threads, backend=combination.backend) as session,
+        redirect_stderr(io.StringIO()),  # the sweep has a progress bar of its own
+    ):
+        record = measure(session, path, inputs, MeasureOptions(seconds=seconds))
+        throttled = record.telemetry is not None and record.telemetry.throttled
+        return Visit(session.describe(), record.samples_ms[TOTAL], gross_mj(record), throttled)
 
 
 def _score(combination: Combination, data: Path, split: str) -> float:

@@ -47,7 +47,9 @@ def instead_of_measuring(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0) -> l
         order.append(combination)
         if len(order) == stop_at:
             raise KeyboardInterrupt
-        return Visit({"backend": "none", "version": "1", "threads": str(combination.threads)}, np.full(9, 5.0))
+        energy_mj, hot = 100.0 * order.count(combination), len(order) == 1
+        about = {"backend": "none", "version": "1", "threads": str(combination.threads)}
+        return Visit(about, np.full(9, 5.0), energy_mj, hot)
 
     monkeypatch.setattr(passes, "measured", turn)
     return order
@@ -86,6 +88,8 @@ def test_every_pass_has_all_of_them_in_another_order(
     assert all(set(turn) == {1, 2, 3, 4, 5} for turn in turns)
     assert len({tuple(turn) for turn in turns}) == passes.PASSES
     assert [len(row.passes_ms) for row in found.rows] == [passes.PASSES] * 5
+    assert sorted(row.throttled for row in found.rows) == [False] * 4 + [True]
+    assert [row.energy_mj for row in found.rows] == [200.0] * 5  # mean of 100, 200 and 300
 
 
 def test_ctrl_c_keeps_what_there_is(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
