@@ -22,6 +22,7 @@ from benchmarks.guard.judge import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, 
 from benchmarks.guard.load import ForeignLoad, own_ticks, ticks_of
 from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from benchmarks.guard.samples import NONE, Pair, Round
+from benchmarks.guard.throttling import throttling
 from benchmarks.guard.worker import Worker
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import usable_cpus
@@ -130,6 +131,7 @@ class _Bench:
         self._reference = reference
         self._varies = options.varies
         self._rng = np.random.default_rng(options.seed)
+        self._throttled = throttling()
         self._calls = self._rounds = 0
 
     def pair(self, machine: dict[str, str]) -> Pair | Judgement:
@@ -167,9 +169,10 @@ class _Bench:
     def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> Pair:
         """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
         pids = [self._reference.pid, *pids]
+        self._throttled()  # what was before does not count
         load, own = ForeignLoad(usable_cpus()), own_ticks() + ticks_of(pids)
         rounds = measure()
-        return Pair(rounds, load.share(own_ticks() + ticks_of(pids) - own))
+        return Pair(rounds, load.share(own_ticks() + ticks_of(pids) - own), self._throttled())
 
     def _round(self, turns: Sequence[Callable[[], Samples]]) -> Round:
         """Both arms once, in random order, the fixed workload beside each."""

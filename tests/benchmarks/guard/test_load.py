@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.guard.load import ForeignLoad, own_ticks, ticks_of
+from benchmarks.guard.throttling import throttling
 
 _STAT = """cpu  900 0 100 9000 0 0 0 0 0 0
 cpu0 {user} 10 20 {idle} 5 1 1 {steal} {user} 0
@@ -43,6 +44,20 @@ def test_a_process_of_any_name_is_counted(tmp_path: Path) -> None:
     fields = ["S", *(["0"] * 10), "30", "12", "0"]
     (tmp_path / "proc/12/stat").write_text("12 (a (b) c) " + " ".join(fields))
     assert ticks_of([12, 13], tmp_path) == 42
+
+
+def test_throttling_is_what_happened_since_it_was_asked(tmp_path: Path) -> None:
+    device = tmp_path / "sys/class/thermal/cooling_device0"
+    device.mkdir(parents=True)
+    (device / "type").write_text("cpu-throttle-alert\n")
+    (device / "cur_state").write_text("0\n")
+    throttled = throttling(tmp_path)
+    assert not throttled()
+    (device / "cur_state").write_text("1\n")
+    assert throttled()
+    (device / "cur_state").unlink()
+    assert not throttled()
+    assert not throttling(tmp_path / "none")()
 
 
 def test_work_of_a_real_process_is_its_own_and_not_foreign() -> None:
