@@ -26,7 +26,9 @@ def warm_up(session: Session) -> bool:
     return max(before, last) <= SETTLED * min(before, last)
 
 
-def record_of(feeds: Sequence[Feed], session: Session, model: Path, *, settled: bool) -> LatencyRecord:
+def record_of(
+    feeds: Sequence[Feed], session: Session, model: Path, *, settled: bool, deadline_ms: float | None = None
+) -> LatencyRecord:
     """The record of sources whose samples were kept, in the order of capture; "total" is the age of the mask.
 
     It is partial if a source has more masks than are kept. There must be at least one mask.
@@ -47,4 +49,5 @@ def record_of(feeds: Sequence[Feed], session: Session, model: Path, *, settled: 
         partial=any(feed.stats().published > MAX_SAMPLES for feed in feeds),
         starts_ms=captured_ms - captured_ms[0],
         samples_ms={TOTAL: age_ms, **dict(zip(columns[2:], stages_ms, strict=True))},
+        deadline_ms=deadline_ms,
     )

@@ -98,7 +98,9 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
             _run(loop, options, display, window, memory)
         finally:
             if options.latency_record is not None and any(stats.published for stats in loop.stats().values()):
-                record = record_of(loop.feeds, loop.session, options.model, settled=settled)
+                record = record_of(
+                    loop.feeds, loop.session, options.model, settled=settled, deadline_ms=options.deadline_ms
+                )
                 record.save(options.latency_record, force=options.sinks.force)
             if not loop.is_stuck():
                 loop.session.close()

@@ -18,6 +18,7 @@ from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.display import Display
 from edgeunet.camera.sources import open_source
 from edgeunet.camera.window import Window
+from edgeunet.deadline import deadlines
 from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.record import TOTAL, LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
@@ -170,8 +171,11 @@ def test_camera_never_imports_torch_nor_pyav() -> None:
 
 def test_latency_record_is_what_the_report_reads(tmp_path: Path, model: Path) -> None:
     path = tmp_path / "latency.json"
-    stats = run(model, SYNTHETIC, latency_record=path, max_frames=30)
+    stats = run(model, SYNTHETIC, latency_record=path, max_frames=30, deadline_ms=0.001)
     record = LatencyRecord.load(path)
+    kept = deadlines(record)
+    assert kept is not None
+    assert (kept.misses, kept.longest_streak) == (stats.misses, stats.longest_miss) == (30, 30)
     assert (record.mode, record.frames, record.subject.model) == ("camera", "synthetic://", "toy.onnx")
     assert list(record.samples_ms) == [TOTAL, "wait", "fit", "infer"]
     assert len(record.samples_ms[TOTAL]) == stats.published == 30
