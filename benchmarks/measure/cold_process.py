@@ -1,6 +1,7 @@
 """A fresh process on its way to the first mask: `python -m benchmarks.measure.cold_process MODEL FRAME …`.
 
-It prints one line of JSON: the times at which each stage had ended, by a clock that all processes share.
+It prints one line of JSON: the times at which each stage had ended, by a clock that all processes share. What a
+backend imports is part of opening the model.
 """
 
 import time

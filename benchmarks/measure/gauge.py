@@ -8,6 +8,7 @@ from types import TracebackType
 from edgeunet.console import progress
 
 REFRESH_NS = 500_000_000
+OVERDUE_NS = 30_000_000_000
 
 
 class Gauge:
@@ -18,7 +19,7 @@ class Gauge:
         self._bar = progress()
         self._bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
         self._task = self._bar.add_task(title, total=round(total), note="")
-        self._drawn_ns = 0
+        self._drawn_ns = time.perf_counter_ns() - REFRESH_NS
 
     def __enter__(self) -> Gauge:
         self._bar.start()
@@ -28,6 +29,11 @@ class Gauge:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a person has waited for so long that drawing is worth a late sample: 1 ms of work, at times 5."""
+        return time.perf_counter_ns() - self._drawn_ns > OVERDUE_NS
 
     def title(self, title: str) -> None:
         """Say what is done from now on."""

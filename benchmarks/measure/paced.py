@@ -37,7 +37,8 @@ def open_loop(session: Session, frames: Sequence[UInt8], options: MeasureOptions
         end = time.perf_counter_ns()
         calls.append(Call(due, end - due, {WAIT: start - due, **result.times_ns}))
         left = due + period_ns - end
-        if left > SLACK_NS or left < -period_ns:  # or it is far behind, and drawing is no longer what delays it
+        # Far behind, it is no longer the drawing that delays the next frame.
+        if left > SLACK_NS or left < -period_ns or gauge.overdue:
             gauge.show((due - begin) / 1e9, f"{number + 1} frames, {(end - due) / 1e6:.1f} ms")
 
 

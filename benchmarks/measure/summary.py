@@ -88,7 +88,7 @@ def _drift(found: Drift | None) -> str:
     first, last = bounded(found.first), bounded(found.last)
     parts = [f"drift: median {first} ms in the first tenth, {last} in the last ({change})"]
     if found.memory_mb is not None:
-        parts.append(f"the process grew by {found.memory_mb:.1f} MB, {found.own_mb:.1f} MB of it samples")
+        parts.append(f"memory of the process {found.memory_mb:+.1f} MB, its samples take {found.own_mb:.1f} MB")
     if found.warmest_c is not None:
         sensor, before, after = found.warmest_c
         parts.append(f"{sensor.removesuffix('_c')} {before:.1f} → {after:.1f} °C")

@@ -35,7 +35,7 @@ def test_a_soak_says_what_drifted() -> None:
     (line,) = lines(rising)
     assert line.startswith("drift: median 10.")
     assert "in the last (+1" in line
-    assert "the process grew by" in line
+    assert "memory of the process +17.4 MB" in line
     assert "°C" in line
     assert "within chance" in next(lines(toy_record(np.tile(TIMES[:100], 10), mode="soak")))
     assert next(lines(toy_record(TIMES[:30], mode="soak"))).startswith("drift: insufficient")
