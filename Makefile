@@ -18,12 +18,13 @@ TENSORRT_FILES := runs/tensorrt
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test check check-tensorrt test-gpu clean
+.PHONY: help setup demo test check guard check-tensorrt test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
 	@echo "make test    the tests (no network, no GPU)"
 	@echo "make check   ruff and mypy"
+	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make clean   remove .venv, $(TENSORRT) and runs/"
@@ -64,6 +65,9 @@ check: setup
 	ruff check .
 	ruff format --check .
 	mypy
+
+guard: setup
+	python -m benchmarks.self_guard -o runs/guard
 
 $(TENSORRT)/.ready: Makefile
 	@echo "installing NVIDIA's TensorRT-RTX into $(TENSORRT) ..."

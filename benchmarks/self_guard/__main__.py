@@ -1,0 +1,79 @@
+"""`python -m benchmarks.self_guard -o FOLDER`: the working tree against the release anchor, as ratios in one run.
+
+The demo's network (untrained, exported by each tree) in each tree's session, and each tree's camera loop without
+inference. On one processor, which compares surest. INCONCLUSIVE and INVALID, which a busy machine gives, do not fail,
+and neither does a clone without the anchor's commit.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from benchmarks.guard.arms import TurnArm
+from benchmarks.guard.baseline import FOLDER, load_baseline
+from benchmarks.guard.compare import Outputs, compare_arms
+from benchmarks.guard.interleave import CompareOptions
+from benchmarks.guard.judge import Verdict
+from benchmarks.measure.surroundings import commit_of
+from benchmarks.self_guard.anchor import NoAnchorError, extract
+from benchmarks.self_guard.tree import CHECKOUT, argv
+from edgeunet import console
+from edgeunet.board.machine import usable_cpus
+from edgeunet.errors import EdgeUNetError
+
+HARMLESS = {Verdict.PASS.value, Verdict.INCONCLUSIVE.value, Verdict.INVALID.value}
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the samples of both comparisons.")],
+    seconds: Annotated[float, typer.Option(help="Time for each comparison, at most.")] = 45.0,
+) -> None:
+    """Compare the working tree with the release anchor. Exit code: 0, or of the worse comparison: 3 if REGRESSED."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(usable_cpus())})
+    out = console.stdout()
+    anchor = load_baseline(CHECKOUT / FOLDER, "release").commit
+    with TemporaryDirectory(prefix="edgeunet-anchor-") as folder:
+        trees = {f"release {anchor[:12]}": Path(folder), f"working tree {commit_of(CHECKOUT)[:12]}": CHECKOUT}
+        try:
+            extract(CHECKOUT, anchor, Path(folder))
+        except NoAnchorError as error:
+            out.print(f"nothing was compared: {error}")
+            return
+        codes = []
+        for name in ("inference", "camera"):
+            a, b = (_arm(name, title, tree, Path(folder)) for title, tree in trees.items())
+            out.print(f"{name}: {a.name} against {b.name}")
+            outputs = Outputs(output / f"{name}.json", None, None, force=True)
+            codes.append(compare_arms(a, b, CompareOptions(seconds), outputs))
+            if codes[-1] == console.INTERRUPTED:
+                break
+    raise typer.Exit(max((code for code in codes if code not in HARMLESS), default=0))
+
+
+def _arm(name: str, title: str, tree: Path, folder: Path) -> TurnArm:
+    """One side of a comparison. folder: for the model file that it needs."""
+    if name == "camera":
+        return TurnArm(title, {"code": title}, tuple(argv("camera.py", tree)))
+    model = folder / f"{'working' if tree == CHECKOUT else 'release'}.onnx"
+    made = subprocess.run(argv("network.py", tree, str(model)), capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise EdgeUNetError(
+            f"the {title} cannot export the demo's network: {made.stderr.strip().rpartition(chr(10))[2]}"
+        )
+    facts = {"code": title, "model": "nano, 256×320, fp32, untrained"}
+    return TurnArm(title, facts, tuple(argv("inference.py", tree, str(model))))
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))

@@ -1,0 +1,38 @@
+"""Makes the demo's network as a model file, with the exporter of a tree: `network.py TREE OUTPUT.onnx`.
+
+Untrained: the weights are random, from a fixed seed, and the time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.self_guard.tree import require_tree
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.model import UNet, preset
+from edgeunet.samples import DATASET
+from edgeunet.spec import ModelSpec
+from edgeunet.training.checkpoint import save_checkpoint
+from export.exporter import ExportOptions, export_onnx
+
+SIZE = (256, 320)  # what `make demo` chooses
+
+
+def main() -> None:
+    require_tree()
+    output = Path(sys.argv[2])
+    spec = ModelSpec(DatasetFolder.open(DATASET).classes, SIZE)
+    torch.manual_seed(0)
+    net = UNet(preset("nano", spec.logits))
+    with torch.no_grad():  # one class ahead: of logits that are all alike, rounding alone would change the order
+        net.get_parameter("out.bias")[0] += 1.0
+    checkpoint = output.with_suffix(".pt")
+    save_checkpoint(checkpoint, net.eval(), spec)
+    export_onnx(checkpoint, output, ExportOptions(), data=None, split="", force=True)
+
+
+if __name__ == "__main__":
+    main()

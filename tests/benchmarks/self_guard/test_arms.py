@@ -1,0 +1,66 @@
+"""The arms of the self-guard, in real processes: they run the tree that they are told to, and see it slow down."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.guard.worker import Worker
+from benchmarks.self_guard.tree import CHECKOUT, argv
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.errors import EdgeUNetError
+from edgeunet.runtime import open_session
+from edgeunet.samples import DATASET
+
+
+@pytest.fixture(scope="module")
+def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code in which a session and an overlay take 30 ms longer."""
+    tree = tmp_path_factory.mktemp("slow")
+    for package in ("edgeunet", "export"):
+        shutil.copytree(CHECKOUT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, line in (
+        ("runtime/session.py", "        check_frame(frame)\n"),
+        ("camera/loop.py", "        begin = time.perf_counter_ns()\n"),
+    ):
+        path = tree / "edgeunet" / file
+        text = path.read_text()
+        assert line in text
+        path.write_text(text.replace(line, f"{line}        time.sleep(0.03)\n"))
+    return tree
+
+
+def median_ms(command: list[str]) -> float:
+    with Worker(command) as worker:
+        worker.ready()
+        return float(np.median(worker.measure(5)))
+
+
+def test_the_camera_arm_measures_the_loop_of_its_tree(slow_tree: Path) -> None:
+    assert median_ms(argv("camera.py", slow_tree)) > 30
+    with Worker(argv("camera.py", CHECKOUT)) as worker:
+        worker.ready()
+        assert worker.measure(20).min() < 30
+
+
+def test_the_inference_arm_runs_the_demo_network_that_its_tree_exports(slow_tree: Path, tmp_path: Path) -> None:
+    model = tmp_path / "nano.onnx"
+    subprocess.run(argv("network.py", CHECKOUT, str(model)), check=True, capture_output=True)
+    with open_session(model) as session:
+        assert session.spec.input_size == (256, 320)
+        assert session.spec.provenance.precision == "fp32"
+        assert session.spec.names == DatasetFolder.open(DATASET).names
+    quick, slow = (Worker(argv("inference.py", tree, str(model))) for tree in (CHECKOUT, slow_tree))
+    with quick, slow:
+        assert quick.ready()["threads"] == slow.ready()["threads"] == "1"
+        assert slow.measure(5).min() > quick.measure(5).min() + 20
+
+
+def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
+    (tmp_path / "edgeunet").mkdir()  # no package: Python finds the next one
+    with Worker(argv("camera.py", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet comes from"):
+        worker.ready()
