@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from mmap import PAGESIZE
 from pathlib import Path
 
 from edgeunet.board.machine import text_of, usable_cpus
 
 OFF_BELOW_C = -100.0  # Tegra says -256 for a zone whose power is off
 CPU_CHIPS = ("coretemp", "k10temp", "zenpower")  # of a PC, where thermal zones may not have the CPU
-_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+_PAGE_MB = PAGESIZE / 2**20
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _state(root: Path, pid: int) -> _Found:
 def slows_down(cooling_device: str) -> bool:
     """Whether a cooling device above state 0 means that heat holds a clock down; a fan's does not.
 
-    Tegra's alerts are named for it; the others cap the frequency of a CPU or of a devfreq device.
+    Tegra's alerts are named for it; the others cap the frequency of a CPU or of a devfreq device. A low clock by
+    itself is not called throttling: a machine that is paced, or waits for its GPU, lowers its clocks by design.
     """
     return cooling_device.endswith("-throttle-alert") or cooling_device.startswith(
         ("cpufreq-", "thermal-cpufreq-", "devfreq-", "thermal-devfreq-", "Processor")

@@ -195,6 +195,27 @@ def test_a_desktop_tells_its_gpus(tmp_path: Path) -> None:
     assert "l4t" not in facts
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "fact", "value"),
+    [
+        (
+            "proc/driver/nvidia/version",
+            "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release Build\nGCC version: 11.4.0\n",
+            "gpu_driver",
+            "540.4.0",
+        ),
+        (f"{_CPU}/intel_pstate/no_turbo", "1\n", "cpu_boost", "off"),
+        (f"{_CPU}/intel_pstate/no_turbo", "0\n", "cpu_boost", "on"),
+        ("sys/class/devfreq/gpu-gpc-0/max_freq", "1575000000\n", "gpu_clocks", None),  # half of it says nothing
+        ("usr/local/cuda/version.json", "[]", "cuda", None),
+        ("etc/nv_tegra_release", "R36,\n", "l4t", None),
+        ("sys/fs/cgroup/cpu.max", "200000 100000\n", "cpu_quota", "2 CPUs"),
+    ],
+)
+def test_other_forms_and_damaged_files(file: str, text: str, fact: str, value: str | None, tmp_path: Path) -> None:
+    assert fingerprint({}, write_tree(tmp_path, {file: text}), {}).get(fact) == value
+
+
 def test_an_unreadable_system_leaves_facts_out(tmp_path: Path) -> None:
     root = write_tree(tmp_path, {"etc/nv_tegra_release": "unknown\n", "proc/meminfo": "MemTotal: much\n"})
     facts = fingerprint({}, root)
