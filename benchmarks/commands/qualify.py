@@ -1,0 +1,55 @@
+"""`edgeunet bench qualify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.commands.options import Force, Json
+
+
+def qualify(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to go on with (JSON).")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model file to run [default: a NumPy loop on one processor].")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Condition to measure, such as A/A or tail; may be repeated.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Of each condition, at most; the default is what the figures need.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the guard itself: how often it calls what, where the truth is known. Takes hours.
+
+    Goes on where it was interrupted: give the same command again. Trials stand in a file beside the output.
+    Exit code: 0 if every condition that was measured reached what was declared, else 1.
+    """
+    from dataclasses import asdict
+
+    from benchmarks.measure.surroundings import now
+    from benchmarks.qualify import run
+    from benchmarks.qualify.summary import qualification_of
+    from benchmarks.qualify.table import qualification_table, rules_table
+    from benchmarks.report.tables import print_table
+    from edgeunet.console import stdout
+
+    options, paths = run.QualifyOptions(model, tuple(only or ()), trials), run.Paths(output)
+    file = run.qualify(options, paths, force=force)
+    found = qualification_of(file, now())
+    if as_json:
+        stdout().print_json(data=asdict(found))
+    else:
+        print_table(qualification_table(found))
+        print_table(rules_table(found))
+        if trials is not None:
+            stdout().print(
+                f"--trials {trials}: with fewer trials than the figures need, a condition that is reached proves less"
+            )
+        stdout().print(f"{len(file.trials)} trials in {paths.trials}, their summary in {output}")
+    measured = [c for c in found.conditions if not only or c.name in only]
+    raise typer.Exit(0 if all(c.reached for c in measured) else 1)

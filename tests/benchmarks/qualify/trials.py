@@ -1,0 +1,23 @@
+"""Plans and trials for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.qualify.conditions import KINDS
+from benchmarks.qualify.trials import Plan, Trial
+
+MACHINE = {"cpu": "Some CPU", "governor": "performance"}
+PLAN = Plan("a loop", {"work": "a loop"}, MACHINE, "c0de", {kind.name: 4 for kind in KINDS}, "edgeunet bench qualify")
+
+
+def trial(condition: str, number: int, verdict: str, **changes: Any) -> Trial:
+    """One that took 3 s of measuring."""
+    values = {
+        "reason": "",
+        "sampled_s": 3.0,
+        "wall_s": 6.0,
+        "pairs": 9,
+        "ended": f"2026-01-02T03:04:{number:02d}+00:00",
+    }
+    return Trial(**{"condition": condition, "number": number, "verdict": verdict, **values, **changes})
