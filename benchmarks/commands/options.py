@@ -10,10 +10,10 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Dataset folder or video to take frames from [default: samples].")
+    Path | None, typer.Option("--data", help="Dataset folder or video to take frames from; the samples if not given.")
 ]
 Backend = Annotated[
     str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads [default: physical cores].")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; the physical cores if not given.")]
 Baselines = Annotated[Path, typer.Option("--baselines", help="Folder of the named baselines.")]

@@ -36,13 +36,14 @@ def run(
     ] = Mode.SINGLE,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of the schedule.")] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Time to measure, after the warm-up [default: 5; paced 10; soak 1800].")
+        float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
-    processes: Annotated[int | None, typer.Option(help="Of the mode cold [default: 11].")] = None,
+    processes: Annotated[int | None, typer.Option(help="Of the mode cold; 11 if not given.")] = None,
     deadline_ms: Annotated[
-        float | None, typer.Option("--deadline-ms", help="A longer latency is a miss [default: the schedule's period].")
+        float | None,
+        typer.Option("--deadline-ms", help="A longer latency is a miss; the schedule's period if not given."),
     ] = None,
     data: Data = None,
     backend: Backend = None,

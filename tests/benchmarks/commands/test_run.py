@@ -150,3 +150,9 @@ def test_ctrl_c_in_a_long_measurement_keeps_what_there_is() -> None:
     record = LatencyRecord.load("record.json")
     assert record.partial
     assert record.samples_ms["total"].tolist() == [1.5]
+
+
+def test_help_says_what_is_taken_if_nothing_is_given() -> None:
+    text = " ".join(CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200"}).stdout.split())
+    for default in ("5, paced 10, soak 1800 if not given", "physical cores if not given", "11 if not given"):
+        assert default in text
