@@ -11,22 +11,31 @@ from benchmarks.commands.options import Force
 
 
 def report(
-    records: Annotated[list[Path], typer.Argument(help="Latency records (JSON).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="What `edgeunet bench` run, compare, qualify and sweep wrote (JSON)."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     scores: Annotated[
         list[Path] | None, typer.Option("--scores", help="What `edgeunet evaluate --json` wrote; may be repeated.")
     ] = None,
+    how: Annotated[
+        str | None,
+        typer.Option("--format", help="html, md (tables only), json or csv (every figure) [default: as FILE ends]."),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Write one HTML file with tables and plots of latency records, and print their summary."""
-    from benchmarks.report.page import by_model, write_report
-    from benchmarks.report.scores import load_scores
+    """Write a report of latency records, comparisons, the guard's qualification and sweeps, and print a summary."""
+    from benchmarks.report.inputs import load_inputs
     from benchmarks.report.tables import print_table, summary_table
+    from benchmarks.report.write import format_of, write_report
     from edgeunet.console import stdout
-    from edgeunet.record import LatencyRecord
+    from edgeunet.files import require_free
 
-    loaded = [LatencyRecord.load(path) for path in records]
-    known = by_model(load_scores(path) for path in scores or [])
-    write_report(output, loaded, known, force=force)
-    print_table(summary_table(loaded, known))
+    chosen = format_of(output, how)
+    require_free(output, force=force)
+    inputs = load_inputs(files, scores or [])
+    write_report(output, inputs, chosen, force=force)
+    if inputs.records:
+        print_table(summary_table(inputs.records, inputs.scores))
     stdout().print(f"report written to {output}")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
+from benchmarks.report.names import record_names
 from benchmarks.report.scores import Scores
 from edgeunet import console
 from edgeunet.record import TOTAL, LatencyRecord, Quantile, samples_needed
 
 NONE = "–"
 UNSURE = "*"
+CLOSED_LOOP = ("single", "soak")  # modes in which the next frame waits for the last; only there a latency is a rate
 
 
 @dataclass(frozen=True)
@@ -26,22 +30,22 @@ class TextTable:
 def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]) -> TextTable:
     """One row for each record. scores: by model_sha256."""
     rows = []
-    for record in records:
+    for record, name in zip(records, record_names(records), strict=True):
         subject, summary = record.subject, record.summary()
         accuracy = scores.get(subject.model_sha256)
         rows.append(
             (
-                subject.model.removesuffix(".onnx"),
-                subject.precision,
-                f"{subject.input_size[0]}×{subject.input_size[1]}",
-                f"{subject.size_bytes / 1e6:.2f}",
+                name,
+                subject.precision or NONE,
+                "×".join(map(str, subject.input_size)) if any(subject.input_size) else NONE,
+                f"{subject.size_bytes / 1e6:.2f}" if subject.size_bytes else NONE,
                 percentage(accuracy.miou) if accuracy else NONE,
                 *(milliseconds(q.value) + unsure(q) for q in (summary.p50, summary.p90, summary.p99)),
                 milliseconds(summary.max),
-                f"{1000 / summary.p50.value:.1f}",
+                f"{1000 / summary.p50.value:.1f}" if record.mode in CLOSED_LOOP and not record.period_ms else NONE,
             )
         )
-    header = ("model", "precision", "input", "MB", "mIoU %", "p50", "p90", "p99", "max", "fps")
+    header = ("record", "precision", "input", "MB", "mIoU %", "p50", "p90", "p99", "max", "fps")
     return TextTable(header, tuple(rows), text_columns=2, note=_summary_note(records))
 
 
@@ -50,15 +54,18 @@ def stage_table(record: LatencyRecord, bounds: Collection[str]) -> TextTable:
     columns = []
     for stage in (*record.stages, TOTAL):
         summary = record.summary(stage)
-        quantiles = (
-            f"{milliseconds(q.value)} ({interval(q)})" if stage in bounds else milliseconds(q.value) + unsure(q)
-            for q in summary.quantiles
-        )
+        quantiles = (bounded(q) if stage in bounds else milliseconds(q.value) + unsure(q) for q in summary.quantiles)
         name = "end to end" if stage == TOTAL else stage
         columns.append((name, milliseconds(summary.min), *quantiles, milliseconds(summary.max)))
     names = ("", "min", *(q.name for q in record.summary().quantiles), "max")
     header, *rows = zip(names, *columns, strict=True)
     return TextTable(tuple(header), tuple(rows))
+
+
+def transposed(table: TextTable) -> TextTable:
+    """Rows and columns exchanged."""
+    header, *rows = zip(table.header, *table.rows, strict=True)
+    return TextTable(tuple(header), tuple(rows), note=table.note)
 
 
 def class_table(scores: Iterable[Scores]) -> TextTable:
@@ -73,13 +80,19 @@ def class_table(scores: Iterable[Scores]) -> TextTable:
     return TextTable(("", *(f"{s.model} ({s.precision})" for s in scores)), tuple(rows))
 
 
-def facts_table(columns: Sequence[Mapping[str, str]], names: Sequence[str]) -> TextTable:
-    """One row for each fact, one column for each mapping; one column for all where they agree."""
-    if all(column == columns[0] for column in columns):
-        columns, names = columns[:1], ("all records",) if len(columns) > 1 else names
-    facts = list(dict.fromkeys(fact for column in columns for fact in column))
-    rows = [(fact.replace("_", " "), *(column.get(fact) or NONE for column in columns)) for fact in facts]
-    return TextTable(("", *names), tuple(rows), text_columns=1 + len(columns))
+def facts_table(columns: Mapping[str, Mapping[str, str]]) -> TextTable:
+    """One row for each fact, one column for each mapping by its name; those that are the same share a column."""
+    shared: list[tuple[list[str], Mapping[str, str]]] = []
+    for name, column in columns.items():
+        alike = next((names for names, known in shared if known == column), None)
+        if alike is None:
+            shared.append(([name], column))
+        else:
+            alike.append(name)
+    facts = list(dict.fromkeys(fact for _, column in shared for fact in column))
+    rows = [(fact.replace("_", " "), *(column.get(fact) or NONE for _, column in shared)) for fact in facts]
+    heads = ["all" if len(shared) == 1 < len(names) else ", ".join(names) for names, _ in shared]
+    return TextTable(("", *heads), tuple(rows), text_columns=1 + len(shared))
 
 
 def milliseconds(value: float) -> str:
@@ -87,9 +100,31 @@ def milliseconds(value: float) -> str:
     return f"{value:.{1 if value >= 100 else 2 if value >= 1 else 3}f}"
 
 
+def when(created: str) -> str:
+    """ "2026-01-02T03:04:05+00:00" → "2026-01-02 03:04 UTC"."""
+    return datetime.fromisoformat(created).astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def count(number: int) -> str:
+    """1234567 → "1 234 567", which no reader takes for a fraction."""
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
 def percentage(share: float | None) -> str:
     """0.6123 → "61.2"; a share of nothing is none."""
     return NONE if share is None else f"{share * 100:.1f}"
+
+
+def share(value: float) -> str:
+    """In percent, with two digits that count however small: 0.00033 → "0.033 %"."""
+    percent = value * 100
+    digits = 1 if percent >= 1 or percent == 0 else 1 - math.floor(math.log10(percent))
+    return f"{percent:.{digits}f} %"
+
+
+def bounded(quantile: Quantile) -> str:
+    """The value and its bounds in ms: "12.34 (12.01–12.90)"."""
+    return f"{milliseconds(quantile.value)} ({interval(quantile)})"
 
 
 def interval(quantile: Quantile) -> str:
@@ -116,6 +151,7 @@ def _summary_note(records: Sequence[LatencyRecord]) -> str:
     parts = ["end to end in ms; max is the maximum observed; fps is frames a second at p50"]
     if any(unsure(r.summary().p99) for r in records):
         parts.append(f"{UNSURE}\N{NO-BREAK SPACE}too few samples for an upper bound (p99: {samples_needed(0.99)})")
-    if any(r.partial for r in records):
-        parts.append("partial: " + ", ".join(r.subject.model for r in records if r.partial))
+    partial = [name for name, record in zip(record_names(records), records, strict=True) if record.partial]
+    if partial:
+        parts.append(f"partial: {', '.join(partial)}")
     return "; ".join(parts)

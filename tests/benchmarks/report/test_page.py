@@ -2,165 +2,164 @@
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.report.page import by_model, write_report
-from benchmarks.report.scores import SCHEMA, Scores, load_scores
-from benchmarks.report.tables import milliseconds, print_table, summary_table
-from edgeunet.errors import OutputError, RecordError
-from edgeunet.record import LatencyRecord
+from benchmarks.report.inputs import Inputs
+from benchmarks.report.tables import milliseconds
+from benchmarks.report.write import Format, write_report
+from edgeunet.errors import OutputError
 from tests.benchmarks.records import noisy, toy_record
+from tests.benchmarks.report.makers import (
+    everything,
+    inputs_of,
+    paced_record,
+    toy_comparison,
+    toy_qualification,
+    toy_scores,
+)
+from tests.benchmarks.report.parsed import Page
 
 RNG = np.random.default_rng(2)
 
 
-class Page(HTMLParser):
-    """Tables as lists of rows, headings, the number of plots, and every address."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tables: list[list[list[str]]] = []
-        self.headings: list[str] = []
-        self.plots = 0
-        self.addresses: list[str] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self._open.append(tag)
-        self.addresses += [v or "" for k, v in attributes if k in ("src", "href", "xlink:href", "srcset")]
-        self.plots += tag == "svg"
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "svg"} & set(self._open):
-            self.text += data
-        if {"td", "th"} & set(self._open):
-            self.tables[-1][-1][-1] += data.replace("\N{WORD JOINER}", "")
-        elif self._open and self._open[-1] in ("h1", "h2", "h3"):
-            self.headings.append(data)
-
-
-def _scores(sha256: str = "ab" * 32, **changes: Any) -> Scores:
-    fields: dict[str, Any] = {
-        "model": "toy.onnx",
-        "model_sha256": sha256,
-        "precision": "fp32",
-        "dataset": "road",
-        "dataset_sha256": "cd" * 32,
-        "split": "val",
-        "frames": 2,
-        "miou": 0.6123,
-        "accuracy": 0.9,
-        "iou": {"road": 0.91, "<b>car</b>": None},
-    }
-    return Scores(**(fields | changes))
-
-
-def _page(path: Path, records: list[LatencyRecord], scores: list[Scores]) -> Page:
-    write_report(path, records, by_model(scores), force=True)
+def _page(path: Path, inputs: Inputs) -> Page:
+    write_report(path, inputs, Format.HTML, force=True)
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_the_report_has_every_part_and_stands_alone(tmp_path: Path) -> None:
-    one, other = toy_record(noisy(RNG, 12.0, 500)), toy_record(noisy(RNG, 6.0, 40), partial=True)
-    path = tmp_path / "report.html"
-    page = _page(path, [one, other], [_scores()])
-    assert page.headings == [
-        *("Latency report", "Summary", "Plots", "Stages", "toy (1)", "toy (2)", "Accuracy", "Machine", "What ran"),
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, str]:
+    """The page with every section, and its text."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return _page(path, everything()), path.read_text(encoding="utf-8")
+
+
+def test_the_report_has_every_section_in_order(whole: tuple[Page, str]) -> None:
+    page, _ = whole
+    sections = [
+        *("Verdicts", "What the verdicts rest on", "Summary", "Distribution", "Deadlines", "Frame age and jitter"),
+        *("Stages", "Measured beside", "Over time", "Drift", "Energy of a frame", "Sensors", "Trend", "Accuracy"),
+        *("Models to choose from", "How the guard was qualified", "Runs that are worth less", "What ran"),
+        "Where it ran",
     ]
-    assert page.plots == 4
+    assert [h for h in page.headings if h in sections] == sections
+
+
+def test_the_report_has_every_plot(whole: tuple[Page, str]) -> None:
+    page, _ = whole
+    assert page.plots == len(page.titles)
+    for title in (
+        *("Quantiles, single", "Share of frames, paced", "Where the time goes, soak", "new against old: calls"),
+        *("new against old: rounds", "toy, soak: thermal soak", "toy, paced", "toy, fp32, single"),
+        "Accuracy against latency",
+    ):
+        assert title in page.titles, title
+
+
+def test_the_report_stands_alone_and_chooses_its_words(whole: tuple[Page, str]) -> None:
+    page, text = whole
     assert all(a.startswith(("#", "data:")) for a in page.addresses)
-    assert not re.search(r"url\((?!#)|@import|<script|<link", path.read_text())
-    assert "worst" not in page.text.lower()
+    assert not re.search(r"url\((?!#)|@import|<script|<link", text)
+    for word in ("worst", "compliant", "guarantee"):
+        assert word not in page.text.lower()
     assert "maximum observed" in page.text
+    assert "supports timing verification" in page.text
 
-    summary = dict(zip(page.tables[0][0], page.tables[0][1], strict=True))
-    assert summary["model"] == "toy"
+
+def test_a_record_alone_has_its_figures_and_nothing_else(tmp_path: Path) -> None:
+    record = toy_record(noisy(RNG, 12.0, 500))
+    page = _page(tmp_path / "report.html", inputs_of(record, toy_scores()))
+    assert page.headings == [
+        *("Latency report", "Summary", "Distribution", "Stages", "toy", "Over time", "Accuracy", "What ran"),
+        "Where it ran",
+    ]
+    summary = dict(zip(*page.table("record"), strict=True))
+    assert summary["record"] == "toy"
     assert summary["mIoU %"] == "61.2"
-    assert summary["p99"] == milliseconds(one.summary().p99.value)
-    assert summary["fps"] == f"{1000 / one.summary().p50.value:.1f}"
-    assert page.tables[0][2][-3].endswith("*")  # 40 samples say nothing about p99
+    assert summary["p99"] == milliseconds(record.summary().p99.value)
+    assert summary["fps"] == f"{1000 / record.summary().p50.value:.1f}"
 
-    stages = {row[0]: row[1:] for row in page.tables[1]}
-    assert stages[""] == ["fit", "infer", "end to end"]
-    low, high = one.summary().p99.interval or (0, 0)
-    assert stages["p99"][2] == f"{milliseconds(one.summary().p99.value)} ({milliseconds(low)}–{milliseconds(high)})"
-    assert stages["p99.9"][2].endswith("(insufficient)")
-    assert stages["max"][2] == milliseconds(one.summary().max)
+    header, *rows = next(table for table in page.tables if table[1][0] == "fit")
+    stages = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+    assert list(stages) == ["fit", "infer", "end to end"]
+    low, high = record.summary().p99.interval or (0, 0)
+    assert stages["end to end"]["p99"] == (
+        f"{milliseconds(record.summary().p99.value)} ({milliseconds(low)}–{milliseconds(high)})"
+    )
+    assert stages["end to end"]["p99.9"].endswith("(insufficient)")
+    assert stages["end to end"]["max"] == milliseconds(record.summary().max)
 
-    assert ["<b>car</b>", "–"] in page.tables[3]  # escaped, and a class that does not occur
-    assert ["cpu", "Some CPU"] in page.tables[4]
-    assert any(row[0] == "SHA-256" and row[1] == "ab" * 32 for row in page.tables[5])
-    assert any("40 (partial: interrupted)" in row for row in page.tables[5])
-
-
-def test_without_scores_there_is_no_accuracy(tmp_path: Path) -> None:
-    page = _page(tmp_path / "report.html", [toy_record(noisy(RNG, 12.0, 50))], [])
-    assert "Accuracy" not in page.headings
-    assert page.tables[0][1][4] == "–"
+    assert any(["<b>car</b>", "–"] in table for table in page.tables)  # escaped, and a class that does not occur
+    assert any(["cpu", "Some CPU"] in table for table in page.tables)
+    assert any(["SHA-256", "ab" * 32] in table for table in page.tables)
 
 
-def test_many_samples_make_no_huge_file(tmp_path: Path) -> None:
+def test_a_verdict_stands_with_its_limit_bounds_and_what_it_could_not_see(tmp_path: Path) -> None:
+    fine, slow, disturbed = toy_comparison(), toy_comparison(1.1, "slow.onnx"), toy_comparison(foreign=0.5)
+    page = _page(tmp_path / "report.html", inputs_of(fine, slow, disturbed))
+    verdicts = {row[0]: row[1] for row in page.table("comparison")}
+    assert verdicts["new against old (1)"] == "PASS"
+    assert verdicts["slow against old"] == "REGRESSED"
+    assert verdicts["new against old (2)"] == "INVALID"  # shown like the others
+    header, *rows = page.table("gate")
+    assert header == ["gate", "limit", "observed", "99 % bounds", "n", "smallest detectable"]
+    gates = {row[0]: row[1:] for row in rows}
+    assert gates["median"][0] == "+3.00 %"
+    assert gates["median"][1] == f"{(fine.judgement.ratio - 1) * 100:+.2f} %".replace("-", "−")
+    assert gates["median"][4] == f"{(fine.judgement.detectable - 1) * 100:+.2f} %"
+    assert gates["tail"][2].startswith("p = ")
+    assert "Summary" not in page.headings
+
+
+def test_misses_have_a_bound_and_a_streak_and_frames_an_energy(tmp_path: Path) -> None:
+    page = _page(tmp_path / "report.html", inputs_of(paced_record()))
+    deadline = dict(zip(*next(t for t in page.tables if "longest streak" in t[0]), strict=True))
+    assert (deadline["misses"], deadline["longest streak"]) == ("3", "3")
+    assert deadline["share"] == "0.50 %"
+    assert deadline["at most, 95 %"] == "1.3 %"  # scipy's binomtest(3, 600, alternative="less"): 0.01287
+    energy = dict(zip(*next(t for t in page.tables if "rails" in t[0]), strict=True))
+    assert float(energy["gross, mJ"]) == pytest.approx(300, abs=3)  # 9 W for a thirtieth of a second
+    assert float(energy["net, mJ"]) == pytest.approx(300 * 5 / 9, abs=3)
+    assert any("throttled" in cell for table in page.tables for row in table for cell in row)
+
+
+def test_the_guards_qualification_says_what_was_missed(tmp_path: Path) -> None:
+    page = _page(tmp_path / "report.html", inputs_of(toy_qualification()))
+    conditions, rules = page.tables[:2]
+    results = {row[1]: row for row in conditions[1:]}
+    assert [results[name][3] for name in ("A/A", "+5 %", "disturbance")] == ["reached", "missed", "open"]
+    assert results["A/A"][4:6] == ["20 of 20", "19 of 20"]
+    assert results["A/A"][7] == "0 (at most 13.9 %)"  # 1 - 0.05 ** (1 / 20)
+    assert results["+5 %"][6] == "3 PASS"
+    assert rules[0] == ["workload", "done to B", "edgeunet", "mean:5 %", "U-test"]
+    assert rules[1][2:] == ["0 (0 %)", "1 (5 %)", "2 (10 %)"]
+
+
+def test_a_long_soak_makes_no_large_file_and_keeps_its_maximum(tmp_path: Path) -> None:
+    soak = paced_record(54_000, mode="soak")
+    soak.samples_ms["total"][31_234] = 987.6
     path = tmp_path / "report.html"
-    _page(path, [toy_record(noisy(RNG, 12.0, 20_000))], [])
-    assert path.stat().st_size < 200_000
+    page = _page(path, inputs_of(soak))
+    assert path.stat().st_size < 500_000
+    assert "987.6" in page.text
 
 
-def test_scores_of_another_model_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="belong to none of the records"):
-        _page(tmp_path / "report.html", [toy_record(np.ones(9))], [_scores("00" * 32)])
-    with pytest.raises(RecordError, match="two scores files"):
-        by_model([_scores(), _scores()])
-    assert not list(tmp_path.iterdir())
+def test_many_records_of_one_model_fit_and_make_a_trend(tmp_path: Path) -> None:
+    days = [f"2026-01-{day:02}T00:00:00+00:00" for day in range(1, 21)]
+    page = _page(tmp_path / "report.html", inputs_of(*(toy_record(noisy(RNG, 9, 50), created=day) for day in days)))
+    assert "Trend" in page.headings
+    assert "newest 6 records" in page.text
+    assert len(page.table("record")) == 21
+    assert max(len(table[0]) for table in page.tables) <= 10
 
 
 def test_an_existing_report_is_kept_without_force(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("mine")
     with pytest.raises(OutputError, match="--force"):
-        write_report(path, [toy_record(np.ones(9))], {}, force=False)
+        write_report(path, inputs_of(toy_record(np.ones(9))), Format.HTML, force=False)
     assert path.read_text() == "mine"
-
-
-def test_scores_files_are_read_or_named(tmp_path: Path) -> None:
-    path = tmp_path / "scores.json"
-    value = {"schema": SCHEMA, **vars(_scores())}
-    path.write_text(json.dumps(value))
-    assert load_scores(path) == _scores()
-    for damage in ({"schema": "edgeunet.scores/9"}, {"miou": "good"}, {"miou": float("nan")}, {"iou": [1]}):
-        path.write_text(json.dumps(value | damage))
-        with pytest.raises(RecordError, match=r"edgeunet evaluate"):
-            load_scores(path)
-    del value["split"]
-    path.write_text(json.dumps(value))
-    with pytest.raises(RecordError, match="'split'"):
-        load_scores(path)
-
-
-def test_the_summary_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    records = [toy_record(noisy(RNG, 112.0, 50)), toy_record(noisy(RNG, 0.8, 50))]
-    print_table(summary_table(records, by_model([_scores()])))
-    lines = capsys.readouterr().out.splitlines()
-    table = [line for line in lines if "toy" in line or "model" in line]
-    assert len(table) == 3
-    assert all(len(line) <= 80 for line in table)
-    assert "61.2" in table[1]

@@ -1,0 +1,108 @@
+"""What stands in a report and in which order; a section appears only where there is something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from benchmarks.guard.comparison import Comparison
+from benchmarks.qualify.record import Qualification
+from benchmarks.report.blocks import Plot, Section, Table, in_parts, unless_empty
+from benchmarks.report.guard_sections import comparison_names, qualification_section, verdict_sections
+from benchmarks.report.inputs import Inputs
+from benchmarks.report.machine_tables import doubts_table
+from benchmarks.report.names import record_names
+from benchmarks.report.record_sections import Records, record_sections
+from benchmarks.report.scores import Scores
+from benchmarks.report.tables import class_table, count, facts_table, when
+from benchmarks.sweep.plot import pareto_plot
+from benchmarks.sweep.record import Sweep
+from benchmarks.sweep.table import skipped_table, sweep_table
+from edgeunet.record import LatencyRecord
+
+DOUBTS_NOTE = "They stand in every table and plot above: nothing is deleted."
+
+
+def contents(inputs: Inputs) -> list[Section]:
+    """The sections of a report on at least one file."""
+    return [section for section in _sections(inputs) if section.blocks]
+
+
+def _sections(inputs: Inputs) -> Iterator[Section]:
+    records = dict(zip(record_names(inputs.records), inputs.records, strict=True))
+    comparisons = dict(zip(comparison_names(inputs.comparisons), inputs.comparisons, strict=True))
+    yield from verdict_sections(comparisons)
+    if records:
+        yield from record_sections(records, inputs.scores)
+    if inputs.scores:
+        classes = tuple(in_parts(class_table(inputs.scores.values()), kept=1))
+        yield Section("Accuracy", classes, _accuracy_note(inputs.scores.values()))
+    for sweep in inputs.sweeps:
+        yield Section("Models to choose from", tuple(_sweep(sweep)))
+    if inputs.qualification:
+        yield qualification_section(inputs.qualification)
+    yield Section("Runs that are worth less", unless_empty(doubts_table(records)), DOUBTS_NOTE)
+    yield Section("What ran", tuple(_subjects(records, comparisons, inputs)))
+    yield Section("Where it ran", tuple(_machines(records, comparisons, inputs)))
+
+
+def _accuracy_note(scores: Iterable[Scores]) -> str:
+    splits = sorted({f"{Path(s.dataset).name}, split {s.split}, {s.frames} frames" for s in scores})
+    return f"In percent: IoU of each class on {', '.join(splits)}; – : the class does not occur."
+
+
+def _sweep(sweep: Sweep) -> Iterator[Table | Plot]:
+    yield Table(sweep_table(sweep, wide=True))
+    if sweep.skipped:
+        yield Table(skipped_table(sweep))
+    if any(row.miou is not None for row in sweep.rows):
+        yield Plot("Accuracy against latency", partial(pareto_plot, sweep))
+
+
+def _subjects(records: Records, comparisons: Mapping[str, Comparison], inputs: Inputs) -> Iterator[Table]:
+    """Models with their hashes, and the commands."""
+    yield from in_parts(facts_table({name: _facts(record) for name, record in records.items()}), kept=1)
+    for name, comparison in comparisons.items():
+        run = {
+            "measured": when(comparison.created),
+            "command": comparison.command,
+            "seed": str(comparison.seed),
+            "time allowed": f"{comparison.seconds:g} s",
+        }
+        yield from in_parts(facts_table({"A": comparison.a.facts, "B": comparison.b.facts, "run": run}), 1, name)
+    others = {f"sweep of {sweep.created[:10]}": _run(sweep) for sweep in inputs.sweeps}
+    if inputs.qualification:
+        others["qualification"] = _run(inputs.qualification)
+    yield from in_parts(facts_table(others), kept=1)
+
+
+def _machines(records: Records, comparisons: Mapping[str, Comparison], inputs: Inputs) -> Iterator[Table]:
+    """Fingerprints, in one column those that are the same."""
+    machines = {name: record.machine for name, record in records.items()}
+    machines |= {name: comparison.machine for name, comparison in comparisons.items()}
+    machines |= {f"sweep of {sweep.created[:10]}": sweep.machine for sweep in inputs.sweeps}
+    if inputs.qualification:
+        machines["qualification"] = inputs.qualification.machine
+    return in_parts(facts_table(machines), kept=1)
+
+
+def _run(item: Sweep | Qualification) -> dict[str, str]:
+    return {"measured": when(item.created), "command": item.command}
+
+
+def _facts(record: LatencyRecord) -> dict[str, str]:
+    subject = record.subject
+    return {
+        "model": subject.model,
+        "SHA-256": subject.model_sha256,
+        "precision": subject.precision,
+        "backend": subject.backend,
+        "frames": record.frames,
+        "mode": record.mode,
+        "samples": f"{count(len(record.starts_ms))}{' (partial: interrupted)' if record.partial else ''}",
+        "warm-up": f"{record.warmup_frames} frames{'' if record.warmup_settled else ' (did not settle)'}",
+        "measured": when(record.created),
+        "command": subject.command,
+        "commit": subject.commit,
+    }

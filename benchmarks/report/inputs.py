@@ -1,0 +1,108 @@
+"""What a report is made of: files told apart by their schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.guard import comparison as guard
+from benchmarks.guard.comparison import Comparison
+from benchmarks.qualify import record as qualify
+from benchmarks.qualify.record import Qualification
+from benchmarks.report import scores as accuracy
+from benchmarks.report.scores import Scores, load_scores
+from benchmarks.sweep import record as sweep
+from benchmarks.sweep.record import Sweep
+from edgeunet import record as latency
+from edgeunet.errors import RecordError, UsageError
+from edgeunet.record import LatencyRecord
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """In the order of the command line. scores: by model_sha256, all of models that were measured."""
+
+    records: Sequence[LatencyRecord]
+    comparisons: Sequence[Comparison]
+    sweeps: Sequence[Sweep]
+    qualification: Qualification | None
+    scores: Mapping[str, Scores]
+
+    def __post_init__(self) -> None:
+        models = {record.subject.model_sha256 for record in self.records}
+        for sha256, s in self.scores.items():
+            if sha256 not in models:
+                raise RecordError(
+                    f"the scores of {s.model} belong to none of the records (model hash {sha256[:12]}): "
+                    "evaluate the same file that was measured"
+                )
+
+    @property
+    def measured(self) -> str:
+        """When the newest of it was made, UTC, ISO 8601."""
+        made = [item.created for items in (self.records, self.comparisons, self.sweeps) for item in items]
+        return max([*made, self.qualification.created] if self.qualification else made)
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    latency.SCHEMA: LatencyRecord.load,
+    guard.SCHEMA: Comparison.load,
+    sweep.SCHEMA: Sweep.load,
+    qualify.SCHEMA: Qualification.load,
+    accuracy.SCHEMA: load_scores,
+}
+
+
+def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
+    """Read what a report is to show; raises RecordError for a file that is missing, damaged or of no such kind."""
+    loaded = [_load(path) for path in files]
+    qualifications = [item for item in loaded if isinstance(item, Qualification)]
+    if len(qualifications) > 1:
+        raise UsageError(f"got {len(qualifications)} qualifications of the guard: give one")
+    if all(isinstance(item, Scores) for item in loaded):
+        raise UsageError("got accuracy only: give what `edgeunet bench` measured as well")
+    known = [item for item in loaded if isinstance(item, Scores)] + [load_scores(path) for path in scores]
+    return Inputs(
+        records=[item for item in loaded if isinstance(item, LatencyRecord)],
+        comparisons=[item for item in loaded if isinstance(item, Comparison)],
+        sweeps=[item for item in loaded if isinstance(item, Sweep)],
+        qualification=next(iter(qualifications), None),
+        scores=by_model(known),
+    )
+
+
+def by_model(scores: Iterable[Scores]) -> dict[str, Scores]:
+    """Scores by the hash of their model; raises RecordError if one model has two."""
+    found: dict[str, Scores] = {}
+    for s in scores:
+        if s.model_sha256 in found:
+            raise RecordError(f"two scores files are of {s.model}: give one for each model")
+        found[s.model_sha256] = s
+    return found
+
+
+def _load(path: Path) -> Any:
+    """What the file holds. One that can't be read at all is named by the reader of latency records."""
+    try:
+        schema = str(json.loads(path.read_text(encoding="utf-8"))["schema"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return LatencyRecord.load(path)
+    kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
+    if load := kinds.get(schema.partition("/")[0]):
+        return _dated(path, load(path))
+    raise RecordError(f'{path} has the schema "{schema}", expected one of {", ".join(LOADERS)}: give such files')
+
+
+def _dated(path: Path, item: Any) -> Any:
+    """The item, if it tells when it was made."""
+    try:
+        made = None if isinstance(item, Scores) else datetime.fromisoformat(item.created)
+    except ValueError as error:
+        raise RecordError(f'{path} was made at "{item.created}", expected UTC in ISO 8601: measure again') from error
+    if made is not None and made.tzinfo is None:
+        raise RecordError(f'{path} was made at "{item.created}" of no time zone, expected UTC: measure again')
+    return item

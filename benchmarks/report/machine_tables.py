@@ -1,0 +1,49 @@
+"""What the machine did beside a measurement, in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from benchmarks.report.machine_plots import SCALE, UNITS, by_unit
+from benchmarks.report.tables import NONE, TextTable, share, when
+from edgeunet.record import LatencyRecord, Telemetry
+
+DIGITS = {"mhz": 0, "mb": 0, "mw": 2}  # behind the point, as drawn
+
+
+def sensors_table(records: Mapping[str, LatencyRecord]) -> TextTable:
+    """Median of every sensor with its lowest and highest value, one column for each record that has telemetry."""
+    columns = {name: _sensors(r.telemetry) for name, r in records.items() if r.telemetry is not None}
+    sensors = list(dict.fromkeys(sensor for column in columns.values() for sensor in column))
+    rows = [(*sensor, *(column.get(sensor, NONE) for column in columns.values())) for sensor in sensors]
+    return TextTable(("", "sensor", *columns), tuple(rows), text_columns=2)
+
+
+def _sensors(telemetry: Telemetry) -> dict[tuple[str, str], str]:
+    """(what it measures, its name) → "median (lowest–highest)", and how often it gave no answer."""
+    cells = {}
+    for unit, sensors in by_unit(telemetry).items():
+        for sensor, series in sensors.items():
+            values = np.concatenate(series) * SCALE.get(unit, 1.0)
+            known = values[np.isfinite(values)]
+            low, middle, high = (f"{v:.{DIGITS.get(unit, 1)}f}" for v in (known.min(), np.median(known), known.max()))
+            silent = f", {share(1 - len(known) / len(values))} silent" if len(known) < len(values) else ""
+            cells[UNITS[unit], sensor] = f"{middle} ({low}–{high}{silent})"
+    return cells
+
+
+def doubts_table(records: Mapping[str, LatencyRecord]) -> TextTable:
+    """Records that are shown like all others and are worth less, with the reason."""
+    rows = []
+    for name, record in records.items():
+        reasons = []
+        if record.partial:
+            reasons.append("interrupted: it holds what was measured until then")
+        if not record.warmup_settled:
+            reasons.append(f"the times had not come to rest after {record.warmup_frames} frames of warm-up")
+        if record.telemetry is not None and record.telemetry.throttled:
+            reasons.append("the machine slowed itself down (throttled) meanwhile")
+        rows += [(name, when(record.created), reason) for reason in reasons]
+    return TextTable(("run", "measured", "why"), tuple(rows), text_columns=3)

@@ -1,0 +1,49 @@
+"""Writing a report in the format that its file's name, or the caller, asks for."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from benchmarks.report.contents import contents
+from benchmarks.report.inputs import Inputs
+from benchmarks.report.markdown import markdown
+from benchmarks.report.page import html
+from benchmarks.report.tables import when
+from benchmarks.report.values import as_csv, as_json
+from edgeunet.errors import UsageError
+from edgeunet.files import replacing
+
+
+class Format(str, enum.Enum):
+    """What a report can be; the name is the file's suffix."""
+
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+    CSV = "csv"
+
+
+def format_of(path: Path, name: str | None) -> Format:
+    """The format called `name`, or the one that the file's suffix names; raises UsageError if there is none."""
+    wanted = path.suffix.removeprefix(".").lower() if name is None else name
+    try:
+        return Format(wanted)
+    except ValueError:
+        names = ", ".join(f.value for f in Format)
+        got = f"{path} does not end in the name of a format" if name is None else f'there is no format "{name}"'
+        raise UsageError(f"{got}: give --format with one of {names}") from None
+
+
+def write_report(path: Path, inputs: Inputs, how: Format, *, force: bool) -> None:
+    """Write the report; raises OutputError if `path` exists and `force` is false."""
+    with replacing(path, force=force) as temporary:
+        temporary.write_text(_text(inputs, how), encoding="utf-8")
+
+
+def _text(inputs: Inputs, how: Format) -> str:
+    if how is Format.HTML:
+        return html(contents(inputs), when(inputs.measured))
+    if how is Format.MD:
+        return markdown(contents(inputs), when(inputs.measured))
+    return as_json(inputs) if how is Format.JSON else as_csv(inputs)
