@@ -141,7 +141,9 @@ missing_packages() {
     command -v g++ >/dev/null || echo g++
     command -v gst-inspect-1.0 >/dev/null || echo gstreamer1.0-tools
     [ -x "$CUDA/nvcc" ] || echo nvidia-jetpack
-    python3 -c 'import tensorrt' 2>/dev/null || echo python3-libnvinfer
+    # Not imported: while an image is built, the driver's libraries that it loads are not there.
+    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tensorrt") is None)' ||
+        echo python3-libnvinfer
     gstreamer_in_opencv || echo python3-opencv
 }
 
@@ -222,7 +224,7 @@ check_disk
 $IN_IMAGE || check_memory
 require_no_foreign_opencv
 install_packages
-check_tensorrt
+$IN_IMAGE || check_tensorrt
 make_venv
 install_edgeunet
 $IN_IMAGE || look

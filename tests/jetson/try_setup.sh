@@ -22,7 +22,10 @@ echo '__version__ = "10.3.0"' >"$work/modules/tensorrt.py"
 export EDGEUNET_SETUP_ROOT=$root PYTHONPATH=$work/modules
 
 python3 -m venv "$work/builder"
-"$work/builder/bin/pip" wheel --quiet -w "$wheels" '.[export,video,bench]' 'numpy<2' hatchling editables
+if ! "$work/builder/bin/pip" wheel -qq -w "$wheels" '.[export,video,bench]' 'numpy<2' hatchling editables; then
+    echo "set-up NOT TRIED: its packages cannot be fetched here"
+    exit 0
+fi
 python3 - "$wheels" <<'EOF'
 import sys, zipfile
 name = "pycuda-2026.1.dist-info"
@@ -55,4 +58,21 @@ EOF
 setup || { cat "$work/out"; fail "second run"; }
 says "^ok       edgeunet and its packages: as before"
 if grep '^+' "$work/out" | grep -v 'edgeunet doctor'; then fail "the second run touched something"; fi
-echo "set-up: first run, second run and --dry-run as they should be ${offline[*]:+(without a network)}"
+
+# The steps of jetson/Dockerfile, in a folder that holds what it copies.
+image=$work/image
+sed -n 's/^COPY //p' jetson/Dockerfile | while read -r -a words; do
+    mkdir -p "$image/${words[-1]}"
+    for source in "${words[@]::${#words[@]}-1}"; do
+        if [ -d "$source" ]; then cp -r "$source/." "$image/${words[-1]}"; else cp "$source" "$image/${words[-1]}"; fi
+    done
+done
+step=$(sed -n 's/^RUN LIBRARY_PATH=[^ ]* \(.*\) && rm .*/\1/p' jetson/Dockerfile)
+rm "$root/etc/nv_tegra_release" "$root/proc/device-tree/model"
+# shellcheck disable=SC2086  # a command and its option
+(cd "$image" && "${offline[@]}" $step --wheels "$wheels") >"$work/out" 2>&1 || { cat "$work/out"; fail "$step"; }
+(cd "$work" && "$image/.venv-jetson/bin/edgeunet" doctor) >"$work/out" ||
+    { cat "$work/out"; fail "doctor in the image"; }
+says "^ok       OpenCV: .* with GStreamer"
+
+echo "set-up: first run, second run, --dry-run and the image's steps as they should be ${offline[*]:+(without a network)}"
