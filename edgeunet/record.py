@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeunet.checked import moment, numbers, only, optional
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 
@@ -137,10 +138,10 @@ class Telemetry:
     def from_dict(cls, value: Mapping[str, Any]) -> Telemetry:
         """What to_dict gave."""
         return cls(
-            times_ms=_samples(value["times_ms"]),
-            values={str(name): _samples(values) for name, values in value["values"].items()},
+            times_ms=numbers(value["times_ms"]),
+            values={str(name): numbers(values) for name, values in value["values"].items()},
             rails=tuple(str(rail) for rail in value["rails"]),
-            idle_mw=_optional(value["idle_mw"]),
+            idle_mw=optional(value["idle_mw"]),
             cost=float(value["cost"]),
         )
 
@@ -237,23 +238,21 @@ class LatencyRecord:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
         value = read_versioned_json(path, SCHEMA, remedy="measure again with `edgeunet bench run`")
         try:
-            subject = dict(value["subject"])
-            height, width = subject.pop("input_size")
             telemetry = value["telemetry"]
             return cls(
-                subject=Subject(**subject, input_size=(int(height), int(width))),
-                machine={str(k): str(v) for k, v in value["machine"].items()},
-                frames=str(value["frames"]),
-                mode=str(value["mode"]),
-                created=str(value["created"]),
-                warmup_frames=int(value["warmup_frames"]),
-                warmup_settled=bool(value["warmup_settled"]),
-                partial=bool(value["partial"]),
-                starts_ms=_samples(value["starts_ms"]),
-                samples_ms={str(stage): _samples(times) for stage, times in value["samples_ms"].items()},
-                period_ms=_optional(value["period_ms"]),
-                deadline_ms=_optional(value["deadline_ms"]),
-                others_ms={str(name): _samples(times) for name, times in value["others_ms"].items()},
+                subject=_subject(value["subject"]),
+                machine={name: only(str, fact) for name, fact in value["machine"].items()},
+                frames=only(str, value["frames"]),
+                mode=only(str, value["mode"]),
+                created=moment(value["created"]),
+                warmup_frames=only(int, value["warmup_frames"]),
+                warmup_settled=only(bool, value["warmup_settled"]),
+                partial=only(bool, value["partial"]),
+                starts_ms=numbers(value["starts_ms"]),
+                samples_ms={str(stage): numbers(times) for stage, times in value["samples_ms"].items()},
+                period_ms=optional(value["period_ms"]),
+                deadline_ms=optional(value["deadline_ms"]),
+                others_ms={str(name): numbers(times) for name, times in value["others_ms"].items()},
                 telemetry=None if telemetry is None else Telemetry.from_dict(telemetry),
             )
         except RecordError as error:
@@ -315,15 +314,12 @@ def _quantile(ordered: Samples, p: float) -> Quantile:
     return Quantile(p, value, (float(ordered[low]), float(ordered[high])) if low >= 0 and high < n else None)
 
 
-def _samples(values: Any) -> Samples:
-    array = np.asarray(values, np.float64)
-    if array.ndim != 1:
-        raise ValueError("samples are a list of numbers")
-    return array
-
-
-def _optional(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _subject(value: Mapping[str, Any]) -> Subject:
+    facts = dict(value)
+    height, width = (only(int, number) for number in facts.pop("input_size"))
+    size_bytes = only(int, facts.pop("size_bytes"))
+    texts = {name: only(str, fact) for name, fact in facts.items()}
+    return Subject(**texts, input_size=(height, width), size_bytes=size_bytes)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,9 @@ def _telemetry(**damage: object) -> dict[str, Any]:
         ({"samples_ms": {"total": [1.0]}, "starts_ms": [-1]}, "starts hold a time that is negative"),
         ({"samples_ms": {"total": [10**999]}, "starts_ms": [0]}, "damaged"),
         ({"samples_ms": 5}, "damaged"),
+        ({"partial": "no"}, "'no' where bool is expected"),
+        ({"created": "yesterday"}, "damaged"),
+        ({"created": "2026-01-02T03:04:05"}, "has no zone"),
         ({"others_ms": {"first frame": []}}, "no samples of first frame"),
         ({"others_ms": {"first frame": [-1.0]}}, "first frame hold a time that is negative"),
         ({"period_ms": 0}, "a period is above 0 ms, got 0"),
@@ -154,3 +158,45 @@ def test_files_that_are_no_record(tmp_path: Path) -> None:
         path.write_text(damaged, encoding="latin-1")
         with pytest.raises(RecordError, match=r"no complete JSON file|no file of schema"):
             LatencyRecord.load(path)
+
+
+JUNK: list[Any] = [None, -1, 1e999, "x", [], {}, [None], [[1.0]], {"a": 1}, True, 10**400, [-1.0], ["x", 1.0]]
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Keys to every value inside, down to the first item of each list."""
+    if path:
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _places(inner, (*path, key))
+
+
+def _types(record: dict[str, Any]) -> dict[str, type]:
+    """Of what a person reads of a record."""
+    facts = {**record["subject"], **record}
+    return {name: type(facts[name]) for name in facts if name not in ("period_ms", "deadline_ms", "telemetry")}
+
+
+def test_whatever_stands_in_any_place_there_is_a_record_or_one_line(tmp_path: Path) -> None:
+    telemetry = toy_telemetry(watts=7.0, idle_watts=3.0)
+    beside = {"first frame": np.ones(2)}
+    whole = toy_record(np.ones(3), period_ms=5.0, others_ms=beside, telemetry=telemetry).to_dict()
+    text, types = json.dumps(whole), _types(whole)
+    path = tmp_path / "record.json"
+    refused = 0
+    for place in _places({k: v for k, v in json.loads(text).items() if k != "summary_ms"}):
+        for junk in JUNK:
+            value = json.loads(text)
+            *outer, last = place
+            inside = value
+            for key in outer:
+                inside = inside[key]
+            inside[last] = junk
+            path.write_text(json.dumps(value).replace("Infinity", "1e999"))
+            try:
+                assert _types(LatencyRecord.load(path).to_dict()) == types  # some of the junk may stand there
+            except RecordError as error:
+                refused += 1
+                assert "\n" not in str(error)  # noqa: PT017
+    assert refused > 200

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.cli import app
+from benchmarks.measure import cold
 from benchmarks.measure import model as measuring
 from edgeunet.errors import CommandError, EdgeUNetError, OutputError, UsageError
 from edgeunet.record import LatencyRecord
@@ -64,11 +65,12 @@ def test_a_soak_says_how_it_drifted(model: Path) -> None:
     assert (record.mode, record.starts_ms[-1] < 600) == ("soak", True)
 
 
-def test_fresh_processes_say_what_was_warm(model: Path) -> None:
+def test_fresh_processes_say_what_was_warm(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cold, "IDLE_S", 0.1)
     result = _run(model, "--mode", "cold", "--processes", 1)
     assert result.exit_code == 0, result.output
     assert "first mask" in result.stdout
-    assert "first frame after 2 s idle in ms: p50" in result.stdout
+    assert "first frame after 0.1 s idle in ms: p50" in result.stdout
     assert "page cache was warm" in result.stdout
 
 
