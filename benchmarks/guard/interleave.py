@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 TURN_MS = 10.0  # that one arm runs before the other
 MIN_CALLS = 3  # in a turn, the first of which is not judged
 ROUNDS = (4, 60)  # of one pair of processes, at least and at most
+PAIR_MS = 900.0  # of one pair's turns, at most: the first look comes within 10 s of measuring
 REFERENCE_CALLS = 4  # beside a turn, the first of which is not judged
 SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
 Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
@@ -160,11 +161,11 @@ class _Bench:
             )
 
     def _plan(self, workers: Sequence[Worker], start_s: float) -> None:
-        """Turns of TURN_MS of the slower arm, and as long measuring as starting took."""
+        """Turns of TURN_MS of the slower arm, and as long measuring as starting took, up to PAIR_MS."""
         call_ms = max(float(np.median(worker.measure(MIN_CALLS))) for worker in workers)
         self._calls = max(MIN_CALLS, 1 + math.ceil(TURN_MS / call_ms))
         low, high = ROUNDS
-        self._rounds = min(high, max(low, math.ceil(start_s * 1e3 / (2 * self._calls * call_ms))))
+        self._rounds = min(high, max(low, int(min(start_s * 1e3, PAIR_MS) / (2 * self._calls * call_ms))))
 
     def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> Pair:
         """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
