@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.report.tables import NONE, UNSURE, TextTable, interval, milliseconds, percentage, unsure
-from benchmarks.sweep.choice import latency_ms
+from benchmarks.sweep.choice import advice, latency_ms
 from benchmarks.sweep.record import Row, Sweep
 from edgeunet.record import Quantile, samples_needed
 
@@ -13,7 +13,10 @@ UNSTEADY = 1.05  # ratio of two passes' medians from which on the note names the
 
 
 def sweep_table(sweep: Sweep, *, wide: bool = False) -> TextTable:
-    """A row for each combination, the fastest first. wide: with size, parameters, and the bounds of each quantile."""
+    """A row for each combination, the fastest first.
+
+    wide: for the report, with size, parameters, the bounds of each quantile, and the advice in the note.
+    """
     rows = sorted(sweep.rows, key=latency_ms)
     columns: list[tuple[str, Callable[[Row], str]]] = [
         ("model", lambda row: row.model.removesuffix(".onnx")),
@@ -35,7 +38,8 @@ def sweep_table(sweep: Sweep, *, wide: bool = False) -> TextTable:
         ("p99", lambda row: _quantile(row.summary.p99, with_bounds=wide)),
     ]
     cells = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
-    return TextTable(tuple(name for name, _ in columns), cells, text_columns=3, note=_note(sweep))
+    note = f"{advice(sweep)}; {_note(sweep)}" if wide else _note(sweep)
+    return TextTable(tuple(name for name, _ in columns), cells, text_columns=3, note=note)
 
 
 def skipped_table(sweep: Sweep) -> TextTable:

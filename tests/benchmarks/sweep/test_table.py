@@ -21,6 +21,7 @@ def test_columns_without_anything_are_left_out() -> None:
     wide = sweep_table(toy_sweep(toy_row("a.pt", 9.0, parameters=450_000, energy_mj=12.34)), wide=True)
     cells = dict(zip(wide.header, wide.rows[0], strict=True))
     assert (cells["parameters"], cells["mJ"], cells["MB"]) == ("0.45 M", "12.3", "0.00")
+    assert wide.note.startswith("the fastest is a.pt (p50 9.00 ms, p99 9.00 ms);")
     assert cells["p50"] == "9.00 (9.00–9.00)"
     assert cells["p99"] == "9.00 (insufficient)"
 
