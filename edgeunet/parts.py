@@ -29,6 +29,7 @@ PARTS = {
     "av": Part("PyAV", "recording and streaming video", "pip install av"),
     "matplotlib": Part("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Part("Jinja2", "the report", "pip install jinja2"),
+    "scipy": Part("SciPy", "qualifying the guard", "pip install scipy"),
     "polygraphy": Part("Polygraphy", "comparing the tensors inside two models", "pip install polygraphy"),
     "tensorrt": Part("TensorRT", "running engines on an NVIDIA GPU", "on a Jetson: apt install python3-libnvinfer"),
     "pycuda": Part("pycuda", "running engines on an NVIDIA GPU", "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"),
