@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from array import array
+from contextlib import suppress
 from pathlib import Path
 from select import select
 
@@ -25,6 +26,7 @@ LEADING = 2  # columns before the sensors'
 
 def main(root: Path, hz: float, pid: int, handle: int) -> None:
     """Sample until stdin has something to read or is closed. handle: the open file that rows are written to."""
+    _leave_the_measured_cpus()
     found = sensors(root, pid)
     names = [sensor.name for sensor in found]
     tool, extra = None, []
@@ -54,6 +56,13 @@ def lacking(names: list[str], offered: dict[str, float]) -> list[str]:
         for name in offered
         if name not in names and not (clocks and name.startswith("cpu") and name.endswith("_mhz"))
     ]
+
+
+def _leave_the_measured_cpus() -> None:
+    """Go where the measurement does not run, if it is bound to some of the CPUs."""
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):  # a group of processes that has no others, or the system has none
+            os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0))
 
 
 def _answer(sensor: Sensor) -> float:

@@ -245,6 +245,19 @@ def test_ctrl_c_is_not_for_the_sampler(tmp_path: Path) -> None:
     assert result.stdout == "sampled on\n"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU: there is no other to go to")
+def test_a_measurement_that_is_bound_to_a_cpu_has_it_for_itself() -> None:
+    program = (
+        "import os\n"
+        "from edgeunet.board.telemetry import Sampler\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "with Sampler() as sampler:\n"
+        "    print(os.sched_getaffinity(0) & os.sched_getaffinity(sampler._process.pid))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "set()\n"
+
+
 def test_the_rate_is_checked() -> None:
     with pytest.raises(UsageError, match="up to 1000 times a second, got 0"):
         Sampler(hz=0)
