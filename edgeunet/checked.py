@@ -21,8 +21,12 @@ def only(kind: type[T], value: Any) -> T:
 def moment(value: Any) -> str:
     """A time with its zone, as ISO 8601 writes it."""
     text = only(str, value)
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError(f"the time {text} has no zone")
+    try:
+        zone = datetime.fromisoformat(text).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        raise ValueError(f"the time {text[:40]!r} where UTC in ISO 8601 is expected")
     return text
 
 
