@@ -63,7 +63,6 @@ def _drawn(sweep: Sweep) -> tuple[Any, Any]:
     best = front(rows)
     plot, axes = figure("latency p50, ms; the line ends at p99", "mIoU, %")
     plot.set_size_inches(*SIZE)
-    axes.margins(x=0.2, y=0.2)
     axes.plot(*zip(*map(_point, best), strict=True), drawstyle="steps-post", color=INK, alpha=0.4, linewidth=1.2)
     for row in rows:
         (x, y), color = _point(row), PALETTE[0] if row in best else INK
@@ -73,11 +72,25 @@ def _drawn(sweep: Sweep) -> tuple[Any, Any]:
     chosen = None if sweep.budget_ms is None else within(rows, sweep.budget_ms)
     if sweep.budget_ms is not None:
         _mark_budget(axes, sweep.budget_ms, chosen)
+    _stretch(axes)
     name = dict(zip(map(id, rows), names(rows), strict=True))
     needed = list(dict.fromkeys([*best, *filter(None, [chosen])]))
     ordered = [*needed, *(row for row in rows if row not in needed)]
     _write_names(plot, axes, [(_point(row), name[id(row)], row in needed) for row in ordered])
     return plot, axes
+
+
+def _stretch(axes: Any) -> None:
+    """A logarithmic axis of latency, on which one slow frame does not push the models together, with plain numbers."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.2)
+    left, right = axes.get_xlim()
+    # 1, 2, 5, 10: of a narrow range these may be none.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if right > 8 * left else MaxNLocator(5))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
 
 
 def _point(row: Row) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.sweep.grid import SweepOptions
 from benchmarks.sweep.plot import pareto_plot, require_plot, write_plot
+from benchmarks.sweep.record import Row
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.samples import DATASET
 from tests.benchmarks.sweep.rows import toy_row, toy_sweep
@@ -28,6 +29,24 @@ def test_the_plot_names_the_front_the_budget_and_what_there_is_room_for() -> Non
     written = texts(pareto_plot(toy_sweep(*ROWS, budget_ms=22.0)))
     assert {"fast", "worse", "good", "crowd0", "22 ms"} <= written
     assert not {f"crowd{i}" for i in range(8)} <= written  # eight names at one place cannot be read
+
+
+def test_one_slow_frame_does_not_push_the_models_together() -> None:
+    stalled = toy_row("stalled.onnx", 7.0, 0.45, slow_ms=3000.0)
+    places = [
+        box(t)[0] for name in ("fast", "good") for t in re.findall(f"<text[^>]*>{name}<", plot_of(*ROWS, stalled))
+    ]
+    assert abs(places[1] - places[0]) > 30
+    assert {"5", "10", "1000"} <= texts(plot_of(*ROWS, stalled))
+
+
+def test_a_narrow_range_has_ticks_too() -> None:
+    narrow = texts(plot_of(toy_row("a.onnx", 21.0, 0.5), toy_row("b.onnx", 24.0, 0.6)))
+    assert len({t for t in narrow if re.fullmatch(r"2[0-9](\.\d)?", t)}) >= 2
+
+
+def plot_of(*rows: Row) -> str:
+    return pareto_plot(toy_sweep(*rows))
 
 
 def test_names_stand_apart() -> None:
