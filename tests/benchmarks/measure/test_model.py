@@ -5,21 +5,25 @@ from __future__ import annotations
 import platform
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.measure import model as measuring
-from benchmarks.measure import single
+from benchmarks.measure import single, surroundings
 from benchmarks.measure.inputs import Inputs
 from benchmarks.measure.model import measure
 from benchmarks.measure.options import MeasureOptions
 from benchmarks.measure.single import timed_call, warm_up
+from edgeunet.board.telemetry import Sampler
+from edgeunet.energy import gross_mj, idle_mj, net_mj
 from edgeunet.errors import UsageError
 from edgeunet.files import sha256
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
+from tests.board.sensor_trees import ORIN_NANO, write_tree
 
 
 class InterruptedSession(OnnxRuntimeSession):
@@ -108,6 +112,25 @@ def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs
     times = record.telemetry.times_ms
     assert ((times > 0) & (times < record.starts_ms[-1])).sum() >= 3
     assert times[0] < 0  # during the warm-up
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="telemetry comes from Linux's files")
+def test_a_board_with_power_rails_is_left_at_rest_first(
+    model: Path, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made files of a board stand in for its sensors; they never change, so that nothing is above the idle power."""
+    monkeypatch.setattr(measuring, "Sampler", partial(Sampler, root=write_tree(tmp_path, ORIN_NANO), hz=50.0))
+    monkeypatch.setattr(surroundings, "REST_S", 0.3)
+    with OnnxRuntimeSession(model) as session:
+        record = measure(session, model, inputs, MeasureOptions(seconds=0.5))
+    assert record.telemetry is not None
+    assert record.telemetry.idle_mw is not None
+    assert record.telemetry.times_ms[0] < -300
+    gross, idle, net = gross_mj(record), idle_mj(record), net_mj(record)
+    assert gross is not None
+    assert gross > 0
+    assert idle == pytest.approx(gross)
+    assert net == pytest.approx(0, abs=1e-6)
 
 
 def test_a_soak_without_a_schedule_is_a_closed_loop(model: Path, inputs: Inputs) -> None:

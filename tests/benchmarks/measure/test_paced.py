@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.measure import gauge, paced
 from benchmarks.measure import model as measuring
+from benchmarks.measure.calls import Calls
+from benchmarks.measure.gauge import Gauge
 from benchmarks.measure.inputs import Inputs
 from benchmarks.measure.model import measure
 from benchmarks.measure.options import MeasureOptions
-from benchmarks.measure.paced import wait_until
+from benchmarks.measure.paced import open_loop, wait_until
 from edgeunet.deadline import deadlines
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.record import LatencyRecord
@@ -73,3 +76,15 @@ def test_a_time_is_never_reached_early() -> None:
         due = time.perf_counter_ns() + ahead_ns
         wait_until(due)
         assert time.perf_counter_ns() >= due
+
+
+def test_without_time_to_draw_the_progress_is_drawn_when_it_is_overdue(
+    model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(paced, "SLACK_NS", 10**18)
+    monkeypatch.setattr(gauge, "OVERDUE_NS", 0)
+    monkeypatch.setattr(Gauge, "show", lambda _, done, note: notes.append(note))
+    with OnnxRuntimeSession(model) as session:
+        open_loop(session, inputs.frames, MeasureOptions("paced", fps=20, max_frames=3), Calls(), Gauge("", 1))
+    assert [note.split(",")[0] for note in notes] == ["1 frames", "2 frames", "3 frames"]
