@@ -62,7 +62,7 @@ def _leave_the_measured_cpus() -> None:
     """Go where the measurement does not run, if it is bound to some of the CPUs."""
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # a group of processes that has no others, or the system has none
-            os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0))
+            os.sched_setaffinity(0, set(range(os.sysconf("SC_NPROCESSORS_CONF"))) - os.sched_getaffinity(0))
 
 
 def _answer(sensor: Sensor) -> float:
