@@ -187,6 +187,6 @@ def test_scripts_are_clean() -> None:
     checker = shutil.which("shellcheck")
     if checker is None:
         pytest.skip("no shellcheck here: apt install shellcheck")
-    scripts = (SETUP, ROOT / "tests/jetson/try_setup.sh")
+    scripts = (SETUP, *sorted((ROOT / "tests/jetson").glob("*.sh")))
     done = subprocess.run([checker, *scripts], capture_output=True, text=True, check=False)
     assert done.stdout == ""

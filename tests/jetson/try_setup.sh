@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # jetson/setup.sh for real on a plain Debian: its apt, venv, pip and OpenCV with GStreamer. Stand-ins for what only a
 # board has: its files, TensorRT, nvcc and pycuda. The packages are fetched first, then set-up runs without a network.
+# Then the camera's service is tried with what was set up.
 #   tests/jetson/try_setup.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -76,3 +77,5 @@ rm "$root/etc/nv_tegra_release" "$root/proc/device-tree/model"
 says "^ok       OpenCV: .* with GStreamer"
 
 echo "set-up: first run, second run, --dry-run and the image's steps as they should be ${offline[*]:+(without a network)}"
+chmod 755 "$work"
+tests/jetson/try_service.sh "$image"
