@@ -36,10 +36,10 @@ def qualify(
     from benchmarks.qualify.summary import qualification_of
     from benchmarks.qualify.table import qualification_table, rules_table
     from benchmarks.report.tables import print_table
-    from edgeunet.console import stdout
+    from edgeunet.console import INTERRUPTED, stdout
 
     options, paths = run.QualifyOptions(model, tuple(only or ()), trials), run.Paths(output)
-    file = run.qualify(options, paths, force=force)
+    file, interrupted = run.qualify(options, paths, force=force)
     found = qualification_of(file, now())
     if as_json:
         stdout().print_json(data=asdict(found))
@@ -51,5 +51,7 @@ def qualify(
                 f"--trials {trials}: with fewer trials than the figures need, a condition that is reached proves less"
             )
         stdout().print(f"{len(file.trials)} trials in {paths.trials}, their summary in {output}")
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
     measured = [c for c in found.conditions if not only or c.name in only]
     raise typer.Exit(0 if all(c.reached for c in measured) else 1)

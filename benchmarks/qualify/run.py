@@ -85,11 +85,11 @@ class Paths:
         require_writable(self.output, force=force or self.trials.exists())
 
 
-def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> TrialFile:
+def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[TrialFile, bool]:
     """Measure what is missing, with a progress bar on stderr; the output is written anew after each trial.
 
-    Ctrl-C passes through; the trial that it interrupts is lost, and those before are kept. Raises MismatchError if
-    earlier trials were made under other conditions, or the code changes meanwhile.
+    Returns the trials, and whether Ctrl-C ended it early: the trial that it interrupts is lost, those before are kept.
+    Raises MismatchError if earlier trials were made under other conditions, or the code changes meanwhile.
     """
     paths.require_usable(force=force)
     if force:
@@ -99,21 +99,30 @@ def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> TrialFile:
         qualification_of(file, now()).save(paths.output, force=True)
         done = {(trial.condition, trial.number) for trial in file.trials}
         todo = [item for item in _all(options.kinds, file.plan) if (item[0].name, item[1]) not in done]
-        bar = progress()
-        bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
-        bar.speed_estimate_period = HOUR_S
-        with bar:
-            task = bar.add_task("trials", total=len(done) + len(todo), completed=len(done), note="")
-            for kind, number in todo:
-                bar.update(task, note=f"{kind.name} {number}", refresh=True)
-                if code_hash() != file.plan.code:
-                    raise MismatchError("the guard's code changed during the run: begin anew, with another --output")
-                file.append(_trial(kind, number, options, paths, bar))
-                for comparing in bar.task_ids[1:]:
-                    bar.remove_task(comparing)
-                qualification_of(file, now()).save(paths.output, force=True)
-                bar.update(task, advance=1, refresh=True)
-    return file
+        try:
+            _measure(todo, len(done), file, options, paths)
+        except KeyboardInterrupt:
+            return file, True
+    return file, False
+
+
+def _measure(
+    todo: Sequence[tuple[Kind, int]], done: int, file: TrialFile, options: QualifyOptions, paths: Paths
+) -> None:
+    bar = progress()
+    bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+    bar.speed_estimate_period = HOUR_S
+    with bar:
+        task = bar.add_task("trials", total=done + len(todo), completed=done, note="")
+        for kind, number in todo:
+            bar.update(task, note=f"{kind.name} {number}", refresh=True)
+            if code_hash() != file.plan.code:
+                raise MismatchError("the guard's code changed during the run: begin anew, with another --output")
+            file.append(_trial(kind, number, options, paths, bar))
+            qualification_of(file, now()).save(paths.output, force=True)
+            bar.update(task, advance=1, refresh=True)
+            for comparing in bar.task_ids[1:]:
+                bar.remove_task(comparing)
 
 
 def _all(kinds: Sequence[Kind], plan: Plan) -> Iterator[tuple[Kind, int]]:

@@ -20,6 +20,7 @@ from benchmarks.guard.worker import Worker
 from benchmarks.qualify import run
 from benchmarks.qualify.record import Qualification
 from benchmarks.qualify.trials import Plan, Trial, TrialFile
+from edgeunet.console import INTERRUPTED
 from edgeunet.errors import EdgeUNetError, MismatchError, OutputError, UsageError
 from tests.models import write_toy_model
 
@@ -68,7 +69,9 @@ def test_it_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) ->
         return real(*arguments)
 
     monkeypatch.setattr(run, "interleave", interrupted)
-    _qualify("--trials", 2, *_only("A/A", "+5 %"))
+    result = _qualify("--trials", 2, *_only("A/A", "+5 %"))
+    assert result.exit_code == INTERRUPTED
+    assert "2 trials in" in result.output
     assert [(t.condition, t.number) for t in _trials()] == [("A/A", 0), ("+5 %", 0)]
     written = Qualification.load("q.json")
     assert {(c.name, c.done, c.declared) for c in written.conditions[:3]} == {("A/A", 1, 2), ("+5 %", 1, 2)}
@@ -91,7 +94,7 @@ def test_a_comparison_that_ctrl_c_cut_short_is_no_trial(monkeypatch: pytest.Monk
         return measured
 
     monkeypatch.setattr(run, "interleave", partial)
-    _qualify("--trials", 1, *_only("A/A"))
+    assert _qualify("--trials", 1, *_only("A/A")).exit_code == INTERRUPTED
     assert _trials() == []
 
 
