@@ -2,8 +2,7 @@
 
 A latency counts from the tick, so that a frame that waits for a late one before it pays for the wait (coordinated
 omission: Tene, How NOT to Measure Latency, 2013). Every frame of the schedule is served, in order.
-One frame at a time is in the session, as in the camera loop with a live source: a frame that waited in the session's
-queue instead of in ours would be just as late.
+One frame at a time is in the session, as in the camera loop with a live source: several in flight are for files.
 """
 
 from __future__ import annotations

@@ -33,8 +33,9 @@ def settle(call: Callable[[int], int], limit_s: float) -> tuple[int, bool]:
     """Make calls 0, 1, 2, … until the median time of a window has settled, or until a window ends after `limit_s`.
 
     call: gives how long it took, in ns. Returns the number of calls and whether it settled.
-    Traced for 5 s from the first call, with FP32 and INT8 in ONNX Runtime and OpenVINO: of a model on a CPU the first
-    2 to 6 calls are slow. More windows, 3 or 2 %, and minima in place of medians came no nearer to the later times.
+    Traced for 5 s from the first call, 5 times each with FP32 and INT8 in ONNX Runtime and OpenVINO on 2 shared cores:
+    the first 2 to 6 calls are slow, and then the neighbours change the time more than any warm-up. Five windows, 3 or
+    2 %, and minima in place of medians came no nearer to the later times in all four.
     """
     calls = 0
     medians: list[float] = []
