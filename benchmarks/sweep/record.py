@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 from edgeunet.record import Samples, Summary, read_versioned_json, summarize
@@ -129,7 +130,7 @@ class Sweep:
                 machine={str(k): str(v) for k, v in value["machine"].items()},
                 frames=str(value["frames"]),
                 labels=str(value["labels"]),
-                created=str(value["created"]),
+                created=moment(value["created"]),
                 command=str(value["command"]),
                 budget_ms=None if budget_ms is None else float(budget_ms),
                 passes=int(value["passes"]),

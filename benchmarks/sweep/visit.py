@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -57,8 +57,10 @@ def scored(combination: Combination, data: Path, split: str) -> float:
 def _fresh(work: Callable[..., T], *arguments: object) -> T:
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(1, context, initializer=_leave_interrupts) as pool:
-            result = pool.submit(_told, work, *arguments).result()
+        with ProcessPoolExecutor(1, context) as pool:
+            with _uninterrupted():
+                future = pool.submit(_told, work, *arguments)
+            result = future.result()
     except BrokenProcessPool as error:
         raise VisitError("the process that ran it ended by itself: `edgeunet bench run` may show why") from error
     if isinstance(result, _Failure):
@@ -79,8 +81,14 @@ def _told(work: Callable[..., T], *arguments: object) -> T | _Failure:
         return _Failure(str(error))
 
 
-def _leave_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A process that starts here never hears Ctrl-C, which is for the one that asks; that one hears it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _measure(combination: Combination, data: Path | None, seconds: float) -> Visit:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -21,6 +25,8 @@ from edgeunet.samples import DATASET
 from edgeunet.spec import ClassInfo, ModelSpec
 from tests.datasets import CLASSES, write_dataset
 from tests.models import write_toy_model
+
+CHECKOUT = Path(passes.__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,33 @@ def test_ctrl_c_keeps_what_there_is(model: Path, tmp_path: Path, monkeypatch: py
     instead_of_measuring(monkeypatch, stop_at=1)
     with pytest.raises(KeyboardInterrupt):  # nothing to keep
         sweep([model], SweepOptions())
+
+
+def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "s.json"
+    command = [sys.executable, "-m", "benchmarks", "sweep", str(model), "-o", str(output), "--seconds", "0.3"]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        turns: set[int] = set()
+        while len(turns) < 2 and process.poll() is None:  # in the second one there is something to keep
+            turns |= {child.pid for child in children_of(process.pid) if "spawn_main" in " ".join(child.cmdline())}
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "partial" in out
+    assert "Traceback" not in errors
+    found = Sweep.load(output)
+    assert found.partial
+    assert found.rows
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    """Those that still run."""
+    try:
+        return [c for c in psutil.Process(pid).children() if c.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_what_fails_later_is_said_and_not_tried_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
