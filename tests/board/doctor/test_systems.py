@@ -182,3 +182,23 @@ def test_a_line_without_remedy_is_a_fault_of_the_program() -> None:
     for state, remedy in (("ok", "do this"), ("wrong", "")):
         with pytest.raises(ValueError, match="has a remedy"):
             Finding(state, "x", "y", remedy)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "proc/stat",
+        "proc/meminfo",
+        "proc/device-tree/model",
+        "etc/nv_tegra_release",
+        "var/lib/dpkg/status",
+        "var/lib/nvpmodel/status",
+        "usr/local/cuda/version.json",
+        "sys/class/thermal/thermal_zone0/temp",
+        "sys/class/hwmon/hwmon1/in1_input",
+        "sys/class/powercap/intel-rapl:0/energy_uj",
+    ],
+)
+@pytest.mark.parametrize("text", ["", "garbage x y\n", "# R36 (release), REVISION: x\0"])
+def test_damaged_files_end_no_examination(path: str, text: str, visit: Visit) -> None:
+    assert {"board", "memory", "disk", "GPU", "OpenCV", "clocks"} <= set(visit(NANO_6.but({path: text})))
