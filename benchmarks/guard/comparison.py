@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.guard.arms import Arm
 from benchmarks.guard.judge import Judgement, Verdict
 from benchmarks.guard.samples import Pair, Round
+from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 from edgeunet.record import Samples, read_versioned_json
@@ -77,7 +78,7 @@ class Comparison:
                 pairs=tuple(_pair(pair) for pair in value["pairs"]),
                 seed=int(value["seed"]),
                 seconds=float(value["seconds"]),
-                created=str(value["created"]),
+                created=moment(value["created"]),
                 command=str(value["command"]),
                 partial=bool(value["partial"]),
             )

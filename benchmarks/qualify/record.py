@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 from edgeunet.record import read_versioned_json
@@ -85,7 +86,7 @@ class Qualification:
         try:
             return cls(
                 machine={str(k): str(v) for k, v in value["machine"].items()},
-                created=str(value["created"]),
+                created=moment(value["created"]),
                 command=str(value["command"]),
                 conditions=tuple(_condition(item) for item in value["conditions"]),
             )

@@ -14,8 +14,8 @@ CONFIDENCE = 0.95
 
 def qualification_table(found: Qualification) -> TextTable:
     """What was wanted of the guard, and what came out."""
-    header = (found.conditions[0].workload, "wanted", "came out", "needed", "so far", "at worst", "s")
-    note = f"at worst: the rate of other verdicts is below it with {CONFIDENCE:.0%}; s: median time of measuring"
+    header = (found.conditions[0].workload, "wanted", "came out", "needed", "so far", "others", "s")
+    note = f"others: the rate of other verdicts is below that with {CONFIDENCE:.0%}; s: median time of measuring"
     others = [
         (c.name, verdict, n) for c in found.conditions for verdict, n in c.verdicts.items() if verdict != c.wanted
     ]

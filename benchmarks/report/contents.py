@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks.guard.comparison import Comparison
 from benchmarks.qualify.record import Qualification
 from benchmarks.report.blocks import Plot, Section, Table, in_parts, unless_empty
+from benchmarks.report.doubts import doubts_table
 from benchmarks.report.guard_sections import comparison_names, qualification_section, verdict_sections
 from benchmarks.report.inputs import Inputs
-from benchmarks.report.machine_tables import doubts_table
 from benchmarks.report.names import record_names
 from benchmarks.report.record_sections import Records, record_sections
 from benchmarks.report.scores import Scores
@@ -40,9 +41,8 @@ def _sections(inputs: Inputs) -> Iterator[Section]:
         yield Section("Accuracy", classes, _accuracy_note(inputs.scores.values()))
     for sweep in inputs.sweeps:
         yield Section("Models to choose from", tuple(_sweep(sweep)))
-    if inputs.qualification:
-        yield qualification_section(inputs.qualification)
-    yield Section("Runs that are worth less", unless_empty(doubts_table(records)), DOUBTS_NOTE)
+    yield qualification_section(inputs.qualifications)
+    yield Section("Invalid and partial runs", unless_empty(doubts_table(records, comparisons)), DOUBTS_NOTE)
     yield Section("What ran", tuple(_subjects(records, comparisons, inputs)))
     yield Section("Where it ran", tuple(_machines(records, comparisons, inputs)))
 
@@ -63,17 +63,11 @@ def _sweep(sweep: Sweep) -> Iterator[Table | Plot]:
 def _subjects(records: Records, comparisons: Mapping[str, Comparison], inputs: Inputs) -> Iterator[Table]:
     """Models with their hashes, and the commands."""
     yield from in_parts(facts_table({name: _facts(record) for name, record in records.items()}), kept=1)
-    for name, comparison in comparisons.items():
-        run = {
-            "measured": when(comparison.created),
-            "command": comparison.command,
-            "seed": str(comparison.seed),
-            "time allowed": f"{comparison.seconds:g} s",
-        }
-        yield from in_parts(facts_table({"A": comparison.a.facts, "B": comparison.b.facts, "run": run}), 1, name)
+    for name, c in comparisons.items():
+        run = f"{when(c.created)}, {c.seconds:g} s allowed, seed {c.seed}: {c.command}"
+        yield Table(replace(facts_table({"A": c.a.facts, "B": c.b.facts}), note=run), name)
     others = {f"sweep of {sweep.created[:10]}": _run(sweep) for sweep in inputs.sweeps}
-    if inputs.qualification:
-        others["qualification"] = _run(inputs.qualification)
+    others |= {f"qualification of {q.created[:10]}": _run(q) for q in inputs.qualifications}
     yield from in_parts(facts_table(others), kept=1)
 
 
@@ -82,8 +76,7 @@ def _machines(records: Records, comparisons: Mapping[str, Comparison], inputs: I
     machines = {name: record.machine for name, record in records.items()}
     machines |= {name: comparison.machine for name, comparison in comparisons.items()}
     machines |= {f"sweep of {sweep.created[:10]}": sweep.machine for sweep in inputs.sweeps}
-    if inputs.qualification:
-        machines["qualification"] = inputs.qualification.machine
+    machines |= {f"qualification of {q.created[:10]}": q.machine for q in inputs.qualifications}
     return in_parts(facts_table(machines), kept=1)
 
 

@@ -9,14 +9,12 @@ from functools import partial
 from benchmarks.guard.comparison import Comparison
 from benchmarks.guard.judge import INTERLEAVED, TAIL, percent
 from benchmarks.qualify.record import Qualification
+from benchmarks.qualify.table import qualification_table, rules_table
 from benchmarks.report import guard_plots
 from benchmarks.report.blocks import Plot, Section, Table, unless_empty
 from benchmarks.report.guard_tables import (
-    CONFIDENCE,
-    conditions_table,
     gates_table,
     looks_table,
-    rules_table,
     verdict_table,
 )
 from benchmarks.report.names import numbered, shortened
@@ -33,9 +31,7 @@ GROUNDS_NOTE = (
     "Bounds are one-sided, over all looks; the smallest detectable effect would be found in 49 of 50 runs."
 )
 QUALIFICATION_NOTE = (
-    "Trials whose right verdict is known, declared before they ran; fresh processes and sequential looks included. "
-    f'"At most" behind a number of trials: the true share is below it with {CONFIDENCE * 100:g} %, one-sided and '
-    "exact. Seconds: median measuring time of a trial, and the longest."
+    "Trials whose right verdict is known, declared before they ran; fresh processes and sequential looks included."
 )
 
 
@@ -50,12 +46,16 @@ def verdict_sections(comparisons: Mapping[str, Comparison]) -> Iterator[Section]
     yield Section("What the verdicts rest on", tuple(_grounds(comparisons)), GROUNDS_NOTE)
 
 
-def qualification_section(qualification: Qualification) -> Section:
+def qualification_section(qualifications: Sequence[Qualification]) -> Section:
     """What was declared, what came out, and what other tools' rules say of the same trials."""
-    blocks = [Table(conditions_table(qualification))]
-    if any(condition.rules for condition in qualification.conditions):
-        blocks.append(Table(rules_table(qualification), "The same trials by other tools' rules: called slower"))
-    return Section("How the guard was qualified", tuple(blocks), QUALIFICATION_NOTE)
+    return Section("How the guard was qualified", tuple(_qualifications(qualifications)), QUALIFICATION_NOTE)
+
+
+def _qualifications(qualifications: Sequence[Qualification]) -> Iterator[Table]:
+    for qualification in qualifications:
+        yield Table(qualification_table(qualification))
+        if any(condition.rules for condition in qualification.conditions):
+            yield Table(rules_table(qualification))
 
 
 def _grounds(comparisons: Mapping[str, Comparison]) -> Iterator[Table | Plot]:

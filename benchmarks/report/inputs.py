@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ class Inputs:
     records: Sequence[LatencyRecord]
     comparisons: Sequence[Comparison]
     sweeps: Sequence[Sweep]
-    qualification: Qualification | None
+    qualifications: Sequence[Qualification]
     scores: Mapping[str, Scores]
 
     def __post_init__(self) -> None:
@@ -44,8 +43,8 @@ class Inputs:
     @property
     def measured(self) -> str:
         """When the newest of it was made, UTC, ISO 8601."""
-        made = [item.created for items in (self.records, self.comparisons, self.sweeps) for item in items]
-        return max([*made, self.qualification.created] if self.qualification else made)
+        items = (self.records, self.comparisons, self.sweeps, self.qualifications)
+        return max(item.created for kind in items for item in kind)
 
 
 LOADERS: dict[str, Callable[[Path], Any]] = {
@@ -60,9 +59,6 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
     """Read what a report is to show; raises RecordError for a file that is missing, damaged or of no such kind."""
     loaded = [_load(path) for path in files]
-    qualifications = [item for item in loaded if isinstance(item, Qualification)]
-    if len(qualifications) > 1:
-        raise UsageError(f"got {len(qualifications)} qualifications of the guard: give one")
     if all(isinstance(item, Scores) for item in loaded):
         raise UsageError("got accuracy only: give what `edgeunet bench` measured as well")
     known = [item for item in loaded if isinstance(item, Scores)] + [load_scores(path) for path in scores]
@@ -70,7 +66,7 @@ def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
         records=[item for item in loaded if isinstance(item, LatencyRecord)],
         comparisons=[item for item in loaded if isinstance(item, Comparison)],
         sweeps=[item for item in loaded if isinstance(item, Sweep)],
-        qualification=next(iter(qualifications), None),
+        qualifications=[item for item in loaded if isinstance(item, Qualification)],
         scores=by_model(known),
     )
 
@@ -93,16 +89,5 @@ def _load(path: Path) -> Any:
         return LatencyRecord.load(path)
     kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
     if load := kinds.get(schema.partition("/")[0]):
-        return _dated(path, load(path))
+        return load(path)
     raise RecordError(f'{path} has the schema "{schema}", expected one of {", ".join(LOADERS)}: give such files')
-
-
-def _dated(path: Path, item: Any) -> Any:
-    """The item, if it tells when it was made."""
-    try:
-        made = None if isinstance(item, Scores) else datetime.fromisoformat(item.created)
-    except ValueError as error:
-        raise RecordError(f'{path} was made at "{item.created}", expected UTC in ISO 8601: measure again') from error
-    if made is not None and made.tzinfo is None:
-        raise RecordError(f'{path} was made at "{item.created}" of no time zone, expected UTC: measure again')
-    return item

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmarks.report.machine_plots import SCALE, UNITS, by_unit
-from benchmarks.report.tables import NONE, TextTable, share, when
+from benchmarks.report.tables import NONE, TextTable, share
 from edgeunet.record import LatencyRecord, Telemetry
 
 DIGITS = {"mhz": 0, "mb": 0, "mw": 2}  # behind the point, as drawn
@@ -32,18 +32,3 @@ def _sensors(telemetry: Telemetry) -> dict[tuple[str, str], str]:
             silent = f", {share(1 - len(known) / len(values))} silent" if len(known) < len(values) else ""
             cells[UNITS[unit], sensor] = f"{middle} ({low}–{high}{silent})"
     return cells
-
-
-def doubts_table(records: Mapping[str, LatencyRecord]) -> TextTable:
-    """Records that are shown like all others and are worth less, with the reason."""
-    rows = []
-    for name, record in records.items():
-        reasons = []
-        if record.partial:
-            reasons.append("interrupted: it holds what was measured until then")
-        if not record.warmup_settled:
-            reasons.append(f"the times had not come to rest after {record.warmup_frames} frames of warm-up")
-        if record.telemetry is not None and record.telemetry.throttled:
-            reasons.append("the machine slowed itself down (throttled) meanwhile")
-        rows += [(name, when(record.created), reason) for reason in reasons]
-    return TextTable(("run", "measured", "why"), tuple(rows), text_columns=3)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 
-from benchmarks.report.plots import INK, cycle, figure, svg
+from benchmarks.report.plots import INK, WIDTH, cycle, figure, svg
 from edgeunet.record import TOTAL, LatencyRecord, Samples
 
 POINTS = 400  # of a distribution that are drawn; more can't be told apart
@@ -50,6 +50,7 @@ def ecdf_of(samples_ms: Mapping[str, Samples]) -> str:
 def stage_stack(records: Mapping[str, LatencyRecord]) -> str:
     """Mean time of each stage; means add up where quantiles do not."""
     fig, axes = figure("mean time of a frame, ms", "")
+    fig.set_size_inches(WIDTH, 1.4 + 0.3 * len(records))
     loaded = list(records.values())
     stages = list(dict.fromkeys(stage for record in loaded for stage in record.stages))
     rows = np.arange(len(records))

@@ -49,8 +49,8 @@ def values(inputs: Inputs) -> Iterator[Value]:
         yield from _scores(s)
     for sweep in inputs.sweeps:
         yield from _sweep(sweep)
-    if inputs.qualification:
-        yield from _qualification(inputs.qualification)
+    for qualification in inputs.qualifications:
+        yield from _qualification(qualification)
 
 
 def as_json(inputs: Inputs) -> str:

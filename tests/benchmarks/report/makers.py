@@ -116,7 +116,7 @@ def inputs_of(*items: Any) -> Inputs:
         records=[i for i in items if isinstance(i, LatencyRecord)],
         comparisons=[i for i in items if isinstance(i, Comparison)],
         sweeps=[i for i in items if isinstance(i, Sweep)],
-        qualification=next((i for i in items if isinstance(i, Qualification)), None),
+        qualifications=[i for i in items if isinstance(i, Qualification)],
         scores=by_model(i for i in items if isinstance(i, Scores)),
     )
 

@@ -31,7 +31,7 @@ def test_every_kind_of_file_is_known_by_its_schema(tmp_path: Path) -> None:
     files = [_write(tmp_path / f"{i}.json", item) for i, item in enumerate(items)]
     inputs = load_inputs([*files, _scores_file(tmp_path / "scores.json")], [])
     assert [len(x) for x in (inputs.records, inputs.comparisons, inputs.sweeps, inputs.scores)] == [1, 1, 1, 1]
-    assert inputs.qualification == toy_qualification()
+    assert inputs.qualifications == [toy_qualification()]
     assert inputs.measured == "2026-01-02T03:04:05+00:00"
 
 
@@ -42,7 +42,6 @@ def test_every_kind_of_file_is_known_by_its_schema(tmp_path: Path) -> None:
         ({"schema": "edgeunet.latency/1"}, "measure again"),
         ({"schema": 7}, "expected one of"),
         ({"created": "yesterday"}, "ISO 8601"),
-        ({"created": "2026-01-02T03:04:05"}, "UTC"),
         ({"starts_ms": [0.0]}, "measure again"),
     ],
 )
@@ -53,6 +52,14 @@ def test_other_files_are_named_in_one_line(tmp_path: Path, changes: dict[str, An
         load_inputs([path], [])
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("item", [toy_sweep(), toy_qualification(), toy_comparison()])
+def test_every_file_says_when_it_was_made(tmp_path: Path, item: Any) -> None:
+    path = _write(tmp_path / "x.json", item)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"created": "2026-01-02T03:04:05"}))
+    with pytest.raises(RecordError, match=r"x\.json.*UTC"):
+        load_inputs([path], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, None])
@@ -71,12 +78,6 @@ def test_scores_of_another_model_are_refused(tmp_path: Path) -> None:
         inputs_of(toy_record(np.ones(9)), toy_scores(), toy_scores())
     with pytest.raises(UsageError, match="accuracy only"):
         load_inputs([_scores_file(tmp_path / "scores.json")], [])
-
-
-def test_two_qualifications_are_too_many(tmp_path: Path) -> None:
-    path = _write(tmp_path / "q.json", toy_qualification())
-    with pytest.raises(UsageError, match="give one"):
-        load_inputs([path, path], [])
 
 
 def test_scores_files_are_read_or_named(tmp_path: Path) -> None:
