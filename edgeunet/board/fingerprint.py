@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeunet.board.machine import ROOT, cpu_model, field_of, physical_cores, text_of, usable_cpus
+from edgeunet.board.machine import ROOT, cpu_model, field_of, is_number, physical_cores, text_of, usable_cpus
 from edgeunet.board.settings import settings
 
 _OF_SESSION = {"version": "backend_version", "memory": "buffers"}  # names that would be taken for the machine's
@@ -53,7 +53,7 @@ def fingerprint(
 def _memory(root: Path) -> str:
     """In whole GiB: what the kernel keeps for itself differs from boot to boot."""
     kib = field_of(root / "proc/meminfo", "MemTotal").removesuffix("kB").strip()
-    return f"{round(int(kib) / 2**20)} GiB" if kib.isdigit() else ""
+    return f"{round(int(kib) / 2**20)} GiB" if is_number(kib) else ""
 
 
 def _gpus(root: Path) -> str:

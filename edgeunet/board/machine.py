@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from pathlib import Path
 
 ROOT = Path("/")
@@ -14,17 +15,19 @@ ROOT = Path("/")
 
 def usable_cpus(root: Path = ROOT) -> set[int]:
     """Numbers of the CPUs this process may use."""
-    if listed := field_of(root / "proc/thread-self/status", "Cpus_allowed_list"):
-        return cpu_list(listed)
+    if cpus := cpu_list(field_of(root / "proc/thread-self/status", "Cpus_allowed_list")):
+        return cpus
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
 def cpu_list(text: str) -> set[int]:
-    """The numbers in a list as Linux writes it: "0-2,5" is 0, 1, 2 and 5."""
+    """The numbers in a list as Linux writes it: "0-2,5" is 0, 1, 2 and 5. Empty for anything else."""
     cpus: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        cpus.update(range(int(first), int(last or first) + 1))
+        ends = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip())
+        if ends is None:
+            return set()
+        cpus.update(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
     return cpus
 
 
@@ -33,7 +36,7 @@ def physical_cores(root: Path = ROOT) -> int:
     siblings = set()
     for cpu in usable_cpus(root):
         topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
-        siblings.add(topology.read_text() if topology.exists() else str(cpu))
+        siblings.add(text_of(topology) or str(cpu))
     return max(1, len(siblings))
 
 
@@ -57,6 +60,11 @@ def field_of(path: Path, name: str, separator: str = ":") -> str:
         if key.strip() == name:
             return value.strip(' \t"')
     return ""
+
+
+def is_number(text: str) -> bool:
+    """Whether a system file holds a whole number, 0 or above, of a size that a quantity can have."""
+    return re.fullmatch(r"[0-9]{1,18}", text) is not None
 
 
 def cpu_flags(root: Path = ROOT) -> frozenset[str]:

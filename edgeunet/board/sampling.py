@@ -68,7 +68,7 @@ def _leave_the_measured_cpus() -> None:
 def _answer(sensor: Sensor) -> float:
     try:
         return sensor.read()
-    except (OSError, ValueError, ArithmeticError, IndexError):  # gone, or garbage
+    except (OSError, ValueError):  # gone, or garbage
         return math.nan
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from edgeunet.board.machine import text_of, usable_cpus
+from edgeunet.board.machine import is_number, text_of, usable_cpus
 from edgeunet.board.sysfs import devfreq_kind
 
 ENVIRONMENT = (
@@ -67,7 +67,7 @@ def clock_range(folder: Path, lowest: str, highest: str, per_mhz: float) -> str:
     A mode of nvpmodel, and heat while it lasts, lower the highest.
     """
     low, high = text_of(folder / lowest), text_of(folder / highest)
-    if not (low.isdecimal() and high.isdecimal()):
+    if not (is_number(low) and is_number(high)):
         return ""
     ends = f"{int(low) / per_mhz:.0f}", f"{int(high) / per_mhz:.0f}"
     return f"{ends[1]} MHz, locked" if ends[0] == ends[1] else f"{'-'.join(ends)} MHz"
@@ -104,7 +104,7 @@ def _cpu_quota(root: Path) -> str:
     limits = []
     for folder in (group, *group.parents):
         quota, _, period = text_of(folder / "cpu.max").partition(" ")
-        if quota.isdecimal() and period.isdecimal():
+        if is_number(quota) and is_number(period) and int(period):
             limits.append(int(quota) / int(period))
         if folder == top:
             break

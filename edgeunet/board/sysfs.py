@@ -26,10 +26,20 @@ _PAGE_MB = PAGESIZE / 2**20
 
 @dataclass(frozen=True)
 class Sensor:
-    """One column of the telemetry: `name` ends in its unit; read() raises OSError or ValueError for no answer."""
+    """One column of the telemetry; its name ends in its unit."""
 
     name: str
-    read: Callable[[], float]
+    source: Callable[[], float]
+
+    def read(self) -> float:
+        """The value now, finite; raises OSError or ValueError where the system does not give one."""
+        try:
+            value = self.source()
+        except (ArithmeticError, IndexError) as error:
+            raise ValueError(f"{self.name}: garbage ({error})") from error
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name} is {value}")
+        return value
 
 
 def sensors(root: Path, pid: int) -> list[Sensor]:
@@ -234,7 +244,7 @@ def _sorted(folder: Path) -> list[Path]:
 def _number_or_none(path: Path) -> float | None:
     try:
         return _number_of(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         return None
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 Tree = dict[str, str]
 PID = 77
+GARBAGE = ("", "\n", "nan", "inf", "1e9", "-1", "0", "9" * 300, "9" * 4000, "12 34", "cpu", "cpu  1 2", "\0\xff", "off")
+"""What a file should not hold."""
 _HWMON, _THERMAL = "sys/class/hwmon", "sys/class/thermal"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import cpu_list, cpu_model, physical_cores, usable_cpus
-from tests.board.sensor_trees import Tree, write_tree
+from tests.board.sensor_trees import GARBAGE, Tree, write_tree
 
 SESSION = {"backend": "onnxruntime", "version": "1.2.3", "device": "cpu", "threads": "4"}
 _CPU, _GPU = "sys/devices/system/cpu", "sys/class/devfreq/17000000.gpu"
@@ -222,6 +222,20 @@ def test_an_unreadable_system_leaves_facts_out(tmp_path: Path) -> None:
     assert not {"l4t", "memory", "governor", "board"} & set(facts)
     assert all(facts.values())
     assert facts["cpu"]
+
+
+def test_garbage_in_any_file_is_no_crash(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, EVERYTHING)
+    for name, text in EVERYTHING.items():
+        for garbage in (
+            *GARBAGE,
+            f"Cpus_allowed_list: {GARBAGE[8]}",
+            f"MemTotal: {GARBAGE[8]} kB",
+            f"pmode:{GARBAGE[8]}",
+        ):
+            (root / name).write_text(garbage)
+            assert all(isinstance(fact, str) and fact for fact in fingerprint({}, root, {}).values())
+        (root / name).write_text(text)
 
 
 def test_this_machine_is_the_same_twice_and_names_nobody() -> None:

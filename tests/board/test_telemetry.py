@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeunet.board.sysfs import sensors
 from edgeunet.board.telemetry import Sampler
 from edgeunet.errors import UsageError
 from edgeunet.record import Telemetry
-from tests.board.sensor_trees import AGX_ORIN, ORIN_NANO, PC, PID, THOR, VM, Tree, write_tree
+from tests.board.sensor_trees import AGX_ORIN, GARBAGE, ORIN_NANO, PC, PID, THOR, VM, Tree, write_tree
 
 ENOUGH_S = 20.0  # for a busy machine; nothing waits this long
 
@@ -158,6 +160,21 @@ def test_a_sensor_that_vanishes_or_talks_garbage_is_nan_from_then_on(tmp_path: P
     assert told.values["cpu_c"][0] == pytest.approx(46.031)
     assert np.isfinite(told.values["tj_c"]).all()
     assert told.rails == ("VDD_IN_mw",)
+
+
+@pytest.mark.parametrize("tree", [AGX_ORIN, ORIN_NANO, THOR, PC, VM])
+def test_garbage_in_any_file_is_no_value_and_no_crash(tree: Tree, tmp_path: Path) -> None:
+    """Every file in turn, names too, is garbage when the sensors are found, and other garbage when they are read."""
+    rng = np.random.default_rng(0)
+    root = write_tree(tmp_path, tree)
+    for name, text in tree.items():
+        (root / name).write_text(GARBAGE[rng.integers(len(GARBAGE))])
+        found = sensors(root, PID)
+        (root / name).write_text(GARBAGE[rng.integers(len(GARBAGE))])
+        for sensor in [*found, *found]:
+            with suppress(OSError, ValueError):
+                assert np.isfinite(sensor.read())
+        (root / name).write_text(text)
 
 
 def test_a_system_that_offers_nothing_gives_nothing(tmp_path: Path) -> None:
