@@ -43,9 +43,10 @@ class Browser:
         self._session: str | None = None
         self._loaded = False
         self.problems: list[str] = []  # what the page's console has of errors and broken policies
+        self.requests: list[str] = []  # every address that the page asked for
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -81,6 +82,12 @@ class Browser:
             assert time.monotonic() < end, f"never true: {script}"
         return value
 
+    def resize(self, width: int, scheme: str) -> None:
+        """A window of this width; scheme: light or dark. At 400 it is a phone."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == 400}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
@@ -93,6 +100,8 @@ class Browser:
         self._loaded |= answer.get("method") == "Page.domContentEventFired"
         if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
             self.problems.append(answer["params"]["entry"]["text"])
+        if answer.get("method") == "Network.requestWillBeSent":
+            self.requests.append(answer["params"]["request"]["url"])
         if answer.get("method") == "Runtime.exceptionThrown":
             self.problems.append(str(answer["params"]))
         return answer

@@ -146,10 +146,7 @@ def test_it_says_when_the_loop_has_ended_and_comes_back_with_it(browser: Browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1200])
 def test_it_fits_a_phone_and_follows_light_and_dark(browser: Browser, tmp_path: Path, scheme: str, width: int) -> None:
-    browser.call(
-        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width == 400
-    )
-    browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    browser.resize(width, scheme)
     with page() as (address, _):
         browser.open(address)
         browser.wait_for(shows("[10, 20, 30]"))
