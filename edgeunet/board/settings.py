@@ -52,8 +52,8 @@ def power_mode(root: Path) -> str:
     """The mode that nvpmodel has set on a Jetson, by name: numbers mean different modes on different boards."""
     modes = text_of(root / "etc/nvpmodel.conf")
     # "pmode:0002", and where nvpmodel never changed it, the default.
-    number = re.search(r"pmode:\s*(\d+)", text_of(root / "var/lib/nvpmodel/status")) or re.search(
-        r"^\s*<\s*PM_CONFIG\s+DEFAULT=(\d+)", modes, re.MULTILINE
+    number = re.search(r"pmode:\s*(\d{1,9})", text_of(root / "var/lib/nvpmodel/status")) or re.search(
+        r"^\s*<\s*PM_CONFIG\s+DEFAULT=(\d{1,9})", modes, re.MULTILINE
     )
     if number is None:
         return ""
