@@ -62,14 +62,18 @@ def criterion(before: Samples, after: Samples) -> bool:
     """
     a, b = _batches(before, CRITERION_SAMPLES), _batches(after, CRITERION_SAMPLES)
     rng = np.random.default_rng(0)
+    batches = range(CRITERION_RESAMPLES // _BATCH)
+    changes = [_drawn(b, len(b), rng).mean(axis=1) / _drawn(a, len(a), rng).mean(axis=1) - 1 for _ in batches]
+    return _p_same_mean(a, b, rng) < 0.05 and float(np.quantile(np.concatenate(changes), 0.025)) > 0.01
+
+
+def _p_same_mean(a: Samples, b: Samples, rng: np.random.Generator) -> float:
+    """Two-sided p of Welch's t among those of samples drawn from a and b mixed."""
     mixed = np.concatenate([a, b])
-    t, changes = [], []
-    for _ in range(CRITERION_RESAMPLES // _BATCH):
-        t.append(_t(_drawn(mixed, len(a), rng), _drawn(mixed, len(b), rng)))
-        changes.append(_drawn(b, len(b), rng).mean(axis=1) / _drawn(a, len(a), rng).mean(axis=1) - 1)
-    below = float((np.concatenate(t) < _t(a, b)).mean())
-    low = float(np.quantile(np.concatenate(changes), 0.025))
-    return 2 * min(below, 1 - below) < 0.05 and low > 0.01
+    batches = range(CRITERION_RESAMPLES // _BATCH)
+    t = np.concatenate([_t(_drawn(mixed, len(a), rng), _drawn(mixed, len(b), rng)) for _ in batches])
+    below = float((t < _t(a, b)).mean())
+    return 2 * min(below, 1 - below)
 
 
 RULES: Mapping[str, Callable[[Samples, Samples], bool]] = {

@@ -46,7 +46,7 @@ def test_the_tail_falls_on_other_calls_in_each_process() -> None:
     for _ in range(2):
         call = injected(lambda _: 0.002, Injection(tail=0.5))
         drawn.append([call(i) >= 0.004 for i in range(200)])
-    assert drawn[0] != drawn[1]
+    assert sum(a != b for a, b in zip(*drawn, strict=True)) > 50  # of 100 expected
 
 
 def test_without_an_injection_the_call_is_the_call() -> None:

@@ -67,6 +67,13 @@ def test_criterion_agrees_with_scipy_on_a_difference_near_its_level() -> None:
     assert sum(a != b for a, b in zip(called, expected, strict=True)) <= 2  # at the very limit
 
 
+@pytest.mark.parametrize("slower", [1.0, 1.005, 1.01])
+def test_the_p_of_equal_means_is_that_of_the_t_test(slower: float) -> None:
+    before, after = _samples(1.0, 5, 100), _samples(slower, 6, 100)
+    expected = stats.ttest_ind(after, before, equal_var=False).pvalue
+    assert rules._p_same_mean(before, after, np.random.default_rng(1)) == pytest.approx(expected, abs=0.02)
+
+
 def test_a_rule_sees_a_of_the_first_half_and_b_of_the_last() -> None:
     quick, slow = _samples(1.0, 1, 50), _samples(2.0, 2, 50)
     pairs = [Pair((Round(quick, slow),))] * 4 + [Pair((Round(slow, slow),))] + [Pair((Round(slow, quick),))] * 4
