@@ -44,7 +44,9 @@ def main(
     out = console.stdout()
     anchor = load_baseline(CHECKOUT / FOLDER, "release").commit
     with TemporaryDirectory(prefix="edgeunet-anchor-") as folder:
-        trees = {f"release {anchor[:12]}": Path(folder), f"working tree {commit_of(CHECKOUT)[:12]}": CHECKOUT}
+        commit, _, changed = commit_of(CHECKOUT).partition("-")
+        working = f"working tree {commit[:12]}" + (" with changes" if changed else "")
+        trees = {f"release {anchor[:12]}": Path(folder), working: CHECKOUT}
         try:
             extract(CHECKOUT, anchor, Path(folder))
         except NoAnchorError as error:
