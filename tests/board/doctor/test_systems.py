@@ -137,6 +137,13 @@ def test_a_container_without_devices_is_told_how_to_start(visit: Visit) -> None:
     assert found["GPU"].state == "wrong"
 
 
+def test_a_container_with_the_devices_is_not_asked_for_the_hosts_settings(visit: Visit) -> None:
+    found = visit(NANO_6.but({".dockerenv": ""}))
+    assert found["container"] == Finding("ok", "container", "with the board's GPU")
+    assert not {"power mode", "tegrastats"} & set(found)
+    assert [f for f in found.values() if f.state != "ok"] == []
+
+
 def test_missing_groups_are_named_in_one_command(visit: Visit) -> None:
     found = visit(replace(NANO_6, groups=frozenset({"users"})))["permissions"]
     assert found.state == "wrong"
