@@ -13,7 +13,7 @@ from benchmarks.commands.options import Force, Json
 def qualify(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to go on with (JSON).")],
     model: Annotated[
-        Path | None, typer.Option(help="Model file to run [default: a NumPy loop on one processor].")
+        Path | None, typer.Option(help="Model file to run; without one, a NumPy loop on one processor.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Condition to measure, such as A/A or tail; may be repeated.")
@@ -27,7 +27,7 @@ def qualify(
     """Measure the guard itself: how often it calls what, where the truth is known. Takes hours.
 
     Goes on where it was interrupted: give the same command again. Trials stand in a file beside the output.
-    Exit code: 0 if every condition that was measured reached what was declared, else 1.
+    Exit code: 0 if every condition that was measured reached what was declared, else 1; 130 after Ctrl-C.
     """
     from dataclasses import asdict
 
