@@ -32,6 +32,8 @@ def over_time(record: LatencyRecord) -> str:
     if telemetry is not None:
         for axes, (unit, sensors) in zip(others, groups.items(), strict=True):
             _draw_sensors(axes, telemetry.times_ms / per_unit, sensors, SCALE.get(unit, 1.0))
+            if unit == "percent":
+                axes.set_ylim(0, 105)
         _shade_throttling(latency, telemetry, per_unit)
     return svg(fig, latency)
 

@@ -33,14 +33,14 @@ STAGES_NOTE = (
 OTHERS_NOTE = "In ms, no part of end to end."
 OVER_TIME_NOTE = (
     f"Latency, and below it what the machine reported. Above {count(machine_plots.POINTS)} samples, the maximum and "
-    "the median of each part of the time are drawn. Before 0 the machine was idle."
+    "the median of each part of the time are drawn. Before 0 are the idle time and the warm-up."
 )
 DRIFT_NOTE = (
     "Medians in ms of the first and the last tenth of the time; within chance: their intervals overlap. "
     "The process's growth has in brackets how much of it the samples themselves are."
 )
 ENERGY_NOTE = "Gross is all that the rails drew, by frame; net leaves out what the idle machine draws."
-SENSORS_NOTE = "Median with lowest and highest value, from the idle time before a measurement to its end."
+SENSORS_NOTE = "Median with lowest and highest value, from the idle time before a measurement on."
 TREND_NOTE = (
     "Stored records of one model by the time at which they were made, with the intervals of each quantile. "
     "Different days are different conditions: this shows a course and proves nothing; the guard's verdicts do."

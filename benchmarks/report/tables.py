@@ -91,7 +91,7 @@ def facts_table(columns: Mapping[str, Mapping[str, str]]) -> TextTable:
             alike.append(name)
     facts = list(dict.fromkeys(fact for _, column in shared for fact in column))
     rows = [(fact.replace("_", " "), *(column.get(fact) or NONE for _, column in shared)) for fact in facts]
-    heads = ["all" if len(shared) == 1 < len(names) else ", ".join(names) for names, _ in shared]
+    heads = ["all" if len(shared) == 1 and len(names) > 2 else "; ".join(names) for names, _ in shared]
     return TextTable(("", *heads), tuple(rows), text_columns=1 + len(shared))
 
 

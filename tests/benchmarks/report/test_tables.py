@@ -58,9 +58,9 @@ def test_shares_keep_two_digits_that_count() -> None:
 def test_machines_that_are_the_same_share_a_column() -> None:
     one, other = {"cpu": "x", "power_mode": "15W"}, {"cpu": "y"}
     assert facts_table({"a": one, "b": other, "c": dict(one)}) == TextTable(
-        ("", "a, c", "b"), (("cpu", "x", "y"), ("power mode", "15W", "–")), 3
+        ("", "a; c", "b"), (("cpu", "x", "y"), ("power mode", "15W", "–")), 3
     )
-    assert facts_table({"a": one, "b": one}).header == ("", "all")
+    assert facts_table({"a": one, "b": one, "c": one}).header == ("", "all")
 
 
 def test_a_wide_table_is_shown_in_parts_that_all_have_its_first_column() -> None:
