@@ -16,7 +16,6 @@ from edgeunet.errors import EdgeUNetError
 from edgeunet.runtime import open_session
 from edgeunet.samples import DATASET
 
-
 SLOW = """
 def _later(call):
     def slow(*arguments):

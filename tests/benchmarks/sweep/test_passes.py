@@ -130,6 +130,15 @@ def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp
     assert found.rows
 
 
+def hears_ctrl_c() -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_turn_never_hears_ctrl_c() -> None:
+    assert not visit._fresh(hears_ctrl_c)
+    assert hears_ctrl_c()
+
+
 def children_of(pid: int) -> list[psutil.Process]:
     """Those that still run."""
     try:
