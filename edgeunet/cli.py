@@ -148,9 +148,14 @@ def info(
 
 @app.command()
 def camera(
-    model: Annotated[
-        Path | None,
-        typer.Argument(help="A model file (.onnx or .engine) (default: the demo's).", show_default=False),
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model file (.onnx or .engine) (default: the demo's). Several, the most wanted first: the next one "
+            "takes over while --deadline-ms is missed or the board throttles.",
+            show_default=False,
+        ),
     ] = None,
     source: Annotated[
         list[str] | None,
@@ -197,6 +202,8 @@ def camera(
     edgeunet camera model.onnx --source 0 --serve 8080 --deadline-ms 50
 
     edgeunet camera model.onnx --source rtsp://10.0.0.5/front --source rtsp://10.0.0.5/back --jsonl -
+
+    edgeunet camera big.engine small.engine --source csi://0 --deadline-ms 33
     """
     from edgeunet.camera import CameraOptions, SinkOptions, run_camera
     from edgeunet.camera.access import LOOPBACK
@@ -217,10 +224,12 @@ def camera(
         token=token,
         force=force,
     )
-    if model is None and not source and sinks == SinkOptions():
+    if not models and not source and sinks == SinkOptions():
         sinks = SinkOptions(serve=HostPort(LOOPBACK, 0))
+    model, *fallbacks = models or [default_model()]
     options = CameraOptions(
-        model=model or default_model(),
+        model=model,
+        fallbacks=tuple(fallbacks),
         sources=tuple(source or [default_source()]),
         sinks=sinks,
         backend=backend,

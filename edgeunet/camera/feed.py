@@ -62,13 +62,14 @@ class Feed:
         self.frames.close()
 
     def draw(self, frame: Frame, result: Result) -> UInt8:
-        """The frame with mask, legend, rate and age on it, uint8 [h, w, 3] BGR."""
+        """The frame with mask, legend, rate, age and the model in turn on it, uint8 [h, w, 3] BGR."""
         now = time.perf_counter_ns()
         if now - self._text_ns >= TEXT_EVERY_NS:
             self._text_ns = now
             fps, age_ms = self.statistics.recent()
             self._text = (f"{fps:.1f} frames/s", f"latency {age_ms:.0f} ms")
-        return self._overlay.draw(frame.pixels, result, self._text)
+        lines = (*self._text, result.model) if result.model else self._text
+        return self._overlay.draw(frame.pixels, result, lines)
 
     def time_of(self, frame: Frame) -> float:
         """Seconds from the first frame to this one: by the clock for a live source, by its number for a file."""

@@ -46,7 +46,7 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
     """What a line says of a frame.
 
     captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
-    classes: the share of the picture that each class has, 0 to 1.
+    model: which one made the mask, where several take turns. classes: the share of the picture that each has, 0 to 1.
     """
     fitting = shot.result.fitting
     inside = shot.result.mask[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
@@ -62,6 +62,7 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
         "age_ms": _ms(shot.age_ns),
         "stages_ms": {stage: _ms(duration) for stage, duration in shot.stages_ns.items()},
         "dropped": shot.dropped,
+        **({"model": shot.result.model} if shot.result.model else {}),
         "classes": {name: round(float(share), 5) for name, share in zip(classes, shares, strict=False)},
     }
 

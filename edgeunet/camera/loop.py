@@ -77,7 +77,8 @@ class Loop:
     A file: every frame, in order. A live source: only the newest frame, and one that waits is replaced. Several
     sources are served in turn, one frame each, and the end of one does not touch the others.
     Each sink is entered and left in the drawing thread, and left with an exception if the loop fails. `notify` gets
-    a line, from any thread, whenever something goes wrong that does not end the loop.
+    a line, from any thread, whenever something goes wrong that does not end the loop. `observe` gets each frame whose
+    mask is published, and when (time.perf_counter_ns()), in the thread that submits the next one.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Loop:
         options: LoopOptions = DEFAULTS,
         *,
         notify: Callable[[str], None] = lambda line: None,
+        observe: Callable[[Frame, int], None] | None = None,
     ) -> None:
         """sources: by the name that sinks and figures give them."""
         self._session = session
         self._next: Session | None = None
         self._options = options
         self._notify = notify
+        self._observe = observe
         self._has_sinks = bool(sinks)
         self._outputs = Outputs(sinks, notify)
         self._changed = threading.Condition()
@@ -263,6 +266,8 @@ class Loop:
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
         published = feed.statistics.published(frame, now, stages_ns)
+        if self._observe is not None:
+            self._observe(frame, now)
         self._results.put(_Item(feed, frame, result, stages_ns, now - frame.captured_ns))
         if published == self._options.max_frames:
             feed.frames.close(discard=True)

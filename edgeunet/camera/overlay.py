@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.errors import UsageError
-from edgeunet.frames import UInt8
+from edgeunet.frames import Fitting, UInt8
 from edgeunet.runtime.session import Result
 from edgeunet.spec import ModelSpec
 
@@ -22,7 +22,7 @@ TEXT_COLOR = (245, 245, 245)
 
 
 class Overlay:
-    """Draws masks over copies of frames. A frame of another size than the last is fine. For one thread."""
+    """Draws masks over copies of frames. A frame or a mask of another size than the last is fine. For one thread."""
 
     def __init__(self, spec: ModelSpec, opacity: float) -> None:
         """opacity: of the class colours, 0 to 1."""
@@ -31,10 +31,10 @@ class Overlay:
         self._names = tuple(name.replace("_", " ") for name in spec.names)
         self._colors = class_colors(spec)
         self._opacity = opacity
-        self._small = np.empty((*spec.input_size, 3), np.uint8)
         self._swatches = [c.color[::-1] for c in spec.classes]
-        self._wide: UInt8 = np.empty((0, 0, 3), np.uint8)
-        self._large = self._wide
+        self._fitting: Fitting | None = None  # that the rest is made for
+        self._small: UInt8 = np.empty((0, 0, 3), np.uint8)
+        self._wide = self._large = self._small
         self._rows: NDArray[np.intp] = np.empty(0, np.intp)  # of `_wide`, for each row of `_large`
         self._panel = _Panel((0, 0), self._names, self._swatches)
 
@@ -45,7 +45,9 @@ class Overlay:
         """
         fitting = result.fitting
         height, width = fitting.frame_size
-        if self._large.shape[:2] != (height, width):
+        if fitting != self._fitting:
+            self._fitting = fitting
+            self._small = np.empty((*fitting.input_size, 3), np.uint8)
             self._wide = np.empty((fitting.height, width, 3), np.uint8)
             self._large = np.empty((height, width, 3), np.uint8)
             self._rows = np.arange(height) * fitting.height // height

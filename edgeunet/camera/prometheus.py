@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from edgeunet import __version__
 from edgeunet.camera.access import Access, notice
 from edgeunet.camera.histogram import Quantiles
+from edgeunet.camera.rungs import LadderStats
 from edgeunet.camera.server import Reply, Server, serving_http
 from edgeunet.camera.statistics import LoopStats
 
@@ -25,8 +26,11 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
 )
 
 
-def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str]) -> str:
-    """The text that Prometheus reads: all figures of each source. info: facts of the build, as labels of a 1."""
+def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None = None) -> str:
+    """The text that Prometheus reads: all figures of each source. info: facts of the build, as labels of a 1.
+
+    ladder: of several models, which one is in use and how often that changed.
+    """
     lines = _metric("build_info", "gauge", "What runs.")
     lines.append(_sample("build_info", {"version": __version__, **info}, 1))
     for name, text, value in _COUNTERS:
@@ -44,6 +48,11 @@ def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str]) -> str:
     for source, s in stats.items():
         for stage, quantiles in s.stages.items():
             lines += _summary("stage_seconds", {"source": source, "stage": stage}, quantiles)
+    if ladder is not None:
+        lines += _metric("model_in_use", "gauge", "1 for the model that takes the frames now.")
+        lines += [_sample("model_in_use", {"model": name}, int(name == ladder.current)) for name in ladder.models]
+        lines += _metric("model_switches_total", "counter", "Changes of the model in use.")
+        lines += [_sample("model_switches_total", {"cause": cause}, n) for cause, n in ladder.switches.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -53,17 +62,20 @@ def serving_metrics(
     stats: Callable[[], Mapping[str, LoopStats]],
     info: Mapping[str, str],
     notify: Callable[[str], None],
+    ladder: Callable[[], LadderStats] | None = None,
 ) -> Iterator[Server]:
     """A server of /metrics as long as the block lasts; `notify` hears its address.
 
-    stats: the loop's figures by source, asked by the server's thread. info: facts of the build such as model and
-    backend; their names are letters, digits and _. Raises OutputError if the address cannot be had.
+    stats, ladder: the loop's figures by source and of its models, asked by the server's thread. info: facts of the
+    build such as model and backend; their names are letters, digits and _. Raises OutputError if the address cannot
+    be had.
     """
 
     def answer(path: str) -> Reply | None:
         if path != "/metrics":
             return None
-        return Reply(exposition(stats(), info).encode(), "text/plain; version=0.0.4; charset=utf-8")
+        text = exposition(stats(), info, ladder() if ladder else None)
+        return Reply(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     with serving_http(access, answer) as server:
         notify(notice("metrics", access, server.port, "metrics"))

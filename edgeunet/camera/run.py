@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,10 +18,12 @@ from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions
 from edgeunet.camera.memory import Memory
 from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.reconnect import STALL_S
+from edgeunet.camera.rungs import LadderSession, open_ladder
 from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
 from edgeunet.camera.sources import Source, in_flight, open_steady
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.systemd import Service
+from edgeunet.camera.throttle import ThrottleWatch
 from edgeunet.camera.watch import ModelWatch
 from edgeunet.camera.window import Window
 from edgeunet.camera.work import Work
@@ -36,6 +38,7 @@ POLL_S = 0.1
 class CameraOptions:
     """One run of the camera.
 
+    fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
     sources: addresses, see address.py. backend, threads: as open_session() takes them. deadline_ms: an older mask is
     counted as late. stall_s: seconds without a frame until a live source is opened again, and until an inference
     counts as hanging. watch_model: take over a newer file when it replaces the model. latency_record: the file to
@@ -48,6 +51,7 @@ class CameraOptions:
     backend: str | None = None
     threads: int | None = None
     deadline_ms: float | None = None
+    fallbacks: tuple[Path, ...] = ()
     stall_s: float = STALL_S
     watch_model: bool = False
     latency_record: Path | None = None
@@ -58,7 +62,19 @@ class CameraOptions:
             raise UsageError("the camera needs a source: give --source, once or more")
         if not self.stall_s > 0:
             raise UsageError(f"--stall-s is above 0 seconds, got {self.stall_s:g}")
+        if self.fallbacks:
+            self._check_ladder()
         self.for_loop()
+
+    def _check_ladder(self) -> None:
+        if self.deadline_ms is None:
+            raise UsageError("several models take turns to keep a deadline: give --deadline-ms, or one model")
+        if len({self.model, *self.fallbacks}) <= len(self.fallbacks):
+            raise UsageError("a model is given twice: name each one once, the most wanted first")
+        if self.watch_model:
+            raise UsageError("--watch-model follows one model file: give one model, or leave it out")
+        if self.latency_record is not None:
+            raise UsageError("--latency-record is of one model: give one model, or leave it out; --jsonl takes several")
 
     def for_loop(self) -> LoopOptions:
         """What the loop needs of them; raises UsageError for a value out of range."""
@@ -82,7 +98,8 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     window = Window() if options.sinks.show else None
     memory = Memory()
     with Display() as display, ExitStack() as serving:
-        session = _open_model(options)
+        ladder = _open_ladder(options, display.note)
+        session = ladder or _open_model(options, options.model)
         with ExitStack() as unless_started:
             unless_started.callback(session.close)
             settled = warm_up(session)
@@ -91,8 +108,11 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
             sinks = make_sinks(options.sinks, sources, session.spec, lambda: loop.stats(), display.note)
             if window is not None:
                 sinks.append(nullcontext(window))
-            loop = Loop(session, sources, sinks, options.for_loop(), notify=display.note)
-            serving.enter_context(_metrics(loop, options, display))
+            observe = ladder.observe if ladder else None
+            loop = Loop(session, sources, sinks, options.for_loop(), notify=display.note, observe=observe)
+            serving.enter_context(_metrics(loop, ladder, options, display))
+            if ladder:
+                serving.enter_context(ThrottleWatch(ladder.throttled))
             unless_started.pop_all()  # from here on the loop's threads close the sources
         try:
             _run(loop, options, display, window, memory)
@@ -111,7 +131,8 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
     """Start the loop, watch it, and see it through to its end."""
     service = Service()
     stopped = threading.Event()
-    watch = ModelWatch(options.model, loop.session.spec, partial(_open_model, options), loop.switch, display.note)
+    opener = partial(_open_model, options, options.model)
+    watch = ModelWatch(options.model, loop.session.spec, opener, loop.switch, display.note)
     with _signals(stopped):
         loop.start()
         service.ready()
@@ -132,13 +153,15 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
         raise EdgeUNetError(f"{work.title} hangs: it was given up after {work.seconds:.0f} s; look at the driver")
 
 
-def _metrics(loop: Loop, options: CameraOptions, display: Display) -> AbstractContextManager[object]:
+def _metrics(
+    loop: Loop, ladder: LadderSession | None, options: CameraOptions, display: Display
+) -> AbstractContextManager[object]:
     """The server of the figures, if one is asked for."""
     access = options.sinks.access(options.sinks.metrics)
     if access is None:
         return nullcontext()
     info = {"model": options.model.name, "backend": loop.session.describe()["backend"]}
-    return serving_metrics(access, loop.stats, info, display.note)
+    return serving_metrics(access, loop.stats, info, display.note, ladder.stats if ladder else None)
 
 
 def _watch(
@@ -185,10 +208,18 @@ def _signals(stopped: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _open_model(options: CameraOptions) -> Session:
+def _open_ladder(options: CameraOptions, notify: Callable[[str], None]) -> LadderSession | None:
+    """All models behind one session, if there are several."""
+    if not options.fallbacks or options.deadline_ms is None:
+        return None
+    paths = (options.model, *options.fallbacks)
+    return open_ladder(paths, partial(_open_model, options), options.deadline_ms, notify)
+
+
+def _open_model(options: CameraOptions, path: Path) -> Session:
     flight = min(in_flight(address) for address in options.sources)
     return open_session(
-        options.model,
+        path,
         threads=options.threads,
         in_flight=flight,
         batch=len(options.sources),

@@ -28,11 +28,13 @@ class Result:
     mask: uint8 [H, W] class indices at the network's input size; the caller's to keep.
     times_ns: duration of each stage in nanoseconds, monotonic clock, in the order in which they ran.
     fitting: where the frame lies in the mask; fitting.unfit_mask(mask) is the mask at the frame's size.
+    model: the name of the model that made it, where several take turns.
     """
 
     mask: UInt8
     times_ns: Mapping[str, int]
     fitting: Fitting
+    model: str = ""
 
 
 class Session(ABC):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def test_a_line_says_when_how_long_and_how_much_of_each_class() -> None:
         "dropped": 3,
         "classes": {"road": 0.25, "car": 0.75, "sky": 0.0},
     }
+
+
+def test_a_line_names_the_model_where_several_take_turns() -> None:
+    shot = shot_of(PICTURE)
+    assert "model" not in facts_of(shot, CLASSES)
+    shot = replace(shot, result=replace(shot.result, model="small.onnx"))
+    assert facts_of(shot, CLASSES)["model"] == "small.onnx"
 
 
 def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:

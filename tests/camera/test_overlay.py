@@ -82,6 +82,15 @@ def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
     assert drawn.any()
 
 
+def test_masks_of_several_sizes_are_drawn_alike() -> None:
+    overlay = Overlay(toy_spec((64, 64)), 1.0)
+    pixels = np.zeros((*FRAME, 3), np.uint8)
+    for size, color in (((64, 64), 0), ((32, 96), 1), ((128, 64), 2), ((64, 64), 1)):
+        mask = np.full(size, color, np.uint8)
+        drawn = overlay.draw(pixels, Result(mask, {}, Fitting.of(FRAME, toy_spec(size))))
+        assert (drawn[:, FRAME[1] // 2 :] == class_colors(toy_spec())[color, 0]).all()
+
+
 def test_opacity_out_of_range_is_refused() -> None:
     with pytest.raises(UsageError, match=r"0 to 1, got 1\.5"):
         Overlay(toy_spec(), 1.5)

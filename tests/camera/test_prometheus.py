@@ -8,6 +8,7 @@ from edgeunet.camera.access import Access
 from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.prometheus import exposition, serving_metrics
+from edgeunet.camera.rungs import LadderStats
 from edgeunet.camera.statistics import LoopStats
 
 MS = 1_000_000
@@ -59,6 +60,20 @@ def test_it_holds_the_loop_s_figures() -> None:
     ):
         assert line in text
     assert not [line for line in text if line.startswith("edgeunet_jitter") and "quantile" in line]  # there is none yet
+
+
+def test_a_ladder_tells_which_model_is_in_use_and_how_often_that_changed() -> None:
+    ladder = LadderStats(("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2})
+    text = exposition(STATS, {"model": "big.engine"}, ladder).split("\n")
+    for line in (
+        'edgeunet_model_in_use{model="big.engine"} 0',
+        'edgeunet_model_in_use{model="small.engine"} 1',
+        'edgeunet_model_switches_total{cause="deadline"} 3',
+        'edgeunet_model_switches_total{cause="throttling"} 0',
+        'edgeunet_model_switches_total{cause="fits"} 2',
+    ):
+        assert line in text
+    assert not [line for line in exposition(STATS, {}).split("\n") if "edgeunet_model" in line]
 
 
 def test_a_scrape_gets_the_figures_of_that_moment() -> None:

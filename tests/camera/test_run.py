@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import queue
 import select
 import signal
@@ -8,8 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -17,15 +20,17 @@ import pytest
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.display import Display
 from edgeunet.camera.sources import open_source
+from edgeunet.camera.throttle import ThrottleWatch
 from edgeunet.camera.window import Window
 from edgeunet.deadline import deadlines
 from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.record import TOTAL, LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.samples import CLIP
+from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.videos import number_of, write_numbered
-from tests.models import write_toy_model
+from tests.models import toy_spec, write_toy_model
 
 
 @pytest.fixture
@@ -157,6 +162,10 @@ def test_closing_the_window_ends_it_and_keeps_the_video(
         ({"deadline_ms": 0.0}, "above 0, got 0"),
         ({"stall_s": -1.0}, "above 0 seconds, got -1"),
         ({"sources": ()}, "--source"),
+        ({"fallbacks": (Path("n.onnx"),)}, "give --deadline-ms, or one model"),
+        ({"fallbacks": (Path("n.onnx"), Path("m.onnx")), "deadline_ms": 33.0}, "given twice"),
+        ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "watch_model": True}, "--watch-model follows one"),
+        ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "latency_record": Path("r")}, "--latency-record is of"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
@@ -304,6 +313,40 @@ def test_a_model_that_is_replaced_is_taken_over(tmp_path: Path, model: Path) -> 
         ended = running.end(signal.SIGINT)
     assert ended.code == 0
     assert "the new model is in use" in ended.errors
+
+
+def test_a_switch_of_models_is_in_the_notes_the_lines_and_the_metrics(tmp_path: Path, model: Path) -> None:
+    """The second model takes over, as no mask keeps this deadline; one board, two cameras."""
+    small = write_toy_model(tmp_path / "small.onnx", toy_spec((16, 24)))
+    sources = ("--source", SYNTHETIC, "--source", SYNTHETIC)
+    with Running(model, small, *sources, "--deadline-ms", 0.001, "--metrics", 0, "--record", tmp_path / "o.mp4") as it:
+        lines = it.lines(1)
+        while lines[-1]["model"] == "toy.onnx":
+            lines += it.lines(1)
+        it.said("metrics: ")
+        port = it.errors.partition("metrics: http://127.0.0.1:")[2].partition("/")[0]
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as response:
+            metrics = response.read().decode().split("\n")
+        ended = it.end(signal.SIGINT)
+    assert ended.code == 0
+    assert "note: small.onnx takes over from toy.onnx: 2 of the last 2 masks were older than 0.001 ms" in ended.errors
+    assert 'edgeunet_model_in_use{model="small.onnx"} 1' in metrics
+    assert 'edgeunet_model_switches_total{cause="deadline"} 1' in metrics
+    assert {line["model"] for line in it.rest} <= {"small.onnx"}
+
+
+def test_a_board_that_throttles_goes_on_with_the_next_model(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No deadline is missed, but a file of the system says that heat holds the clocks down."""
+    small = write_toy_model(tmp_path / "small.onnx", toy_spec((16, 24)))
+    root = write_tree(tmp_path / "system", AGX_ORIN)
+    monkeypatch.setattr("edgeunet.camera.run.ThrottleWatch", partial(ThrottleWatch, root=root, every_s=0.01))
+    lines = tmp_path / "lines.jsonl"
+    run(model, SYNTHETIC, SinkOptions(jsonl=lines), fallbacks=(small,), deadline_ms=1e6, max_frames=200)
+    models = [json.loads(line)["model"] for line in lines.read_text().splitlines()]
+    assert models == sorted(models, reverse=True)  # toy.onnx, small.onnx
+    assert len(set(models)) == 2
 
 
 STUCK_BACKEND = """
