@@ -2,6 +2,7 @@
 
 Each is a tree of the files that the doctor reads, what the driver says, and modules that stand for the system's own
 TensorRT, pycuda and OpenCV. Jetson Linux R39 for JetPack 7.2 is an assumption; the doctor asks for R36.4 or later only.
+TensorRT 10.16 stands for the 10.13 of JetPack 7.1, whose members are not at hand.
 """
 
 from __future__ import annotations
