@@ -163,6 +163,7 @@ class LatencyRecord:
     samples_ms: (n,) durations of each stage and of the whole call (TOTAL). Nothing is left out.
     period_ms: of the schedule; None in a closed loop.
     deadline_ms: what a sample should not take longer than, if anything.
+    dropped: frames that came and were never run, because a newer one had come; None where none is dropped.
     others_ms: measured beside and no part of the total, by what it is; any number of samples each.
     telemetry: None where the system offers none.
     """
@@ -179,6 +180,7 @@ class LatencyRecord:
     samples_ms: Mapping[str, Samples]
     period_ms: float | None = None
     deadline_ms: float | None = None
+    dropped: int | None = None
     others_ms: Mapping[str, Samples] = field(default_factory=dict)
     telemetry: Telemetry | None = None
 
@@ -199,6 +201,8 @@ class LatencyRecord:
         for name, value in (("period", self.period_ms), ("deadline", self.deadline_ms)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise RecordError(f"a {name} is above 0 ms, got {value}: measure again")
+        if self.dropped is not None and self.dropped < 0:
+            raise RecordError(f"frames dropped are 0 or more, got {self.dropped}: measure again")
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -226,6 +230,7 @@ class LatencyRecord:
             "partial": self.partial,
             "period_ms": self.period_ms,
             "deadline_ms": self.deadline_ms,
+            "dropped": self.dropped,
             "summary_ms": {stage: asdict(self.summary(stage)) for stage in self.samples_ms},
             "starts_ms": self.starts_ms.tolist(),
             "samples_ms": {stage: times.tolist() for stage, times in self.samples_ms.items()},
@@ -252,6 +257,7 @@ class LatencyRecord:
                 samples_ms={str(stage): numbers(times) for stage, times in value["samples_ms"].items()},
                 period_ms=optional(value["period_ms"]),
                 deadline_ms=optional(value["deadline_ms"]),
+                dropped=None if value["dropped"] is None else only(int, value["dropped"]),
                 others_ms={str(name): numbers(times) for name, times in value["others_ms"].items()},
                 telemetry=None if telemetry is None else Telemetry.from_dict(telemetry),
             )

@@ -33,13 +33,19 @@ def test_schedule_telemetry_and_what_was_measured_beside_are_kept(tmp_path: Path
     beside = {"first frame after 2 s idle": np.array([9.0, 9.5])}
     telemetry = toy_telemetry(seconds=2.0, watts=7.5, idle_watts=3.0, cpu_c=np.linspace(50, 60, 40))
     record = toy_record(
-        noisy(RNG, 5.0, 30), mode="paced", period_ms=100 / 3, deadline_ms=20.0, others_ms=beside, telemetry=telemetry
+        noisy(RNG, 5.0, 30),
+        mode="paced",
+        period_ms=100 / 3,
+        deadline_ms=20.0,
+        dropped=3,
+        others_ms=beside,
+        telemetry=telemetry,
     )
     path = tmp_path / "record.json"
     record.save(path, force=False)
     assert json.loads(path.read_text())["telemetry"]["values"]["cpu_mhz"][:2] == [None, 1500.0]
     loaded = LatencyRecord.load(path)
-    assert (loaded.period_ms, loaded.deadline_ms) == (100 / 3, 20.0)
+    assert (loaded.period_ms, loaded.deadline_ms, loaded.dropped) == (100 / 3, 20.0, 3)
     assert loaded.others_ms["first frame after 2 s idle"].tolist() == [9.0, 9.5]
     assert loaded.telemetry is not None
     assert np.isnan(loaded.telemetry.values["cpu_mhz"][0])
@@ -120,6 +126,8 @@ def _telemetry(**damage: object) -> dict[str, Any]:
         ({"period_ms": 0}, "a period is above 0 ms, got 0"),
         ({"period_ms": "often"}, "damaged"),
         ({"deadline_ms": -1}, "a deadline is above 0 ms, got -1"),
+        ({"dropped": -1}, "0 or more, got -1"),
+        ({"dropped": 1.5}, "damaged"),
         ({"telemetry": 5}, "damaged"),
         ({"telemetry": {}}, "lacks the field 'times_ms'"),
         (_telemetry(times_ms=[0.0, None]), "telemetry holds a time that is no number"),
@@ -175,7 +183,8 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 def _types(record: dict[str, Any]) -> dict[str, type]:
     """Of what a person reads of a record."""
     facts = {**record["subject"], **record}
-    return {name: type(facts[name]) for name in facts if name not in ("period_ms", "deadline_ms", "telemetry")}
+    optional = ("period_ms", "deadline_ms", "dropped", "telemetry")
+    return {name: type(facts[name]) for name in facts if name not in optional}
 
 
 def test_whatever_stands_in_any_place_there_is_a_record_or_one_line(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ DEADLINES_NOTE = (
 )
 AGE_NOTE = (
     "In ms with intervals as under Stages. Age counts from when the frame was due or captured, so that waiting counts; "
-    "jitter is by how much two masks came closer together or further apart than their frames."
+    "jitter is by how much two masks came closer together or further apart than their frames. Dropped are frames that "
+    "never ran, because a newer one had come."
 )
 STAGES_NOTE = (
     f"In ms. Each bound of an interval holds with {CONFIDENCE * 100:g} %, whatever the distribution; "

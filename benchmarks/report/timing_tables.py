@@ -28,9 +28,10 @@ def age_table(records: Mapping[str, LatencyRecord]) -> TextTable:
     for name, record in records.items():
         if (jitter := jitter_ms(record)) is not None:
             period = NONE if record.period_ms is None else milliseconds(record.period_ms)
-            for what, summary in (("age", record.summary()), ("jitter", summarize(jitter))):
-                rows.append((name, what, period, *spread(summary)))
-    return TextTable(("record", "", "period", *SPREAD), tuple(rows), text_columns=2)
+            dropped = NONE if record.dropped is None else count(record.dropped)
+            rows.append((name, "age", period, dropped, *spread(record.summary())))
+            rows.append((name, "jitter", period, NONE, *spread(summarize(jitter))))
+    return TextTable(("record", "", "period", "dropped", *SPREAD), tuple(rows), text_columns=2)
 
 
 def others_table(records: Mapping[str, LatencyRecord]) -> TextTable:

@@ -84,6 +84,8 @@ def _record(name: str, record: LatencyRecord) -> Iterator[Value]:
         yield from _times("record", name, other, summarize(samples))
     if (jitter := jitter_ms(record)) is not None:
         yield from _times("record", name, "jitter", summarize(jitter))
+    if record.dropped is not None:
+        yield Value("record", name, "frames", "dropped", record.dropped, None, None, "")
     if (d := deadlines(record)) is not None:
         yield Value("record", name, "deadline", "limit", d.deadline_ms, None, None, "ms")
         yield Value("record", name, "deadline", "missed", d.share, None, d.upper_95, "1")

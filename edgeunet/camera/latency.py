@@ -38,11 +38,12 @@ def record_of(
     rows = np.concatenate([rows for names, rows in kept if names == columns])
     times_ms = rows[np.argsort(rows[:, 0], kind="stable")].T / 1e6
     captured_ms, age_ms, *stages_ms = times_ms
+    live = any(feed.source.live for feed in feeds)
     return LatencyRecord(
         subject=subject_of(session, model),
         machine=fingerprint(session.describe()),
         frames=", ".join(feed.name for feed in feeds),
-        mode="camera" if any(feed.source.live for feed in feeds) else "file",
+        mode="camera" if live else "file",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warmup_frames=WARM_UP,
         warmup_settled=settled,
@@ -50,4 +51,5 @@ def record_of(
         starts_ms=captured_ms - captured_ms[0],
         samples_ms={TOTAL: age_ms, **dict(zip(columns[2:], stages_ms, strict=True))},
         deadline_ms=deadline_ms,
+        dropped=sum(feed.stats().dropped for feed in feeds) if live else None,
     )

@@ -188,6 +188,7 @@ def test_latency_record_is_what_the_report_reads(tmp_path: Path, model: Path) ->
     assert (record.mode, record.frames, record.subject.model) == ("camera", "synthetic://", "toy.onnx")
     assert list(record.samples_ms) == [TOTAL, "wait", "fit", "infer"]
     assert len(record.samples_ms[TOTAL]) == stats.published == 30
+    assert record.dropped == stats.dropped
     assert (sum(record.samples_ms[stage] for stage in record.stages) <= record.samples_ms[TOTAL]).all()
     assert record.summary().max == pytest.approx(stats.age.max_ns / 1e6)
     assert (np.diff(record.starts_ms) > 5).all()  # captured at 100 frames a second, some of them dropped

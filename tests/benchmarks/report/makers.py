@@ -105,6 +105,7 @@ def paced_record(count: int = 600, **changes: Any) -> LatencyRecord:
         "starts_ms": np.arange(count) * 1000 / 30,
         "period_ms": 1000 / 30,
         "deadline_ms": 1000 / 30,
+        "dropped": 4,
         "telemetry": telemetry,
     }
     return toy_record(total, **(fields | changes))

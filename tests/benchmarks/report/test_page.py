@@ -122,6 +122,8 @@ def test_misses_have_a_bound_and_a_streak_and_frames_an_energy(tmp_path: Path) -
     assert (deadline["misses"], deadline["longest streak"]) == ("3", "3")
     assert deadline["share"] == "0.50 %"
     assert deadline["at most, 95 %"] == "1.3 %"  # scipy's binomtest(3, 600, alternative="less"): 0.01287
+    age = dict(zip(*next(t for t in page.tables if "dropped" in t[0])[:2], strict=True))
+    assert (age["period"], age["dropped"]) == ("33.33", "4")
     energy = dict(zip(*next(t for t in page.tables if "rails" in t[0]), strict=True))
     assert float(energy["gross, mJ"]) == pytest.approx(300, abs=3)  # 9 W for a thirtieth of a second
     assert float(energy["net, mJ"]) == pytest.approx(300 * 5 / 9, abs=3)
