@@ -16,7 +16,7 @@ from typing import IO, cast
 import numpy as np
 
 from benchmarks.guard.protocol import FAILED, READY
-from edgeunet.errors import EdgeUNetError
+from edgeunet.errors import CommandError, EdgeUNetError
 from edgeunet.record import Samples
 
 CHECKOUT = Path(__file__).parents[2]
@@ -86,11 +86,11 @@ class Worker:
             return line.strip()
         raise self._error(f"ended by itself (exit code {self._process.wait()})")
 
-    def _error(self, what: str) -> EdgeUNetError:
+    def _error(self, what: str) -> CommandError:
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
         said = f": {last}" if last else ""
-        return EdgeUNetError(f"the measured process {what}{said}; run it alone to see why: {' '.join(self._argv)}")
+        return CommandError(f"the measured process {what}{said}; run it alone to see why: {' '.join(self._argv)}")
 
     def __enter__(self) -> Worker:
         return self

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,7 +73,10 @@ def test_time_that_is_up_ends_it_without_a_verdict(tmp_path: Path) -> None:
 def test_an_unclear_result_is_looked_at_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interleaving, "MIN_PAIRS", 2)
     monkeypatch.setattr(interleaving, "SECOND_LOOK", 3)
-    measured = interleave(turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 1.0), CompareOptions(seconds=4))
+    seconds = itertools.count()
+    monkeypatch.setattr(interleaving, "time", SimpleNamespace(perf_counter=lambda: float(next(seconds))))
+    measured = interleave(turn_arm(tmp_path, 1.0), turn_arm(tmp_path, 1.0), CompareOptions(seconds=25))
+    assert len(measured.pairs) > 3
     assert [look.pairs for look in measured.looks] == [2, 3, len(measured.pairs)]
 
 

@@ -127,7 +127,7 @@ def test_other_programs_make_it_invalid() -> None:
     busy = [replace(p, foreign=0.5) if 3 <= i < 6 else p for i, p in enumerate(pairs)]
     judgement = judge(busy)
     assert judgement.verdict is Verdict.INVALID
-    assert "other programs took 16.7 %" in judgement.reason
+    assert "other programs took 50.0 %" in judgement.reason
     assert judge([replace(p, foreign=0.04) for p in pairs]).verdict is Verdict.REGRESSED
     assert judge([replace(p, foreign=math.nan) for p in pairs]).verdict is Verdict.REGRESSED  # unknown here
 
