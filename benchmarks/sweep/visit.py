@@ -84,11 +84,17 @@ def _told(work: Callable[..., T], *arguments: object) -> T | _Failure:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """A process that starts here never hears Ctrl-C, which is for the one that asks; that one hears it afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    heard: list[int] = []
+    # The child inherits the mask. It alone would not do: another thread of this process may take the signal.
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def _measure(combination: Combination, data: Path | None, seconds: float) -> Visit:

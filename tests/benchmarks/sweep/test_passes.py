@@ -134,9 +134,15 @@ def hears_ctrl_c() -> bool:
     return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-def test_a_turn_never_hears_ctrl_c() -> None:
+def test_a_turn_never_hears_ctrl_c_and_the_sweep_always_does() -> None:
     assert not visit._fresh(hears_ctrl_c)
     assert hears_ctrl_c()
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), visit._uninterrupted():
+        done.extend(["interrupted", "started"] if os.kill(os.getpid(), signal.SIGINT) is None else [])
+    assert done == ["interrupted", "started"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def children_of(pid: int) -> list[psutil.Process]:
