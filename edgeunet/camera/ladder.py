@@ -4,16 +4,15 @@ Judged is the age of a mask, and not the model's own time: it is what --deadline
 for the frame before, and it is stamped before anything is drawn, so that a slow disk is not held against a model.
 
 Up again it goes only if the better model is expected to fit. Its time when it last ran was too long, or it would still
-run; so what counts is how many times as long as the present model it took when both were measured side by side. That
-ratio holds under load, heat and lower clocks, as both get slower. Where it does not, a step up fails within a few
-masks, and the next one waits twice as long.
+run; so what counts is how many times as long as the present model it took when all were measured side by side. That
+ratio holds under load, heat and lower clocks, as both get slower: the present p99, and the present median as many times
+more. Where that is wrong, a step up fails within a few masks, and the next one waits twice as long.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import ceil
 from typing import Literal, NamedTuple
 
 Cause = Literal["deadline", "throttling", "fits"]
@@ -87,8 +86,10 @@ class Ladder:
         stay_ns = min(STAY_NS << self._failures[above], LONGEST_STAY_NS)
         if now_ns - max(self._since_ns, self._hot_ns) < stay_ns:
             return None
-        p99_ns = sorted(self._ages_ns)[ceil(0.99 * WINDOW) - 1]
-        expected_ns = p99_ns * self._times_ns[above] / self._times_ns[self.current]
+        ages_ns = sorted(self._ages_ns)
+        ratio = self._times_ns[above] / self._times_ns[self.current]
+        # Not the p99 times the ratio: what lies between it and the median is the system's, and no longer with another.
+        expected_ns = ages_ns[-1 - LATE] + (ratio - 1) * ages_ns[WINDOW // 2]
         if expected_ns > MARGIN * self._deadline_ns:
             return None
         expected, limit = f"{expected_ns / 1e6:.3g} ms", f"{self._deadline_ns / 1e6:g} ms"

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, get_args
@@ -116,6 +117,9 @@ def open_ladder(
         for rung in rungs:
             warm_up(rung.session)
         times_ns = _times_side_by_side([rung.session for rung in rungs])
+        for better, worse in pairwise(range(len(rungs))):
+            if times_ns[worse] >= times_ns[better]:
+                notify(f"{rungs[worse].name} is no faster than {rungs[better].name}: it will not help it out")
         ladder = Ladder(times_ns, round(deadline_ms * 1e6))
         session = LadderSession(rungs, ladder, notify)
         unless_whole.pop_all()

@@ -88,8 +88,17 @@ def test_it_goes_up_once_the_better_model_is_expected_to_fit() -> None:
     stream.rest()
     assert stream.masks(45, 0.1)
     assert not stream.masks(11, 300)  # as 20 to 8, the better one's p99 would be 27.5 ms, above 0.8 × 33
-    ((_, switch),) = stream.masks(10, 3)  # as soon as the window has no other ages
-    assert switch == Switch(0, "fits", "its p99 is expected at 25 ms, the deadline is 33 ms")
+    ((_, switch),) = stream.masks(10, 3)  # as soon as the window has mostly these
+    assert switch == Switch(0, "fits", "its p99 is expected at 26 ms, the deadline is 33 ms")
+
+
+def test_what_the_system_adds_now_and_then_is_not_multiplied() -> None:
+    stream = Stream(ladder_of(20, 8))
+    stream.rest()
+    assert stream.masks(45, 0.1)
+    switches = [stream.mask(14 if k % 20 == 0 else 8) for k in range(1100)]
+    (switch,) = filter(None, switches)
+    assert switch == Switch(0, "fits", "its p99 is expected at 26 ms, the deadline is 33 ms")
 
 
 def test_a_failed_step_up_doubles_the_wait_for_the_next_one_up_to_a_limit() -> None:

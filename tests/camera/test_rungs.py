@@ -91,7 +91,7 @@ def test_every_frame_of_a_file_is_published_in_order_while_models_change(
     for shot in out.shots:
         assert shot.result.mask.shape == dict(zip(session.stats().models, SIZES, strict=True))[shot.result.model]
         assert shot.result.fitting.unfit_mask(shot.result.mask).shape == shot.frame.pixels.shape[:2]
-    assert [note.partition(":")[0] for note in notes] == [
+    assert [note.partition(":")[0] for note in notes if "takes over" in note] == [
         "middle.onnx takes over from big.onnx",
         "small.onnx takes over from middle.onnx",
     ]
@@ -178,7 +178,7 @@ def test_a_camera_steps_down_under_load_and_is_back_when_it_is_over(
     assert stats.published + stats.dropped == stats.read == shown + 2
     captured = [shot.frame.number for shot in out.shots]
     assert captured == sorted(set(captured))
-    assert "middle.onnx takes over from big.onnx: " in notes[0]
+    assert any("middle.onnx takes over from big.onnx: " in note for note in notes)
     assert "big.onnx takes over from middle.onnx: its p99 is expected at" in notes[-1]
     assert session.stats().switches["fits"] >= 1
 
@@ -240,6 +240,9 @@ def test_the_measured_times_decide_about_a_step_up(models: list[Path], monkeypat
     def opener(path: Path) -> Session:
         return Slow(path) if path == models[0] else OnnxRuntimeSession(path)
 
+    notes: list[str] = []
+    with open_ladder(models[1::-1], opener, 20, notes.append) as session:
+        assert notes == ["big.onnx is no faster than middle.onnx: it will not help it out"]
     with open_ladder(models[:2], opener, 20, silent) as session:
         for second, age_ms in enumerate((25, 25, 25, *[5] * 100)):  # in virtual time
             session.observe(frame_at(second * 10**9), second * 10**9 + age_ms * 10**6)
