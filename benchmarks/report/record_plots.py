@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def stage_stack(records: Mapping[str, LatencyRecord]) -> str:
 def trend(records: Sequence[LatencyRecord]) -> str:
     """Median and p99 of records of one model, by the time at which they were made; bars are the intervals."""
     fig, axes = figure("", "latency, ms")
-    dates = np.array([datetime.fromisoformat(r.created) for r in records])
+    dates = [datetime.fromisoformat(r.created).astimezone(timezone.utc) for r in records]
     for color, quantile in zip(cycle(2), ("p50", "p99"), strict=True):
         points = [getattr(record.summary(), quantile) for record in records]
         values = np.array([point.value for point in points])
@@ -77,7 +77,10 @@ def trend(records: Sequence[LatencyRecord]) -> str:
         errors = [values - bounds[0], bounds[1] - values]
         axes.errorbar(dates, values, errors, color=color, label=quantile, marker="o", markersize=4, capsize=3)
     axes.set_ylim(bottom=0)
-    axes.tick_params(axis="x", rotation=30)
+    span = dates[-1] - dates[0]
+    ticks = [dates[0] + span * i / 3 for i in range(4)]
+    axes.set_xticks(ticks, [tick.strftime("%Y-%m-%d" if span.days > 3 else "%m-%d %H:%M") for tick in ticks])
+    axes.tick_params(axis="x", rotation=15)
     return svg(fig, axes)
 
 
