@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -127,9 +128,12 @@ def open_ladder(
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """File names, or whole paths where two files of several folders have one name."""
+    """File names; with their folders where two of them are the same, but only as far as the folders differ."""
     names = [path.name for path in paths]
-    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([path.absolute().parent for path in paths])
+    return [str(path.absolute().relative_to(common)) for path in paths]
 
 
 def _require_classes(first: Rung, other: Rung) -> None:

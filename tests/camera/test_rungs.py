@@ -23,7 +23,7 @@ from edgeunet.frames import Fitting
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.spec import ModelSpec
-from tests.camera.videos import Collector, FakeCamera, numbered, write_numbered
+from tests.camera.videos import Collector, FakeCamera, number_of, numbered, write_numbered
 from tests.models import toy_spec, write_toy_model
 from tests.runtime.session_contract import SessionContract, frame_of
 
@@ -194,6 +194,22 @@ def test_cameras_share_batches_in_each_model_that_allows(tmp_path: Path) -> None
             assert session.result().mask.shape == (32, 48)
 
 
+@pytest.mark.usefixtures("at_once", "no_thread_is_left")
+@pytest.mark.parametrize("batches", [("N", "N", "N"), ("N", 1, "N"), (1, "N", 1)])
+def test_no_frame_of_several_sources_is_lost_in_a_switch(tmp_path: Path, batches: tuple[int | str, ...]) -> None:
+    out = Collector()
+    models = [write_toy_model(tmp_path / f"{k}.onnx", batch=batch) for k, batch in enumerate(batches)]
+    with opened(models, NO_TIME_MS, in_flight=2, batch=3) as session:
+        files = {str(n): open_source(str(write_numbered(tmp_path / f"{n}.mp4", n))) for n in (5, 9, 14)}
+        loop = Loop(session, files, [nullcontext(out)], LoopOptions(0.0), observe=session.observe)
+        loop.start()
+        stats = loop.finish()
+        assert session.stats().current == "2.onnx"
+    for name in files:
+        assert [number_of(shot.overlay) for shot in out.shots if shot.source == name] == list(range(int(name)))
+        assert stats[name].failed == 0
+
+
 @pytest.mark.usefixtures("no_thread_is_left")
 def test_models_of_other_classes_are_refused_and_closed(tmp_path: Path) -> None:
     spec = toy_spec()
@@ -222,8 +238,8 @@ def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> No
         (tmp_path / folder).mkdir()
     paths = [write_toy_model(tmp_path / folder / "model.onnx") for folder in ("a", "b")]
     with opened(paths, 33) as session:
-        assert session.stats().models == (str(paths[0]), str(paths[1]))
-        assert session.stats().current == str(paths[0])
+        assert session.stats().models == (str(Path("a/model.onnx")), str(Path("b/model.onnx")))
+        assert session.stats().current == str(Path("a/model.onnx"))
 
 
 @pytest.mark.usefixtures("at_once")
