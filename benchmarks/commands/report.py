@@ -21,7 +21,9 @@ def report(
     ] = None,
     how: Annotated[
         str | None,
-        typer.Option("--format", help="html, md (tables only), json or csv (every figure) [default: as FILE ends]."),
+        typer.Option(
+            "--format", help="html, md (tables only), json or csv (every figure); as the file ends if not given."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -16,11 +16,13 @@ def sweep(
     data: Data = None,
     split: Annotated[str, typer.Option(help="Split of --data for the mIoU, if it has masks.")] = "val",
     backends: Annotated[
-        str | None, typer.Option(help="For .onnx files: onnxruntime,openvino [default: those installed].")
+        str | None, typer.Option(help="For .onnx files: onnxruntime,openvino; those installed if not given.")
     ] = None,
-    threads: Annotated[str | None, typer.Option(help="CPU threads, such as 1,2 [default: physical cores].")] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="CPU threads, such as 1,2; the physical cores if not given.")
+    ] = None,
     sizes: Annotated[
-        str | None, typer.Option(help="Input sizes of checkpoints, such as 256x320,192x256 [default: their own].")
+        str | None, typer.Option(help="Input sizes of checkpoints, such as 256x320,192x256; their own if not given.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each combination, over all passes.")] = 6.0,
     budget_ms: Annotated[
