@@ -138,7 +138,8 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(small_disk: Path, tmp_p
         running.lines(20)
         ended = running.end(signal.SIGINT)
     assert ended.code == 1
-    (note,) = (line for line in ended.errors.splitlines() if line.startswith("note: "))
+    # On a busy machine the encoder is too slow for the source besides, which is a note of its own.
+    (note,) = (line for line in ended.errors.splitlines() if line.startswith("note: cannot write"))
     (error,) = (line for line in ended.errors.splitlines() if line.startswith("error: "))
     assert "no space left" in note
     assert note.removeprefix("note: ") == error.removeprefix("error: ") + "; the rest goes on"
