@@ -13,6 +13,7 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 ├── TrainingError        a training that cannot go on (loss not finite, other data on resume)
 ├── ExportError          a model file that was made but failed its check
 ├── GpuError             no GPU, no driver, bindings that do not fit, or a GPU that fails
+├── BoardError           a board that refuses a setting, such as a power mode
 └── MissingPartError     an optional part that is not installed; the message names the command
 """
 
@@ -73,6 +74,10 @@ class ExportError(EdgeUNetError):
 
 class GpuError(EdgeUNetError):
     """A GPU, its driver or its libraries that are missing, too old, or that fail at work."""
+
+
+class BoardError(EdgeUNetError):
+    """A board that refuses a setting, such as a power mode."""
 
 
 class MissingPartError(EdgeUNetError):

@@ -46,15 +46,16 @@ class Visit:
 
 def measured(combination: Combination, data: Path | None, seconds: float) -> Visit:
     """Open the model in a process of its own, warm up, and time calls for `seconds`; raises VisitError."""
-    return _fresh(_measure, combination, data, seconds)
+    return fresh(_measure, combination, data, seconds)
 
 
 def scored(combination: Combination, data: Path, split: str) -> float:
     """mIoU, 0 to 1, of the model on a labelled split, with that backend; raises VisitError."""
-    return _fresh(_score, combination, data, split)
+    return fresh(_score, combination, data, split)
 
 
-def _fresh(work: Callable[..., T], *arguments: object) -> T:
+def fresh(work: Callable[..., T], *arguments: object) -> T:
+    """What work(*arguments) gives in a new process, which never hears Ctrl-C; raises VisitError for what it cannot."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, context) as pool:

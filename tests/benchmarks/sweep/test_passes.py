@@ -135,7 +135,7 @@ def hears_ctrl_c() -> bool:
 
 
 def test_a_turn_never_hears_ctrl_c_and_the_sweep_always_does() -> None:
-    assert not visit._fresh(hears_ctrl_c)
+    assert not visit.fresh(hears_ctrl_c)
     assert hears_ctrl_c()
     steps: list[str] = []
 
@@ -181,7 +181,7 @@ def _die() -> None:
 
 def test_a_process_that_dies_is_a_reason_and_not_the_end(tmp_path: Path) -> None:
     with pytest.raises(VisitError, match="ended by itself"):
-        visit._fresh(_die)
+        visit.fresh(_die)
     missing = expand([write_toy_model(tmp_path / "m.onnx")], SweepOptions(backends=("onnxruntime",)), tmp_path)[0][0]
     missing.variant.path.unlink()
     with pytest.raises(VisitError, match="no such model file"):

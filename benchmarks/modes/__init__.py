@@ -1,0 +1,1 @@
+"""Measuring a model in every power mode of a Jetson."""

@@ -1,0 +1,135 @@
+"""The power modes of a Jetson, through NVIDIA's own program: which there are, which is set, setting one.
+
+What it prints is known from users' logs; nothing here has run on a board yet.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from edgeunet.errors import BoardError, MissingPartError
+
+TIMEOUT_S = 60.0  # switching cores on and off takes seconds
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the SSH connection is gone
+
+
+class RebootNeededError(BoardError):
+    """A mode that only a reboot can set."""
+
+
+@dataclass(frozen=True)
+class PowerMode:
+    """Numbers mean different modes on different boards."""
+
+    number: int
+    name: str
+
+
+def power_modes() -> list[PowerMode]:
+    """All modes of this board, by number; raises BoardError or MissingPartError."""
+    said = _said("-p", "--verbose")  # "NVPM VERB: POWER_MODEL: ID=0 NAME=15W"
+    found = {int(number): name for number, name in re.findall(r"POWER_MODEL:?\s+ID=(\d{1,9})\s+NAME=(\S+)", said)}
+    if not found:
+        raise BoardError(f"nvpmodel lists no power mode ({_last(said)}): sudo systemctl restart nvpmodel")
+    return [PowerMode(number, found[number]) for number in sorted(found)]
+
+
+def present_mode() -> PowerMode:
+    """The mode that is set; raises BoardError or MissingPartError."""
+    said = _said("-q")  # "NV Power Mode: MAXN_SUPER", and the number on the next line
+    found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d{1,9})\s*$", said, re.MULTILINE)
+    if found is None:
+        raise BoardError(f"nvpmodel does not tell the power mode ({_last(said)}): sudo systemctl restart nvpmodel")
+    return PowerMode(int(found[2]), found[1])
+
+
+def set_mode(mode: PowerMode) -> None:
+    """Set it now; raises RebootNeededError, or BoardError if nvpmodel refuses. The board is never rebooted."""
+    said = _said("-m", str(mode.number))
+    # The exit code of a reboot that was declined differs between releases; the words do not.
+    if re.search(r"reboot\s+required", said, re.IGNORECASE):
+        raise RebootNeededError(f"needs a reboot: sudo nvpmodel -m {mode.number}, and measure after it")
+    if (now := present_mode()) != mode:
+        raise BoardError(f"nvpmodel stays in {now.name} ({_last(said)})")
+
+
+@contextmanager
+def restoring() -> Iterator[PowerMode]:
+    """Give the mode that is set, and set it again at the end, also after an exception, Ctrl-C, SIGTERM or SIGHUP.
+
+    The first of these signals is a KeyboardInterrupt; later ones are ignored until the mode is set.
+    Raises BoardError at the start if the mode could not be set again, and at the end if it was not.
+    """
+    found = present_mode()
+    try:
+        set_mode(found)
+    except BoardError as error:
+        raise BoardError(
+            f"{found.name} is set now and could not be set again: {error}; nvpmodel asks for root: "
+            'sudo env "PATH=$PATH" edgeunet bench modes ...'
+        ) from error
+    heard = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        if not heard:
+            heard = True
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        try:
+            yield found
+        finally:
+            heard = True
+    finally:  # reached too where a signal comes before the line above
+        heard = True
+        try:
+            set_mode(found)
+        except BoardError as error:
+            remedy = f"sudo nvpmodel -m {found.number} sets it"
+            raise BoardError(f"the power mode before, {found.name}, is not set again: {error}; {remedy}") from error
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _said(*arguments: str) -> str:
+    """Everything that nvpmodel prints. It asks on stdin before a reboot, and is told no."""
+    program = shutil.which("nvpmodel")
+    if program is None:
+        raise MissingPartError(
+            "nvpmodel",
+            "changing the power mode",
+            "on a Jetson: sudo apt install --reinstall nvidia-l4t-nvpmodel; other machines have no such modes: "
+            "edgeunet bench run",
+        )
+    try:
+        done = subprocess.run(
+            [program, *arguments],
+            input="no\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for the one that asks
+        )
+    except OSError as error:
+        raise BoardError(f"{program} cannot be started ({error.strerror}): sudo systemctl status nvpmodel") from error
+    except subprocess.TimeoutExpired as error:
+        raise BoardError(f"nvpmodel {' '.join(arguments)} did not end within {TIMEOUT_S:g} s") from error
+    return done.stdout
+
+
+def _last(said: str) -> str:
+    """The last line, which is where it gives its reason."""
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it says nothing")
