@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from benchmarks.guard.interleave import CompareOptions, Measured, interleave, ju
 from benchmarks.guard.judge import Judgement, Verdict, judge_records
 from benchmarks.guard.verdict import print_judgement, write_junit, write_markdown
 from benchmarks.measure.surroundings import now
-from edgeunet.console import INTERRUPTED, stdout
+from edgeunet.console import INTERRUPTED, command_line, stdout
 from edgeunet.errors import CommandError, RecordError, UsageError
 from edgeunet.files import require_writable
 from edgeunet.record import LatencyRecord
@@ -70,7 +68,7 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
         seed=options.seed,
         seconds=options.seconds,
         created=now(),
-        command=shlex.join(["edgeunet", "bench", *sys.argv[2:]]),
+        command=command_line(),
         partial=measured.partial,
     )
     outputs.write(comparison)

@@ -25,7 +25,7 @@ TAIL_ALPHA = 5e-4  # of the tail gate, over all looks
 TAIL = 1.5  # a call is in the tail above this many times the median of its process
 TAIL_CALLS = 10  # of a process, for a median of its own; with fewer it is that of its arm
 MIN_PAIRS = 9  # of processes; with 5 or fewer no 99 % bound exists whatever the distribution
-MAX_FOREIGN = 0.1  # share of the processors' time that other programs may take in the worst third of the pairs
+MAX_FOREIGN = 0.1  # share of the processors' time that other programs may take in the busiest third of the pairs
 TAIL_CALL_MS = 5.0  # the share of slow calls that must be seen grows with the call from here on: there are fewer
 
 
@@ -73,7 +73,7 @@ class Judgement:
     control_low: float = math.nan  # one-sided bounds of the fixed workload's ratio, measured beside B and beside A
     control_high: float = math.nan
     drift: float = math.nan  # of the fixed workload between thirds of the run, as a share
-    foreign: float = math.nan  # share of the processors' time that other programs took, in the worst third of the pairs
+    foreign: float = math.nan  # share of the processors' time that other programs took, in the busiest third of pairs
     pairs: int = 0
     rounds: int = 0
     calls: int = 0  # of each arm, judged
@@ -121,7 +121,7 @@ def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0)
         control_low=math.exp(control[0]),
         control_high=math.exp(control[1]),
         drift=_drift(reference_a),
-        foreign=_worst_third([pair.foreign for pair in pairs if not math.isnan(pair.foreign)]),
+        foreign=_busiest_third([pair.foreign for pair in pairs if not math.isnan(pair.foreign)]),
         pairs=len(pairs),
         rounds=len(rounds),
         calls=int(calls.sum()),
@@ -135,7 +135,7 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
         return Verdict.INVALID, "the machine throttled itself during the run: let it cool, and compare again"
     if seen.foreign > MAX_FOREIGN:
         return Verdict.INVALID, (
-            f"other programs took {share(seen.foreign)} of the processors' time in the worst third of the run "
+            f"other programs took {share(seen.foreign)} of the processors' time in the busiest third of the run "
             f"(limit {share(MAX_FOREIGN)}): end them, and compare again"
         )
     if seen.control_low > limits.regressed_above or seen.control_high < 1 / limits.regressed_above:
@@ -249,7 +249,7 @@ def _excess(tail_a: Samples, tail_b: Samples, calls: Samples) -> tuple[Samples, 
     return excess.ravel(), int(calls.sum())
 
 
-def _worst_third(values: Sequence[float]) -> float:
+def _busiest_third(values: Sequence[float]) -> float:
     """The mean of the largest third: what comes for a while is not hidden by the rest. NaN if nothing is known."""
     return float(np.mean(sorted(values)[-max(1, len(values) // 3) :])) if values else math.nan
 

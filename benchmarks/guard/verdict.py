@@ -44,7 +44,7 @@ def figures(judgement: Judgement, a: str, b: str, *, stored: bool) -> TextTable:
         ("smallest share of slow calls it would have seen", share(judgement.tail_detectable)),
         ("fixed workload, beside B against beside A", control),
         ("fixed workload, drift over the run", share(judgement.drift)),
-        ("processors' time taken by other programs, in the worst third", foreign),
+        ("processors' time taken by others, in the busiest third", foreign),
     ]
     note = f"{judgement.calls} calls of each in {judgement.rounds} rounds in {judgement.pairs} pairs of fresh processes"
     return TextTable(("", ""), tuple(rows), note=note)

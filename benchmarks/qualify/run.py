@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from benchmarks.qualify.trials import Plan, Trial, TrialFile, code_hash, declare
 from benchmarks.qualify.workload import ABOUT
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import usable_cpus
-from edgeunet.console import progress
+from edgeunet.console import command_line, progress
 from edgeunet.errors import EdgeUNetError, MismatchError, UsageError
 from edgeunet.files import require_writable, sha256
 
@@ -142,7 +141,7 @@ def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> Plan:
         most = options.trials or max(kind.declared for kind in KINDS)
         declared = {kind.name: min(kind.declared, most) for kind in KINDS}
     workload = f"{options.model.name}, {about['backend']}" if options.model else "NumPy loop"
-    return Plan(workload, arm.facts, fingerprint(about), code_hash(), declared, " ".join(["edgeunet", *sys.argv[1:]]))
+    return Plan(workload, arm.facts, fingerprint(about), code_hash(), declared, command_line())
 
 
 def _arm(options: QualifyOptions, injection: Injection = NOTHING, starts: Path | None = None) -> TurnArm:
@@ -218,7 +217,7 @@ def _keep(path: Path, kind: Kind, options: QualifyOptions, compare: CompareOptio
         seed=compare.seed,
         seconds=compare.seconds,
         created=now(),
-        command=" ".join(["edgeunet", *sys.argv[1:]]),
+        command=command_line(),
     ).save(path, force=True)
 
 

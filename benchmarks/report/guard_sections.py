@@ -26,8 +26,8 @@ VERDICTS_NOTE = (
 GROUNDS_NOTE = (
     f"Median: REGRESSED if the lower bound is above {percent(INTERLEAVED.regressed_above)}, PASS if the upper bound is "
     f"below the limit and a slowdown of {percent(INTERLEAVED.blind_above)} could not have gone unseen. Tail: the share "
-    f"of calls above {TAIL:g} times the median of A, in A and in B; REGRESSED if p is below the limit. The fixed "
-    "workload ran beside both, and is the same beside both: more than its limit makes the run INVALID. "
+    f"of calls above {TAIL:g} times the median of their process, in A and in B; REGRESSED if p is below the limit. "
+    "The fixed workload ran beside both, and is the same beside both: more than its limit makes the run INVALID. "
     "Bounds are one-sided, over all looks; the smallest detectable effect would be found in 49 of 50 runs."
 )
 QUALIFICATION_NOTE = (

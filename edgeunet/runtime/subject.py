@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
+from edgeunet.console import command_line
 from edgeunet.files import sha256
 from edgeunet.record import Subject
 from edgeunet.runtime.session import Session
@@ -21,6 +20,6 @@ def subject_of(session: Session, model: Path, *, commit: str = "") -> Subject:
         input_size=session.spec.input_size,
         size_bytes=model.stat().st_size,
         backend=f"{about['backend']} {about['version']}",
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command_line(),
         commit=commit,
     )
