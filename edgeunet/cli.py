@@ -324,12 +324,17 @@ def _print_json(value: Any) -> None:
 
 
 def _add_checkout_commands() -> None:
-    """Mount `export` and `bench`, which live in the checkout; without one they say so in a line."""
+    """Mount `export`, `bench` and `fit`, which live in the checkout; without one they say so in a line."""
     for entry in sorted(entry_points(group="edgeunet.commands"), key=lambda e: e.name, reverse=True):
         try:
-            app.add_typer(entry.load(), name=entry.name)
+            loaded = entry.load()
         except ModuleNotFoundError:
             _add_absent(entry.name)
+        else:
+            if isinstance(loaded, typer.Typer):
+                app.add_typer(loaded, name=entry.name)
+            else:
+                app.command(entry.name)(loaded)
 
 
 def _add_absent(name: str) -> None:

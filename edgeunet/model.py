@@ -63,6 +63,11 @@ def preset(name: str, classes: int) -> UNetConfig:
     return UNetConfig(classes=classes, features=features, up=up)
 
 
+def preset_name(config: UNetConfig) -> str:
+    """The preset that a network is, whatever its classes; "" for another network."""
+    return next((name for name, shape in PRESETS.items() if shape == (config.features, config.up)), "")
+
+
 class DoubleConv(nn.Sequential):
     """Twice 3×3 convolution, batch norm, ReLU: (N, in, H, W) → (N, out, H, W)."""
 

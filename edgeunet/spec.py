@@ -33,6 +33,7 @@ class ClassInfo:
 class Provenance:
     """Where a model file comes from: what it needs to be trusted. Empty where it does not apply."""
 
+    network: str = ""  # the preset's name, if it is one
     precision: Precision = "fp32"
     checkpoint_sha256: str = ""
     dataset_sha256: str = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import edgeunet
 from edgeunet.errors import ExportError
 from edgeunet.files import replacing, sha256
-from edgeunet.model import Segmenter
+from edgeunet.model import Segmenter, preset_name
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model
 from export.compare import MIN_AGREEMENT
@@ -47,7 +47,10 @@ def export_onnx(
         net, spec = load_model(checkpoint)
         images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
         spec = spec.with_provenance(
-            precision="fp32", checkpoint_sha256=sha256(checkpoint), version=edgeunet.__version__
+            network=preset_name(net.config),
+            precision="fp32",
+            checkpoint_sha256=sha256(checkpoint),
+            version=edgeunet.__version__,
         )
         with_logits = model_from_network(net, spec, dynamic_batch=options.dynamic_batch, logits=True)
         model = with_logits

@@ -118,7 +118,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             ranges,
             images,
             calibrate=lambda other: calibrated(other, spec, images, options),
-            build=partial(_built, options, wide),
+            build=partial(built, options, wide),
             judge=lambda int8: judged(source, int8, folder, options.check_split),
             latency=partial(_latency, source, images[0], spec) if options.dialect is CPU else None,
         )
@@ -155,9 +155,13 @@ def _placed(options: Int8Options, wide: frozenset[str], model: ModelProto, float
     return place(model, options.dialect, wide | floating)
 
 
-def _built(
+def built(
     options: Int8Options, wide: frozenset[str], model: ModelProto, ranges: Ranges, floating: frozenset[str]
 ) -> ModelProto:
+    """The INT8 version of a float model, without a spec.
+
+    wide: outputs of nodes that float16 can't hold. floating: outputs of nodes that stay in float for accuracy.
+    """
     placement = _placed(options, wide, model, floating)
     int8 = quantized(model, placement, spans(model, ranges), np.float16 if options.half else np.float32)
     if options.half:

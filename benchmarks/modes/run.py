@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -26,7 +24,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import ROOT
 from edgeunet.board.nvpmodel import PowerMode, power_modes, restoring, set_mode
 from edgeunet.board.sysfs import Sensor, sensors
-from edgeunet.console import progress, stderr
+from edgeunet.console import command_line, progress, stderr
 from edgeunet.errors import BoardError, ModelFileError, UsageError
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime import open_session
@@ -72,9 +70,7 @@ def measure_modes(model: Path, options: ModesOptions, output: Path, *, force: bo
     modes = power_modes()
     with restoring() as found:
         measured, skipped, partial = _measured(model, options, [found, *(m for m in modes if m != found)])
-        result = Modes(
-            now(), shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), found, partial, tuple(measured), tuple(skipped)
-        )
+        result = Modes(now(), command_line(), found, partial, tuple(measured), tuple(skipped))
         result.save(output, force=force)
     return result
 

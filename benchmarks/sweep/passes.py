@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from benchmarks.sweep.grid import Combination, SweepOptions, expand, require_fil
 from benchmarks.sweep.record import Row, Skipped, Sweep
 from benchmarks.sweep.visit import Visit, VisitError, measured, scored
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.console import progress, stderr
+from edgeunet.console import command_line, progress, stderr
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError
 from edgeunet.files import sha256
@@ -72,7 +70,7 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
         frames=inputs.name,
         labels=f"{labelled.path.name}, {options.split}" if labelled else "",
         created=now(),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=command_line(),
         budget_ms=options.budget_ms,
         passes=PASSES,
         partial=partial,
@@ -149,6 +147,7 @@ def _row(turn: _Turns) -> Row:
         miou=turn.miou,
         energy_mj=fmean(energies) if energies else None,
         throttled=any(visit.throttled for visit in turn.visits),
+        network=variant.spec.provenance.network,
     )
 
 

@@ -34,6 +34,7 @@ class Row:
     passes_ms: a (n,) array of calls, end to end, for each turn in a process of its own. Nothing is left out.
     miou: 0 to 1, on that backend; None without labelled data. energy_mj: of a frame, gross, mean over the passes; None
     where nothing measures power. throttled: in one of the passes the machine slowed itself down.
+    network: the preset's name; "" for another network, or a file that does not tell.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Row:
     miou: float | None = None
     energy_mj: float | None = None
     throttled: bool = False
+    network: str = ""
 
     def __post_init__(self) -> None:
         if not self.passes_ms or any(times.ndim != 1 or not len(times) for times in self.passes_ms):
@@ -150,7 +152,8 @@ def _row_to_dict(row: Row) -> dict[str, Any]:
 
 
 def _row_from_dict(value: Mapping[str, Any]) -> Row:
-    fields = {name: value[name] for name in Row.__dataclass_fields__}
+    known = {"network": "", **value}  # sweeps were written without it
+    fields = {name: known[name] for name in Row.__dataclass_fields__}
     size = _size(value["input_size"])
     return Row(**{**fields, "input_size": size, "passes_ms": tuple(np.asarray(t, float) for t in value["passes_ms"])})
 

@@ -1,0 +1,100 @@
+"""Untrained model files of every network, size and precision, to be swept on the device.
+
+How long a network takes does not depend on its weights, so that the device can be measured before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+from onnx import ModelProto
+
+from edgeunet import __version__
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.errors import UsageError
+from edgeunet.files import replacing
+from edgeunet.model import PRESETS, UNet, preset
+from edgeunet.spec import ModelSpec
+from edgeunet.training.command import default_size
+from export.calibrate import calibrated
+from export.contract import model_from_network
+from export.dialect import TENSORRT, dialect_of
+from export.int8 import Int8Options, built
+from export.modelfile import OPSET, OPSET_FP16_SCALES, set_spec, write_model
+from export.narrow import narrowed
+
+Size = tuple[int, int]  # (height, width) in pixels
+CALIBRATION_FRAMES = 2  # ranges change no latency
+
+
+@dataclass(frozen=True)
+class CandidateOptions:
+    """sizes: input sizes; empty for the one that `edgeunet train` would choose. target: what will run them, see
+    dialect.TARGETS; TensorRT takes float16 too."""
+
+    sizes: tuple[Size, ...] = ()
+    target: str = TENSORRT.name
+
+    def __post_init__(self) -> None:
+        dialect_of(self.target)
+        smallest = max(2 ** len(features) for features, _ in PRESETS.values())
+        if len(set(self.sizes)) < len(self.sizes):
+            raise UsageError("--sizes names one twice: give each once")
+        if small := [size for size in self.sizes if min(size) < smallest]:
+            height, width = small[0]
+            raise UsageError(f"the networks halve their input: give {smallest} pixels or more, got {height}x{width}")
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Those that the target runs faster than float32."""
+        on_gpu = dialect_of(self.target) is TENSORRT
+        return ("fp32", "fp16", "int8", "int8+fp16") if on_gpu else ("fp32", "int8")
+
+
+def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, force: bool) -> list[Path]:
+    """Write NETWORK-HEIGHTxWIDTH-PRECISION.onnx files for the classes of the dataset `data`; gives them by name.
+
+    Raises DatasetError for a damaged dataset, OutputError if `folder` exists and `force` is false.
+    """
+    with replacing(folder, force=force) as temporary:
+        dataset = DatasetFolder.open(data)
+        sizes = options.sizes or (default_size(dataset.load("train")),)
+        temporary.mkdir()
+        on_gpu = dialect_of(options.target) is TENSORRT
+        for name, size in product(PRESETS, sizes):
+            spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)
+            for precision, model in _versions(name, spec, dataset, options):
+                opset = OPSET_FP16_SCALES if precision == "int8+fp16" else OPSET
+                path = temporary / f"{file_stem(name, size, precision)}.onnx"
+                write_model(model, path, opset=opset, for_tensorrt=on_gpu)
+    return sorted(folder.glob("*.onnx"))
+
+
+def file_stem(network: str, size: Size, precision: str) -> str:
+    """How a model file of that kind is called: "small-256x320-int8"."""
+    return f"{network}-{size[0]}x{size[1]}-{precision}"
+
+
+def _versions(
+    name: str, spec: ModelSpec, dataset: DatasetFolder, options: CandidateOptions
+) -> Iterator[tuple[str, ModelProto]]:
+    """The network in each precision."""
+    torch.manual_seed(0)
+    net = UNet(preset(name, spec.logits)).eval()
+    model = model_from_network(net, spec, dynamic_batch=False, logits=False)
+    images = dataset.image_paths("train")[:CALIBRATION_FRAMES]
+    ranges = calibrated(model, spec, images, Int8Options(dataset.path))
+    for precision in options.precisions:
+        target = ""
+        version = model
+        if precision == "fp16":
+            version = narrowed(model, frozenset())
+        elif precision != "fp32":
+            int8 = Int8Options(dataset.path, target=options.target, precision=precision)
+            version, target = built(int8, frozenset(), model, ranges, frozenset()), int8.dialect.name
+        set_spec(version, spec.with_provenance(network=name, precision=precision, target=target, version=__version__))
+        yield precision, version
