@@ -69,7 +69,7 @@ def measure_modes(model: Path, options: ModesOptions, output: Path, *, force: bo
         stderr().print(f"warning: {locked[0][0]} {locked[0][1]}: a change of mode may unlock what jetson_clocks locked")
     modes = power_modes()
     with restoring() as found:
-        measured, skipped, partial = _measured(model, options, [found, *(m for m in modes if m != found)])
+        measured, skipped, partial = _measured(model, options, [found, *(m for m in modes if m.number != found.number)])
         result = Modes(now(), command_line(), found, partial, tuple(measured), tuple(skipped))
         result.save(output, force=force)
     return result

@@ -56,7 +56,7 @@ def set_mode(mode: PowerMode) -> None:
     # The exit code of a reboot that was declined differs between releases; the words do not.
     if re.search(r"reboot\s+required", said, re.IGNORECASE):
         raise RebootNeededError(f"needs a reboot: sudo nvpmodel -m {mode.number}, and measure after it")
-    if (now := present_mode()) != mode:
+    if (now := present_mode()).number != mode.number:
         raise BoardError(f"nvpmodel stays in {now.name} ({_last(said)})")
 
 

@@ -157,6 +157,15 @@ def test_the_mode_is_set_again_where_the_file_cannot_be_written(
     assert fake.asked[-2:] == ["7W", "25W"]
 
 
+def test_clocks_that_are_locked_are_warned_of(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instead_of_measuring(monkeypatch, FakeNvpmodel(tmp_path / "bin"))
+    monkeypatch.setattr(run, "fingerprint", lambda _: {"gpu_clocks": "1020 MHz, locked"})
+    run.measure_modes(model, run.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
+    assert "warning: gpu_clocks 1020 MHz, locked: a change of mode may unlock" in capsys.readouterr().err
+
+
 def test_bad_input_changes_no_mode(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeNvpmodel(tmp_path / "bin")
     output = tmp_path / "m.json"
