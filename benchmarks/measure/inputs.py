@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from edgeunet.data.folder import DatasetFolder, read_image
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
@@ -50,16 +47,10 @@ def _of_dataset(path: Path) -> list[UInt8]:
 def _of_video(path: Path) -> list[UInt8]:
     if not path.is_file():
         raise SourceError(f"{path}: no such dataset folder or video")
-    video = cv2.VideoCapture(str(path))
+    from edgeunet.camera.sources import open_source  # the guard starts many processes that show no video
+
     frames: list[UInt8] = []
-    try:
-        while len(frames) < MAX_FRAMES:
-            read, frame = video.read()
-            if not read:
-                break
-            frames.append(np.asarray(frame, dtype=np.uint8))
-    finally:
-        video.release()
-    if not frames:
-        raise SourceError(f"{path} holds no frame that OpenCV can read: give a video or a dataset folder")
+    with open_source(str(path)) as video:
+        while len(frames) < MAX_FRAMES and (frame := video.read()) is not None:
+            frames.append(frame.pixels)
     return frames

@@ -85,6 +85,7 @@ def test_colours_change_and_stay_in_range() -> None:
     assert all(f.dtype == np.uint8 for f in frames)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one processor
 def test_crops_follow_from_seed_and_number_alone() -> None:
     def make(seed: int) -> Crops:
         return Crops([sample(k) for k in range(3)], SPEC, (32, 32), Augmentation(), count=8, seed=seed)

@@ -20,6 +20,7 @@ def test_frames_come_from_a_dataset_or_a_video(inputs: Inputs) -> None:
     reader = cv2.VideoCapture(str(CLIP))
     assert np.array_equal(video.frames[0], np.asarray(reader.read()[1]))
     reader.release()
+    assert not np.array_equal(video.frames[0], video.frames[1])
 
 
 def test_nothing_to_show_is_said(tmp_path: Path) -> None:
@@ -35,3 +36,6 @@ def test_nothing_to_show_is_said(tmp_path: Path) -> None:
     (broken / "a.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match=r"a\.jpg cannot be read"):
         load_inputs(tmp_path)
+    (tmp_path / "v.mp4").write_text("no video")
+    with pytest.raises(SourceError, match=r"v\.mp4"):
+        load_inputs(tmp_path / "v.mp4")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,16 @@ def test_ctrl_c_keeps_what_there_is(model: Path, tmp_path: Path, monkeypatch: py
         sweep([model], SweepOptions())
 
 
+def turns_of(pid: int) -> set[int]:
+    """The processes of a sweep that measure now."""
+    found = set()
+    with suppress(psutil.NoSuchProcess):  # one of them, or the sweep, has just ended
+        for child in psutil.Process(pid).children():
+            if "spawn_main" in " ".join(child.cmdline()):  # a zombie has no command line
+                found.add(child.pid)
+    return found
+
+
 def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "s.json"
     command = [sys.executable, "-m", "benchmarks", "sweep", str(model), "-o", str(output), "--seconds", "0.3"]
@@ -119,7 +130,7 @@ def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp
     ) as process:
         turns: set[int] = set()
         while len(turns) < 2 and process.poll() is None:  # in the second one there is something to keep
-            turns |= {child.pid for child in children_of(process.pid) if "spawn_main" in " ".join(child.cmdline())}
+            turns |= turns_of(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -149,14 +160,6 @@ def test_a_turn_never_hears_ctrl_c_and_the_sweep_always_does() -> None:
     assert steps == ["started"]
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-
-
-def children_of(pid: int) -> list[psutil.Process]:
-    """Those that still run."""
-    try:
-        return [c for c in psutil.Process(pid).children() if c.status() != psutil.STATUS_ZOMBIE]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def test_what_fails_later_is_said_and_not_tried_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
