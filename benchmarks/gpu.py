@@ -35,7 +35,7 @@ from edgeunet.errors import GpuError, UsageError
 from edgeunet.files import require_free, sha256, write_json
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.parts import missing
-from edgeunet.record import summarize
+from edgeunet.quantiles import summarize
 from edgeunet.runtime import Session, open_session
 from export.compare import compare
 from export.engine import export_engine

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.record import TOTAL, LatencyRecord, Samples
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL, LatencyRecord
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeunet.record import TOTAL, LatencyRecord, Quantile, Samples, samples_needed, summarize
+from edgeunet.quantiles import Quantile, Samples, samples_needed, summarize
+from edgeunet.record import TOTAL, LatencyRecord
 
 BYTES_OF_A_TIME = 8  # what a measuring process keeps of each sample: its start and a time for each stage
 

@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 
 from edgeunet.errors import OutputError, RecordError
-from edgeunet.record import LatencyRecord, Telemetry, samples_needed, summarize
+from edgeunet.quantiles import samples_needed, summarize
+from edgeunet.record import LatencyRecord, Telemetry
 from tests.benchmarks.records import noisy, toy_record, toy_telemetry
 
 RNG = np.random.default_rng(3)

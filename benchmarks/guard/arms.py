@@ -11,7 +11,7 @@ from benchmarks.guard.model import ModelOptions
 from benchmarks.measure.command import run_command, words_of
 from edgeunet.errors import UsageError
 from edgeunet.files import sha256
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 RUN_TIMEOUT_S = 600.0
 

@@ -15,7 +15,8 @@ from benchmarks.guard.samples import Pair, Round
 from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
-from edgeunet.record import Samples, read_versioned_json
+from edgeunet.quantiles import Samples
+from edgeunet.record import read_versioned_json
 
 SCHEMA = "edgeunet.comparison/1"
 REMEDY = "compare again with `edgeunet bench compare -o FILE`"

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 RESAMPLES = 10_000
 POWER = 0.98  # with which the smallest detectable effects would be detected

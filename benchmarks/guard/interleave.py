@@ -28,7 +28,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import usable_cpus
 from edgeunet.console import progress
 from edgeunet.errors import UsageError
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.guard.inference import POWER, bootstrap_medians, sign_flip, smallest_tail
 from benchmarks.guard.samples import Pair, Round, rounds_of
-from edgeunet.record import TOTAL, LatencyRecord, Samples
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL, LatencyRecord
 
 LOOKS = 3  # times the data may be looked at; each look has a third of the false alarms allowed
 ALPHA = 0.01  # of each one-sided bound, over all looks

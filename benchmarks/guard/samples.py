@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 NONE: Samples = np.empty(0)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.guard.protocol import FAILED, READY
 from edgeunet.errors import CommandError, EdgeUNetError
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 CHECKOUT = Path(__file__).parents[2]
 SILENCE_S = 120  # after which an arm that does not answer is given up

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeunet.record import TOTAL, Samples
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 
 from edgeunet.errors import CommandError, UsageError
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 SHOWN = 100  # characters of a command in a message
 

@@ -17,7 +17,8 @@ from benchmarks.measure.surroundings import commit_of, now, rest
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.telemetry import Sampler
 from edgeunet.errors import UsageError
-from edgeunet.record import TOTAL, LatencyRecord, Samples, Subject
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL, LatencyRecord, Subject
 
 TIMEOUT_S = 3600.0  # of one run
 MAX_WARMUP_S = 5.0

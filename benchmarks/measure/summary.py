@@ -13,7 +13,8 @@ from benchmarks.report.tables import bounded, milliseconds, share
 from edgeunet.deadline import deadlines, jitter_ms
 from edgeunet.drift import Drift, drift
 from edgeunet.energy import gross_mj, idle_mj, net_mj
-from edgeunet.record import TOTAL, LatencyRecord, samples_needed, summarize
+from edgeunet.quantiles import samples_needed, summarize
+from edgeunet.record import TOTAL, LatencyRecord
 
 
 def to_json(record: LatencyRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.modes.record import Measured, Modes
 from benchmarks.report.tables import NONE, UNSURE, TextTable, milliseconds, unsure
 from edgeunet.energy import gross_mj
-from edgeunet.record import samples_needed
+from edgeunet.quantiles import samples_needed
 
 
 def modes_table(modes: Modes) -> TextTable:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from benchmarks.guard.samples import Pair, rounds_of
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 ASV_SAMPLES = 20  # 10 repeats in each of 2 rounds
 GOOGLE_REPETITIONS = 9

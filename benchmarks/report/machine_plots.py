@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report.plots import INK, LIMIT, banded, cycle, panel_legend, panels, svg
-from edgeunet.record import TOTAL, LatencyRecord, Samples, Telemetry
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL, LatencyRecord, Telemetry
 
 UNITS = {"mhz": "clock, MHz", "c": "°C", "mw": "power, W", "percent": "busy, %", "mb": "memory, MB"}
 SCALE = {"mw": 1e-3}  # of what is drawn

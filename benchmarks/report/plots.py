@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgeunet.parts import missing
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 INK = "#123456"  # stands for the page's text colour until the SVG is done
 PALETTE = ("#3b82d6", "#e07b2a", "#2a9d74", "#c4508f", "#8a6fd1", "#9a8a1f")  # told apart on white and on black

@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 import numpy as np
 
 from benchmarks.report.plots import INK, WIDTH, cycle, figure, svg
-from edgeunet.record import TOTAL, LatencyRecord, Samples
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL, LatencyRecord
 
 POINTS = 400  # of a distribution that are drawn; more can't be told apart
 NAME = 16  # characters of a record's name on one line of an axis

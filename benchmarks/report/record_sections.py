@@ -12,7 +12,8 @@ from benchmarks.report.names import shortened
 from benchmarks.report.scores import Scores
 from benchmarks.report.tables import count, stage_table, summary_table, transposed
 from benchmarks.report.timing_tables import age_table, deadline_table, drift_table, energy_table, others_table
-from edgeunet.record import CONFIDENCE, LatencyRecord
+from edgeunet.quantiles import CONFIDENCE
+from edgeunet.record import LatencyRecord
 
 Records = Mapping[str, LatencyRecord]  # by name
 OVERLAID = 6  # records in one plot, as many as there are colours

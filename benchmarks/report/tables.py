@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from benchmarks.report.names import record_names
 from benchmarks.report.scores import Scores
 from edgeunet import console
-from edgeunet.record import TOTAL, LatencyRecord, Quantile, samples_needed
+from edgeunet.quantiles import Quantile, samples_needed
+from edgeunet.record import TOTAL, LatencyRecord
 
 NONE = "–"
 UNSURE = "*"

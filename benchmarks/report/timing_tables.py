@@ -8,7 +8,8 @@ from benchmarks.report.tables import NONE, TextTable, bounded, count, millisecon
 from edgeunet.deadline import deadlines, jitter_ms
 from edgeunet.drift import drift
 from edgeunet.energy import gross_mj, net_mj
-from edgeunet.record import LatencyRecord, Summary, summarize
+from edgeunet.quantiles import Summary, summarize
+from edgeunet.record import LatencyRecord
 
 
 def deadline_table(records: Mapping[str, LatencyRecord]) -> TextTable:

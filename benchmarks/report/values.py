@@ -20,7 +20,8 @@ from benchmarks.sweep.record import Sweep
 from edgeunet import __version__
 from edgeunet.deadline import deadlines, jitter_ms
 from edgeunet.energy import gross_mj, net_mj
-from edgeunet.record import LatencyRecord, Summary, summarize
+from edgeunet.quantiles import Summary, summarize
+from edgeunet.record import LatencyRecord
 
 SCHEMA = "edgeunet.report/1"
 

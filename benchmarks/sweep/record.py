@@ -17,7 +17,8 @@ import numpy as np
 from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
-from edgeunet.record import Samples, Summary, read_versioned_json, summarize
+from edgeunet.quantiles import Samples, Summary, summarize
+from edgeunet.record import read_versioned_json
 
 SCHEMA = "edgeunet.sweep/1"
 _REMEDY = "sweep again with `edgeunet bench sweep`"

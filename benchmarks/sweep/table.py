@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.report.tables import NONE, UNSURE, TextTable, interval, milliseconds, percentage, unsure
 from benchmarks.sweep.choice import advice, latency_ms
 from benchmarks.sweep.record import Row, Sweep
-from edgeunet.record import Quantile, samples_needed
+from edgeunet.quantiles import Quantile, samples_needed
 
 UNSTEADY = 1.05  # ratio of two passes' medians from which on the note names the row
 

@@ -21,7 +21,8 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.energy import gross_mj
 from edgeunet.errors import EdgeUNetError
 from edgeunet.evaluation import evaluate
-from edgeunet.record import TOTAL, Samples
+from edgeunet.quantiles import Samples
+from edgeunet.record import TOTAL
 from edgeunet.runtime import open_session
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet.record import LatencyRecord, Samples, Subject, Telemetry
+from edgeunet.quantiles import Samples
+from edgeunet.record import LatencyRecord, Subject, Telemetry
 
 
 def toy_record(total_ms: Samples, **changes: Any) -> LatencyRecord:

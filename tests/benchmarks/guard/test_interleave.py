@@ -20,7 +20,7 @@ from benchmarks.guard.model import ModelOptions
 from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from benchmarks.guard.worker import Worker
 from edgeunet.errors import CommandError, EdgeUNetError, UsageError
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 from tests.benchmarks.guard.arms import python, turn_arm
 from tests.models import toy_spec, write_toy_model
 

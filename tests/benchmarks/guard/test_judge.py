@@ -20,7 +20,7 @@ from benchmarks.guard.judge import (
     refuse,
 )
 from benchmarks.guard.samples import NONE, Pair, Round
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 from tests.benchmarks.records import noisy, toy_record
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from benchmarks.guard.samples import Pair, Round
 from benchmarks.qualify import rules
 from benchmarks.qualify.rules import RULES, called_slower
-from edgeunet.record import Samples
+from edgeunet.quantiles import Samples
 
 
 def _samples(median: float, seed: int, count: int = 2_000, scatter: float = 0.02) -> Samples:

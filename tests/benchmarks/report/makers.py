@@ -38,14 +38,14 @@ def toy_scores(sha256: str = "ab" * 32, **changes: Any) -> Scores:
 
 
 def toy_comparison(slowdown: float = 1.0, name: str = "new.onnx", foreign: float = 0.01) -> Comparison:
-    """Nine pairs of 20 rounds in which B is slower by this ratio; seed 3."""
+    """Nine pairs of 25 rounds in which B is slower by this ratio; seed 3."""
     rng = np.random.default_rng(3)
     reference = np.ones(2)
     rounds = [
         Round(noisy(rng, 4.0, 10), noisy(rng, 4.0 * slowdown, 10), reference_a_ms=reference, reference_b_ms=reference)
-        for _ in range(180)
+        for _ in range(225)
     ]
-    pairs = tuple(Pair(tuple(rounds[i : i + 20]), foreign) for i in range(0, 180, 20))
+    pairs = tuple(Pair(tuple(rounds[i : i + 25]), foreign) for i in range(0, 225, 25))
     judgement = judge(pairs, seed=3)
     arms = (
         Arm("old.onnx", {"model": "old.onnx", "SHA-256": "ab" * 32}),
