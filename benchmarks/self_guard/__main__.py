@@ -36,7 +36,7 @@ app = typer.Typer(pretty_exceptions_enable=False)
 @app.command()
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the samples of both comparisons.")],
-    seconds: Annotated[float, typer.Option(help="Time for each comparison, at most.")] = 45.0,
+    seconds: Annotated[float, typer.Option(help="Time for each comparison, at most.")] = 60.0,
 ) -> None:
     """Compare the working tree with the release anchor. Exit code: 0, or of the worse comparison: 3 if REGRESSED."""
     if hasattr(os, "sched_setaffinity"):
