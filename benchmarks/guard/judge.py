@@ -27,7 +27,7 @@ TAIL = 1.5  # a call is in the tail above this many times the median of its proc
 TAIL_CALLS = 10  # of a process, for a median of its own; with fewer it is that of its arm
 MIN_PAIRS = 9  # of processes; with 5 or fewer no 99 % bound exists whatever the distribution
 MAX_FOREIGN = 0.1  # share of the processors' time that other programs may take in the busiest third of the pairs
-TAIL_CALL_MS = 5.0  # the share of slow calls that must be seen grows with the call from here on: there are fewer
+FAST_CALL_MS = 5.0  # of slower calls a minute has too few to see a small tail
 
 
 class Verdict(enum.Enum):
@@ -47,11 +47,12 @@ class Limits:
     regressed_above: float
     passed_below: float
     blind_above: float  # never passed if a slowdown below this could have gone unseen
-    tail_share: float  # nor if this share of calls, of up to TAIL_CALL_MS, could have become slow unseen
+    tail_above: float  # nor if more than this share of calls of up to FAST_CALL_MS could have become slow unseen
+    slow_tail_above: float  # the same of slower calls
 
 
-INTERLEAVED = Limits(1.01, 1.03, 1.05, tail_share=0.02)
-STORED = Limits(1.10, 1.10, 1.20, tail_share=math.inf)
+INTERLEAVED = Limits(1.01, 1.03, 1.05, tail_above=0.02, slow_tail_above=0.1)
+STORED = Limits(1.10, 1.10, 1.20, tail_above=1.0, slow_tail_above=1.0)
 """For two records made at different times: without any change two processes can differ by 10 %."""
 
 
@@ -160,7 +161,7 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
             f"slowdowns up to {percent(seen.detectable)} could have gone unseen "
             f"(limit {percent(limits.blind_above)}): give more time or a quieter machine"
         )
-    tail_limit = limits.tail_share * max(1.0, seen.a_ms / TAIL_CALL_MS)
+    tail_limit = limits.tail_above if seen.a_ms <= FAST_CALL_MS else limits.slow_tail_above
     if seen.tail_detectable > tail_limit:
         return Verdict.INCONCLUSIVE, (
             f"up to {share(seen.tail_detectable)} of the calls could have become slow unseen "
