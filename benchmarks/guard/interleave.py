@@ -37,6 +37,7 @@ TURN_MS = 10.0  # that one arm runs before the other
 MIN_CALLS = 3  # in a turn, the first of which is not judged
 ROUNDS = (4, 60)  # of one pair of processes, at least and at most
 PAIR_MS = 900.0  # of one pair's turns, at most: the first look comes within 10 s of measuring
+RUNS_S = 0.4  # that one pair of commands lasts at least
 REFERENCE_CALLS = 4  # beside a turn, the first of which is not judged
 SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
 Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
@@ -140,10 +141,18 @@ class _Bench:
         a, b = self._arms
         if isinstance(a, RunArm) and isinstance(b, RunArm):
             machine.update(fingerprint({}))
-            return self._observed([], lambda: (self._round([a.run, b.run]),))
+            return self._runs(a, b)
         if isinstance(a, TurnArm) and isinstance(b, TurnArm):
             return self._turns(a, b, machine)
         raise UsageError("a command that answers turns is compared with another that does, or with a model")
+
+    def _runs(self, a: RunArm, b: RunArm) -> Pair:
+        """Short commands run several times in a pair, so that there is time to see what else runs."""
+        if not self._rounds:
+            begin = time.perf_counter()
+            self._round([a.run, b.run])
+            self._rounds = min(ROUNDS[1], math.ceil(RUNS_S / (time.perf_counter() - begin)))
+        return self._observed([], lambda: tuple(self._round([a.run, b.run]) for _ in range(self._rounds)))
 
     def _turns(self, a: TurnArm, b: TurnArm, machine: dict[str, str]) -> Pair | Judgement:
         begin = time.perf_counter()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import ROOT, text_of
 
+MIN_TICKS = 20  # counted in whole ticks, a share of fewer tells nothing
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle and iowait
 _WORK = slice(0, 8)  # user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user already
 _USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat behind the name: clock ticks of all threads
@@ -21,13 +22,13 @@ class ForeignLoad:
         self._busy, self._all = self._ticks()
 
     def share(self, own_ticks: int) -> float:
-        """Of these processors' time since the start, what neither was idle nor our own; NaN if unknown.
+        """Of these processors' time since the start, what neither was idle nor our own; NaN if unknown, or too short.
 
         own_ticks: what our own processes took of them meanwhile (ticks_of). The time that a hypervisor gave to
         others counts as foreign.
         """
         busy, total = self._ticks()
-        if total <= self._all:
+        if total - self._all < MIN_TICKS:
             return float("nan")
         return max(0, busy - self._busy - own_ticks) / (total - self._all)
 

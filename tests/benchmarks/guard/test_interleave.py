@@ -85,7 +85,17 @@ def test_commands_that_print_their_times(tmp_path: Path) -> None:
     measured = interleave(arms[0], arms[1], CompareOptions(seconds=120))
     assert measured.looks[-1].verdict is Verdict.REGRESSED, measured.looks[-1].reason
     assert measured.looks[-1].ratio == pytest.approx(1.5, abs=0.01)
-    assert all(len(pair.rounds) == 1 and len(pair.rounds[0].a_ms) == 2 for pair in measured.pairs)
+    assert {len(pair.rounds) for pair in measured.pairs} == {len(measured.pairs[0].rounds)}
+    assert all(len(r.a_ms) == len(r.b_ms) == 2 for pair in measured.pairs for r in pair.rounds)
+
+
+def test_short_commands_run_several_times_in_a_pair(tmp_path: Path) -> None:
+    program = tmp_path / "short"
+    program.write_text("#!/bin/sh\necho 2.0\n")
+    program.chmod(0o755)
+    arm = command_arm(str(program), turns=False, whole=False)
+    measured = interleave(arm, arm, CompareOptions(seconds=20))
+    assert len(measured.pairs[0].rounds) > 3
 
 
 def test_commands_that_are_timed_from_start_to_exit() -> None:

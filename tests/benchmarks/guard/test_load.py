@@ -37,6 +37,9 @@ def test_where_nothing_tells_it_is_unknown(tmp_path: Path) -> None:
     assert math.isnan(ForeignLoad({0}, tmp_path).share(0))
     _stat(tmp_path, user=1, idle=1)
     assert math.isnan(ForeignLoad({7}, tmp_path).share(0))
+    load = ForeignLoad({0}, tmp_path)
+    _stat(tmp_path, user=3, idle=1)
+    assert math.isnan(load.share(0))  # two ticks
 
 
 def test_a_process_of_any_name_is_counted(tmp_path: Path) -> None:
