@@ -15,6 +15,7 @@ from edgeunet.files import replacing, require_writable
 
 SIZE = (4.4, 3.4)  # inches: taller than the report's other plots, for the names
 SUFFIXES = (".svg", ".png")
+LEAST_SPAN = 2.0  # points of mIoU that the axis shows at least
 _AROUND = [  # where a name may stand beside its point: offset in points, horizontal and vertical alignment
     (7, 5, "left", "bottom"),
     (7, -5, "left", "top"),
@@ -81,11 +82,18 @@ def _drawn(sweep: Sweep) -> tuple[Any, Any]:
 
 
 def _stretch(axes: Any) -> None:
-    """A logarithmic axis of latency, on which one slow frame does not push the models together, with plain numbers."""
+    """A logarithmic axis of latency with plain numbers, on which one slow frame does not push the models together.
+
+    And one of mIoU on which hundredths of a point look as small as they are.
+    """
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     axes.set_xscale("log")
     axes.margins(x=0.15, y=0.2)
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:
+        middle = (low + high) / 2
+        axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
     left, right = axes.get_xlim()
     # 1, 2, 5, 10: of a narrow range these may be none.
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if right > 8 * left else MaxNLocator(5))
