@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import ROOT, text_of
 
-MIN_TICKS = 20  # counted in whole ticks, a share of fewer tells nothing
+MIN_TICKS = 5  # counted in whole ticks, a share of fewer tells nothing
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle and iowait
 _WORK = slice(0, 8)  # user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user already
 _USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat behind the name: clock ticks of all threads
