@@ -93,6 +93,6 @@ def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Outputs)
 def judge_again(path: Path) -> tuple[Comparison, Judgement]:
     """Judge the samples of a comparison file anew, from its seed. Raises RecordError if the file is damaged."""
     comparison = Comparison.load(path)
-    if not comparison.pairs:
-        return comparison, comparison.judgement
+    if not comparison.pairs or comparison.judgement.verdict is Verdict.REFUSED:
+        return comparison, comparison.judgement  # no samples say that two machines differ
     return comparison, judge_of(Measured(list(comparison.pairs), partial=comparison.partial), comparison.seed)

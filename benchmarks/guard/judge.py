@@ -92,6 +92,9 @@ def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0)
         return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     rng = np.random.default_rng(seed)
     a, b = _medians([r.a_ms for r in rounds]), _medians([r.b_ms for r in rounds])
+    if min(a.min(), b.min()) <= 0:
+        reason = "there are rounds whose calls took no time at all: print times in ms, with their fractions"
+        return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     logs = np.log(b / a).reshape(len(pairs), -1)
     theta = float(np.median(logs))
     draws = bootstrap_medians(logs, rng)

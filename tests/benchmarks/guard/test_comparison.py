@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.guard.arms import Arm
+from benchmarks.guard.compare import judge_again
 from benchmarks.guard.comparison import Comparison, judgement_to_dict
 from benchmarks.guard.judge import Judgement, Verdict, judge
 from benchmarks.guard.samples import Pair, Round
@@ -72,6 +73,17 @@ def test_figures_that_are_none_survive_the_file(tmp_path: Path) -> None:
     assert loaded.verdict is Verdict.REFUSED
     assert math.isnan(loaded.ratio)
     assert judgement_to_dict(loaded)["ratio"] is None
+
+
+def test_what_was_refused_after_some_pairs_stays_refused(tmp_path: Path) -> None:
+    refused = Judgement(Verdict.REFUSED, "measured under different conditions")
+    replace(toy_comparison(), judgement=refused, looks=(refused,)).save(tmp_path / "c.json", force=False)
+    stored, again = judge_again(tmp_path / "c.json")
+    assert again == stored.judgement
+    toy_comparison(1.05).save(tmp_path / "d.json", force=False)
+    stored, again = judge_again(tmp_path / "d.json")
+    assert again == stored.judgement
+    assert again.verdict is Verdict.REGRESSED
 
 
 @pytest.mark.parametrize(

@@ -89,13 +89,15 @@ def test_commands_that_print_their_times(tmp_path: Path) -> None:
     assert all(len(r.a_ms) == len(r.b_ms) == 2 for pair in measured.pairs for r in pair.rounds)
 
 
-def test_short_commands_run_several_times_in_a_pair(tmp_path: Path) -> None:
+def test_short_commands_run_several_times_in_a_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interleaving, "RUNS_S", 1e6)  # on a busy machine no command is short
+    monkeypatch.setattr(interleaving, "ROUNDS", (4, 5))
     program = tmp_path / "short"
     program.write_text("#!/bin/sh\necho 2.0\n")
     program.chmod(0o755)
     arm = command_arm(str(program), turns=False, whole=False)
-    measured = interleave(arm, arm, CompareOptions(seconds=20))
-    assert len(measured.pairs[0].rounds) > 3
+    measured = interleave(arm, arm, CompareOptions(seconds=1))
+    assert {len(pair.rounds) for pair in measured.pairs} == {5}
 
 
 def test_commands_that_are_timed_from_start_to_exit() -> None:

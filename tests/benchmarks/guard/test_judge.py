@@ -169,6 +169,13 @@ def test_no_samples_are_invalid() -> None:
         assert judge(pairs).verdict is Verdict.INVALID
 
 
+def test_calls_that_took_no_time_are_invalid() -> None:
+    pairs = [Pair((Round(np.zeros(3), np.zeros(3)),))] * 9
+    judgement = judge(pairs)
+    assert judgement.verdict is Verdict.INVALID
+    assert "took no time" in judgement.reason
+
+
 def test_the_first_call_after_a_switch_is_not_judged() -> None:
     pairs = _pairs(1)
     slow = [replace(p, rounds=tuple(replace(r, b_first_ms=np.array([1e6])) for r in p.rounds)) for p in pairs]
