@@ -103,7 +103,7 @@ def evaluate(
     if output is not None:
         write_json(output, value, force=force)
     if as_json:
-        _print_json(value)
+        console.print_json(value)
         return
     rows = [(name, "–" if iou is None else f"{100 * iou:.1f}") for name, iou in value["iou"].items()]
     rows += [("mIoU", f"{100 * value['miou']:.1f}"), ("pixels right", f"{100 * value['accuracy']:.1f}")]
@@ -141,7 +141,7 @@ def info(
 
     facts = describe(model, size_from_text(size) if size else None)
     if as_json:
-        _print_json(facts)
+        console.print_json(facts)
     else:
         console.table(model, ("", ""), [(key, str(value)) for key, value in facts.items()])
 
@@ -262,13 +262,9 @@ def doctor(
 
     findings = [*examine(), *camera_findings(), *model_findings(files or ())]
     if as_json:
-        _print_json([vars(f) for f in findings])
+        console.print_json([vars(f) for f in findings])
     else:
-        from rich.markup import escape
-
-        for f in findings:
-            text = escape(f"{f.part}: {f.found}" + (f"; {f.remedy}" if f.remedy else ""))
-            console.stdout().print(f"[{f.color}]{f.state:<8}[/] {text}")
+        console.print_findings(findings)
     if any(f.state == "wrong" for f in findings):
         raise typer.Exit(1)
 
@@ -280,7 +276,7 @@ def stats(data: Annotated[Path, typer.Argument(help="Dataset folder.")], as_json
 
     value = statistics(data)
     if as_json:
-        _print_json(value)
+        console.print_json(value)
         return
     for split, facts in value["splits"].items():
         rows = [(name, f"{100 * share:.2f}") for name, share in facts["classes"].items()]
@@ -315,12 +311,6 @@ def _print_cameras() -> None:
             )
     if not cameras:
         out.print("no camera found; a USB camera appears as /dev/video0 once it is connected")
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def _add_checkout_commands() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import EdgeUNetError
 from edgeunet.parts import PARTS, missing
@@ -14,6 +15,8 @@ from edgeunet.parts import PARTS, missing
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, Task
+
+    from edgeunet.finding import Finding
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
@@ -76,6 +79,20 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     for row in rows:
         grid.add_row(*row)
     stdout().print(grid)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A line for each on stdout: ok, warning or wrong, what was found, what to do."""
+    from rich.markup import escape
+
+    out = stdout()
+    for finding in findings:
+        out.print(f"[{finding.color}]{finding.state:<8}[/] {escape(finding.text)}")
+
+
+def print_json(value: Any) -> None:
+    """What programs read, on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def run(command: Callable[[], object], *, debug: bool = False) -> int:

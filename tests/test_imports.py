@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts"}
+CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
 CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),

@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeunet.drawing import SMOOTHING, class_colors, draw_text, fill_rounded, font_scale, reduced, text_width, whole
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.runtime.session import Result
 from edgeunet.spec import ModelSpec
 
-FONT = cv2.FONT_HERSHEY_DUPLEX
 OPACITY = 0.45  # of the class colours
-SMOOTHING = 4  # the panel is drawn this many times larger and reduced: OpenCV's text has rough edges; a power of 2
 PANEL_OPACITY = 0.68
 PANEL_COLOR = (26, 22, 20)  # (blue, green, red)
 TEXT_COLOR = (245, 245, 245)
@@ -29,7 +28,7 @@ class Overlay:
         if not 0.0 <= opacity <= 1.0:
             raise UsageError(f"the opacity of the overlay is 0 to 1, got {opacity}")
         self._names = tuple(name.replace("_", " ") for name in spec.names)
-        self._colors = class_colors(spec)
+        self._colors = class_colors(spec.classes)
         self._opacity = opacity
         self._swatches = [c.color[::-1] for c in spec.classes]
         self._fitting: Fitting | None = None  # that the rest is made for
@@ -63,13 +62,6 @@ class Overlay:
         return drawn
 
 
-def class_colors(spec: ModelSpec) -> UInt8:
-    """What cv2.applyColorMap() takes: uint8 [256, 1, 3] BGR, by class index."""
-    colors = np.zeros((256, 1, 3), np.uint8)
-    colors[: len(spec.classes), 0] = [c.color[::-1] for c in spec.classes]
-    return colors
-
-
 class _Panel:
     """The legend in the upper left corner, on frames that have room for it; drawn anew only when its text changes."""
 
@@ -99,71 +91,37 @@ class _Panel:
     def _render(self, lines: tuple[str, ...]) -> None:
         """The panel's part of the picture, and the share of the camera's that is left, 0 to 255; uint8 [h, w, 3]."""
         scale = self._unit * SMOOTHING
-        font = 0.62 * scale / cv2.getTextSize("X", FONT, 1.0, 1)[0][1]
+        font = font_scale(0.62 * scale)
         stroke = max(1, round(scale / 11))
         pad, row, swatch = round(scale * 0.75), round(scale * 1.35), round(scale * 0.85)
         indent = swatch + round(scale * 0.55)
-        widths = [indent + _text_width(n, font, stroke) for n in self._names]
-        widths += [_text_width(line, font, stroke) for line in lines]
+        widths = [indent + text_width(n, font, stroke) for n in self._names]
+        widths += [text_width(line, font, stroke) for line in lines]
         rule = round(scale * 0.5) if lines else 0
-        height = _whole(2 * pad + row * (len(self._names) + len(lines)) + rule)
-        width = _whole(2 * pad + max(widths))
+        height = whole(2 * pad + row * (len(self._names) + len(lines)) + rule)
+        width = whole(2 * pad + max(widths))
         picture = np.empty((height, width, 3), np.uint8)
         cv2.rectangle(picture, (0, 0), (width, height), PANEL_COLOR, cv2.FILLED)
         weight = np.zeros((height, width), np.uint8)
-        _rounded(weight, 0, 0, width, height, round(scale * 0.5), round(255 * PANEL_OPACITY))
+        fill_rounded(weight, 0, 0, width, height, round(scale * 0.5), round(255 * PANEL_OPACITY))
         y = pad
         for name, color in zip(self._names, self._colors, strict=True):
             top = y + (row - swatch) // 2
             for canvas, value in ((picture, color), (weight, 255)):
-                _rounded(canvas, pad, top, swatch, swatch, round(scale * 0.18), value)
-            _text(picture, weight, name, (pad + indent, y + row // 2), font, stroke)
+                fill_rounded(canvas, pad, top, swatch, swatch, round(scale * 0.18), value)
+            _write(picture, weight, name, (pad + indent, y + row // 2), font, stroke)
             y += row
         if lines:
             cv2.line(picture, (pad, y + rule // 2), (width - pad, y + rule // 2), (120, 116, 112), stroke)
             y += rule
         for line in lines:
-            _text(picture, weight, line, (pad, y + row // 2), font, stroke)
+            _write(picture, weight, line, (pad, y + row // 2), font, stroke)
             y += row
-        weight = np.asarray(cv2.cvtColor(_reduced(weight), cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-        self._ink = np.asarray(cv2.multiply(_reduced(picture), weight, scale=1 / 255), dtype=np.uint8)
+        weight = np.asarray(cv2.cvtColor(reduced(weight), cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+        self._ink = np.asarray(cv2.multiply(reduced(picture), weight, scale=1 / 255), dtype=np.uint8)
         self._rest = 255 - weight
 
 
-def _whole(length: int) -> int:
-    """The next length that can be reduced without a rest."""
-    return -(-length // SMOOTHING) * SMOOTHING
-
-
-def _reduced(picture: UInt8) -> UInt8:
-    """1 / SMOOTHING of its height and width, by halves: OpenCV is 8 times as fast with them as with a third."""
-    for _ in range(SMOOTHING.bit_length() - 1):
-        picture = np.asarray(
-            cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA),
-            dtype=np.uint8,
-        )
-    return picture
-
-
-def _text_width(text: str, font: float, stroke: int) -> int:
-    return int(cv2.getTextSize(text, FONT, font, stroke)[0][0])
-
-
-def _text(picture: UInt8, weight: UInt8, text: str, left_middle: tuple[int, int], font: float, stroke: int) -> None:
-    height = cv2.getTextSize("X", FONT, font, stroke)[0][1]
-    origin = (left_middle[0], left_middle[1] + height // 2)
-    cv2.putText(picture, text, origin, FONT, font, TEXT_COLOR, stroke, cv2.LINE_AA)
-    cv2.putText(weight, text, origin, FONT, font, (255,), stroke, cv2.LINE_AA)
-
-
-def _rounded(
-    canvas: UInt8, left: int, top: int, width: int, height: int, radius: int, value: int | tuple[int, int, int]
-) -> None:
-    """A filled rectangle with round corners."""
-    color = value if isinstance(value, tuple) else (value,)
-    right, bottom = left + width - 1, top + height - 1
-    cv2.rectangle(canvas, (left + radius, top), (right - radius, bottom), color, cv2.FILLED)
-    cv2.rectangle(canvas, (left, top + radius), (right, bottom - radius), color, cv2.FILLED)
-    for x in (left + radius, right - radius):
-        for y in (top + radius, bottom - radius):
-            cv2.circle(canvas, (x, y), radius, color, cv2.FILLED)
+def _write(picture: UInt8, weight: UInt8, text: str, left_middle: tuple[int, int], font: float, stroke: int) -> None:
+    draw_text(picture, text, left_middle, font, stroke, TEXT_COLOR)
+    draw_text(weight, text, left_middle, font, stroke, 255)

@@ -15,9 +15,9 @@ import cv2
 
 from edgeunet.camera.access import Access, notice
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.overlay import class_colors
 from edgeunet.camera.server import Reply, serving_http
 from edgeunet.camera.statistics import LoopStats
+from edgeunet.drawing import class_colors
 from edgeunet.spec import ModelSpec
 
 VIEWS = ("overlay", "camera", "mask")
@@ -38,7 +38,7 @@ class Viewer:
         self._spec = spec
         self._sources = tuple(sources)
         self._stats = stats
-        self._colors = class_colors(spec)
+        self._colors = class_colors(spec.classes)
         self._streams = {f"/stream/{i}/{view}": (s, view) for i, s in enumerate(self._sources) for view in VIEWS}
         self._page = _page()
         self._newest: dict[str, Shot] = {}

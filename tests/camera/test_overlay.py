@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.camera.overlay import Overlay, class_colors
+from edgeunet.camera.overlay import Overlay
+from edgeunet.drawing import class_colors
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting
 from edgeunet.runtime import Result
@@ -49,7 +50,7 @@ def test_every_pixel_has_the_colour_of_its_class_at_the_frame_s_size(frame: tupl
     mask = np.random.default_rng(0).integers(0, 3, spec.input_size, np.uint8)
     fitting = Fitting.of(frame, spec)
     drawn = Overlay(spec, 1.0).draw(np.zeros((*frame, 3), np.uint8), Result(mask, {}, fitting))
-    expected = class_colors(spec)[fitting.unfit_mask(mask), 0]
+    expected = class_colors(spec.classes)[fitting.unfit_mask(mask), 0]
     right = frame[1] // 2  # beside the legend
     assert (drawn[:, right:] == expected[:, right:]).all()
 
@@ -88,7 +89,7 @@ def test_masks_of_several_sizes_are_drawn_alike() -> None:
     for size, color in (((64, 64), 0), ((32, 96), 1), ((128, 64), 2), ((64, 64), 1)):
         mask = np.full(size, color, np.uint8)
         drawn = overlay.draw(pixels, Result(mask, {}, Fitting.of(FRAME, toy_spec(size))))
-        assert (drawn[:, FRAME[1] // 2 :] == class_colors(toy_spec())[color, 0]).all()
+        assert (drawn[:, FRAME[1] // 2 :] == class_colors(toy_spec().classes)[color, 0]).all()
 
 
 def test_opacity_out_of_range_is_refused() -> None:

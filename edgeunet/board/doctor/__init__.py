@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.board.doctor.driver import driver_findings
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
 from edgeunet.board.doctor.packages import package_findings
 from edgeunet.board.doctor.permissions import permission_findings
 from edgeunet.board.doctor.power import power_findings
 from edgeunet.board.doctor.release import python_finding, release_findings
 from edgeunet.board.doctor.resources import resource_findings
+from edgeunet.finding import Finding
 
 __all__ = ["Finding", "Host", "examine"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
 from edgeunet.board.gpu import tensorrt_module, version_of
 from edgeunet.errors import GpuError, MissingPartError
+from edgeunet.finding import Finding
 from edgeunet.parts import PARTS
 
 WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines are

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
+from edgeunet.finding import Finding
 from edgeunet.parts import PARTS
 
 OFF_BOARD = ("openvino", "torch", "matplotlib", "jinja2", "polygraphy")

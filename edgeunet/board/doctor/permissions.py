@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
+from edgeunet.finding import Finding
 
 _DEVICES = {  # group: what it opens
     "video": ("video[0-9]*", "nvmap", "nvhost-*"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
 from edgeunet.board.sysfs import Sensor, sensors
 from edgeunet.board.tegrastats import Tegrastats
+from edgeunet.finding import Finding
 
 HOT_C = 85.0  # an Orin slows itself down at 99 °C (tj)
 LOWEST_W = 10  # modes of 5, 7 and 10 W switch cores off and halve the clocks

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import sys
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
 from edgeunet.board.machine import text_of
+from edgeunet.finding import Finding
 
 OLDEST = (36, 4)
 """Of Jetson Linux: JetPack 6.1, the first with Python 3.10 and TensorRT 10.3."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from edgeunet.board.doctor.finding import Finding
 from edgeunet.board.doctor.host import Host
 from edgeunet.board.machine import cpu_model, field_of, int8_instructions, physical_cores
+from edgeunet.finding import Finding
 
 GIB = 2**30
 SMALL_MEMORY_GIB = 9  # a module of 8 GB: TensorRT's search for kernels and the camera share it with the GPU

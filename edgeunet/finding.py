@@ -1,4 +1,4 @@
-"""One line of the doctor."""
+"""One line of what a check found: of the doctor about a machine, of `data stats` about a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and what to do. wrong: nothing works so; warning: something does not."""
+    """What was looked at, what was found, and what to do. wrong: it cannot work so; warning: not well."""
 
     state: State
     part: str
@@ -27,6 +27,10 @@ class Finding:
     @property
     def color(self) -> str:
         return _COLORS[self.state]
+
+    @property
+    def text(self) -> str:
+        return f"{self.part}: {self.found}" + (f"; {self.remedy}" if self.remedy else "")
 
     @classmethod
     def of_error(cls, state: State, part: str, error: EdgeUNetError) -> Finding:
