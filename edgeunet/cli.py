@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeunet import console
+from edgeunet.data.cli import app as data_app
 from edgeunet.errors import UsageError
 from edgeunet.spec import size_from_text
 
@@ -23,7 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-data_app = typer.Typer(help="Look at a dataset folder.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
@@ -267,21 +267,6 @@ def doctor(
         console.print_findings(findings)
     if any(f.state == "wrong" for f in findings):
         raise typer.Exit(1)
-
-
-@data_app.command()
-def stats(data: Annotated[Path, typer.Argument(help="Dataset folder.")], as_json: Json = False) -> None:
-    """Check every file of a dataset folder and count: frames, sizes, share of each class."""
-    from edgeunet.data.statistics import statistics
-
-    value = statistics(data)
-    if as_json:
-        console.print_json(value)
-        return
-    for split, facts in value["splits"].items():
-        rows = [(name, f"{100 * share:.2f}") for name, share in facts["classes"].items()]
-        title = f"{split}: {facts['frames']} frames, {', '.join(facts['sizes'])}"
-        console.table(title, ("class", "pixels %"), [*rows, ("ignored", f"{100 * facts['ignored']:.2f}")])
 
 
 def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:

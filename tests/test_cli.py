@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NamedTuple
@@ -18,31 +17,9 @@ import typer
 from edgeunet import cli
 from edgeunet.metrics import agreement
 from edgeunet.samples import CLIP
+from tests.commands import Run
 from tests.datasets import draw, write_dataset
 from tests.models import write_toy_model
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs `edgeunet ARGUMENTS…` in this process."""
-
-    def call(*arguments: object) -> Ran:
-        monkeypatch.setattr("sys.argv", ["edgeunet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capfd.readouterr()
-        return Ran(int(end.value.code or 0), out, err)
-
-    return call
 
 
 class Work(NamedTuple):
@@ -136,7 +113,7 @@ def test_camera_writes_a_video_and_bench_a_report(run: Run, work: Work, tmp_path
 def test_data_stats_counts_every_pixel(run: Run, work: Work) -> None:
     value = json.loads(run("data", "stats", work.data, "--json").out)
     assert value["splits"]["train"]["frames"] == 6
-    assert sum(value["splits"]["train"]["classes"].values()) == pytest.approx(1)
+    assert sum(c["share"] for c in value["splits"]["train"]["classes"].values()) == pytest.approx(1)
 
 
 def test_doctor_names_this_machines_parts(run: Run) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.camera.source import Source
-from edgeunet.data.folder import IMAGE_SUFFIXES, read_image
+from edgeunet.data.folder import read_image
+from edgeunet.data.pairs import IMAGE_SUFFIXES
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 

@@ -14,7 +14,7 @@ from edgeunet.camera.source import Source
 from edgeunet.camera.stream import open_stream
 from edgeunet.camera.synthetic import SyntheticSource
 from edgeunet.camera.video import open_video
-from edgeunet.data.folder import IMAGE_SUFFIXES
+from edgeunet.data.pairs import IMAGE_SUFFIXES
 from edgeunet.errors import SourceError
 
 __all__ = ["Reconnecting", "Source", "in_flight", "is_live", "open_source", "open_steady"]

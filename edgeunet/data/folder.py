@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import cv2
 import numpy as np
 
+from edgeunet.data.classes import CLASSES_FILE, read_classes
+from edgeunet.data.layouts import convert_command, detect
+from edgeunet.data.pairs import IMAGE_SUFFIXES, Pair, Problem, files_in, listed, pair_up
 from edgeunet.errors import DatasetError
 from edgeunet.frames import UInt8
 from edgeunet.spec import IGNORE, ClassInfo
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-Pair = tuple[Path, Path]
 _MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
 _AT_ONCE = 64  # frames decoded between two looks at the memory
-_LISTED = 20  # problems named one by one; of the rest only the number
 
 
 def read_image(path: str | Path) -> UInt8 | None:
@@ -34,13 +33,16 @@ def read_image(path: str | Path) -> UInt8 | None:
     return decode_image(data)
 
 
-def decode_image(data: UInt8) -> UInt8 | None:
-    """The bytes of an image file, uint8 [n], as uint8 [h, w, 3] BGR, or None if they cannot be decoded."""
+def decode_image(data: UInt8, how: int = cv2.IMREAD_COLOR) -> UInt8 | None:
+    """The bytes of an image file, uint8 [n], as uint8 [h, w, 3] BGR, or None if they cannot be decoded.
+
+    how: another of OpenCV's flags; with IMREAD_UNCHANGED shape and dtype are the file's.
+    """
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        image = cv2.imdecode(data, how) if data.size else None
     except cv2.error:  # a header that claims a size beyond all measure
         return None
-    return None if image is None else np.asarray(image, dtype=np.uint8)
+    return None if image is None else np.asarray(image)
 
 
 @dataclass(frozen=True)
@@ -68,26 +70,13 @@ class DatasetFolder:
             raise DatasetError(f"{path}: no such dataset folder")
         if not any(path.iterdir()):
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
-        file = path / "classes.json"
-        try:
-            entries: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["classes"]
-            known = [e for e in entries if not e.get("ignore", False)]
-            ignored = tuple(int(e["index"]) for e in entries if e.get("ignore", False))
-            classes = tuple(ClassInfo(str(e["name"]), (*map(int, e["color"]),)) for e in known)  # type: ignore[arg-type]
-            indices = [int(e["index"]) for e in known]
-        except FileNotFoundError as error:
-            raise DatasetError(f"{path} has no classes.json (index, name, color and ignore of each class)") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DatasetError(
-                f"{file} is not a list of classes with index, name and color ({type(error).__name__}: {error})"
-            ) from error
-        if indices != list(range(len(indices))) or any(len(c.color) != 3 for c in classes):
-            raise DatasetError(
-                f"{file}: trained classes must be numbered 0, 1, 2, … in order, with a color of three numbers each"
-            )
-        if not 2 <= len(classes) < IGNORE:
-            raise DatasetError(f"{file}: 2 to {IGNORE - 1} classes are needed, got {len(classes)}")
-        return cls(path, classes, ignored)
+        file = path / CLASSES_FILE
+        if not file.is_file():
+            layout = detect(path)
+            known = f"; it looks like {layout}: {convert_command(path)}" if layout else ""
+            raise DatasetError(f"{path} has no {CLASSES_FILE} (index, name, color and ignore of each class){known}")
+        classes = read_classes(file)
+        return cls(path, classes.classes, classes.ignored)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,7 +94,7 @@ class DatasetFolder:
     def image_paths(self, split: str) -> list[Path]:
         """The split's images, sorted by name; raises DatasetError if it has none."""
         folder = self.path / "images" / split
-        paths = _files(folder, IMAGE_SUFFIXES)
+        paths = files_in(folder, IMAGE_SUFFIXES)
         if not paths:
             have = ", ".join(self.splits()) or "none"
             raise DatasetError(f"{folder} has no images (.jpg, .png); splits of this dataset: {have}")
@@ -117,71 +106,75 @@ class DatasetFolder:
         Raises DatasetError that lists all problems at once: files without a partner, images that
         cannot be read, sizes that differ, mask values that classes.json does not have.
         """
-        images = self.image_paths(split)
-        masks = {p.stem: p for p in _files(self.path / "masks" / split, (".png",))}
-        stems = [p.stem for p in images]
-        problems = [f"images/{split}/{p.name}: no mask of that name" for p in images if p.stem not in masks]
-        problems += [f"masks/{split}/{m.name}: no image of that name" for s, m in masks.items() if s not in set(stems)]
-        problems += [f"images/{split}/{s}: two images of that name" for s in sorted(_repeated(stems))]
-        pairs = [(p, masks[p.stem]) for p in images if p.stem in masks]
+        pairs, problems = self.pairs(split)
         loaded = Split(self.read, pairs)
         problems += loaded.problems
         if problems:
-            shown = "".join(f"\n  {p}" for p in problems[:_LISTED])
-            more = f"\n  and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-            raise DatasetError(f"{self.path} has {len(problems)} problem(s), mend or remove these files:{shown}{more}")
+            raise DatasetError(
+                f"{self.path} has {len(problems)} problem(s), mend or remove these files:{listed(problems)}"
+            )
         return loaded
+
+    def pairs(self, split: str) -> tuple[list[Pair], list[Problem]]:
+        """The split's images, each with its mask, and the files that have no partner. Raises DatasetError if empty."""
+        masks = {p.stem: p for p in self._mask_paths(split)}
+        pairs, problems = pair_up(self.image_paths(split), masks, self.path)
+        return list(pairs.values()), problems
 
     def sha256(self, split: str) -> str:
         """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
         digest = hashlib.sha256()
-        masks = _files(self.path / "masks" / split, (".png",))
-        for path in [self.path / "classes.json", *self.image_paths(split), *masks]:
+        for path in [self.path / CLASSES_FILE, *self.image_paths(split), *self._mask_paths(split)]:
             digest.update(path.relative_to(self.path).as_posix().encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
-    def read(self, pair: Pair) -> Sample | str:
+    def read(self, pair: Pair) -> Sample | Problem:
         """Decode an image and its mask, or say what is wrong with them."""
-        image_path, mask_path = pair
-        where = image_path.relative_to(self.path).as_posix()
-        frame = read_image(image_path)
+        where = pair.image.relative_to(self.path).as_posix()
+        frame = read_image(pair.image)
         if frame is None:
-            return f"{where}: cannot be read as an image ({image_path.stat().st_size} bytes)"
-        raw = mask_path.read_bytes()
-        mask = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED) if raw else None
-        where = mask_path.relative_to(self.path).as_posix()
+            return Problem(where, f"cannot be read as an image ({pair.image.stat().st_size} bytes)")
+        raw = np.fromfile(pair.mask, np.uint8)
+        mask = decode_image(raw, cv2.IMREAD_UNCHANGED)
+        where = pair.mask.relative_to(self.path).as_posix()
         if mask is None:
-            return f"{where}: cannot be read as an image ({len(raw)} bytes)"
+            return Problem(where, f"cannot be read as an image ({raw.size} bytes)")
         if mask.ndim != 2 or mask.dtype != np.uint8:
-            return f"{where}: is {mask.dtype} {list(mask.shape)}, must be 8-bit with one channel (class index)"
+            what = f"is {mask.dtype} {list(mask.shape)}, must be 8-bit with one channel (class index)"
+            return Problem(where, what, self._colored if mask.ndim == 3 else "")
         if mask.shape != frame.shape[:2]:
-            return f"{where}: {_size(mask.shape)}, but its image is {_size(frame.shape)}"
-        allowed = np.zeros(256, bool)
-        allowed[: len(self.classes)] = True
-        allowed[list(self.ignored)] = True
-        allowed[IGNORE] = True
+            return Problem(where, f"{size_text(mask.shape)}, but its image is {size_text(frame.shape)}")
         present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-        if strangers := [int(v) for v in present if not allowed[v]]:
-            return f"{where}: values {_some(strangers)} are not in classes.json"
+        if strangers := [int(v) for v in present if v >= len(self.classes) and v not in (*self.ignored, IGNORE)]:
+            greys = {c.color[0] for c in self.classes if len(set(c.color)) == 1}
+            remedy = self._colored if greys.issuperset(present) else ""
+            return Problem(where, f"values {_some(strangers)} are not in classes.json", remedy)
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
-        return Sample(image_path.stem, frame, table[mask])
+        return Sample(pair.image.stem, frame, table[mask])
+
+    @property
+    def _colored(self) -> str:
+        return f"masks in colours become class indices with `{convert_command(self.path)}`"
+
+    def _mask_paths(self, split: str) -> list[Path]:
+        return files_in(self.path / "masks" / split, (".png",))
 
 
 class Split(Sequence[Sample]):
     """The samples of one split: kept in memory as far as _MEMORY allows, read again from disk beyond that."""
 
-    def __init__(self, read: Callable[[Pair], Sample | str], pairs: Sequence[Pair]) -> None:
+    def __init__(self, read: Callable[[Pair], Sample | Problem], pairs: Sequence[Pair]) -> None:
         self._read = read
         self._pairs = pairs
         self._kept: dict[int, Sample] = {}
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         room = _MEMORY
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(pairs), _AT_ONCE):
                 for index, sample in enumerate(pool.map(read, pairs[start : start + _AT_ONCE]), start):
-                    if isinstance(sample, str):
+                    if isinstance(sample, Problem):
                         self.problems.append(sample)
                     elif (room := room - sample.frame.nbytes - sample.mask.nbytes) >= 0:
                         self._kept[index] = sample
@@ -200,23 +193,13 @@ class Split(Sequence[Sample]):
             raise IndexError(index)
         index %= len(self)
         sample = self._kept.get(index) or self._read(self._pairs[index])
-        if isinstance(sample, str):
+        if isinstance(sample, Problem):
             raise DatasetError(f"{sample}; the file has changed since it was checked")
         return sample
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
-
-
-def _repeated(names: Sequence[str]) -> set[str]:
-    seen: set[str] = set()
-    return {n for n in names if n in seen or seen.add(n)}  # type: ignore[func-returns-value]
-
-
-def _size(shape: Sequence[int]) -> str:
+def size_text(shape: Sequence[int]) -> str:
+    """(height, width, …) as people write a size: "640x480"."""
     return f"{shape[1]}x{shape[0]}"
 
 

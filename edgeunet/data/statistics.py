@@ -1,42 +1,125 @@
-"""What a dataset folder holds: frames, sizes, and how many pixels each class has."""
+"""What a dataset folder holds: its frames one by one, and for each split sizes and the share of each class."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgeunet.data.folder import DatasetFolder
+from edgeunet import console
+from edgeunet.data.folder import DatasetFolder, Sample, size_text
+from edgeunet.data.pairs import Pair, Problem
 from edgeunet.errors import DatasetError
 
+_ORDER = {"train": 0, "val": 1}  # of splits; the others after them, by name
 
-def statistics(path: str | Path) -> dict[str, Any]:
-    """Check every file of every split and count.
 
-    For each split: the number of frames, frames of each size ("640x480": 12), the share of the counted
-    pixels that each class has, and the share of all pixels that are ignored, both 0 to 1.
-    Raises DatasetError that lists what is wrong with the files.
+@dataclass(frozen=True)
+class FrameFacts:
+    """One labelled frame, counted."""
+
+    name: str
+    size: tuple[int, int]  # (height, width)
+    pixels: NDArray[np.int64]  # (classes,), those that count
+    ignored: float  # share of its pixels, 0 to 1
+    picture: str  # hash of the decoded frame: of copies the same, in whatever file they are
+
+    @classmethod
+    def of(cls, sample: Sample, classes: int) -> FrameFacts:
+        pixels = np.bincount(sample.mask.ravel(), minlength=256)[:classes].astype(np.int64)
+        height, width = sample.mask.shape
+        digest = hashlib.blake2b(sample.frame.tobytes(), digest_size=16)
+        digest.update(repr(sample.frame.shape).encode())
+        return cls(
+            sample.name, (height, width), pixels, 1.0 - float(pixels.sum()) / (height * width), digest.hexdigest()
+        )
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """The frames of a split that can be used, and what is wrong with the others."""
+
+    frames: tuple[FrameFacts, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def shares(self, classes: int) -> NDArray[np.float64]:
+        """(classes,): of all pixels that count, the share that each class has."""
+        pixels = self._pixels(classes).sum(0)
+        return np.asarray(pixels / max(1, pixels.sum()), dtype=np.float64)
+
+    def occurrences(self, classes: int) -> NDArray[np.int64]:
+        """(classes,): in how many frames each class occurs."""
+        return np.asarray((self._pixels(classes) > 0).sum(0), dtype=np.int64)
+
+    def sizes(self) -> dict[str, int]:
+        """Frames of each size, the most frequent first: "640x480": 12."""
+        return dict(Counter(size_text(f.size) for f in self.frames).most_common())
+
+    def ignored(self) -> float:
+        """Share of all pixels that do not count, 0 to 1."""
+        areas = [f.size[0] * f.size[1] for f in self.frames]
+        return float(np.dot([f.ignored for f in self.frames], areas) / max(1, sum(areas)))
+
+    def _pixels(self, classes: int) -> NDArray[np.int64]:
+        return np.array([f.pixels for f in self.frames], np.int64).reshape(-1, classes)
+
+
+def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
+    """Read every file of every split; what is wrong with files is among the facts.
+
+    Raises DatasetError only if there is no images/<split> folder.
     """
-    dataset = DatasetFolder.open(path)
     if not dataset.splits():
-        raise DatasetError(f"{path} has no images/<split> folder")
-    return {"dataset": str(path), "splits": {split: _count(dataset, split) for split in dataset.splits()}}
+        raise DatasetError(f"{dataset.path} has no images/<split> folder")
+    facts = {}
+    with console.progress() as bar:
+        for split in sorted(dataset.splits(), key=lambda split: _ORDER.get(split, len(_ORDER))):
+            try:
+                pairs, problems = dataset.pairs(split)
+            except DatasetError:  # the folder is empty, which is a problem of that folder alone
+                facts[split] = SplitFacts((), (Problem(f"images/{split}", "has no images (.jpg, .png)"),))
+                continue
+            task = bar.add_task(f"reading {split}", total=len(pairs))
+            read: list[FrameFacts | Problem] = []
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for result in pool.map(lambda pair: _facts(dataset, pair), pairs):
+                    read.append(result)
+                    bar.advance(task)
+            problems += [r for r in read if isinstance(r, Problem)]
+            facts[split] = SplitFacts(tuple(r for r in read if isinstance(r, FrameFacts)), tuple(problems))
+    return facts
 
 
-def _count(dataset: DatasetFolder, split: str) -> dict[str, Any]:
-    samples = dataset.load(split)
-    pixels = np.zeros(256, np.int64)
-    sizes: Counter[str] = Counter()
-    for sample in samples:
-        pixels += np.bincount(sample.mask.ravel(), minlength=256)
-        sizes[f"{sample.mask.shape[1]}x{sample.mask.shape[0]}"] += 1
-    counted = pixels[: len(dataset.names)]
-    shares = counted / max(1, counted.sum())
+def _facts(dataset: DatasetFolder, pair: Pair) -> FrameFacts | Problem:
+    sample = dataset.read(pair)
+    return sample if isinstance(sample, Problem) else FrameFacts.of(sample, len(dataset.classes))
+
+
+def statistics(path: str | Path, splits: dict[str, SplitFacts], names: Sequence[str]) -> dict[str, Any]:
+    """What `edgeunet data stats --json` prints of a survey, besides the findings.
+
+    For each split: the number of frames, frames of each size, for each class the share of the counted pixels
+    (0 to 1) and the number of frames in which it occurs, and the share of all pixels that are ignored.
+    """
+    return {"dataset": str(path), "splits": {split: _split(facts, names) for split, facts in splits.items()}}
+
+
+def _split(facts: SplitFacts, names: Sequence[str]) -> dict[str, Any]:
+    shares, occurrences = facts.shares(len(names)), facts.occurrences(len(names))
     return {
-        "frames": len(samples),
-        "sizes": dict(sizes.most_common()),
-        "classes": {name: float(share) for name, share in zip(dataset.names, shares, strict=True)},
-        "ignored": float(1 - counted.sum() / pixels.sum()),
+        "frames": len(facts.frames),
+        "sizes": facts.sizes(),
+        "classes": {
+            name: {"share": float(share), "frames": int(count)}
+            for name, share, count in zip(names, shares, occurrences, strict=True)
+        },
+        "ignored": facts.ignored(),
     }

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import pytest
 
 from edgeunet.data import folder as module
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.data.statistics import statistics
 from edgeunet.errors import DatasetError
-from edgeunet.samples import DATASET
 from edgeunet.spec import IGNORE
 from tests.datasets import draw, write_dataset
 
@@ -44,7 +41,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     (images / "003.png").write_text("no image")
     cv2.imwrite(str(masks / "004.png"), np.zeros((10, 10), np.uint8))
     cv2.imwrite(str(masks / "005.png"), np.full((48, 64), 77, np.uint8))
-    cv2.imwrite(str(masks / "006.png"), np.zeros((48, 64, 3), np.uint8))
+    cv2.imwrite(str(masks / "006.png"), np.zeros((48, 64), np.uint16))
     with pytest.raises(DatasetError) as caught:
         DatasetFolder.open(path).load("train")
     message = str(caught.value)
@@ -56,7 +53,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         "images/train/003.png: cannot be read",
         "masks/train/004.png: 10x10, but its image is 64x48",
         "masks/train/005.png: values 77 are not in classes.json",
-        "masks/train/006.png: is uint8 [48, 64, 3]",
+        "masks/train/006.png: is uint16 [48, 64]",
     ):
         assert part in message
 
@@ -109,10 +106,26 @@ def test_the_hash_is_of_contents_not_of_place(tmp_path: Path) -> None:
     assert DatasetFolder.open(tmp_path / "e").sha256("train") != before
 
 
-def test_the_bundled_frames_are_a_dataset() -> None:
-    value = statistics(DATASET)["splits"]
-    assert (value["train"]["frames"], value["val"]["frames"]) == (9, 2)
-    assert value["val"]["sizes"] == {"582x437": 2}
-    assert sum(value["train"]["classes"].values()) == pytest.approx(1)
-    assert 0.15 < value["val"]["classes"]["road"] < 0.19
-    assert json.loads((DATASET / "classes.json").read_text())["classes"][0]["name"] == "road"
+def test_masks_in_colours_name_the_command_that_converts_them(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "my frames")
+    for k in (1, 2):
+        cv2.imwrite(str(path / "masks" / "train" / f"00{k}.png"), np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(DatasetError) as caught:
+        DatasetFolder.open(path).load("train")
+    _, problem, remedy = str(caught.value).splitlines()
+    assert problem.endswith("is uint8 [48, 64, 3], must be 8-bit with one channel (class index), and 1 more like it")
+    assert remedy.endswith(f"`edgeunet data convert '{path}' -o '{path}-indices'`")
+
+
+def test_grey_levels_that_are_colours_of_classes_are_masks_in_colours(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d")  # whose ground is (90, 90, 90)
+    cv2.imwrite(str(path / "masks" / "train" / "000.png"), np.full((48, 64), 90, np.uint8))
+    with pytest.raises(DatasetError, match=r"values 90 are not in classes.json\nmasks in colours .*convert"):
+        DatasetFolder.open(path).load("train")
+
+
+def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path: Path) -> None:
+    for name in ("train", "trainannot"):
+        (tmp_path / "CamVid" / name).mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"it looks like segnet: edgeunet data convert .*CamVid -o .*CamVid-indices"):
+        DatasetFolder.open(tmp_path / "CamVid")

@@ -1,0 +1,72 @@
+"""Which image belongs to which mask: the file of the same name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LISTED = 20  # problems named one by one; of the rest only the number
+
+
+class Pair(NamedTuple):
+    """The two files of a labelled frame."""
+
+    image: Path
+    mask: Path
+
+
+class Problem(NamedTuple):
+    """What is wrong with a file; `remedy` where it is not to mend or remove that file."""
+
+    file: str  # relative to the dataset
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+def grouped(problems: Sequence[Problem]) -> list[Problem]:
+    """Of the problems with one and the same remedy only the first, which says how many are like it; then the others."""
+    alike = Counter(p.remedy for p in problems if p.remedy)
+    firsts = {p.remedy: p for p in reversed(problems)}
+    groups = [
+        Problem(firsts[remedy].file, firsts[remedy].what + (f", and {n - 1} more like it" if n > 1 else ""), remedy)
+        for remedy, n in alike.items()
+    ]
+    return [*groups, *(p for p in problems if not p.remedy)]
+
+
+def listed(problems: Sequence[Problem]) -> str:
+    """The problems as lines of an error, the first ones one by one, and after them the remedies."""
+    groups = grouped(problems)
+    shown = "".join(f"\n  {p}" for p in groups[:LISTED])
+    more = f"\n  and {len(groups) - LISTED} more" if len(groups) > LISTED else ""
+    return shown + more + "".join(f"\n{p.remedy}" for p in groups if p.remedy)
+
+
+def pair_up(images: Sequence[Path], masks: Mapping[str, Path], root: Path) -> tuple[dict[str, Pair], list[Problem]]:
+    """Each image with the mask of its name, by name and in order, and what has no partner.
+
+    masks: by the name of the image that each belongs to. root: what the problems' names are relative to.
+    """
+    count = Counter(p.stem for p in images)
+    pairs = {p.stem: Pair(p, masks[p.stem]) for p in images if p.stem in masks}
+    problems = [Problem(_name(p, root), "no mask of that name") for p in images if p.stem not in masks]
+    problems += [Problem(_name(m, root), "no image of that name") for stem, m in masks.items() if stem not in count]
+    problems += [Problem(_name(p, root), "two images of that name") for p in images if count[p.stem] > 1]
+    return pairs, problems
+
+
+def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Its files with these suffixes, in capitals too, sorted by name; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
