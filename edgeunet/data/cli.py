@@ -1,4 +1,4 @@
-"""`edgeunet data`: look at a dataset folder."""
+"""`edgeunet data`: look at a dataset folder, and make one of other layouts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeunet import console
-from edgeunet.errors import DatasetError
+from edgeunet.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
-app = typer.Typer(help="Look at a dataset folder.", no_args_is_help=True)
+app = typer.Typer(help="Look at a dataset folder, or make one of other layouts.", no_args_is_help=True)
 
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -67,3 +67,60 @@ def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None
         columns.append([*map(str, facts.occurrences(len(names))), ""])
     header = ["class", *(title for split in splits for title in (f"{split} %", "frames"))]
     console.table("pixels of each class, and frames in which it occurs", header, list(zip(*columns, strict=True)))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A folder in another layout; it is not changed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
+    layout: Annotated[
+        str | None, typer.Option(help="cityscapes, camvid, segnet, colors or indices; detected if not given.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
+    ] = None,
+    val_share: Annotated[
+        float | None, typer.Option(help="Part of the frames that becomes val where the source has none (0.2).")
+    ] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", metavar="SPLIT=FILE", help="The names of a split's frames, a line each; repeatable."),
+    ] = None,
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that the list of classes does not have.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Make a dataset folder of masks in colours, of Cityscapes, of CamVid, or of the SegNet tutorial's folders.
+
+    cityscapes: leftImg8bit/ and gtFine/, the 19 classes. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, 32
+    colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or
+    without a folder for each split, and classes.json or label_colors.txt.
+
+    Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
+
+    Examples:
+
+    edgeunet data convert CamVid -o camvid
+
+    edgeunet data convert photos -o my_frames --classes classes.json --val-share 0.15
+    """
+    from edgeunet.data.convert.conversion import ConversionOptions
+    from edgeunet.data.convert.conversion import convert as make
+
+    named = dict(_named_list(text) for text in lists or ())
+    done = make(source, output, ConversionOptions(layout, classes, val_share, named, ignore_unknown, force))
+    out = console.stdout()
+    frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
+    out.print(f"{source} ({done.layout}): {frames} frames → {output}")
+    if done.left_out:
+        out.print(f"{done.left_out} frames are in no list and left out")
+    if done.ignored_pixels:
+        out.print(f"{done.ignored_pixels} pixels of unknown colours are ignored")
+
+
+def _named_list(text: str) -> tuple[str, Path]:
+    split, sign, file = text.partition("=")
+    if not (split and sign and file):
+        raise UsageError(f"--list is SPLIT=FILE such as val=val.txt, got {text!r}")
+    return split, Path(file)

@@ -1,0 +1,1 @@
+"""Other layouts into the dataset folder: a file for each layout, and what they share."""

@@ -1,0 +1,65 @@
+"""Which frames are for training and which for choosing the model: from lists, or divided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgeunet.data.convert.source import Splits
+from edgeunet.data.pairs import Pair
+from edgeunet.errors import DatasetError, UsageError
+
+VAL_SHARE = 0.2
+_BLOCK = 10  # frames that a block has at least
+_BLOCKS = 5
+
+
+def divide(pairs: Mapping[str, Pair], val_share: float) -> Splits:
+    """Divide frames into train and val: val is made of a few blocks of neighbours in the order of their names.
+
+    Never at random: neighbouring frames of a video, or sections of a stack, are nearly the same picture. Drawn at
+    random each val frame would have its twins in train, and the score would tell what was learnt by heart. A block
+    has neighbours in train at its two ends only; several blocks show more of the places than a single one.
+    """
+    names = sorted(pairs)
+    count = round(val_share * len(names))
+    if not 0 < count < len(names):
+        raise UsageError(f"--val-share {val_share:g} of {len(names)} frames leaves none for train or val")
+    blocks = min(_BLOCKS, max(1, count // _BLOCK))
+    # The last frames of each of `blocks` stretches.
+    ends = np.linspace(0, len(names), blocks + 1).round().astype(int)[1:]
+    sizes = np.diff(np.linspace(0, count, blocks + 1).round().astype(int))
+    val = {names[i] for end, size in zip(ends, sizes, strict=True) for i in range(end - size, end)}
+    return {
+        "train": {n: p for n, p in pairs.items() if n not in val},
+        "val": {n: p for n, p in pairs.items() if n in val},
+    }
+
+
+def by_lists(pairs: Mapping[str, Pair], lists: Mapping[str, Path]) -> Splits:
+    """The frames that files name for each split, a line each: the name or path of an image, maybe the mask's after it.
+
+    Raises DatasetError for a name that the source does not have, or that two lists have.
+    """
+    splits: Splits = {}
+    seen: dict[str, str] = {}
+    for split, file in lists.items():
+        splits[split] = {}
+        for line in filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines())):
+            name = next((n for n in _names(line) if n in pairs), None)
+            if name is None:
+                raise DatasetError(f"{file} names {line[:80]!r}, which the source does not have")
+            if seen.setdefault(name, split) != split:
+                raise DatasetError(f"{name} is listed for {seen[name]} and for {split}: a frame is in one split only")
+            splits[split][name] = pairs[name]
+        if not splits[split]:
+            raise DatasetError(f"{file} names no frame")
+    return splits
+
+
+def _names(line: str) -> Iterator[str]:
+    """What a line may mean: a name may have blanks, and a dot without being a file's."""
+    for path in (Path(line), Path(line.split()[0])):
+        yield from (path.name, path.stem)
