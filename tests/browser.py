@@ -32,6 +32,13 @@ for source, target in ((first, 3), (second, 4)):
 os.execv(sys.argv[3], sys.argv[3:])
 """
 
+# What stands beyond the window or its own box: [what it is, its text].
+CUT_OFF = """[...document.querySelectorAll("h1, h2, h3, p, a, th, td, figure, figcaption, svg, .bounds")].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width && (box.left < 0 || box.right > innerWidth + 0.5 || e.scrollWidth > e.clientWidth + 1
+    && getComputedStyle(e).display !== "inline" && !(e instanceof SVGElement));
+}).map(e => [e.tagName, e.textContent.trim().slice(0, 40)])"""
+
 
 class Browser:
     """One tab of a browser without a screen."""
@@ -130,3 +137,17 @@ def browsing(profile: Path) -> Iterator[Browser]:
             yield Browser(commands_file, answers_file)
         finally:
             process.terminate()
+
+
+def check_print(browser: Browser, address: str) -> None:
+    """A page is black on white on A4, tables are tables, and nothing is wider than the paper."""
+    browser.resize(700, "dark")  # what A4 less its margins is at 96 dots an inch
+    browser.open(address)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+        assert browser.evaluate("getComputedStyle(document.querySelector('tbody tr')).display") == "table-row"
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 700
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+    assert len(browser.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"]) > 10_000

@@ -11,12 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
-CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy"}
+CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "digits"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,
     "complexity": CORE | {"model"},
     "data": CORE | {"data"},
+    "pages": CORE,
     "evaluation": CORE | {"data"},
     "samples": set(),
     "board": CORE | {"board"},

@@ -10,9 +10,10 @@ from typing import Any
 from benchmarks.fit.build import Built
 from benchmarks.fit.choice import Budget, Rejected, figures, power_mw
 from benchmarks.report.markdown_table import markdown_table, plain
-from benchmarks.report.tables import NONE, TextTable, bounded, facts_table, percentage
+from benchmarks.report.tables import NONE, TextTable, bounded, facts_table
 from benchmarks.sweep.record import Row, Sweep
 from edgeunet import __version__
+from edgeunet.digits import percentage
 from edgeunet.files import replacing, sha256, write_json
 
 SCHEMA = "edgeunet.card/1"

@@ -16,10 +16,11 @@ from benchmarks.report.inputs import Inputs
 from benchmarks.report.names import record_names
 from benchmarks.report.record_sections import Records, record_sections
 from benchmarks.report.scores import Scores
-from benchmarks.report.tables import class_table, count, facts_table, when
+from benchmarks.report.tables import class_table, facts_table, when
 from benchmarks.sweep.plot import pareto_plot
 from benchmarks.sweep.record import Sweep
 from benchmarks.sweep.table import skipped_table, sweep_table
+from edgeunet.digits import count
 from edgeunet.record import LatencyRecord
 
 DOUBTS_NOTE = "They stand in every table and plot above: nothing is deleted."

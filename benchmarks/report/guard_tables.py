@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.guard.comparison import Comparison
 from benchmarks.guard.judge import INTERLEAVED, LOOKS, MAX_FOREIGN, TAIL_ALPHA, Judgement, percent
-from benchmarks.report.tables import NONE, TextTable, count, milliseconds, share, when
+from benchmarks.report.tables import NONE, TextTable, milliseconds, share, when
+from edgeunet.digits import count
 
 
 def verdict_table(comparisons: Mapping[str, Comparison]) -> TextTable:

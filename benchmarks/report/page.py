@@ -9,23 +9,17 @@ from pathlib import Path
 from benchmarks.guard.judge import Verdict
 from benchmarks.report.blocks import Plot, Section, Table
 from edgeunet import __version__
-from edgeunet.parts import missing
+from edgeunet.pages import environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def html(sections: Sequence[Section], measured: str) -> str:
     """The page. measured: when the newest of what it shows was made."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing("jinja2") from error
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["parts"] = _parts
-    environment.filters["runs"] = _runs
-    template = environment.get_template("report.html.j2")
+    pages = environment(TEMPLATES)
+    pages.filters["parts"] = _parts
+    pages.filters["runs"] = _runs
+    template = pages.get_template("report.html.j2")
     return template.render(
         version=__version__, measured=measured, sections=sections, verdicts=[v.name for v in Verdict]
     )

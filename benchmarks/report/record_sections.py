@@ -10,8 +10,9 @@ from benchmarks.report.blocks import Plot, Section, Table, in_parts, unless_empt
 from benchmarks.report.machine_tables import sensors_table
 from benchmarks.report.names import shortened
 from benchmarks.report.scores import Scores
-from benchmarks.report.tables import count, stage_table, summary_table, transposed
+from benchmarks.report.tables import stage_table, summary_table, transposed
 from benchmarks.report.timing_tables import age_table, deadline_table, drift_table, energy_table, others_table
+from edgeunet.digits import count
 from edgeunet.quantiles import CONFIDENCE
 from edgeunet.record import LatencyRecord
 

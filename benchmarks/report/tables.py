@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from benchmarks.report.names import record_names
 from benchmarks.report.scores import Scores
 from edgeunet import console
+from edgeunet.digits import percentage
 from edgeunet.quantiles import Quantile, samples_needed
 from edgeunet.record import TOTAL, LatencyRecord
 
@@ -104,16 +105,6 @@ def milliseconds(value: float) -> str:
 def when(created: str) -> str:
     """ "2026-01-02T03:04:05+00:00" → "2026-01-02 03:04 UTC"."""
     return datetime.fromisoformat(created).astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def count(number: int) -> str:
-    """1234567 → "1 234 567", which no reader takes for a fraction."""
-    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
-
-
-def percentage(share: float | None) -> str:
-    """0.6123 → "61.2"; a share of nothing is none."""
-    return NONE if share is None else f"{share * 100:.1f}"
 
 
 def share(value: float) -> str:

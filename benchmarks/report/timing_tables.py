@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.report.tables import NONE, TextTable, bounded, count, milliseconds, share
+from benchmarks.report.tables import NONE, TextTable, bounded, milliseconds, share
 from edgeunet.deadline import deadlines, jitter_ms
+from edgeunet.digits import count
 from edgeunet.drift import drift
 from edgeunet.energy import gross_mj, net_mj
 from edgeunet.quantiles import Summary, summarize

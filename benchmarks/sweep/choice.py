@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.report.tables import milliseconds, percentage
+from benchmarks.report.tables import milliseconds
 from benchmarks.sweep.record import Row, Sweep
+from edgeunet.digits import percentage
 
 
 def latency_ms(row: Row) -> float:

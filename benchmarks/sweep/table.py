@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.report.tables import NONE, UNSURE, TextTable, interval, milliseconds, percentage, unsure
+from benchmarks.report.tables import NONE, UNSURE, TextTable, interval, milliseconds, unsure
 from benchmarks.sweep.choice import advice, latency_ms
 from benchmarks.sweep.record import Row, Sweep
+from edgeunet.digits import percentage
 from edgeunet.quantiles import Quantile, samples_needed
 
 UNSTEADY = 1.05  # ratio of two passes' medians from which on the note names the row

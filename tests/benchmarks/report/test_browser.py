@@ -9,14 +9,8 @@ import pytest
 
 from benchmarks.report.write import Format, write_report
 from tests.benchmarks.report.makers import everything
-from tests.browser import Browser, browsing
+from tests.browser import CUT_OFF, Browser, browsing, check_print
 
-# What stands beyond the window or its own box: [what it is, its text].
-CUT_OFF = """[...document.querySelectorAll("h1, h2, h3, p, a, th, td, figure, figcaption, svg, .bounds")].filter(e => {
-  const box = e.getBoundingClientRect();
-  return box.width && (box.left < 0 || box.right > innerWidth + 0.5 || e.scrollWidth > e.clientWidth + 1
-    && getComputedStyle(e).display !== "inline" && !(e instanceof SVGElement));
-}).map(e => [e.tagName, e.textContent.trim().slice(0, 40)])"""
 # Words in a plot that stand beyond its edge.
 BEYOND = """[...document.querySelectorAll("svg text")].filter(text => {
   const [box, plot] = [text, text.closest("svg")].map(e => e.getBoundingClientRect());
@@ -81,12 +75,4 @@ def test_it_leads_to_every_section(browser: Browser, address: str) -> None:
 
 
 def test_it_prints_on_white_without_cutting_anything_off(browser: Browser, address: str) -> None:
-    browser.resize(700, "dark")  # what A4 less its margins is at 96 dots an inch
-    browser.open(address)
-    browser.call("Emulation.setEmulatedMedia", media="print")
-    try:
-        assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
-        assert browser.evaluate("document.documentElement.scrollWidth") <= 700
-    finally:
-        browser.call("Emulation.setEmulatedMedia", media="")
-    assert len(browser.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"]) > 10_000
+    check_print(browser, address)

@@ -21,7 +21,7 @@ from tests.benchmarks.report.makers import (
     toy_qualification,
     toy_scores,
 )
-from tests.benchmarks.report.parsed import Page
+from tests.parsed import Page
 
 RNG = np.random.default_rng(2)
 

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.report.blocks import in_parts
 from benchmarks.report.names import LENGTH, record_names
-from benchmarks.report.tables import TextTable, count, facts_table, print_table, share, summary_table, when
+from benchmarks.report.tables import TextTable, facts_table, print_table, share, summary_table, when
+from edgeunet.digits import count
 from edgeunet.record import LatencyRecord, Subject
 from tests.benchmarks.records import noisy, toy_record
 from tests.benchmarks.report.makers import toy_scores

@@ -1,0 +1,15 @@
+"""How figures are written, in tables of the terminal and on pages alike."""
+
+from __future__ import annotations
+
+import math
+
+
+def count(number: int) -> str:
+    """1234567 → "1 234 567", which no reader takes for a fraction."""
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def percentage(share: float | None) -> str:
+    """0.6123 → "61.2"; a share of nothing is none."""
+    return "–" if share is None or math.isnan(share) else f"{share * 100:.1f}"
