@@ -1,4 +1,4 @@
-"""Confusion matrix, IoU and pixel accuracy over a whole split."""
+"""Confusion matrix, and what it amounts to: IoU, precision and recall of each class, and pixel accuracy."""
 
 from __future__ import annotations
 
@@ -53,11 +53,28 @@ def scores_of(counts: NDArray[np.int64]) -> Scores:
 
 def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """IoU of each class, (…, classes) and NaN where it does not occur, from matrices (…, classes, classes)."""
-    hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
-    union = counts.sum(-2) + counts.sum(-1) - hit
-    iou = np.full(hit.shape, np.nan)
-    np.divide(hit, union, out=iou, where=union > 0)
-    return iou
+    return _hits_of(counts, counts.sum(-2) + counts.sum(-1) - _hits(counts))
+
+
+def class_precision(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels predicted as a class that are of it, (…, classes); NaN where none is predicted."""
+    return _hits_of(counts, counts.sum(-2))
+
+
+def class_recall(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels of a class that are predicted as it, (…, classes); NaN where none is labelled."""
+    return _hits_of(counts, counts.sum(-1))
+
+
+def _hits(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _hits_of(counts: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Right pixels of each class as a share of so many."""
+    shares = np.full(pixels.shape, np.nan)
+    np.divide(_hits(counts), pixels, out=shares, where=pixels > 0)
+    return shares
 
 
 def agreement(a: UInt8, b: UInt8) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import FrameError
-from edgeunet.metrics import Confusion, agreement
+from edgeunet.metrics import Confusion, agreement, class_precision, class_recall
 from edgeunet.spec import IGNORE
 
 
@@ -38,6 +38,14 @@ def test_a_class_that_never_occurs_does_not_count() -> None:
     scores = confusion.scores()
     assert scores.miou == 1.0
     assert np.isnan(scores.iou[2])
+
+
+def test_precision_and_recall_by_hand() -> None:
+    counts = np.array([[6, 2, 0], [1, 3, 0], [0, 0, 0]])
+    assert class_precision(counts) == pytest.approx([6 / 7, 3 / 5, np.nan], nan_ok=True)
+    assert class_recall(counts) == pytest.approx([6 / 8, 3 / 4, np.nan], nan_ok=True)
+    frames = np.stack([counts, counts.T])
+    np.testing.assert_array_equal(class_precision(frames)[1], class_recall(counts))
 
 
 def test_sizes_must_match() -> None:
