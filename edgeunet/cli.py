@@ -87,27 +87,46 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the scores to this JSON file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page for people: confusions, worst frames (HTML, one file).")
+    ] = None,
     backend: Backend = None,
     threads: Threads = None,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
-    """Score a model on a labelled split: IoU of each class, mIoU, pixel accuracy."""
-    from edgeunet.evaluation import score_model
-    from edgeunet.files import require_free, write_json
+    """Score a model on a labelled split: IoU, boundary F1, precision and recall of each class.
 
+    Example: edgeunet evaluate model.onnx my_frames --split val --report page.html
+    """
+    from edgeunet.digits import percentage
+    from edgeunet.evaluation import evaluate_model
+    from edgeunet.evaluation.page import EvaluationPage
+    from edgeunet.files import require_writable, write_json
+
+    if report is not None and report == output:
+        raise UsageError(f"-o and --report both name {report}: give two names")
     if output is not None:
-        require_free(output, force=force)
+        require_writable(output, force=force)
+    page = None if report is None else EvaluationPage(report, force=force)
     with _segmenter(model, threads, backend) as segmenter:
-        value = score_model(segmenter, model, data, split)
-    if output is not None:
-        write_json(output, value, force=force)
+        evaluation = evaluate_model(segmenter, model, data, split)
+        value = evaluation.values
+        if output is not None:
+            write_json(output, value, force=force)
+        if page is not None:
+            page.write(evaluation, segmenter)
     if as_json:
         console.print_json(value)
         return
-    rows = [(name, "–" if iou is None else f"{100 * iou:.1f}") for name, iou in value["iou"].items()]
-    rows += [("mIoU", f"{100 * value['miou']:.1f}"), ("pixels right", f"{100 * value['accuracy']:.1f}")]
-    console.table(f"{model} ({value['precision']}) on {value['frames']} {split} frames", ("class", "IoU %"), rows)
+    figures = ("iou", "boundary_f1", "class_precision", "class_recall")
+    rows = [(name, *(percentage(value[figure][name]) for figure in figures)) for name in value["iou"]]
+    rows += [("mean", percentage(value["miou"]), percentage(value["mean_boundary_f1"]), "", "")]
+    title = f"{model} ({value['precision']}) on {value['frames']} {split} frames: mIoU {percentage(value['miou'])} %"
+    header = ("class", "IoU %", "boundary F1 %", "precision %", "recall %")
+    console.table(f"{title}, {percentage(value['accuracy'])} % of the pixels right", header, rows)
+    if report is not None:
+        console.stdout().print(f"page written to {report}")
 
 
 @app.command()

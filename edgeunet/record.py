@@ -233,8 +233,10 @@ class LatencyRecord:
             raise RecordError(f"{path} is a damaged latency record ({error}): measure again") from error
 
 
-def read_versioned_json(path: str | Path, schema: str, *, remedy: str) -> dict[str, Any]:
-    """A JSON object whose field "schema" is `schema`; raises RecordError, ending in `remedy`, for anything else.
+def read_versioned_json(path: str | Path, schema: str, *older: str, remedy: str) -> dict[str, Any]:
+    """A JSON object whose field "schema" is `schema` or an `older` one that the caller still understands.
+
+    Raises RecordError, ending in `remedy`, for anything else.
 
     Numbers that are none (NaN, Infinity), which Python's parser lets through, are refused.
     """
@@ -247,7 +249,7 @@ def read_versioned_json(path: str | Path, schema: str, *, remedy: str) -> dict[s
         raise RecordError(f"{path} is no complete JSON file ({error}): {remedy}") from error
     if not isinstance(value, dict) or "schema" not in value:
         raise RecordError(f'{path} is no file of schema "{schema}": {remedy}')
-    if value["schema"] != schema:
+    if value["schema"] not in (schema, *older):
         raise RecordError(f'{path} has the schema "{value["schema"]}", expected "{schema}": {remedy}')
     return value
 

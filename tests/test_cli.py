@@ -63,11 +63,39 @@ def test_every_file_made_on_the_way_scores_alike(run: Run, work: Work) -> None:
 
 
 def test_evaluate_writes_what_it_prints(run: Run, work: Work, tmp_path: Path) -> None:
-    ran = run("evaluate", work.model, work.data, "-o", tmp_path / "scores.json")
-    assert "mIoU" in ran.out
-    value = json.loads((tmp_path / "scores.json").read_text())
-    assert value["schema"] == "edgeunet.scores/1"
-    assert run("evaluate", work.model, work.data, "-o", tmp_path / "scores.json").code == 1
+    scores, page = tmp_path / "scores.json", tmp_path / "page.html"
+    ran = run("evaluate", work.model, work.data, "-o", scores, "--report", page)
+    value = json.loads(scores.read_text())
+    assert value["schema"] == "edgeunet.scores/2"
+    assert f"mIoU {100 * value['miou']:.1f} %" in ran.out
+    assert "boundary F1" in ran.out
+    assert f"{100 * value['miou']:.1f} %" in page.read_text()
+    assert str(page) in ran.out
+
+
+def test_evaluate_is_the_same_to_the_last_byte(run: Run, work: Work, tmp_path: Path) -> None:
+    for model in (work.checkpoint, work.model, work.quantized):
+        made = []
+        for again in range(2):
+            files = [tmp_path / f"{model.name}.{again}.{kind}" for kind in ("json", "html")]
+            ran = run("evaluate", model, work.data, "--json", "-o", files[0], "--report", files[1])
+            made.append([ran.out, *(file.read_bytes() for file in files)])
+        assert made[0] == made[1], model
+
+
+def test_evaluate_says_at_once_what_is_in_the_way(run: Run, work: Work, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    ran = run("evaluate", work.model, work.data, "--report", page, "-o", page)
+    assert (ran.code, ran.err) == (2, f"error: -o and --report both name {page}: give two names\n")
+    ran = run("evaluate", work.model, work.data, "--report", page, "--split", "test")
+    assert ran.code == 1
+    assert "splits of this dataset: train, val" in ran.err
+    assert not page.exists()
+    page.write_text("mine")
+    ran = run("evaluate", work.model, work.data, "--report", page)
+    assert (ran.code, ran.err) == (1, f"error: {page} exists already: give --force to replace it, or another name\n")
+    assert page.read_text() == "mine"
+    assert run("evaluate", work.model, work.data, "--report", page, "--force").code == 0
 
 
 def test_predict_finds_what_was_drawn(run: Run, work: Work, tmp_path: Path) -> None:

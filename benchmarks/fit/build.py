@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.fit.candidates import file_stem
 from benchmarks.sweep.record import Row
 from edgeunet.errors import UsageError
-from edgeunet.evaluation import score_model
+from edgeunet.evaluation import evaluate_model
 from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.training.command import TrainingOptions, run_training
@@ -48,7 +48,7 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Built:
-    """A model file, its scores (see score_model), how it was verified, what to know of it, and how to make it again."""
+    """A model file, its scores (Evaluation.values), how it was verified, what to know of it, how to make it again."""
 
     model: Path
     checkpoint: Path
@@ -92,7 +92,7 @@ class Builder:
             exported += [line, _line(*check)]
         backend = row.backend if row.backend in ONNX_BACKENDS and find_spec(row.backend) else None
         with open_session(model, backend=backend) as session:
-            scores = score_model(session, model, self.data, options.split)
+            scores = evaluate_model(session, model, self.data, options.split).values
         trained = ("train", self.data, "-o", run, *self._training(row))
         evaluated = ("evaluate", model, self.data, "--split", options.split)
         commands = (_line(*trained), *exported, _line(*evaluated, *(("--backend", backend) if backend else ())))

@@ -12,10 +12,10 @@ from benchmarks.guard import comparison as guard
 from benchmarks.guard.comparison import Comparison
 from benchmarks.qualify import record as qualify
 from benchmarks.qualify.record import Qualification
-from benchmarks.report import scores as accuracy
 from benchmarks.report.scores import Scores, load_scores
 from benchmarks.sweep import record as sweep
 from benchmarks.sweep.record import Sweep
+from edgeunet import evaluation
 from edgeunet import record as latency
 from edgeunet.errors import RecordError, UsageError
 from edgeunet.record import LatencyRecord
@@ -52,7 +52,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     guard.SCHEMA: Comparison.load,
     sweep.SCHEMA: Sweep.load,
     qualify.SCHEMA: Qualification.load,
-    accuracy.SCHEMA: load_scores,
+    evaluation.SCHEMA: load_scores,
 }
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeunet.checked import optional
 from edgeunet.errors import RecordError
+from edgeunet.evaluation import SCHEMA
 from edgeunet.record import read_versioned_json
 
-SCHEMA = "edgeunet.scores/1"
+OLDER = "edgeunet.scores/1"  # without boundary F1
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class Scores:
     miou: float  # 0 to 1
     accuracy: float  # 0 to 1
     iou: Mapping[str, float | None]  # by class; None for one that does not occur
+    mean_boundary_f1: float | None = None  # 0 to 1; None in older files, and where no label has a boundary
 
 
 def load_scores(path: str | Path) -> Scores:
     """Read a scores file; raises RecordError if it is missing, damaged or of another version."""
-    value = read_versioned_json(path, SCHEMA, remedy="make it with `edgeunet evaluate MODEL DATA --json`")
+    value = read_versioned_json(path, SCHEMA, OLDER, remedy="make it with `edgeunet evaluate MODEL DATA --json`")
     try:
         return Scores(
             model=str(value["model"]),
@@ -43,6 +46,7 @@ def load_scores(path: str | Path) -> Scores:
             miou=float(value["miou"]),
             accuracy=float(value["accuracy"]),
             iou={str(name): None if iou is None else float(iou) for name, iou in value["iou"].items()},
+            mean_boundary_f1=optional(value.get("mean_boundary_f1")),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(

@@ -71,12 +71,14 @@ def transposed(table: TextTable) -> TextTable:
 
 
 def class_table(scores: Iterable[Scores]) -> TextTable:
-    """IoU of each class in percent, one column for each model."""
+    """IoU of each class in percent, one column for each model; boundary F1 where a file has it."""
     scores = list(scores)
     names = list(dict.fromkeys(name for s in scores for name in s.iou))
+    boundary = [s.mean_boundary_f1 for s in scores]
     rows = [
         ("mIoU", *(percentage(s.miou) for s in scores)),
         ("pixels right", *(percentage(s.accuracy) for s in scores)),
+        *([("boundary F1, mean", *map(percentage, boundary))] if any(b is not None for b in boundary) else []),
         *((name, *(percentage(s.iou.get(name)) for s in scores)) for name in names),
     ]
     return TextTable(("", *(f"{s.model} ({s.precision})" for s in scores)), tuple(rows))

@@ -126,7 +126,8 @@ def _times(kind: str, name: str, quantity: str, summary: Summary) -> Iterator[Va
 
 
 def _scores(s: Scores) -> Iterator[Value]:
-    figures = {"mIoU": s.miou, "accuracy": s.accuracy, **{f"IoU of {name}": iou for name, iou in s.iou.items()}}
+    figures = {"mIoU": s.miou, "accuracy": s.accuracy, "boundary F1": s.mean_boundary_f1}
+    figures |= {f"IoU of {name}": iou for name, iou in s.iou.items()}
     for quantity, share in figures.items():
         if share is not None:
             yield Value("scores", s.model, quantity, "share", share, None, None, "1")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.report.inputs import load_inputs
-from benchmarks.report.scores import SCHEMA, load_scores
+from benchmarks.report.scores import OLDER, load_scores
 from edgeunet.errors import EdgeUNetError, RecordError, UsageError
+from edgeunet.evaluation import SCHEMA
 from tests.benchmarks.records import toy_record
 from tests.benchmarks.report.makers import inputs_of, toy_comparison, toy_qualification, toy_scores, toy_sweep
 
@@ -83,7 +84,15 @@ def test_scores_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_scores_files_are_read_or_named(tmp_path: Path) -> None:
     path = _scores_file(tmp_path / "scores.json")
     assert load_scores(path) == toy_scores()
-    for damage in ({"schema": "edgeunet.scores/9"}, {"miou": "good"}, {"miou": float("nan")}, {"iou": [1]}):
+    assert load_scores(_scores_file(path, mean_boundary_f1=0.4)) == toy_scores(mean_boundary_f1=0.4)
+    assert load_scores(_scores_file(path, schema=OLDER)) == toy_scores()
+    for damage in (
+        {"schema": "edgeunet.scores/9"},
+        {"miou": "good"},
+        {"miou": float("nan")},
+        {"iou": [1]},
+        {"mean_boundary_f1": "x"},
+    ):
         _scores_file(path, **damage)
         with pytest.raises(RecordError, match=r"edgeunet evaluate"):
             load_scores(path)

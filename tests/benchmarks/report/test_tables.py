@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.report.blocks import in_parts
 from benchmarks.report.names import LENGTH, record_names
-from benchmarks.report.tables import TextTable, facts_table, print_table, share, summary_table, when
+from benchmarks.report.tables import TextTable, class_table, facts_table, print_table, share, summary_table, when
 from edgeunet.digits import count
 from edgeunet.record import LatencyRecord, Subject
 from tests.benchmarks.records import noisy, toy_record
@@ -78,3 +78,9 @@ def test_the_summary_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeyp
     table = [line for line in lines if "61.2" in line or "mIoU" in line]
     assert len(table) == 3
     assert all(len(line) <= 80 for line in table)
+
+
+def test_boundary_f1_has_a_row_where_a_file_has_it() -> None:
+    assert "boundary F1, mean" not in [row[0] for row in class_table([toy_scores()]).rows]
+    rows = class_table([toy_scores(mean_boundary_f1=0.4), toy_scores()]).rows
+    assert ("boundary F1, mean", "40.0", "–") in rows

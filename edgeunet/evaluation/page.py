@@ -1,0 +1,116 @@
+"""What goes wrong, as one page that opens without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeunet import __version__
+from edgeunet.digits import count, percentage
+from edgeunet.evaluation import findings, pictures
+from edgeunet.evaluation.score import Evaluation, Segmenter
+from edgeunet.files import replacing, require_writable
+from edgeunet.metrics import class_precision, class_recall, scores_of
+from edgeunet.pages import environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+MISTAKES = 10
+WORST = 6
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame on the page."""
+
+    index: int
+    name: str
+    wrong: float  # share of its pixels
+    miou: float
+    mainly: findings.Mistake | None  # what most of its wrong pixels are; None if none is wrong
+    pictures: tuple[tuple[str, pictures.Picture], ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The frame in which a class fails most."""
+
+    index: int  # of the class
+    frame: str
+    precision: float
+    recall: float
+    picture: pictures.Picture
+
+
+class EvaluationPage:
+    """One HTML file; whatever could keep it from being written is found before the evaluation."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        """Raises OutputError if `path` exists without `force` or cannot be written, MissingPartError without Jinja2."""
+        require_writable(path, force=force)
+        self._path = path
+        self._force = force
+        pages = environment(TEMPLATES)
+        pages.filters |= {"percentage": percentage, "percent": _percent, "count": count}
+        self._template = pages.get_template("evaluation.html.j2")
+
+    def write(self, evaluation: Evaluation, segmenter: Segmenter) -> None:
+        """Write the page. segmenter: the one that was evaluated; it runs again on the frames that are shown."""
+        text = self._template.render(_contents(evaluation, segmenter))
+        with replacing(self._path, force=self._force) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
+    """What the template shows."""
+    ranked = findings.ranking(evaluation)
+    gap = len(evaluation.samples) // (4 * WORST)
+    worst = findings.worst_frames(evaluation, WORST, gap)
+    usual = [i for i in dict.fromkeys((ranked[len(ranked) // 2], ranked[-1])) if i not in worst]
+    confused = sorted(findings.mistakes(evaluation.counts), key=lambda m: -m.share)
+    return {
+        "version": __version__,
+        "values": evaluation.values,
+        "spec": evaluation.spec,
+        "labelled": evaluation.counts.sum(1).tolist(),
+        "class_frames": (evaluation.frame_counts.sum(2) > 0).sum(0).tolist(),
+        "mistakes": confused[:MISTAKES],
+        "more_mistakes": len(confused) > MISTAKES,
+        "gap": gap,
+        "worst": [_shown(evaluation, segmenter, i) for i in worst],
+        "usual": [_shown(evaluation, segmenter, i) for i in usual],
+        "failures": list(_failures(evaluation, segmenter)),
+        "colors": pictures.COLORS,
+    }
+
+
+def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> Shown:
+    sample, counts = evaluation.samples[index], evaluation.frame_counts[index]
+    mask = segmenter.segment(sample.frame)
+    shown_as = (
+        ("frame", pictures.of_frame(sample.frame)),
+        ("label", pictures.of_classes(sample.mask, evaluation.spec)),
+        ("mask", pictures.of_classes(mask, evaluation.spec)),
+        ("wrong", pictures.of_wrong(sample.frame, sample.mask, mask)),
+    )
+    mainly = max(findings.mistakes(counts), key=lambda m: m.pixels, default=None)
+    wrong, miou = float(evaluation.wrong_shares[index]), scores_of(counts).miou
+    return Shown(index, sample.name, wrong, miou, mainly, shown_as)
+
+
+def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[Failure]:
+    """One for each class of which a pixel is wrong."""
+    for index in range(len(evaluation.spec.classes)):
+        frame = findings.worst_frame_of(evaluation, index)
+        if frame is not None:
+            sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
+            picture = pictures.of_class(sample.frame, sample.mask, segmenter.segment(sample.frame), index)
+            precision, recall = float(class_precision(counts)[index]), float(class_recall(counts)[index])
+            yield Failure(index, sample.name, precision, recall, picture)
+
+
+def _percent(share: float | None) -> str:
+    """0.6123 → "61.2 %"; a share of nothing is none."""
+    text = percentage(share)
+    return f"{text} %" if text[0].isdigit() else text

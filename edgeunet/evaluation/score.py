@@ -1,0 +1,146 @@
+"""The figures: a model's masks of a split against its labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet import console
+from edgeunet.boundary import TOLERANCE, boundary_f1, class_means
+from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.errors import DatasetError
+from edgeunet.files import sha256
+from edgeunet.frames import UInt8
+from edgeunet.metrics import Confusion, Scores, class_precision, class_recall, scores_of
+from edgeunet.spec import IGNORE, ModelSpec
+
+SCHEMA = "edgeunet.scores/2"
+
+
+def evaluate(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], classes: int) -> Scores:
+    """Run `segment` (frame uint8 [h, w, 3] → mask uint8 [h, w]) on every sample and score its masks."""
+    confusion = Confusion(classes)
+    for sample in samples:
+        confusion.add(sample.mask, segment(sample.frame))
+    return confusion.scores()
+
+
+class Segmenter(Protocol):
+    """Whatever turns frames into masks: a session, or a checkpoint in PyTorch."""
+
+    spec: ModelSpec
+
+    def segment(self, frame: UInt8) -> UInt8: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model made of a split, frame by frame.
+
+    samples: the split's frames and labels, n of them.
+    frame_counts: int64 [n, classes, classes], the confusion matrix of each frame: a row for each label.
+    frame_boundary_f1: float64 [n, classes], see boundary.py.
+    ignored: pixels that do not count.
+    """
+
+    model: Path
+    spec: ModelSpec
+    dataset: DatasetFolder
+    split: str
+    samples: Sequence[Sample]
+    frame_counts: NDArray[np.int64]
+    frame_boundary_f1: NDArray[np.float64]
+    ignored: int
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """The confusion matrix of the whole split, [classes, classes]: a row for each label."""
+        return np.asarray(self.frame_counts.sum(0))
+
+    @cached_property
+    def boundary_f1(self) -> NDArray[np.float64]:
+        """[classes]: the mean over the frames in whose label the class has a boundary; NaN without any."""
+        return class_means(self.frame_boundary_f1)
+
+    @property
+    def mean_boundary_f1(self) -> float:
+        """The mean over the classes that have one; NaN if none has."""
+        return float(class_means(self.boundary_f1[:, None])[0])
+
+    @cached_property
+    def wrong_shares(self) -> NDArray[np.float64]:
+        """The share of wrong pixels of each frame, [n]; NaN for a frame without a pixel that counts."""
+        pixels = self.frame_counts.sum((1, 2))
+        wrong = pixels - np.trace(self.frame_counts, axis1=1, axis2=2)
+        shares = np.full(len(pixels), np.nan)
+        np.divide(wrong, pixels, out=shares, where=pixels > 0)
+        return shares
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What stands in a scores file; what has no figure has null.
+
+        "confusion" has a row for each label and a column for each prediction, in the order of "iou".
+        """
+        scores = scores_of(self.counts)
+        return {
+            "schema": SCHEMA,
+            "model": self.model.name,
+            "model_sha256": sha256(self.model),
+            "precision": self.spec.provenance.precision,
+            "dataset": str(self.dataset.path),
+            "dataset_sha256": self.dataset.sha256(self.split),
+            "split": self.split,
+            "frames": len(self.samples),
+            "pixels": scores.pixels,
+            "ignored_pixels": self.ignored,
+            "miou": scores.miou,
+            "accuracy": scores.accuracy,
+            "mean_boundary_f1": _number(self.mean_boundary_f1),
+            "boundary_tolerance": TOLERANCE,
+            "iou": self._by_class(scores.iou),
+            "boundary_f1": self._by_class(self.boundary_f1),
+            "class_precision": self._by_class(class_precision(self.counts)),
+            "class_recall": self._by_class(class_recall(self.counts)),
+            "confusion": self.counts.tolist(),
+        }
+
+    def _by_class(self, values: Iterable[float]) -> dict[str, float | None]:
+        return {name: _number(float(value)) for name, value in zip(self.spec.names, values, strict=True)}
+
+
+def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) -> Evaluation:
+    """Run a model on every frame of a split.
+
+    Raises DatasetError, also if no pixel of the split counts, or MismatchError if the dataset has other classes
+    than the model.
+    """
+    spec = segmenter.spec
+    dataset = DatasetFolder.open(data)
+    spec.require_classes(dataset.names, model=str(model), dataset=str(data))
+    samples = dataset.load(split)
+    if all((sample.mask == IGNORE).all() for sample in samples):
+        raise DatasetError(f"{data}: every pixel of {split} is labelled as ignored: label some, or give another split")
+    classes = len(spec.classes)
+    counts, boundary, ignored = [], [], 0
+    with console.progress() as bar:
+        for sample in bar.track(samples, description="evaluating"):
+            mask = segmenter.segment(sample.frame)
+            confusion = Confusion(classes)
+            confusion.add(sample.mask, mask)
+            counts.append(confusion.counts)
+            boundary.append(boundary_f1(sample.mask, mask, classes))
+            ignored += int(np.count_nonzero(sample.mask == IGNORE))
+    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored)
+
+
+def _number(value: float) -> float | None:
+    """NaN is not JSON."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,106 @@
+"""The page as a reader finds it, without a browser: figures, order, words, and the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.evaluation.page import EvaluationPage
+from edgeunet.spec import IGNORE
+from tests.evaluation.colored import SIZE, Frame, evaluated, halves
+from tests.parsed import Page
+
+
+def _frames() -> list[Frame]:
+    """Seven: in number 4 half of car is taken for road, in number 6 all of a little sky for car."""
+    little = halves(24)
+    little[:3, 40:] = 2
+    void = halves(24)
+    void[20:] = IGNORE
+    off = [(halves(24), halves(24 + c)) for c in (1, 2, 0, 3, 12)]
+    return [*off, (void, halves(24)), (little, halves(24))]
+
+
+def test_the_tables_have_the_figures(tmp_path: Path) -> None:
+    evaluation, text = evaluated(tmp_path, _frames())
+    page = Page(text)
+    rows = {row[0]: row[1:] for row in page.table("class")[1:]}
+    values = evaluation.values
+    assert list(rows) == ["road", "car", "sky"]
+    for name, row in rows.items():
+        figures = [values[key][name] for key in ("iou", "boundary_f1", "class_precision", "class_recall")]
+        assert row[:4] == ["–" if f is None else f"{100 * f:.1f}" for f in figures]
+    assert rows["sky"][1:] == ["0.0", "–", "0.0", f"{100 * 24 / values['pixels']:.1f}", "1"]
+    assert rows["car"][5] == "7"
+    header, road, car, sky = page.table("label")
+    assert header == ["label", "road", "car", "sky"]
+    assert road == ["road", "100", "", ""]
+    share = values["confusion"][1][0] / sum(values["confusion"][1])
+    assert car == ["car", f"{100 * share:.0f}", f"{100 * (1 - share):.0f}", ""]
+    assert sky == ["sky", "", "100", ""]
+    headline = f"{100 * values['miou']:.1f} %mIoU{100 * values['mean_boundary_f1']:.1f} %boundary F1"
+    assert headline in page.text.replace("\n", "")
+
+
+def test_it_says_what_goes_wrong_in_words_the_worst_first(tmp_path: Path) -> None:
+    _, text = evaluated(tmp_path, _frames())
+    page = Page(text)
+    words = re.sub(r"\s+", " ", page.text)
+    assert re.search(r"sky → car 100\.0 % .* car → road \d", words)
+    worst = page.headings[page.headings.index("The worst frames") :]
+    assert worst[1:6] == ["004", "003", "001", "000", "006"]
+    assert worst[6] == "Where each class fails most"
+    assert "25.0 % of its pixels are wrong, mIoU 58.3 %. Mainly car taken for road: 100.0 % of what is wrong." in words
+    fails = [title for title in page.titles if " in " in title]
+    assert fails == [
+        "road in 004: precision 66.7 %, recall 100.0 %",
+        "car in 004: precision 100.0 %, recall 50.0 %",
+        "sky in 006: precision –, recall 0.0 %",
+    ]
+    assert worst[7:] == ["For comparison", "005", "What was evaluated"]  # the middle one is among the worst
+
+
+def test_it_stands_alone(tmp_path: Path) -> None:
+    _, text = evaluated(tmp_path, _frames())
+    page = Page(text)
+    assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
+    assert not re.search(r"url\((?!#)|@import|<script|<link", text)
+    targets = {a[1:] for a in page.addresses if a.startswith("#")}
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert targets <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
+    (first, page), (second, again) = (evaluated(tmp_path / str(i), _frames()) for i in range(2))
+    assert page.replace(str(tmp_path / "0"), "") == again.replace(str(tmp_path / "1"), "")
+    one, other = (json.dumps(e.values | {"dataset": ""}) for e in (first, second))
+    assert one == other
+
+
+def test_one_frame_without_a_fault_has_a_page(tmp_path: Path) -> None:
+    _, text = evaluated(tmp_path, [(np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8))])
+    page = Page(text)
+    assert "every pixel is right" in page.text
+    assert page.table("class")[2] == ["car", "–", "–", "–", "–", "0.0", "0"]
+    assert page.headings[-2:] == ["000", "What was evaluated"]  # for comparison
+    assert "1 frame," in page.text
+
+
+def test_what_keeps_it_from_being_written_is_found_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="--force"):
+        EvaluationPage(path, force=False)
+    with pytest.raises(OutputError, match="folder"):
+        EvaluationPage(tmp_path, force=True)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingPartError, match="pip install jinja2"):
+        EvaluationPage(path, force=True)
+    assert path.read_text() == "mine"
