@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -42,6 +43,13 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(path: str | Path) -> None:
+    """Remove what a process that was killed while it replaced `path` left beside it."""
+    path = Path(path)
+    for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        part.unlink(missing_ok=True)
 
 
 def require_free(path: str | Path, *, force: bool) -> None:
