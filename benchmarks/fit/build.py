@@ -16,7 +16,7 @@ from edgeunet.evaluation import evaluate_model
 from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.training.command import TrainingOptions, run_training
-from edgeunet.training.loop import BEST, LAST
+from edgeunet.training.job import BEST, LAST
 from edgeunet.training.recipe import RECIPES
 from export.accuracy import Budget as Loss
 from export.dialect import TENSORRT

@@ -38,10 +38,14 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
+    def sample(self, k: int) -> Sample:
+        """The sample that crop k is cut from."""
         epoch, position = divmod(k, len(self.samples))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.samples))
-        sample = self.samples[int(order[position])]
+        return self.samples[int(order[position])]
+
+    def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
+        sample = self.sample(k)
         fitting = Fitting.of((sample.frame.shape[0], sample.frame.shape[1]), self.spec)
         frame, mask = crop(sample, fitting, self.size, self.how, np.random.default_rng((self.seed, 1, k)))
         return torch.from_numpy(frame), torch.from_numpy(mask)

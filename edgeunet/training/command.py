@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,10 @@ from edgeunet.errors import DatasetError, UsageError
 from edgeunet.metrics import Scores
 from edgeunet.model import preset
 from edgeunet.spec import ModelSpec, Provenance
-from edgeunet.training.loop import Job, require_free, train
+from edgeunet.training import distributed
+from edgeunet.training.job import Job, require_free
+from edgeunet.training.loop import train
+from edgeunet.training.precision import trained_precision
 from edgeunet.training.recipe import RECIPES, Recipe
 
 _PIXELS = 256 * 320  # of an input size that was not given
@@ -30,7 +34,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The command's options. size: (height, width) or None to choose one.
+    """The command's options. size: (height, width) or None to choose one. precision, compiled, time_budget_s: see Job.
 
     changes: fields of the recipe to replace; None keeps the recipe's value.
     """
@@ -41,6 +45,9 @@ class TrainingOptions:
     fit: Any = "letterbox"
     changes: Mapping[str, Any] = field(default_factory=dict)
     workers: int | None = None
+    precision: str = "auto"
+    compiled: bool = False
+    time_budget_s: float | None = None
     resume: bool = False
     force: bool = False
 
@@ -49,6 +56,9 @@ class TrainingOptions:
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         if self.resume and self.force:
             raise UsageError("--resume goes on with a run and --force starts again: give one of them")
+        if self.time_budget_s is not None and self.changes.get("min_steps") is not None:
+            raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
+        trained_precision(self.precision, distributed.device())
         for name, allowed in _CHOICES.items():
             if self.changes.get(name) not in (None, *allowed):
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
@@ -60,10 +70,11 @@ class TrainingOptions:
 def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     """Train on the train split of `data`, choosing by its val split, into `folder`.
 
-    Raises DatasetError, UsageError, OutputError or TrainingError.
+    Under torch's launcher this is one of its processes. Raises DatasetError, UsageError, OutputError or TrainingError.
     """
+    began = time.monotonic()
     recipe = options.make_recipe()
-    if not options.resume:
+    if not options.resume and distributed.rank() == 0:
         require_free(folder, force=options.force)
     dataset = DatasetFolder.open(data)
     for split in ("train", "val"):
@@ -78,19 +89,35 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
     )
     config = preset(options.model, spec.logits)
-    workers = options.workers if options.workers is not None else min(4, (os.cpu_count() or 1) // 4)
     job = Job(
-        samples, dataset.load("val"), config, spec, recipe, folder, options.resume, options.force, workers=workers
+        samples,
+        dataset.load("val"),
+        config,
+        spec,
+        recipe,
+        folder,
+        options.resume,
+        options.force,
+        workers=_default_workers() if options.workers is None else options.workers,
+        precision=options.precision,
+        compiled=options.compiled,
+        time_budget_s=options.time_budget_s,
+        began=began,
+        val_sha256=dataset.sha256("val"),
     )
-    out = console.stdout()
+    out, bar = console.stdout(), console.progress()
+    out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
+    together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
+    length = f"{job.steps} steps" if job.time_budget_s is None else f"{job.time_budget_s:g} s in steps"
     out.print(
         f"{options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
-        f"input {spec.input_size[0]}×{spec.input_size[1]}, {recipe.steps(len(job.train))} steps of {recipe.batch}"
+        f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {recipe.batch}{together}"
     )
-    with console.progress() as bar:
-        outcome = train(job, _Display(bar, spec.names))
+    with bar:
+        outcome = train(job, _Display(bar, spec.names, unit=1 if job.time_budget_s is None else 1000))
     if outcome.interrupted:
         out.print(f"interrupted at step {outcome.step}: the same command with --resume goes on; {outcome.checkpoint}")
+        distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
     out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
 
@@ -103,18 +130,23 @@ def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
     return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
 
 
+def _default_workers() -> int:
+    return min(4, (os.cpu_count() or 1) // 4 // distributed.size_here())
+
+
 class _Display:
     """The progress bar, with a line for each evaluation above it."""
 
-    def __init__(self, bar: Progress, names: tuple[str, ...]) -> None:
-        self._bar, self._names = bar, names
+    def __init__(self, bar: Progress, names: tuple[str, ...], *, unit: int) -> None:
+        """unit: what the bar counts, in positions of the run: 1 for steps, 1000 for seconds of a time budget."""
+        self._bar, self._names, self._unit = bar, names, unit
         self._task = bar.add_task("training", total=None, note="")
         self._rate = 0.0
 
-    def on_step(self, step: int, steps: int, loss: float, images_per_s: float) -> None:
+    def on_step(self, position: int, total: int, loss: float, images_per_s: float) -> None:
         self._rate = images_per_s if not self._rate else 0.9 * self._rate + 0.1 * images_per_s
         note = f"loss {loss:.3f}  {self._rate:.1f} images/s"
-        self._bar.update(self._task, completed=step, total=steps, note=note)
+        self._bar.update(self._task, completed=position // self._unit, total=total // self._unit, note=note)
 
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
         classes = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(self._names, scores.iou, strict=True))

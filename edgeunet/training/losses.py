@@ -3,6 +3,8 @@
 Binary cross-entropy: -[t log p + (1 - t) log(1 - p)]; cross-entropy: -log p of the right class.
 Dice: 1 - 2 |P ∩ T| / (|P| + |T|), with probabilities for P (Milletari, Navab, Ahmadi, "V-Net",
 3DV 2016, arXiv:1606.04797), without its squares, averaged over classes.
+
+Sums go over the parts of the batch in all processes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch.nn import functional
 
 from edgeunet.data.folder import Sample
 from edgeunet.spec import IGNORE
+from edgeunet.training.distributed import summed
 
 LossName = Literal["ce", "dice", "ce+dice"]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -32,14 +35,19 @@ def pixel_loss(logits: Tensor, target: Tensor, weights: Tensor | None = None) ->
     if logits.shape[1] > 1:
         sums = functional.cross_entropy(logits, target.long(), weights, ignore_index=IGNORE, reduction="sum")
         counted = target[target != IGNORE].long()
-        total = weights[counted].sum() if weights is not None else torch.tensor(float(counted.numel()))
-        return sums / total.clamp(min=1e-6)
+        total = weights[counted].sum() if weights is not None else sums.new_tensor(float(counted.numel()))
+        return _mean(sums, total)
     valid = (target != IGNORE).float()
     truth = (target == 1).float()
     if weights is not None:
         valid = valid * torch.where(target == 1, weights[1], weights[0])
     losses = functional.binary_cross_entropy_with_logits(logits[:, 0], truth, reduction="none")
-    return (losses * valid).sum() / valid.sum().clamp(min=1e-6)
+    return _mean((losses * valid).sum(), valid.sum())
+
+
+def _mean(sums: Tensor, total: Tensor) -> Tensor:
+    sums, total = summed(torch.stack([sums, total])).unbind()
+    return sums / total.clamp(min=1e-6)
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -54,6 +62,7 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     share, truth = share * valid, truth * valid
     overlap = (share * truth).sum((0, 2, 3))
     sizes = share.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    overlap, sizes = summed(torch.stack([overlap, sizes])).unbind()
     return (1 - (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)).mean()
 
 

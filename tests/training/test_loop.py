@@ -5,51 +5,23 @@ import resource
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
-from edgeunet.metrics import Scores
-from edgeunet.model import UNet, UNetConfig
-from edgeunet.spec import ModelSpec
+from edgeunet.model import UNet
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
-from edgeunet.training.loop import Job, train
-from edgeunet.training.recipe import Optimizer, Recipe
+from edgeunet.training.loop import train
+from edgeunet.training.recipe import Optimizer
 from tests.datasets import write_dataset
-
-RECIPE = Recipe(epochs=0, min_steps=12, batch=2, evaluations=3, lr=1e-2, ema=0.8)
-
-
-class Watcher:
-    """An observer that remembers, and can press Ctrl-C after a step."""
-
-    def __init__(self, interrupt_at: int = -1) -> None:
-        self.losses: list[float] = []
-        self.scores: list[Scores] = []
-        self._interrupt_at = interrupt_at
-
-    def on_step(self, step: int, steps: int, loss: float, images_per_s: float) -> None:
-        self.losses.append(loss)
-        assert images_per_s > 0
-        if step == self._interrupt_at:
-            signal.raise_signal(signal.SIGINT)
-
-    def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
-        self.scores.append(scores)
+from tests.training.jobs import RECIPE, Watcher, job
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
     return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
-
-
-def job(dataset: DatasetFolder, folder: Path, recipe: Recipe = RECIPE, **changes: Any) -> Job:
-    spec = ModelSpec(dataset.classes, (32, 48))
-    config = UNetConfig(classes=spec.logits, features=(8, 16), up="nearest")
-    return Job(dataset.load("train"), dataset.load("val"), config, spec, recipe, folder, **changes)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -95,10 +67,26 @@ def test_ctrl_c_before_the_first_evaluation_leaves_a_checkpoint(dataset: Dataset
     load_model(tmp_path / "run" / "best.pt")
 
 
-def test_other_settings_are_not_resumed(dataset: DatasetFolder, tmp_path: Path) -> None:
-    train(job(dataset, tmp_path / "run"), Watcher(interrupt_at=2))
-    with pytest.raises(TrainingError, match=r"batch 2 → 4"):
-        train(job(dataset, tmp_path / "run", replace(RECIPE, batch=4), resume=True), Watcher())
+def test_every_other_setting_is_named_when_a_run_is_resumed(dataset: DatasetFolder, tmp_path: Path) -> None:
+    train(job(dataset, tmp_path / "run", val_sha256="1" * 64), Watcher(interrupt_at=2))
+    recipe = replace(RECIPE, batch=4, augmentation=replace(RECIPE.augmentation, flip=0.25))
+    two = DatasetFolder.open(write_dataset(tmp_path / "two", classes=2))
+    other = job(two, tmp_path / "run", recipe, (8, 24), resume=True, time_budget_s=60.0, val_sha256="2" * 64)
+    with pytest.raises(TrainingError) as caught:
+        train(other, Watcher())
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'} was trained with other settings (batch 2 → 4; augmentation.flip 0.5 → 0.25; "
+        "classes ground, disc, bar → ground, disc; features (8, 16) → (8, 24); "
+        "val data 111111111111 → 222222222222; time budget in s None → 60.0): "
+        "resume with the same ones, or start a new run in another folder"
+    )
+
+
+def test_a_run_of_another_version_says_which_settings_are_new(dataset: DatasetFolder, tmp_path: Path) -> None:
+    then = job(dataset, tmp_path).settings() | {"pruning": "1"}
+    del then["ema"]
+    with pytest.raises(TrainingError, match=r"ema \(not there\) → 0\.8; pruning 1 → \(not there\)"):
+        job(dataset, tmp_path).require_settings(then)
 
 
 def test_nothing_to_resume(dataset: DatasetFolder, tmp_path: Path) -> None:
@@ -113,10 +101,25 @@ def test_a_run_is_not_overwritten_without_force(dataset: DatasetFolder, tmp_path
     assert train(job(dataset, tmp_path / "run", force=True), Watcher(interrupt_at=1)).step == 1
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(dataset: DatasetFolder, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, lr=1e30, warmup=0.0, optimizer="sgd", min_steps=50)
-    with pytest.raises(TrainingError, match="lower the learning rate"):
-        train(job(dataset, tmp_path / "run", recipe), Watcher())
+def test_one_frame_of_each_split_is_enough(tmp_path: Path) -> None:
+    single = DatasetFolder.open(write_dataset(tmp_path / "d", train=1, val=1))
+    watcher = Watcher()
+    train(job(single, tmp_path / "run", replace(RECIPE, min_steps=40)), watcher)
+    assert sum(watcher.losses[-5:]) < 0.7 * sum(watcher.losses[:5])
+
+
+def test_the_same_seed_gives_the_same_network_and_another_one_does_not(dataset: DatasetFolder, tmp_path: Path) -> None:
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        train(job(dataset, tmp_path / name, replace(RECIPE, seed=seed)), Watcher())
+    a, b, c = (weights(tmp_path / name / "last.pt") for name in "abc")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not torch.equal(a["inc.0.weight"], c["inc.0.weight"])
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(dataset: DatasetFolder, tmp_path: Path) -> None:
+    outcome = train(job(dataset, tmp_path / "run"), Watcher(interrupt_at=2, number=signal.SIGTERM))
+    assert (outcome.interrupted, outcome.step) == (True, 2)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
