@@ -61,28 +61,32 @@ def test_a_time_too_short_for_an_evaluation_is_refused() -> None:
         TimeBudget(20, evaluations=5, evaluation_s=15)
 
 
-TimedRun = Callable[..., Outcome]
+TimedRun = Callable[..., tuple[Outcome, float]]
 
 
 @pytest.fixture
 def timed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedRun:
-    """Trains 10 s in tmp_path/run by a clock that is a tenth of a second later whenever it is looked at."""
+    """Trains in tmp_path/run with a budget of 10 s, by a clock that goes on a tenth of a second at every look.
+
+    Gives the outcome, and how long this start took.
+    """
     clock = count()
     monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: next(clock) / 10))
     dataset = DatasetFolder.open(write_dataset(tmp_path / "d"))
 
-    def timed(watcher: Watcher, *, resume: bool = False) -> Outcome:
+    def timed(watcher: Watcher, *, resume: bool = False) -> tuple[Outcome, float]:
         recipe = replace(RECIPE, evaluations=4)
         began = next(clock) / 10
         folder = tmp_path / "run"
-        return train(job(dataset, folder, recipe, (2, 4), time_budget_s=10.0, began=began, resume=resume), watcher)
+        task = job(dataset, folder, recipe, (2, 4), time_budget_s=10.0, began=began, resume=resume)
+        return train(task, watcher), next(clock) / 10 - began
 
     return timed
 
 
 def test_a_run_ends_with_its_time_and_at_the_schedules_end(timed_run: TimedRun, tmp_path: Path) -> None:
     watcher = Watcher()
-    outcome = timed_run(watcher)
+    outcome, _ = timed_run(watcher)
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert not outcome.interrupted
     assert record["finished"]
@@ -94,11 +98,11 @@ def test_a_run_ends_with_its_time_and_at_the_schedules_end(timed_run: TimedRun, 
 
 
 def test_a_resumed_run_has_what_is_left_of_its_time(timed_run: TimedRun, tmp_path: Path) -> None:
-    first = timed_run(Watcher(interrupt_at=20))
+    first, used = timed_run(Watcher(interrupt_at=20))
     assert first.interrupted
-    used = json.loads((tmp_path / "run" / "run.json").read_text())["seconds"]
     assert 1 < used < 5
-    second = timed_run(Watcher(), resume=True)
+    second, rest = timed_run(Watcher(), resume=True)
     assert not second.interrupted
     assert second.step > first.step
+    assert used + rest == pytest.approx(10, rel=0.1)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["seconds"] == pytest.approx(10, rel=0.05)

@@ -10,6 +10,7 @@ from edgeunet import __version__
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.training.checkpoint import load_model
 from edgeunet.training.loop import train
+from edgeunet.training.record import run_record
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -55,16 +56,16 @@ def test_the_times_of_all_starts_are_added(dataset: DatasetFolder, tmp_path: Pat
     assert second["curve"][0] == first["curve"][0]
 
 
-def test_a_class_that_never_occurs_has_no_figure(tmp_path: Path) -> None:
-    folder = write_dataset(tmp_path / "d", classes=2)
-    classes = json.loads((folder / "classes.json").read_text())
-    classes["classes"][1:] = [
-        {"index": 1, "name": "disc", "color": [1, 1, 1]},
-        {"index": 2, "name": "bird", "color": [2, 2, 2]},
-        {"index": 3, "name": "void", "color": [0, 0, 0], "ignore": True},
+def test_what_has_no_figure_is_null(dataset: DatasetFolder, tmp_path: Path) -> None:
+    """A class that val does not have and nobody predicts, and a val split without a counted pixel."""
+    nan = float("nan")
+    rows = [
+        {"step": 4, "loss": 1.0, "miou": nan, "accuracy": nan, "iou_ground": nan, "iou_disc": nan, "iou_bar": nan},
+        {"step": 8, "loss": 0.5, "miou": 0.4, "accuracy": 0.9, "iou_ground": 0.5, "iou_disc": 0.3, "iou_bar": nan},
     ]
-    (folder / "classes.json").write_text(json.dumps(classes))
-    train(job(DatasetFolder.open(folder), tmp_path / "run"), Watcher())
-    text = (tmp_path / "run" / "run.json").read_text()
-    assert "NaN" not in text
-    assert set(json.loads(text)["best"]["iou"]) == {"ground", "disc", "bird"}
+    task = job(dataset, tmp_path)
+    value = run_record(task, precision="fp32", parameters=1, seconds=2.0, step=8, rows=rows, finished=False)
+    record = json.loads(json.dumps(value, allow_nan=False))
+    assert record["curve"][0] == {"step": 4, "loss": 1.0, "miou": None, "accuracy": None}
+    assert record["best"]["step"] == 8
+    assert record["best"]["iou"] == {"ground": 0.5, "disc": 0.3, "bar": None}
