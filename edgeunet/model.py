@@ -7,7 +7,8 @@ today's usual code, so that the mask has the size of the frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -25,33 +26,63 @@ Upsampling = Literal["transpose", "nearest"]
 class UNetConfig:
     """Shape of the network.
 
-    features: output channels of each level of the contracting path; the bottleneck has twice the last.
     classes: channels of the output: 1 for a binary mask (one logit), else the number of classes.
+    features: output channels of each level of the contracting path.
+    bottleneck: channels of the level below these; twice the last if not given.
+    stride: of the first convolution. With 2 no level has the frame's size, which costs most; the head doubles it.
+    residual: for each level, the bottleneck's last, the dilations of the residual blocks behind its double
+        convolution; () for a network without any.
     """
 
     classes: int
     features: tuple[int, ...] = (64, 128, 256, 512)
     in_channels: int = 3
     up: Upsampling = "transpose"
+    bottleneck: int | None = None
+    stride: Literal[1, 2] = 1
+    residual: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.classes < 1 or self.in_channels < 1:
             raise UsageError(
                 f"a U-Net needs at least 1 class and 1 input channel, got {self.classes} and {self.in_channels}"
             )
-        if not self.features or any(f < 2 or f % 2 for f in self.features):
+        if not self.features or any(f < 2 or f % 2 for f in self.widths):
             raise UsageError(f"features must be even numbers, one for each level, got {self.features}")
         if self.up not in ("transpose", "nearest"):
             raise UsageError(f"up must be 'transpose' or 'nearest', got {self.up!r}")
+        if self.stride not in (1, 2):
+            raise UsageError(f"the first stride is 1 or 2, got {self.stride}")
+        if self.residual and len(self.residual) != len(self.widths):
+            raise UsageError(f"residual blocks are given for {len(self.widths)} levels or none, got {self.residual}")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level, the bottleneck's last."""
+        return (*self.features, 2 * self.features[-1] if self.bottleneck is None else self.bottleneck)
+
+    @property
+    def smallest_input(self) -> int:
+        """The least height and width in pixels that leaves a pixel to the bottleneck."""
+        return int(self.stride * 2 ** len(self.features))
 
 
-PRESETS: dict[str, tuple[tuple[int, ...], Upsampling]] = {
-    # Compact: multiples of 8 channels, and nearest upsampling, which INT8 and DLA handle best.
-    "nano": ((8, 16, 32, 64), "nearest"),
-    "small": ((16, 32, 64, 128), "nearest"),
-    "base": ((32, 64, 128, 256), "nearest"),
+def _compact(*widths: int) -> UNetConfig:
+    """The plan of the compact networks, which spend most operations at a quarter to a sixteenth of the frame.
+
+    Dilations let the bottleneck see the whole frame. Multiples of 8 channels, and nearest upsampling, which INT8 and
+    DLA handle best.
+    """
+    *features, bottleneck = widths
+    return UNetConfig(1, tuple(features), 3, "nearest", bottleneck, stride=2, residual=((), (), (1,), (1, 2, 4)))
+
+
+PRESETS: dict[str, UNetConfig] = {
+    "nano": _compact(8, 24, 48, 64),
+    "small": _compact(16, 48, 96, 128),
+    "base": _compact(32, 96, 192, 256),
     # The network of the paper's usual code, 31 million parameters.
-    "classic": ((64, 128, 256, 512), "transpose"),
+    "classic": UNetConfig(1, (64, 128, 256, 512)),
 }
 
 
@@ -59,21 +90,20 @@ def preset(name: str, classes: int) -> UNetConfig:
     """The named network with that many output channels; raises UsageError for an unknown name."""
     if name not in PRESETS:
         raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}")
-    features, up = PRESETS[name]
-    return UNetConfig(classes=classes, features=features, up=up)
+    return replace(PRESETS[name], classes=classes)
 
 
 def preset_name(config: UNetConfig) -> str:
     """The preset that a network is, whatever its classes; "" for another network."""
-    return next((name for name, shape in PRESETS.items() if shape == (config.features, config.up)), "")
+    return next((name for name, shape in PRESETS.items() if shape == replace(config, classes=shape.classes)), "")
 
 
 class DoubleConv(nn.Sequential):
-    """Twice 3×3 convolution, batch norm, ReLU: (N, in, H, W) → (N, out, H, W)."""
+    """Twice 3×3 convolution, batch norm, ReLU: (N, in, H, W) → (N, out, H/stride, W/stride)."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
@@ -82,11 +112,32 @@ class DoubleConv(nn.Sequential):
         )
 
 
-class Down(nn.Sequential):
-    """2×2 max pooling, then a double convolution: (N, in, H, W) → (N, out, H/2, W/2)."""
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside an identity (He et al., CVPR 2016, arXiv:1512.03385); keeps shape and channels.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels))
+    dilation: of both convolutions: what they see grows, what they cost does not.
+    """
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.conv(x) + x, inplace=True)
+
+
+class Down(nn.Sequential):
+    """2×2 max pooling, a double convolution, residual blocks: (N, in, H, W) → (N, out, H/2, W/2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int]) -> None:
+        blocks = (Residual(out_channels, dilation) for dilation in dilations)
+        super().__init__(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels), *blocks)
 
 
 class Up(nn.Module):
@@ -114,25 +165,36 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """(N, in_channels, H, W) float → logits (N, classes, H, W), for any H and W of at least 2**levels."""
+    """(N, in_channels, H, W) float → logits (N, classes, H, W), for any H and W of at least config.smallest_input."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths = (*config.features, 2 * config.features[-1])
-        self.inc = DoubleConv(config.in_channels, widths[0])
-        self.down = nn.ModuleList(Down(a, b) for a, b in pairwise(widths))
+        widths = config.widths
+        first, *below = config.residual or [()] * len(widths)
+        self.inc = nn.Sequential(
+            *DoubleConv(config.in_channels, widths[0], config.stride), *(Residual(widths[0], d) for d in first)
+        )
+        self.down = nn.ModuleList(Down(a, b, d) for (a, b), d in zip(pairwise(widths), below, strict=True))
         self.up = nn.ModuleList(Up(b, a, config.up) for a, b in reversed(list(pairwise(widths))))
-        self.out = nn.Conv2d(widths[0], config.classes, 1)
+        self.out: nn.Module
+        if config.stride == 1:
+            self.out = nn.Conv2d(widths[0], config.classes, 1)
+        else:
+            self.out = nn.ConvTranspose2d(widths[0], config.classes, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        rows, columns = x.shape[2:]
         skips = [self.inc(x)]
         for down in self.down:
             skips.append(down(skips[-1]))
         x = skips.pop()
         for up in self.up:
             x = up(x, skips.pop())
-        return self.out(x)  # type: ignore[no-any-return]
+        x = self.out(x)
+        if x.shape[2:] != (rows, columns):  # an odd size, halved and doubled, is one larger
+            x = x[:, :, :rows, :columns]
+        return x
 
 
 class Segmenter(nn.Module):
