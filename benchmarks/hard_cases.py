@@ -177,7 +177,7 @@ def _last_pair(model: ModelProto) -> tuple[NodeProto, NodeProto]:
     for node in model.graph.node:
         for tensor in node.input:
             readers.setdefault(tensor, []).append(node)
-    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    convolutions = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     for node in reversed(convolutions):
         after = readers[node.output[0]]
         if [reader.op_type for reader in after] == ["Relu"]:

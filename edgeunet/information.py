@@ -45,8 +45,16 @@ def _cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:
     from edgeunet.complexity import complexity
 
     cost = complexity(config, size)
+    blocks = [
+        f"{len(dilations)} of {width} channels, dilation {', '.join(map(str, dilations))}"
+        for width, dilations in zip(config.widths, config.residual, strict=bool(config.residual))
+        if dilations
+    ]
     return {
         "levels": ", ".join(map(str, config.features)),
+        "bottleneck": config.widths[-1],
+        "first level": "the frame's size" if config.stride == 1 else "half the frame's size",
+        **({"residual blocks": "; ".join(blocks)} if blocks else {}),
         "upsampling": config.up,
         "counted for": f"{size[0]}×{size[1]}",
         "parameters": cost.parameters,

@@ -1,7 +1,7 @@
 """The network's own forward pass, traced and written as ONNX nodes of opset 17.
 
 torch.onnx.export starts at opset 18 and converts down; where a size is odd it can't (there is no
-adapter for Pad), keeps 18 and only logs it. A U-Net needs seven operators, so they are written here
+adapter for Pad), keeps 18 and only logs it. A U-Net needs nine operators, so they are written here
 at the opset that is wanted, and each node bears the name of its module.
 """
 
@@ -139,6 +139,16 @@ def _cat(out: Fragment, name: str, tensors: Sequence[str], dim: int) -> str:
     return out.add("Concat", name, tensors, axis=dim)
 
 
+def _add(out: Fragment, name: str, x: str, y: str) -> str:
+    return out.add("Add", name, [x, y])
+
+
+def _slice(out: Fragment, name: str, x: str, dim: int, start: int, end: int) -> str:
+    bounds = {"starts": start, "ends": end, "axes": dim}
+    inputs = [out.constant(f"{name}.{key}", np.array([value], np.int64)) for key, value in bounds.items()]
+    return out.add("Slice", name, [x, *inputs])
+
+
 _TRANSLATIONS: dict[str, Callable[..., str]] = {
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
@@ -147,4 +157,6 @@ _TRANSLATIONS: dict[str, Callable[..., str]] = {
     "upsample_nearest2d": _upsample_nearest2d,
     "pad": _pad,
     "cat": _cat,
+    "add": _add,
+    "slice": _slice,
 }

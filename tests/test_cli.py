@@ -125,6 +125,11 @@ def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     assert checkpoint["counted for"] == "64×96"
     classic = json.loads(run("info", "classic", "--size", "572x572", "--json").out)
     assert classic["parameters"] == 31_037_633
+    assert (classic["bottleneck"], classic["first level"]) == (1024, "the frame's size")
+    assert "residual blocks" not in classic
+    nano = json.loads(run("info", "nano", "--json").out)
+    assert nano["first level"] == "half the frame's size"
+    assert nano["residual blocks"] == "1 of 48 channels, dilation 1; 3 of 64 channels, dilation 1, 2, 4"
 
 
 def test_camera_writes_a_video_and_bench_a_report(run: Run, work: Work, tmp_path: Path) -> None:

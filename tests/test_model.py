@@ -8,7 +8,7 @@ import torch
 
 from edgeunet.complexity import complexity
 from edgeunet.errors import UsageError
-from edgeunet.model import PRESETS, Segmenter, UNet, UNetConfig, mask_from_logits, preset
+from edgeunet.model import PRESETS, Residual, Segmenter, UNet, UNetConfig, mask_from_logits, preset
 from tests.models import toy_spec
 
 
@@ -17,16 +17,56 @@ def test_the_classical_network_has_exactly_its_parameters() -> None:
     assert sum(p.numel() for p in net.parameters()) == 31_037_633
 
 
-@pytest.mark.parametrize("up", ["transpose", "nearest"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        UNetConfig(classes=4, features=(8, 8, 8, 8), up="transpose"),
+        UNetConfig(classes=4, features=(8, 8, 8, 8), up="nearest"),
+        UNetConfig(4, (8, 8, 8), up="nearest", bottleneck=16, stride=2, residual=((1,), (), (2,), (1, 4))),
+    ],
+    ids=["transpose", "nearest", "compact"],
+)
 @pytest.mark.parametrize("size", [(32, 48), (33, 47), (50, 61), (16, 16), (31, 31)])
-def test_any_size_comes_out_as_it_went_in(up: str, size: tuple[int, int]) -> None:
-    net = UNet(UNetConfig(classes=4, features=(8, 8, 8, 8), up=up)).eval()  # type: ignore[arg-type]
+def test_any_size_comes_out_as_it_went_in(config: UNetConfig, size: tuple[int, int]) -> None:
+    assert config.smallest_input == 16
+    net = UNet(config).eval()
     assert net(torch.zeros(2, 3, *size)).shape == (2, 4, *size)
 
 
 def test_presets_have_channels_in_multiples_of_8() -> None:
-    for name, (features, _) in PRESETS.items():
-        assert all(f % 8 == 0 for f in features), name
+    for name, config in PRESETS.items():
+        assert all(width % 8 == 0 for width in config.widths), name
+
+
+@pytest.mark.parametrize(("name", "parameters", "operations"), [("nano", 0.5e6, 2e9), ("small", 2.0e6, 8e9)])
+def test_the_compact_networks_stay_within_their_budget(name: str, parameters: float, operations: float) -> None:
+    cost = complexity(preset(name, 11), (360, 480))
+    assert cost.parameters <= parameters
+    assert cost.flops <= operations
+
+
+def test_a_residual_block_adds_what_it_was_given() -> None:
+    """With its last scale at zero nothing is added: only the ReLU is left."""
+    torch.manual_seed(0)
+    block = Residual(8, dilation=2).eval()
+    x = torch.randn(1, 8, 9, 11)
+    assert not torch.equal(block(x), torch.relu(x))
+    torch.nn.init.zeros_(block.get_parameter("conv.4.weight"))
+    assert torch.equal(block(x), torch.relu(x))
+
+
+def test_dilation_widens_what_the_bottleneck_sees() -> None:
+    """How far a pixel's change reaches: twice two convolutions at an eighth of the size, and one pair of dilation 4."""
+    reach = []
+    for residual in ((), ((), (), (), (4,))):
+        torch.manual_seed(0)
+        net = UNet(UNetConfig(1, (8, 8, 8), up="nearest", bottleneck=8, stride=2, residual=residual)).eval()
+        frame = torch.zeros(1, 3, 16, 512)
+        changed = frame.clone()
+        changed[..., 8, 256] = 100.0
+        columns = (net(changed) - net(frame)).abs().amax(dim=(0, 1, 2)).nonzero().ravel()
+        reach.append(int(columns.max() - columns.min()))
+    assert reach[1] >= reach[0] + 2 * 2 * 4 * 16 - 16
 
 
 def test_skips_are_joined_as_in_the_paper() -> None:
@@ -61,7 +101,17 @@ def test_a_network_of_other_classes_is_refused() -> None:
         Segmenter(UNet(UNetConfig(classes=2, features=(8,))), toy_spec())
 
 
-@pytest.mark.parametrize("config", [{"classes": 0}, {"classes": 1, "features": ()}, {"classes": 1, "up": "cubic"}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"classes": 0},
+        {"classes": 1, "features": ()},
+        {"classes": 1, "up": "cubic"},
+        {"classes": 1, "bottleneck": 7},
+        {"classes": 1, "stride": 3},
+        {"classes": 1, "features": (8, 16), "residual": ((1,), (1,))},
+    ],
+)
 def test_nonsense_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         UNetConfig(**config)  # type: ignore[arg-type]

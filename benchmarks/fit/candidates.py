@@ -41,7 +41,7 @@ class CandidateOptions:
 
     def __post_init__(self) -> None:
         dialect_of(self.target)
-        smallest = max(2 ** len(features) for features, _ in PRESETS.values())
+        smallest = max(config.smallest_input for config in PRESETS.values())
         if len(set(self.sizes)) < len(self.sizes):
             raise UsageError("--sizes names one twice: give each once")
         if small := [size for size in self.sizes if min(size) < smallest]:

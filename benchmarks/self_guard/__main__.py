@@ -1,6 +1,6 @@
 """`python -m benchmarks.self_guard -o FOLDER`: the working tree against the release anchor, as ratios in one run.
 
-The demo's network (untrained, exported by each tree) in each tree's session, and each tree's camera loop without
+A small U-Net (untrained, exported by each tree) in each tree's session, and each tree's camera loop without
 inference. On one processor, which compares surest. INCONCLUSIVE and INVALID, which a busy machine gives, do not fail,
 and neither does a clone without the anchor's commit.
 """
@@ -71,9 +71,9 @@ def _arm(name: str, title: str, tree: Path, folder: Path) -> TurnArm:
     made = subprocess.run(argv("network.py", tree, str(model)), capture_output=True, text=True, check=False)
     if made.returncode:
         raise EdgeUNetError(
-            f"the {title} cannot export the demo's network: {made.stderr.strip().rpartition(chr(10))[2]}"
+            f"the {title} cannot export the network that is compared: {made.stderr.strip().rpartition(chr(10))[2]}"
         )
-    facts = {"code": title, "model": "nano, 256×320, fp32, untrained"}
+    facts = {"code": title, "model": "U-Net of 8, 16, 32, 64 channels, 256×320, fp32, untrained"}
     return TurnArm(title, facts, tuple(argv("inference.py", tree, str(model))))
 
 

@@ -1,6 +1,7 @@
-"""Makes the demo's network as a model file, with the exporter of a tree: `network.py TREE OUTPUT.onnx`.
+"""Makes one network as a model file, with the exporter of a tree: `network.py TREE OUTPUT.onnx`.
 
-Untrained: the weights are random, from a fixed seed, and the time does not depend on them.
+Untrained: the weights are random, from a fixed seed, and the time does not depend on them. Its shape is written out,
+because a preset of the same name may be another network in the other tree.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import torch
 
 from benchmarks.self_guard.tree import require_tree
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.model import UNet, preset
+from edgeunet.model import UNet, UNetConfig
 from edgeunet.samples import DATASET
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import save_checkpoint
 from export.exporter import ExportOptions, export_onnx
 
 SIZE = (256, 320)  # what `make demo` chooses
+FEATURES = (8, 16, 32, 64)
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
     output = Path(sys.argv[2])
     spec = ModelSpec(DatasetFolder.open(DATASET).classes, SIZE)
     torch.manual_seed(0)
-    net = UNet(preset("nano", spec.logits))
+    net = UNet(UNetConfig(spec.logits, FEATURES, up="nearest"))
     with torch.no_grad():  # one class ahead: of logits that are all alike, rounding alone would change the order
         net.get_parameter("out.bias")[0] += 1.0
     checkpoint = output.with_suffix(".pt")

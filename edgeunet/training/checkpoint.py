@@ -53,8 +53,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def load_model(path: str | Path) -> tuple[UNet, ModelSpec]:
     """The network in eval mode, on the CPU, float32, and its spec; raises ModelFileError as read_checkpoint."""
     value = read_checkpoint(path)
-    config = dict(value["config"])
-    config["features"] = tuple(config["features"])
-    net = UNet(UNetConfig(**config))
+    net = UNet(UNetConfig(**value["config"]))
     net.load_state_dict(value["model"])
     return net.eval(), ModelSpec.from_json(value["spec"], origin=str(path))

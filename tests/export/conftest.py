@@ -23,6 +23,7 @@ from tests.fakes.tensorrt import FakeTensorRT
 
 NEAREST = UNetConfig(classes=5, features=(8, 16), up="nearest")
 TRANSPOSE = UNetConfig(classes=1, features=(8, 16), up="transpose")
+COMPACT = UNetConfig(5, (8, 16), up="nearest", bottleneck=24, stride=2, residual=((), (1,), (1, 2)))
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -44,6 +45,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def binary_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One logit, transposed convolutions, and a size that pooling can't halve: 51x67."""
     return save_network(tmp_path_factory.mktemp("transpose") / "net.pt", TRANSPOSE, (51, 67))
+
+
+@pytest.fixture(scope="session")
+def compact_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five classes, a strided start, residual blocks, a head that doubles the size, and an odd size: 51x67."""
+    return save_network(tmp_path_factory.mktemp("compact") / "net.pt", COMPACT, (51, 67))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +78,11 @@ def binary_model(binary_checkpoint: Path) -> Path:
 def dataset() -> Path:
     """Nine train and two val frames with masks, five classes."""
     return samples.DATASET
+
+
+@pytest.fixture(scope="session")
+def compact_model(compact_checkpoint: Path) -> Path:
+    return _exported(compact_checkpoint)
 
 
 @pytest.fixture

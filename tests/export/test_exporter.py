@@ -24,11 +24,10 @@ def _export(checkpoint: Path, output: Path, options: ExportOptions | None = None
     export_onnx(checkpoint, output, options or ExportOptions(), data=data, split="val", force=False)
 
 
-@pytest.mark.parametrize("kind", ["nearest", "transpose"])
+@pytest.mark.parametrize("prefix", ["", "binary_", "compact_"])
 def test_the_file_gives_the_masks_of_pytorch_and_the_contract_s_tensors(
-    kind: str, request: pytest.FixtureRequest
+    prefix: str, request: pytest.FixtureRequest
 ) -> None:
-    prefix = "" if kind == "nearest" else "binary_"
     path: Path = request.getfixturevalue(f"{prefix}model")
     net, spec = load_model(request.getfixturevalue(f"{prefix}checkpoint"))
     height, width = spec.input_size
@@ -44,8 +43,10 @@ def test_the_file_gives_the_masks_of_pytorch_and_the_contract_s_tensors(
     assert np.mean(mask == expected) >= 0.999
 
 
-def test_the_graph_is_opset_17_and_has_only_what_inference_needs(model: Path, binary_model: Path) -> None:
-    for path in (model, binary_model):
+def test_the_graph_is_opset_17_and_has_only_what_inference_needs(
+    model: Path, compact_model: Path, binary_model: Path
+) -> None:
+    for path in (model, compact_model, binary_model):
         proto = onnx.load(path)
         assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
         assert proto.ir_version <= 8

@@ -1,11 +1,13 @@
 import pytest
 import torch
+from onnx import helper
 from torch import Tensor, nn
 
 from edgeunet.errors import ExportError
+from edgeunet.model import UNetConfig
 from export.fold import folded
 from export.translate import translated
-from tests.export.conftest import NEAREST, TRANSPOSE
+from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
 
 
@@ -26,11 +28,27 @@ def test_nodes_bear_the_paths_of_their_modules() -> None:
     assert fragment.nodes[-1].output[0] == "logits"
 
 
-def test_every_weight_is_there_under_its_own_name() -> None:
-    size = (32, 48)
-    net = folded(network(TRANSPOSE, size), spec_for(TRANSPOSE, size))
+def test_a_residual_block_and_the_crop_of_an_odd_size_have_names_too() -> None:
+    size = (51, 67)
+    net = folded(network(COMPACT, size), spec_for(COMPACT, size))
     fragment = translated(net, size, source="x", output="logits")
-    assert {t.name for t in fragment.initializers} == {name for name, _ in net.named_parameters()}
+    names = {node.name: node for node in fragment.nodes}
+    assert len(names) == len(fragment.nodes)
+    assert list(names["down.1.3.add"].input) == ["down.1.3.conv.3", "down.1.2.relu"]
+    assert list(names["down.1.3.relu"].input) == ["down.1.3.add"]
+    attributes = {a.name: helper.get_attribute_value(a) for a in names["down.1.3.conv.0"].attribute}
+    assert (attributes["dilations"], attributes["pads"]) == ([2, 2], [2, 2, 2, 2])
+    assert [node.op_type for node in fragment.nodes[-3:]] == ["ConvTranspose", "Slice", "Slice"]
+    assert fragment.nodes[-3].name == "out"
+
+
+@pytest.mark.parametrize("config", [TRANSPOSE, COMPACT])
+def test_every_weight_is_there_under_its_own_name(config: UNetConfig) -> None:
+    size = (32, 48)
+    net = folded(network(config, size), spec_for(config, size))
+    fragment = translated(net, size, source="x", output="logits")
+    stored = {t.name for t in fragment.initializers if not t.name.endswith(".scales")}  # of a Resize
+    assert stored == {name for name, _ in net.named_parameters()}
 
 
 def test_one_module_used_twice_gives_two_names() -> None:

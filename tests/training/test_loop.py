@@ -151,6 +151,22 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(dataset: DatasetFol
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_checkpoint_keeps_every_field_of_its_network(dataset: DatasetFolder, tmp_path: Path) -> None:
+    config = UNetConfig(1, (8, 16), 3, "nearest", 24, stride=2, residual=((), (1,), (1, 2)))
+    save_checkpoint(tmp_path / "x.pt", UNet(config), job(dataset, tmp_path).spec)
+    assert load_model(tmp_path / "x.pt")[0].config == config
+
+
+def test_a_checkpoint_from_before_the_compact_networks_loads(dataset: DatasetFolder, tmp_path: Path) -> None:
+    task = job(dataset, tmp_path)
+    save_checkpoint(tmp_path / "x.pt", UNet(task.config), task.spec)
+    value = torch.load(tmp_path / "x.pt", weights_only=True)
+    for name in ("bottleneck", "stride", "residual"):
+        del value["config"][name]
+    torch.save(value, tmp_path / "old.pt")
+    assert load_model(tmp_path / "old.pt")[0].config == task.config
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "foreign"])
 def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, damage: str) -> None:
     task = job(dataset, tmp_path)
