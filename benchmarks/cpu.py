@@ -39,16 +39,17 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.files import require_free, write_json
 from edgeunet.frames import UInt8
 from edgeunet.model import UNet, preset
+from edgeunet.quantisation.dialect import CPU
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.spans import spans
 from edgeunet.runtime import Session, open_session
 from edgeunet.spec import ModelSpec
 from edgeunet.training.segment import TorchSegmenter
 from export.calibrate import CalibrationOptions, calibrated
 from export.contract import model_from_network
-from export.dialect import CPU
+from export.graph import graph_of
 from export.modelfile import set_spec
-from export.placement import place
 from export.quantize import quantized
-from export.rangefile import spans
 
 SCHEMA = "edgeunet.cpu/1"
 SIZE = (256, 320)
@@ -91,7 +92,8 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     options = CalibrationOptions(samples.DATASET, images=3)
     ranges = calibrated(model, spec, options.chosen(spec, Path(name)), options)
-    int8 = quantized(model, place(model, CPU), spans(model, ranges))
+    graph = graph_of(model)
+    int8 = quantized(model, place(graph, CPU), spans(graph, ranges))
     set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
     paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
     for proto, path in zip((model, int8), paths, strict=True):

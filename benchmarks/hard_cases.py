@@ -28,17 +28,19 @@ from edgeunet.errors import ExportError
 from edgeunet.files import require_writable, sha256, write_json
 from edgeunet.frames import UInt8
 from edgeunet.model import UNet
+from edgeunet.quantisation.dialect import Dialect, dialect_of
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.spans import spans
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model
 from export.accuracy import Accuracy, Budget, judged
 from export.calibrate import CalibrationOptions, calibrated
 from export.contract import model_from_network
-from export.dialect import Dialect, dialect_of
 from export.frames import fitted, read_frames
+from export.graph import graph_of
 from export.modelfile import onnx_session, read_fp32_model
-from export.placement import place
 from export.quantize import quantized
-from export.rangefile import Ranges, spans
 from export.repair import Repair, Task, repaired
 from export.sampling import representative
 
@@ -102,7 +104,8 @@ def run(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: B
         return calibrated(changed, spec, case.images, options)
 
     def build(changed: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
-        return quantized(changed, place(changed, dialect, floating), spans(changed, ranges))
+        graph = graph_of(changed)
+        return quantized(changed, place(graph, dialect, floating), spans(graph, ranges))
 
     def judge(int8: ModelProto) -> Accuracy:
         return judged(case.model, int8, data, split)

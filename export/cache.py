@@ -8,12 +8,14 @@ from pathlib import Path
 from onnx import ModelProto
 
 from edgeunet.files import replacing
+from edgeunet.quantisation.dialect import TENSORRT
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.spans import spans, union
 from export.cachefile import TensorRTVersion, write_cache
 from export.calibrate import CalibrationOptions, ranges_of
-from export.dialect import TENSORRT
+from export.graph import graph_of
 from export.modelfile import read_fp32_model
-from export.placement import place
-from export.rangefile import Ranges, spans, union
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def tensor_limits(model: ModelProto, ranges: Ranges) -> dict[str, float]:
 
     Those that share a scale in the Q/DQ file share it here.
     """
-    found = spans(model, ranges)
-    shared = {tensor: group for group in place(model, TENSORRT).groups for tensor in group}
+    graph = graph_of(model)
+    found = spans(graph, ranges)
+    shared = {tensor: group for group in place(graph, TENSORRT).groups for tensor in group}
     held = {tensor: union(found[member] for member in shared.get(tensor, (tensor,))) for tensor in found}
     return {tensor: max(-low, high) for tensor, (low, high) in held.items()}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
-from export.ranges import TOP, scale
+from edgeunet.quantisation.ranges import TOP, scale
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from onnx import ModelProto, TensorProto, helper
 from edgeunet.board.machine import physical_cores
 from edgeunet.console import progress
 from edgeunet.errors import DatasetError, ExportError, UsageError
+from edgeunet.quantisation.rangefile import Ranges, TensorRange
+from edgeunet.quantisation.ranges import METHODS, Histogram, clip
+from edgeunet.quantisation.spans import values
 from edgeunet.spec import ModelSpec
 from export.frames import fitted, own_or_given, read_frame, read_frames
-from export.modelfile import onnx_session
-from export.rangefile import Ranges, TensorRange, model_sha256, values
-from export.ranges import METHODS, Histogram, clip
+from export.graph import graph_of
+from export.modelfile import model_sha256, onnx_session
 from export.sampling import distinct, is_plain, representative
 
 CHECK_EVERY = 32
@@ -134,7 +136,7 @@ class _Probe:
     """A model that shows its values, with a session for each thread that asks."""
 
     def __init__(self, model: ModelProto, spec: ModelSpec) -> None:
-        self.tensors = values(model)
+        self.tensors = values(graph_of(model))
         self.workers = max(1, min(physical_cores(), _MEMORY // _activation_bytes(model, self.tensors)))
         self._model = _observable(model, self.tensors).SerializeToString()
         self._spec = spec

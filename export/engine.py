@@ -14,10 +14,10 @@ from edgeunet.board.gpu import tensorrt_module
 from edgeunet.console import progress
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.files import replacing, sha256
+from edgeunet.quantisation.dialect import CPU
 from edgeunet.runtime.contract import require_tensors
 from edgeunet.runtime.plan import REMEDY, Machine, PlanInfo, check_plan, sidecar_of
 from edgeunet.spec import ModelSpec
-from export.dialect import CPU
 from export.engine_build import Built, EngineOptions, build_plan
 from export.engine_watch import build_log, interruptible, progress_monitor
 from export.modelfile import read_fp32_model, read_model

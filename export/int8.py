@@ -16,17 +16,19 @@ import edgeunet
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.files import replacing, require_free, sha256
+from edgeunet.quantisation.dialect import CPU, TENSORRT, Dialect, dialect_of
+from edgeunet.quantisation.placement import Placement, place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.spans import spans
 from edgeunet.runtime import open_session
 from edgeunet.spec import ModelSpec
 from export.accuracy import Budget, judged
 from export.calibrate import CalibrationOptions, calibrated
-from export.dialect import CPU, TENSORRT, Dialect, dialect_of
 from export.frames import read_frames
-from export.modelfile import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_opset, set_spec, write_model
+from export.graph import graph_of
+from export.modelfile import OPSET, OPSET_FP16_SCALES, model_sha256, read_fp32_model, set_opset, set_spec, write_model
 from export.narrow import narrowed
-from export.placement import Placement, place
 from export.quantize import quantized
-from export.rangefile import Ranges, model_sha256, spans
 from export.repair.layers import Latency, measured
 from export.repair.repair import Repair, Task, repaired
 from export.sensitivity import convolutions, wide_nodes
@@ -152,7 +154,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
 
 
 def _placed(options: Int8Options, wide: frozenset[str], model: ModelProto, floating: frozenset[str]) -> Placement:
-    return place(model, options.dialect, wide | floating)
+    return place(graph_of(model), options.dialect, wide | floating)
 
 
 def built(
@@ -163,7 +165,7 @@ def built(
     wide: outputs of nodes that float16 can't hold. floating: outputs of nodes that stay in float for accuracy.
     """
     placement = _placed(options, wide, model, floating)
-    int8 = quantized(model, placement, spans(model, ranges), np.float16 if options.half else np.float32)
+    int8 = quantized(model, placement, spans(graph_of(model), ranges), np.float16 if options.half else np.float32)
     if options.half:
         set_opset(int8, OPSET_FP16_SCALES)
         int8 = narrowed(int8, wide)

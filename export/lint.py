@@ -57,11 +57,25 @@ class _Graph:
         return node.op_type in _CHANNEL_AXIS and self.made_by(node.input[1], "DequantizeLinear")
 
     def leads_to_int8(self, tensor: str) -> bool:
-        """Whether a convolution with quantised weights reads the tensor, at once or after operators that move it."""
+        """Whether a convolution with quantised weights reads the tensor or adds it, at once or after moves."""
         return any(
-            self.quantised_weights(reader) or (_moves(reader) and self.leads_to_int8(reader.output[0]))
+            self.quantised_weights(reader)
+            or bool(self.sums(reader))
+            or (_moves(reader) and self.leads_to_int8(reader.output[0]))
             for reader in self.behind_pairs(tensor)
         )
+
+    def sums(self, node: NodeProto) -> list[str]:
+        """The results of convolutions with quantised weights that an Add, and nothing else, reads, at once or not."""
+        results = [self.before_pairs(tensor) for tensor in node.input if node.op_type == "Add"]
+        made = [t for t in results if t in self.producer and self.quantised_weights(self.producer[t])]
+        return [tensor for tensor in made if all(reader is node for reader in self.behind_pairs(tensor))]
+
+    def before_pairs(self, tensor: str) -> str:
+        """The tensor that a dequantised one was made from; any other tensor is its own."""
+        while tensor in self.producer and self.producer[tensor].op_type in _PAIR:
+            tensor = self.producer[tensor].input[0]
+        return tensor
 
 
 def _moves(node: NodeProto) -> bool:
@@ -96,10 +110,7 @@ def _scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
 
 def _of_weights(node: NodeProto, graph: _Graph) -> bool:
     """Whether a Q or DQ node works on a constant."""
-    tensor = node.input[0]
-    while tensor in graph.producer and graph.producer[tensor].op_type in _PAIR:
-        tensor = graph.producer[tensor].input[0]
-    return tensor in graph.constants
+    return graph.before_pairs(node.input[0]) in graph.constants
 
 
 def _weights(node: NodeProto, graph: _Graph) -> Iterator[str]:
@@ -126,6 +137,17 @@ def _activations(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield f"{node.name}: a pair stands between {source} and Relu, which TensorRT fuses"
     elif not graph.leads_to_int8(tensor):
         yield f"{node.name}: {tensor} is quantised, but leads to no quantised convolution"
+
+
+def _addition(node: NodeProto, graph: _Graph) -> Iterator[str]:
+    """What TensorRT computes as one with a convolution: the convolution's own result, and a quantised tensor."""
+    sums = graph.sums(node)
+    at_once = [tensor for tensor in node.input if tensor in sums]
+    if sums and not at_once:
+        yield f"{node.name}: a pair stands between Conv and Add, which TensorRT fuses"
+    for tensor in node.input if sums else ():
+        if tensor not in (*at_once[-1:], *graph.constants) and not graph.made_by(tensor, "DequantizeLinear"):
+            yield f"{node.name}: {tensor} is added to an INT8 convolution in float, TensorRT wants it quantised"
 
 
 def _one_scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
@@ -165,6 +187,7 @@ _RULES: tuple[Callable[[NodeProto, _Graph], Iterator[str]], ...] = (
     _scale,
     _weights,
     _activations,
+    _addition,
     _one_scale,
     _uint8,
     _one_float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import onnx
@@ -74,6 +75,11 @@ def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensor
     if for_tensorrt and (findings := lint(written)):
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report it")
+
+
+def model_sha256(model: ModelProto) -> str:
+    """Hexadecimal SHA-256 of a model in memory; for one that was read from a file of ours, the file's own."""
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
 
 
 def onnx_session(model: ModelProto) -> onnxruntime.InferenceSession:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.placement import Placement
-from export.rangefile import Span, union
-from export.ranges import TOP, scale
+from edgeunet.quantisation.grid import grid_of, rounded_up
+from edgeunet.quantisation.placement import Placement
+from edgeunet.quantisation.rangefile import Span
+from edgeunet.quantisation.ranges import TOP, scale
+from edgeunet.quantisation.spans import union
 
 _ZERO_POINT = "zero_point"  # 0, which most tensors have
-_STEPS = 255  # from the least to the largest uint8
 _BIAS_LIMIT = 2.0**30  # in steps: the sum that is added to it must not leave int32 either
-
-
-class _Grid(NamedTuple):
-    """The numbers that an activation can have: (q - zero_point) * step, with q of the zero point's type."""
-
-    step: NDArray[np.float32]
-    zero_point: NDArray[Any]
 
 
 def quantized(
@@ -59,7 +53,10 @@ class _Writer:
         self._scale_type = scale_type
         self._stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         self._group = {tensor: group for group in placement.groups for tensor in group}
-        self._grids = {group: self._grid(union(spans[tensor] for tensor in group)) for group in placement.groups}
+        self._grids = {
+            group: grid_of(union(spans[tensor] for tensor in group), placement.dialect, scale_type)
+            for group in placement.groups
+        }
         self._steps: dict[str, NDArray[np.float32]] = {}  # of the weights, by their name
         self._constants: list[TensorProto] = []
         self._nodes: list[NodeProto] = []
@@ -74,9 +71,9 @@ class _Writer:
         for node in graph.node:
             if node.output[0] in self._placement.convolutions:
                 self._convolution(node)
-            copies = node.output[0] in self._placement.copies
+            reads = node.output[0] in self._placement.readers
             for index, tensor in enumerate(node.input):
-                if tensor in (self._group if copies else self._placement.outputs):
+                if tensor in (self._group if reads else self._placement.outputs):
                     node.input[index] = _dequantized(tensor)
             self._nodes.append(node)
             for tensor in node.output:
@@ -105,7 +102,7 @@ class _Writer:
         """Weights (out, in, height, width) float32 as int8, with a step of at least `least` for each output channel."""
         value = self._stored[name].astype(np.float32)
         exact = np.array([scale(float(limit)) for limit in np.abs(value).max(axis=(1, 2, 3))])
-        steps = self._steps[name] = self._held(np.maximum(exact, least))
+        steps = self._steps[name] = rounded_up(np.maximum(exact, least), self._scale_type)
         # -128 stays unused: a symmetric range.
         integers = np.clip(np.rint(value / steps[:, None, None, None]), -TOP, TOP).astype(np.int8)
         self._constant(name, integers, steps)
@@ -126,19 +123,6 @@ class _Writer:
         integers = f"{tensor}.{zero_point.dtype}"
         self._nodes.append(helper.make_node("QuantizeLinear", [tensor, *grid], [integers], f"{tensor}.quantize"))
         self._nodes.append(_dequantize(tensor, [integers, *grid]))
-
-    def _grid(self, span: Span) -> _Grid:
-        low, high = span
-        if not self._placement.dialect.unsigned:
-            return _Grid(self._held(np.array(scale(max(-low, high)))), np.array(0, np.int8))
-        step = self._held(np.array((high - low) / _STEPS if high > low else 1.0))
-        return _Grid(step, np.array(np.rint(-low / step), np.uint8))
-
-    def _held(self, exact: NDArray[Any]) -> NDArray[np.float32]:
-        """Steps as the scale type holds them, in float32; rounded up: nothing is clipped, none becomes zero."""
-        held = exact.astype(self._scale_type)
-        held = np.where(held < exact, np.nextafter(held, self._scale_type(np.inf)), held)
-        return np.asarray(held, dtype=np.float32)
 
     def _store(self, name: str, value: NDArray[Any]) -> None:
         self._constants.append(numpy_helper.from_array(value, name))

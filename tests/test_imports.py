@@ -15,6 +15,9 @@ CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "bound
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,
+    "fold": CORE | {"model"},
+    "traced": CORE,
+    "quantisation": CORE | {"quantisation"},
     "complexity": CORE | {"model"},
     "data": CORE | {"data"},
     "pages": CORE,
@@ -22,7 +25,7 @@ ALLOWED = {  # room: rooms of edgeunet that it may import
     "samples": set(),
     "board": CORE | {"board"},
     "runtime": CORE | {"runtime", "board"},
-    "training": CORE | {"training", "model", "data", "evaluation", "board"},
+    "training": CORE | {"training", "model", "fold", "traced", "quantisation", "data", "evaluation", "board"},
     "camera": CORE | {"camera", "runtime", "board", "data"},
 }
 

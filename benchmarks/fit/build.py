@@ -13,13 +13,13 @@ from benchmarks.fit.candidates import file_stem
 from benchmarks.sweep.record import Row
 from edgeunet.errors import UsageError
 from edgeunet.evaluation import evaluate_model
+from edgeunet.quantisation.dialect import TENSORRT
 from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.training.command import TrainingOptions, run_training
 from edgeunet.training.job import BEST, LAST
 from edgeunet.training.recipe import RECIPES
 from export.accuracy import Budget as Loss
-from export.dialect import TENSORRT
 from export.exporter import ExportOptions, export_onnx
 from export.fp16 import Fp16Options, export_fp16
 from export.int8 import Int8Options, export_int8

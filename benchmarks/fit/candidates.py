@@ -18,11 +18,11 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.files import replacing
 from edgeunet.model import PRESETS, UNet, preset
+from edgeunet.quantisation.dialect import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec
 from edgeunet.training.command import default_size
 from export.calibrate import calibrated
 from export.contract import model_from_network
-from export.dialect import TENSORRT, dialect_of
 from export.int8 import Int8Options, built
 from export.modelfile import OPSET, OPSET_FP16_SCALES, set_spec, write_model
 from export.narrow import narrowed

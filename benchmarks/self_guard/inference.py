@@ -1,4 +1,4 @@
-"""The arm that runs the network of network.py in a tree's session, one frame after another: `inference.py TREE MODEL`."""
+"""The arm that runs the network of network.py in a tree's session, a frame after another: `inference.py TREE MODEL`."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, numpy_helper
 from onnx.shape_inference import infer_shapes
 
-from export.placement import copied_inputs
+from export.graph import attribute, copied_inputs
 from export.repair.trials import Trials
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -85,7 +85,7 @@ class _Graph:
         for node in self._model.graph.node:
             if node.op_type not in _SOURCES or not self._own(node, "weights"):
                 continue
-            if node.op_type == "ConvTranspose" and _attribute(node, "group", 1) != 1:
+            if node.op_type == "ConvTranspose" and attribute(node, "group", 1) != 1:
                 continue
             readers = self._readers(node.output[0])
             if readers and any(reader.node.op_type == "Conv" for reader in readers):
@@ -135,7 +135,7 @@ class _Graph:
             below: list[_Reader] | None = None
             if node.op_type in _CONVOLUTIONS and node.input[0] == tensor and self._own(node, "readers"):
                 below = [_Reader(node, 0)]
-            elif node.op_type == "Concat" and _attribute(node, "axis", 1) == 1:
+            elif node.op_type == "Concat" and attribute(node, "axis", 1) == 1:
                 below = self._concatenated(tensor, node)
             elif len(node.output) == 1 and node.input[0] == tensor and self._passes(node):
                 below = self._readers(node.output[0])
@@ -154,7 +154,7 @@ class _Graph:
 
     def _passes(self, node: NodeProto) -> bool:
         if node.op_type == "Resize":
-            return _attribute(node, "mode", b"nearest") in _INTERPOLATIONS
+            return attribute(node, "mode", b"nearest") in _INTERPOLATIONS
         return node.op_type in _PASSES or (node.op_type == "Pad" and bool(copied_inputs(node, self._constants)))
 
     def _own(self, node: NodeProto, role: str) -> bool:
@@ -187,7 +187,7 @@ def _by_input_channel(node: NodeProto, weight: NDArray[Any]) -> NDArray[Any]:
     """Weights as (groups, filters of a group, channels of a group, kernel): groups times channels are the input's."""
     if node.op_type == "ConvTranspose":  # stored as (in, out / groups, height, width)
         return weight.reshape(1, 1, weight.shape[0], -1)
-    groups = _attribute(node, "group", 1)  # stored as (out, in / groups, height, width)
+    groups = attribute(node, "group", 1)  # stored as (out, in / groups, height, width)
     return weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
 
 
@@ -196,7 +196,3 @@ def _channels(model: ModelProto) -> dict[str, int]:
     graph = infer_shapes(model).graph
     shapes = {value.name: value.type.tensor_type.shape.dim for value in (*graph.value_info, *graph.output)}
     return {name: shape[1].dim_value for name, shape in shapes.items() if len(shape) == 4 and shape[1].dim_value}
-
-
-def _attribute(node: NodeProto, name: str, default: Any) -> Any:
-    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)

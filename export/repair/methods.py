@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgeunet.console import progress
-from export.ranges import METHODS
+from edgeunet.quantisation.ranges import METHODS
 from export.repair.trials import Candidate, Trials
 
 _ALIKE = 0.02

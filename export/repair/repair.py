@@ -9,9 +9,9 @@ from pathlib import Path
 from onnx import ModelProto
 
 from edgeunet.errors import ExportError
+from edgeunet.quantisation.rangefile import Ranges
 from edgeunet.spec import ModelSpec
 from export.accuracy import Accuracy, Budget
-from export.rangefile import Ranges
 from export.repair.biases import corrected
 from export.repair.equalise import equalised
 from export.repair.layers import Latency, Layer, layers, multiply_adds, sensitivities

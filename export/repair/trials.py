@@ -15,12 +15,12 @@ from onnx import ModelProto, TensorProto, helper
 from edgeunet.errors import ModelFileError
 from edgeunet.frames import UInt8
 from edgeunet.metrics import agreement
+from edgeunet.quantisation.rangefile import Ranges
 from edgeunet.spec import ModelSpec
 from export.dtypes import element_types
 from export.frames import fitted, read_frames
 from export.modelfile import onnx_session
 from export.narrow import rounded
-from export.rangefile import Ranges
 
 MASK = "mask"
 

@@ -8,9 +8,9 @@ from edgeunet import samples
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ExportError
 from edgeunet.model import UNetConfig
+from edgeunet.quantisation.dialect import TENSORRT
 from export.accuracy import Budget
 from export.calibrate import CalibrationOptions, calibrated
-from export.dialect import TENSORRT
 from export.frames import read_frames
 from export.modelfile import read_model
 from tests.export.labels import write_own_labels

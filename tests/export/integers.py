@@ -98,25 +98,25 @@ def _conv(node: NodeProto, inputs: list[Value]) -> Value:
     x, weight = inputs[0], inputs[1]
     top, left, bottom, right = _attribute(node, "pads", [0, 0, 0, 0])
     assert _attribute(node, "group", 1) == 1
-    assert list(_attribute(node, "strides", [1, 1])) == [1, 1]
+    (stride, _), (dilation, _) = (_attribute(node, name, [1, 1]) for name in ("strides", "dilations"))  # square ones
     pad = ((0, 0), (0, 0), (top, bottom), (left, right))
     result: Reals
     if isinstance(x, OnGrid) and isinstance(weight, OnGrid):
-        sums = _correlated(np.pad(x.steps, pad), weight.steps)  # integers, exact
+        sums = _correlated(np.pad(x.steps, pad), weight.steps, stride, dilation)  # integers, exact
         result = sums * (np.float64(x.scale) * weight.scale.astype(np.float64)).reshape(1, -1, 1, 1)
     else:
-        result = _correlated(np.pad(_reals(x), pad), _reals(weight))
+        result = _correlated(np.pad(_reals(x), pad), _reals(weight), stride, dilation)
     return result + _reals(inputs[2]).reshape(1, -1, 1, 1) if len(inputs) > 2 else result
 
 
-def _correlated(x: Reals, weight: Reals) -> Reals:
+def _correlated(x: Reals, weight: Reals, stride: int, dilation: int) -> Reals:
     """(1, in, h, w) with (out, in, kh, kw)."""
     kh, kw = weight.shape[2:]
-    height, width = x.shape[2] - kh + 1, x.shape[3] - kw + 1
+    height, width = x.shape[2] - (kh - 1) * dilation, x.shape[3] - (kw - 1) * dilation  # before striding
     parts = (
-        np.tensordot(weight[:, :, i, j], x[0, :, i : i + height, j : j + width], axes=1)
-        for i in range(kh)
-        for j in range(kw)
+        np.tensordot(weight[:, :, i, j], x[0, :, top : top + height : stride, left : left + width : stride], axes=1)
+        for i, top in enumerate(range(0, kh * dilation, dilation))
+        for j, left in enumerate(range(0, kw * dilation, dilation))
     )
     return np.asarray(sum(parts))[None]
 
@@ -156,6 +156,12 @@ def _pad(node: NodeProto, inputs: list[Value]) -> Value:
     return _moved(inputs[0], lambda x: np.pad(x, pairs, constant_values=zero))
 
 
+def _slice(node: NodeProto, inputs: list[Value]) -> Value:
+    ((start,), (end,), (axis,)) = (_reals(bound).astype(int) for bound in inputs[1:])
+    cut = (slice(None),) * axis + (slice(start, end),)
+    return _moved(inputs[0], lambda x: x[cut])
+
+
 def _concat(node: NodeProto, inputs: list[Value]) -> Value:
     return np.concatenate([_reals(x) for x in inputs], axis=_attribute(node, "axis", 1))
 
@@ -166,6 +172,8 @@ _OPERATORS: dict[str, Callable[[NodeProto, list[Value]], Value]] = {
     "Sub": lambda node, inputs: _reals(inputs[0]) - _reals(inputs[1]),
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "Add": lambda node, inputs: _reals(inputs[0]) + _reals(inputs[1]),
+    "Slice": _slice,
     "Relu": lambda node, inputs: np.maximum(_reals(inputs[0]), 0),
     "MaxPool": _max_pool,
     "Resize": _resize,

@@ -9,11 +9,11 @@ import torch
 from edgeunet import samples
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.model import Segmenter, UNet, UNetConfig
+from edgeunet.quantisation.placement import Placement
+from edgeunet.quantisation.rangefile import Span
 from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet.training.checkpoint import save_checkpoint
 from export.frames import fitted, read_frames
-from export.placement import Placement
-from export.rangefile import Span
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:

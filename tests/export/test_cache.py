@@ -6,14 +6,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
+from edgeunet.quantisation.dialect import TENSORRT
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
 from export.cache import export_cache
 from export.cachefile import TensorRTVersion, read_cache, write_cache
 from export.calibrate import CalibrationOptions, observed
-from export.dialect import TENSORRT
 from export.dtypes import element_types
+from export.graph import graph_of
 from export.modelfile import read_model
-from export.placement import place
-from export.rangefile import Ranges
 
 V10_3 = TensorRTVersion(10, 3, 0)
 
@@ -57,7 +58,7 @@ def test_every_float_tensor_has_the_range_of_the_frames(
     frames = [outputs for _, outputs in observed(proto, spec, options.chosen(spec, model), "observing")]
     peaks = {t: max(float(np.abs(outputs[t]).max()) for outputs in frames) for t in floats}
     relu_of = {node.input[0]: node.output[0] for node in proto.graph.node if node.op_type == "Relu"}
-    skip = next(group for group in place(proto, TENSORRT).groups if "inc.5" in group)
+    skip = next(group for group in place(graph_of(proto), TENSORRT).groups if "inc.5" in group)
     shared = max(peaks[t] for t in skip)
     assert len({limits[t] for t in skip}) == 1
     assert [limits[t] for t in ("frame.float", "frame.planes")] == pytest.approx([255.0, 255.0])

@@ -13,11 +13,13 @@ from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, UsageError
 from edgeunet.files import sha256
 from edgeunet.frames import UInt8
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.ranges import METHODS
+from edgeunet.quantisation.spans import values
 from export import calibrate
 from export.calibrate import CalibrationOptions, calibrated, observed, ranges_of
+from export.graph import graph_of
 from export.modelfile import read_model
-from export.rangefile import Ranges, values
-from export.ranges import METHODS
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def _plain(path: Path, color: tuple[int, int, int]) -> Path:
 
 def test_the_ranges_are_those_of_the_activations(model: Path, images: list[Path]) -> None:
     proto, spec = read_model(model)
-    tensors = values(proto)
+    tensors = values(graph_of(proto))
     result = _ranges(model, images[:3])
     shown = calibrate._observable(proto, tensors)
     activations = [outputs for _, outputs in observed(shown, spec, images[:3], "observing")]
@@ -80,7 +82,7 @@ def test_fewer_frames_at_once_where_their_activations_are_large(model: Path, mon
     monkeypatch.setattr(calibrate, "physical_cores", lambda: 64)
     proto, spec = read_model(model)
     shapes = {v.name: v.type.tensor_type.shape.dim for v in onnx.shape_inference.infer_shapes(proto).graph.value_info}
-    frame = sum(4 * int(np.prod([d.dim_value for d in shapes[tensor]])) for tensor in values(proto))
+    frame = sum(4 * int(np.prod([d.dim_value for d in shapes[tensor]])) for tensor in values(graph_of(proto)))
     monkeypatch.setattr(calibrate, "_MEMORY", 3 * frame + 100)
     assert calibrate._Probe(proto, spec).workers == 3
     monkeypatch.setattr(calibrate, "_MEMORY", 1)

@@ -10,15 +10,16 @@ from onnx import TensorProto, numpy_helper
 
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.files import sha256
+from edgeunet.quantisation.dialect import TENSORRT
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.ranges import METHODS
 from export.accuracy import Budget
-from export.dialect import TENSORRT
+from export.graph import graph_of
 from export.int8 import Int8Options, Quantization, export_int8
 from export.lint import lint
 from export.modelfile import onnx_session, read_model
-from export.placement import place
 from export.quantize import quantized
-from export.rangefile import Ranges
-from export.ranges import METHODS
 from tests.export.networks import spans_of
 from tests.export.scaled import change, scaled
 from tests.models import write_toy_model
@@ -63,7 +64,7 @@ def test_scales_in_float16_are_those_that_the_weights_were_divided_by(model: Pat
     size = np.array([1e-3] * 15 + [1e-8]).reshape(-1, 1, 1, 1)
     change(proto, "down.0.1.0.weight", lambda weight: weight * size)
     before = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}["down.0.1.0.weight"]
-    placement = place(proto, TENSORRT)
+    placement = place(graph_of(proto), TENSORRT)
     half = quantized(proto, placement, spans_of(placement), np.float16)
     stored = {t.name: numpy_helper.to_array(t) for t in half.graph.initializer}
     scale = stored["down.0.1.0.weight.scale"]
@@ -78,7 +79,7 @@ def test_what_overflows_is_left_in_float32(model: Path, dataset: Path, tmp_path:
     result = _export(tmp_path / "m.onnx", tmp_path / "int8.onnx", Int8Options(dataset, precision="int8+fp16"))
     assert result.wide == ("inc.0", "inc.3")
     assert result.repair.accuracy.comparison.agreement >= 0.98
-    assert result.convolutions == len(place(proto, TENSORRT).convolutions) - 1
+    assert result.convolutions == len(place(graph_of(proto), TENSORRT).convolutions) - 1
 
 
 def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:

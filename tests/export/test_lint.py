@@ -10,12 +10,13 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from edgeunet.errors import ExportError
 from edgeunet.model import UNet, UNetConfig, preset
+from edgeunet.quantisation.dialect import TENSORRT
+from edgeunet.quantisation.placement import place
 from export.contract import model_from_network
-from export.dialect import TENSORRT
+from export.graph import graph_of
 from export.lint import lint
 from export.modelfile import OPSET_FP16_SCALES, read_model, set_opset, write_model
 from export.narrow import narrowed
-from export.placement import place
 from export.quantize import quantized
 from tests.export.networks import spans_of, spec_for
 
@@ -23,7 +24,7 @@ Change = Callable[[ModelProto], None]
 
 
 def _int8(model: ModelProto, *, half: bool = False) -> ModelProto:
-    placement = place(model, TENSORRT)
+    placement = place(graph_of(model), TENSORRT)
     int8 = quantized(model, placement, spans_of(placement), np.float16 if half else np.float32)
     if half:
         set_opset(int8, OPSET_FP16_SCALES)
@@ -126,6 +127,18 @@ def _transposed_uint8(model: ModelProto) -> None:
     model.graph.node.insert(0, model.graph.node.pop(1))
 
 
+def _between_conv_and_add(model: ModelProto) -> None:
+    _node(model, "down.1.2.add").input[0] = _pair(model, "down.1.2.conv.3", scale="down.1.1.5.scale")
+
+
+def _float_into_add(model: ModelProto) -> None:
+    _node(model, "down.1.2.add").input[1] = "down.1.1.5"
+
+
+BAD_RESIDUAL: dict[str, tuple[Change, str]] = {
+    "between conv and add": (_between_conv_and_add, "down.1.2.add: a pair stands between Conv and Add"),
+    "float into add": (_float_into_add, "down.1.2.add: down.1.1.5 is added to an INT8 convolution in float"),
+}
 BAD_INT8: dict[str, tuple[Change, list[str]]] = {
     "zero point": (_zero_point, ["inc.5.quantize: the zero point is 3"]),
     "int32 bias": (_int32_bias, ["bias.dq: an int32 bias is dequantised"]),
@@ -153,6 +166,27 @@ def test_one_fault_is_one_finding(fault: str, int8: ModelProto) -> None:
     findings = lint(int8)
     assert len(findings) == len(expected)
     assert all(finding.startswith(text) for finding, text in zip(findings, expected, strict=True)), findings
+
+
+@pytest.mark.parametrize("fault", BAD_RESIDUAL)
+def test_one_fault_of_a_residual_block_is_one_finding(fault: str, compact_model: Path) -> None:
+    int8 = _int8(read_model(compact_model)[0])
+    assert lint(int8) == []
+    change, expected = BAD_RESIDUAL[fault]
+    change(int8)
+    findings = lint(int8)
+    assert len(findings) == 1
+    assert findings[0].startswith(expected)
+
+
+def test_an_identity_that_only_an_addition_reads_quantised_is_no_finding(compact_model: Path) -> None:
+    """The convolution of the block that reads it too may have stayed in float."""
+    proto, _ = read_model(compact_model)
+    placement = place(graph_of(proto), TENSORRT, {"down.1.2.conv.0"})
+    int8 = quantized(proto, placement, spans_of(placement))
+    assert _node(int8, "down.1.2.conv.0").input[0] == "down.1.1.5"
+    assert _node(int8, "down.1.2.add").input[1] == "down.1.1.5.dequantized"
+    assert lint(int8) == []
 
 
 def test_a_concat_of_two_scales_is_found(int8: ModelProto) -> None:

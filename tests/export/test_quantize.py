@@ -13,17 +13,20 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.frames import UInt8
-from export.dialect import CPU, TENSORRT, Dialect, dialect_of
+from edgeunet.quantisation.dialect import CPU, TENSORRT, Dialect, dialect_of
+from edgeunet.quantisation.placement import place
+from export.contract import model_from_network
 from export.frames import fitted, read_frames
+from export.graph import graph_of
 from export.modelfile import read_model, set_spec
-from export.placement import place
 from export.quantize import quantized
+from tests.export.conftest import COMPACT
 from tests.export.integers import OnGrid, simulated
-from tests.export.networks import spans_of
+from tests.export.networks import network, spans_of, spec_for
 from tests.export.scaled import change
 
 DIALECTS = pytest.mark.parametrize("dialect", [TENSORRT, CPU], ids=lambda dialect: dialect.name)
-MODELS = pytest.mark.parametrize("fixture", ["model", "binary_model"])
+MODELS = pytest.mark.parametrize("fixture", ["model", "binary_model", "compact_model"])
 
 
 def _frame(model: Path, dataset: Path) -> UInt8:
@@ -34,7 +37,7 @@ def _frame(model: Path, dataset: Path) -> UInt8:
 
 def _written(proto: ModelProto, dialect: Dialect, frame: UInt8) -> ModelProto:
     """Quantised with the exact ranges of one frame."""
-    placement = place(proto, dialect)
+    placement = place(graph_of(proto), dialect)
     exact = simulated(proto, frame)
     values = {tensor: np.asarray(exact[tensor]) for tensor in spans_of(placement)}
     return quantized(proto, placement, {t: (min(0.0, v.min()), max(0.0, v.max())) for t, v in values.items()})
@@ -102,6 +105,22 @@ def test_openvino_gives_the_masks_that_the_file_means(
         assert np.mean(mask == simulated(written, frame)["mask"]) > 0.995, dialect.name
 
 
+def test_openvino_loads_what_is_padded_along_one_side(dataset: Path, tmp_path: Path) -> None:
+    """60x64 is halved to 15x16 before the pooling that drops a row."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    from edgeunet.runtime.ov import OpenVinoSession
+
+    net, spec = network(COMPACT, (60, 64)), spec_for(COMPACT, (60, 64))
+    proto = model_from_network(net, spec, dynamic_batch=False, logits=False)
+    onnx.save(proto, tmp_path / "float.onnx")
+    frame = _frame(tmp_path / "float.onnx", dataset)
+    written = _written(proto, CPU, frame)
+    set_spec(written, spec.with_provenance(precision="int8", target=CPU.name))
+    onnx.save(written, tmp_path / "m.onnx")
+    with OpenVinoSession(tmp_path / "m.onnx", threads=1) as session:
+        assert np.mean(session.run(frame[0]).mask == simulated(written, frame)["mask"]) > 0.995
+
+
 @MODELS
 def test_onnx_runtime_runs_every_quantised_convolution_with_integers(
     fixture: str, dataset: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -113,13 +132,14 @@ def test_onnx_runtime_runs_every_quantised_convolution_with_integers(
     options.log_severity_level = 3
     _session(_written(proto, CPU, _frame(path, dataset)), options)
     operators = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
-    assert operators.count("QLinearConv") == len(place(proto, CPU).convolutions)
+    assert operators.count("QLinearAdd") == sum(node.op_type == "Add" for node in proto.graph.node)
+    assert operators.count("QLinearConv") == len(place(graph_of(proto), CPU).convolutions)
     assert sum("Conv" in op for op in operators) == sum("Conv" in node.op_type for node in proto.graph.node)
 
 
 def test_for_a_cpu_the_first_convolution_is_quantised_too_and_a_concatenation_has_its_own_scale(model: Path) -> None:
     proto, _ = read_model(model)
-    placement = place(proto, CPU)
+    placement = place(graph_of(proto), CPU)
     outputs = [node.output[0] for node in proto.graph.node if node.op_type == "Conv"]
     assert placement.convolutions == set(outputs[:-1])
     assert {("inc.5", "down.0.0"), ("up.1.up.0", "up.1.up.1"), ("up.1.cat",)} <= set(placement.groups)
@@ -127,7 +147,7 @@ def test_for_a_cpu_the_first_convolution_is_quantised_too_and_a_concatenation_ha
 
 def test_zero_stays_exact_and_the_span_is_covered(model: Path) -> None:
     proto, _ = read_model(model)
-    placement = place(proto, CPU)
+    placement = place(graph_of(proto), CPU)
     spans = dict.fromkeys(spans_of(placement), (-1.0, 3.0)) | {
         "inc.2": (0.0, 5.1),
         "inc.5": (0.0, 0.0),

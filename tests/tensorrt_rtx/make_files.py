@@ -62,6 +62,7 @@ def variants() -> Iterator[Variant]:
         yield Variant(f"{name}-dynamic-logits", config, ExportOptions(dynamic_batch=True, logits=True))
     yield Variant("nano-dynamic", networks["nano"], ExportOptions(dynamic_batch=True))
     yield Variant("nano-logits", networks["nano"], ExportOptions(logits=True))
+    yield Variant("compact-odd-size", networks["binary"], size=ODD)
     yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
 
 

@@ -10,13 +10,15 @@ import pytest
 from onnx import ModelProto
 
 from edgeunet.data.folder import DatasetFolder
+from edgeunet.quantisation.dialect import TENSORRT, Dialect
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.spans import spans
 from export.accuracy import judged
 from export.calibrate import CalibrationOptions, calibrated
-from export.dialect import TENSORRT, Dialect
+from export.graph import graph_of
 from export.modelfile import read_model
-from export.placement import place
 from export.quantize import quantized
-from export.rangefile import Ranges, spans
 from export.repair import Task
 from export.repair.trials import Build, Candidate, Trials
 from tests.export.repair.foreign import write_foreign_model
@@ -24,7 +26,8 @@ from tests.export.repair.foreign import write_foreign_model
 
 def build_for(dialect: Dialect) -> Build:
     def build(model: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
-        return quantized(model, place(model, dialect, floating), spans(model, ranges))
+        graph = graph_of(model)
+        return quantized(model, place(graph, dialect, floating), spans(graph, ranges))
 
     return build
 

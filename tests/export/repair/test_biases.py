@@ -6,8 +6,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 
+from edgeunet.quantisation.rangefile import Ranges
 from export.modelfile import read_model
-from export.rangefile import Ranges
 from export.repair.biases import corrected
 from export.repair.trials import Candidate
 from tests.export.repair.conftest import TENSORRT_BUILD, Bench

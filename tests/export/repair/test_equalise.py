@@ -49,7 +49,7 @@ def _error(bench: Bench, model: ModelProto) -> float:
     return bench.trials.deviation(candidate).error
 
 
-@pytest.mark.parametrize("name", ["model", "binary_model", "foreign"])
+@pytest.mark.parametrize("name", ["model", "binary_model", "compact_model", "foreign"])
 def test_the_float_model_computes_the_same_to_the_bit(
     name: str, request: pytest.FixtureRequest, images: list[Path]
 ) -> None:
@@ -106,6 +106,16 @@ def test_what_an_unknown_operator_reads_is_left_alone(model: Path, bench: Callab
     del proto.graph.output[1:]
     proto.graph.node.append(helper.make_node("Sigmoid", ["inc.2"], ["unknown"]))
     assert own.isdisjoint(_changed(proto, equalised(proto, made.trials)))
+
+
+def test_channels_that_an_addition_ties_to_others_are_left_alone(
+    compact_model: Path, bench: Callable[..., Bench]
+) -> None:
+    made = bench(compact_model)
+    changed = _changed(made.task.model, equalised(made.task.model, made.trials))
+    tied = {"down.1.1.3", "down.1.2.conv.3", "down.1.3.conv.3"}  # what enters the blocks, and what each adds
+    assert {f"{name}.bias" for name in tied}.isdisjoint(changed)
+    assert {"down.1.2.conv.0.bias", "down.1.3.conv.0.bias", "up.1.conv.0.bias"} <= changed  # inside the blocks
 
 
 def test_weights_that_another_convolution_shares_are_left_alone(model: Path, bench: Callable[..., Bench]) -> None:

@@ -11,9 +11,9 @@ from onnx import helper, numpy_helper
 from benchmarks.hard_cases import rescale_before_convolution
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ExportError
+from edgeunet.quantisation.dialect import CPU
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.accuracy import Budget
-from export.dialect import CPU
 from export.frames import read_frames
 from export.lint import lint
 from export.modelfile import read_model

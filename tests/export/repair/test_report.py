@@ -9,10 +9,10 @@ from onnx import ModelProto
 
 from edgeunet.errors import MissingPartError, OutputError
 from edgeunet.metrics import Scores
+from edgeunet.quantisation.rangefile import Ranges
 from export.accuracy import Accuracy, Drop
 from export.compare import Comparison
 from export.modelfile import read_model
-from export.rangefile import Ranges
 from export.repair import Layer, Repair, Step, print_accuracy, print_layers, print_steps, write_report
 from export.repair.trials import Candidate, Deviation
 

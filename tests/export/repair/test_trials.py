@@ -7,8 +7,8 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.errors import ModelFileError
+from edgeunet.quantisation.rangefile import Ranges
 from export.modelfile import read_model
-from export.rangefile import Ranges
 from export.repair.trials import Candidate, Trials, decided_by
 from tests.export.repair.conftest import Bench
 from tests.export.scaled import change

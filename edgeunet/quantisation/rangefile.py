@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from onnx import GraphProto, ModelProto, TensorProto, numpy_helper
 
 from edgeunet.errors import MismatchError, RecordError
 from edgeunet.files import write_json
 from edgeunet.record import read_versioned_json
-from export.dtypes import element_types
-from export.placement import copied_inputs
 
 SCHEMA = "edgeunet.ranges/1"
 _REMEDY = "calibrate again with `edgeunet export int8 MODEL --data DATASET`"
 _SHOWN = 12  # digits of a hash in a message
 
 Span = tuple[float, float]
-FRAME_SPAN: Span = (0.0, 255.0)
+"""The smallest and the largest value, in the tensor's own unit."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +53,13 @@ class TensorRange:
 class Ranges:
     """The ranges of one model's tensors, and where they come from.
 
-    model_sha256: of the model, as `model_sha256` gives it.
+    model_sha256: of the model, as export.modelfile.model_sha256 gives it.
     images_sha256: of the contents of the images used, whatever their names and their order.
     split, seed, method: of the options; the method of each tensor is its own, this one they started with.
     images: how many were used. offered: how many there were, with duplicates and frames of one colour.
     plain: how many were left out because they show one colour.
     settled: whether more images would not have changed the ranges, so that the rest was not needed.
-    tensors: the ranges of `values`.
+    tensors: the ranges of spans.values.
     """
 
     model_sha256: str
@@ -135,66 +130,3 @@ class Ranges:
             raise RecordError(f"{path} lacks the field {error}: {_REMEDY}") from error
         except (ValueError, TypeError, AttributeError) as error:
             raise RecordError(f"{path} is a damaged file of ranges ({error}): {_REMEDY}") from error
-
-
-def model_sha256(model: ModelProto) -> str:
-    """Hexadecimal SHA-256 of a model in memory; for one that was read from a file of ours, the file's own."""
-    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
-
-
-def values(model: ModelProto) -> list[str]:
-    """The float tensors that get a range of their own, in the graph's order.
-
-    Those that nodes compute from the frame, but not copies of others (placement.copied_inputs), not the frame itself
-    as floats, whose range is known, and not what only a ReLU reads of a convolution: the two are one operator.
-    """
-    return [tensor for tensor, origins in _origins(model).items() if origins == (tensor,)]
-
-
-def spans(model: ModelProto, ranges: Ranges) -> dict[str, Span]:
-    """The span of every float tensor that is computed from the frame: its own, or that of all that it holds."""
-    inputs = {value.name for value in model.graph.input}
-    result = {}
-    for tensor, origins in _origins(model).items():
-        held = [FRAME_SPAN if origin in inputs else ranges.tensors[origin].span for origin in origins]
-        result[tensor] = union(held)
-    return result
-
-
-def union(held: Iterable[Span]) -> Span:
-    """The span that covers all of these, at least one."""
-    lows, highs = zip(*held, strict=True)
-    return min(lows), max(highs)
-
-
-def _origins(model: ModelProto) -> dict[str, tuple[str, ...]]:
-    """For each float tensor that is computed from the frame: the values or graph inputs that it holds."""
-    graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    fused = _fused(graph)
-    origins: dict[str, tuple[str, ...]] = {value.name: (value.name,) for value in graph.input}
-    inputs = set(origins)
-    for node in graph.node:
-        if node.op_type in ("Shape", "Size") or origins.keys().isdisjoint(node.input):
-            continue  # a size or a constant, not values of the frame
-        copied = copied_inputs(node, constants)
-        if node.op_type in ("Cast", "Transpose") and set(origins.get(node.input[0], ())) <= inputs:
-            copied = (node.input[0],)
-        if copied and origins.keys() >= set(copied):
-            held = tuple(dict.fromkeys(origin for tensor in copied for origin in origins[tensor]))
-            origins.update(dict.fromkeys(node.output, held))
-        else:
-            origins.update({tensor: (fused.get(tensor, tensor),) for tensor in node.output if tensor})
-    types = element_types(model)
-    return {t: held for t, held in origins.items() if t not in inputs and types.get(t) == TensorProto.FLOAT}
-
-
-def _fused(graph: GraphProto) -> dict[str, str]:
-    """The outputs of convolutions that nothing but a ReLU reads, and that ReLU's output."""
-    readers: dict[str, list[str]] = {value.name: [""] for value in graph.output}
-    for node in graph.node:
-        for tensor in node.input:
-            readers.setdefault(tensor, []).append(node.output[0] if node.op_type == "Relu" else "")
-    convolved = [n.output[0] for n in graph.node if n.op_type in ("Conv", "ConvTranspose")]
-    only = {tensor: readers[tensor][0] for tensor in convolved if len(readers.get(tensor, ())) == 1}
-    return {tensor: relu for tensor, relu in only.items() if relu}

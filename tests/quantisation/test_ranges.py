@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from export.ranges import BINS, METHODS, Histogram, clip
+from edgeunet.quantisation.ranges import BINS, METHODS, Histogram, clip
 
 
 def _activations(images: int, seed: int = 0) -> list[NDArray[np.float32]]:
