@@ -6,9 +6,10 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 import edgeunet
+from edgeunet.fold import folded
 from edgeunet.model import UNet
 from edgeunet.spec import ModelSpec
-from export.fold import folded
+from edgeunet.traced import CENTRED, LOGITS
 from export.modelfile import IR_VERSION, OPSET, set_spec
 from export.translate import Fragment, translated
 
@@ -24,8 +25,8 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     float_frame = graph.add("Cast", "frame.float", ["frame"], to=TensorProto.FLOAT)
     planes = graph.add("Transpose", "frame.planes", [float_frame], perm=[0, 3, 1, 2])
     mean = graph.constant("mean", np.array(spec.mean, np.float32).reshape(1, 3, 1, 1))
-    centred = graph.add("Sub", "frame.centred", [planes, mean])
-    network = translated(folded(net, spec), spec.input_size, source=centred, output="logits")
+    graph.add("Sub", CENTRED, [planes, mean])
+    network = translated(folded(net, spec), spec.input_size)
     graph.nodes += network.nodes
     graph.initializers += network.initializers
     _add_decision(graph, spec)
@@ -33,7 +34,7 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     height, width = spec.input_size
     outputs = [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])]
     if logits:
-        outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, spec.logits, height, width]))
+        outputs.append(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, [batch, spec.logits, height, width]))
     proto = helper.make_graph(
         graph.nodes,
         "edgeunet",
@@ -59,10 +60,10 @@ def _add_decision(graph: Fragment, spec: ModelSpec) -> None:
     """
     if spec.logits == 1:
         axis = graph.constant("mask.axis", np.array([1], np.int64))
-        plane = graph.add("Squeeze", "mask.logit", ["logits", axis])
+        plane = graph.add("Squeeze", "mask.logit", [LOGITS, axis])
         zero = graph.constant("mask.zero", np.array(0, np.float32))
         index = graph.add("Greater", "mask.positive", [plane, zero])
     else:
-        index = graph.add("ArgMax", "mask.index", ["logits"], axis=1, keepdims=0)
+        index = graph.add("ArgMax", "mask.index", [LOGITS], axis=1, keepdims=0)
     graph.add("Cast", "mask.float", [index], to=TensorProto.FLOAT)
     graph.add("Cast", "mask", ["mask.float"], to=TensorProto.UINT8)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
-from torch import fx, nn
+from torch import nn
 
 from edgeunet.errors import ExportError
+from edgeunet.traced import CENTRED, LOGITS, traced
 
 
 @dataclass
@@ -38,57 +38,34 @@ class Fragment:
         return name
 
 
-def translated(net: nn.Module, input_size: tuple[int, int], *, source: str, output: str) -> Fragment:
+def translated(net: nn.Module, input_size: tuple[int, int], *, source: str = CENTRED, output: str = LOGITS) -> Fragment:
     """The nodes from tensor `source` (N, 3, H, W) float32 to tensor `output`, for frames of `input_size`.
 
     The batch size appears in none of them. Raises ExportError for an operator that has no translation.
     """
-    with torch.no_grad():
-        program = torch.export.export(net, (torch.zeros(1, 3, *input_size),), strict=False)
-    signature = program.graph_signature
-    stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    state = program.state_dict
+    trace = traced(net, input_size, source=source, output=output)
+    stored = net.state_dict()
     fragment = Fragment()
-    tensors: dict[fx.Node, str] = {}
-    taken = {source, output}
-    *nodes, _ = program.graph.nodes
-    for node in nodes:
-        if node.op == "placeholder":
-            if node.name in stored:
-                name = stored[node.name]
-                tensors[node] = fragment.constant(name, state[name].detach().numpy())
-            else:
-                tensors[node] = source
-            continue
-        op = str(node.target).split(".")[1].rstrip("_")  # aten.relu_.default → relu
-        if op not in _TRANSLATIONS:
-            raise ExportError(f"the network uses {node.target}, which has no translation to ONNX: use another operator")
-        arguments = fx.map_arg(node.args, tensors.__getitem__)
-        tensors[node] = _TRANSLATIONS[op](fragment, _free_name(_name(node, op, net), taken), *arguments)
-    fragment.nodes[-1].output[0] = output  # the node keeps its module's name
+    for name in trace.parameters:
+        fragment.constant(name, stored[name].detach().numpy())
+    tensors = {name: name for name in trace.names.values()}
+    for call in trace.calls:
+        if not call.kind:
+            raise ExportError(
+                f"the network uses {call.node.target}, which has no translation to ONNX: use another operator"
+            )
+        inputs, attributes = _TRANSLATIONS[call.kind](fragment, call.name, *trace.arguments(call, tensors))
+        fragment.add(call.kind, call.name, inputs, **attributes)
+        fragment.nodes[-1].output[0] = call.tensor  # the node keeps its module's name
     return fragment
 
 
-def _name(node: fx.Node, op: str, net: nn.Module) -> str:
-    """The path of the module that ran the operator; with the operator's own name if it is one of several there."""
-    path: str = list(node.meta["nn_module_stack"].values())[-1][0]
-    is_leaf = not any(net.get_submodule(path).children())
-    return path if is_leaf else ".".join(filter(None, (path, op)))
+# One function for each operator, with the arguments and defaults of its ATen schema: the node's inputs and attributes.
+
+_Node = tuple[Sequence[str], dict[str, Any]]
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    count, free = 1, name
-    while free in taken:
-        count += 1
-        free = f"{name}.{count}"
-    taken.add(free)
-    return free
-
-
-# One function for each operator, with the arguments and defaults of its ATen schema.
-
-
-def _conv2d(
+def _convolution(
     out: Fragment,
     name: str,
     x: str,
@@ -98,65 +75,54 @@ def _conv2d(
     padding: Sequence[int] = (0, 0),
     dilation: Sequence[int] = (1, 1),
     groups: int = 1,
-) -> str:
-    inputs = [x, weight] + ([bias] if bias else [])
-    return out.add("Conv", name, inputs, strides=stride, pads=[*padding, *padding], dilations=dilation, group=groups)
+) -> _Node:
+    attributes = {"strides": stride, "pads": [*padding, *padding], "dilations": dilation, "group": groups}
+    return [x, weight] + ([bias] if bias else []), attributes
 
 
-def _conv_transpose2d(
+def _transposed(
     out: Fragment, name: str, x: str, weight: str, bias: str | None = None, stride: Sequence[int] = (1, 1)
-) -> str:
-    return out.add("ConvTranspose", name, [x, weight] + ([bias] if bias else []), strides=stride)
+) -> _Node:
+    return [x, weight] + ([bias] if bias else []), {"strides": stride}
 
 
-def _max_pool2d(out: Fragment, name: str, x: str, kernel: Sequence[int], stride: Sequence[int]) -> str:
-    return out.add("MaxPool", name, [x], kernel_shape=kernel, strides=stride)
+def _max_pool(out: Fragment, name: str, x: str, kernel: Sequence[int], stride: Sequence[int]) -> _Node:
+    return [x], {"kernel_shape": kernel, "strides": stride}
 
 
-def _relu(out: Fragment, name: str, x: str) -> str:
-    return out.add("Relu", name, [x])
+def _plain(out: Fragment, name: str, *inputs: str) -> _Node:
+    return inputs, {}
 
 
-def _upsample_nearest2d(out: Fragment, name: str, x: str, size: None, scale: Sequence[float]) -> str:
+def _resize(out: Fragment, name: str, x: str, size: None, scale: Sequence[float]) -> _Node:
     scales = out.constant(f"{name}.scales", np.array([1, 1, *scale], np.float32))
-    return out.add(
-        "Resize",
-        name,
-        [x, "", scales],
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return [x, "", scales], how
 
 
-def _pad(out: Fragment, name: str, x: str, pad: Sequence[int]) -> str:
+def _pad(out: Fragment, name: str, x: str, pad: Sequence[int]) -> _Node:
     left, right, top, bottom = pad
     pads = out.constant(f"{name}.pads", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
-    return out.add("Pad", name, [x, pads], mode="constant")
+    return [x, pads], {"mode": "constant"}
 
 
-def _cat(out: Fragment, name: str, tensors: Sequence[str], dim: int) -> str:
-    return out.add("Concat", name, tensors, axis=dim)
+def _concat(out: Fragment, name: str, tensors: Sequence[str], dim: int) -> _Node:
+    return tensors, {"axis": dim}
 
 
-def _add(out: Fragment, name: str, x: str, y: str) -> str:
-    return out.add("Add", name, [x, y])
-
-
-def _slice(out: Fragment, name: str, x: str, dim: int, start: int, end: int) -> str:
+def _slice(out: Fragment, name: str, x: str, dim: int, start: int, end: int) -> _Node:
     bounds = {"starts": start, "ends": end, "axes": dim}
-    inputs = [out.constant(f"{name}.{key}", np.array([value], np.int64)) for key, value in bounds.items()]
-    return out.add("Slice", name, [x, *inputs])
+    return [x, *(out.constant(f"{name}.{key}", np.array([value], np.int64)) for key, value in bounds.items())], {}
 
 
-_TRANSLATIONS: dict[str, Callable[..., str]] = {
-    "conv2d": _conv2d,
-    "conv_transpose2d": _conv_transpose2d,
-    "max_pool2d": _max_pool2d,
-    "relu": _relu,
-    "upsample_nearest2d": _upsample_nearest2d,
-    "pad": _pad,
-    "cat": _cat,
-    "add": _add,
-    "slice": _slice,
+_TRANSLATIONS: dict[str, Callable[..., _Node]] = {
+    "Conv": _convolution,
+    "ConvTranspose": _transposed,
+    "MaxPool": _max_pool,
+    "Relu": _plain,
+    "Resize": _resize,
+    "Pad": _pad,
+    "Concat": _concat,
+    "Add": _plain,
+    "Slice": _slice,
 }

@@ -4,8 +4,8 @@ from onnx import helper
 from torch import Tensor, nn
 
 from edgeunet.errors import ExportError
+from edgeunet.fold import folded
 from edgeunet.model import UNetConfig
-from export.fold import folded
 from export.translate import translated
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for

@@ -1,8 +1,8 @@
 import torch
 from torch import nn
 
+from edgeunet.fold import folded
 from edgeunet.model import Segmenter
-from export.fold import folded
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
 
