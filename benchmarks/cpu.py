@@ -93,7 +93,7 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
     options = CalibrationOptions(samples.DATASET, images=3)
     ranges = calibrated(model, spec, options.chosen(spec, Path(name)), options)
     graph = graph_of(model)
-    int8 = quantized(model, place(graph, CPU), spans(graph, ranges))
+    int8 = quantized(model, place(graph, CPU), spans(graph, ranges.spans))
     set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
     paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
     for proto, path in zip((model, int8), paths, strict=True):

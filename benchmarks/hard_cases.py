@@ -105,7 +105,7 @@ def run(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: B
 
     def build(changed: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
         graph = graph_of(changed)
-        return quantized(changed, place(graph, dialect, floating), spans(graph, ranges))
+        return quantized(changed, place(graph, dialect, floating), spans(graph, ranges.spans))
 
     def judge(int8: ModelProto) -> Accuracy:
         return judged(case.model, int8, data, split)

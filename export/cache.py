@@ -49,7 +49,7 @@ def tensor_limits(model: ModelProto, ranges: Ranges) -> dict[str, float]:
     Those that share a scale in the Q/DQ file share it here.
     """
     graph = graph_of(model)
-    found = spans(graph, ranges)
+    found = spans(graph, ranges.spans)
     shared = {tensor: group for group in place(graph, TENSORRT).groups for tensor in group}
     held = {tensor: union(found[member] for member in shared.get(tensor, (tensor,))) for tensor in found}
     return {tensor: max(-low, high) for tensor, (low, high) in held.items()}

@@ -128,7 +128,7 @@ def ranges_of(source: Path, model: ModelProto, spec: ModelSpec, origin: Calibrat
     if isinstance(origin, CalibrationOptions):
         return calibrated(model, spec, origin.chosen(spec, source), origin)
     ranges = Ranges.load(origin)
-    ranges.require_model(model_sha256(model), source)
+    ranges.require_model(model_sha256(model), spec.provenance.checkpoint_sha256, source)
     return ranges
 
 

@@ -108,7 +108,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             require_free(ranges_path(output), force=force)
         else:
             stored = Ranges.load(options.ranges)
-            stored.require_model(model_sha256(model), source)
+            stored.require_model(model_sha256(model), spec.provenance.checkpoint_sha256, source)
         images = options.chosen(spec, source)
         folder = DatasetFolder.open(options.data)
         folder.image_paths(options.check_split)  # a missing split is found before the long work
@@ -165,7 +165,7 @@ def built(
     wide: outputs of nodes that float16 can't hold. floating: outputs of nodes that stay in float for accuracy.
     """
     placement = _placed(options, wide, model, floating)
-    int8 = quantized(model, placement, spans(graph_of(model), ranges), np.float16 if options.half else np.float32)
+    int8 = quantized(model, placement, spans(graph_of(model), ranges.spans), np.float16 if options.half else np.float32)
     if options.half:
         set_opset(int8, OPSET_FP16_SCALES)
         int8 = narrowed(int8, wide)

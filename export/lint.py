@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from edgeunet.quantisation.graph import MOVES
 from export.dtypes import FLOATS, element_types, opset, type_name, type_variables
 
-_MOVES = ("MaxPool", "Concat", "Resize", "Pad")  # values change their place only: one scale in and out
 _CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of the output channels in the weights
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
@@ -81,7 +81,7 @@ class _Graph:
 def _moves(node: NodeProto) -> bool:
     """Whether a node only moves values; a Resize that interpolates computes new ones, in float."""
     modes = [helper.get_attribute_value(a) for a in node.attribute if a.name == "mode"]
-    return node.op_type in _MOVES and not (node.op_type == "Resize" and modes not in ([], [b"nearest"]))
+    return node.op_type in MOVES and not (node.op_type == "Resize" and modes not in ([], [b"nearest"]))
 
 
 def _zero_point(node: NodeProto, graph: _Graph) -> Iterator[str]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+MOVES = ("MaxPool", "Concat", "Resize", "Pad")
+"""Operators that move values about: a Resize that interpolates and a Pad with other than zeros compute new ones."""
+
 
 @dataclass(frozen=True)
 class Operation:

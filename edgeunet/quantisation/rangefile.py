@@ -53,13 +53,14 @@ class TensorRange:
 class Ranges:
     """The ranges of one model's tensors, and where they come from.
 
-    model_sha256: of the model, as export.modelfile.model_sha256 gives it.
+    model_sha256: of the model, as export.modelfile.model_sha256 gives it; "" for any that is made of the checkpoint.
     images_sha256: of the contents of the images used, whatever their names and their order.
     split, seed, method: of the options; the method of each tensor is its own, this one they started with.
     images: how many were used. offered: how many there were, with duplicates and frames of one colour.
     plain: how many were left out because they show one colour.
     settled: whether more images would not have changed the ranges, so that the rest was not needed.
     tensors: the ranges of spans.values.
+    checkpoint_sha256: of the checkpoint whose training they come from; "" if they were measured on a model.
     """
 
     model_sha256: str
@@ -72,6 +73,7 @@ class Ranges:
     plain: int
     settled: bool
     tensors: Mapping[str, TensorRange]
+    checkpoint_sha256: str = ""
 
     @property
     def summary(self) -> str:
@@ -80,16 +82,27 @@ class Ranges:
         plain = f" ({self.plain} of one colour left out)" if self.plain else ""
         return f"{self.method}, {after} image{'' if self.offered == 1 else 's'}{plain}"
 
+    @property
+    def spans(self) -> dict[str, Span]:
+        """What INT8 is to hold of each of the tensors."""
+        return {tensor: entry.span for tensor, entry in self.tensors.items()}
+
     def with_methods(self, methods: Mapping[str, str]) -> Ranges:
         """The same ranges with another method for some tensors, by the tensor's name."""
         changed = {tensor: replace(self.tensors[tensor], method=method) for tensor, method in methods.items()}
         return replace(self, tensors={**self.tensors, **changed})
 
-    def require_model(self, sha256: str, path: Path) -> None:
-        """Raise MismatchError unless these are the ranges of the model at `path`, whose hash is `sha256`."""
-        if sha256 != self.model_sha256:
+    def require_model(self, sha256: str, checkpoint_sha256: str, path: Path) -> None:
+        """Raise MismatchError unless these are the ranges of the model at `path`.
+
+        sha256: its hash. checkpoint_sha256: that of the checkpoint that it was exported from.
+        """
+        kind, found, expected = "model", sha256, self.model_sha256
+        if self.checkpoint_sha256:
+            kind, found, expected = "checkpoint", checkpoint_sha256, self.checkpoint_sha256
+        if found != expected:
             raise MismatchError(
-                f"the ranges are those of the model {self.model_sha256[:_SHOWN]}, {path} is {sha256[:_SHOWN]}: "
+                f"the ranges are those of the {kind} {expected[:_SHOWN]}, {path} is of {found[:_SHOWN]}: "
                 "give the ranges of this model, or calibrate it with --data"
             )
 
@@ -112,6 +125,7 @@ class Ranges:
                 offered=int(value["offered"]),
                 plain=int(value["plain"]),
                 settled=bool(value["settled"]),
+                checkpoint_sha256=str(value.get("checkpoint_sha256", "")),
                 tensors={
                     str(tensor): TensorRange(
                         low=float(entry["low"]),

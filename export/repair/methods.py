@@ -19,7 +19,8 @@ def chosen(candidate: Candidate, trials: Trials) -> Candidate:
     First one method for all tensors, then tensor by tensor, in the graph's order, with the others as they are by then.
     """
     tensors = candidate.ranges.tensors
-    uniform = [_with(candidate, dict.fromkeys(tensors, method)) for method in METHODS]
+    known = [method for method in METHODS if all(method in entry.clips for entry in tensors.values())]
+    uniform = [_with(candidate, dict.fromkeys(tensors, method)) for method in known]
     best = min((candidate, *uniform), key=lambda tried: trials.deviation(tried).error)
     with progress() as bar:
         for tensor in bar.track(list(tensors), description="choosing ranges"):
@@ -33,7 +34,7 @@ def _others(candidate: Candidate, tensor: str) -> list[Candidate]:
     seen = [entry.clips[entry.method]]
     found = []
     for method in METHODS:
-        clip = entry.clips[method]
+        clip = entry.clips.get(method, seen[0])
         if all(abs(clip - other) > _ALIKE * max(clip, other) for other in seen):
             seen.append(clip)
             found.append(_with(candidate, {tensor: method}))

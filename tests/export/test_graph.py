@@ -68,7 +68,7 @@ def test_every_float_tensor_has_the_span_of_what_it_holds() -> None:
     seen = {"a.relu": (0.0, 4.0), "b": (-2.0, 3.0), "b.relu": (0.0, 3.0), "b.sigmoid": (0.0, 1.0)}
     tensors = {name: TensorRange(*span, {"minmax": span[1]}, "minmax", 1.0, (1,)) for name, span in seen.items()}
     ranges = Ranges("", "", "train", 0, "minmax", 1, 1, 0, settled=False, tensors=tensors)
-    assert spans(graph_of(_foreign()), ranges) == {
+    assert spans(graph_of(_foreign()), ranges.spans) == {
         "frame.float": (0, 255),
         "planes": (0, 255),
         "planes.pooled": (0, 255),

@@ -50,9 +50,17 @@ def test_the_summary_says_after_how_many_images_the_ranges_settled() -> None:
 
 def test_ranges_of_another_model_are_refused() -> None:
     ranges = _ranges()
-    ranges.require_model("ab" * 32, Path("model.onnx"))
-    with pytest.raises(MismatchError, match=r"are those of the model \w{12}, other\.onnx is ffffffffffff: .*--data"):
-        ranges.require_model("ff" * 32, Path("other.onnx"))
+    ranges.require_model("ab" * 32, "", Path("model.onnx"))
+    with pytest.raises(MismatchError, match=r"are those of the model ab\w{10}, other\.onnx is of f{12}: .*--data"):
+        ranges.require_model("ff" * 32, "", Path("other.onnx"))
+
+
+def test_trained_ranges_go_with_every_model_of_their_checkpoint(tmp_path: Path) -> None:
+    replace(_ranges(), model_sha256="", checkpoint_sha256="cc" * 32).save(tmp_path / "m.ranges.json", force=False)
+    ranges = Ranges.load(tmp_path / "m.ranges.json")
+    ranges.require_model("ff" * 32, "cc" * 32, Path("model.onnx"))
+    with pytest.raises(MismatchError, match=r"are those of the checkpoint cc\w{10}, other\.onnx is of dddddddddddd"):
+        ranges.require_model("ff" * 32, "dd" * 32, Path("other.onnx"))
 
 
 @pytest.mark.parametrize(

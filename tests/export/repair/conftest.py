@@ -27,7 +27,7 @@ from tests.export.repair.foreign import write_foreign_model
 def build_for(dialect: Dialect) -> Build:
     def build(model: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
         graph = graph_of(model)
-        return quantized(model, place(graph, dialect, floating), spans(graph, ranges))
+        return quantized(model, place(graph, dialect, floating), spans(graph, ranges.spans))
 
     return build
 
