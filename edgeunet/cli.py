@@ -42,7 +42,7 @@ def train(
         Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
     ],
     model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
-    recipe: Annotated[str, typer.Option(help="quick or standard.")] = "standard",
+    recipe: Annotated[str, typer.Option(help="quick, standard (the default), thorough, or qat (that of --qat).")] = "",
     size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; chosen from the data if not given.")] = "",
     fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
     steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
@@ -58,10 +58,16 @@ def train(
     ] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
+    qat: Annotated[
+        Path | None, typer.Option(help="Go on with this checkpoint as INT8, where `export int8` loses too much.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="What the INT8 of --qat is for, as in `export int8`.")] = "tensorrt",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
     force: Force = False,
 ) -> None:
     """Train a network on a dataset folder.
+
+    With --qat the ranges that were learnt lie beside best.pt: `export int8 MODEL --ranges RUN/best.ranges.json`.
 
     Examples:
 
@@ -94,6 +100,8 @@ def train(
             time_budget_s=seconds_from_text(time_budget) if time_budget else None,
             resume=resume,
             force=force,
+            qat=qat,
+            target=target,
         )
         run_training(data, output, options)
 

@@ -15,13 +15,17 @@ from rich.progress import Progress
 from edgeunet import __version__, console
 from edgeunet.data.folder import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
+from edgeunet.files import sha256
 from edgeunet.metrics import Scores
 from edgeunet.model import preset
+from edgeunet.quantisation.dialect import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training import distributed
+from edgeunet.training.checkpoint import load_model
 from edgeunet.training.job import Job, require_free
 from edgeunet.training.loop import train
 from edgeunet.training.precision import trained_precision
+from edgeunet.training.qat_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
 
 _PIXELS = 256 * 320  # of an input size that was not given
@@ -36,11 +40,13 @@ _CHOICES = {
 class TrainingOptions:
     """The command's options. size: (height, width) or None to choose one. precision, compiled, time_budget_s: see Job.
 
+    recipe: "" for the one that fits: "qat" with a checkpoint to go on from, else "standard".
+    qat: the checkpoint to go on from, computing as in INT8 on `target`; it brings network and input size.
     changes: fields of the recipe to replace; None keeps the recipe's value.
     """
 
     model: str = "small"
-    recipe: str = "standard"
+    recipe: str = ""
     size: tuple[int, int] | None = None
     fit: Any = "letterbox"
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -50,10 +56,15 @@ class TrainingOptions:
     time_budget_s: float | None = None
     resume: bool = False
     force: bool = False
+    qat: Path | None = None
+    target: str = TENSORRT.name
 
     def __post_init__(self) -> None:
-        if self.recipe not in RECIPES:
+        if self.recipe not in ("", *RECIPES):
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
+        dialect_of(self.target)
+        if self.qat and self.size:
+            raise UsageError("--qat goes on with the input size of its checkpoint: leave --size out")
         if self.resume and self.force:
             raise UsageError("--resume goes on with a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.changes.get("min_steps") is not None:
@@ -64,7 +75,8 @@ class TrainingOptions:
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
 
     def make_recipe(self) -> Recipe:
-        return replace(RECIPES[self.recipe], **{k: v for k, v in self.changes.items() if v is not None})
+        recipe = self.recipe or ("qat" if self.qat else "standard")
+        return replace(RECIPES[recipe], **{k: v for k, v in self.changes.items() if v is not None})
 
 
 def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
@@ -88,7 +100,13 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         ignore_index=dataset.ignore_index,
         provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
     )
-    config = preset(options.model, spec.logits)
+    start = None
+    if options.qat is not None:
+        net, trained = load_model(options.qat)
+        trained.require_classes(spec.names, model=str(options.qat), dataset=str(data))
+        spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
+        start = fake_quantised(net, spec, samples, dialect_of(options.target))
+    config = start.config if start else preset(options.model, spec.logits)
     job = Job(
         samples,
         dataset.load("val"),
@@ -96,6 +114,7 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         spec,
         recipe,
         folder,
+        start,
         options.resume,
         options.force,
         workers=_default_workers() if options.workers is None else options.workers,
@@ -110,7 +129,7 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
     length = f"{job.steps} steps" if job.time_budget_s is None else f"{job.time_budget_s:g} s in steps"
     out.print(
-        f"{options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
+        f"{options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
         f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {recipe.batch}{together}"
     )
     with bar:

@@ -10,9 +10,11 @@ from typing import Any
 
 from edgeunet.data.folder import Sample
 from edgeunet.errors import OutputError, TrainingError, UsageError
-from edgeunet.model import UNetConfig
+from edgeunet.model import UNet, UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training import distributed
+from edgeunet.training.qat_network import FakeQuantised
+from edgeunet.training.qat_ranges import RANGES
 from edgeunet.training.recipe import Recipe
 
 BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"
@@ -22,6 +24,8 @@ BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"
 class Job:
     """What to train: on what, into which folder.
 
+    start: the network to go on from, of `config`; a new one if not given. One that is fake-quantised is kept as an
+        ordinary checkpoint, with its ranges beside it.
     resume: go on with the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
     time_budget_s: end after so many seconds instead of the recipe's steps. began: time.monotonic() from which they
@@ -34,6 +38,7 @@ class Job:
     spec: ModelSpec
     recipe: Recipe
     folder: Path
+    start: UNet | None = None
     resume: bool = False
     force: bool = False
     workers: int = 0
@@ -65,6 +70,8 @@ class Job:
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
         fields |= {"time budget in s": self.time_budget_s}
+        if isinstance(self.start, FakeQuantised):
+            fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.dialect.name}
         return {key: str(value) for key, value in fields.items()}
 
     def require_settings(self, then: Mapping[str, str]) -> None:
@@ -89,7 +96,7 @@ def require_free(folder: Path, *, force: bool) -> None:
 
 def outputs(folder: Path) -> list[Path]:
     """The files of a run that are in the folder."""
-    return [folder / name for name in (BEST, LAST, LOG, RECORD) if (folder / name).exists()]
+    return [folder / name for name in (BEST, LAST, LOG, RECORD, RANGES) if (folder / name).exists()]
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,4 +77,6 @@ RECIPES: dict[str, Recipe] = {
     # Small scales show it the bars of a letterbox, which frames of another shape will have.
     "quick": Recipe(epochs=15, min_steps=380, evaluations=6, augmentation=Augmentation(scale=(0.5, 1.5))),
     "standard": Recipe(epochs=70, min_steps=2000),
+    # What training goes on with as INT8: it only has to find its way back from the rounding.
+    "qat": Recipe(epochs=5, min_steps=100, lr=2e-4, schedule="cosine", warmup=0.05, evaluations=5),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
 import time
@@ -31,6 +32,8 @@ from edgeunet.training.losses import class_weights, make_loss
 from edgeunet.training.normalization import synchronized
 from edgeunet.training.optimizer import make_optimizer
 from edgeunet.training.precision import DTYPES, trained_precision
+from edgeunet.training.qat_network import FakeQuantised
+from edgeunet.training.qat_ranges import save_quantised
 from edgeunet.training.record import run_record
 from edgeunet.training.segment import TorchSegmenter
 from edgeunet.training.signals import ignore_stop
@@ -44,7 +47,8 @@ class Run:
         self.device = distributed.device()
         self.precision = trained_precision(job.precision, self.device)
         torch.manual_seed(job.recipe.seed)
-        net = UNet(job.config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = UNet(job.config) if job.start is None else copy.deepcopy(job.start)
+        net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(net, job.recipe.ema)
         if distributed.size() > 1:
             synchronized(net, self.device)
@@ -144,7 +148,9 @@ class Run:
         saved, self._saved = self._saved, self.step
         if distributed.rank() > 0 or saved == self.step:
             return
-        save_checkpoint(self.job.folder / LAST, self.average.net, self.job.spec, run=self._state())
+        average = self.average.net
+        net = average.plain() if isinstance(average, FakeQuantised) else average
+        save_checkpoint(self.job.folder / LAST, net, self.job.spec, run=self._state())
         if not (self.job.folder / BEST).exists():
             self._save_network()
         self._record(finished=False)
@@ -248,8 +254,13 @@ class Run:
         return RunLog(folder / LOG)
 
     def _save_network(self) -> None:
-        if distributed.rank() == 0:
-            save_checkpoint(self.job.folder / BEST, self.average.net, self.job.spec)
+        if distributed.rank() > 0:
+            return
+        path, average = self.job.folder / BEST, self.average.net
+        if isinstance(average, FakeQuantised):
+            save_quantised(path, average, self.job.spec, len(self.job.train))
+        else:
+            save_checkpoint(path, average, self.job.spec)
 
     def _record(self, *, finished: bool) -> None:
         value = run_record(
@@ -274,6 +285,7 @@ class Run:
             "best": self.best,
             "losses": self.losses,
             "rows": self.rows,
+            "learnt": self.average.net.learnt() if isinstance(self.average.net, FakeQuantised) else {},
         }
 
     def _restore(self) -> None:
@@ -281,7 +293,7 @@ class Run:
         state: dict[str, Any] = value["run"]
         self.job.require_settings(state["settings"])
         self.model.net.load_state_dict(state["net"])
-        self.average.net.load_state_dict(value["model"])
+        self.average.net.load_state_dict(value["model"] | state["learnt"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:  # empty unless the run was in fp16
             self.scaler.load_state_dict(state["scaler"])

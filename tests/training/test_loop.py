@@ -11,7 +11,7 @@ import torch
 
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
-from edgeunet.model import UNet
+from edgeunet.model import UNet, UNetConfig
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import train
 from edgeunet.training.recipe import Optimizer
