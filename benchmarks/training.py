@@ -1,56 +1,107 @@
-"""Images a second of training steps: plain fp32 against bf16 autocast, channels-last, and both.
+"""Images a second of training steps: plain fp32, and what training adds to it one by one.
 
     python -m benchmarks.training -o benchmarks/results/training.json
 
-All arms take turns in every round, so that a busy moment of the machine hits them alike.
+Each arm has a process of its own, and all take turns in every round, so that a busy moment of the machine hits them
+alike.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import stdout
 from edgeunet.files import require_free, write_json
 from edgeunet.model import UNet, preset
 from edgeunet.training.losses import make_loss
+from edgeunet.training.memory import keep_freed_memory
 
-CLASSES, BATCH, SIZE = 5, 8, (256, 320)
+CLASSES, BATCH, SIZE = 11, 8, (288, 384)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of running the same training step. formula: the loss with its gradient by formula, not by autograd."""
+
+    bf16: bool = False
+    channels_last: bool = False
+    formula: bool = False
+    keep_memory: bool = False
+
+
 ARMS = {
-    "fp32": (False, False),
-    "channels-last": (False, True),
-    "bf16": (True, False),
-    "bf16, channels-last": (True, True),
+    "fp32": Arm(),
+    "bf16": Arm(bf16=True),
+    "and channels-last": Arm(bf16=True, channels_last=True),
+    "and the loss by formula": Arm(bf16=True, channels_last=True, formula=True),
+    "and freed memory kept": Arm(bf16=True, channels_last=True, formula=True, keep_memory=True),
 }
 
 
-class Arm:
-    """One way of running the same training step on the same random batch."""
+def autograd_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy and Dice as they are usually written."""
+    share = torch.softmax(logits.float(), dim=1)
+    truth = functional.one_hot(masks.long(), logits.shape[1]).permute(0, 3, 1, 2).float()
+    overlap, sizes = (share * truth).sum((0, 2, 3)), share.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    return functional.cross_entropy(logits.float(), masks.long()) + 1 - ((2 * overlap + 1) / (sizes + 1)).mean()
 
-    def __init__(self, name: str, *, bf16: bool, channels_last: bool) -> None:
-        torch.manual_seed(0)
-        self._bf16 = bf16
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        self._net = UNet(preset(name, CLASSES)).to(memory_format=layout)  # type: ignore[call-overload]
-        self._frames = torch.randn(BATCH, 3, *SIZE).contiguous(memory_format=layout)
-        self._masks = torch.randint(0, CLASSES, (BATCH, *SIZE), dtype=torch.uint8)
-        self._optimizer = torch.optim.AdamW(self._net.parameters())
-        self._loss = make_loss("ce+dice")
 
-    def step(self) -> float:
-        """One optimiser step; its time in seconds."""
+def serve(pipe: Connection, model: str, arm: Arm, threads: int) -> None:
+    """Run a step for every message that comes, and answer with its time in seconds; ends with the pipe."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    if arm.keep_memory:
+        keep_freed_memory()
+    layout = torch.channels_last if arm.channels_last else torch.contiguous_format
+    net = UNet(preset(model, CLASSES)).to(memory_format=layout)  # type: ignore[call-overload]
+    frames = torch.randn(BATCH, 3, *SIZE).contiguous(memory_format=layout)
+    masks = torch.randint(0, CLASSES, (BATCH, *SIZE), dtype=torch.uint8)
+    optimizer = torch.optim.AdamW(net.parameters())
+    loss = make_loss("ce+dice") if arm.formula else autograd_loss
+    while pipe.recv():
         begin = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
-            logits = self._net(self._frames)
-        self._optimizer.zero_grad(set_to_none=True)
-        self._loss(logits, self._masks).backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        return time.perf_counter() - begin
+        with torch.autocast("cpu", torch.bfloat16, enabled=arm.bf16):
+            logits = net(frames)
+        optimizer.zero_grad(set_to_none=True)
+        loss(logits, masks).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        pipe.send(time.perf_counter() - begin)
+
+
+def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
+    """For each arm images a second, and how many times those of the first arm, medians over the rounds."""
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for arm in ARMS.values():
+        here, there = context.Pipe()
+        context.Process(target=serve, args=(there, model, arm, torch.get_num_threads()), daemon=True).start()
+        pipes.append(here)
+    times = []
+    for _ in range(rounds + 2):  # the first two allocate
+        row = []
+        for pipe in pipes:
+            pipe.send("step")
+            row.append(pipe.recv())
+        times.append(row)
+    for pipe in pipes:
+        pipe.send("")
+    counted = np.array(times[2:])
+    rates, ratios = BATCH / np.median(counted, axis=0), np.median(counted[:, :1] / counted, axis=0)
+    return {
+        name: {"images_per_s": round(float(rate), 2), "ratio": round(float(ratio), 3)}
+        for name, rate, ratio in zip(ARMS, rates, ratios, strict=True)
+    }
 
 
 def main() -> None:
@@ -65,15 +116,10 @@ def main() -> None:
         require_free(options.output, force=options.force)
     result = {}
     for model in options.models:
-        arms = {name: Arm(model, bf16=bf16, channels_last=last) for name, (bf16, last) in ARMS.items()}
-        for arm in arms.values():
-            arm.step()  # the first one allocates
-        times = np.array([[arm.step() for arm in arms.values()] for _ in range(options.rounds)])
-        rates = dict(zip(arms, BATCH / np.median(times, axis=0), strict=True))
-        ratios = dict(zip(arms, np.median(times[:, :1] / times, axis=0), strict=True))
-        result[model] = {n: {"images_per_s": round(rates[n], 2), "ratio": round(float(ratios[n]), 3)} for n in arms}
-        for name in arms:
-            stdout().print(f"{model:6} {name:20} {rates[name]:6.1f} images/s  {ratios[name]:.2f} × fp32")
+        result[model] = measure(model, options.rounds)
+        for name, figures in result[model].items():
+            line = f"{model:6} {name:24} {figures['images_per_s']:6.1f} images/s  {figures['ratio']:.2f} × fp32"
+            stdout().print(line)
     if options.output:
         session = {"backend": "torch", "version": torch.__version__, "threads": str(torch.get_num_threads())}
         command = f"python -m benchmarks.training --models {' '.join(options.models)} --rounds {options.rounds}"

@@ -24,6 +24,7 @@ from edgeunet.training import distributed
 from edgeunet.training.checkpoint import load_model
 from edgeunet.training.job import Job, require_free
 from edgeunet.training.loop import train
+from edgeunet.training.memory import keep_freed_memory
 from edgeunet.training.precision import trained_precision
 from edgeunet.training.qat_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
@@ -85,6 +86,7 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     Under torch's launcher this is one of its processes. Raises DatasetError, UsageError, OutputError or TrainingError.
     """
     began = time.monotonic()
+    keep_freed_memory()
     recipe = options.make_recipe()
     if not options.resume and distributed.rank() == 0:
         require_free(folder, force=options.force)
