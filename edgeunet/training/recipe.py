@@ -21,6 +21,7 @@ class Recipe:
     The run lasts `epochs` passes over the data, and at least `min_steps` steps of `batch` crops: a
     handful of frames needs more passes than a thousand.
     crop: (height, width) of a training crop as a share of the input size.
+    coarse: share of the run, at first, that learns from everything at half its size, which takes a quarter of the time.
     ema: decay of the moving average of the weights, which is what is evaluated and kept.
     """
 
@@ -28,6 +29,7 @@ class Recipe:
     min_steps: int
     batch: int = 8
     crop: float = 1.0
+    coarse: float = 0.0
     optimizer: Optimizer = "adamw"
     lr: float = 4e-3
     weight_decay: float = 1e-2
@@ -50,8 +52,8 @@ class Recipe:
             raise UsageError("batch and evaluations are at least 1")
         if not self.lr > 0:
             raise UsageError(f"the learning rate is above 0, got {self.lr}")
-        if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 < self.crop <= 1):
-            raise UsageError("ema and warmup are shares from 0 to 1, crop a share above 0")
+        if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
+            raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
 
     def steps(self, samples: int) -> int:
         """Optimiser steps of the whole run on a dataset of that many samples."""
@@ -77,6 +79,16 @@ RECIPES: dict[str, Recipe] = {
     # Small scales show it the bars of a letterbox, which frames of another shape will have.
     "quick": Recipe(epochs=15, min_steps=380, evaluations=6, augmentation=Augmentation(scale=(0.5, 1.5))),
     "standard": Recipe(epochs=70, min_steps=2000),
+    "thorough": Recipe(
+        epochs=400,
+        min_steps=8000,
+        crop=0.8,
+        coarse=0.5,
+        lr=3e-3,
+        ema=0.998,
+        evaluations=6,
+        augmentation=Augmentation(scale=(0.75, 2.0), color=0.4),
+    ),
     # What training goes on with as INT8: it only has to find its way back from the rounding.
     "qat": Recipe(epochs=5, min_steps=100, lr=2e-4, schedule="cosine", warmup=0.05, evaluations=5),
 }

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-import itertools
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
-from edgeunet.data.crops import Crops
 from edgeunet.errors import TrainingError
 from edgeunet.files import remove_unfinished, write_json
 from edgeunet.metrics import Confusion, Scores, scores_of
 from edgeunet.model import Segmenter, UNet
 from edgeunet.training import distributed
+from edgeunet.training.batches import make_crops, make_loader
 from edgeunet.training.budget import Length, Steps, TimeBudget
 from edgeunet.training.checkpoint import read_checkpoint, save_checkpoint
 from edgeunet.training.ema import MovingAverage
@@ -36,7 +32,6 @@ from edgeunet.training.qat_network import FakeQuantised
 from edgeunet.training.qat_ranges import save_quantised
 from edgeunet.training.record import run_record
 from edgeunet.training.segment import TorchSegmenter
-from edgeunet.training.signals import ignore_stop
 
 
 class Run:
@@ -68,10 +63,7 @@ class Run:
         self._segmenter = TorchSegmenter(self.average.net, job.spec, self.device)
         self.length = self._length()
         self.ended = self.position >= self.length.total
-        height, width = (max(32, round(job.recipe.crop * side)) for side in job.spec.input_size)
-        self._crops = Crops(  # as many as a run may take; its length decides
-            job.train, job.spec, (height, width), job.recipe.augmentation, count=sys.maxsize, seed=job.recipe.seed
-        )
+        self._crops, self._coarse_crops = make_crops(job), make_crops(job, 0.5)
         self._log = self._prepare_folder() if distributed.rank() == 0 else None
 
     @property
@@ -86,19 +78,13 @@ class Run:
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's parts of the batches from the current step on, prepared by the workers; whoever steps ends."""
-        if self.ended:
-            return
-        share = self.job.recipe.batch // distributed.size()
-        first = distributed.rank() * share
-        numbers = (self.job.crop_numbers(step)[first : first + share] for step in itertools.count(self.step))
-        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            self._crops,
-            batch_sampler=numbers,  # type: ignore[arg-type]  # torch asks for lists, and only goes through them
-            num_workers=self.job.workers,
-            pin_memory=self.device.type == "cuda",
-            worker_init_fn=_start_worker,
-        )
-        yield from loader
+        while not self.ended:
+            coarse = self._is_coarse
+            crops = self._coarse_crops if coarse else self._crops
+            for batch in make_loader(self.job, crops, self.step, pinned=self.device.type == "cuda"):
+                yield batch
+                if self._is_coarse != coarse:
+                    break
 
     def step_on(self, frames: Tensor, masks: Tensor) -> float:
         """One optimiser step on this process's part: uint8 frames [N, H, W, 3] and masks [N, H, W].
@@ -182,6 +168,10 @@ class Run:
         self.step += 1
         self.average.update(self.model.net, self.step)
         return float(value)
+
+    @property
+    def _is_coarse(self) -> bool:
+        return self.position < self.job.recipe.coarse * self.length.total
 
     def _wrapped(self) -> Callable[[Tensor], Tensor]:
         """The model as steps call it; its parameters and their names stay those of self.model."""
@@ -300,8 +290,3 @@ class Run:
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.losses, self.rows = list(state["losses"]), list(state["rows"])
         self._saved = self.step
-
-
-def _start_worker(_: int) -> None:
-    ignore_stop()
-    cv2.setNumThreads(1)

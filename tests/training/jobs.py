@@ -39,8 +39,9 @@ def job(
     folder: Path,
     recipe: Recipe = RECIPE,
     features: tuple[int, ...] = (8, 16),
+    size: tuple[int, int] = (32, 48),
     **changes: Any,
 ) -> Job:
-    spec = ModelSpec(dataset.classes, (32, 48))
+    spec = ModelSpec(dataset.classes, size)
     config = UNetConfig(classes=spec.logits, features=features, up="nearest")
     return Job(dataset.load("train"), dataset.load("val"), config, spec, recipe, folder, **changes)

@@ -6,15 +6,19 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
+from edgeunet.data.augment import Augmentation
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
 from edgeunet.model import UNet, UNetConfig
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import train
 from edgeunet.training.recipe import Optimizer
+from edgeunet.training.run import Run
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -180,3 +184,38 @@ def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, d
         torch.save({"state_dict": {}}, path)
     with pytest.raises(ModelFileError, match=r"x\.pt"):
         load_model(path)
+
+
+def test_a_run_is_coarse_at_first(dataset: DatasetFolder, tmp_path: Path) -> None:
+    run = Run(job(dataset, tmp_path / "run", replace(RECIPE, min_steps=4, coarse=0.5), size=(64, 96)))
+    sizes = []
+    for frames, masks in run.batches():
+        assert masks.shape == frames.shape[:3]
+        sizes.append(tuple(frames.shape[1:3]))
+        run.step_on(frames, masks)
+        if run.ended:
+            break
+    assert sizes == [(32, 48), (32, 48), (64, 96), (64, 96)]
+
+
+def test_a_coarse_crop_shows_as_much_of_the_frame(dataset: DatasetFolder, tmp_path: Path) -> None:
+    how = Augmentation(flip=0, scale=(1, 1), aspect=1, rotation_deg=0, color=0)
+    frames = []
+    for coarse in (0.0, 1.0):
+        recipe = replace(RECIPE, coarse=coarse, augmentation=how)
+        run = Run(job(dataset, tmp_path / str(coarse), recipe, size=(64, 96)))
+        frames.append(next(iter(run.batches()))[0][0].numpy())
+    halved = cv2.resize(frames[0], (48, 32), interpolation=cv2.INTER_AREA)
+    assert np.abs(halved.astype(int) - frames[1]).mean() < 3
+
+
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_a_run_that_was_stopped_in_either_half_goes_on_to_the_same_weights(
+    dataset: DatasetFolder, tmp_path: Path, stop_at: int
+) -> None:
+    recipe = replace(RECIPE, min_steps=4, coarse=0.5, evaluations=1)
+    train(job(dataset, tmp_path / "straight", recipe), Watcher())
+    train(job(dataset, tmp_path / "stopped", recipe), Watcher(interrupt_at=stop_at))
+    train(job(dataset, tmp_path / "stopped", recipe, resume=True), Watcher())
+    straight, stopped = (weights(tmp_path / name / "last.pt") for name in ("straight", "stopped"))
+    assert all(torch.equal(straight[name], stopped[name]) for name in straight)

@@ -1,0 +1,48 @@
+"""The batches of a run: crops of the whole frames, at first of halved ones if the recipe says so."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import replace
+
+import cv2
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from edgeunet.data.crops import Crops
+from edgeunet.training import distributed
+from edgeunet.training.job import Job
+from edgeunet.training.signals import ignore_stop
+
+
+def make_crops(job: Job, scale: float = 1.0) -> Crops:
+    """As many crops as a run may take, of everything at that scale."""
+    recipe = job.recipe
+    # Multiples of 16: the compact networks halve a crop four times, and pad what is odd on the way back.
+    height, width = (max(32, round(scale * recipe.crop * side / 16) * 16) for side in job.spec.input_size)
+    low, high = recipe.augmentation.scale
+    how = replace(recipe.augmentation, scale=(scale * low, scale * high))
+    return Crops(job.train, job.spec, (height, width), how, count=sys.maxsize, seed=recipe.seed)
+
+
+def make_loader(job: Job, crops: Crops, step: int, *, pinned: bool) -> DataLoader[tuple[Tensor, Tensor]]:
+    """This process's parts of the batches from `step` on, without an end, prepared by the job's workers.
+
+    pinned: in memory that a GPU can copy from while it computes.
+    """
+    share = job.recipe.batch // distributed.size()
+    first = distributed.rank() * share
+    numbers = (job.crop_numbers(k)[first : first + share] for k in itertools.count(step))
+    return DataLoader(
+        crops,
+        batch_sampler=numbers,  # type: ignore[arg-type]  # torch asks for lists, and only goes through them
+        num_workers=job.workers,
+        pin_memory=pinned,
+        worker_init_fn=_start_worker,
+    )
+
+
+def _start_worker(_: int) -> None:
+    ignore_stop()
+    cv2.setNumThreads(1)
