@@ -213,7 +213,7 @@ def _written(path: Path, net: UNet, spec: ModelSpec) -> Path:
     return path
 
 
-def _figures(accuracy: Accuracy) -> dict[str, Any]:
+def figures(accuracy: Accuracy) -> dict[str, Any]:
     drop = accuracy.drop
     return {
         "drop_points": round(drop.points, 3) if drop else None,
@@ -222,14 +222,14 @@ def _figures(accuracy: Accuracy) -> dict[str, Any]:
     }
 
 
-def _record(result: Result) -> dict[str, Any]:
-    record: dict[str, Any] = {"minmax": _figures(result.minmax), "default": _figures(result.default)}
+def record_of(result: Result) -> dict[str, Any]:
+    record: dict[str, Any] = {"minmax": figures(result.minmax), "default": figures(result.default)}
     if isinstance(result.repair, ExportError):
         return {**record, "refused": str(result.repair)}
     repair = result.repair
     return {
         **record,
-        "repaired": _figures(repair.accuracy),
+        "repaired": figures(repair.accuracy),
         "steps": [step.name for step in repair.steps[1:] if step.kept],
         "in_float": len(repair.candidate.floating),
         "evaluations": repair.evaluations,
@@ -254,7 +254,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for case in cases(options.checkpoint, data, "train", options.images, Path(name)):
             result = run(case, data, "val", dialect_of(options.target), budget)
-            record = records[case.name] = _record(result)
+            record = records[case.name] = record_of(result)
             drops = [record.get(kind, {}).get("drop_points", "refused") for kind in ("minmax", "default", "repaired")]
             rows.append((case.name, *map(str, drops)))
     table(f"drop in points of mIoU, at most {budget.max_drop:g}", ("case", "min-max", "default", "repaired"), rows)

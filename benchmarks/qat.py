@@ -1,0 +1,131 @@
+"""INT8 after training, repaired, and trained as INT8: what each loses, side by side in one run.
+
+    python -m benchmarks.qat best.pt DATASET -o benchmarks/results/qat.json
+
+Drops are in points of mIoU on the dataset's val split, all against the same float network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+from benchmarks.hard_cases import Case, figures, record_of, run
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.console import stdout, table
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.files import require_writable, sha256, write_json
+from edgeunet.model import UNet
+from edgeunet.quantisation.dialect import dialect_of
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import Ranges
+from edgeunet.quantisation.spans import spans
+from edgeunet.training.checkpoint import load_model, save_checkpoint
+from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training.job import BEST
+from edgeunet.training.qat_ranges import RANGES
+from export.accuracy import Accuracy, Budget, judged
+from export.contract import model_from_network
+from export.graph import graph_of
+from export.quantize import quantized
+from export.sampling import representative
+
+SPLIT = "val"
+FACTORS = (1, 10, 100)  # between the channels of the bottleneck
+
+
+def checkpoints(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The network as it is, and with a part of the bottleneck's channels larger than the rest; masks stay the same.
+
+    An addition ties these channels over all residual blocks, so that equalisation must leave them alone.
+    """
+    for factor in FACTORS:
+        net, spec = load_model(source)
+        rescale_bottleneck(net, factor)
+        save_checkpoint(path := folder / f"{factor}.pt", net, spec)
+        yield "as trained" if factor == 1 else f"bottleneck channels times {factor}", path
+
+
+@torch.no_grad()
+def rescale_bottleneck(net: UNet, factor: float) -> None:
+    """Multiply every third channel of the bottleneck wherever one is made, and divide the weights that read it."""
+    lowest, upwards = list(net.down[-1].children()), net.up[0].get_submodule("up")
+    double, blocks = lowest[1], lowest[2:]
+    norms = [double.get_submodule("4"), *(block.get_submodule("conv.4") for block in blocks)]
+    for norm in norms:
+        norm.get_parameter("weight")[::3] *= factor
+        norm.get_parameter("bias")[::3] *= factor
+    for block in blocks:
+        block.get_parameter("conv.0.weight")[:, ::3] /= factor
+    if isinstance(upwards, nn.ConvTranspose2d):
+        upwards.weight[::3] /= factor
+    else:
+        upwards.get_parameter("0.weight")[:, ::3] /= factor
+
+
+def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, run: Path) -> Accuracy:
+    """What the INT8 file loses against `float_model` after its checkpoint was trained on as INT8."""
+    run_training(data.path, run, options)
+    net, spec = load_model(run / BEST)
+    model = model_from_network(net, spec, dynamic_batch=False, logits=False)
+    graph = graph_of(model)
+    own = Ranges.load(run / RANGES).spans
+    int8 = quantized(model, place(graph, dialect_of(options.target)), spans(graph, own))
+    return judged(float_model, int8, data, SPLIT)
+
+
+def main() -> None:
+    """Run all cases and print; see the top of the file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--target", default="tensorrt")
+    parser.add_argument("--max-drop", type=float, default=0.3, help="points of mIoU")
+    parser.add_argument("--images", type=int, default=64, help="calibration images at most")
+    parser.add_argument("--steps", type=int, help="of training; the recipe's if not given")
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--force", action="store_true")
+    options = parser.parse_args()
+    if options.output:
+        require_writable(options.output, force=options.force)
+    data, budget, dialect = DatasetFolder.open(options.data), Budget(options.max_drop), dialect_of(options.target)
+    images = representative(data.image_paths("train"), options.images, 0)
+    changes = {} if options.steps is None else {"epochs": 0, "min_steps": options.steps}
+    records: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for case, checkpoint in checkpoints(options.checkpoint, Path(name)):
+            float_model = checkpoint.with_suffix(".onnx")
+            net, spec = load_model(checkpoint)
+            onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
+            record = record_of(run(Case(case, float_model, images), data, SPLIT, dialect, budget))
+            training = TrainingOptions(qat=checkpoint, target=options.target, changes=changes)
+            accuracy = trained(float_model, data, training, Path(name) / f"run-{checkpoint.stem}")
+            records[case] = {**record, "trained": figures(accuracy)}
+    kinds = ("minmax", "default", "repaired", "trained")
+    rows = [(c, *(str(r.get(kind, {}).get("drop_points", "refused")) for kind in kinds)) for c, r in records.items()]
+    table("drop in points of mIoU", ("case", "min-max", "default", "repaired", "trained as INT8"), rows)
+    if options.output:
+        value = {
+            "command": f"python -m benchmarks.qat best.pt DATASET --target {options.target} "
+            f"--max-drop {options.max_drop:g} --images {options.images}",
+            "checkpoint_sha256": sha256(options.checkpoint),
+            "dataset_sha256": data.sha256(SPLIT),
+            "dataset": options.data.name,
+            "recipe": asdict(TrainingOptions(qat=options.checkpoint, changes=changes).make_recipe()),
+            "cases": records,
+            "machine": fingerprint({"backend": "onnxruntime"}),
+        }
+        write_json(options.output, value, force=options.force)
+        stdout().print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()
