@@ -236,9 +236,9 @@ def record_of(result: Result) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run all cases and print; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """What is asked of the command line by every benchmark that quantises a checkpoint."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--target", default="tensorrt")
@@ -246,7 +246,33 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=64, help="calibration images at most")
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--force", action="store_true")
-    options = parser.parse_args()
+    return parser
+
+
+def write_result(program: str, options: argparse.Namespace, records: dict[str, Any], **more: Any) -> None:
+    """Write what a benchmark with such a command line found, if it is to be kept."""
+    if not options.output:
+        return
+    data = DatasetFolder.open(options.data)
+    value = {
+        "command": f"python -m {program} best.pt DATASET --target {options.target} "
+        f"--max-drop {options.max_drop:g} --images {options.images}",
+        "checkpoint_sha256": sha256(options.checkpoint),
+        "dataset_sha256": data.sha256("val"),
+        "dataset": options.data.name,
+        "target": options.target,
+        "max_drop_points": options.max_drop,
+        **more,
+        "cases": records,
+        "machine": fingerprint({"backend": "onnxruntime"}),
+    }
+    write_json(options.output, value, force=options.force)
+    stdout().print(f"written to {options.output}")
+
+
+def main() -> None:
+    """Run all cases and print; see the top of the file."""
+    options = parser_of(str(__doc__).splitlines()[0]).parse_args()
     if options.output:
         require_writable(options.output, force=options.force)
     data, budget = DatasetFolder.open(options.data), Budget(options.max_drop)
@@ -258,20 +284,7 @@ def main() -> None:
             drops = [record.get(kind, {}).get("drop_points", "refused") for kind in ("minmax", "default", "repaired")]
             rows.append((case.name, *map(str, drops)))
     table(f"drop in points of mIoU, at most {budget.max_drop:g}", ("case", "min-max", "default", "repaired"), rows)
-    if options.output:
-        value = {
-            "command": f"python -m benchmarks.hard_cases best.pt DATASET --target {options.target} "
-            f"--max-drop {options.max_drop:g} --images {options.images}",
-            "checkpoint_sha256": sha256(options.checkpoint),
-            "dataset_sha256": data.sha256("val"),
-            "dataset": options.data.name,
-            "target": options.target,
-            "max_drop_points": options.max_drop,
-            "cases": records,
-            "machine": fingerprint({"backend": "onnxruntime"}),
-        }
-        write_json(options.output, value, force=options.force)
-        stdout().print(f"written to {options.output}")
+    write_result("benchmarks.hard_cases", options, records)
 
 
 if __name__ == "__main__":

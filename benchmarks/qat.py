@@ -7,9 +7,8 @@ Drops are in points of mIoU on the dataset's val split, all against the same flo
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ import onnx
 import torch
 from torch import nn
 
-from benchmarks.hard_cases import Case, figures, record_of, run
-from edgeunet.board.fingerprint import fingerprint
-from edgeunet.console import stdout, table
+from benchmarks.hard_cases import Case, figures, parser_of, record_of, run, write_result
+from edgeunet.console import table
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.files import require_writable, sha256, write_json
+from edgeunet.files import require_writable
 from edgeunet.model import UNet
 from edgeunet.quantisation.dialect import dialect_of
 from edgeunet.quantisation.placement import place
@@ -39,19 +37,19 @@ from export.quantize import quantized
 from export.sampling import representative
 
 SPLIT = "val"
-FACTORS = (1, 10, 100)  # between the channels of the bottleneck
+FACTORS = (1.0, 10.0, 100.0)
 
 
-def checkpoints(source: Path, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The network as it is, and with a part of the bottleneck's channels larger than the rest; masks stay the same.
+def checkpoints(source: Path, folder: Path, factors: Sequence[float]) -> Iterator[tuple[str, Path]]:
+    """The network with a part of the bottleneck's channels larger than the rest; its masks stay the same.
 
     An addition ties these channels over all residual blocks, so that equalisation must leave them alone.
     """
-    for factor in FACTORS:
+    for factor in factors:
         net, spec = load_model(source)
         rescale_bottleneck(net, factor)
-        save_checkpoint(path := folder / f"{factor}.pt", net, spec)
-        yield "as trained" if factor == 1 else f"bottleneck channels times {factor}", path
+        save_checkpoint(path := folder / f"{factor:g}.pt", net, spec)
+        yield "as trained" if factor == 1 else f"bottleneck channels times {factor:g}", path
 
 
 @torch.no_grad()
@@ -84,15 +82,9 @@ def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, ru
 
 def main() -> None:
     """Run all cases and print; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--target", default="tensorrt")
-    parser.add_argument("--max-drop", type=float, default=0.3, help="points of mIoU")
-    parser.add_argument("--images", type=int, default=64, help="calibration images at most")
+    parser = parser_of(str(__doc__).splitlines()[0])
     parser.add_argument("--steps", type=int, help="of training; the recipe's if not given")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--force", action="store_true")
+    parser.add_argument("--factors", type=float, nargs="+", default=FACTORS, help="one case each; 1: as trained")
     options = parser.parse_args()
     if options.output:
         require_writable(options.output, force=options.force)
@@ -101,7 +93,7 @@ def main() -> None:
     changes = {} if options.steps is None else {"epochs": 0, "min_steps": options.steps}
     records: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
-        for case, checkpoint in checkpoints(options.checkpoint, Path(name)):
+        for case, checkpoint in checkpoints(options.checkpoint, Path(name), options.factors):
             float_model = checkpoint.with_suffix(".onnx")
             net, spec = load_model(checkpoint)
             onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
@@ -112,19 +104,8 @@ def main() -> None:
     kinds = ("minmax", "default", "repaired", "trained")
     rows = [(c, *(str(r.get(kind, {}).get("drop_points", "refused")) for kind in kinds)) for c, r in records.items()]
     table("drop in points of mIoU", ("case", "min-max", "default", "repaired", "trained as INT8"), rows)
-    if options.output:
-        value = {
-            "command": f"python -m benchmarks.qat best.pt DATASET --target {options.target} "
-            f"--max-drop {options.max_drop:g} --images {options.images}",
-            "checkpoint_sha256": sha256(options.checkpoint),
-            "dataset_sha256": data.sha256(SPLIT),
-            "dataset": options.data.name,
-            "recipe": asdict(TrainingOptions(qat=options.checkpoint, changes=changes).make_recipe()),
-            "cases": records,
-            "machine": fingerprint({"backend": "onnxruntime"}),
-        }
-        write_json(options.output, value, force=options.force)
-        stdout().print(f"written to {options.output}")
+    recipe = TrainingOptions(qat=options.checkpoint, changes=changes).make_recipe()
+    write_result("benchmarks.qat", options, records, recipe=asdict(recipe))
 
 
 if __name__ == "__main__":

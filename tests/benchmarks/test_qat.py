@@ -34,8 +34,8 @@ def test_a_rescaled_network_gives_the_same_logits_by_way_of_larger_numbers(confi
 
 def test_a_case_is_trained_as_int8_and_held_against_its_own_float_network(tmp_path: Path) -> None:
     source = save_network(tmp_path / "net.pt", COMPACT, SIZE)
-    (name, checkpoint), *hard = checkpoints(source, tmp_path)
-    assert (name, len(hard)) == ("as trained", 2)
+    (name, checkpoint), (hard, _) = checkpoints(source, tmp_path, (1.0, 10.0))
+    assert (name, hard) == ("as trained", "bottleneck channels times 10")
     net, spec = load_model(checkpoint)
     onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), tmp_path / "float.onnx")
     options = TrainingOptions(qat=checkpoint, changes={"epochs": 0, "min_steps": 1, "batch": 1})
