@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -46,3 +47,13 @@ def test_tensors_may_end_with_different_methods_each_better_than_the_same_for_al
     assert made.trials.deviation(best).error < min(errors)
     assert len(used) > 1
     assert made.trials.evaluations < 4 * len(best.ranges.tensors)
+
+
+def test_trained_ranges_have_no_other_methods_and_stay(model: Path, bench: Callable[..., Bench]) -> None:
+    made = bench(model)
+    tensors = {
+        name: replace(entry, clips={"trained": entry.clips["mse"]}, method="trained")
+        for name, entry in made.plain.ranges.tensors.items()
+    }
+    trained = replace(made.plain, ranges=replace(made.plain.ranges, tensors=tensors))
+    assert chosen(trained, made.trials) == trained
