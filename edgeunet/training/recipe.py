@@ -77,7 +77,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     # Small scales show it the bars of a letterbox, which frames of another shape will have.
-    "quick": Recipe(epochs=15, min_steps=380, evaluations=6, augmentation=Augmentation(scale=(0.5, 1.5))),
+    "quick": Recipe(epochs=15, min_steps=600, evaluations=6, augmentation=Augmentation(scale=(0.5, 1.5))),
     "standard": Recipe(epochs=70, min_steps=2000),
     "thorough": Recipe(
         epochs=400,
@@ -87,7 +87,7 @@ RECIPES: dict[str, Recipe] = {
         lr=3e-3,
         ema=0.998,
         evaluations=6,
-        augmentation=Augmentation(scale=(0.75, 2.0), color=0.4),
+        augmentation=Augmentation(scale=(0.75, 2.0)),
     ),
     # What training goes on with as INT8: it only has to find its way back from the rounding.
     "qat": Recipe(epochs=5, min_steps=100, lr=2e-4, schedule="cosine", warmup=0.05, evaluations=5),
