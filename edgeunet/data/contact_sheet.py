@@ -82,7 +82,9 @@ def write_contact_sheet(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]
         raise DatasetError(f"{dataset.path} has no frame that can be drawn: mend the files that `data stats` names")
     samples = _read(dataset, choices)
     sheet = np.vstack([_header(dataset, splits), _grid(samples, choices, dataset.classes)])
-    done, data = cv2.imencode(path.suffix.lower(), sheet, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    suffix = path.suffix.lower()
+    how = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]  # OpenCV 5 complains of what it can't use
+    done, data = cv2.imencode(suffix, sheet, how)
     if not done:
         raise UsageError(f"OpenCV cannot write {path.suffix}: choose .png")
     with replacing(path, force=force) as temporary:
