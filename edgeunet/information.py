@@ -46,7 +46,7 @@ def _cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:
 
     cost = complexity(config, size)
     blocks = [
-        f"{len(dilations)} of {width} channels, dilation {', '.join(map(str, dilations))}"
+        f"{width} channels, dilated {', '.join(map(str, dilations))}"
         for width, dilations in zip(config.widths, config.residual, strict=bool(config.residual))
         if dilations
     ]

@@ -129,7 +129,7 @@ def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     assert "residual blocks" not in classic
     nano = json.loads(run("info", "nano", "--json").out)
     assert nano["first level"] == "half the frame's size"
-    assert nano["residual blocks"] == "1 of 48 channels, dilation 1; 3 of 64 channels, dilation 1, 2, 4"
+    assert nano["residual blocks"] == "48 channels, dilated 1; 64 channels, dilated 1, 2, 4"
 
 
 def test_camera_writes_a_video_and_bench_a_report(run: Run, work: Work, tmp_path: Path) -> None:
