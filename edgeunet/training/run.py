@@ -77,7 +77,7 @@ class Run:
         return self.length.is_due(self.step, self.seconds)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's parts of the batches from the current step on, prepared by the workers; whoever steps ends."""
+        """This process's parts of the batches from the current step on, prepared by the workers, until it ends."""
         while not self.ended:
             coarse = self._is_coarse
             crops = self._coarse_crops if coarse else self._crops
@@ -112,7 +112,8 @@ class Run:
         spec, val = self.job.spec, self.job.val
         confusion = Confusion(len(spec.classes))
         for index in range(distributed.rank(), len(val), distributed.size()):
-            confusion.add(val[index].mask, self._segmenter.segment(val[index].frame))
+            sample = val[index]
+            confusion.add(sample.mask, self._segmenter.segment(sample.frame))
         scores = scores_of(distributed.summed(torch.from_numpy(confusion.counts)).numpy())
         row = {"step": self.step, "loss": float(np.mean(self.losses)), "miou": scores.miou, "accuracy": scores.accuracy}
         self.rows.append(row | {f"iou_{name}": value for name, value in zip(spec.names, scores.iou, strict=True)})

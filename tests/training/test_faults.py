@@ -19,6 +19,8 @@ from edgeunet.training.loop import train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
+pytestmark = pytest.mark.timeout(600)  # four of them start a Python that loads torch
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
