@@ -178,7 +178,10 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
         return called
 
     orders = [order(seed) for seed in (1, 1, 2)]
-    assert orders[0] == orders[1] != orders[2]
+    count = min(map(len, orders))  # a busy machine has time for fewer turns
+    one, again, other = (calls[:count] for calls in orders)
+    assert count >= 24
+    assert one == again != other
     assert {"".join(pair) for pair in zip(orders[0][::2], orders[0][1::2], strict=True)} == {"AB", "BA"}
 
 
