@@ -21,7 +21,7 @@ PROVIDER := tensorrt
 .PHONY: help setup demo test check guard check-tensorrt test-gpu clean
 
 help:
-	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
+	@echo "make demo    train, export, calibrate, segment a clip, measure, report (3 minutes on 2 cores)"
 	@echo "make test    the tests (no network, no GPU)"
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
@@ -49,7 +49,7 @@ demo: setup
 	edgeunet export onnx $(RUN)/best.pt -o $(RUN)/fp32.onnx
 	edgeunet export int8 $(RUN)/fp32.onnx --data $(DATA) --target openvino -o $(RUN)/int8.onnx
 	edgeunet evaluate $(RUN)/fp32.onnx $(DATA) -o $(RUN)/fp32.scores.json
-	edgeunet evaluate $(RUN)/int8.onnx $(DATA) -o $(RUN)/int8.scores.json
+	edgeunet evaluate $(RUN)/int8.onnx $(DATA) -o $(RUN)/int8.scores.json --report $(RUN)/mistakes.html
 	edgeunet camera $(RUN)/int8.onnx --source $(CLIP) --record $(RUN)/overlay.mp4
 	edgeunet bench run $(RUN)/fp32.onnx --seconds 14 -o $(RUN)/fp32.latency.json
 	edgeunet bench run $(RUN)/int8.onnx --seconds 20 -o $(RUN)/int8.latency.json
@@ -57,6 +57,7 @@ demo: setup
 		--scores $(RUN)/fp32.scores.json --scores $(RUN)/int8.scores.json -o $(RUN)/report.html
 	@echo "video   $(RUN)/overlay.mp4"
 	@echo "report  $(RUN)/report.html"
+	@echo "errors  $(RUN)/mistakes.html"
 
 test: setup
 	python -m pytest
