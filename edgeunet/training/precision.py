@@ -30,8 +30,7 @@ def trained_precision(name: str, device: torch.device) -> Trained:
 def bf16_pays(device: torch.device) -> bool:
     """Whether the device multiplies bf16 in hardware; elsewhere autocast only costs conversions.
 
-    benchmarks/training.py measures it: 2.3 to 2.9 times the images a second of plain fp32 together with
-    channels-last on 2 cores with AVX512-BF16.
+    benchmarks/training.py measures it: 1.6 to 1.7 times the images a second of fp32 on 2 cores with AVX512-BF16.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
