@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from edgeunet.options import Force
+
 if TYPE_CHECKING:
     from edgeunet.board.gpu import Provider
 
@@ -22,7 +24,6 @@ CalibImages = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of the choice of images.")]
 Ranges = Annotated[Path | None, typer.Option(help="Stored ranges of this model, instead of calibrating.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 
 
 @app.command()

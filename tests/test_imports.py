@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
-CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits"}
+CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,

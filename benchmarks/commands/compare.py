@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Baselines, Data, Force, Json, Threads
+from benchmarks.commands.options import Backend, Baselines, Data, Threads
+from edgeunet.options import Force, Json
 
 
 def compare(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Force, Json
+from edgeunet.options import Force, Json
 
 
 def fit(

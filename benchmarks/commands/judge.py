@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Json
+from edgeunet.options import Json
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands of `edgeunet bench` have, besides those of `edgeunet.options`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Dataset folder or video to take frames from; the samples if not given.")
 ]

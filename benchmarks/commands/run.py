@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Data, Force, Json, Threads
+from benchmarks.commands.options import Backend, Data, Threads
+from edgeunet.options import Force, Json
 
 if TYPE_CHECKING:
     from benchmarks.measure.options import MeasureOptions

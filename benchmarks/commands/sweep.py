@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Data, Force, Json
+from benchmarks.commands.options import Data
+from edgeunet.options import Force, Json
 
 
 def sweep(

@@ -9,14 +9,12 @@ import typer
 
 from edgeunet import console
 from edgeunet.errors import DatasetError, UsageError
+from edgeunet.options import Force, Json
 
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
 app = typer.Typer(help="Look at a dataset folder, or make one of other layouts.", no_args_is_help=True)
-
-Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command()
