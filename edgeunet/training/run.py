@@ -172,7 +172,8 @@ class Run:
 
     @property
     def _is_coarse(self) -> bool:
-        return self.position < self.job.recipe.coarse * self.length.total
+        # Not the first step: whether whole crops fit into the memory is to show now, and not after half the run.
+        return 0 < self.position < self.job.recipe.coarse * self.length.total
 
     def _wrapped(self) -> Callable[[Tensor], Tensor]:
         """The model as steps call it; its parameters and their names stay those of self.model."""

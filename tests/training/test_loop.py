@@ -15,6 +15,7 @@ from edgeunet.data.augment import Augmentation
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
 from edgeunet.model import UNet, UNetConfig
+from edgeunet.training.batches import make_crops
 from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import train
 from edgeunet.training.recipe import Optimizer
@@ -186,7 +187,9 @@ def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, d
         load_model(path)
 
 
-def test_a_run_is_coarse_at_first(dataset: DatasetFolder, tmp_path: Path) -> None:
+def test_a_run_is_coarse_at_first_but_for_a_step_that_shows_whether_there_is_memory(
+    dataset: DatasetFolder, tmp_path: Path
+) -> None:
     run = Run(job(dataset, tmp_path / "run", replace(RECIPE, min_steps=4, coarse=0.5), size=(64, 96)))
     sizes = []
     for frames, masks in run.batches():
@@ -195,16 +198,13 @@ def test_a_run_is_coarse_at_first(dataset: DatasetFolder, tmp_path: Path) -> Non
         run.step_on(frames, masks)
         if run.ended:
             break
-    assert sizes == [(32, 48), (32, 48), (64, 96), (64, 96)]
+    assert sizes == [(64, 96), (32, 48), (64, 96), (64, 96)]
 
 
 def test_a_coarse_crop_shows_as_much_of_the_frame(dataset: DatasetFolder, tmp_path: Path) -> None:
     how = Augmentation(flip=0, scale=(1, 1), aspect=1, rotation_deg=0, color=0)
-    frames = []
-    for coarse in (0.0, 1.0):
-        recipe = replace(RECIPE, coarse=coarse, augmentation=how)
-        run = Run(job(dataset, tmp_path / str(coarse), recipe, size=(64, 96)))
-        frames.append(next(iter(run.batches()))[0][0].numpy())
+    task = job(dataset, tmp_path, replace(RECIPE, augmentation=how), size=(64, 96))
+    frames = [make_crops(task, scale)[0][0].numpy() for scale in (1.0, 0.5)]
     halved = cv2.resize(frames[0], (48, 32), interpolation=cv2.INTER_AREA)
     assert np.abs(halved.astype(int) - frames[1]).mean() < 3
 
