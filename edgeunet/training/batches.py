@@ -33,6 +33,9 @@ def make_loader(job: Job, crops: Crops, step: int, *, pinned: bool) -> DataLoade
     """
     share = job.recipe.batch // distributed.size()
     first = distributed.rank() * share
+    if job.workers:
+        # Before they are forked: in a worker OpenCV would wait for ever for the threads of its parent.
+        cv2.setNumThreads(1)
     numbers = (job.crop_numbers(k)[first : first + share] for k in itertools.count(step))
     return DataLoader(
         crops,
@@ -45,4 +48,3 @@ def make_loader(job: Job, crops: Crops, step: int, *, pinned: bool) -> DataLoade
 
 def _start_worker(_: int) -> None:
     ignore_stop()
-    cv2.setNumThreads(1)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import resource
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -219,3 +221,25 @@ def test_a_run_that_was_stopped_in_either_half_goes_on_to_the_same_weights(
     train(job(dataset, tmp_path / "stopped", recipe, resume=True), Watcher())
     straight, stopped = (weights(tmp_path / name / "last.pt") for name in ("straight", "stopped"))
     assert all(torch.equal(straight[name], stopped[name]) for name in straight)
+
+
+WORKERS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import cv2, numpy as np
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.training.loop import train
+from tests.training.jobs import RECIPE, Watcher, job
+
+cv2.setNumThreads(4)
+cv2.warpAffine(np.zeros((2000, 2000, 3), np.uint8), np.eye(2, 3), (2000, 2000))  # OpenCV starts its threads
+recipe = replace(RECIPE, min_steps=4, coarse=0.5, evaluations=2)
+train(job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]), recipe, workers=1), Watcher())
+"""
+
+
+def test_workers_start_beside_threads_of_opencv(dataset: DatasetFolder, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WORKERS, str(dataset.path), str(tmp_path / "run")]
+    subprocess.run(command, check=True, timeout=60)
+    assert (tmp_path / "run" / "best.pt").exists()
