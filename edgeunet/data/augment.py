@@ -29,7 +29,7 @@ class Augmentation:
     aspect: largest factor by which width and height scale differently.
     rotation_deg: largest turn either way.
     color: strength of changes of brightness, contrast, gamma, saturation and hue; 0 leaves colours alone. With 1 a
-        network learned more slowly and knew less of other places too (benchmarks/results/camvid/screening.json).
+        network knew less of other places after 8 minutes (benchmarks/results/camvid/screening.json).
     """
 
     flip: float = 0.5
