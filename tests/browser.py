@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from tests.processes import started
+
 WAIT_S = 30
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update"),
@@ -125,18 +127,13 @@ def browsing(profile: Path) -> Iterator[Browser]:
     descriptors = (to_browser, from_browser)
     command = [sys.executable, "-c", LAUNCH, *map(str, descriptors), chromium, *OPTIONS, f"--user-data-dir={profile}"]
     with (
-        subprocess.Popen(
-            command, pass_fds=descriptors, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process,
+        started(command, pass_fds=descriptors, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
         os.fdopen(commands, "wb", buffering=0) as commands_file,
         os.fdopen(answers, "rb") as answers_file,
     ):
         for descriptor in descriptors:
             os.close(descriptor)
-        try:
-            yield Browser(commands_file, answers_file)
-        finally:
-            process.terminate()
+        yield Browser(commands_file, answers_file)
 
 
 def check_print(browser: Browser, address: str) -> None:

@@ -1,11 +1,14 @@
-"""For every test: the command line; and one thread in PyTorch, more would wait for each other with tiny networks."""
+"""For every test: the command line, Ctrl-C, and an end to all processes that a test started."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's threads would wait for each other with tiny networks
 
 from tests.commands import run  # a fixture
+from tests.processes import hear_ctrl_c, no_process_is_left  # the second is a fixture
 
-__all__ = ["run"]
+__all__ = ["no_process_is_left", "run"]
+
+hear_ctrl_c()

@@ -16,6 +16,7 @@ from edgeunet.camera.jsonl import STDOUT, check_lines, facts_of, writing_lines
 from edgeunet.errors import OutputError
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
+from tests.processes import started
 
 CLASSES = ("road", "car", "sky")
 PICTURE = np.zeros((40, 90, 3), np.uint8)
@@ -87,7 +88,7 @@ def test_stdout_carries_only_lines() -> None:
 
 def test_a_reader_that_ends_is_one_error() -> None:
     command = [sys.executable, "-c", WRITE, "100000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["frame"] == 0

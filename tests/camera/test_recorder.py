@@ -19,6 +19,7 @@ from edgeunet.frames import UInt8
 from tests.browser import browsing
 from tests.camera.shots import shot_of
 from tests.camera.videos import SIZE, number_of, numbered, write_numbered
+from tests.processes import started
 
 VIDEO = "document.querySelector('video')"
 RED, BLUE = (20, 40, 200), (200, 60, 30)
@@ -138,7 +139,7 @@ with recording(sys.argv[1], 30.0, force=False) as recorder:
 def record_until_killed(path: Path, last: int) -> None:
     """Record in a process of its own, and kill it once this frame is written."""
     command = [sys.executable, "-c", RECORDING, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         while int(process.stdout.readline()) < last:
             pass

@@ -19,6 +19,8 @@ from torch import nn
 from edgeunet.training import distributed
 from edgeunet.training.checkpoint import load_model
 from tests.datasets import write_dataset
+from tests.processes import started
+from tests.tracebacks import frames_of_ours
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -73,9 +75,8 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(data: Path, tmp
 
 def test_a_signal_to_one_process_ends_both_and_one_process_goes_on(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with subprocess.Popen(
-        command(2, data, "-o", folder, "--steps", 100, *EXACT), env=environment(), stderr=subprocess.PIPE, text=True
-    ) as launcher:
+    words = command(2, data, "-o", folder, "--steps", 100, *EXACT)
+    with started(words, env=environment(), stderr=subprocess.PIPE) as launcher:
         while not (folder / "last.pt").exists():  # written at each evaluation
             assert launcher.poll() is None
             time.sleep(0.05)
@@ -97,7 +98,7 @@ def test_an_error_in_all_processes_is_one_line(data: Path, tmp_path: Path) -> No
     ran = start(2, data, "-o", tmp_path / "run", "--batch", 3)
     ours = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
     assert ours == ["error: a batch of 3 cannot be shared equally by 2 processes: give --batch 4"]
-    assert "edgeunet/" not in ran.stderr, "no traceback of ours"
+    assert frames_of_ours(ran.stderr) == []
     assert not (tmp_path / "run").exists()
 
 
@@ -108,7 +109,7 @@ def test_an_error_in_one_process_ends_the_other_without_a_word(data: Path, tmp_p
     ran = start(2, data, "-o", tmp_path / "run", "--steps", 4, *EXACT)
     ours = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
     assert ours == [f"error: {tmp_path / 'run'} holds a run already: --resume goes on with it, --force starts again"]
-    assert "edgeunet/" not in ran.stderr, "no traceback of ours"
+    assert frames_of_ours(ran.stderr) == []
     assert (tmp_path / "run" / "best.pt").read_text() == "precious"
 
 

@@ -17,6 +17,7 @@ from edgeunet.training.checkpoint import load_model, read_checkpoint
 from edgeunet.training.faults import explained, some_names
 from edgeunet.training.loop import train
 from tests.datasets import write_dataset
+from tests.processes import started
 from tests.training.jobs import RECIPE, Watcher, job
 
 pytestmark = pytest.mark.timeout(600)  # four of them start a Python that loads torch
@@ -119,9 +120,8 @@ def test_a_run_killed_in_the_middle_of_saving_goes_on_from_the_checkpoint_before
     dataset: DatasetFolder, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(dataset.path), str(folder)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-c", KILLED, str(dataset.path), str(folder)]
+    with started(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "half\n"
         process.kill()

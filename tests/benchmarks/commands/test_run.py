@@ -19,6 +19,7 @@ from benchmarks.measure import model as measuring
 from edgeunet.errors import CommandError, EdgeUNetError, OutputError, UsageError
 from edgeunet.record import LatencyRecord
 from tests.models import write_toy_model
+from tests.processes import started
 
 PRINTS = shlex.join([sys.executable, "-S", "-c", "print('2.5\\n1.5')"])
 
@@ -143,10 +144,10 @@ def test_ctrl_c_in_a_long_measurement_keeps_what_there_is() -> None:
     os.mkfifo("second")
     python = shlex.join([sys.executable, "-S", "-c", HANGS_THE_SECOND_TIME])
     command = [sys.executable, "-m", "benchmarks", "run", "--command", python, "-o", "record.json", "--minutes", "60"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    with open("second"):  # waits for the command's second run
-        process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    with started(command, stderr=subprocess.PIPE) as process:
+        with open("second"):  # waits for the command's second run
+            process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "warning: interrupted" in stderr
     record = LatencyRecord.load("record.json")

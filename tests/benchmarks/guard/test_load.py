@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.guard.load import ForeignLoad, own_ticks, ticks_of
 from benchmarks.guard.throttling import throttling
+from tests.processes import started
 
 _STAT = """cpu  900 0 100 9000 0 0 0 0 0 0
 cpu0 {user} 10 20 {idle} 5 1 1 {steal} {user} 0
@@ -69,11 +70,10 @@ def test_work_of_a_real_process_is_its_own_and_not_foreign() -> None:
     spin = "import time\nwhile time.process_time() < 0.5: pass\nprint(1, flush=True)\ninput()"
     command = [sys.executable, "-c", spin]
     before = own_ticks()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdin is not None
         process.stdout.readline()
         seen = ticks_of([process.pid])
         assert seen >= 0.4 * os.sysconf("SC_CLK_TCK")
-        process.stdin.write(b"\n")
+        process.communicate("\n", timeout=30)
     assert own_ticks() - before >= seen  # it has ended: its time is among that of the children

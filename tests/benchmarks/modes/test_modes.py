@@ -26,6 +26,7 @@ from edgeunet.errors import BoardError, MissingPartError, ModelFileError, Output
 from tests.benchmarks.records import toy_record, toy_telemetry
 from tests.fakes.nvpmodel import FakeNvpmodel
 from tests.models import write_toy_model
+from tests.processes import started
 
 CHECKOUT = Path(run.__file__).parents[2]
 QUICK = ("--seconds", "0.1", "--cool-down-s", "0", "--threads", "1", "--backend", "onnxruntime")
@@ -106,15 +107,8 @@ def test_a_signal_ends_it_keeps_what_there_is_and_sets_the_mode_again(
     (tmp_path / "sitecustomize.py").write_text(
         "import edgeunet.board.sysfs as sysfs\nsysfs.sensors = lambda *_: []\n"  # it never knows that it is cool
     )
-    with subprocess.Popen(
-        command,
-        cwd=CHECKOUT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, cwd=CHECKOUT, env=environ, start_new_session=True, **pipes) as process:
         while fake.mode != "15W" and process.poll() is None:
             pass
         os.killpg(process.pid, number)

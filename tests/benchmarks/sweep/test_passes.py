@@ -26,6 +26,7 @@ from edgeunet.samples import DATASET
 from edgeunet.spec import ClassInfo, ModelSpec
 from tests.datasets import CLASSES, write_dataset
 from tests.models import write_toy_model
+from tests.processes import started
 
 CHECKOUT = Path(passes.__file__).parents[2]
 
@@ -125,9 +126,8 @@ def turns_of(pid: int) -> set[int]:
 def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "s.json"
     command = [sys.executable, "-m", "benchmarks", "sweep", str(model), "-o", str(output), "--seconds", "0.3"]
-    with subprocess.Popen(
-        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, cwd=CHECKOUT, start_new_session=True, **pipes) as process:
         turns: set[int] = set()
         while len(turns) < 2 and process.poll() is None:  # in the second one there is something to keep
             turns |= turns_of(process.pid)
