@@ -11,18 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeunet import console
+from edgeunet import __version__, console
 from edgeunet.data.cli import app as data_app
 from edgeunet.errors import UsageError
-from edgeunet.options import Force, Json
+from edgeunet.options import FRAMES, SECONDS, Force, Json, Threads, number
 from edgeunet.spec import size_from_text
 from edgeunet.training.cli import train
 
 app = typer.Typer(
-    help="Train a compact U-Net, export it, run it behind a camera, and guard its latency.\n\n"
-    "--debug, anywhere, shows the traceback of an error.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -33,7 +31,27 @@ Model = Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file 
 Backend = Annotated[
     str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
 ]
-Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
+_positive = number(0, SECONDS, above=True)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        console.stdout().print(f"edgeunet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def edgeunet(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=lambda wanted: _version(wanted=wanted), is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Train a compact U-Net, export it, run it behind a camera, and guard its latency.
+
+    --debug, anywhere, shows the traceback of an error and what libraries print.
+    """
 
 
 @app.command()
@@ -89,6 +107,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model file (.onnx or .engine).")],
     inputs: Annotated[list[Path], typer.Argument(help="Images and folders of images.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for <name>.mask.png and <name>.overlay.jpg.")],
+    backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
 ) -> None:
@@ -99,7 +118,7 @@ def predict(
     from edgeunet.camera.predict import predict_images
     from edgeunet.runtime import open_session
 
-    with open_session(model, threads=threads) as session:
+    with open_session(model, threads=threads, backend=backend) as session:
         count = predict_images(session, inputs, output, force=force)
     console.stdout().print(f"{count} image(s) → {output}")
 
@@ -152,15 +171,21 @@ def camera(
         str | None,
         typer.Option(help="What --serve and --metrics ask their readers for.", envvar="EDGEUNET_TOKEN"),
     ] = None,
-    deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this as late.")] = None,
-    stall_s: Annotated[float, typer.Option(help="Open a camera again after so many seconds without a frame.")] = 5.0,
+    deadline_ms: Annotated[
+        float | None, typer.Option(parser=_positive, help="Count masks that are older than this as late.")
+    ] = None,
+    stall_s: Annotated[
+        float, typer.Option(parser=_positive, help="Open a camera again after so many seconds without a frame.")
+    ] = 5.0,
     watch_model: Annotated[
         bool, typer.Option("--watch-model", help="Take over a newer model file when it replaces this one.")
     ] = False,
     latency_record: Annotated[
         Path | None, typer.Option(help="Write the age of every mask to this file, for `edgeunet bench report`.")
     ] = None,
-    max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames of each source.")] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, max=FRAMES, help="Stop after that many frames of each source.")
+    ] = None,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
@@ -255,19 +280,15 @@ def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:
 
 
 def _print_cameras() -> None:
-    from rich.markup import escape
-
     from edgeunet.camera.listing import list_cameras
 
     out = console.stdout()
     cameras = list_cameras()
     for camera in cameras:
-        out.print(escape(f"{camera.address}  {camera.name or camera.problem}"))
+        out.print(f"{camera.address}  {camera.name or camera.problem}")
         for mode in camera.modes:
             rates = ", ".join(f"{rate:g}" for rate in mode.rates)
-            out.print(
-                escape(f"  {mode.fourcc}  {mode.width}×{mode.height}  {rates + ' frames/s' if rates else ''}".rstrip())
-            )
+            out.print(f"  {mode.fourcc}  {mode.width}×{mode.height}  {rates + ' frames/s' if rates else ''}".rstrip())
     if not cameras:
         out.print("no camera found; a USB camera appears as /dev/video0 once it is connected")
 

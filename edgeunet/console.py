@@ -1,15 +1,23 @@
-"""What every command prints with: progress on stderr, results on stdout, errors in one line."""
+"""What every command prints with: progress on stderr, results on stdout, errors in one line.
+
+Text is printed as it is: no part of a name is taken for markup or for a command of the terminal, and letters that the
+terminal lacks are replaced.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeunet.errors import EdgeUNetError
+from edgeunet.errors import EdgeUNetError, OutputError
 from edgeunet.parts import PARTS, missing
 
 if TYPE_CHECKING:
@@ -21,18 +29,35 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or cannot show, written as an escape: ESC as \\x1b."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def stdout() -> Console:
     """For results."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
+    return _console(stderr=False)
 
 
 def stderr() -> Console:
     """For progress, warnings and errors."""
-    from rich.console import Console
+    return _console(stderr=True)
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        """Prints text as it is."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    return Plain(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:
@@ -54,7 +79,7 @@ def progress() -> Progress:
             return Text(str(task.fields.get("note", "")))
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
@@ -83,15 +108,17 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """A line for each on stdout: ok, warning or wrong, what was found, what to do."""
-    from rich.markup import escape
+    from rich.text import Text
 
     out = stdout()
     for finding in findings:
-        out.print(f"[{finding.color}]{finding.state:<8}[/] {escape(finding.text)}")
+        out.print(Text(f"{finding.state:<8}", style=finding.color), printable(finding.text))
 
 
 def print_json(value: Any) -> None:
     """What programs read, on stdout."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed, and --json prints there")
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
@@ -100,29 +127,90 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
 
     debug: let the traceback through instead.
     """
-    try:
-        command()
-    except EdgeUNetError as error:
-        if debug:
-            raise
-        _line(str(error))
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        part = (error.name or "").partition(".")[0]
-        if debug or part not in PARTS:
-            raise
-        _line(str(missing(part)))
-        return 1
-    except OSError as error:
-        if debug:
-            raise
-        _line(f"{error.filename or 'system'}: {(error.strerror or str(error)).lower()}")
-        return 1
-    except KeyboardInterrupt:
-        _line("interrupted")
-        return INTERRUPTED
+    with _streams(debug=debug):
+        try:
+            command()
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except EdgeUNetError as error:
+            if debug:
+                raise
+            _line(str(error))
+            return error.exit_code
+        except ModuleNotFoundError as error:
+            part = (error.name or "").partition(".")[0]
+            if debug or part not in PARTS:
+                raise
+            _line(str(missing(part)))
+            return 1
+        except BrokenPipeError:  # whoever read the output, as `head` does, wants no more of it
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            if debug:
+                raise
+            _line(f"{error.filename or 'system'}: {(error.strerror or str(error)).lower()}")
+            return 1
+        except MemoryError:
+            if debug:
+                raise
+            _line("there is not enough memory for this: close other programs, or give it less at once")
+            return 1
+        except KeyboardInterrupt:
+            _line("interrupted")
+            return INTERRUPTED
     return 0
 
 
+@contextmanager
+def _streams(*, debug: bool) -> Iterator[None]:
+    """Print to any terminal, and go on printing nothing where standard error cannot be written any more.
+
+    What libraries write to the descriptor of standard error by themselves (libpng, FFmpeg, ONNX Runtime) is left out,
+    but for `debug`: what matters of it is in our own message.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    before = sys.stderr
+    if debug or not _is_descriptor_2(before):
+        yield
+        return
+    before.flush()
+    ours = os.dup(2)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
+    sys.stderr = _Tolerant(io.FileIO(ours, "w", closefd=False), before.encoding, "replace", write_through=True)
+    try:
+        yield
+    finally:
+        os.dup2(ours, 2)
+        sys.stderr = before
+        os.close(ours)
+
+
+def _is_descriptor_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+class _Tolerant(io.TextIOWrapper):
+    """Standard error, which may be a full disk or a pipe that nobody reads any more: no reason to end the work."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 def _line(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"error: {printable(message)}\n")

@@ -44,10 +44,8 @@ def progress_monitor(trt: Any, bar: Progress) -> Any:
             self._phases: dict[str, tuple[Any, int]] = {}  # name: (task, depth)
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            from rich.markup import escape
-
             depth = self._phases[parent_phase][1] + 1 if parent_phase in self._phases else 0
-            task = bar.add_task("  " * depth + escape(phase_name), total=num_steps, note="")
+            task = bar.add_task("  " * depth + phase_name, total=num_steps, note="")
             self._phases[phase_name] = task, depth
 
         def step_complete(self, phase_name: str, step: int) -> bool:

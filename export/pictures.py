@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edgeunet.camera.overlay import OPACITY, Overlay
-from edgeunet.files import replacing
+from edgeunet.folders import replacing_folder
 from edgeunet.frames import UInt8
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
@@ -25,8 +25,7 @@ def write_pictures(folder: Path, comparison: Comparison, names: tuple[str, str],
     Raises OutputError if the folder exists and `force` is false; all of them are written or none.
     """
     files = [f"worst{place}.{Path(frame.name).stem}.png" for place, frame in enumerate(comparison.worst, 1)]
-    with replacing(folder, force=force) as temporary:
-        temporary.mkdir()
+    with replacing_folder(folder, force=force) as temporary:
         for file, frame in zip(files, comparison.worst, strict=True):
             picture = side_by_side(frame, comparison.specs, names)
             (temporary / file).write_bytes(cv2.imencode(".png", picture)[1].tobytes())

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeunet.errors import MismatchError, UsageError
-from edgeunet.files import replacing, sha256
+from edgeunet.files import sha256
+from edgeunet.folders import replacing_folder
 from edgeunet.runtime.plan import Machine, PlanInfo, check_plan, read_header, sidecar_of
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from export.engine_build import EngineOptions
@@ -61,9 +62,9 @@ def export_triton(model: Path, repository: Path, options: TritonOptions, *, forc
     serve, OutputError if the folder exists and `force` is false; nothing is kept then.
     """
     name = options.name or _checked_name(model.stem)
-    with replacing(repository / name, force=force) as temporary:
+    with replacing_folder(repository / name, force=force) as temporary:
         served = (_engine if model.suffix == ".engine" else _onnx)(model, options.max_batch)
-        (temporary / "1").mkdir(parents=True)
+        (temporary / "1").mkdir()
         shutil.copyfile(model, temporary / "1" / served.file)
         (temporary / LABELS).write_text("".join(f"{c}\n" for c in served.spec.names), encoding="utf-8")
         (temporary / "config.pbtxt").write_text(configuration(name, served), encoding="utf-8")

@@ -6,9 +6,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's threads would wait for each other with tiny networks
 
+from hypothesis import settings
+
 from tests.commands import run  # a fixture
 from tests.processes import hear_ctrl_c, no_process_is_left  # the second is a fixture
 
 __all__ = ["no_process_is_left", "run"]
 
 hear_ctrl_c()
+# A busy machine is slow, which is no fault; and no folder of examples beside the sources, which may be read-only.
+settings.register_profile("edgeunet", deadline=None, database=None)
+settings.load_profile("edgeunet")

@@ -16,7 +16,7 @@ from onnx import ModelProto
 from edgeunet import __version__
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import UsageError
-from edgeunet.files import replacing
+from edgeunet.folders import replacing_folder
 from edgeunet.model import PRESETS, UNet, preset
 from edgeunet.quantisation.dialect import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec
@@ -60,10 +60,9 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
 
     Raises DatasetError for a damaged dataset, OutputError if `folder` exists and `force` is false.
     """
-    with replacing(folder, force=force) as temporary:
+    with replacing_folder(folder, force=force) as temporary:
         dataset = DatasetFolder.open(data)
         sizes = options.sizes or (default_size(dataset.load("train")),)
-        temporary.mkdir()
         on_gpu = dialect_of(options.target) is TENSORRT
         for name, size in product(PRESETS, sizes):
             spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)

@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.guard.comparison import Comparison
 from benchmarks.guard.judge import Verdict
 from edgeunet.errors import RecordError, UsageError
-from edgeunet.files import replacing, sha256, write_json
+from edgeunet.files import sha256, write_json
+from edgeunet.folders import replacing_folder
 from edgeunet.record import read_versioned_json
 from edgeunet.runtime.plan import sidecar_of
 
@@ -44,8 +45,7 @@ def accept(folder: Path, name: str, model: Path | None, *, commit: str, accepted
     if model is not None:
         if not model.is_file():
             raise UsageError(f"{model}: no such model file")
-        with replacing(folder / name, force=True) as temporary:
-            temporary.mkdir()
+        with replacing_folder(folder / name, force=True) as temporary:
             for file in (model, *_sidecars(model)):
                 shutil.copy2(file, temporary / file.name)
     digest = sha256(model) if model else ""

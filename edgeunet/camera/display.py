@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from edgeunet import console
@@ -80,11 +79,11 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
 def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
     """The headlines, and p50 and p99 in ms of frame age, jitter and each stage; two columns for each source."""
     title = "\n".join(_headlines(stats, last=last))
-    rows = Table(title=escape(title), title_style="bold", title_justify="left")
+    rows = Table(title=title, title_style="bold", title_justify="left")
     rows.add_column("")
     for name in stats:
         for quantile in ("p50 ms", "p99 ms"):
-            rows.add_column(quantile if len(stats) == 1 else f"{escape(name)}\n{quantile}", justify="right")
+            rows.add_column(quantile if len(stats) == 1 else f"{name}\n{quantile}", justify="right")
     figures = {name: {"age": s.age, "jitter": s.jitter, **s.stages} for name, s in stats.items()}
     for row in dict.fromkeys(row for quantiles in figures.values() for row in quantiles):
         cells = []

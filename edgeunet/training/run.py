@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from edgeunet.errors import TrainingError
-from edgeunet.files import remove_unfinished, write_json
+from edgeunet.files import write_json
 from edgeunet.metrics import Confusion, Scores, scores_of
 from edgeunet.model import Segmenter, UNet
 from edgeunet.training import distributed
@@ -241,8 +241,6 @@ class Run:
             require_free(folder, force=self.job.force)
             for path in outputs(folder):
                 path.unlink()
-        for name in (BEST, LAST, LOG, RECORD):
-            remove_unfinished(folder / name)
         return RunLog(folder / LOG)
 
     def _save_network(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.console import table
-from edgeunet.files import replacing
+from edgeunet.folders import replacing_folder
 from edgeunet.parts import missing
 from export.accuracy import Accuracy
 from export.repair.layers import Layer
@@ -65,8 +65,7 @@ def write_report(folder: Path, repair: Repair, *, force: bool) -> None:
     Raises OutputError if the folder exists and `force` is false, MissingPartError without Matplotlib.
     """
     figure = _plot(repair.layers)
-    with replacing(folder, force=force) as temporary:
-        temporary.mkdir()
+    with replacing_folder(folder, force=force) as temporary:
         with open(temporary / CSV, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("layer", "sensitivity", "decision", "share_of_multiply_adds", "estimated_float_cost_ms"))

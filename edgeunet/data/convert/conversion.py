@@ -17,7 +17,7 @@ from edgeunet.data.convert.writing import write_frames
 from edgeunet.data.layouts import LAYOUTS, described, detect
 from edgeunet.data.pairs import Pair, listed
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.files import replacing
+from edgeunet.folders import replacing_folder
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> Converted:
             f"{path} has {len(source.problems)} problem(s), mend or remove these:{listed(source.problems)}"
         )
     splits = _settled(source.splits, path, options)
-    with replacing(target, force=options.force) as temporary:
+    with replacing_folder(target, force=options.force) as temporary:
         unknown = write_frames(path, source, splits, temporary, ignore_unknown=options.ignore_unknown)
         (temporary / CLASSES_FILE).write_text(source.classes.to_json(path.resolve().name), encoding="utf-8")
     frames = {split: len(pairs) for split, pairs in splits.items()}
