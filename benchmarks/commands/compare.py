@@ -15,13 +15,16 @@ def compare(
     base: Annotated[
         Path | None, typer.Argument(help="Model, name of a baseline, or latency record to compare with.")
     ] = None,
-    candidate: Annotated[Path | None, typer.Argument(help="The same of what may be slower.")] = None,
+    candidate: Annotated[
+        Path | None, typer.Argument(help="Model or latency record that is judged against BASE.")
+    ] = None,
     command: Annotated[
         list[str] | None,
         typer.Option(help="Instead of models: a command that prints its latencies, in ms a line. Give two."),
     ] = None,
     turns: Annotated[
-        bool, typer.Option("--turns", help="The commands answer a number of calls on their input with as many times.")
+        bool,
+        typer.Option("--turns", help="The commands keep running: each number read is answered by that many times."),
     ] = False,
     whole: Annotated[bool, typer.Option("--whole", help="Time the commands from start to exit.")] = False,
     output: Annotated[
@@ -31,9 +34,9 @@ def compare(
     markdown: Annotated[Path | None, typer.Option(help="File to write for a summary (Markdown).")] = None,
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time for two models or commands, at most.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Of the order of turns and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the order of turns and of the bootstrap.")] = 0,
     varies: Annotated[
-        list[str] | None, typer.Option(help="Fact of the machine that is meant to differ; may be repeated.")
+        list[str] | None, typer.Option(help="Fact that may differ, such as threads; may be repeated.")
     ] = None,
     backend: Backend = None,
     threads: Threads = None,
@@ -43,7 +46,8 @@ def compare(
 ) -> None:
     """Judge whether CANDIDATE is slower than BASE: two models or commands, run interleaved in fresh processes.
 
-    Two latency records can be compared too, which proves less. On a shared machine a single-threaded comparison
+    Each model runs on the backend that it would be opened with; --backend runs both on one. Two latency records can
+    be compared too, which proves less. On a shared machine a single-threaded comparison
     is surest on one processor: `taskset -c 1 edgeunet bench compare ...`.
 
     Exit code: 0 PASS, 3 REGRESSED, 4 INCONCLUSIVE, 5 INVALID, 6 REFUSED.

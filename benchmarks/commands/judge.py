@@ -23,7 +23,7 @@ def judge(
     from edgeunet.errors import RecordError
 
     stored, judgement = judge_again(comparison)
-    Outputs(None, None, None, as_json=as_json).say(judgement, stored.a.name, stored.b.name, stored=False)
+    Outputs(None, None, None, as_json=as_json).say(judgement, stored.a.title, stored.b.title, stored=False)
     said, found = judgement_to_dict(stored.judgement), judgement_to_dict(judgement)
     if said != found:
         fields = ", ".join(name for name in found if said[name] != found[name])

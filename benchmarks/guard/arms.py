@@ -23,6 +23,12 @@ class Arm:
     name: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The name, with what ran it where the other arm was run by something else."""
+        backend = self.facts.get("backend")
+        return f"{self.name} ({backend})" if backend else self.name
+
 
 @dataclass(frozen=True)
 class TurnArm(Arm):

@@ -35,14 +35,21 @@ class Outputs:
             require_writable(path, force=True)  # as a build does that runs again
 
     def write(self, comparison: Comparison) -> None:
-        """Write what was asked for, and print the verdict."""
-        if self.comparison:
+        """Write what was asked for, and print the verdict. Without a result the comparison's file is not written.
+
+        What CI reads is: a build that compared nothing must say so.
+        """
+        kept = comparison.pairs and comparison.judgement.verdict is not Verdict.REFUSED
+        if self.comparison and kept:
             comparison.save(self.comparison, force=self.force)
         if self.junit:
             write_junit(self.junit, comparison)
         if self.markdown:
             write_markdown(self.markdown, comparison)
-        self.say(comparison.judgement, comparison.a.name, comparison.b.name, stored=False)
+        self.say(comparison.judgement, comparison.a.title, comparison.b.title, stored=False)
+        if self.comparison and not self.as_json:
+            samples = "all samples are in" if kept else "nothing was measured, so there is no"
+            stdout().print(f"{samples} {self.comparison}", markup=False)
 
     def say(self, judgement: Judgement, a: str, b: str, *, stored: bool) -> None:
         """Print the verdict."""
@@ -59,8 +66,8 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
     except CommandError as error:
         measured = Measured(looks=[Judgement(Verdict.INVALID, str(error))])
     comparison = Comparison(
-        a=Arm(a.name, a.facts),
-        b=Arm(b.name, b.facts),
+        a=Arm(a.name, {**a.facts, **measured.own[0]}),
+        b=Arm(b.name, {**b.facts, **measured.own[1]}),
         machine=measured.machine,
         judgement=measured.looks[-1],
         looks=tuple(measured.looks),
@@ -77,16 +84,20 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
 
 def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Outputs) -> int:
     """Compare two latency records; one that is damaged or of another version is REFUSED, a missing one an error."""
+    if outputs.comparison or outputs.junit or outputs.markdown:
+        raise UsageError("-o, --junit and --markdown are for models and commands: leave them out for two records")
     for path in (a, b):
         if not path.is_file():
             raise UsageError(f"{path}: no such latency record")
     try:
-        judgement = judge_records(
-            LatencyRecord.load(a), LatencyRecord.load(b), seed=options.seed, varies=options.varies
-        )
+        records = LatencyRecord.load(a), LatencyRecord.load(b)
+        judgement = judge_records(*records, seed=options.seed, varies=options.varies)
+        backends = [record.subject.backend for record in records]
     except RecordError as error:
-        judgement = Judgement(Verdict.REFUSED, str(error))
-    outputs.say(judgement, a.name, b.name, stored=True)
+        judgement, backends = Judgement(Verdict.REFUSED, str(error)), []
+    told = len(set(backends)) > 1
+    names = [f"{path.name} ({backends[i]})" if told else path.name for i, path in enumerate((a, b))]
+    outputs.say(judgement, *names, stored=True)
     return judgement.verdict.value
 
 

@@ -65,7 +65,10 @@ class Measured:
 
     pairs: list[Pair] = field(default_factory=list)
     looks: list[Judgement] = field(default_factory=list)
-    machine: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)  # facts that both arms share
+    own: tuple[dict[str, str], dict[str, str]] = field(
+        default_factory=lambda: ({}, {})
+    )  # facts of A, of B, that differ
     partial: bool = False  # interrupted
 
 
@@ -111,7 +114,7 @@ def _compare(bench: _Bench, measured: Measured, options: CompareOptions, shown: 
             if started - begin + slowest > options.seconds:
                 measured.looks.append(judge_of(measured, options.seed))
                 return
-            pair = bench.pair(measured.machine)
+            pair = bench.pair(measured)
             if isinstance(pair, Judgement):
                 measured.looks.append(pair)
                 return
@@ -136,14 +139,14 @@ class _Bench:
         self._throttled = throttling()
         self._calls = self._rounds = 0
 
-    def pair(self, machine: dict[str, str]) -> Pair | Judgement:
-        """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the machine's facts."""
+    def pair(self, measured: Measured) -> Pair | Judgement:
+        """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the facts of both."""
         a, b = self._arms
         if isinstance(a, RunArm) and isinstance(b, RunArm):
-            machine.update(fingerprint({}))
+            measured.machine.update(fingerprint({}))
             return self._runs(a, b)
         if isinstance(a, TurnArm) and isinstance(b, TurnArm):
-            return self._turns(a, b, machine)
+            return self._turns(a, b, measured)
         raise UsageError("a command that answers turns is compared with another that does, or with a model")
 
     def _runs(self, a: RunArm, b: RunArm) -> Pair:
@@ -154,13 +157,13 @@ class _Bench:
             self._rounds = min(ROUNDS[1], math.ceil(RUNS_S / (time.perf_counter() - begin)))
         return self._observed([], lambda: tuple(self._round([a.run, b.run]) for _ in range(self._rounds)))
 
-    def _turns(self, a: TurnArm, b: TurnArm, machine: dict[str, str]) -> Pair | Judgement:
+    def _turns(self, a: TurnArm, b: TurnArm, measured: Measured) -> Pair | Judgement:
         begin = time.perf_counter()
         with Worker(a.argv) as worker_a, Worker(b.argv) as worker_b:
             workers = (worker_a, worker_b)
-            facts = [fingerprint(worker.ready()) for worker in workers]
-            machine.update(facts[0])
-            if refused := refuse(facts[0], facts[1], varies=self._varies):
+            facts = fingerprint(worker_a.ready()), fingerprint(worker_b.ready())
+            measured.machine, measured.own = _shared(*facts)
+            if refused := refuse(*facts, varies=self._varies):
                 return refused
             if not self._rounds:
                 self._plan(workers, time.perf_counter() - begin)
@@ -193,3 +196,10 @@ class _Bench:
         skip = 1 if self._calls else 0  # the first call after a switch; a command that runs whole has no switch
         a, b = samples
         return Round(a[skip:], b[skip:], a[:skip], b[:skip], *references)
+
+
+def _shared(a: dict[str, str], b: dict[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], dict[str, str]]]:
+    """The facts on which both agree, and what is each arm's own."""
+    same = dict(a.items() & b.items())
+    own = tuple({name: value for name, value in facts.items() if name not in same} for facts in (a, b))
+    return {name: value for name, value in a.items() if name in same}, (own[0], own[1])

@@ -15,6 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from benchmarks.guard.facts import differing, refusal
 from benchmarks.guard.inference import POWER, bootstrap_medians, sign_flip, smallest_tail
 from benchmarks.guard.samples import Pair, Round, rounds_of
 from edgeunet.quantiles import Samples
@@ -176,27 +177,28 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
 
 
 def refuse(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[str] = ()) -> Judgement | None:
-    """REFUSED with the names of the facts in which two machines differ, or None if they agree.
+    """REFUSED with the names of the facts that differ and must not (facts.py), or None if there are none.
 
     varies: facts that are meant to differ.
     """
-    fields = [name for name in sorted({*a, *b} - {*varies}) if a.get(name) != b.get(name)]
-    if not fields:
-        return None
-    facts = "; ".join(f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}" for name in fields)
-    return Judgement(Verdict.REFUSED, f"measured under different conditions ({facts}): measure both on one machine")
+    names = differing(a, b, varies=varies)
+    return Judgement(Verdict.REFUSED, refusal(names, a, b)) if names else None
 
 
 def judge_records(a: LatencyRecord, b: LatencyRecord, *, seed: int = 0, varies: Collection[str] = ()) -> Judgement:
     """The verdict on what two files hold. It proves less than judge on an interleaved run: nothing shows
     what the machine did in between, so the limits are those of STORED.
     """
-    conditions = [{**r.machine, "frames": r.frames, "mode": r.mode} for r in (a, b)]
+    conditions = [{**r.machine, "frames": r.frames, "mode": r.mode, "input_size": _size(r)} for r in (a, b)]
     if refused := refuse(conditions[0], conditions[1], varies=varies):
         return refused
     blocks = [np.array_split(r.samples_ms[TOTAL], MIN_PAIRS) for r in (a, b)]
     pairs = [Pair((Round(x, y),)) for x, y in zip(*blocks, strict=True)]
     return judge(pairs, limits=STORED, seed=seed)
+
+
+def _size(record: LatencyRecord) -> str:
+    return "×".join(map(str, record.subject.input_size))
 
 
 def percent(ratio: float) -> str:

@@ -30,7 +30,7 @@ class ModelOptions:
 
 @contextmanager
 def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[[int], float]]]:
-    """What Session.describe() says of the warm session, and a call of it, in ms."""
+    """What the warm session says of itself, with its input size, and a call of it, in ms."""
     from benchmarks.measure.inputs import load_inputs
     from benchmarks.measure.single import timed_call, warm_up
     from edgeunet.runtime import open_session
@@ -38,7 +38,9 @@ def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[
     frames = load_inputs(options.data).frames
     with open_session(Path(options.model), threads=options.threads, backend=options.backend) as session:
         warm_up(session, frames, MAX_WARMUP_S)
-        yield session.describe(), lambda i: timed_call(session, frames[i % len(frames)]).total / 1e6
+        height, width = session.spec.input_size
+        about = {**session.describe(), "input_size": f"{height}×{width}"}
+        yield about, lambda i: timed_call(session, frames[i % len(frames)]).total / 1e6
 
 
 def main() -> None:

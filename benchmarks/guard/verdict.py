@@ -7,47 +7,70 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from benchmarks.guard.comparison import Comparison
-from benchmarks.guard.judge import Judgement, Verdict, percent, share
+from benchmarks.guard.judge import Judgement, Verdict, share
+from benchmarks.report.characters import readable
 from benchmarks.report.markdown_table import markdown_table, plain
-from benchmarks.report.tables import TextTable, milliseconds, print_table
+from benchmarks.report.tables import TextTable, change, milliseconds, print_table
 from edgeunet import console
 from edgeunet.files import replacing
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}
+_ANSWERED = (Verdict.PASS, Verdict.REGRESSED)
 STORED_NOTE = "two records made at different times prove less than two models run side by side"
+PAIRED_NOTE = (
+    "B against A is the median of the ratios of all rounds, in each of which both ran right after each other; the two "
+    "medians are each by itself, over the whole run, and their ratio may differ"
+)
 
 
 def print_judgement(judgement: Judgement, a: str, b: str, *, stored: bool) -> None:
-    """The verdict with its reason, and what it rests on where something was measured."""
-    color = _COLORS.get(judgement.verdict, "yellow")
-    console.stdout().print(f"[bold {color}]{judgement.verdict.name}[/] {judgement.reason}")
+    """The verdict with its reason, what B takes compared with A, and what it rests on where something was measured."""
+    from rich.text import Text
+
+    style = f"bold {_COLORS.get(judgement.verdict, 'yellow')}"
+    console.stdout().print(Text.assemble((judgement.verdict.name, style), f" {judgement.reason}"))
+    if judgement.verdict in _ANSWERED and not math.isnan(judgement.ratio):
+        console.stdout().print(Text(answer(judgement)))
     if not math.isnan(judgement.ratio):
         print_table(figures(judgement, a, b, stored=stored))
+
+
+def answer(judgement: Judgement) -> str:
+    """How much faster or slower B is, in a sentence."""
+    low, high = change(judgement.low), change(judgement.high)
+    if judgement.high < 1:
+        size = f"{change(judgement.ratio)} ({low} to {high}), {1 / judgement.ratio:.2f} times as fast"
+        return f"B is faster than A: the median call's time changes by {size}"
+    if judgement.low > 1:
+        return f"B is slower than A: the median call's time changes by {change(judgement.ratio)} ({low} to {high})"
+    return f"no difference is certain: the median call's time changes by {change(judgement.ratio)} ({low} to {high})"
 
 
 def figures(judgement: Judgement, a: str, b: str, *, stored: bool) -> TextTable:
     """What a judgement rests on. stored: it is of two records and not of a comparison."""
     rows = [
-        (f"A: {a}", f"{milliseconds(judgement.a_ms)} ms"),
-        (f"B: {b}", f"{milliseconds(judgement.b_ms)} ms"),
-        ("B against A", _signed(judgement.ratio)),
-        ("99 % bounds", f"{_signed(judgement.low)} to {_signed(judgement.high)}"),
-        ("smallest slowdown it would have seen", percent(judgement.detectable)),
+        (f"A: {a}, median", f"{milliseconds(judgement.a_ms)} ms"),
+        (f"B: {b}, median", f"{milliseconds(judgement.b_ms)} ms"),
+        ("B against A", change(judgement.ratio)),
+        ("99 % bounds", f"{change(judgement.low)} to {change(judgement.high)}"),
+        ("smallest slowdown it could detect", change(judgement.detectable)),
     ]
     if stored:
         return TextTable(("", ""), tuple(rows), note=STORED_NOTE)
-    control = f"{_signed(judgement.control_low)} to {_signed(judgement.control_high)}"
+    control = f"{change(judgement.control_low)} to {change(judgement.control_high)}"
     foreign = "unknown" if math.isnan(judgement.foreign) else share(judgement.foreign)
     rows += [
         ("slow calls of A and B", f"{share(judgement.tail_a)} and {share(judgement.tail_b)}"),
-        ("chance of such a difference without a cause", f"{judgement.tail_p:.2g}"),
-        ("smallest share of slow calls it would have seen", share(judgement.tail_detectable)),
-        ("fixed workload, beside B against beside A", control),
+        ("p-value of that difference", f"{judgement.tail_p:.2g}"),
+        ("smallest share of slow calls it could detect", share(judgement.tail_detectable)),
+        ("fixed workload, during B against during A", control),
         ("fixed workload, drift over the run", share(judgement.drift)),
-        ("processors' time taken by others, in the busiest third", foreign),
+        ("CPU time of other programs, busiest third", foreign),
     ]
-    note = f"{judgement.calls} calls of each in {judgement.rounds} rounds in {judgement.pairs} pairs of fresh processes"
-    return TextTable(("", ""), tuple(rows), note=note)
+    calls = (
+        f"{judgement.calls} calls of each in {judgement.rounds} rounds in {judgement.pairs} pairs of fresh processes"
+    )
+    return TextTable(("", ""), tuple(rows), note=f"{calls}; {PAIRED_NOTE}")
 
 
 def write_junit(path: Path, comparison: Comparison) -> None:
@@ -58,12 +81,12 @@ def write_junit(path: Path, comparison: Comparison) -> None:
     for found in ("failure", "error", "skipped"):
         plural = found if found == "skipped" else f"{found}s"
         suite.set(plural, str(int(kind.get(judgement.verdict, "error") == found)))
-    name = f"{comparison.b.name} against {comparison.a.name}"
+    name = readable(f"{comparison.b.name} against {comparison.a.name}")
     case = ElementTree.SubElement(suite, "testcase", classname="edgeunet.bench.compare", name=name)
     if found := kind.get(judgement.verdict, "error"):
-        ElementTree.SubElement(case, found, type=judgement.verdict.name, message=judgement.reason)
+        ElementTree.SubElement(case, found, type=judgement.verdict.name, message=readable(judgement.reason))
     out = ElementTree.SubElement(case, "system-out")
-    out.text = markdown(comparison)
+    out.text = readable(markdown(comparison))
     with replacing(path, force=True) as temporary:
         ElementTree.ElementTree(suite).write(temporary, encoding="utf-8", xml_declaration=True)
 
@@ -78,10 +101,9 @@ def markdown(comparison: Comparison) -> str:
     """The verdict, its reason, and what it rests on."""
     judgement = comparison.judgement
     lines = [f"### Latency: {judgement.verdict.name}", "", plain(judgement.reason), ""]
+    if judgement.verdict in _ANSWERED and not math.isnan(judgement.ratio):
+        lines += [answer(judgement), ""]
     if not math.isnan(judgement.ratio):
-        lines += [*markdown_table(figures(judgement, comparison.a.name, comparison.b.name, stored=False)), ""]
+        table = figures(judgement, comparison.a.title, comparison.b.title, stored=False)
+        lines += [*markdown_table(table), ""]
     return "\n".join(lines)
-
-
-def _signed(ratio: float) -> str:
-    return f"{(ratio - 1) * 100:+.1f} %"

@@ -77,9 +77,9 @@ def _checked(workload: str, name: str, wanted: Verdict, judgements: Sequence[Jud
 
 
 def _mutations(plan: Plan) -> list[Judgement | None]:
-    """Each fact of the machine changed alone, and each missing alone."""
+    """Each fact of the machine changed alone, and each missing alone; another backend is no other machine."""
     machine = dict(plan.machine)
-    others = [machine | {name: f"{value}, changed"} for name, value in machine.items()]
+    others = [machine | {name: f"{value}, changed"} for name, value in machine.items() if name != "backend"]
     others += [{name: value for name, value in machine.items() if name != gone} for gone in machine]
     return [refuse(machine, other) for other in others]
 

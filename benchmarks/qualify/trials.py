@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.guard.judge import refuse
 from edgeunet.errors import MismatchError, RecordError
 from edgeunet.files import replacing, writing
 
@@ -37,8 +36,9 @@ class Plan:
     def require_same(self, other: Plan, path: Path) -> None:
         """Raise MismatchError if trials of the other plan would not be of the same kind as those of this one."""
         remedy = "go on where it was begun, or give another --output (--force replaces this one)"
-        if refused := refuse(self.machine, other.machine):
-            raise MismatchError(f"{path} holds trials {refused.reason.partition(':')[0]} than now: {remedy}")
+        mine, theirs = self.machine, other.machine
+        if names := [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]:
+            raise MismatchError(f"{path} holds trials made under other conditions ({', '.join(names)}): {remedy}")
         for name in ("subject", "code", "declared"):
             if getattr(self, name) != getattr(other, name):
                 raise MismatchError(f"{path} holds trials of another {name} than this run's: {remedy}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.guard.comparison import Comparison
 from benchmarks.guard.judge import INTERLEAVED, LOOKS, MAX_FOREIGN, TAIL_ALPHA, Judgement, percent
-from benchmarks.report.tables import NONE, TextTable, milliseconds, share, when
+from benchmarks.report.tables import NONE, TextTable, change, milliseconds, share, when
 from edgeunet.digits import count
 
 
@@ -23,11 +23,11 @@ def verdict_table(comparisons: Mapping[str, Comparison]) -> TextTable:
 def gates_table(judgement: Judgement) -> TextTable:
     """What a verdict rests on: the limit of each gate, what was observed, and what it could not have seen."""
     j = judgement
-    median = signed(j.ratio), _bounds(j.low, j.high), f"{count(j.rounds)} rounds", signed(j.detectable)
+    median = change(j.ratio), _bounds(j.low, j.high), f"{count(j.rounds)} rounds", change(j.detectable)
     tail = f"{_known(j.tail_a)} → {_known(j.tail_b)}", f"p = {j.tail_p:.2g}", f"{count(j.calls)} calls"
     control = _bounds(j.control_low, j.control_high)
     rows = (
-        ("median", signed(INTERLEAVED.passed_below), *median),
+        ("median", change(INTERLEAVED.passed_below), *median),
         ("tail", f"p = {TAIL_ALPHA / LOOKS:.1g}", *tail, _known(j.tail_detectable)),
         ("fixed workload", f"±{percent(INTERLEAVED.regressed_above)}", NONE, control, NONE, NONE),
         ("its drift", NONE, _known(j.drift), NONE, NONE, NONE),
@@ -41,19 +41,14 @@ def gates_table(judgement: Judgement) -> TextTable:
 def looks_table(looks: Sequence[Judgement]) -> TextTable:
     """How a verdict came about, look by look."""
     rows = [
-        (f"look {i}", look.verdict.name, signed(look.ratio), _bounds(look.low, look.high), signed(look.detectable))
+        (f"look {i}", look.verdict.name, change(look.ratio), _bounds(look.low, look.high), change(look.detectable))
         for i, look in enumerate(looks, 1)
     ]
     return TextTable(("", "verdict", "observed", "99 % bounds", "smallest detectable"), tuple(rows), text_columns=2)
 
 
-def signed(ratio: float) -> str:
-    """1.034 → "+3.40 %"."""
-    return NONE if math.isnan(ratio) else f"{(ratio - 1) * 100:+.2f} %".replace("-", "−")
-
-
 def _bounds(low: float, high: float) -> str:
-    return NONE if math.isnan(low) else f"{signed(low)} to {signed(high)}"
+    return NONE if math.isnan(low) else f"{change(low)} to {change(high)}"
 
 
 def _known(value: float) -> str:

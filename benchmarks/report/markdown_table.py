@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.report.characters import readable
 from benchmarks.report.tables import TextTable
 
 
@@ -14,7 +15,8 @@ def markdown_table(table: TextTable) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Without anything that Markdown or HTML would take for its own."""
+    """On one line, without anything that Markdown or HTML would take for its own."""
+    text = " ".join(readable(text).split("\n"))
     for sign in "\\|<*_`[":
         text = text.replace(sign, f"\\{sign}")
-    return text.replace("\n", " ")
+    return text

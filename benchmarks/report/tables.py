@@ -116,6 +116,11 @@ def share(value: float) -> str:
     return f"{percent:.{digits}f} %"
 
 
+def change(ratio: float) -> str:
+    """By how much a time differs, in percent of the other: 1.034 → "+3.4 %", 0.966 → "−3.4 %"."""
+    return NONE if math.isnan(ratio) else f"{(ratio - 1) * 100:+.1f} %".replace("-", "−")
+
+
 def bounded(quantile: Quantile) -> str:
     """The value and its bounds in ms: "12.34 (12.01–12.90)"."""
     return f"{milliseconds(quantile.value)} ({interval(quantile)})"

@@ -17,7 +17,7 @@ from benchmarks.guard.comparison import Comparison
 from edgeunet.errors import EdgeUNetError
 from edgeunet.record import LatencyRecord
 from tests.benchmarks.records import noisy, toy_record
-from tests.models import write_toy_model
+from tests.models import toy_spec, write_toy_model
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,20 @@ def test_a_command_that_prints_nothing_is_invalid_and_says_the_remedy() -> None:
     assert result.exit_code == 5
     assert "INVALID" in result.output
     assert "--whole" in result.output
+
+
+def test_what_ends_without_a_result_takes_no_name(model: Path) -> None:
+    silent = shlex.join([sys.executable, "-c", "pass"])
+    for _ in range(2):  # the second time as the first: "exists already" would be no remedy
+        result = _bench("compare", "--command", silent, "--command", silent, "-o", "c.json", "--junit", "c.xml")
+        assert (result.exit_code, Path("c.json").exists()) == (5, False)
+        assert "nothing was measured, so there is no c.json" in result.output
+        assert "INVALID" in Path("c.xml").read_text()  # a build must hear of it
+    larger = write_toy_model(Path("larger.onnx"), toy_spec((64, 96)))
+    result = _bench("compare", model, larger, "--threads", 1, "-o", "c.json")
+    assert (result.exit_code, Path("c.json").exists()) == (6, False), result.output
+    a = _record("a.json", 5.0)
+    assert "-o, --junit and --markdown are for models" in str(_fails("compare", a, a, "-o", "c.json"))
 
 
 def test_a_baseline_is_compared_by_its_name(model: Path) -> None:

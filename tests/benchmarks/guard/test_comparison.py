@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from benchmarks.guard.compare import judge_again
 from benchmarks.guard.comparison import Comparison, judgement_to_dict
 from benchmarks.guard.judge import Judgement, Verdict, judge
 from benchmarks.guard.samples import Pair, Round
-from benchmarks.guard.verdict import markdown, write_junit, write_markdown
+from benchmarks.guard.verdict import answer, markdown, write_junit, write_markdown
 from edgeunet.errors import RecordError
 
 
@@ -139,5 +140,23 @@ def test_markdown_has_the_verdict_and_what_it_rests_on(tmp_path: Path) -> None:
     text = (tmp_path / "summary.md").read_text()
     assert text == markdown(comparison)
     assert text.startswith("### Latency: REGRESSED\n")
-    assert "| A: old.onnx | 2.00 ms |" in text
+    assert "| A: old.onnx, median | 2.00 ms |" in text
     assert "4320 calls of each in 540 rounds in 9 pairs" in text
+    assert "the median of the ratios of all rounds" in text  # which is not the ratio of the two medians above it
+
+
+def test_the_answer_says_how_much_faster() -> None:
+    faster, slower, alike = (answer(toy_comparison(ratio).judgement) for ratio in (2 / 3, 1.1, 1.0))
+    assert re.match(r"B is faster than A: .* −33.\d % \(.*\), 1.5\d times as fast", faster)
+    assert slower.startswith("B is slower than A: the median call's time changes by +")
+    assert alike.startswith("no difference is certain")
+
+
+@pytest.mark.parametrize("word", ["\x1b[31m", "\x00", "\ud800", "\ufffe"])
+def test_junit_leaves_out_what_no_xml_may_hold(tmp_path: Path, word: str) -> None:
+    comparison = toy_comparison(1.05, pairs=1, a=Arm(f"./old {word} x"), b=Arm(f"./new {word}"))
+    write_junit(tmp_path / "junit.xml", replace(comparison, judgement=Judgement(Verdict.INVALID, f"it said {word}!")))
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 - our own file
+    assert str(suite[0][0].get("message")).startswith("it said ")
+    write_markdown(tmp_path / "summary.md", comparison)
+    assert "\x1b" not in (tmp_path / "summary.md").read_text()

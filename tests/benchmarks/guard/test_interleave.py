@@ -21,6 +21,7 @@ from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from benchmarks.guard.worker import Worker
 from edgeunet.errors import CommandError, EdgeUNetError, UsageError
 from edgeunet.quantiles import Samples
+from edgeunet.runtime.opening import ONNX_BACKENDS
 from tests.benchmarks.guard.arms import python, turn_arm
 from tests.models import toy_spec, write_toy_model
 
@@ -58,7 +59,7 @@ def test_two_models_run_side_by_side(small: Path, tmp_path: Path, monkeypatch: p
     for module in (interleaving, judging):
         monkeypatch.setattr(module, "MIN_PAIRS", 3)
     a, b = _models(small, large)
-    judgement = interleave(a, b, CompareOptions(seconds=120)).looks[-1]
+    judgement = interleave(a, b, CompareOptions(seconds=120, varies=("input_size",))).looks[-1]
     assert judgement.verdict is Verdict.REGRESSED
     assert judgement.ratio > 3
     assert judgement.pairs == 3
@@ -130,6 +131,23 @@ def test_arms_that_run_differently_are_refused_unless_that_is_meant(small: Path)
     assert interleave(a, b, CompareOptions(seconds=3, varies=("threads",))).pairs
 
 
+def test_each_model_runs_on_its_own_backend(small: Path) -> None:
+    a, b = (model_arm(ModelOptions(str(small), threads=1, backend=name)) for name in ONNX_BACKENDS)
+    measured = interleave(a, b, CompareOptions(seconds=3))
+    assert measured.pairs
+    assert [own["backend"] for own in measured.own] == list(ONNX_BACKENDS)
+    assert "backend" not in measured.machine
+    assert measured.machine["threads"] == "1"
+
+
+def test_models_of_different_input_sizes_are_refused(small: Path, tmp_path: Path) -> None:
+    a, b = _models(small, write_toy_model(tmp_path / "large.onnx", toy_spec((64, 96))))
+    refused = interleave(a, b, CompareOptions()).looks[-1]
+    assert refused.verdict is Verdict.REFUSED
+    assert "input_size: 64×64 and 64×96" in refused.reason
+    assert "--varies input_size" in refused.reason
+
+
 def test_a_command_of_turns_and_one_that_runs_whole_do_not_compare(tmp_path: Path) -> None:
     run = command_arm(python("print(1)"), turns=False, whole=False)
     with pytest.raises(UsageError, match="compared with another that does"):
@@ -140,10 +158,10 @@ def test_ctrl_c_keeps_what_there_is_without_a_verdict(tmp_path: Path, monkeypatc
     original: Callable[..., object] = interleaving._Bench.pair
     made: list[object] = []
 
-    def pair(self: object, machine: dict[str, str]) -> object:
+    def pair(self: object, measured: Measured) -> object:
         if len(made) == 2:
             raise KeyboardInterrupt
-        made.append(original(self, machine))
+        made.append(original(self, measured))
         return made[-1]
 
     monkeypatch.setattr(interleaving._Bench, "pair", pair)
@@ -174,7 +192,7 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
 
             monkeypatch.setattr(RunArm, "run", run)
             for _ in range(12):
-                bench.pair(measured.machine)
+                bench.pair(measured)
         return called
 
     orders = [order(seed) for seed in (1, 1, 2)]
