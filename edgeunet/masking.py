@@ -1,0 +1,207 @@
+"""Addresses and command lines as they may be shown and kept: without passwords.
+
+Which words are secret nobody can list, so of an address only what is known to be harmless is shown: of a query, a
+fragment, pairs in a path and the properties of a pipeline the values of HARMLESS keys, and of a login nothing. In a
+command line, where most options are harmless, the values of options that are named like secrets are hidden.
+Masking what is masked changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from urllib.parse import quote, quote_plus, unquote
+
+HIDDEN = "…"
+HARMLESS = frozenset(
+    """
+    width height w h fps rate framerate frame-rate resolution size quality fourcc seconds format codec compression
+    bitrate channel channels ch chn chid channelid camera cam cameraid index stream streams streamid streamtype
+    stream-type stream-profile profile subtype substream real_stream type mode transport transportmode protocol
+    protocols proto tcp udp unicast multicast timeout latency buffer-size listen mirror rotation
+
+    location uri device device-index host port address sensor-id sensor-mode io-mode media payload clock-rate
+    encoding-name caps name pattern num-buffers is-live do-timestamp drop drop-on-latency max-buffers max-size-buffers
+    max-size-time max-size-bytes leaky sync async emit-signals flip-method interlace-mode pixel-aspect-ratio colorimetry
+    wbmode exposuretimerange gainrange max-rate n-threads add-borders
+    """.split()  # noqa: SIM905 - a hundred words; the second half is of pipelines
+)
+_SECRET_PARTS = re.compile(
+    r"(?i)(?:^|[_.-])(?:user|users|username|login|\w*pass|\w*passwd|\w*password|passphrase|pwd|pw|psw|pin|otp|psk|keys?"
+    r"|\w*apikey|\w*tokens?|\w*secrets?|auth|authorization|authentication|credentials?|creds?|cookies?|session|sessionid"
+    r"|sid|bearer|sig|signature|jwt)(?:[_.-]|$)"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CLEAN = re.compile(r"[\w.,:/*+()|-]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
+_PATH_PAIR = re.compile(
+    r"(^|[/\\&;,_\s])([A-Za-z][A-Za-z0-9.-]*)=(.*?)(?=[/\\&;,_\s][A-Za-z][A-Za-z0-9.-]*=|$)", re.DOTALL
+)
+_NAME = r"[A-Za-z_][\w.:-]*"
+_PROPERTY = re.compile(
+    rf"({_NAME})(\s*=\s*)(?:\"((?:\\.|[^\"\\])*)(\"|$)|'((?:\\.|[^'\\])*)('|$)"
+    rf"|(.*?)(?=\s+!(?:\s|$)|[\s,;]+{_NAME}\s*=|\s*$))",
+    re.DOTALL,
+)
+_ASSIGNED = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
+_HEADER = re.compile(r"([A-Za-z][\w-]*):\s+(.*)", re.DOTALL)
+_COMMAND = re.compile(r"""\s*(?:["']?[\w./~+-]+["']?|[A-Za-z_]\w*=\S*)\s""")  # how one begins in a single word
+_HOST = re.compile(r"(?:[^:@/?#]*|\[[^\]]*\])(?::\d*)?")
+
+Hide = Callable[[str], str]  # takes a secret, gives what stands in its place
+
+
+def shown_address(text: str) -> str:
+    """A source as people may see it: a URL, a pipeline, a path; harmless ones unchanged.
+
+    All between `//` and the last `@` is hidden, whatever stands there, and so it is with one slash or none where a
+    `:` stands before the `@`.
+    """
+    return _address(text, lambda secret: HIDDEN)
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command line, quoted as for a shell: no option's secret, no address's, and none of a command in quotes."""
+    return shlex.join(_words(words))
+
+
+def shown_command_text(text: str) -> str:
+    """A command line that is text already, as in an older record; unchanged where there is nothing to hide."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quote that does not end
+        words = re.sub("//.*@", f"//{HIDDEN}@", text, flags=re.DOTALL).split()
+    masked = _words(words)
+    return text if masked == words else shlex.join(masked)
+
+
+def hidden_in(message: str, address: str) -> str:
+    """Somebody else's message about an address, without the secrets of that address, in whatever way it writes them."""
+    secrets: list[str] = []
+
+    def collect(secret: str) -> str:
+        secrets.append(secret)
+        return HIDDEN
+
+    message = message.replace(address, _address(address, collect))
+    pieces = {piece for secret in secrets for piece in (secret, *re.split(r"[^\w.~-]+", secret))}
+    forms = {form for piece in pieces for form in (piece, unquote(piece), quote(piece, safe=""), quote_plus(piece))}
+    forms |= {quote(form) for form in forms}
+    for form in sorted(filter(None, forms - {HIDDEN}), key=len, reverse=True):
+        # A short one, such as the user "a", would be found inside of words.
+        begin, end = (r"(?<![^\W_])", r"(?![^\W_])") if len(form) < 4 else ("", "")
+        message = re.sub(begin + re.escape(form) + end, HIDDEN, message)
+    return message
+
+
+def login_letters(address: str) -> str:
+    """What to say of a login with letters that an address must not hold as they are; "" if it has none."""
+    begin = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*", address)
+    login, found, _ = (address[begin.end() :] if begin else address).rpartition("@")
+    if not found or not (set(login) & set("#/?@ ")):
+        return ""
+    return "; in a password write # as %23, / as %2F, ? as %3F, @ as %40, a space as %20"
+
+
+def _address(text: str, hide: Hide) -> str:
+    if text[:4].lower() == "gst:":
+        return text[:4] + _pipeline(text[4:], hide)
+    scheme = _SCHEME.match(text)
+    local = scheme is None or text[: scheme.end() - 2].lower() == "file"
+    begin, login, rest = _parted(text, local=local)
+    if login:
+        begin += hide(login) + "@"
+        if _may_be_no_login(login):
+            return begin + (hide(rest) if rest else "")
+    mark = re.search(r"[?#]", rest)
+    path, tail = (rest[: mark.start()], rest[mark.start() :]) if mark else (rest, "")
+    # Of what has no scheme most are files, and those may be called as they like.
+    shown = _PATH_PAIR.sub(lambda pair: pair[1] + _pair(pair[2], pair[3], hide, all_keys=not local), path)
+    pieces = re.split(r"([?&;#])", tail)
+    for index, item in enumerate(pieces[::2]):
+        if shown != path and item.partition("=")[0].lower() not in HARMLESS:  # a secret may go on behind the mark
+            pieces[2 * index] = hide(item) if item else ""
+        else:
+            pieces[2 * index] = _item(item, hide, local=local)
+    return begin + shown + "".join(pieces)
+
+
+def _parted(text: str, *, local: bool) -> tuple[str, str, str]:
+    """What stands before a login, the login or "", and what stands behind the last @."""
+    head, found, rest = text.rpartition("@")
+    slashes = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]+|[/\\]{2,}", head)
+    begin = slashes.end() if slashes else 0
+    if not found or ((local or not slashes) and ":" not in head[begin:]):
+        return "", "", text
+    return head[:begin], head[begin:], rest
+
+
+def _may_be_no_login(text: str) -> bool:
+    """Whether the last @ may as well stand in a query, so that a secret may go on behind it."""
+    host = re.split(r"[/?#]", text, maxsplit=1)[0]
+    return bool(re.search(r"[/?#&;\s][\w.-]+\s*=", text) or (_HOST.fullmatch(host) and re.search(r"[?#]", text)))
+
+
+def _item(item: str, hide: Hide, *, local: bool) -> str:
+    """What stands between two marks of a query or fragment."""
+    key, assigned, value = item.partition("=")
+    if assigned:
+        return _pair(key, value, hide, all_keys=True)
+    return item if local or not item or item.lower() in HARMLESS else hide(item)
+
+
+def _pair(key: str, value: str, hide: Hide, *, all_keys: bool) -> str:
+    harmless = key.lower() in HARMLESS and _CLEAN.fullmatch(value)
+    secret = not harmless if all_keys else _names_secret(key)
+    return f"{key}={hide(value) if secret and value else value}"
+
+
+def _pipeline(text: str, hide: Hide) -> str:
+    begin, end = text.find("//"), text.rfind("@")
+    if 0 <= begin < end:
+        login, rest = text[begin + 2 : end], text[end + 1 :]
+        if _may_be_no_login(login):  # up to the next element nothing is sure
+            secret, link, after = rest.partition(" ! ")
+            rest = hide(secret) + link + after
+        text = f"{text[: begin + 2]}{hide(login)}@{rest}"
+    return _PROPERTY.sub(lambda found: _property(found, hide), text)
+
+
+def _property(found: re.Match[str], hide: Hide) -> str:
+    key, assigned, double, double_end, single, single_end, bare = found.groups()
+    value = next(text for text in (double, single, bare) if text is not None)
+    mark, end = ("", "") if bare is not None else ('"', double_end) if double is not None else ("'", single_end)
+    if key.lower() not in HARMLESS:
+        value = hide(value) if value else value
+    elif _SCHEME.match(value) or "@" in value or "?" in value:
+        value = _address(value, hide)
+    elif "=" in value:  # caps in quotes
+        value = _pipeline(value, hide)
+    return f"{key}{assigned}{mark}{value}{end}"
+
+
+def _words(words: Sequence[str]) -> list[str]:
+    masked: list[str] = []
+    before = ""
+    for word in words:
+        option = re.fullmatch(r"-{1,2}[A-Za-z][\w.-]*", before)
+        secret = (option and _names_secret(before.lstrip("-"))) or (before == "-u" and ":" in word)  # curl's login
+        masked.append(HIDDEN if secret else _word(word))
+        before = word
+    return masked
+
+
+def _word(word: str) -> str:
+    for form, mark in ((_ASSIGNED, "="), (_HEADER, ": ")):
+        if found := form.fullmatch(word):
+            name = found[1].lstrip("-")
+            if _names_secret(name):
+                return f"{found[1]}{mark}{HIDDEN}"
+            if mark == "=":
+                return f"{found[1]}={_word(found[2])}"
+    return shown_command_text(word) if _COMMAND.match(word) else shown_address(word)
+
+
+def _names_secret(name: str) -> bool:
+    return _SECRET_PARTS.search(_CAMEL.sub("_", name)) is not None
