@@ -10,6 +10,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
+def without_labels(stray: int) -> str:
+    """In place of the IoU of a class that no label has: how many pixels were taken for it all the same."""
+    return f"– ({count(stray)} stray)" if stray else "–"
+
+
 def percentage(share: float | None) -> str:
     """0.6123 → "61.2"; a share of nothing is none."""
     return "–" if share is None or math.isnan(share) else f"{share * 100:.1f}"

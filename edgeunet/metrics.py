@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.errors import FrameError
+from edgeunet.errors import FrameError, ModelFileError
 from edgeunet.frames import UInt8
 from edgeunet.spec import IGNORE
 
@@ -19,10 +19,14 @@ class Confusion:
         self.counts: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
 
     def add(self, label: UInt8, mask: UInt8) -> None:
-        """Add one frame: two uint8 [h, w] arrays of class indices. Pixels labelled IGNORE do not count."""
+        """Add one frame: two uint8 [h, w] arrays of class indices. Pixels labelled IGNORE do not count.
+
+        Raises ModelFileError for a mask with a class that is none of these.
+        """
         if label.shape != mask.shape:
             raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")
         classes = len(self.counts)
+        require_known_classes(mask, classes)
         valid = label != IGNORE
         pairs = label[valid].astype(np.int64) * classes + mask[valid]
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
@@ -34,26 +38,48 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Scores:
-    """mIoU over the classes that occur in label or prediction; IoU is NaN for a class that occurs in neither."""
+    """mIoU over the classes that the labels have; the IoU of every other class is NaN.
+
+    stray: of each class without labels, the pixels that were taken for it; 0 for the others. They are wrong pixels of
+        the classes on which they lie.
+    """
 
     miou: float
     iou: tuple[float, ...]
     accuracy: float  # share of pixels that are right
     pixels: int
+    stray: tuple[int, ...]
 
 
 def scores_of(counts: NDArray[np.int64]) -> Scores:
     """What a confusion matrix, (classes, classes) with a row for each label, amounts to."""
-    iou = class_iou(counts)
     total = int(counts.sum())
-    mean = float(np.nanmean(iou)) if total else float("nan")
     accuracy = float(np.trace(counts) / total) if total else float("nan")
-    return Scores(mean, tuple(float(v) for v in iou), accuracy, total)
+    stray = np.where(counts.sum(1) == 0, counts.sum(0), 0)
+    return Scores(
+        float(mean_iou(counts)), tuple(map(float, class_iou(counts))), accuracy, total, tuple(map(int, stray))
+    )
 
 
 def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """IoU of each class, (…, classes) and NaN where it does not occur, from matrices (…, classes, classes)."""
-    return _hits_of(counts, counts.sum(-2) + counts.sum(-1) - _hits(counts))
+    """IoU of each class, (…, classes), from matrices (…, classes, classes); NaN where the labels do not have it.
+
+    So the classes that have one are the same for every network on the same labels: with a class that no label has, a
+    single stray pixel would add an IoU of 0 and change a mean by a whole share of it.
+    """
+    iou = _hits_of(counts, counts.sum(-2) + counts.sum(-1) - _hits(counts))
+    iou[counts.sum(-1) == 0] = np.nan
+    return iou
+
+
+def mean_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """mIoU (…,) over the classes that the labels have, from matrices (…, classes, classes); NaN without any label."""
+    iou = class_iou(counts)
+    known = ~np.isnan(iou)
+    sums, classes = np.where(known, iou, 0.0).sum(-1), known.sum(-1)
+    means = np.full(sums.shape, np.nan)
+    np.divide(sums, classes, out=means, where=classes > 0)
+    return means
 
 
 def class_precision(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -75,6 +101,19 @@ def _hits_of(counts: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np
     shares = np.full(pixels.shape, np.nan)
     np.divide(_hits(counts), pixels, out=shares, where=pixels > 0)
     return shares
+
+
+def require_known_classes(mask: UInt8, classes: int, *, model: str = "the model") -> None:
+    """Raise ModelFileError if a mask has a class beyond 0 to `classes` - 1: its pixels would count as another's.
+
+    model: how to call the model in the message.
+    """
+    largest = int(mask.max(initial=0))
+    if largest >= classes:
+        raise ModelFileError(
+            f"{model} gives masks with the class {largest}, but its spec has the classes 0 to {classes - 1}: "
+            "its graph and its spec do not belong together, export it again"
+        )
 
 
 def agreement(a: UInt8, b: UInt8) -> float:

@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import UsageError
-from edgeunet.metrics import class_iou
+from edgeunet.metrics import class_iou, mean_iou
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.compare import Comparison, compare
 from export.narrow import rounded_file
@@ -27,12 +27,16 @@ class Drop:
 
     interval: 95 %, over frames drawn like these; neighbours in one video count for fewer than they are.
         None for a single frame, or where no pixel has a label.
-    classes: of each class's IoU; NaN for one that occurs in neither label nor mask.
+    classes: of each class's IoU; NaN for one that the labels do not have.
     """
 
     points: float  # NaN where no pixel has a label
     interval: tuple[float, float] | None
     classes: tuple[float, ...]
+
+    def __str__(self) -> str:
+        interval = f" ({self.interval[0]:+.2f} to {self.interval[1]:+.2f})" if self.interval else ""
+        return f"mIoU drop {self.points:+.2f} points{interval}"
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,8 @@ class Accuracy:
     drop: Drop | None
 
     def __str__(self) -> str:
-        agreement = f"agrees on {self.comparison.agreement:.2%} of the pixels"
-        if self.drop is None:
-            return agreement
-        interval = f" ({-self.drop.interval[1]:+.2f} to {-self.drop.interval[0]:+.2f})" if self.drop.interval else ""
-        return f"changes mIoU by {-self.drop.points:+.2f} points{interval}, {agreement}"
+        agreement = f"the same class on {self.comparison.agreement:.2%} of the pixels"
+        return agreement if self.drop is None else f"{self.drop}, {agreement}"
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,12 @@ def paired_drop(a: NDArray[np.int64], b: NDArray[np.int64], *, seed: int = 0) ->
     """
     frames = len(a)
     lost = 100 * (class_iou(a.sum(0)) - class_iou(b.sum(0)))
-    points = float(_points(a.sum(0)) - _points(b.sum(0)))
+    points = 100 * float(mean_iou(a.sum(0)) - mean_iou(b.sum(0)))
     interval = None
     if frames > 1 and not math.isnan(points):
         draws = np.random.default_rng(seed).multinomial(frames, np.full(frames, 1 / frames), RESAMPLES)
-        differences = _points(np.tensordot(draws, a, 1)) - _points(np.tensordot(draws, b, 1))
+        differences = 100 * (mean_iou(np.tensordot(draws, a, 1)) - mean_iou(np.tensordot(draws, b, 1)))
         tail = 50 * (1 - CONFIDENCE)
         low, high = np.nanpercentile(differences, [tail, 100 - tail])
         interval = (float(low), float(high))
     return Drop(points, interval, tuple(map(float, lost)))
-
-
-def _points(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """mIoU (…,) in points of matrices (…, classes, classes); NaN where no pixel counts."""
-    iou = class_iou(counts)
-    known = ~np.isnan(iou)
-    sums, occurring = np.where(known, iou, 0.0).sum(-1), known.sum(-1)
-    mean: NDArray[np.float64] = np.divide(sums, occurring, out=np.full(sums.shape, np.nan), where=occurring > 0)
-    return 100 * mean

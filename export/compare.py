@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeunet.console import progress
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.frames import UInt8
-from edgeunet.metrics import Confusion, Scores, agreement, scores_of
+from edgeunet.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from edgeunet.spec import ModelSpec
@@ -68,7 +68,7 @@ def compare(
 
     opened: makes the session of each file.
     Raises MismatchError if a model has other classes than the dataset, DatasetError for a damaged split,
-    ModelFileError for a file that can't be opened.
+    ModelFileError for a file that can't be opened or gives classes that its spec does not have.
     """
     labelled = (folder.path / "masks" / split).is_dir()
     count = len(folder.image_paths(split))
@@ -83,6 +83,8 @@ def compare(
             results = session_a.run(frame), session_b.run(frame)
             # At the frame's own size, where the letterbox bars don't count.
             masks = [result.fitting.unfit_mask(result.mask) for result in results]
+            for path, mask in zip((a, b), masks, strict=True):
+                require_known_classes(mask, len(folder.classes), model=str(path))
             share = agreement(*masks)
             equal += share * masks[0].size
             pixels += masks[0].size

@@ -24,11 +24,11 @@ def print_quantization(result: Quantization, check_split: str, budget: Budget) -
         unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
         out.print(f"  left in float, no rule for them: {unknown}")
     print_wide(result.wide)
-    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: it {repair.accuracy}")
+    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: {repair.accuracy}")
     print_accuracy(repair.accuracy)
     drop = repair.accuracy.drop
     if drop and drop.interval and drop.interval[1] > budget.max_drop:
-        out.print(f"  on other frames it may lose up to {drop.interval[1]:.2f} points: more labelled ones would tell")
+        out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: more labelled ones would tell")
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)
@@ -55,7 +55,7 @@ def print_comparison(comparison: Comparison, split: str, name_a: str, name_b: st
     )
     if comparison.scores_a and comparison.scores_b:
         miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
-        out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f} ({miou_b - miou_a:+.2f} points)")
+        out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f}: a drop of {miou_a - miou_b:+.2f} points")
 
 
 def print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:

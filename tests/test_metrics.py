@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeunet.errors import FrameError
-from edgeunet.metrics import Confusion, agreement, class_precision, class_recall
+from edgeunet.errors import FrameError, ModelFileError
+from edgeunet.metrics import Confusion, agreement, class_precision, class_recall, mean_iou
 from edgeunet.spec import IGNORE
 
 
@@ -38,6 +38,28 @@ def test_a_class_that_never_occurs_does_not_count() -> None:
     scores = confusion.scores()
     assert scores.miou == 1.0
     assert np.isnan(scores.iou[2])
+
+
+def test_a_class_without_labels_counts_in_no_mean_whatever_is_taken_for_it() -> None:
+    clean, stray = Confusion(3), Confusion(3)
+    label = mask([0] * 50 + [1] * 50)
+    clean.add(label, mask([0] * 40 + [1] * 60))
+    stray.add(label, mask([0] * 49 + [2] + [1] * 50))
+    assert stray.scores().miou == pytest.approx((49 / 50 + 50 / 50) / 2)
+    assert stray.scores().miou > clean.scores().miou
+    assert np.isnan(stray.scores().iou[2])
+    assert (stray.scores().stray, clean.scores().stray) == ((0, 0, 1), (0, 0, 0))
+    assert stray.scores().accuracy == pytest.approx(0.99)
+    both = np.stack([stray.counts, np.zeros((3, 3), np.int64)])
+    np.testing.assert_allclose(mean_iou(both), [stray.scores().miou, np.nan])
+
+
+@pytest.mark.parametrize("beyond", [3, 73, IGNORE])
+def test_a_mask_with_a_class_that_is_none_is_refused_with_the_class(beyond: int) -> None:
+    confusion = Confusion(3)
+    with pytest.raises(ModelFileError, match=f"the class {beyond}, but its spec has the classes 0 to 2"):
+        confusion.add(mask([0, IGNORE]), mask([0, beyond]))
+    assert not confusion.counts.any()
 
 
 def test_precision_and_recall_by_hand() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet import __version__
-from edgeunet.digits import count, percentage
+from edgeunet.digits import count, percentage, without_labels
 from edgeunet.evaluation import findings, pictures
 from edgeunet.evaluation.score import Evaluation, Segmenter
 from edgeunet.files import replacing, require_writable
@@ -52,7 +52,8 @@ class EvaluationPage:
         self._path = path
         self._force = force
         pages = environment(TEMPLATES)
-        pages.filters |= {"percentage": percentage, "percent": _percent, "count": count}
+        pages.filters |= {"percentage": percentage, "percent": _percent}
+        pages.filters |= {"count": count, "without_labels": without_labels}
         self._template = pages.get_template("evaluation.html.j2")
 
     def write(self, evaluation: Evaluation, segmenter: Segmenter) -> None:

@@ -18,7 +18,7 @@ from edgeunet.data.folder import DatasetFolder, Sample
 from edgeunet.errors import DatasetError
 from edgeunet.files import sha256
 from edgeunet.frames import UInt8
-from edgeunet.metrics import Confusion, Scores, class_precision, class_recall, scores_of
+from edgeunet.metrics import Confusion, Scores, class_precision, class_recall, require_known_classes, scores_of
 from edgeunet.spec import IGNORE, ModelSpec
 
 SCHEMA = "edgeunet.scores/2"
@@ -87,7 +87,8 @@ class Evaluation:
     def values(self) -> dict[str, Any]:
         """What stands in a scores file; what has no figure has null.
 
-        "confusion" has a row for each label and a column for each prediction, in the order of "iou".
+        "confusion" has a row for each label and a column for each prediction, in the order of "iou". "stray_pixels" has
+        the classes that no label has, whose IoU is null and counts in no mean, and how many pixels were taken for them.
         """
         scores = scores_of(self.counts)
         return {
@@ -106,6 +107,11 @@ class Evaluation:
             "mean_boundary_f1": _number(self.mean_boundary_f1),
             "boundary_tolerance": TOLERANCE,
             "iou": self._by_class(scores.iou),
+            "stray_pixels": {
+                name: pixels
+                for name, iou, pixels in zip(self.spec.names, scores.iou, scores.stray, strict=True)
+                if math.isnan(iou)
+            },
             "boundary_f1": self._by_class(self.boundary_f1),
             "class_precision": self._by_class(class_precision(self.counts)),
             "class_recall": self._by_class(class_recall(self.counts)),
@@ -119,8 +125,8 @@ class Evaluation:
 def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) -> Evaluation:
     """Run a model on every frame of a split.
 
-    Raises DatasetError, also if no pixel of the split counts, or MismatchError if the dataset has other classes
-    than the model.
+    Raises DatasetError, also if no pixel of the split counts, MismatchError if the dataset has other classes
+    than the model, or ModelFileError for a mask with a class that the model's spec does not have.
     """
     spec = segmenter.spec
     dataset = DatasetFolder.open(data)
@@ -133,6 +139,7 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
     with console.progress() as bar:
         for sample in bar.track(samples, description="evaluating"):
             mask = segmenter.segment(sample.frame)
+            require_known_classes(mask, classes, model=str(model))
             confusion = Confusion(classes)
             confusion.add(sample.mask, mask)
             counts.append(confusion.counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -174,5 +175,7 @@ class _Display:
         self._bar.update(self._task, completed=position // self._unit, total=total // self._unit, note=note)
 
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
-        classes = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(self._names, scores.iou, strict=True))
+        classes = "  ".join(
+            f"{n} {'–' if math.isnan(v) else f'{100 * v:.0f}'}" for n, v in zip(self._names, scores.iou, strict=True)
+        )
         self._bar.console.print(f"step {step:5}  mIoU {100 * scores.miou:4.1f}{' *' if best else '  '} {classes}")

@@ -186,6 +186,7 @@ class _Repairing:
         name, closest = min(judged, key=lambda entry: self._budget.excess(entry[1]))
         tried = ", ".join(step.name for step in self._steps[1:])
         return ExportError(
-            f"the INT8 model {closest} at best ({name}; tried: {tried}), expected {self._budget.demand(closest)}: "
-            "nothing was kept; calibrate on frames like those of the check, allow more, or export fp16"
+            f"the INT8 model gives {closest} at best ({name}; tried: {tried}), expected "
+            f"{self._budget.demand(closest)}: nothing was kept; calibrate on frames like those of "
+            "the check, allow more, or export fp16"
         )

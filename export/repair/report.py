@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.console import table
+from edgeunet.digits import without_labels
 from edgeunet.folders import replacing_folder
+from edgeunet.metrics import Scores
 from edgeunet.parts import missing
 from export.accuracy import Accuracy
 from export.repair.layers import Layer
@@ -23,11 +25,10 @@ def print_accuracy(accuracy: Accuracy) -> None:
     comparison, drop = accuracy.comparison, accuracy.drop
     if drop is None or comparison.scores_a is None or comparison.scores_b is None:
         return
+    both = comparison.scores_a, comparison.scores_b
     rows = [
-        (name, *(_points(100 * value) for value in (before, after)), _points(lost, sign=True))
-        for name, before, after, lost in zip(
-            comparison.specs[0].names, comparison.scores_a.iou, comparison.scores_b.iou, drop.classes, strict=True
-        )
+        (name, *(_iou(scores, index) for scores in both), _points(lost, sign=True))
+        for index, (name, lost) in enumerate(zip(comparison.specs[0].names, drop.classes, strict=True))
     ]
     miou = (_points(100 * comparison.scores_a.miou), _points(100 * comparison.scores_b.miou))
     rows.append(("mean", *miou, _points(drop.points, sign=True)))
@@ -94,6 +95,11 @@ def _cost(layer: Layer) -> str:
     if not layer.floating:
         return "–"
     return f"{layer.share:.1%} of INT8's gain" if layer.cost_ms is None else f"{layer.cost_ms:+.2f} ms"
+
+
+def _iou(scores: Scores, index: int) -> str:
+    iou = scores.iou[index]
+    return without_labels(scores.stray[index]) if math.isnan(iou) else _points(100 * iou)
 
 
 def _points(value: float, *, sign: bool = False) -> str:

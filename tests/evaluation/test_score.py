@@ -33,6 +33,17 @@ def test_the_figures_by_hand(tmp_path: Path) -> None:
     assert evaluation.wrong_shares.tolist() == [missed / (24 * 48), 0]
 
 
+def test_a_class_that_no_label_has_is_null_with_the_count_of_its_stray_pixels(tmp_path: Path) -> None:
+    answer = halves(24)
+    answer[:2, :3] = 2
+    evaluation, page = evaluated(tmp_path, [(halves(24), answer)])
+    values = evaluation.values
+    assert values["iou"]["sky"] is None
+    assert values["stray_pixels"] == {"sky": 6}
+    assert values["miou"] == pytest.approx((values["iou"]["road"] + values["iou"]["car"]) / 2)
+    assert "– (6 stray)" in page
+
+
 def test_it_agrees_with_the_scores_of_training(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     frames = [(halves(int(a), 2, 0), halves(int(b), 2, 1)) for a, b in rng.integers(1, 47, (5, 2))]

@@ -72,6 +72,24 @@ def test_a_class_that_never_occurs_has_no_drop_and_one_frame_no_interval() -> No
     assert [math.isnan(lost) for lost in drop.classes] == [False, False, True]
 
 
+def test_a_class_without_labels_moves_no_verdict() -> None:
+    """A stray pixel of B for a class that no label has is one wrong pixel, and not a class with an IoU of 0."""
+    a = np.zeros((2, 5, 5), np.int64)
+    a[:, range(4), range(4)] = 1000
+    b = a.copy()
+    b[0, 0, 0] -= 1
+    b[0, 0, 4] += 1
+    assert paired_drop(a, b).points == pytest.approx(100 * (1 - 1999 / 2000) / 4)
+    worse = a.copy()
+    for label in range(4):
+        worse[:, label, label] -= 100
+        worse[:, label, (label + 1) % 4] += 100
+    drop = paired_drop(b, worse)
+    assert 17 < drop.points < 19
+    assert drop.interval is not None
+    assert 17 < drop.interval[0] < drop.interval[1] < 19
+
+
 def test_without_a_labelled_pixel_there_is_no_drop() -> None:
     a = np.zeros((3, 3, 3), np.int64)
     drop = paired_drop(a, a)
@@ -84,13 +102,13 @@ def test_a_budget_counts_points_with_labels_and_agreement_without(model: Path) -
     comparison = Comparison(2, 0.97, (), None, None, (spec, spec))
     lost = Accuracy(comparison, Drop(0.4, (0.1, 0.7), (0.4,)))
     assert (Budget(max_drop=0.4).met(lost), Budget(max_drop=0.3).met(lost)) == (True, False)
-    assert str(lost) == "changes mIoU by -0.40 points (-0.70 to -0.10), agrees on 97.00% of the pixels"
+    assert str(lost) == "mIoU drop +0.40 points (+0.10 to +0.70), the same class on 97.00% of the pixels"
     assert Budget(max_drop=0.3).demand(lost) == "a drop of at most 0.3 points (--max-drop)"
     unlabelled = Accuracy(comparison, None)
     assert (Budget(min_agreement=0.97).met(unlabelled), Budget(min_agreement=0.98).met(unlabelled)) == (True, False)
     assert Budget(min_agreement=0.98).excess(unlabelled) == pytest.approx(1.0)
     assert Budget(min_agreement=0.98).demand(unlabelled) == "agreement on at least 98.00% (--min-agreement)"
-    assert str(unlabelled) == "agrees on 97.00% of the pixels"
+    assert str(unlabelled) == "the same class on 97.00% of the pixels"
     assert not Budget().met(Accuracy(comparison, Drop(math.nan, None, (math.nan,))))
 
 

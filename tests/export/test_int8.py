@@ -124,7 +124,7 @@ def test_more_than_the_budget_keeps_nothing(model: Path, dataset: Path, tmp_path
     unlabelled = tmp_path / "data"
     shutil.copytree(dataset, unlabelled, ignore=lambda folder, names: ["val"] if Path(folder).name == "masks" else [])
     options = Int8Options(unlabelled, images=1, budget=Budget(min_agreement=1.0))
-    with pytest.raises(ExportError, match=r"agrees on 9.* at best .* expected agreement on at least 100\.00%"):
+    with pytest.raises(ExportError, match=r"the same class on 9.* at best .* expected agreement on at least 100\.00%"):
         _export(model, tmp_path / "int8.onnx", options)
     assert list(tmp_path.iterdir()) == [unlabelled]
 
