@@ -27,8 +27,8 @@ LAYERS = (
 def repair(model: Path) -> Repair:
     spec = read_model(model)[1]
     scores = [
-        Scores(0.6, (0.7, 0.5, 0.6, 0.4, math.nan), 0.8, 100),
-        Scores(0.59, (0.7, 0.4, 0.6, 0.4, math.nan), 0.8, 100),
+        Scores(0.6, (0.7, 0.5, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 0)),
+        Scores(0.59, (0.7, 0.4, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 7)),
     ]
     comparison = Comparison(2, 0.99, (), scores[0], scores[1], (spec, spec))
     accuracy = Accuracy(comparison, Drop(1.0, (0.5, 1.5), (0.0, 10.0, 0.0, 0.0, math.nan)))
@@ -55,7 +55,7 @@ def test_the_tables_say_layer_sensitivity_decision_and_cost(repair: Repair, caps
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["lane_markings", "50.00", "40.00", "+10.00"] for line in lines)
     assert any(line.split() == ["mean", "60.00", "59.00", "+1.00"] for line in lines)
-    assert any(line.split() == ["my_car", "–", "–", "–"] for line in lines)
+    assert any(line.split() == ["my_car", "–", "–", "(7", "stray)", "–"] for line in lines)
     print_accuracy(Accuracy(repair.accuracy.comparison, None))
     assert capsys.readouterr().out == ""
 
