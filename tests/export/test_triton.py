@@ -53,6 +53,7 @@ def test_a_file_of_fixed_batch_is_served_as_it_is(model: Path, tmp_path: Path) -
     folder = export_triton(model, tmp_path / "repository", TritonOptions("road"), force=False)
     assert folder == tmp_path / "repository" / "road"
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        ".edgeunet.json",
         "1/model.onnx",
         "config.pbtxt",
         "labels.txt",

@@ -57,13 +57,14 @@ def test_files_without_a_partner_are_faults(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_is_replaced_only_by_force(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"))
-    (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "precious").touch()
+    convert(source, tmp_path / "made", ConversionOptions())
     with pytest.raises(OutputError, match="--force"):
         convert(source, tmp_path / "made", ConversionOptions())
-    assert list(contents(tmp_path / "made")) == ["precious"]
     convert(source, tmp_path / "made", ConversionOptions(force=True))
-    assert "precious" not in contents(tmp_path / "made")
+    (tmp_path / "made" / "precious").touch()
+    with pytest.raises(OutputError, match="precious, which edgeunet did not write"):
+        convert(source, tmp_path / "made", ConversionOptions(force=True))
+    assert "precious" in contents(tmp_path / "made")
 
 
 def test_what_is_done_to_the_copy_does_not_reach_the_source(tmp_path: Path) -> None:
