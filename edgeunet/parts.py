@@ -27,6 +27,8 @@ PARTS = {
     ),
     "onnx": Part("ONNX", "exporting", "pip install onnx"),
     "av": Part("PyAV", "recording and streaming video", "pip install av"),
+    "aiohttp": Part("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
+    "prometheus_client": Part("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
     "matplotlib": Part("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Part("Jinja2", "the report", "pip install jinja2"),
     "scipy": Part("SciPy", "qualifying the guard", "pip install scipy"),

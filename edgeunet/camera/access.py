@@ -14,6 +14,7 @@ from edgeunet.errors import UsageError
 
 LOOPBACK = "127.0.0.1"  # where a server listens unless it is told otherwise
 MIN_TOKEN = 8  # characters
+PRIVATE = (".local", ".localhost", ".internal", ".home.arpa")  # RFC 6762, 6761, ICANN 2024, RFC 8375
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,27 @@ class Access:
     token: str | None = None
 
     def __post_init__(self) -> None:
-        if self.token is not None and len(self.token) < MIN_TOKEN:
+        if self.token is None:
+            return
+        if len(self.token) < MIN_TOKEN:
             raise UsageError(f"--token has at least {MIN_TOKEN} characters, got {len(self.token)}")
+        try:
+            self.token.encode()
+        except UnicodeEncodeError as error:  # bytes of the environment that are not UTF-8: no request can carry them
+            raise UsageError("the token is not UTF-8 text: give letters, digits and signs") from error
 
     def allows(self, headers: Mapping[str, str], query: str) -> bool:
-        """Whether a request carries the token: as ?token=, as a bearer, or in the cookie that the page set."""
+        """Whether a request carries the token: as ?token=, as a bearer, or in the cookie that the page set.
+
+        headers: found by their names in any case.
+        """
         if self.token is None:
             return True
-        given = [*parse_qs(query).get("token", []), headers.get("authorization", "").removeprefix("Bearer ")]
-        cookies = dict(c.strip().partition("=")[::2] for c in headers.get("cookie", "").split(";"))
+        given = parse_qs(query).get("token", [])
+        scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":  # RFC 9110, section 11.1: in any case
+            given.append(credentials.strip())
+        cookies = dict(c.strip().partition("=")[::2] for c in headers.get("Cookie", "").split(";"))
         cookie = cookies.get(self.cookie[0], "")
         return any([_same(text, self.token) for text in given] + [_same(cookie, self.cookie[1])])  # all are compared
 
@@ -44,18 +57,19 @@ class Access:
     def knows(self, host: str) -> bool:
         """Whether a Host header means this machine and not a foreign name that was bent to it (DNS rebinding).
 
-        An address cannot be bent, and a request with the token needs no other proof.
+        An address cannot be bent, nor a name that nobody can register: one of a single word, as containers give each
+        other, or under a private top level. A request with the token needs no other proof.
         """
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         name = name.removeprefix("[").removesuffix("]").lower()
-        own = socket.gethostname().lower()
-        return is_address(name) or name in ("localhost", self.address.host.lower(), own, f"{own}.local")
+        own = (socket.gethostname().lower(), self.address.host.lower())
+        return is_address(name) or name in own or (bool(name) and ("." not in name or name.endswith(PRIVATE)))
 
 
 def notice(title: str, access: Access, port: int, path: str = "") -> str:
     """What the terminal says of a server: where it is, and who may look. port: the one that the system gave."""
     host = access.address.host
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - asked for, and said below
+    if host in ("0.0.0.0", "::", "*"):  # noqa: S104 - asked for, and said below
         host = socket.gethostname()
     text = f"{title}: http://{HostPort(host, port)}/{path}"
     if access.token is not None:
@@ -65,4 +79,4 @@ def notice(title: str, access: Access, port: int, path: str = "") -> str:
 
 def _same(given: str, secret: str) -> bool:
     """In a time that tells nothing of the secret."""
-    return hmac.compare_digest(given.encode(), secret.encode())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())

@@ -1,20 +1,23 @@
-"""The loop's figures for Prometheus, in its text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
-
-The format is a few lines; the package prometheus_client would be one more to install on every board.
-"""
+"""The loop's figures for Prometheus: prometheus-client writes them in its text format 0.0.4."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from edgeunet import __version__
 from edgeunet.camera.access import Access, notice
 from edgeunet.camera.histogram import Quantiles
+from edgeunet.camera.reply import Reply
 from edgeunet.camera.rungs import LadderStats
-from edgeunet.camera.server import Reply, Server, serving_http
+from edgeunet.camera.server import HttpServer, serving_http
 from edgeunet.camera.statistics import LoopStats
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
     ("frames_read", "Frames the source gave.", lambda s: s.read),
     ("masks", "Masks published.", lambda s: s.published),
@@ -26,34 +29,20 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
 )
 
 
-def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None = None) -> str:
+def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None = None) -> bytes:
     """The text that Prometheus reads: all figures of each source. info: facts of the build, as labels of a 1.
 
     ladder: of several models, which one is in use and how often that changed.
     """
-    lines = _metric("build_info", "gauge", "What runs.")
-    lines.append(_sample("build_info", {"version": __version__, **info}, 1))
-    for name, text, value in _COUNTERS:
-        lines += _metric(f"{name}_total", "counter", text)
-        lines += [_sample(f"{name}_total", {"source": source}, value(s)) for source, s in stats.items()]
-    lines += _metric("masks_per_second", "gauge", "Over the latest masks.")
-    lines += [_sample("masks_per_second", {"source": source}, round(s.recent_fps, 3)) for source, s in stats.items()]
-    lines += _metric("frame_age_seconds", "summary", "From the capture of a frame to its published mask.")
-    for source, s in stats.items():
-        lines += _summary("frame_age_seconds", {"source": source}, s.age)
-    lines += _metric("jitter_seconds", "summary", "Change of the time between two masks.")
-    for source, s in stats.items():
-        lines += _summary("jitter_seconds", {"source": source}, s.jitter)
-    lines += _metric("stage_seconds", "summary", "Time of each stage of a frame.")
-    for source, s in stats.items():
-        for stage, quantiles in s.stages.items():
-            lines += _summary("stage_seconds", {"source": source, "stage": stage}, quantiles)
-    if ladder is not None:
-        lines += _metric("model_in_use", "gauge", "1 for the model that takes the frames now.")
-        lines += [_sample("model_in_use", {"model": name}, int(name == ladder.current)) for name in ladder.models]
-        lines += _metric("model_switches_total", "counter", "Changes of the model in use.")
-        lines += [_sample("model_switches_total", {"cause": cause}, n) for cause, n in ladder.switches.items()]
-    return "\n".join(lines) + "\n"
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    class Figures:
+        def collect(self) -> Iterable[Metric]:
+            return _metrics(stats, info, ladder)
+
+    registry = CollectorRegistry()
+    registry.register(Figures())
+    return generate_latest(registry)
 
 
 @contextmanager
@@ -63,7 +52,7 @@ def serving_metrics(
     info: Mapping[str, str],
     notify: Callable[[str], None],
     ladder: Callable[[], LadderStats] | None = None,
-) -> Iterator[Server]:
+) -> Iterator[HttpServer]:
     """A server of /metrics as long as the block lasts; `notify` hears its address.
 
     stats, ladder: the loop's figures by source and of its models, asked by the server's thread. info: facts of the
@@ -74,31 +63,56 @@ def serving_metrics(
     def answer(path: str) -> Reply | None:
         if path != "/metrics":
             return None
-        text = exposition(stats(), info, ladder() if ladder else None)
-        return Reply(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+        return Reply(exposition(stats(), info, ladder() if ladder else None), CONTENT_TYPE)
 
     with serving_http(access, answer) as server:
         notify(notice("metrics", access, server.port, "metrics"))
         yield server
 
 
-def _metric(name: str, kind: str, text: str) -> list[str]:
-    return [f"# HELP edgeunet_{name} {text}", f"# TYPE edgeunet_{name} {kind}"]
+def _metrics(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None) -> Iterator[Metric]:
+    yield _metric("build_info", "gauge", "What runs.", [({"version": __version__, **info}, 1)])
+    for name, text, value in _COUNTERS:
+        yield _metric(name, "counter", text, [({"source": source}, value(s)) for source, s in stats.items()], "_total")
+    rates = [({"source": source}, round(s.recent_fps, 3)) for source, s in stats.items()]
+    yield _metric("masks_per_second", "gauge", "Over the latest masks.", rates)
+    ages = [({"source": source}, s.age) for source, s in stats.items()]
+    yield _summary("frame_age_seconds", "From the capture of a frame to its published mask.", ages)
+    jitters = [({"source": source}, s.jitter) for source, s in stats.items()]
+    yield _summary("jitter_seconds", "Change of the time between two masks.", jitters)
+    stages = [({"source": source, "stage": stage}, q) for source, s in stats.items() for stage, q in s.stages.items()]
+    yield _summary("stage_seconds", "Time of each stage of a frame.", stages)
+    if ladder is not None:
+        in_use = [({"model": name}, int(name == ladder.current)) for name in ladder.models]
+        yield _metric("model_in_use", "gauge", "1 for the model that takes the frames now.", in_use)
+        switches = [({"cause": cause}, n) for cause, n in ladder.switches.items()]
+        yield _metric("model_switches", "counter", "Changes of the model in use.", switches, "_total")
 
 
-def _summary(name: str, labels: Mapping[str, str], quantiles: Quantiles) -> list[str]:
-    shown = (("0.5", quantiles.p50_ns), ("0.9", quantiles.p90_ns), ("0.99", quantiles.p99_ns), ("1", quantiles.max_ns))
-    return [
-        *(_sample(name, {**labels, "quantile": q}, value / 1e9) for q, value in shown if quantiles.count),
-        _sample(f"{name}_sum", labels, quantiles.total_ns / 1e9),
-        _sample(f"{name}_count", labels, quantiles.count),
-    ]
+def _metric(
+    name: str, kind: str, text: str, samples: Iterable[tuple[Mapping[str, str], float]], ending: str = ""
+) -> Metric:
+    from prometheus_client import Metric
+
+    metric = Metric(f"edgeunet_{name}", text, kind)
+    for labels, value in samples:
+        _add(metric, ending, labels, value)
+    return metric
 
 
-def _sample(name: str, labels: Mapping[str, str], value: float) -> str:
-    pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    return f"edgeunet_{name}{{{pairs}}} {value}"
+def _summary(name: str, text: str, samples: Iterable[tuple[Mapping[str, str], Quantiles]]) -> Metric:
+    """The library's own summaries know no quantiles."""
+    metric = _metric(name, "summary", text, ())
+    for labels, q in samples:
+        shown = (("0.5", q.p50_ns), ("0.9", q.p90_ns), ("0.99", q.p99_ns), ("1", q.max_ns))
+        for quantile, value in shown if q.count else ():
+            _add(metric, "", {**labels, "quantile": quantile}, value / 1e9)
+        _add(metric, "_sum", labels, q.total_ns / 1e9)
+        _add(metric, "_count", labels, q.count)
+    return metric
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _add(metric: Metric, ending: str, labels: Mapping[str, str], value: float) -> None:
+    # A file's name may hold bytes that are not UTF-8, which the format is.
+    plain = {key: text.encode(errors="replace").decode() for key, text in labels.items()}
+    metric.add_sample(f"{metric.name}{ending}", plain, value)

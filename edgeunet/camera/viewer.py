@@ -15,7 +15,8 @@ import cv2
 
 from edgeunet.camera.access import Access, notice
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.server import Reply, serving_http
+from edgeunet.camera.reply import Reply
+from edgeunet.camera.server import serving_http
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.drawing import class_colors
 from edgeunet.spec import ModelSpec

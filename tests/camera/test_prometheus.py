@@ -32,7 +32,7 @@ LINE = re.compile(r'edgeunet_\w+\{(\w+="([^"\\\n]|\\["\\n])*",?)*\} [0-9.e+-]+')
 
 def test_every_line_is_in_the_text_format() -> None:
     described: set[str] = set()
-    for line in exposition(STATS, {"model": "m.onnx"}).removesuffix("\n").split("\n"):
+    for line in exposition(STATS, {"model": "m.onnx"}).decode().removesuffix("\n").split("\n"):
         if line.startswith("# TYPE"):
             described.add(line.split(" ")[2])
         elif not line.startswith("# HELP"):
@@ -41,22 +41,22 @@ def test_every_line_is_in_the_text_format() -> None:
 
 
 def test_it_holds_the_loop_s_figures() -> None:
-    text = exposition(STATS, {"model": "m.onnx"}).split("\n")
+    text = exposition(STATS, {"model": "m.onnx"}).decode().split("\n")
     for line in (
-        f'edgeunet_build_info{{version="{__version__}",model="m.onnx"}} 1',
-        'edgeunet_frames_read_total{source="camera 0"} 9',
-        'edgeunet_masks_total{source="camera 0"} 4',
-        'edgeunet_frames_dropped_total{source="camera 0"} 5',
-        'edgeunet_frames_corrupt_total{source="camera 0"} 1',
-        'edgeunet_deadline_misses_total{source="camera 0"} 2',
-        'edgeunet_reconnects_total{source="camera 0"} 3',
-        'edgeunet_inferences_failed_total{source="a\\"b\\\\c\\nd"} 0',
+        f'edgeunet_build_info{{model="m.onnx",version="{__version__}"}} 1.0',
+        'edgeunet_frames_read_total{source="camera 0"} 9.0',
+        'edgeunet_masks_total{source="camera 0"} 4.0',
+        'edgeunet_frames_dropped_total{source="camera 0"} 5.0',
+        'edgeunet_frames_corrupt_total{source="camera 0"} 1.0',
+        'edgeunet_deadline_misses_total{source="camera 0"} 2.0',
+        'edgeunet_reconnects_total{source="camera 0"} 3.0',
+        'edgeunet_inferences_failed_total{source="a\\"b\\\\c\\nd"} 0.0',
         'edgeunet_masks_per_second{source="camera 0"} 29.97',
-        'edgeunet_frame_age_seconds{source="camera 0",quantile="0.99"} 0.04',
+        'edgeunet_frame_age_seconds{quantile="0.99",source="camera 0"} 0.04',
         'edgeunet_frame_age_seconds_sum{source="camera 0"} 0.1',
-        'edgeunet_frame_age_seconds_count{source="camera 0"} 4',
-        'edgeunet_stage_seconds{source="camera 0",stage="fit",quantile="1"} 0.041',
-        'edgeunet_jitter_seconds_count{source="camera 0"} 0',
+        'edgeunet_frame_age_seconds_count{source="camera 0"} 4.0',
+        'edgeunet_stage_seconds{quantile="1",source="camera 0",stage="fit"} 0.041',
+        'edgeunet_jitter_seconds_count{source="camera 0"} 0.0',
     ):
         assert line in text
     assert not [line for line in text if line.startswith("edgeunet_jitter") and "quantile" in line]  # there is none yet
@@ -64,16 +64,16 @@ def test_it_holds_the_loop_s_figures() -> None:
 
 def test_a_ladder_tells_which_model_is_in_use_and_how_often_that_changed() -> None:
     ladder = LadderStats(("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2})
-    text = exposition(STATS, {"model": "big.engine"}, ladder).split("\n")
+    text = exposition(STATS, {"model": "big.engine"}, ladder).decode().split("\n")
     for line in (
-        'edgeunet_model_in_use{model="big.engine"} 0',
-        'edgeunet_model_in_use{model="small.engine"} 1',
-        'edgeunet_model_switches_total{cause="deadline"} 3',
-        'edgeunet_model_switches_total{cause="throttling"} 0',
-        'edgeunet_model_switches_total{cause="fits"} 2',
+        'edgeunet_model_in_use{model="big.engine"} 0.0',
+        'edgeunet_model_in_use{model="small.engine"} 1.0',
+        'edgeunet_model_switches_total{cause="deadline"} 3.0',
+        'edgeunet_model_switches_total{cause="throttling"} 0.0',
+        'edgeunet_model_switches_total{cause="fits"} 2.0',
     ):
         assert line in text
-    assert not [line for line in exposition(STATS, {}).split("\n") if "edgeunet_model" in line]
+    assert not [line for line in exposition(STATS, {}).decode().split("\n") if "edgeunet_model" in line]
 
 
 def test_a_scrape_gets_the_figures_of_that_moment() -> None:
@@ -86,4 +86,4 @@ def test_a_scrape_gets_the_figures_of_that_moment() -> None:
             stats["camera 0"] = LoopStats(published=count)
             with urlopen(address, timeout=10) as response:
                 assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-                assert f'edgeunet_masks_total{{source="camera 0"}} {count}\n' in response.read().decode()
+                assert f'edgeunet_masks_total{{source="camera 0"}} {count}.0\n' in response.read().decode()

@@ -331,8 +331,8 @@ def test_a_switch_of_models_is_in_the_notes_the_lines_and_the_metrics(tmp_path: 
         ended = it.end(signal.SIGINT)
     assert ended.code == 0
     assert "note: small.onnx takes over from toy.onnx: 2 of the last 2 masks were older than 0.001 ms" in ended.errors
-    assert 'edgeunet_model_in_use{model="small.onnx"} 1' in metrics
-    assert 'edgeunet_model_switches_total{cause="deadline"} 1' in metrics
+    assert 'edgeunet_model_in_use{model="small.onnx"} 1.0' in metrics
+    assert 'edgeunet_model_switches_total{cause="deadline"} 1.0' in metrics
     assert {line["model"] for line in it.rest} <= {"small.onnx"}
 
 
