@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import EdgeUNetError, OutputError
+from edgeunet.masking import shown_command
 from edgeunet.parts import PARTS, missing
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def _console(*, stderr: bool) -> Console:
 
 
 def command_line() -> str:
-    """What was typed to start this program, for a record of what it measured."""
+    """What was typed to start this program, for a record of what it measured: without passwords and tokens."""
     program = Path(sys.argv[0])
     words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return shlex.join([*words, *sys.argv[1:]])
+    return shown_command([*words, *sys.argv[1:]])
 
 
 def progress() -> Progress:

@@ -44,7 +44,7 @@ def replacing_folder(path: str | Path, *, force: bool) -> Iterator[Path]:
     """
     given, path = Path(path), Path(os.path.realpath(path))
     before = _require(given, force=force)
-    with made_parents(path), unwritable(path):
+    with made_parents(given), unwritable(given):
         _remove_unfinished(path)
         temporary = part_of(path)
         temporary.mkdir()

@@ -117,3 +117,9 @@ def test_a_full_disk_under_standard_output_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_is_kept_of_the_command_line_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["/bin/edgeunet", "camera", "m.onnx", "--source", "rtsp://admin:S3crt@10.0.0.5/x", "--token", "T0ken"]
+    monkeypatch.setattr(sys, "argv", given)
+    assert console.command_line() == "edgeunet camera m.onnx --source 'rtsp://…@10.0.0.5/x' --token '…'"
