@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ class Drift:
 
     @property
     def change(self) -> float:
-        """Of the median, as a share: 0.02 is 2 % slower at the end."""
-        return self.last.value / self.first.value - 1
+        """Of the median, as a share: 0.02 is 2 % slower at the end; NaN where the first calls took no time."""
+        return self.last.value / self.first.value - 1 if self.first.value else math.nan
 
     @property
     def clear(self) -> bool:

@@ -12,6 +12,8 @@ CONFIDENCE = 0.99
 """Of each bound of a quantile by itself; both hold together with 98 %."""
 
 Samples = NDArray[np.float64]  # (n,) ms
+MAX_MS = 1e9
+"""Of one sample, 11 days: what is longer was not a latency, and sums of less stay finite."""
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
-from edgeunet.checked import moment, numbers, only, optional
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
-from edgeunet.quantiles import Samples, Summary, summarize
+from edgeunet.json_fields import Whole, read_json
+from edgeunet.masking import shown_command_text
+from edgeunet.quantiles import MAX_MS, Samples, Summary, summarize
 
 SCHEMA = "edgeunet.latency/2"
+REMEDY = "measure again with `edgeunet bench run`"
 TOTAL = "total"
 """The stage that is the whole call, measured by itself: the quantiles of parts do not add up to it."""
+MAX_READING = 1e12
+"""Of a sensor: more is no clock, power or memory."""
+Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
+Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=16_384)]
 
 
 @dataclass(frozen=True)
@@ -30,16 +38,22 @@ class Subject:
     """What ran. Two records with different subjects may be compared.
 
     Of a command there is no model file: `model` is the command itself, and what only a file tells is empty or 0.
+    Passwords and tokens in a command are hidden, also those in a record of a version that kept them.
     """
 
     model: str  # file name
     model_sha256: str
     precision: str
-    input_size: tuple[int, int]  # (height, width) in pixels
-    size_bytes: int
+    input_size: tuple[Pixels, Pixels]  # (height, width)
+    size_bytes: Whole
     backend: str
     command: str  # that measured it
     commit: str = ""  # of the checkout, if it is one
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "command", shown_command_text(self.command))
+        if not self.model_sha256:
+            object.__setattr__(self, "model", shown_command_text(self.model))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +75,20 @@ class Telemetry:
     cost: float
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.times_ms).all():
-            raise RecordError("the telemetry holds a time that is no number: measure again")
+        if not np.isfinite(self.times_ms).all() or (np.diff(self.times_ms) < 0).any():
+            raise RecordError(f"the times of the telemetry must be numbers in ascending order: {REMEDY}")
         for name, values in self.values.items():
             if len(values) != len(self.times_ms):
-                times = f"{len(self.times_ms)} times of telemetry"
-                raise RecordError(f"{len(values)} values of {name} do not go with {times}: measure again")
-            if np.isinf(values).any():
-                raise RecordError(f"the telemetry of {name} holds a value that is no number: measure again")
+                got = f"{name} has {len(values)} values, the telemetry {len(self.times_ms)} times"
+                raise RecordError(f"{got}: {REMEDY}")
+        for name, values in {"times": self.times_ms, **self.values}.items():
+            if (np.abs(values) > MAX_READING).any():  # false for NaN
+                raise RecordError(f"the telemetry's {name} must be numbers up to {MAX_READING:g}: {REMEDY}")
         if unknown := set(self.rails) - set(self.values):
-            raise RecordError(f"the telemetry has no values of the rail {min(unknown)}: measure again")
-        if not all(math.isfinite(v) and v >= 0 for v in (self.cost, self.idle_mw or 0.0)):
-            got = f"{self.cost} and {self.idle_mw}"
-            raise RecordError(f"the telemetry's cost and idle power are numbers from 0 on, got {got}: measure again")
+            raise RecordError(f"the telemetry has no values of the rail {min(unknown)}: {REMEDY}")
+        for name, value in (("cost", self.cost), ("idle power", self.idle_mw or 0.0)):
+            if not 0 <= value <= MAX_READING:
+                raise RecordError(f"the telemetry's {name} must be from 0 to {MAX_READING:g}, got {value}: {REMEDY}")
 
     @property
     def throttled(self) -> bool:
@@ -82,10 +97,9 @@ class Telemetry:
 
     @property
     def hz(self) -> float:
-        """Samples a second; NaN with fewer than two."""
-        if len(self.times_ms) < 2:
-            return math.nan
-        return float((len(self.times_ms) - 1) * 1000 / (self.times_ms[-1] - self.times_ms[0]))
+        """Samples per second; NaN where there are no two at different times."""
+        span_ms = float(self.times_ms[-1] - self.times_ms[0]) if len(self.times_ms) else 0.0
+        return (len(self.times_ms) - 1) * 1000 / span_ms if span_ms > 0 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """What stands in the file; JSON has no NaN, so it is null."""
@@ -97,17 +111,6 @@ class Telemetry:
             "idle_mw": self.idle_mw,
             "cost": self.cost,
         }
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Telemetry:
-        """What to_dict gave."""
-        return cls(
-            times_ms=numbers(value["times_ms"]),
-            values={str(name): numbers(values) for name, values in value["values"].items()},
-            rails=tuple(str(rail) for rail in value["rails"]),
-            idle_mw=optional(value["idle_mw"]),
-            cost=float(value["cost"]),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,8 @@ class LatencyRecord:
     deadline_ms: what a sample should not take longer than, if anything.
     dropped: frames that came and were never run, because a newer one had come; None where none is dropped.
     others_ms: measured beside and no part of the total, by what it is; any number of samples each.
+    sources: where frames come from, as they may be shown, and source_of: (n,) the place in `sources` of the one that
+    each sample is of. Empty where there is one source, or none that has a name.
     telemetry: None where the system offers none.
     """
 
@@ -137,36 +142,38 @@ class LatencyRecord:
     frames: str
     mode: str
     created: str
-    warmup_frames: int
+    warmup_frames: Whole
     warmup_settled: bool
     partial: bool
     starts_ms: Samples
     samples_ms: Mapping[str, Samples]
-    period_ms: float | None = None
-    deadline_ms: float | None = None
-    dropped: int | None = None
+    period_ms: Duration | None = None
+    deadline_ms: Duration | None = None
+    dropped: Whole | None = None
     others_ms: Mapping[str, Samples] = field(default_factory=dict)
     telemetry: Telemetry | None = None
+    sources: tuple[str, ...] = ()
+    source_of: tuple[Whole, ...] = ()
 
     def __post_init__(self) -> None:
-        total = self.samples_ms.get(TOTAL)
-        if total is None or len(total) == 0:
-            raise RecordError("a latency record needs samples, got none: measure again with `edgeunet bench run`")
-        for name, times in {"starts": self.starts_ms, **self.samples_ms}.items():
-            if len(times) != len(total):
-                raise RecordError(
-                    f"{len(times)} samples of {name} do not go with {len(total)} of {TOTAL}: measure again"
-                )
+        require_utc(self.created)
+        if (total := self.samples_ms.get(TOTAL)) is None:
+            raise RecordError(f"there are no samples of {TOTAL}: {REMEDY}")
+        counts = {name: len(times) for name, times in {"starts": self.starts_ms, **self.samples_ms}.items()}
+        if self.sources:
+            counts["source_of"] = len(self.source_of)
+        for name, count in counts.items():
+            if count != len(total):
+                raise RecordError(f"{name} has {count} samples, {TOTAL} has {len(total)}: {REMEDY}")
         for name, times in {"starts": self.starts_ms, **self.samples_ms, **self.others_ms}.items():
-            if len(times) == 0:
-                raise RecordError(f"there are no samples of {name}: measure again")
-            if not np.isfinite(times).all() or (times < 0).any():
-                raise RecordError(f"the samples of {name} hold a time that is negative or no number: measure again")
+            require_times(name, times, most=MAX_READING if name == "starts" else MAX_MS)
         for name, value in (("period", self.period_ms), ("deadline", self.deadline_ms)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise RecordError(f"a {name} is above 0 ms, got {value}: measure again")
+            if value is not None and not 0 < value <= MAX_MS:
+                raise RecordError(f"a {name} is above 0 and at most {MAX_MS:g} ms, got {value}: {REMEDY}")
         if self.dropped is not None and self.dropped < 0:
-            raise RecordError(f"frames dropped are 0 or more, got {self.dropped}: measure again")
+            raise RecordError(f"frames dropped are 0 or more, got {self.dropped}: {REMEDY}")
+        if len(set(self.sources)) < len(self.sources) or max(self.source_of, default=-1) >= len(self.sources):
+            raise RecordError(f"samples are of sources that are not listed, or are listed twice: {REMEDY}")
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -175,6 +182,18 @@ class LatencyRecord:
 
     def summary(self, stage: str = TOTAL) -> Summary:
         return summarize(self.samples_ms[stage])
+
+    def by_source(self) -> Iterator[LatencyRecord]:
+        """A record for each source with a sample, since one is not as fast as another; itself where there is one."""
+        which = np.array(self.source_of, np.intp)
+        found = [(name, which == place) for place, name in enumerate(self.sources) if (which == place).any()]
+        if len(found) < 2:
+            yield self
+            return
+        for name, of in found:
+            samples = {stage: times[of] for stage, times in self.samples_ms.items()}
+            changes = {"starts_ms": self.starts_ms[of], "samples_ms": samples, "dropped": None, "others_ms": {}}
+            yield replace(self, frames=name, sources=(), source_of=(), **changes)
 
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
@@ -200,37 +219,34 @@ class LatencyRecord:
             "samples_ms": {stage: times.tolist() for stage, times in self.samples_ms.items()},
             "others_ms": {name: times.tolist() for name, times in self.others_ms.items()},
             "telemetry": None if self.telemetry is None else self.telemetry.to_dict(),
+            "sources": list(self.sources),
+            "source_of": list(self.source_of),
         }
 
     @classmethod
     def load(cls, path: str | Path) -> LatencyRecord:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        value = read_versioned_json(path, SCHEMA, remedy="measure again with `edgeunet bench run`")
-        try:
-            telemetry = value["telemetry"]
-            return cls(
-                subject=_subject(value["subject"]),
-                machine={name: only(str, fact) for name, fact in value["machine"].items()},
-                frames=only(str, value["frames"]),
-                mode=only(str, value["mode"]),
-                created=moment(value["created"]),
-                warmup_frames=only(int, value["warmup_frames"]),
-                warmup_settled=only(bool, value["warmup_settled"]),
-                partial=only(bool, value["partial"]),
-                starts_ms=numbers(value["starts_ms"]),
-                samples_ms={str(stage): numbers(times) for stage, times in value["samples_ms"].items()},
-                period_ms=optional(value["period_ms"]),
-                deadline_ms=optional(value["deadline_ms"]),
-                dropped=None if value["dropped"] is None else only(int, value["dropped"]),
-                others_ms={str(name): numbers(times) for name, times in value["others_ms"].items()},
-                telemetry=None if telemetry is None else Telemetry.from_dict(telemetry),
-            )
-        except RecordError as error:
-            raise RecordError(f"{path}: {error}") from error
-        except KeyError as error:
-            raise RecordError(f"{path} lacks the field {error}: measure again with `edgeunet bench run`") from error
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise RecordError(f"{path} is a damaged latency record ({error}): measure again") from error
+        return read_json(path, cls, error=RecordError, what="a latency record", remedy=REMEDY, schema=SCHEMA)
+
+
+def require_times(name: str, times: Samples, *, most: float = MAX_MS, remedy: str = REMEDY) -> None:
+    """Raise RecordError unless there are times, (n,) in ms, each from 0 to `most`."""
+    if len(times) == 0:
+        raise RecordError(f"there are no samples of {name}: {remedy}")
+    if not ((times >= 0) & (times <= most)).all():  # false for NaN
+        raise RecordError(f"the samples of {name} must be times from 0 to {most:g} ms: {remedy}")
+
+
+def require_utc(created: str, *, remedy: str = REMEDY) -> None:
+    """Raise RecordError unless it is a time with its zone, as ISO 8601 writes it, of this millennium."""
+    try:
+        when = datetime.fromisoformat(created)
+        if when.tzinfo is None or not 2000 <= when.astimezone(timezone.utc).year < 3000:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise RecordError(
+            f"created is {created[:40]!r}, expected a time in UTC as ISO 8601 writes it: {remedy}"
+        ) from None
 
 
 def read_versioned_json(path: str | Path, schema: str, *older: str, remedy: str) -> dict[str, Any]:
@@ -252,14 +268,6 @@ def read_versioned_json(path: str | Path, schema: str, *older: str, remedy: str)
     if value["schema"] not in (schema, *older):
         raise RecordError(f'{path} has the schema "{value["schema"]}", expected "{schema}": {remedy}')
     return value
-
-
-def _subject(value: Mapping[str, Any]) -> Subject:
-    facts = dict(value)
-    height, width = (only(int, number) for number in facts.pop("input_size"))
-    size_bytes = only(int, facts.pop("size_bytes"))
-    texts = {name: only(str, fact) for name, fact in facts.items()}
-    return Subject(**texts, input_size=(height, width), size_bytes=size_bytes)
 
 
 def _refuse_constant(name: str) -> Any:

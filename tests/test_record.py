@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,37 +108,45 @@ def _telemetry(**damage: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ({"schema": "edgeunet.latency/1"}, 'has the schema "edgeunet.latency/1", expected "edgeunet.latency/2"'),
-        ({"samples_ms": {"total": [], "fit": []}, "starts_ms": []}, "needs samples, got none"),
-        ({"samples_ms": {"fit": [1.0]}}, "needs samples, got none"),
-        ({"samples_ms": {"total": [1.0, float("nan")]}, "starts_ms": [0, 1]}, "NaN"),
-        ({"samples_ms": {"total": [1.0, -0.5]}, "starts_ms": [0, 1]}, "negative"),
-        ({"samples_ms": {"total": [1.0, "fast"]}, "starts_ms": [0, 1]}, "damaged"),
-        ({"samples_ms": {"total": [1.0, None]}, "starts_ms": [0, 1]}, "negative or no number"),
+        ({"schema": "edgeunet.latency/1"}, "its schema is 'edgeunet.latency/1', expected 'edgeunet.latency/2'"),
+        ({"samples_ms": {"total": [], "fit": []}, "starts_ms": []}, "no samples of starts"),
+        ({"samples_ms": {"fit": [1.0]}}, "no samples of total"),
+        ({"samples_ms": {"total": [1.0, float("nan")]}, "starts_ms": [0, 1]}, "not a latency record"),
+        ({"samples_ms": {"total": [1.0, -0.5]}, "starts_ms": [0, 1]}, "total must be times from 0"),
+        ({"samples_ms": {"total": [1.0, "fast"]}, "starts_ms": [0, 1]}, "expected a list of numbers"),
+        ({"samples_ms": {"total": [1.0, None]}, "starts_ms": [0, 1]}, "total must be times from 0"),
         ({"samples_ms": {"total": [[1.0]]}, "starts_ms": [0]}, "list of numbers"),
-        ({"samples_ms": {"total": [1.0], "fit": [1.0, 2.0]}, "starts_ms": [0]}, "2 samples of fit"),
-        ({"samples_ms": {"total": [1.0]}, "starts_ms": [-1]}, "starts hold a time that is negative"),
-        ({"samples_ms": {"total": [10**999]}, "starts_ms": [0]}, "damaged"),
-        ({"samples_ms": 5}, "damaged"),
-        ({"partial": "no"}, "'no' where bool is expected"),
-        ({"created": "yesterday"}, "'yesterday' where UTC in ISO 8601 is expected"),
-        ({"created": "2026-01-02T03:04:05"}, "'2026-01-02T03:04:05' where UTC"),
+        ({"samples_ms": {"total": [1e10]}, "starts_ms": [0]}, "total must be times from 0 to 1e\\+09 ms"),
+        ({"samples_ms": {"total": [1.0], "fit": [1.0, 2.0]}, "starts_ms": [0]}, "fit has 2 samples, total has 1"),
+        ({"samples_ms": {"total": [1.0]}, "starts_ms": [-1]}, "starts must be times from 0"),
+        ({"samples_ms": {"total": [10**999]}, "starts_ms": [0]}, "not a latency record"),
+        ({"samples_ms": 5}, "samples_ms: expected an object, got a whole number"),
+        ({"partial": "no"}, "partial: expected true or false, got text"),
+        ({"created": "yesterday"}, "created is 'yesterday', expected a time in UTC"),
+        ({"created": "0001-01-01T00:00:00+23:59"}, "expected a time in UTC"),
+        ({"created": 5}, "created: expected text, got a whole number"),
+        ({"created": "2026-01-02T03:04:05"}, "created is '2026-01-02T03:04:05'"),
         ({"others_ms": {"first frame": []}}, "no samples of first frame"),
-        ({"others_ms": {"first frame": [-1.0]}}, "first frame hold a time that is negative"),
-        ({"period_ms": 0}, "a period is above 0 ms, got 0"),
-        ({"period_ms": "often"}, "damaged"),
-        ({"deadline_ms": -1}, "a deadline is above 0 ms, got -1"),
-        ({"dropped": -1}, "0 or more, got -1"),
-        ({"dropped": 1.5}, "damaged"),
-        ({"telemetry": 5}, "damaged"),
-        ({"telemetry": {}}, "lacks the field 'times_ms'"),
-        (_telemetry(times_ms=[0.0, None]), "telemetry holds a time that is no number"),
-        (_telemetry(values={"cpu_c": [50.0]}), "1 values of cpu_c do not go with 40 times"),
+        ({"others_ms": {"first frame": [-1.0]}}, "first frame must be times from 0"),
+        ({"period_ms": 0}, "period_ms: expected a number >= 1e-06"),
+        ({"period_ms": "often"}, "period_ms: expected a number or null, got text"),
+        ({"deadline_ms": -1}, "deadline_ms: expected a number"),
+        ({"dropped": -1}, "dropped: expected a whole number >= 0"),
+        ({"dropped": 1.5}, "dropped: expected a whole number or null"),
+        ({"telemetry": 5}, "telemetry: expected an object or null"),
+        ({"telemetry": {}}, "telemetry: the field 'times_ms' is missing"),
+        (_telemetry(times_ms=[0.0, None]), "times of the telemetry must be numbers in ascending order"),
+        (_telemetry(times_ms=[float(-t) for t in range(40)]), "in ascending order"),
+        (_telemetry(values={"cpu_c": [1e13] * 40}, rails=[]), "cpu_c must be numbers up to 1e\\+12"),
+        (_telemetry(values={"cpu_c": [50.0]}), "cpu_c has 1 values, the telemetry 40 times"),
         (_telemetry(rails=["VDD_IN_mw", "VDD_CPU_mw"]), "no values of the rail VDD_CPU_mw"),
-        (_telemetry(cost=-0.1), "numbers from 0 on, got -0.1 and 3000.0"),
-        (_telemetry(idle_mw=-1), "numbers from 0 on, got 0.01 and -1"),
-        ({"machine": None}, "damaged"),
-        ({"subject": {"model": "a"}}, "lacks the field 'input_size'"),
+        (_telemetry(cost=-0.1), "cost must be from 0 to 1e\\+12, got -0.1"),
+        (_telemetry(idle_mw=-1), "idle power must be from 0 to 1e\\+12, got -1.0"),
+        ({"machine": None}, "machine: expected an object, got null"),
+        ({"subject": {"model": "a"}}, "subject: the field 'model_sha256' is missing"),
+        ({"sources": ["a", "b"], "source_of": [0]}, "source_of has 1 samples, total has 3"),
+        ({"sources": ["a"], "source_of": [0, 0, 1]}, "sources that are not listed"),
+        ({"sources": ["a", "a"], "source_of": [0, 0, 1]}, "listed twice"),
     ],
 )
 def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: dict[str, Any], message: str) -> None:
@@ -152,10 +161,38 @@ def test_a_damaged_record_is_named_in_one_line(tmp_path: Path, damage: dict[str,
 def test_every_missing_field_is_named(tmp_path: Path) -> None:
     whole = toy_record(np.ones(3)).to_dict()
     path = tmp_path / "record.json"
-    for name in set(whole) - {"schema", "summary_ms"}:
+    required = {field.name for field in fields(LatencyRecord) if field.default is field.default_factory is MISSING}
+    for name in required:
         path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
-        with pytest.raises(RecordError, match=f"lacks the field '{name}'"):
+        with pytest.raises(RecordError, match=f"the field '{name}' is missing"):
             LatencyRecord.load(path)
+
+
+def test_secrets_of_older_records_are_hidden_when_they_are_read(tmp_path: Path) -> None:
+    camera = (
+        "edgeunet camera m.onnx --source http://admin:S3cret@10.0.0.2/video --token TokenS3cret --latency-record r.json"
+    )
+    program = "./fast --password S3cret --source rtsp://a:S3cret@10.0.0.2/x"
+    value = toy_record(np.ones(3)).to_dict()
+    value["subject"] |= {"command": camera, "model": program, "model_sha256": ""}
+    (tmp_path / "old.json").write_text(json.dumps(value))
+    read = LatencyRecord.load(tmp_path / "old.json")
+    read.save(tmp_path / "new.json", force=False)
+    assert "S3cret" not in (tmp_path / "new.json").read_text()
+    assert read.subject.command.startswith("edgeunet camera m.onnx --source ")
+    assert read.subject.model.startswith("./fast --password")
+
+
+def test_sources_are_told_apart(tmp_path: Path) -> None:
+    record = toy_record(np.array([1.0, 9.0, 2.0, 8.0]), sources=("front", "back", "none"), source_of=(0, 1, 0, 1))
+    record.save(tmp_path / "r.json", force=False)
+    front, back = LatencyRecord.load(tmp_path / "r.json").by_source()
+    assert (front.frames, back.frames) == ("front", "back")
+    assert front.samples_ms["total"].tolist() == [1.0, 2.0]
+    assert back.starts_ms.tolist() == [1.0, 12.0]
+    assert next(replace(record, source_of=(0, 0, 0, 0)).by_source()).summary().n == 4
+    (whole,) = toy_record(np.ones(3)).by_source()
+    assert whole.sources == ()
 
 
 def test_files_that_are_no_record(tmp_path: Path) -> None:
@@ -165,7 +202,7 @@ def test_files_that_are_no_record(tmp_path: Path) -> None:
     text = json.dumps(toy_record(np.ones(3)).to_dict())
     for damaged in (text[: len(text) // 2], "", "\xff\x00", "[1, 2]", "{}", "[" * 100_000):
         path.write_text(damaged, encoding="latin-1")
-        with pytest.raises(RecordError, match=r"no complete JSON file|no file of schema"):
+        with pytest.raises(RecordError, match=r"is not a latency record \(.*measure again"):
             LatencyRecord.load(path)
 
 
