@@ -6,6 +6,7 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 ├── ModelFileError       a model or checkpoint that is missing, damaged or not ours
 ├── MismatchError        two things that are each fine but do not belong together
 ├── FrameError           a frame of the wrong shape or dtype
+├── ImageError           an image or mask file that cannot be read
 ├── SourceError          a camera, video or image that cannot be read
 ├── OutputError          an output that exists already or cannot be written
 ├── RecordError          a latency record that is damaged or of another version
@@ -46,6 +47,14 @@ class MismatchError(EdgeUNetError):
 
 class FrameError(EdgeUNetError, ValueError):
     """A frame of the wrong shape or dtype."""
+
+
+class ImageError(EdgeUNetError):
+    """An image or mask file that cannot be read; `what` is wrong with it, and `path` where it is, if that is known."""
+
+    def __init__(self, what: str, path: object = None) -> None:
+        super().__init__(f"{'the image' if path is None else path} {what}")
+        self.what, self.path = what, path
 
 
 class SourceError(EdgeUNetError):

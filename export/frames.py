@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
 
 from edgeunet import samples
-from edgeunet.data.folder import DatasetFolder, read_image
-from edgeunet.errors import DatasetError
+from edgeunet.data.folder import DatasetFolder
+from edgeunet.errors import DatasetError, ImageError
 from edgeunet.frames import Fitting, UInt8
+from edgeunet.images import read_image
 from edgeunet.spec import ModelSpec
 
 
@@ -43,21 +40,17 @@ def read_frames(paths: Sequence[Path]) -> Iterator[tuple[str, UInt8]]:
         yield path.name, read_frame(path)
 
 
-def read_frame(path: Path) -> UInt8:
-    """An image as uint8 [h, w, 3] BGR; raises DatasetError if it can't be read."""
-    return _readable(read_image(path), path)
+def read_frame(path: Path, *, eighth: bool = False) -> UInt8:
+    """An image as uint8 [h, w, 3] BGR, or at an eighth of its size; raises DatasetError if it can't be read."""
+    try:
+        return read_image(path, eighth=eighth)
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
 
 
 def read_thumbnail(path: Path) -> UInt8:
     """The same at an eighth of its size, which a JPEG decoder gives in a fraction of the time."""
-    data = np.fromfile(path, np.uint8)
-    return _readable(cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_8) if data.size else None, path)
-
-
-def _readable(image: Any, path: Path) -> UInt8:
-    if image is None:
-        raise DatasetError(f"{path} cannot be read as an image ({path.stat().st_size} bytes): mend or remove it")
-    return np.asarray(image, dtype=np.uint8)
+    return read_frame(path, eighth=True)
 
 
 def fitted(frame: UInt8, spec: ModelSpec) -> UInt8:

@@ -231,7 +231,7 @@ def broken(kind: str, work: Work, folder: Path) -> Path:
         ("export int8 {bad} --data {data} -o {out}.onnx", "toy.onnx", "road, car, sky"),
         ("export int8 {quantized} --data {data} -o {out}.onnx", "", "is int8 already"),
         ("export int8 {bad} --data {data} -o {out}.onnx", "text", "text.onnx"),
-        ("predict {model} {bad} -o {out}", "image.png", "0 bytes"),
+        ("predict {model} {bad} -o {out}", "image.png", "is empty"),
         ("predict {model} {bad} -o {out}", "empty", "has no images"),
         ("predict {checkpoint} {bad} -o {out}", "image.png", "is a checkpoint"),
         ("camera {model} --source {missing} --record {out}.mp4", "", "missing"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeunet.data.folder import DatasetFolder, read_image
+from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
+from edgeunet.images import read_image
 from edgeunet.samples import DATASET
 
 MAX_FRAMES = 16  # enough variety, and at 1920×1080 no more than 100 MB
@@ -24,7 +25,7 @@ class Inputs:
 def load_inputs(source: str | Path | None) -> Inputs:
     """Up to 16 frames of a dataset folder (its val split, or its first) or of a video; the bundled road frames if None.
 
-    Raises DatasetError or SourceError if there is nothing to read.
+    Raises DatasetError, ImageError or SourceError if there is nothing to read.
     """
     path = Path(source or DATASET)
     frames = _of_dataset(path) if path.is_dir() else _of_video(path)
@@ -35,13 +36,7 @@ def load_inputs(source: str | Path | None) -> Inputs:
 def _of_dataset(path: Path) -> list[UInt8]:
     dataset = DatasetFolder.open(path)
     split = "val" if "val" in dataset.splits() else next(iter(dataset.splits()), "val")
-    frames = []
-    for file in dataset.image_paths(split)[:MAX_FRAMES]:
-        frame = read_image(file)
-        if frame is None:
-            raise SourceError(f"{file} cannot be read as an image: mend or remove it")
-        frames.append(frame)
-    return frames
+    return [read_image(file) for file in dataset.image_paths(split)[:MAX_FRAMES]]
 
 
 def _of_video(path: Path) -> list[UInt8]:

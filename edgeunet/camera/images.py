@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.camera.source import Source
-from edgeunet.data.folder import read_image
-from edgeunet.data.pairs import IMAGE_SUFFIXES
-from edgeunet.errors import SourceError
+from edgeunet.errors import ImageError, SourceError
 from edgeunet.frames import UInt8
+from edgeunet.images import IMAGE_ENDINGS, images_in, read_image
 
 
 class ImageSource(Source):
@@ -23,16 +22,20 @@ class ImageSource(Source):
         self.name = str(path)
         self._paths = image_paths(path)
         self.frame_count = len(self._paths)
-        first = read_image(self._paths[0])
-        if first is None:
-            raise SourceError(f"{self._paths[0]} is damaged: its content is no image that can be decoded; remove it")
+        try:
+            first = read_image(self._paths[0])
+        except ImageError as error:
+            raise SourceError(str(error)) from error
         self.size = (first.shape[0], first.shape[1])
 
     def _grab(self) -> bool:
         return self._number < len(self._paths)
 
     def _retrieve(self) -> UInt8 | None:
-        return read_image(self._paths[self._number])
+        try:
+            return read_image(self._paths[self._number])
+        except ImageError:
+            return None
 
     def close(self) -> None:
         """Nothing is held between two images."""
@@ -44,7 +47,7 @@ def image_paths(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"{path}: no such image or folder")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    found = images_in(path)
     if not found:
-        raise SourceError(f"{path} has no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise SourceError(f"{path} has no images ({', '.join(IMAGE_ENDINGS)})")
     return found

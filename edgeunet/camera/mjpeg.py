@@ -19,13 +19,12 @@ from urllib.request import (
     build_opener,
 )
 
-import numpy as np
-
 from edgeunet.camera.address import Address
 from edgeunet.camera.source import Source
-from edgeunet.data.folder import decode_image
-from edgeunet.errors import SourceError
+from edgeunet.errors import ImageError, SourceError
 from edgeunet.frames import UInt8
+from edgeunet.image_header import MOST_PIXELS_STREAMED
+from edgeunet.images import decode_image
 
 LARGEST = 32 << 20  # bytes of a picture; more is no camera's
 _LINE = 8192  # bytes of a header's line
@@ -85,7 +84,10 @@ class MjpegSource(Source):
         # A JPEG that was cut is decoded to a picture with a grey rest, so its end is looked at first.
         if self._data is None or not self._data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):
             return None
-        return decode_image(np.frombuffer(self._data, np.uint8))
+        try:
+            return decode_image(self._data, most_pixels=MOST_PIXELS_STREAMED)
+        except ImageError:
+            return None
 
     def _part(self) -> bytes | None:
         """The body of the next part, b"" if it has none that can be one; None at the end of the stream."""

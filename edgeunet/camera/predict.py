@@ -10,10 +10,11 @@ import cv2
 from edgeunet import console
 from edgeunet.camera.images import image_paths
 from edgeunet.camera.overlay import OPACITY, Overlay
-from edgeunet.data.folder import read_image
-from edgeunet.errors import SourceError, UsageError
+from edgeunet.errors import ImageError, SourceError, UsageError
 from edgeunet.files import replacing, require_free
 from edgeunet.frames import UInt8
+from edgeunet.image_header import Header, read_header
+from edgeunet.images import named, read_file, read_image
 from edgeunet.runtime.session import Session
 
 
@@ -26,9 +27,8 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
     images = [path for source in inputs for path in image_paths(source)]
     if twice := {p.stem for p in images if sum(q.stem == p.stem for q in images) > 1}:
         raise UsageError(f"several images are named {min(twice)}: their masks would overwrite each other")
-    if unreadable := [path for path in images if not cv2.haveImageReader(str(path))]:
-        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
-        raise SourceError(f"{unreadable[0]}{more}: not an image ({unreadable[0].stat().st_size} bytes); remove it")
+    for path in images:
+        _header(path)
     targets = [(folder / f"{p.stem}.mask.png", folder / f"{p.stem}.overlay.jpg") for p in images]
     for pair in targets:
         for target in pair:
@@ -38,13 +38,22 @@ def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, fo
         for path, (mask_path, overlay_path) in bar.track(
             list(zip(images, targets, strict=True)), description="predicting"
         ):
-            frame = read_image(path)
-            if frame is None:
-                raise SourceError(f"{path} is damaged: its header is an image's, its content cannot be decoded")
+            try:
+                frame = read_image(path)
+            except ImageError as error:
+                raise SourceError(str(error)) from error
             result = session.run(frame)
             _write(mask_path, result.fitting.unfit_mask(result.mask))
             _write(overlay_path, overlay.draw(frame, result))
     return len(images)
+
+
+def _header(path: Path) -> Header:
+    try:
+        with named(path):
+            return read_header(read_file(path))
+    except ImageError as error:
+        raise SourceError(str(error)) from error
 
 
 def _write(path: Path, image: UInt8) -> None:

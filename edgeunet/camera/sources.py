@@ -14,8 +14,8 @@ from edgeunet.camera.source import Source
 from edgeunet.camera.stream import open_stream
 from edgeunet.camera.synthetic import SyntheticSource
 from edgeunet.camera.video import open_video
-from edgeunet.data.pairs import IMAGE_SUFFIXES
 from edgeunet.errors import SourceError
+from edgeunet.images import is_still
 
 __all__ = ["Reconnecting", "Source", "in_flight", "is_live", "open_source", "open_steady"]
 
@@ -48,6 +48,6 @@ def open_steady(address: str, notify: Callable[[str], None], *, stall_s: float =
 def _open_file(path: Path) -> Source:
     if not path.exists():
         raise SourceError(f"{path}: no such video file, image or folder; a source is {EXAMPLES}")
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_dir() or is_still(path):
         return ImageSource(path)
     return open_video(path)

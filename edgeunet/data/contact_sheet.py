@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edgeunet.data.folder import DatasetFolder, Sample
-from edgeunet.data.pairs import IMAGE_SUFFIXES, Pair, Problem
+from edgeunet.data.pairs import Pair, Problem
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.drawing import SMOOTHING, class_colors, draw_text, fill_rounded, font_scale, reduced, text_width, whole
 from edgeunet.errors import DatasetError, UsageError
@@ -27,6 +27,7 @@ _GAP = 16
 _CAPTION = 30
 _TEXT = 11  # height of capitals
 _SMALL_TEXT = 9
+SUFFIXES = (".jpg", ".jpeg", ".png")
 _QUALITY = 92  # of JPEG, 0 to 100
 _BACKGROUND = (30, 26, 24)  # (blue, green, red)
 _WHITE = (245, 245, 245)
@@ -45,8 +46,8 @@ class Choice:
 
 def require_picture(path: Path, *, force: bool) -> None:
     """Raise UsageError or OutputError, before long work, if no sheet can be written to that path."""
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise UsageError(f"a contact sheet is a {' or '.join(IMAGE_SUFFIXES)} file, got {path}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"a contact sheet is a {' or '.join(SUFFIXES)} file, got {path}")
     require_writable(path, force=force)
 
 

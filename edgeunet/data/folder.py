@@ -15,34 +15,14 @@ import numpy as np
 
 from edgeunet.data.classes import CLASSES_FILE, read_classes
 from edgeunet.data.layouts import convert_command, detect
-from edgeunet.data.pairs import IMAGE_SUFFIXES, Pair, Problem, files_in, listed, pair_up
-from edgeunet.errors import DatasetError
+from edgeunet.data.pairs import Pair, Problem, listed, pair_up
+from edgeunet.errors import DatasetError, ImageError
 from edgeunet.frames import UInt8
+from edgeunet.images import decode, images_in, is_hidden, read_file, read_image
 from edgeunet.spec import IGNORE, ClassInfo
 
 _MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
 _AT_ONCE = 64  # frames decoded between two looks at the memory
-
-
-def read_image(path: str | Path) -> UInt8 | None:
-    """An image file as uint8 [h, w, 3] BGR, or None if it cannot be read."""
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    return decode_image(data)
-
-
-def decode_image(data: UInt8, how: int = cv2.IMREAD_COLOR) -> UInt8 | None:
-    """The bytes of an image file, uint8 [n], as uint8 [h, w, 3] BGR, or None if they cannot be decoded.
-
-    how: another of OpenCV's flags; with IMREAD_UNCHANGED shape and dtype are the file's.
-    """
-    try:
-        image = cv2.imdecode(data, how) if data.size else None
-    except cv2.error:  # a header that claims a size beyond all measure
-        return None
-    return None if image is None else np.asarray(image)
 
 
 @dataclass(frozen=True)
@@ -89,12 +69,16 @@ class DatasetFolder:
 
     def splits(self) -> tuple[str, ...]:
         folder = self.path / "images"
-        return tuple(sorted(p.name for p in folder.iterdir() if p.is_dir())) if folder.is_dir() else ()
+        return (
+            tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not is_hidden(p)))
+            if folder.is_dir()
+            else ()
+        )
 
     def image_paths(self, split: str) -> list[Path]:
         """The split's images, sorted by name; raises DatasetError if it has none."""
         folder = self.path / "images" / split
-        paths = files_in(folder, IMAGE_SUFFIXES)
+        paths = images_in(folder)
         if not paths:
             have = ", ".join(self.splits()) or "none"
             raise DatasetError(f"{folder} has no images (.jpg, .png); splits of this dataset: {have}")
@@ -132,14 +116,14 @@ class DatasetFolder:
     def read(self, pair: Pair) -> Sample | Problem:
         """Decode an image and its mask, or say what is wrong with them."""
         where = pair.image.relative_to(self.path).as_posix()
-        frame = read_image(pair.image)
-        if frame is None:
-            return Problem(where, f"cannot be read as an image ({pair.image.stat().st_size} bytes)")
-        raw = np.fromfile(pair.mask, np.uint8)
-        mask = decode_image(raw, cv2.IMREAD_UNCHANGED)
-        where = pair.mask.relative_to(self.path).as_posix()
+        try:
+            frame = read_image(pair.image)
+            where = pair.mask.relative_to(self.path).as_posix()
+            mask = decode(read_file(pair.mask), cv2.IMREAD_UNCHANGED)
+        except ImageError as error:
+            return Problem(where, error.what)
         if mask is None:
-            return Problem(where, f"cannot be read as an image ({raw.size} bytes)")
+            return Problem(where, "is cut or damaged")
         if mask.ndim != 2 or mask.dtype != np.uint8:
             what = f"is {mask.dtype} {list(mask.shape)}, must be 8-bit with one channel (class index)"
             return Problem(where, what, self._colored if mask.ndim == 3 else "")
@@ -159,7 +143,7 @@ class DatasetFolder:
         return f"masks in colours become class indices with `{convert_command(self.path)}`"
 
     def _mask_paths(self, split: str) -> list[Path]:
-        return files_in(self.path / "masks" / split, (".png",))
+        return images_in(self.path / "masks" / split)
 
 
 class Split(Sequence[Sample]):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 LISTED = 20  # problems named one by one; of the rest only the number
 
 
@@ -59,13 +58,6 @@ def pair_up(images: Sequence[Path], masks: Mapping[str, Path], root: Path) -> tu
     problems += [Problem(_name(m, root), "no image of that name") for stem, m in masks.items() if stem not in count]
     problems += [Problem(_name(p, root), "two images of that name") for p in images if count[p.stem] > 1]
     return pairs, problems
-
-
-def files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Its files with these suffixes, in capitals too, sorted by name; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
 
 
 def _name(path: Path, root: Path) -> str:

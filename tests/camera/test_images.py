@@ -54,7 +54,7 @@ def test_nothing_to_show_is_an_error(tmp_path: Path) -> None:
         open_source(str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"damaged")
     for address in (tmp_path, tmp_path / "a.png"):
-        with pytest.raises(SourceError, match=r"a\.png is damaged"):
+        with pytest.raises(SourceError, match=r"a\.png is not an image"):
             open_source(str(address))
     with pytest.raises(SourceError, match="no such video file, image or folder"):
         open_source(str(tmp_path / "missing.png"))

@@ -49,8 +49,8 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     for part in (
         "images/train/000.png: no mask",
         "masks/train/001.png: no image",
-        "images/train/002.png: cannot be read as an image (0 bytes)",
-        "images/train/003.png: cannot be read",
+        "images/train/002.png: is empty",
+        "images/train/003.png: is not an image",
         "masks/train/004.png: 10x10, but its image is 64x48",
         "masks/train/005.png: values 77 are not in classes.json",
         "masks/train/006.png: is uint16 [48, 64]",

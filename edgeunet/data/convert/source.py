@@ -8,9 +8,9 @@ from pathlib import Path
 
 from edgeunet.data.classes import ClassList
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.data.pairs import IMAGE_SUFFIXES, Pair, Problem, files_in, pair_up
+from edgeunet.data.pairs import Pair, Problem, pair_up
+from edgeunet.images import images_in
 
-READABLE = (*IMAGE_SUFFIXES, ".bmp", ".ppm", ".tif", ".tiff", ".webp")
 Splits = dict[str, dict[str, Pair]]  # by split and name; the split is "" where the source has none
 
 
@@ -34,8 +34,8 @@ def pair_folders(
     splits: Splits = {}
     problems: list[Problem] = []
     for split, (images, masks) in folders.items():
-        by_image = masks_by_image(files_in(masks, (".png",)), mask_end)
-        splits[split], found = pair_up(files_in(images, READABLE), by_image, root)
+        by_image = masks_by_image(images_in(masks), mask_end)
+        splits[split], found = pair_up(images_in(images), by_image, root)
         problems += found
     return splits, tuple(problems)
 

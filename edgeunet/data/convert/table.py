@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.classes import Color
-from edgeunet.data.folder import decode_image
-from edgeunet.frames import UInt8
+from edgeunet.images import decode
 
 UNKNOWN = -1
 _COLORS = 1 << 24
@@ -42,11 +41,11 @@ class MaskTable:
     def in_colors(self) -> bool:
         return len(self.indices) == _COLORS
 
-    def codes(self, data: UInt8) -> Codes | str:
+    def codes(self, data: bytes) -> Codes | str:
         """The bytes of a mask file as values or colours, int32 [h, w], or what is wrong with it."""
-        mask = decode_image(data, cv2.IMREAD_COLOR if self.in_colors else cv2.IMREAD_UNCHANGED)
+        mask = decode(data, cv2.IMREAD_COLOR if self.in_colors else cv2.IMREAD_UNCHANGED)
         if mask is None:
-            return f"cannot be read as an image ({data.size} bytes)"
+            return f"cannot be read as an image ({len(data)} bytes)"
         if self.in_colors:
             blue, green, red = (mask[..., i].astype(np.int32) for i in range(3))
             return np.asarray(red << 16 | green << 8 | blue)

@@ -16,9 +16,10 @@ import numpy as np
 from edgeunet import console
 from edgeunet.data.convert.source import Source, Splits
 from edgeunet.data.convert.table import UNKNOWN
-from edgeunet.data.folder import read_image, size_text
-from edgeunet.data.pairs import IMAGE_SUFFIXES, Pair, Problem, listed
-from edgeunet.errors import DatasetError
+from edgeunet.data.folder import size_text
+from edgeunet.data.pairs import Pair, Problem, listed
+from edgeunet.errors import DatasetError, ImageError
+from edgeunet.images import read_file, read_image
 from edgeunet.spec import IGNORE
 
 _SHOWN = 5  # unknown colours named one by one
@@ -44,8 +45,7 @@ def write_frames(path: Path, source: Source, splits: Splits, target: Path, *, ig
         images.mkdir(parents=True)
         masks.mkdir(parents=True)
         for name, pair in pairs.items():
-            suffix = pair.image.suffix if pair.image.suffix.lower() in IMAGE_SUFFIXES else ".png"
-            work.append(_Work(pair, images / f"{name}{suffix}", masks / f"{name}.png"))
+            work.append(_Work(pair, images / f"{name}{pair.image.suffix}", masks / f"{name}.png"))
     unknown: Counter[int] = Counter()
     first: dict[int, Path] = {}
     problems = []
@@ -67,10 +67,13 @@ def write_frames(path: Path, source: Source, splits: Splits, target: Path, *, ig
 
 def _write_frame(path: Path, source: Source, work: _Work) -> Counter[int] | Problem:
     """Write one image and its mask; gives the pixels of each unknown code, or what is wrong."""
-    image = read_image(work.pair.image)
-    if image is None:
-        return Problem(_relative(work.pair.image, path), "cannot be read as an image")
-    codes = source.table.codes(np.fromfile(work.pair.mask, np.uint8))
+    reading = work.pair.image
+    try:
+        image = read_image(reading)
+        reading = work.pair.mask
+        codes = source.table.codes(read_file(reading))
+    except ImageError as error:
+        return Problem(_relative(reading, path), error.what)
     if isinstance(codes, str):
         return Problem(_relative(work.pair.mask, path), codes)
     if codes.shape != image.shape[:2]:
@@ -79,11 +82,8 @@ def _write_frame(path: Path, source: Source, work: _Work) -> Counter[int] | Prob
     indices = source.table.indices[codes]
     strange = indices == UNKNOWN
     mask = np.where(strange, (*source.classes.ignored, IGNORE)[0], indices).astype(np.uint8)
-    if work.pair.image.suffix.lower() in IMAGE_SUFFIXES:
-        # Copied, not linked: what is done to the copy must not reach the source.
-        shutil.copyfile(work.pair.image, work.image)
-    else:
-        work.image.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    # Copied, not linked: what is done to the copy must not reach the source.
+    shutil.copyfile(work.pair.image, work.image)
     work.mask.write_bytes(cv2.imencode(".png", mask)[1].tobytes())
     values, counts = np.unique(codes[strange], return_counts=True)
     return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.inputs import Inputs, load_inputs
-from edgeunet.errors import DatasetError, SourceError
+from edgeunet.errors import DatasetError, ImageError, SourceError
 from edgeunet.samples import CLIP, DATASET
 
 
@@ -34,7 +34,7 @@ def test_nothing_to_show_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no images"):
         load_inputs(tmp_path)
     (broken / "a.jpg").write_bytes(b"")
-    with pytest.raises(SourceError, match=r"a\.jpg cannot be read"):
+    with pytest.raises(ImageError, match=r"a\.jpg is empty"):
         load_inputs(tmp_path)
     (tmp_path / "v.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"v\.mp4"):

@@ -33,8 +33,8 @@ def test_all_faults_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         convert(source, tmp_path / "made", ConversionOptions())
     assert str(caught.value).splitlines()[1:] == [
-        "  images/train/000.png: cannot be read as an image",
-        "  masks/train/001.png: cannot be read as an image (0 bytes)",
+        "  images/train/000.png: is not an image",
+        "  masks/train/001.png: is empty",
         "  masks/val/002.png: 9x9, but its image is 64x48",
     ]
     assert [p.name for p in tmp_path.iterdir()] == ["source"]

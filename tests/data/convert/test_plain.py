@@ -69,10 +69,10 @@ def test_grey_0_and_255_are_colours_too(tmp_path: Path) -> None:
     assert np.array_equal(pictures_in(tmp_path / "made" / "masks" / "train")["000.png"], draw(0, classes=2)[1])
 
 
-def test_images_in_other_formats_become_png(tmp_path: Path) -> None:
+def test_images_in_other_formats_stay_as_they_are(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"), suffix=".bmp")
     convert(source, tmp_path / "made", ConversionOptions())
-    assert np.array_equal(pictures_in(tmp_path / "made" / "images" / "val")["002.png"], draw(2)[0])
+    assert np.array_equal(pictures_in(tmp_path / "made" / "images" / "val")["002.bmp"], draw(2)[0])
 
 
 def test_unknown_colours_are_counted_and_named(tmp_path: Path) -> None:

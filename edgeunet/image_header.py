@@ -1,0 +1,219 @@
+"""What an image file says of itself before anything is decoded: format, size, depth, channels, orientation, pictures.
+
+Pillow reads the headers, and opens what OpenCV cannot decode. A header costs no more than the bytes of its file,
+whatever size it claims.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from edgeunet.errors import ImageError
+
+MOST_PIXELS = 1 << 28  # of a file: a picture of 16384x16384
+MOST_PIXELS_STREAMED = 1 << 26  # of a picture that a network sends: 8192x8192
+HEAD = 512  # bytes that tell what a file is
+_ORIENTATION = 0x0112  # EXIF's tag, which is TIFF's
+# Pillow warns of odd EXIF in lines of its own; what is odd is no news to whoever wants the picture.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of an image file.
+
+    height, width: pixels as stored, before `orientation` turns them. channels: 1 for grey and palettes; alpha counts.
+    bits: of a channel as stored. orientation: EXIF's, 1 (upright) to 8. frames: pictures or pages in the file.
+    """
+
+    format: str
+    height: int
+    width: int
+    channels: int = 3
+    bits: int = 8
+    palette: bool = False
+    orientation: int = 1
+    frames: int = 1
+
+
+def format_of(head: bytes) -> str | None:
+    """The format of a file that begins so (HEAD bytes are enough), or None if it is no image that can be read."""
+    return next((name for name, begins in _MAGIC.items() if re.match(begins, head, re.DOTALL)), None)
+
+
+def what_else(head: bytes) -> str:
+    """What a file is that begins so and is no image that can be read: for a message."""
+    if not head:
+        return "is empty"
+    kind = next((kind for kind, begins in _OTHERS.items() if re.match(begins, head, re.DOTALL)), None)
+    return f"is {kind}" if kind else "is not an image"
+
+
+def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> Header:
+    """Read the header of an image file's bytes.
+
+    Raises ImageError if it is of no known format, damaged, or claims more than `most_pixels`.
+    """
+    name = format_of(data[:HEAD])
+    if name is None:
+        raise ImageError(what_else(data[:HEAD]))
+    try:
+        header = _READERS.get(name, _with_pillow)(name, data)
+    except ModuleNotFoundError as error:
+        raise ImageError(f"is {name}, which this Pillow cannot read: pip install -U pillow") from error
+    except Exception as error:
+        raise ImageError(f"is cut or damaged: it begins as {name}, but its header cannot be read") from error
+    if min(header.height, header.width) < 1:
+        raise ImageError(f"is damaged: its header says {header.width}x{header.height} pixels")
+    if header.height * header.width > most_pixels:
+        raise ImageError(
+            f"has {header.width}x{header.height} pixels by its header, more than the {most_pixels:,} that are read: "
+            "make it smaller, or cut it into tiles"
+        )
+    return header
+
+
+def open_with_pillow(name: str, data: bytes) -> Any:
+    """Pillow's lazy image of a format. Unlike Image.open() it has no opinion on sizes, which read_header() has."""
+    module, kind = _PLUGINS[name]
+    return getattr(importlib.import_module(f"PIL.{module}"), kind)(io.BytesIO(data))
+
+
+_MAGIC = {  # how the formats begin: regular expressions
+    "JPEG": rb"\xff\xd8\xff",
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "BMP": rb"BM",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "WebP": rb"RIFF....WEBP",
+    "GIF": rb"GIF8[79]a",
+    "AVIF": rb"....ftyp(avif|avis|.{4,60}avif)",
+    "JPEG 2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+    "PNM": rb"P[1-6][\s#]",
+}
+_PLUGINS = {
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "WebP": ("WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+    "JPEG 2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PNM": ("PpmImagePlugin", "PpmImageFile"),
+}
+_OTHERS = {
+    "a picture in HEIC, which cannot be read: convert it to JPEG": rb"....ftyp(hei|hev|mif1|msf1)",
+    "a video": (
+        rb"....(ftyp|moov|mdat|free|wide)|RIFF....AVI |\x1aE\xdf\xa3|FLV\x01|\0\0\x01[\xb3\xba]|OggS|\x30\x26\xb2\x75"
+        rb"|G.{187}|.{4}G"
+    ),
+    "a PDF file: export its pages as PNG": rb"%PDF",
+    "a Photoshop file: export it as PNG": rb"8BPS",
+    "an archive: unpack it first": rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!",
+    "a pointer of Git LFS: `git lfs pull` fetches the file itself": rb"version https://git-lfs",
+}
+
+
+def _with_pillow(name: str, data: bytes) -> Header:
+    image = open_with_pillow(name, data)
+    width, height = image.size
+    bits, channels = 1 if image.mode == "1" else 8, len(image.getbands())
+    if name == "AVIF" and (at := data.find(b"av1C")) >= 0:
+        bits = {0: 8, 1: 10}.get(data[at + 6] >> 5 & 3, 12)  # AV1 in ISOBMFF, 2.3.3: high_bitdepth, twelve_bit
+    if name == "JPEG 2000" and (at := data.find(b"\xff\x4f\xff\x51")) >= 0:  # ITU-T T.800, A.5.1
+        channels, bits = int.from_bytes(data[at + 38 : at + 40], "big"), (data[at + 40] & 0x7F) + 1
+    frames = getattr(image, "n_frames", 1)
+    orientation = _orientation(image.info.get("exif", b""))
+    return Header(name, height, width, channels, bits, image.mode in ("P", "PA"), orientation, frames)
+
+
+def _png(name: str, data: bytes) -> Header:
+    """PNG, third edition: 16 bits a channel, which Pillow does not tell, and EXIF behind the picture."""
+    width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
+    chunks = dict(_chunks(data))
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] + (kind in (0, 2) and b"tRNS" in chunks)
+    frames = int.from_bytes(chunks[b"acTL"][:4], "big") if b"acTL" in chunks else 1
+    return Header(name, height, width, channels, bits, kind == 3, _orientation(chunks.get(b"eXIf", b"")), frames)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + length]
+        at += length + 12
+
+
+def _tiff(name: str, data: bytes) -> Header:
+    """TIFF 6.0: the tags alone, since Pillow opens fewer kinds of pixels than OpenCV decodes."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    big = data[2:3] == b"+" or data[3:4] == b"+"
+    tags: Any = ImageFileDirectory_v2(data[: 16 if big else 8])
+    file = io.BytesIO(data)
+    after, seen = tags.next, set()
+    first: dict[int, Any] = {}
+    while 0 < after < len(data) and after not in seen:
+        seen.add(after)
+        file.seek(after)
+        tags.load(file)
+        first = first or {tag: tags.get(tag) for tag in (256, 257, 258, 262, 274, 277)}
+        after = tags.next
+    bits = first[258] or (1,)
+    orientation = first[274] if first[274] in range(1, 9) else 1
+    return Header(
+        name, int(first[257]), int(first[256]), int(first[277] or 1), max(bits), first[262] == 3, orientation, len(seen)
+    )
+
+
+def _pnm(name: str, data: bytes) -> Header:
+    """Netpbm's ppm(5), pgm(5), pbm(5): a letter and two or three numbers, with comments between them."""
+    kind = data[1] - ord("0")
+    numbers = re.findall(rb"\d{1,10}", re.sub(rb"#[^\n]*", b"", data[2:1024]))
+    width, height = map(int, numbers[:2])
+    largest = 1 if kind in (1, 4) else int(numbers[2])
+    return Header(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()))
+
+
+def _gif(name: str, data: bytes) -> Header:
+    """GIF 89a: by hand, since Pillow makes room for the first picture when it opens the file."""
+    width, height, flags = struct.unpack("<HHB", data[6:11])
+    at, frames = 13 + _colors(flags), 0
+    while at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x2C:  # a picture: 9 bytes, maybe colours, a byte, blocks
+            frames += 1
+            at += 11 + _colors(data[at + 9])
+        else:  # an extension: a byte, blocks
+            at += 2
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    return Header(name, height, width, 1, 8, True, 1, max(1, frames))
+
+
+def _colors(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _orientation(exif: bytes) -> int:
+    found: Any = 1
+    if exif:
+        tags = Image.Exif()
+        try:
+            tags.load(exif)
+            found = tags.get(_ORIENTATION, 1)
+        except Exception:  # noqa: BLE001 - damaged EXIF says nothing, and the picture is none the worse
+            found = 1
+    return found if found in range(1, 9) else 1
+
+
+_READERS: dict[str, Callable[[str, bytes], Header]] = {"PNG": _png, "GIF": _gif, "TIFF": _tiff, "PNM": _pnm}
