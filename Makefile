@@ -2,13 +2,17 @@
 
 VENV := .venv
 # The first Python that will do; `make demo PYTHON=...` chooses another.
-PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10,$(shell $(p) -c \
-	'import sys; print("$(p)") if (3, 10) <= sys.version_info < (3, 13) else None' 2>/dev/null)))
+WILL_DO := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+PYTHON ?= $(firstword $(foreach p,python3 python3.12 python3.11 python3.10,$(shell $(p) -c '$(WILL_DO)' 2>/dev/null && echo $(p))))
+FOUND = $(or $(PYTHON),python3)
+# Stands in a .venv that `make clean` may remove.
+MARK := .made-by-make
 RUN := runs/demo
 DATA := edgeunet/samples/road
 CLIP := edgeunet/samples/clip/highway.mp4
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# No whole path: pip takes a blank in it for the beginning of another file's name.
+export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # NVIDIA's parser and builder from PyPI: TensorRT-RTX builds ahead of time, without a GPU. 147 MB, x86-64 Linux.
@@ -27,17 +31,21 @@ help:
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
-	@echo "make clean   remove .venv, $(TENSORRT) and runs/"
+	@echo "make clean   remove what make has made: $(VENV), $(TENSORRT) and its folders in runs/, no other"
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "error: Python 3.10, 3.11 or 3.12 is needed: apt install python3 python3-venv, or PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv: apt install python3-venv"; exit 1; }
+	@"$(PYTHON)" -c '$(WILL_DO)' 2>/dev/null || { echo "error: Python 3.10, 3.11 or 3.12 is needed, and $(FOUND) is" \
+		"$$("$(FOUND)" --version 2>/dev/null || echo missing): apt install python3.12-venv, where apt has it; else" \
+		"'uv python install 3.12' or 'pyenv install 3.12', and give its path: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) has no venv: apt install $$("$(PYTHON)" -c \
+		'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; exit 1; }
 	@command -v nvidia-smi >/dev/null || test -n "$$PIP_EXTRA_INDEX_URL$$PIP_FIND_LINKS" || \
 		echo "note: on Linux PyPI's PyTorch brings CUDA, several GB; without it: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo"
 	@echo "installing edgeunet and what it needs into $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@test -e $(VENV) || { mkdir $(VENV) && touch $(VENV)/$(MARK); }
+	@"$(PYTHON)" -m venv $(VENV)
 	@python -m pip install --quiet torch==2.13.0
 	@python -m pip install --quiet --editable '.[all]'
 	@edgeunet doctor
@@ -72,7 +80,7 @@ guard: setup
 
 $(TENSORRT)/.ready: Makefile
 	@echo "installing NVIDIA's TensorRT-RTX into $(TENSORRT) ..."
-	@$(PYTHON) -m venv $(TENSORRT)
+	@"$(PYTHON)" -m venv $(TENSORRT)
 	@$(TENSORRT)/bin/python -m pip install --quiet --no-deps $(TENSORRT_PACKAGES)
 	@cd $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx && \
 		for library in libtensorrt_rtx libtensorrt_onnxparser_rtx; do ln -sf $$library.so.1.*.* $$library.so.1; done
@@ -93,4 +101,7 @@ test-gpu: setup
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:
-	rm -rf $(VENV) $(TENSORRT) runs
+	rm -rf $(TENSORRT) $(RUN) $(TENSORRT_FILES) runs/guard runs/gpu
+	@rmdir runs 2>/dev/null || true
+	@if test -e $(VENV)/$(MARK); then echo "rm -rf $(VENV)"; rm -rf $(VENV); \
+	elif test -e $(VENV); then echo "$(VENV) stays: make has not made it"; fi

@@ -10,7 +10,9 @@ import io
 import json
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -127,7 +129,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
 
     debug: let the traceback through instead.
     """
-    with _streams(debug=debug):
+    with _streams(debug=debug), _ended_by_sigterm():
         try:
             command()
             if sys.stdout is not None:
@@ -188,6 +190,21 @@ def _streams(*, debug: bool) -> Iterator[None]:
         os.dup2(ours, 2)
         sys.stderr = before
         os.close(ours)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, which programs in the background ignore: what it started ends with it,
+    and what it has measured is kept.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_descriptor_2(stream: Any) -> bool:

@@ -6,7 +6,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOT=${EDGEUNET_SETUP_ROOT:-}   # where the system's files are looked up; tests give a made board
 CUDA=$ROOT/usr/local/cuda/bin
-EXTRAS="tensorrt,export,video,bench"
+EXTRAS="tensorrt,export,video,serve,bench"
 LEAST_DISK_MB=3000              # the packages, and what building pycuda needs for a while
 LEAST_SWAP_KB=2000000
 SMALL_MEMORY_KB=9000000
@@ -189,10 +189,12 @@ make_venv() {
     done
 }
 
-# The system's OpenCV was built for one generation of numpy, and no wheel of OpenCV may take its place.
+# The versions that were tested together. But the system's OpenCV was built for one generation of numpy, and no wheel of
+# OpenCV may take its place.
 constraints() {
     local generation
     generation=$(python3 -c 'import numpy; print(numpy.__version__.partition(".")[0])' 2>/dev/null || echo 1)
+    grep -v -e '^#' -e '^numpy==' -e '^opencv-python==' "$HERE/constraints.txt"
     echo "numpy<$((generation + 1))"
     printf '%s<0\n' opencv-python opencv-python-headless opencv-contrib-python opencv-contrib-python-headless
 }
@@ -212,8 +214,14 @@ install_edgeunet() {
 }
 
 look() {
-    run "$VENV/bin/edgeunet" doctor ||
-        die "edgeunet is installed, and the lines marked wrong say what is still in its way"
+    local code=0
+    run "$VENV/bin/edgeunet" doctor || code=$?
+    case $code in
+        0) ;;
+        1) die "edgeunet is installed, and the lines marked wrong say what is still in its way" ;;
+        *) die "edgeunet is installed, and its doctor ended with exit code $code before it had looked at everything:" \
+            "the lines above say how far it came; PYTHONFAULTHANDLER=1 $VENV/bin/edgeunet doctor says where" ;;
+    esac
     printf 'use it   . %s/bin/activate\n' "$VENV"
 }
 

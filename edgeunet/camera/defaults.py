@@ -15,7 +15,7 @@ def default_model() -> Path:
     found = next((path for path in DEMO if path.is_file()), None)
     if found is None:
         raise ModelFileError(
-            f"no model is given, and the demo's is not here ({DEMO[0]}): `make demo` trains it in 4 minutes, "
+            f"no model is given, and the demo's is not here ({DEMO[0]}): `make demo` trains it in 3 minutes, "
             "or name one: edgeunet camera MODEL"
         )
     return found

@@ -30,10 +30,12 @@ def test_a_board_is_set_up(board: Board) -> None:
     venv, pip, doctor = ran.log
     assert venv == f"python3 -m venv --system-site-packages {board.venv}"
     assert pip.startswith("python -m pip install --constraint ")
-    assert pip.endswith(f"--editable {ROOT}[tensorrt,export,video,bench]")
+    assert pip.endswith(f"--editable {ROOT}[tensorrt,export,video,serve,bench]")
     assert doctor == "edgeunet doctor"
     limits = (board.venv / "edgeunet-constraints.txt").read_text().splitlines()
+    tested = set((ROOT / "constraints.txt").read_text().splitlines())
     assert {"numpy<2", "opencv-python<0", "opencv-python-headless<0"} <= set(limits)
+    assert {line.partition("=")[0] for line in tested - set(limits) if "==" in line} == {"numpy", "opencv-python"}
     assert f"use it   . {board.venv}/bin/activate" in ran.out
 
 
@@ -169,11 +171,12 @@ def test_an_image_is_built_without_looking_at_the_board(board: Board) -> None:
     assert [line.split()[0] for line in ran.log] == ["python3", "python"], "and without the doctor"
 
 
-def test_a_doctor_that_finds_something_wrong_ends_it_with_an_error(board: Board) -> None:
+@pytest.mark.parametrize(("code", "says"), [(1, "lines marked wrong"), (139, "its doctor ended with exit code 139")])
+def test_a_doctor_that_finds_something_wrong_or_dies_ends_it_with_an_error(code: int, says: str, board: Board) -> None:
     board.setup()
-    board.program("venv/bin/edgeunet", "exit 1")
+    board.program("venv/bin/edgeunet", f"exit {code}")
     ran = board.setup()
-    assert (ran.code, "the lines marked wrong" in ran.err) == (1, True)
+    assert (ran.code, ran.err.count("\n"), says in ran.err) == (1, 1, True)
 
 
 @pytest.mark.parametrize("arguments", [["--bogus"], ["--wheels"]])

@@ -23,7 +23,9 @@ echo '__version__ = "10.3.0"' >"$work/modules/tensorrt.py"
 export EDGEUNET_SETUP_ROOT=$root PYTHONPATH=$work/modules
 
 python3 -m venv "$work/builder"
-if ! "$work/builder/bin/pip" wheel -qq -w "$wheels" '.[export,video,bench]' 'numpy<2' hatchling editables; then
+grep -v '^numpy==' constraints.txt >"$work/constraints"
+if ! "$work/builder/bin/pip" wheel -qq -w "$wheels" -c "$work/constraints" '.[export,video,serve,bench]' 'numpy<2' \
+    hatchling editables; then
     echo "set-up NOT TRIED: its packages cannot be fetched here"
     exit 0
 fi

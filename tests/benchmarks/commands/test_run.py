@@ -140,13 +140,17 @@ open("first", "w").close()
 """
 
 
-def test_ctrl_c_in_a_long_measurement_keeps_what_there_is() -> None:
+IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a shell does for `&` in a script
+
+
+@pytest.mark.parametrize(("number", "before"), [(signal.SIGINT, []), (signal.SIGTERM, IN_THE_BACKGROUND)])
+def test_ctrl_c_or_sigterm_in_a_long_measurement_keeps_what_there_is(number: signal.Signals, before: list[str]) -> None:
     os.mkfifo("second")
     python = shlex.join([sys.executable, "-S", "-c", HANGS_THE_SECOND_TIME])
     command = [sys.executable, "-m", "benchmarks", "run", "--command", python, "-o", "record.json", "--minutes", "60"]
-    with started(command, stderr=subprocess.PIPE) as process:
+    with started([*before, *command], stderr=subprocess.PIPE) as process:
         with open("second"):  # waits for the command's second run
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "warning: interrupted" in stderr
