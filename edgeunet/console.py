@@ -59,6 +59,9 @@ def _console(*, stderr: bool) -> Console:
         def render_str(self, text: str, **options: Any) -> Text:
             return super().render_str(printable(text), **options)
 
+        def on_broken_pipe(self) -> None:
+            raise
+
     return Plain(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeunet.frames import UInt8
+from edgeunet.runtime.identity import opened_from
+from edgeunet.runtime.session import Session
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
+
+S = TypeVar("S", bound=Session)
 
 COLORS = {"road": (255, 0, 0), "car": (0, 255, 0), "sky": (0, 0, 255)}
 
@@ -60,3 +65,10 @@ def write_toy_model(
         helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
     onnx.save(model, path)
     return path
+
+
+def opened(kind: Callable[..., S], path: Path, **options: Any) -> S:
+    """A session of this very class, opened as open_session() does it."""
+    session, file = opened_from(path, lambda: kind(path, **options))
+    session.file = file
+    return session

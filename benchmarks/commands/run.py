@@ -91,7 +91,7 @@ def _measured(
     if options.mode == COLD:
         return measure_cold(model, inputs, options, threads=threads, backend=backend)
     with open_session(model, threads=threads, backend=backend) as session:
-        return measure(session, model, inputs, options)
+        return measure(session, inputs, options)
 
 
 def _show(record: LatencyRecord, output: Path, *, as_json: bool) -> None:

@@ -46,7 +46,7 @@ def measure_cold(
     marked as partial; before the first one it stops the program as always.
     """
     with open_session(model, threads=threads, backend=backend) as session:
-        subject = subject_of(session, Path(model), commit=commit_of(Path(__file__).parent))
+        subject = subject_of(session, commit=commit_of(Path(__file__).parent))
         machine = fingerprint(session.describe())
     opening = (str(threads or ""), backend or "")
     processes = options.processes or PROCESSES

@@ -28,8 +28,8 @@ MAX_WARMUP_S = 5.0
 MAX_SAMPLES = 1_000_000  # of one record: a file of about 100 MB
 
 
-def measure(session: Session, model: str | Path, inputs: Inputs, options: MeasureOptions) -> LatencyRecord:
-    """Measure an opened session of the file `model`, with a progress bar on stderr.
+def measure(session: Session, inputs: Inputs, options: MeasureOptions) -> LatencyRecord:
+    """Measure a session of open_session(), with a progress bar on stderr.
 
     Ctrl-C ends it early and keeps what there is, marked as partial; before the first sample it
     stops the program as always. Raises UsageError if it would be more than MAX_SAMPLES.
@@ -53,7 +53,7 @@ def measure(session: Session, model: str | Path, inputs: Inputs, options: Measur
         else:
             gauge.show(options.length_s, f"{len(calls)} frames", last=True)
     return LatencyRecord(
-        subject=subject_of(session, Path(model), commit=commit_of(Path(__file__).parent)),
+        subject=subject_of(session, commit=commit_of(Path(__file__).parent)),
         machine=fingerprint(session.describe()),
         frames=inputs.name,
         mode=options.mode,

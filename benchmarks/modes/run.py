@@ -118,7 +118,7 @@ def _measure(model: Path, options: ModesOptions) -> LatencyRecord:
         open_session(model, threads=options.threads, backend=options.backend) as session,
         redirect_stderr(io.StringIO()),  # there is a progress bar already
     ):
-        return measure(session, model, load_inputs(options.data), MeasureOptions(seconds=options.seconds))
+        return measure(session, load_inputs(options.data), MeasureOptions(seconds=options.seconds))
 
 
 def _cool_down(zones: Sequence[Sensor], at_first: float | None, limit_s: float) -> None:

@@ -106,7 +106,7 @@ def _measure(combination: Combination, data: Path | None, seconds: float) -> Vis
         open_session(path, threads=combination.threads, backend=combination.backend) as session,
         redirect_stderr(io.StringIO()),  # the sweep has a progress bar of its own
     ):
-        record = measure(session, path, inputs, MeasureOptions(seconds=seconds))
+        record = measure(session, inputs, MeasureOptions(seconds=seconds))
         throttled = record.telemetry is not None and record.telemetry.throttled
         return Visit(session.describe(), record.samples_ms[TOTAL], gross_mj(record), throttled)
 

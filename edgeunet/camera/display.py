@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
+from rich import box
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -17,40 +19,55 @@ LINE_EVERY_S = 5.0
 
 
 class Display:
-    """A live table on stderr; a plain line for each source now and then where stderr is no terminal."""
+    """A live table on stderr; a plain line for each source now and then where stderr is no terminal.
+
+    Where nothing can be written any more, a full disk, a pipe that nobody reads, a closed terminal, it is given up.
+    """
 
     def __init__(self) -> None:
-        self._console = console.stderr()
+        self._console: Console | None = console.stderr()
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._due = 0.0
 
     def __enter__(self) -> Display:
         if self._live is not None:
-            self._live.start()
+            self._try(self._live.start)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            self._try(self._live.stop)
 
     def note(self, line: str) -> None:
         """Say something that happened, above the table. From any thread."""
-        self._console.print(f"note: {line}", markup=False)
+        self.say(f"note: {line}")
+
+    def say(self, *lines: str) -> None:
+        """Lines above the table. From any thread."""
+        if lines and (out := self._console) is not None:
+            self._try(lambda: out.print(*lines, sep="\n"))
 
     def update(self, stats: Mapping[str, LoopStats], *, last: bool = False) -> None:
         """Show these figures by source, if it is time again; always when they are the last ones."""
         now = time.monotonic()
         if now < self._due and not last:
             return
-        if self._live is not None:
+        if (live := self._live) is not None:
             self._due = now + TABLE_EVERY_S
-            self._live.update(table(stats, last=last), refresh=True)
+            self._try(lambda: live.update(table(stats, last=last), refresh=True))
             return
         self._due = now + LINE_EVERY_S
-        for line in _headlines(stats, last=last):
-            self._console.print(line, markup=False)
+        self.say(*_headlines(stats, last=last))
+
+    def _try(self, show: Callable[[], None]) -> None:
+        if self._console is None:
+            return
+        try:
+            show()
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._console = None
 
 
 def headline(stats: LoopStats, *, last: bool = False) -> str:
@@ -60,6 +77,8 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
     """
     total = stats.total
     parts = [f"{stats.published} of {total} frames" if total else f"{stats.published} frames"]
+    if (total or stats.published) == 1:
+        parts = [parts[0].removesuffix("s")]
     rate = stats.fps if last else stats.recent_fps
     if rate:
         parts.append(f"{rate:.1f} frames/s")
@@ -71,19 +90,21 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
         "dropped": stats.dropped,
         "corrupt": stats.corrupt,
         "failed": stats.failed,
-        "reconnects": stats.reconnects,
+        "reconnect" if stats.reconnects == 1 else "reconnects": stats.reconnects,
     }
     return " · ".join(parts + [f"{count} {name}" for name, count in counts.items() if count])
 
 
 def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
-    """The headlines, and p50 and p99 in ms of frame age, jitter and each stage; two columns for each source."""
-    title = "\n".join(_headlines(stats, last=last))
-    rows = Table(title=title, title_style="bold", title_justify="left")
+    """The headlines, and p50 and p99 of frame age, jitter and each stage in ms; two columns for each source."""
+    rows = Table(title="\n".join(_headlines(stats, last=last)), title_justify="left", box=box.SIMPLE_HEAD)
+    rows.title_style, rows.pad_edge, rows.padding = "bold", False, (0, 1, 0, 0)
     rows.add_column("")
-    for name in stats:
+    for number in range(len(stats)):
         for quantile in ("p50 ms", "p99 ms"):
-            rows.add_column(quantile if len(stats) == 1 else f"{name}\n{quantile}", justify="right")
+            rows.add_column(
+                quantile if len(stats) == 1 else f"{quantile} ({number + 1})", justify="right", no_wrap=True
+            )
     figures = {name: {"age": s.age, "jitter": s.jitter, **s.stages} for name, s in stats.items()}
     for row in dict.fromkeys(row for quantiles in figures.values() for row in quantiles):
         cells = []
@@ -95,6 +116,8 @@ def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
 
 
 def _headlines(stats: Mapping[str, LoopStats], *, last: bool) -> list[str]:
-    """One for each source, with its name where there are several."""
-    lines = {name: headline(s, last=last) for name, s in stats.items()}
-    return list(lines.values()) if len(lines) == 1 else [f"{name}: {line}" for name, line in lines.items()]
+    """One for each source; where there are several, with its number in the table and its name."""
+    lines = [(name, headline(s, last=last)) for name, s in stats.items()]
+    if len(lines) == 1:
+        return [lines[0][1]]
+    return [f"({number}) {name}: {line}" for number, (name, line) in enumerate(lines, 1)]

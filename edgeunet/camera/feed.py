@@ -61,15 +61,20 @@ class Feed:
             self.error = error
         self.frames.close()
 
-    def draw(self, frame: Frame, result: Result) -> UInt8:
-        """The frame with mask, legend, rate, age and the model in turn on it, uint8 [h, w, 3] BGR."""
+    def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
+        """Two pictures, uint8 [h, w, 3] BGR: the frame with mask, legend, rate, age and the model in turn on it, and
+        the one without the legend. The frame's own stands in the place of one that is not asked for."""
+        blended = self._overlay.blend(frame.pixels, result) if legend or plain else frame.pixels
+        if not legend:
+            return frame.pixels, blended
         now = time.perf_counter_ns()
         if now - self._text_ns >= TEXT_EVERY_NS:
             self._text_ns = now
             fps, age_ms = self.statistics.recent()
-            self._text = (f"{fps:.1f} frames/s", f"latency {age_ms:.0f} ms")
-        lines = (*self._text, result.model) if result.model else self._text
-        return self._overlay.draw(frame.pixels, result, lines)
+            self._text = (f"{fps:.1f} frames/s", f"age {age_ms:.0f} ms")
+        labelled = blended.copy() if plain else blended
+        self._overlay.label(labelled, (*self._text, result.model) if result.model else self._text)
+        return labelled, blended
 
     def time_of(self, frame: Frame) -> float:
         """Seconds from the first frame to this one: by the clock for a live source, by its number for a file."""

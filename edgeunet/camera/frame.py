@@ -31,7 +31,8 @@ class Frame:
 class Shot:
     """One published frame: what every sink gets.
 
-    source: the name of its source. overlay: uint8 [h, w, 3] BGR, the drawn picture; nobody changes it any more.
+    source: the name of its source. overlay, plain: uint8 [h, w, 3] BGR, the picture with its mask, with and without the
+    legend; nobody changes them any more.
     time_s: since the source's first frame: by the clock for a live source, by its number for a file.
     stages_ns: how long each stage took with this frame: "read", the session's own ("fit", "infer"), "draw".
     age_ns: from its capture to its published mask. dropped: frames of its source that were dropped so far.
@@ -41,6 +42,7 @@ class Shot:
     frame: Frame
     result: Result
     overlay: UInt8
+    plain: UInt8
     time_s: float
     stages_ns: Mapping[str, int]
     age_ns: int

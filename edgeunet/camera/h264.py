@@ -22,6 +22,8 @@ KEY_EVERY = TICKS  # a player can begin, and jump to, once a second
 # Measured at 960×540 on one EPYC core, in ms a frame and KB a second of clip: ultrafast 3.6 and 276, superfast 6.4
 # and 203, veryfast 10.4 and 118. Inference needs the core more than the disk needs the space, and a second
 # encoder thread would take it too. zerolatency: every frame leaves the encoder before the next one comes.
+LARGEST = 16_384  # pixels of a side: what libx264 takes
+RATES = (1, 240)  # frames a second that guide the encoder: a container's own figure may be any
 ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}
 
 
@@ -35,7 +37,7 @@ class Encoder:
         """fps only guides the encoder, frames carry their own times. options: of libx264, besides ENCODER."""
         self._av = load_av()
         self._container = container
-        self._fps = fps
+        self._fps = Fraction(min(max(fps, RATES[0]), RATES[1])).limit_denominator(1001)
         self._options = {**ENCODER, **(options or {})}
         self._stream: VideoStream | None = None
         self._size = (0, 0)  # (height, width) of the first frame, before it lost an odd side
@@ -45,7 +47,8 @@ class Encoder:
     def write(self, pixels: UInt8, time_s: float) -> None:
         """Encode uint8 [h, w, 3] BGR, to be shown `time_s` seconds after the start; times grow.
 
-        Raises OutputError if the first frame is smaller than 2×2 pixels, OSError if the container cannot take it.
+        Raises OutputError if the first frame is smaller than 2×2 pixels or larger than the format can hold, OSError if
+        the container cannot take it.
         """
         if self._stream is None:
             self._size = (pixels.shape[0], pixels.shape[1])
@@ -71,9 +74,12 @@ class Encoder:
         height, width = self._size[0] // 2 * 2, self._size[1] // 2 * 2
         if not height or not width:
             raise OutputError(f"frames of {self._size[1]}×{self._size[0]} pixels are too small for a video")
-        stream: VideoStream = self._container.add_stream(
-            "libx264", rate=Fraction(self._fps).limit_denominator(1001), options=self._options
-        )
+        if max(height, width) > LARGEST:
+            raise OutputError(
+                f"frames of {self._size[1]}×{self._size[0]} pixels are too large for H.264, which ends at "
+                f"{LARGEST:,} on a side: use --save-masks or --jsonl"
+            )
+        stream: VideoStream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)

@@ -24,9 +24,9 @@ class HostPort:
         """Read "HOST:PORT" or "[::1]:PORT"; PORT alone where there is a default host. Raises UsageError."""
         host, _, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or default_host
-        if not port.isdecimal() or not host:
+        if not (port.isascii() and port.isdecimal() and len(port) <= 5) or not host:
             expected = "PORT or HOST:PORT, such as 8080" if default_host else "HOST:PORT, such as 192.168.1.5:5004"
-            raise UsageError(f"an address is {expected}; got {text!r}")
+            raise UsageError(f"an address is {expected}; got {text[:60]!r}")
         return cls(host, int(port))
 
     @property

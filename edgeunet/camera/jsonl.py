@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,25 @@ class Lines:
 
     def write(self, shot: Shot) -> None:
         """Write the line of a frame. Raises OutputError if the disk is full or the reader has gone."""
-        data = memoryview((json.dumps(facts_of(shot, self._classes)) + "\n").encode())
+        line = (json.dumps(facts_of(shot, self._classes)) + "\n").encode()
+        written = 0
         try:
             with writing(self._path):
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
+                while written < len(line):
+                    written += os.write(self._descriptor, memoryview(line)[written:])
         except OutputError as error:
+            self._cut_back(written)
             if not isinstance(error.__cause__, BrokenPipeError):
                 raise
             raise OutputError("--jsonl -: the program that read the lines has ended") from error
+
+    def _cut_back(self, count: int) -> None:
+        """Take the last bytes, the beginning of a line, out of the file again: what reads it expects whole lines."""
+        with suppress(OSError):  # a pipe keeps what it has
+            if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                end = os.lseek(self._descriptor, 0, os.SEEK_CUR) - count
+                os.ftruncate(self._descriptor, end)
+                os.lseek(self._descriptor, end, os.SEEK_SET)
 
 
 def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
@@ -68,8 +79,14 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def check_lines(path: Path, *, force: bool) -> None:
-    """Raise OutputError before any work if the file exists without `force` or cannot be written."""
-    if path != STDOUT:
+    """Raise OutputError before any work if the file exists without `force` or cannot be written.
+
+    A pipe or a device may be given by its name: writing to it replaces nothing.
+    """
+    if path == STDOUT:
+        if sys.stdout is None:
+            raise OutputError("the standard output is closed, and `-` writes there: name a file")
+    elif not (path.exists() and not path.is_file() and not path.is_dir()):
         require_writable(path, force=force)
 
 
@@ -83,6 +100,7 @@ def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterato
         yield Lines(sys.stdout.fileno(), path, classes)
         return
     with writing(path):
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
     try:
         yield Lines(descriptor, path, classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,15 +19,23 @@ WARM_UP = 3  # frames; by then memory is allocated and kernels are chosen
 SETTLED = 1.05  # ratio of the last two of them
 
 
-def warm_up(session: Session) -> bool:
-    """Run blank frames, so that the first mask is not late; whether the time had settled by then."""
+class Warmth(NamedTuple):
+    """How the first frames went. settled: whether their time had come to rest. slowest_s: the longest of them took."""
+
+    settled: bool
+    slowest_s: float
+
+
+def warm_up(session: Session) -> Warmth:
+    """Run blank frames, so that the first mask is not late."""
     blank = np.zeros((*session.spec.input_size, 3), np.uint8)
-    *_, before, last = (sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP))
-    return max(before, last) <= SETTLED * min(before, last)
+    times_ns = [sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP)]
+    before, last = times_ns[-2:]
+    return Warmth(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)
 
 
 def record_of(
-    feeds: Sequence[Feed], session: Session, model: Path, *, settled: bool, deadline_ms: float | None = None
+    feeds: Sequence[Feed], session: Session, *, settled: bool, deadline_ms: float | None = None
 ) -> LatencyRecord:
     """The record of sources whose samples were kept, in the order of capture; "total" is the age of the mask.
 
@@ -35,12 +43,13 @@ def record_of(
     """
     kept = [feed.statistics.samples() for feed in feeds]
     columns = max((columns for columns, _ in kept), key=len)
+    of = np.concatenate([np.full(len(rows), place) for place, (names, rows) in enumerate(kept) if names == columns])
     rows = np.concatenate([rows for names, rows in kept if names == columns])
-    times_ms = rows[np.argsort(rows[:, 0], kind="stable")].T / 1e6
-    captured_ms, age_ms, *stages_ms = times_ms
-    live = any(feed.source.live for feed in feeds)
+    order = np.argsort(rows[:, 0], kind="stable")
+    captured_ms, age_ms, *stages_ms = rows[order].T / 1e6
+    several, live = len(feeds) > 1, any(feed.source.live for feed in feeds)
     return LatencyRecord(
-        subject=subject_of(session, model),
+        subject=subject_of(session),
         machine=fingerprint(session.describe()),
         frames=", ".join(feed.name for feed in feeds),
         mode="camera" if live else "file",
@@ -52,4 +61,6 @@ def record_of(
         samples_ms={TOTAL: age_ms, **dict(zip(columns[2:], stages_ms, strict=True))},
         deadline_ms=deadline_ms,
         dropped=sum(feed.stats().dropped for feed in feeds) if live else None,
+        sources=tuple(feed.name for feed in feeds) if several else (),
+        source_of=tuple(of[order].tolist()) if several else (),
     )

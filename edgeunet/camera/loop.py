@@ -39,14 +39,16 @@ WRITING_S = 10.0  # how long sinks may take to write what they have, once the lo
 class LoopOptions:
     """opacity: of the class colours, 0 to 1. max_frames: masks to make of each source, None for all.
 
-    deadline_ms: a mask that is older counts as a miss. draw: False where no sink looks at the overlay; a Shot then
-    has the plain picture in its place. keep_samples: keep each mask's times for a latency record.
+    deadline_ms: a mask that is older counts as a miss. draw, plain: whether a sink looks at the overlay with its
+    legend, and at the one without; a Shot has the camera's picture in the place of what nobody looks at.
+    keep_samples: keep each mask's times for a latency record.
     """
 
     opacity: float = OPACITY
     max_frames: int | None = None
     deadline_ms: float | None = None
     draw: bool = True
+    plain: bool = False
     keep_samples: bool = False
 
     def __post_init__(self) -> None:
@@ -172,7 +174,8 @@ class Loop:
             unused, self._next = self._next, None
         if unused is not None:
             unused.close()
-        errors = [self._error, *self._outputs.errors, *(feed.error for feed in self._feeds)]
+        # A source's first: it is why an output has nothing to write.
+        errors = [self._error, *(feed.error for feed in self._feeds), *self._outputs.errors]
         if (error := next(filter(None, errors), None)) is not None:
             raise error
         return self.stats()
@@ -306,9 +309,10 @@ class Loop:
         """Draw a mask and give it to the sinks."""
         feed, frame, result, stages_ns, age_ns = item
         begin = time.perf_counter_ns()
-        overlay = feed.draw(frame, result) if self._options.draw else frame.pixels
+        overlay, plain = feed.draw(frame, result, legend=self._options.draw, plain=self._options.plain)
         drawn = time.perf_counter_ns()
         stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
-        shot = Shot(feed.name, frame, result, overlay, feed.time_of(frame), stages_ns, age_ns, feed.frames.dropped)
+        dropped, time_s = feed.frames.dropped, feed.time_of(frame)
+        shot = Shot(feed.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped)
         self._outputs.write(shot)
         feed.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)

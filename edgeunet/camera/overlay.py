@@ -38,7 +38,13 @@ class Overlay:
         self._panel = _Panel((0, 0), self._names, self._swatches)
 
     def draw(self, pixels: UInt8, result: Result, lines: Sequence[str] = ()) -> UInt8:
-        """A new picture, uint8 [h, w, 3] BGR: `pixels`, the mask blended in, the legend with `lines` of text below it.
+        """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, and the legend with `lines` of text below it."""
+        drawn = self.blend(pixels, result)
+        self.label(drawn, lines)
+        return drawn
+
+    def blend(self, pixels: UInt8, result: Result) -> UInt8:
+        """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, without a legend.
 
         `pixels` stay as they are: other threads may look at them.
         """
@@ -58,8 +64,11 @@ class Overlay:
         np.take(self._wide, self._rows, axis=0, out=self._large, mode="clip")
         drawn = np.empty_like(pixels)
         cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=drawn)
-        self._panel.draw(drawn, tuple(lines))
         return drawn
+
+    def label(self, blended: UInt8, lines: Sequence[str]) -> None:
+        """Draw the legend, with `lines` of text below it, over the picture that blend() gave last."""
+        self._panel.draw(blended, tuple(lines))
 
 
 class _Panel:

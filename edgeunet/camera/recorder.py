@@ -39,6 +39,7 @@ class Recorder:
         """Record the drawn picture. Raises OutputError when the disk is full; what was written stays and plays."""
         if self._file is None:
             with writing(self._path):
+                self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
                 self._file = _File(self._path, force=self._force)
             options = {**(_CLUSTERS if self._path.suffix.lower() == ".mkv" else _FRAGMENTS), "flush_packets": "1"}
             self._container = load_av().open(

@@ -29,7 +29,7 @@ def by_source(sinks: Mapping[str, AbstractContextManager[Sink]]) -> Iterator[Rou
 
 
 def suffixes(sources: Sequence[str]) -> dict[str, str]:
-    """What a file of each source has behind its stem: nothing for a single source, else "-camera-0", "-drive.mp4".
+    """What a file of each source has behind its stem: nothing for a single source, else "-camera-0", "-drive".
 
     Only letters, digits, dots and dashes; no two are the same.
     """
@@ -37,7 +37,7 @@ def suffixes(sources: Sequence[str]) -> dict[str, str]:
         return {sources[0]: ""}
     found: dict[str, str] = {}
     for source in sources:
-        plain = re.sub(r"[^\w.]+", "-", Path(source).name if Path(source).is_file() else source, flags=re.ASCII)
+        plain = re.sub(r"[^\w.]+", "-", Path(source).stem if Path(source).exists() else source, flags=re.ASCII)
         suffix = f"-{plain.strip('-.') or 'source'}"
         while suffix in found.values():
             suffix += "-2"

@@ -16,6 +16,7 @@ from edgeunet.camera.hostport import HostPort
 from edgeunet.errors import OutputError
 from edgeunet.files import replacing, writing
 
+_OURS = b"\r\ns=edgeunet\r\n"
 PAYLOAD = 96  # the first number without a fixed meaning
 PACKET = 1200  # bytes; fits into an Ethernet frame with every header a tunnel may add
 # A busy scene must not flood a wireless network: 6 Mbit/s, counted over half a second.
@@ -53,17 +54,21 @@ def sdp_of(address: HostPort) -> str:
 
 @contextmanager
 def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[str], None]) -> Iterator[RtpStream]:
-    """An RtpStream to `address`. Writes the file `sdp`, over an older one, and tells `notify` how to watch.
+    """An RtpStream to `address`. Writes the file `sdp`, over an older one of its kind, and tells `notify` how to watch.
 
-    fps only guides the encoder. Raises OutputError if the host is not known or `sdp` cannot be written.
+    Where the file cannot be written, `notify` gets what would stand in it. fps only guides the encoder. Raises
+    OutputError if the host is not known.
     """
     av = load_av()
     try:
         socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
     except OSError as error:
         raise OutputError(f"--rtp {address}: the host {address.host} is not known; give its IP address") from error
-    with writing(sdp), replacing(sdp, force=True) as temporary:
-        temporary.write_text(sdp_of(address), encoding="ascii", newline="")
+    try:
+        _write(sdp, sdp_of(address))
+    except OutputError as error:
+        notify(f"--rtp goes on without the file {sdp} ({error}); a player needs one with these lines:")
+        notify(sdp_of(address).replace("\r\n", "\n").strip())
     with writing(Path(f"rtp://{address}")):
         container = av.open(f"rtp://{address}?pkt_size={PACKET}", "w", format="rtp")
     notify(
@@ -74,3 +79,12 @@ def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[st
     finally:
         with suppress(av.error.FFmpegError):  # nobody hears the goodbye of a network that is gone
             container.close()
+
+
+def _write(path: Path, text: str) -> None:
+    """Raises OutputError also if a file of that name is somebody else's."""
+    with writing(path):
+        if path.exists() and _OURS not in path.read_bytes()[:1000]:
+            raise OutputError(f"{path} is not a stream description of edgeunet")
+    with writing(path), replacing(path, force=True) as temporary:
+        temporary.write_text(text, encoding="ascii", newline="")

@@ -7,83 +7,33 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from edgeunet.camera.address import Address
 from edgeunet.camera.display import Display
-from edgeunet.camera.latency import record_of, warm_up
-from edgeunet.camera.loop import STUCK_S, Loop, LoopOptions
+from edgeunet.camera.files import Files
+from edgeunet.camera.latency import Warmth, record_of, warm_up
+from edgeunet.camera.loop import STUCK_S, Loop
 from edgeunet.camera.memory import Memory
+from edgeunet.camera.options import CameraOptions
 from edgeunet.camera.prometheus import serving_metrics
-from edgeunet.camera.reconnect import STALL_S
 from edgeunet.camera.rungs import LadderSession, open_ladder
-from edgeunet.camera.sinks import SinkOptions, check_sinks, make_sinks
-from edgeunet.camera.sources import Source, in_flight, open_steady
+from edgeunet.camera.server import require_http
+from edgeunet.camera.sinks import make_sinks
+from edgeunet.camera.sources import in_flight, open_steady
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.systemd import Service
 from edgeunet.camera.throttle import ThrottleWatch
 from edgeunet.camera.watch import ModelWatch
 from edgeunet.camera.window import Window
 from edgeunet.camera.work import Work
-from edgeunet.errors import EdgeUNetError, UsageError
-from edgeunet.files import require_free
+from edgeunet.errors import EdgeUNetError, OutputError
 from edgeunet.runtime import Session, open_session
 
 POLL_S = 0.1
-
-
-@dataclass(frozen=True)
-class CameraOptions:
-    """One run of the camera.
-
-    fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
-    sources: addresses, see address.py. backend, threads: as open_session() takes them. deadline_ms: an older mask is
-    counted as late. stall_s: seconds without a frame until a live source is opened again, and until an inference
-    counts as hanging. watch_model: take over a newer file when it replaces the model. latency_record: the file to
-    write each mask's age to. max_frames: masks to make of each source before it ends.
-    """
-
-    model: Path
-    sources: tuple[str, ...]
-    sinks: SinkOptions = field(default_factory=SinkOptions)
-    backend: str | None = None
-    threads: int | None = None
-    deadline_ms: float | None = None
-    fallbacks: tuple[Path, ...] = ()
-    stall_s: float = STALL_S
-    watch_model: bool = False
-    latency_record: Path | None = None
-    max_frames: int | None = None
-
-    def __post_init__(self) -> None:
-        if not self.sources:
-            raise UsageError("the camera needs a source: give --source, once or more")
-        if not self.stall_s > 0:
-            raise UsageError(f"--stall-s is above 0 seconds, got {self.stall_s:g}")
-        if self.fallbacks:
-            self._check_ladder()
-        self.for_loop()
-
-    def _check_ladder(self) -> None:
-        if self.deadline_ms is None:
-            raise UsageError("several models take turns to keep a deadline: give --deadline-ms, or one model")
-        if len({self.model, *self.fallbacks}) <= len(self.fallbacks):
-            raise UsageError("a model is given twice: name each one once, the most wanted first")
-        if self.watch_model:
-            raise UsageError("--watch-model follows one model file: give one model, or leave it out")
-        if self.latency_record is not None:
-            raise UsageError("--latency-record is of one model: give one model, or leave it out; --jsonl takes several")
-
-    def for_loop(self) -> LoopOptions:
-        """What the loop needs of them; raises UsageError for a value out of range."""
-        return LoopOptions(
-            max_frames=self.max_frames,
-            deadline_ms=self.deadline_ms,
-            draw=self.sinks.draw,
-            keep_samples=self.latency_record is not None,
-        )
+SLOWER = 3  # times as long as the slowest frame of the warm-up, and an inference hangs
 
 
 def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
@@ -92,20 +42,26 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     Shows progress on stderr; gives the figures by source. To be stopped is no error: all files are closed within a
     second. Raises ModelFileError, SourceError, OutputError or MissingPartError; what was recorded until then is kept.
     """
-    check_sinks(options.sinks)
-    if options.latency_record is not None:
-        require_free(options.latency_record, force=options.sinks.force)
+    addresses = _by_name(options.sources)
+    files = Files.of(options, list(addresses))
+    files.require(options)
+    if options.sinks.serve or options.sinks.metrics:
+        require_http()
+    before = files.states()
     window = Window() if options.sinks.show else None
     memory = Memory()
     with Display() as display, ExitStack() as serving:
+        serving.callback(lambda: display.say(*files.written_since(before)))
         ladder = _open_ladder(options, display.note)
         session = ladder or _open_model(options, options.model)
         with ExitStack() as unless_started:
             unless_started.callback(session.close)
-            settled = warm_up(session)
-            opened = (open_steady(address, display.note, stall_s=options.stall_s) for address in options.sources)
-            sources = _by_name([unless_started.enter_context(source) for source in opened])
-            sinks = make_sinks(options.sinks, sources, session.spec, lambda: loop.stats(), display.note)
+            warmth = warm_up(session)
+            sources = {
+                name: unless_started.enter_context(open_steady(address, display.note, stall_s=options.stall_s))
+                for name, address in addresses.items()
+            }
+            sinks = make_sinks(options.sinks, files, sources, session.spec, lambda: loop.stats(), display.note)
             if window is not None:
                 sinks.append(nullcontext(window))
             observe = ladder.observe if ladder else None
@@ -115,19 +71,43 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
                 serving.enter_context(ThrottleWatch(ladder.throttled))
             unless_started.pop_all()  # from here on the loop's threads close the sources
         try:
-            _run(loop, options, display, window, memory)
+            with _in_any_case(lambda: _save_record(loop, options, warmth), display.note):
+                _run(loop, options, _patience_s(options, warmth), display, window, memory)
         finally:
-            if options.latency_record is not None and any(stats.published for stats in loop.stats().values()):
-                record = record_of(
-                    loop.feeds, loop.session, options.model, settled=settled, deadline_ms=options.deadline_ms
-                )
-                record.save(options.latency_record, force=options.sinks.force)
             if not loop.is_stuck():
                 loop.session.close()
     return loop.stats()
 
 
-def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | None, memory: Memory) -> None:
+def _save_record(loop: Loop, options: CameraOptions, warmth: Warmth) -> None:
+    if options.latency_record is None or not any(stats.published for stats in loop.stats().values()):
+        return
+    record = record_of(loop.feeds, loop.session, settled=warmth.settled, deadline_ms=options.deadline_ms)
+    record.save(options.latency_record, force=options.sinks.force)
+
+
+@contextmanager
+def _in_any_case(work: Callable[[], None], notify: Callable[[str], None]) -> Iterator[None]:
+    """Do some work after the block, also after an error; what fails of it then is a note, and not the error."""
+    try:
+        yield
+    except BaseException:
+        try:
+            work()
+        except OutputError as error:
+            notify(str(error))
+        raise
+    work()
+
+
+def _patience_s(options: CameraOptions, warmth: Warmth) -> float:
+    """After how many seconds an inference hangs: a model that is always slow does not."""
+    return max(options.stall_s, SLOWER * warmth.slowest_s)
+
+
+def _run(
+    loop: Loop, options: CameraOptions, patience_s: float, display: Display, window: Window | None, memory: Memory
+) -> None:
     """Start the loop, watch it, and see it through to its end."""
     service = Service()
     stopped = threading.Event()
@@ -138,7 +118,7 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
         service.ready()
         try:
             with watch if options.watch_model else nullcontext():
-                _watch(loop, options, display, window, memory, service, stopped)
+                _watch(loop, patience_s, display, window, memory, service, stopped)
         finally:
             service.stopping()
             loop.stop()
@@ -149,8 +129,12 @@ def _run(loop: Loop, options: CameraOptions, display: Display, window: Window | 
                 loop.finish(STUCK_S)
             finally:
                 display.update(loop.stats(), last=True)
-    if loop.is_stuck() and work is not None and work.seconds > options.stall_s:
-        raise EdgeUNetError(f"{work.title} hangs: it was given up after {work.seconds:.0f} s; look at the driver")
+    if loop.is_stuck() and work is not None:
+        if work.seconds <= patience_s:
+            display.note(f"{work.title} is not waited for: it has taken {work.seconds:.0f} s")
+            return
+        where = "what else this machine does" if loop.session.describe().get("device") == "cpu" else "the driver"
+        raise EdgeUNetError(f"{work.title} hangs: it was given up after {work.seconds:.0f} s; look at {where}")
 
 
 def _metrics(
@@ -166,7 +150,7 @@ def _metrics(
 
 def _watch(
     loop: Loop,
-    options: CameraOptions,
+    patience_s: float,
     display: Display,
     window: Window | None,
     memory: Memory,
@@ -179,7 +163,7 @@ def _watch(
         if window is not None and not window.refresh(POLL_S):
             return
         work = loop.longest_work()
-        if work is None or work.seconds < options.stall_s:
+        if work is None or work.seconds < patience_s:
             service.alive()  # while something hangs, systemd's watchdog may end the program and start it again
         elif work != told:
             told = work
@@ -227,13 +211,14 @@ def _open_model(options: CameraOptions, path: Path) -> Session:
     )
 
 
-def _by_name(sources: Sequence[Source]) -> dict[str, Source]:
-    """Sources by name; those that share one are numbered."""
-    count = Counter(source.name for source in sources)
-    named: dict[str, Source] = {}
-    for source in sources:
-        name, number = source.name, 1
-        while name in named or (count[source.name] > 1 and name == source.name):
-            name, number = f"{source.name} ({number})", number + 1
-        named[name] = source
+def _by_name(addresses: Sequence[str]) -> dict[str, str]:
+    """Addresses by the name that people are shown; those that share one are numbered."""
+    names = [Address.parse(address).name for address in addresses]
+    count = Counter(names)
+    named: dict[str, str] = {}
+    for name, address in zip(names, addresses, strict=True):
+        unique, number = name, 1
+        while unique in named or (count[name] > 1 and unique == name):
+            unique, number = f"{name} ({number})", number + 1
+        named[unique] = address
     return named

@@ -109,10 +109,11 @@ class Viewer:
         if view == "mask":
             pixels = cv2.applyColorMap(shot.result.fitting.unfit_mask(shot.result.mask), self._colors)
         else:
-            pixels = shot.overlay if view == "overlay" else shot.frame.pixels
+            pixels = shot.plain if view == "overlay" else shot.frame.pixels
         scale = MAX_SIDE / max(pixels.shape[:2])
         if scale < 1:
-            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return bytes(cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].data)
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.runtime.identity import state_of
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
 
@@ -41,7 +42,7 @@ class ModelWatch:
         self._switch = switch
         self._notify = notify
         self._poll_s = poll_s
-        self._known = _state(path)
+        self._known = state_of(path)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="edgeunet-model-watch", daemon=True)
 
@@ -58,7 +59,7 @@ class ModelWatch:
     def _watch(self) -> None:
         before = self._known
         while not self._stopped.wait(self._poll_s):
-            now = _state(self._path)
+            now = state_of(self._path)
             if now is not None and now == before and now != self._known:
                 self._known = now
                 self._take()
@@ -100,12 +101,3 @@ def prove(session: Session, spec: ModelSpec, name: str) -> None:
         raise ModelFileError(
             f"{name} gives a mask of shape {list(mask.shape)} up to class {mask.max()}: export it again"
         )
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written or replaced; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

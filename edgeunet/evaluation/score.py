@@ -48,6 +48,7 @@ class Evaluation:
     frame_counts: int64 [n, classes, classes], the confusion matrix of each frame: a row for each label.
     frame_boundary_f1: float64 [n, classes], see boundary.py.
     ignored: pixels that do not count.
+    model_sha256, dataset_sha256: of the files as they were when the work began.
     """
 
     model: Path
@@ -58,6 +59,8 @@ class Evaluation:
     frame_counts: NDArray[np.int64]
     frame_boundary_f1: NDArray[np.float64]
     ignored: int
+    model_sha256: str
+    dataset_sha256: str
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -94,10 +97,10 @@ class Evaluation:
         return {
             "schema": SCHEMA,
             "model": self.model.name,
-            "model_sha256": sha256(self.model),
+            "model_sha256": self.model_sha256,
             "precision": self.spec.provenance.precision,
             "dataset": str(self.dataset.path),
-            "dataset_sha256": self.dataset.sha256(self.split),
+            "dataset_sha256": self.dataset_sha256,
             "split": self.split,
             "frames": len(self.samples),
             "pixels": scores.pixels,
@@ -132,6 +135,7 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
     dataset = DatasetFolder.open(data)
     spec.require_classes(dataset.names, model=str(model), dataset=str(data))
     samples = dataset.load(split)
+    digests = sha256(model), dataset.sha256(split)
     if all((sample.mask == IGNORE).all() for sample in samples):
         raise DatasetError(f"{data}: every pixel of {split} is labelled as ignored: label some, or give another split")
     classes = len(spec.classes)
@@ -145,7 +149,7 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
             counts.append(confusion.counts)
             boundary.append(boundary_f1(sample.mask, mask, classes))
             ignored += int(np.count_nonzero(sample.mask == IGNORE))
-    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored)
+    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored, *digests)
 
 
 def _number(value: float) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.runtime.contract import spec_of
+from edgeunet.runtime.identity import opened_from
 from edgeunet.runtime.metadata import metadata_of
 from edgeunet.runtime.session import Session
 from edgeunet.spec import METADATA_KEY
@@ -37,6 +38,12 @@ def open_session(
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+    session, file = opened_from(path, lambda: _open(path, threads, in_flight, batch, backend))
+    session.file = file
+    return session
+
+
+def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: str | None) -> Session:
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         if (backend or _fastest(path)) == "openvino":

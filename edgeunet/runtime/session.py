@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting, UInt8, check_frame
+from edgeunet.runtime.identity import ModelFile
 from edgeunet.spec import ModelSpec
 
 S = TypeVar("S", bound="Session")
@@ -50,6 +51,9 @@ class Session(ABC):
 
     batched = False
     """Whether the first result() runs all frames submitted until then as one batch; take all its results in a row."""
+
+    file: ModelFile
+    """What open_session() opened."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgeunet.console import command_line
-from edgeunet.files import sha256
 from edgeunet.record import Subject
 from edgeunet.runtime.session import Session
 
 
-def subject_of(session: Session, model: Path, *, commit: str = "") -> Subject:
-    """The opened model file, and the command that opened it. commit: of the checkout, if it is one."""
+def subject_of(session: Session, *, commit: str = "") -> Subject:
+    """The model file that open_session() opened, and the command that did. commit: of the checkout, if it is one."""
     about = session.describe()
     return Subject(
-        model=model.name,
-        model_sha256=sha256(model),
+        model=session.file.name,
+        model_sha256=session.file.sha256,
         precision=session.spec.provenance.precision,
         input_size=session.spec.input_size,
-        size_bytes=model.stat().st_size,
+        size_bytes=session.file.size_bytes,
         backend=f"{about['backend']} {about['version']}",
         command=command_line(),
         commit=commit,

@@ -31,4 +31,4 @@ def shot_of(
     frame = Frame(pixels, number, time.perf_counter_ns(), 2_000_000)
     times = {"fit": 500_000, "infer": 10_000_000}
     stages = {"read": 2_000_000, **times, "draw": 1_500_000}
-    return Shot(source, frame, Result(mask, times, fitting), overlay, time_s, stages, 12_000_000, 3)
+    return Shot(source, frame, Result(mask, times, fitting), overlay, overlay, time_s, stages, 12_000_000, 3)

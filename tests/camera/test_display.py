@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -34,7 +35,7 @@ def rendered(stats: dict[str, LoopStats]) -> str:
 
 
 def cells(text: str, row: str) -> list[str]:
-    return [word for line in text.splitlines() if f" {row} " in line for word in line.replace("│", " ").split()]
+    return [word for line in text.splitlines() if line.split()[:1] == [row] for word in line.replace("│", " ").split()]
 
 
 def test_headline_of_a_file_says_how_far_and_how_long_still() -> None:
@@ -51,6 +52,12 @@ def test_headline_of_a_camera_says_what_went_wrong() -> None:
     assert headline(bad) == "9 frames · 4 late, 3 in a row · 1 corrupt · 2 failed · 5 reconnects"
 
 
+def test_one_frame_is_one_frame() -> None:
+    assert headline(stats(1, total=1), last=True).startswith("1 of 1 frame ·")
+    assert headline(stats(1, total=None), last=True).startswith("1 frame ·")
+    assert headline(stats(1, total=3), last=True).startswith("1 of 3 frames ·")
+
+
 def test_table_gives_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None:
     text = rendered({"clip": stats()})
     assert cells(text, "infer") == ["infer", "20.0", "30.0"]
@@ -62,8 +69,9 @@ def test_table_gives_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None
 def test_table_of_several_sources_has_columns_for_each() -> None:
     text = rendered({"camera 0": stats(), "camera [1]": LoopStats()})
     assert cells(text, "infer") == ["infer", "20.0", "30.0", "–", "–"]
-    assert "camera 0: 120 of 220 frames" in text
-    assert "camera [1]: 0 frames" in text
+    assert "(1) camera 0: 120 of 220 frames" in text
+    assert "(2) camera [1]: 0 frames" in text
+    assert "p99 ms (2)" in text
 
 
 def test_terminal_gets_a_table_and_a_pipe_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +90,31 @@ def test_terminal_gets_a_table_and_a_pipe_gets_lines(monkeypatch: pytest.MonkeyP
         assert "121 of" not in text
         assert "220 of 220 frames" in text
         assert "note: camera [0] is back" in text
+
+
+class Broken(io.StringIO):
+    """A full disk, a pipe that nobody reads, or a stream that is closed."""
+
+    def __init__(self, error: Exception, *, terminal: bool) -> None:
+        super().__init__()
+        self.error, self.terminal = error, terminal
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed")])
+def test_a_display_that_cannot_be_written_is_given_up(
+    error: Exception, terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken(error, terminal=terminal))
+    monkeypatch.setenv("TERM", "xterm")
+    with Display() as display:
+        for number in range(3):
+            display.update({"clip": stats(number)}, last=True)
+            display.note("something")
+            display.say("one", "two")

@@ -101,6 +101,22 @@ def test_stdout_needs_no_permission() -> None:
     check_lines(STDOUT, force=False)
 
 
+def test_a_closed_stdout_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="standard output is closed"):
+        check_lines(STDOUT, force=False)
+
+
+def test_a_pipe_with_a_name_gets_lines(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        with writing_lines(pipe, CLASSES, force=False) as lines:
+            lines.write(shot_of(PICTURE, number=5))
+        assert reader.stdout is not None
+        assert json.loads(reader.stdout.read())["frame"] == 5
+
+
 def test_a_full_disk_is_one_error(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(256 * 1024 - os.sysconf("SC_PAGE_SIZE")))
     with writing_lines(small_disk / "frames.jsonl", CLASSES, force=False) as lines:
@@ -111,5 +127,6 @@ def test_a_full_disk_is_one_error(small_disk: Path) -> None:
 
         with pytest.raises(OutputError, match=r"frames.jsonl: no space left on device; free some space"):
             write(100)
-    (first, *_) = (small_disk / "frames.jsonl").read_text().splitlines()
-    assert json.loads(first)["frame"] == 0
+    text = (small_disk / "frames.jsonl").read_text()
+    assert text.endswith("}\n")
+    assert [json.loads(line)["frame"] for line in text.splitlines()] == list(range(text.count("\n")))

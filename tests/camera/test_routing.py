@@ -33,7 +33,7 @@ def test_files_of_one_source_keep_their_name_and_those_of_several_differ() -> No
     assert list(several.values()) == [
         "-camera-0",
         "-camera-0-2",
-        "-highway.mp4",
+        "-highway",
         "-rtsp-10.0.0.5-554-a-b-c",
         "-source",
         "-Stra-e",

@@ -79,10 +79,22 @@ def test_a_host_that_is_not_known_is_one_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+def test_without_a_place_for_the_file_it_goes_on_and_says_what_would_stand_in_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(OutputError, match="cannot write"),
-        streaming_rtp(HostPort("127.0.0.1", free_port()), tmp_path / "file" / "s.sdp", 30.0, list[str]().append),
-    ):
-        pytest.fail("entered")
+    other = tmp_path / "edgeunet.sdp"
+    other.write_text("somebody else's")
+    for sdp in (tmp_path / "file" / "s.sdp", other):
+        said: list[str] = []
+        with streaming_rtp(HostPort("127.0.0.1", free_port()), sdp, 30.0, said.append) as sink:
+            sink.write(shot_of(numbered(0)))
+        assert said[0].startswith(f"--rtp goes on without the file {sdp} (")
+        assert said[1].startswith("v=0\n")
+        assert "m=video" in said[1]
+    assert other.read_text() == "somebody else's"
+
+
+def test_an_older_file_of_ours_is_replaced(tmp_path: Path) -> None:
+    sdp = tmp_path / "edgeunet.sdp"
+    for _ in range(2):
+        with streaming_rtp(HostPort("127.0.0.1", free := free_port()), sdp, 30.0, list[str]().append):
+            assert f"m=video {free} " in sdp.read_text()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import queue
 import select
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.display import Display
+from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.sources import open_source
 from edgeunet.camera.throttle import ThrottleWatch
 from edgeunet.camera.window import Window
@@ -92,7 +94,7 @@ def test_several_sources_have_files_of_their_own(tmp_path: Path, model: Path) ->
     assert {name: s.published for name, s in stats.items()} == {files[0]: 4, files[1]: 7}
     assert len(list((tmp_path / "masks").glob("*.png"))) == 11
     for name, count in (("a", 4), ("b", 7)):
-        with open_source(str(tmp_path / f"out-{name}.mp4.mp4")) as video:
+        with open_source(str(tmp_path / f"out-{name}.mp4")) as video:
             assert len(list(iter(video.read, None))) == count
 
 
@@ -159,9 +161,16 @@ def test_closing_the_window_ends_it_and_keeps_the_video(
     ("options", "message"),
     [
         ({"max_frames": 0}, "at least 1, got 0"),
-        ({"deadline_ms": 0.0}, "above 0, got 0"),
-        ({"stall_s": -1.0}, "above 0 seconds, got -1"),
+        ({"deadline_ms": 0.0}, "above 0 and at most 1,000,000,000, got 0"),
+        ({"stall_s": -1.0}, "--stall-s is above 0 and at most 1,000,000, got -1"),
         ({"sources": ()}, "--source"),
+        *(({"deadline_ms": value}, "--deadline-ms is above 0") for value in (math.inf, math.nan, 1e300, -1.0)),
+        *(({"stall_s": value}, "--stall-s is above 0") for value in (math.inf, math.nan, 1e300)),
+        *(({"threads": value}, "--threads is at least 1") for value in (0, -1, 10**20)),
+        ({"sinks": SinkOptions(rtp=HostPort("h", 65535))}, "the port of --rtp is at least 1 and at most 65,534"),
+        ({"sinks": SinkOptions(rtp=HostPort("h", 65534)), "sources": ("0", "1")}, "at most 65,532, got 65534"),
+        ({"sinks": SinkOptions(rtp=HostPort("h", 0))}, "the port of --rtp is at least 1"),
+        ({"watch_model": True, "latency_record": Path("r")}, "--watch-model may change it"),
         ({"fallbacks": (Path("n.onnx"),)}, "give --deadline-ms, or one model"),
         ({"fallbacks": (Path("n.onnx"), Path("m.onnx")), "deadline_ms": 33.0}, "given twice"),
         ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "watch_model": True}, "--watch-model follows one"),

@@ -102,7 +102,8 @@ def test_the_overlay_names_the_model_that_made_the_mask() -> None:
     feed = Feed(camera, "it", Overlay(spec, 0.0), Statistics(), max_frames=None, changed=threading.Condition())
     frame = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
     result = Result(np.zeros(spec.input_size, np.uint8), {}, Fitting.of((480, 640), spec))
-    drawn = [feed.draw(frame, replace(result, model=name)) for name in ("", "big.onnx", "tiny.onnx", "big.onnx")]
+    models = ("", "big.onnx", "tiny.onnx", "big.onnx")
+    drawn = [feed.draw(frame, replace(result, model=name), legend=True, plain=False)[0] for name in models]
     heights = [np.flatnonzero(picture.any(axis=(1, 2)))[-1] for picture in drawn]
     assert heights[1] == heights[2] > heights[0] + 10  # one more line of text
     assert (drawn[1] != drawn[2]).any()

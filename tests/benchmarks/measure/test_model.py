@@ -24,6 +24,7 @@ from edgeunet.frames import Fitting, UInt8
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from tests.board.sensor_trees import ORIN_NANO, write_tree
+from tests.models import opened
 
 
 class InterruptedSession(OnnxRuntimeSession):
@@ -39,8 +40,8 @@ class InterruptedSession(OnnxRuntimeSession):
 
 
 def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: Inputs, tmp_path: Path) -> None:
-    with OnnxRuntimeSession(model, threads=1) as session:
-        record = measure(session, model, inputs, MeasureOptions(seconds=30, max_frames=40))
+    with opened(OnnxRuntimeSession, model, threads=1) as session:
+        record = measure(session, inputs, MeasureOptions(seconds=30, max_frames=40))
     assert record.summary().n == 40
     assert record.stages == ("fit", "infer")
     assert record.subject.model == "toy.onnx"
@@ -62,8 +63,8 @@ def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: Inputs
 
 
 def test_the_time_ends_it_too(model: Path, inputs: Inputs) -> None:
-    with OnnxRuntimeSession(model) as session:
-        record = measure(session, model, inputs, MeasureOptions(seconds=0.2))
+    with opened(OnnxRuntimeSession, model) as session:
+        record = measure(session, inputs, MeasureOptions(seconds=0.2))
     assert 0 < record.starts_ms[-1] < 200
 
 
@@ -72,23 +73,23 @@ def test_ctrl_c_keeps_the_whole_calls_and_marks_the_record(
     model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch, whole_calls: int
 ) -> None:
     monkeypatch.setattr(measuring, "warm_up", lambda *_: (3, True))
-    session = InterruptedSession(model)
+    session = opened(InterruptedSession, model)
     session.calls_left = whole_calls + 1
     with session:
         if whole_calls:
-            record = measure(session, model, inputs, MeasureOptions(seconds=60, max_frames=50))
+            record = measure(session, inputs, MeasureOptions(seconds=60, max_frames=50))
             assert record.partial
             assert record.summary().n == whole_calls
         else:
             with pytest.raises(KeyboardInterrupt):  # nothing to keep
-                measure(session, model, inputs, MeasureOptions(seconds=60, max_frames=50))
+                measure(session, inputs, MeasureOptions(seconds=60, max_frames=50))
 
 
 def test_warming_up_ends_when_the_time_has_settled(
     model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(single, "WINDOW_S", 0.001)
-    with OnnxRuntimeSession(model) as session:
+    with opened(OnnxRuntimeSession, model) as session:
         monkeypatch.setattr(single, "SETTLED", 1000.0)
         calls, settled = warm_up(session, inputs.frames, 60)
         assert settled
@@ -98,7 +99,7 @@ def test_warming_up_ends_when_the_time_has_settled(
 
 
 def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None:
-    with OnnxRuntimeSession(model) as session:
+    with opened(OnnxRuntimeSession, model) as session:
         call = timed_call(session, inputs.frames[0])
     assert set(call.stages) == {"fit", "infer"}
     assert call.total >= sum(call.stages.values()) > 0
@@ -106,8 +107,8 @@ def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="telemetry comes from Linux's files")
 def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs: Inputs) -> None:
-    with OnnxRuntimeSession(model) as session:
-        record = measure(session, model, inputs, MeasureOptions(seconds=1.0))
+    with opened(OnnxRuntimeSession, model) as session:
+        record = measure(session, inputs, MeasureOptions(seconds=1.0))
     assert record.telemetry is not None
     times = record.telemetry.times_ms
     assert ((times > 0) & (times < record.starts_ms[-1])).sum() >= 3
@@ -121,8 +122,8 @@ def test_a_board_with_power_rails_is_left_at_rest_first(
     """Made files of a board stand in for its sensors; they never change, so that nothing is above the idle power."""
     monkeypatch.setattr(measuring, "Sampler", partial(Sampler, root=write_tree(tmp_path, ORIN_NANO), hz=50.0))
     monkeypatch.setattr(surroundings, "REST_S", 0.3)
-    with OnnxRuntimeSession(model) as session:
-        record = measure(session, model, inputs, MeasureOptions(seconds=0.5))
+    with opened(OnnxRuntimeSession, model) as session:
+        record = measure(session, inputs, MeasureOptions(seconds=0.5))
     assert record.telemetry is not None
     assert record.telemetry.idle_mw is not None
     assert record.telemetry.times_ms[0] < -300
@@ -134,16 +135,16 @@ def test_a_board_with_power_rails_is_left_at_rest_first(
 
 
 def test_a_soak_without_a_schedule_is_a_closed_loop(model: Path, inputs: Inputs) -> None:
-    with OnnxRuntimeSession(model) as session:
-        record = measure(session, model, inputs, MeasureOptions("soak", seconds=0.3, deadline_ms=50.0))
+    with opened(OnnxRuntimeSession, model) as session:
+        record = measure(session, inputs, MeasureOptions("soak", seconds=0.3, deadline_ms=50.0))
     assert (record.mode, record.period_ms, record.deadline_ms) == ("soak", None, 50.0)
     assert "wait" not in record.stages
 
 
 def test_more_samples_than_a_record_holds_are_refused_before_the_work(model: Path, inputs: Inputs) -> None:
-    with OnnxRuntimeSession(model) as session:
+    with opened(OnnxRuntimeSession, model) as session:
         for options in (MeasureOptions("soak", seconds=1e9), MeasureOptions("paced", seconds=1e6, fps=30)):
             with pytest.raises(UsageError, match="a record holds 1000000: give less time"):
-                measure(session, model, inputs, options)
-        few = measure(session, model, inputs, MeasureOptions("paced", seconds=1e6, fps=500, max_frames=3))
+                measure(session, inputs, options)
+        few = measure(session, inputs, MeasureOptions("paced", seconds=1e6, fps=500, max_frames=3))
     assert few.summary().n == 3

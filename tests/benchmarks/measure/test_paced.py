@@ -20,6 +20,7 @@ from edgeunet.deadline import deadlines
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime.ort import OnnxRuntimeSession
+from tests.models import opened
 
 STALL_MS = 200.0
 
@@ -39,8 +40,8 @@ class StallingSession(OnnxRuntimeSession):
 @pytest.fixture
 def stalled(model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> LatencyRecord:
     monkeypatch.setattr(measuring, "warm_up", lambda *_: (3, True))
-    with StallingSession(model, threads=1) as session:
-        return measure(session, model, inputs, MeasureOptions("paced", seconds=30, fps=20, max_frames=12))
+    with opened(StallingSession, model, threads=1) as session:
+        return measure(session, inputs, MeasureOptions("paced", seconds=30, fps=20, max_frames=12))
 
 
 def test_starts_are_those_of_the_schedule(stalled: LatencyRecord) -> None:
@@ -65,8 +66,8 @@ def test_frames_behind_a_late_one_pay_for_their_wait(stalled: LatencyRecord) -> 
 
 def test_a_soak_may_have_a_schedule_and_another_deadline(model: Path, inputs: Inputs) -> None:
     options = MeasureOptions("soak", seconds=0.5, fps=10, deadline_ms=70.0)
-    with OnnxRuntimeSession(model) as session:
-        record = measure(session, model, inputs, options)
+    with opened(OnnxRuntimeSession, model) as session:
+        record = measure(session, inputs, options)
     assert (record.mode, record.period_ms, record.deadline_ms) == ("soak", 100.0, 70.0)
     assert record.starts_ms.tolist() == [0.0, 100.0, 200.0, 300.0, 400.0]
 
@@ -85,6 +86,6 @@ def test_without_time_to_draw_the_progress_is_drawn_when_it_is_overdue(
     monkeypatch.setattr(paced, "SLACK_NS", 10**18)
     monkeypatch.setattr(gauge, "OVERDUE_NS", 0)
     monkeypatch.setattr(Gauge, "show", lambda _, done, note: notes.append(note))
-    with OnnxRuntimeSession(model) as session:
+    with opened(OnnxRuntimeSession, model) as session:
         open_loop(session, inputs.frames, MeasureOptions("paced", fps=20, max_frames=3), Calls(), Gauge("", 1))
     assert [note.split(",")[0] for note in notes] == ["1 frames", "2 frames", "3 frames"]

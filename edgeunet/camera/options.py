@@ -1,0 +1,116 @@
+"""One run of the camera: what is asked for, with the ranges of all numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+
+from edgeunet.camera.access import Access
+from edgeunet.camera.hostport import HostPort
+from edgeunet.camera.loop import LoopOptions
+from edgeunet.camera.reconnect import STALL_S
+from edgeunet.errors import UsageError
+
+MOST_MS = 1e9  # eleven days: what is longer is a typing error, and no clock of the system's waits for it
+MOST_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class SinkOptions:
+    """Where published frames go; several at once, or none.
+
+    show: a window on the desktop. serve: the address of the page. record: a video file. save_masks: a folder. rtp: the
+    address to stream to. jsonl: a file of lines, `-` for the standard output. metrics: the address for Prometheus.
+    token: the secret of page and metrics. force: over what is there already.
+    """
+
+    show: bool = False
+    serve: HostPort | None = None
+    record: Path | None = None
+    save_masks: Path | None = None
+    rtp: HostPort | None = None
+    jsonl: Path | None = None
+    metrics: HostPort | None = None
+    token: str | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        for address in (self.serve, self.metrics):
+            self.access(address)
+
+    @property
+    def legend(self) -> bool:
+        """Whether any of them looks at the overlay with its legend; the page has a legend of its own."""
+        return self.show or self.record is not None or self.rtp is not None
+
+    def access(self, address: HostPort | None) -> Access | None:
+        """Who may read at an address; raises UsageError for a token that is too short."""
+        return None if address is None else Access(address, self.token)
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """One run of the camera.
+
+    fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
+    sources: addresses, see address.py. backend, threads: as open_session() takes them. deadline_ms: an older mask is
+    counted as late. stall_s: seconds without a frame until a live source is opened again, and until an inference
+    counts as hanging. watch_model: take over a newer file when it replaces the model. latency_record: the file to
+    write each mask's age to. max_frames: masks to make of each source before it ends.
+    """
+
+    model: Path
+    sources: tuple[str, ...]
+    sinks: SinkOptions = field(default_factory=SinkOptions)
+    backend: str | None = None
+    threads: int | None = None
+    deadline_ms: float | None = None
+    fallbacks: tuple[Path, ...] = ()
+    stall_s: float = STALL_S
+    watch_model: bool = False
+    latency_record: Path | None = None
+    max_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError("the camera needs a source: give --source, once or more")
+        require_range("--stall-s", self.stall_s, 0, MOST_MS / 1000, above=True)
+        require_range("--deadline-ms", self.deadline_ms, 0, MOST_MS, above=True)
+        require_range("--threads", self.threads, 1, MOST_THREADS)
+        require_range("--max-frames", self.max_frames, 1)
+        if self.sinks.rtp is not None:
+            # Each source takes two ports, an even one for RTP and the next one for RTCP: RFC 3550, section 11.
+            require_range("the port of --rtp", self.sinks.rtp.port, 1, 65_536 - 2 * len(self.sources))
+        if self.fallbacks:
+            self._check_fallbacks()
+        if self.watch_model and self.latency_record is not None:
+            raise UsageError("--latency-record is of one model, and --watch-model may change it: leave one of them out")
+
+    def _check_fallbacks(self) -> None:
+        if self.deadline_ms is None:
+            raise UsageError("several models take turns to keep a deadline: give --deadline-ms, or one model")
+        if len({self.model, *self.fallbacks}) <= len(self.fallbacks):
+            raise UsageError("a model is given twice: name each one once, the most wanted first")
+        if self.watch_model:
+            raise UsageError("--watch-model follows one model file: give one model, or leave it out")
+        if self.latency_record is not None:
+            raise UsageError("--latency-record is of one model: give one model, or leave it out; --jsonl takes several")
+
+    def for_loop(self) -> LoopOptions:
+        """What the loop needs of them."""
+        return LoopOptions(
+            max_frames=self.max_frames,
+            deadline_ms=self.deadline_ms,
+            draw=self.sinks.legend,
+            plain=self.sinks.serve is not None,
+            keep_samples=self.latency_record is not None,
+        )
+
+
+def require_range(name: str, value: float | None, low: float, high: float = inf, *, above: bool = False) -> None:
+    """Raise UsageError unless a number, if there is one, is from `low` (or above it) to `high`; NaN never is."""
+    if value is not None and not ((low < value if above else low <= value) and value <= high and value != inf):
+        least = f"above {low:g}" if above else f"at least {low:g}"
+        most = "" if high == inf else f" and at most {high:,.0f}"
+        raise UsageError(f"{name} is {least}{most}, got {value:g}")
