@@ -8,11 +8,13 @@ import queue
 import shutil
 import signal
 import subprocess
+import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from sys import version_info
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +25,8 @@ from edgeunet.frames import UInt8
 from edgeunet.samples import CLIP
 
 SYSTEM_PYTHON = "/usr/bin/python3"
+# What else edgeunet needs there comes from here, after the system's own numpy and OpenCV.
+OUR_PACKAGES = f"import sys; sys.path.append({sysconfig.get_path('platlib')!r})\n"
 RTSP_PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 _RTSP = """
 import sys, gi
@@ -55,10 +59,14 @@ def require_rtsp() -> None:
 
 
 def require_gstreamer_opencv() -> None:
-    """Skip the test where the system's Python has no OpenCV with GStreamer, or no rich."""
-    probe = "import cv2, rich; assert cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)"
+    """Skip the test where the system's Python has no OpenCV with GStreamer, or is of another version than this one."""
+    if Path(SYSTEM_PYTHON).exists() and _system_python(
+        f"import sys; assert sys.version_info[:2] == {version_info[:2]}"
+    ):
+        pytest.skip(f"{SYSTEM_PYTHON} is not {version_info[0]}.{version_info[1]}, of which this Python's packages are")
+    probe = "import cv2; assert cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)"
     if not shutil.which("gst-inspect-1.0") or not Path(SYSTEM_PYTHON).exists() or _system_python(probe):
-        pytest.skip("no OpenCV with GStreamer here: apt install python3-opencv python3-rich gstreamer1.0-tools")
+        pytest.skip("no OpenCV with GStreamer here: apt install python3-opencv gstreamer1.0-tools")
 
 
 def _system_python(code: str) -> int:

@@ -14,7 +14,7 @@ from edgeunet.camera.address import Address
 from edgeunet.camera.gst import csi_pipeline
 from edgeunet.camera.sources import open_source
 from edgeunet.errors import MissingPartError
-from tests.camera.servers import SYSTEM_PYTHON, require_gstreamer_opencv
+from tests.camera.servers import OUR_PACKAGES, SYSTEM_PYTHON, require_gstreamer_opencv
 
 ROOT = Path(__file__).parents[2]
 BGR = "videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1"
@@ -37,7 +37,7 @@ print(json.dumps({**found, "frames": frames}))
 def read(address: str) -> Any:
     """What the system's Python says of a source and its first five frames."""
     require_gstreamer_opencv()
-    command = [SYSTEM_PYTHON, "-c", READ, address]
+    command = [SYSTEM_PYTHON, "-c", OUR_PACKAGES + READ, address]
     done = subprocess.run(
         command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=60
     )
