@@ -26,7 +26,7 @@ PARTS = {
         "PyTorch", "training", "pip install torch; without CUDA: --index-url https://download.pytorch.org/whl/cpu"
     ),
     "onnx": Part("ONNX", "exporting", "pip install onnx"),
-    "av": Part("PyAV", "recording and streaming video", "pip install av"),
+    "av": Part("PyAV", "reading, recording and streaming video", "pip install 'edgeunet[video]'"),
     "aiohttp": Part("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
     "prometheus_client": Part("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
     "matplotlib": Part("Matplotlib", "the report", "pip install matplotlib"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
-from math import isfinite
+from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from edgeunet.errors import UsageError
+from edgeunet.masking import shown_address
 
 Kind = Literal["v4l2", "csi", "stream", "file", "gst", "synthetic"]
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
@@ -18,20 +20,21 @@ OPTIONS: dict[Kind, tuple[str, ...]] = {
     "csi": ("width", "height", "fps"),
     "synthetic": ("width", "height", "fps", "seconds"),
 }
-_LARGEST = 16_384  # pixels; more is a typing error
-_CAMERA = re.compile(r"\d+|/dev/.+")
-_LOGIN = re.compile(r"//[^/?#\s]*@")
-_SECRET = re.compile(r"(?i)\b([\w-]*(?:pass|pwd|pw|token|secret|key)[\w-]*\s*=\s*)(?:\"[^\"]*\"|[^&\s]+)")
+LARGEST = 16_384  # pixels of a side; more is a typing error
+FASTEST = 1000.0  # frames a second; no camera has more
+LONGEST_S = 10 * 365 * 86_400.0
+MOST_CAMERAS = 10_000
+_CAMERA = re.compile(r"[0-9]+|/dev/.+")
 
 
 @dataclass(frozen=True)
 class Address:
     """One source.
 
-    name: what people are shown, without passwords. target: the device file, the number of the CSI sensor, the
-    URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to leave it as it
-    is; for synthetic what it makes, where fps 0 stands for "as fast as it is taken". seconds: when synthetic
-    ends, None for never.
+    name: what people are shown: no passwords, and text that any output can take. target: the device file, the number
+    of the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
+    leave it as it is; for synthetic what it makes, where fps 0 stands for "as fast as it is taken". seconds: when
+    synthetic ends, None for never.
     """
 
     kind: Kind
@@ -47,13 +50,13 @@ class Address:
         if (self.width is None) != (self.height is None):
             raise UsageError(f"{self.name}: width and height are given together")
         for side in (self.width, self.height):
-            if side is not None and not 1 <= side <= _LARGEST:
-                raise UsageError(f"{self.name}: a side is 1 to {_LARGEST} pixels, got {side}")
-        if self.fps is not None and not (isfinite(self.fps) and (self.fps > 0 or self._timeless)):
-            least = "0 or more" if self.kind == "synthetic" else "more than 0"
-            raise UsageError(f"{self.name}: fps is {least}, got {self.fps:g}")
-        if self.seconds is not None and not (isfinite(self.seconds) and self.seconds > 0):
-            raise UsageError(f"{self.name}: seconds is more than 0, got {self.seconds:g}")
+            if side is not None and not 1 <= side <= LARGEST:
+                raise UsageError(f"{self.name}: a side is 1 to {LARGEST} pixels, got {side}")
+        if self.fps is not None and not (0 < self.fps <= FASTEST or self._timeless):
+            least = "0" if self.kind == "synthetic" else "more than 0"
+            raise UsageError(f"{self.name}: fps is {least} to {FASTEST:g}, got {self.fps:g}")
+        if self.seconds is not None and not 0 < self.seconds <= LONGEST_S:
+            raise UsageError(f"{self.name}: seconds is more than 0 to {LONGEST_S:.0f}, got {self.seconds:g}")
         if self.fourcc is not None and not re.fullmatch(r"[\x20-\x7e]{4}", self.fourcc):
             raise UsageError(f"{self.name}: fourcc is four characters such as MJPG or YUYV, got {self.fourcc!r}")
 
@@ -68,22 +71,25 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read an address; raises UsageError for an unknown scheme or option, or a value out of range."""
-        if text.lower().startswith("gst:"):
-            return cls("gst", _shown(text), _pipeline(text[4:].strip()))
+        """Read an address; raises UsageError for an unknown scheme or option, or a value out of range.
+
+        What is there as a file or folder is that, whatever its name looks like.
+        """
+        if not text.startswith("/dev/") and _exists(text):
+            return cls("file", shown_path(text), text)
+        if text[:4].lower() == "gst:":
+            return cls("gst", shown_address(text), _pipeline(text[4:].strip()))
         scheme, mark, rest = text.partition("://")
         scheme = scheme.lower()
         if not mark:
             rest, scheme = text, "v4l2" if _CAMERA.fullmatch(text.partition("?")[0]) else "file"
         if scheme == "file":
-            if not rest:
-                raise UsageError(f"{text!r} names no file: expected {EXAMPLES}")
-            return cls("file", rest, rest)
+            return _file(rest, url=bool(mark))
         if scheme in STREAM_SCHEMES:
-            return cls("stream", _shown(text), text)
+            return cls("stream", shown_path(shown_address(text)), f"{scheme}://{rest}")
         if scheme not in OPTIONS:
             known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES))
-            raise UsageError(f"unknown source {_shown(text)}: {scheme}:// is none of {known}")
+            raise UsageError(f"unknown source {shown_address(text)}: expected {known}")
         return _device(scheme, rest)
 
 
@@ -101,22 +107,51 @@ def in_flight(address: str) -> int:
     return 1 if is_live(address) else 2
 
 
+def shown_path(path: str | Path) -> str:
+    """A path as text that every output can take: bytes that are no UTF-8 become escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _file(text: str, *, url: bool) -> Address:
+    """A path, or what stands behind file://, where %20 is a space unless a file is called so."""
+    if url and text.startswith("localhost/"):
+        text = text.removeprefix("localhost")
+    if url and not _exists(text):
+        text = unquote(text, errors="surrogateescape")
+    if not text or "\0" in text:
+        raise UsageError(f"{shown_address(text)!r} names no file: expected {EXAMPLES}")
+    return Address("file", shown_path(text if _exists(text) else shown_address(text)), text)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
 def _device(scheme: str, rest: str) -> Address:
     """A camera of this machine or the synthetic one: what stands behind `scheme://`."""
     kind = next(k for k in get_args(Kind) if k == scheme)
     target, _, query = rest.partition("?")
     values = dict(parse_qsl(query, keep_blank_values=True))
-    title = {"v4l2": f"camera {target}", "csi": f"csi://{target}", "synthetic": "synthetic://"}[scheme]
+    titles = {"v4l2": f"camera {target}", "csi": f"csi://{target}", "synthetic": "synthetic://"}
+    title = shown_path(shown_address(titles[scheme]))
     if unknown := [key for key in values if key not in OPTIONS[kind]]:
         raise UsageError(f"{title}: unknown option {unknown[0]!r}, it takes {', '.join(OPTIONS[kind])}")
+    number = re.fullmatch(r"[0-9]{1,6}", target)
     if kind == "v4l2":
-        target = f"/dev/video{target}" if target.isdigit() else target
+        if re.fullmatch(r"\d+", target) and not (number and int(target) < MOST_CAMERAS):
+            raise UsageError(f"{title[:40]}: the number of a camera is 0 to {MOST_CAMERAS - 1}")
+        target = f"/dev/video{int(target)}" if number else target
         if not target.startswith("/dev/"):
             raise UsageError(f"{title}: expected a number or a device file, such as v4l2:///dev/video0")
-    elif kind == "csi" and not target.isdigit():
-        raise UsageError(f"{title}: expected the number of the sensor, such as csi://0")
+    elif kind == "csi" and not (number and int(target) < MOST_CAMERAS):
+        raise UsageError(f"{title[:40]}: expected the number of the sensor, such as csi://0")
     elif kind == "synthetic" and target:
-        raise UsageError(f"{title} takes options only, such as synthetic://?width=640&height=480, got {target!r}")
+        raise UsageError(
+            f"{title} takes options only, such as synthetic://?width=640&height=480, got {shown_address(target)!r}"
+        )
     if kind != "v4l2":
         values = {"width": "1280", "height": "720", "fps": "30"} | values
     return Address(
@@ -132,29 +167,25 @@ def _device(scheme: str, rest: str) -> Address:
 
 
 def _whole(title: str, key: str, values: dict[str, str]) -> int | None:
-    try:
-        return int(values[key]) if key in values else None
-    except ValueError:
-        raise UsageError(f"{title}: {key} is a whole number, got {values[key]!r}") from None
+    if key not in values:
+        return None
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", values[key]):
+        raise UsageError(f"{title}: {key} is a whole number, got {values[key][:40]!r}")
+    return int(values[key])
 
 
 def _number(title: str, key: str, values: dict[str, str]) -> float | None:
     try:
         return float(values[key]) if key in values else None
     except ValueError:
-        raise UsageError(f"{title}: {key} is a number, got {values[key]!r}") from None
+        raise UsageError(f"{title}: {key} is a number, got {values[key][:40]!r}") from None
 
 
 def _pipeline(text: str) -> str:
     last = text.rpartition("!")[2].split()
     if not last or last[0] != "appsink":
         raise UsageError(
-            f"a gst: pipeline ends in appsink, got {_shown(text) or 'nothing'!r}: "
+            f"a gst: pipeline ends in appsink, got {shown_address(f'gst:{text}')[4:] or 'nothing'!r}: "
             "add `! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1`"
         )
     return text
-
-
-def _shown(text: str) -> str:
-    """Without the login of a URL, and without the values of what is named like a password."""
-    return _SECRET.sub(r"\1…", _LOGIN.sub("//", text))

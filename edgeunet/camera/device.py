@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 
 from edgeunet.camera.address import Address
-from edgeunet.camera.video import VideoSource, silence
+from edgeunet.camera.capture import CaptureSource, silence
 from edgeunet.errors import SourceError
 
 OLDEST_S = 5.0  # a stamp that is older, or in the future, is of another clock
 
 
-class DeviceSource(VideoSource):
+class DeviceSource(CaptureSource):
     """Frames with the driver's own time of capture, where it stamps them by the monotonic clock, as most do."""
 
     def _captured_ns(self) -> int:
@@ -45,7 +45,7 @@ def open_device(address: Address) -> DeviceSource:
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, address.height)
     if address.fps is not None:
         capture.set(cv2.CAP_PROP_FPS, address.fps)
-    source = DeviceSource(capture, address.name, live=True)
+    source = DeviceSource(capture, address.name)
     try:
         _require_mode(capture, address, source.size)
     except SourceError:

@@ -77,7 +77,12 @@ class Feed:
         return labelled, blended
 
     def time_of(self, frame: Frame) -> float:
-        """Seconds from the first frame to this one: by the clock for a live source, by its number for a file."""
+        """Seconds from the first frame to this one: by the clock for a live source, by its own times for a file.
+
+        Where a file has none, as a folder of images, its number counts.
+        """
+        if frame.time_s is not None:
+            return frame.time_s
         if not self.source.live:
             return frame.number / (self.source.fps or DEFAULT_FPS)
         self._first_ns = self._first_ns or frame.captured_ns

@@ -19,12 +19,14 @@ class Frame:
 
     pixels: uint8 [h, w, 3] BGR; nobody changes them. number: counts from 0 at the source, dropped frames included.
     captured_ns: when it arrived, time.perf_counter_ns(); read_ns: how long the source took to give it.
+    time_s: from the source's first frame, by the clock of its file; None where it has none.
     """
 
     pixels: UInt8
     number: int
     captured_ns: int
     read_ns: int
+    time_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Shot:
 
     source: the name of its source. overlay, plain: uint8 [h, w, 3] BGR, the picture with its mask, with and without the
     legend; nobody changes them any more.
-    time_s: since the source's first frame: by the clock for a live source, by its number for a file.
+    time_s: since the source's first frame: by the clock for a live source, by its own times for a file.
     stages_ns: how long each stage took with this frame: "read", the session's own ("fit", "infer"), "draw".
     age_ns: from its capture to its published mask. dropped: frames of its source that were dropped so far.
     """

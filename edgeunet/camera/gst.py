@@ -9,7 +9,7 @@ import subprocess
 import cv2
 
 from edgeunet.camera.address import Address
-from edgeunet.camera.video import VideoSource, silence
+from edgeunet.camera.capture import CaptureSource, silence
 from edgeunet.errors import MissingPartError, SourceError
 
 INSTALL = (
@@ -18,7 +18,7 @@ INSTALL = (
 )
 
 
-def open_gst(address: Address) -> VideoSource:
+def open_gst(address: Address) -> CaptureSource:
     """Open a pipeline or a CSI sensor.
 
     Raises MissingPartError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
@@ -37,7 +37,7 @@ def open_gst(address: Address) -> VideoSource:
             else "try it with gst-launch-1.0, with fakesink in place of appsink"
         )
         raise SourceError(f"{address.name} does not start: {remedy}")
-    return VideoSource(capture, address.name, live=True)
+    return CaptureSource(capture, address.name)
 
 
 def csi_pipeline(address: Address) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgeunet.camera.address import shown_path
 from edgeunet.camera.source import Source
 from edgeunet.errors import ImageError, SourceError
 from edgeunet.frames import UInt8
@@ -19,7 +20,7 @@ class ImageSource(Source):
     def __init__(self, path: Path) -> None:
         """Raises SourceError if there is no image, or if the first is damaged."""
         super().__init__()
-        self.name = str(path)
+        self.name = shown_path(path)
         self._paths = image_paths(path)
         self.frame_count = len(self._paths)
         try:
@@ -46,8 +47,8 @@ def image_paths(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise SourceError(f"{path}: no such image or folder")
+        raise SourceError(f"{shown_path(path)}: no such image or folder")
     found = images_in(path)
     if not found:
-        raise SourceError(f"{path} has no images ({', '.join(IMAGE_ENDINGS)})")
+        raise SourceError(f"{shown_path(path)} has no images ({', '.join(IMAGE_ENDINGS)})")
     return found

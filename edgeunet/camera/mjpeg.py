@@ -1,35 +1,31 @@
 """MJPEG over HTTP, what simple network cameras send: one JPEG after the other (multipart/x-mixed-replace).
 
 FFmpeg ends such a stream at the first damaged picture; here it is skipped and counted.
-Layout: RFC 2046, section 5.1. Cameras take it lightly: some leave out the length, some double the dashes.
+Layout: RFC 2046, section 5.1. Cameras take it lightly: lengths are missing or wrong, dashes are doubled, line breaks
+left out, and bytes of their own stand before and behind a picture. What a browser shows is shown.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
-from typing import Any, BinaryIO
-from urllib.error import HTTPError
-from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import (
-    HTTPBasicAuthHandler,
-    HTTPDigestAuthHandler,
-    HTTPPasswordMgrWithDefaultRealm,
-    build_opener,
-)
+from typing import Any
 
-from edgeunet.camera.address import Address
 from edgeunet.camera.source import Source
+from edgeunet.camera.web import BROKEN
 from edgeunet.errors import ImageError, SourceError
 from edgeunet.frames import UInt8
 from edgeunet.image_header import MOST_PIXELS_STREAMED
 from edgeunet.images import decode_image
 
 LARGEST = 32 << 20  # bytes of a picture; more is no camera's
+FIRST_S = 10.0  # for a first picture that can be decoded, if others come
 _LINE = 8192  # bytes of a header's line
-_MULTIPART = re.compile(r'multipart/.*boundary="?([^";]+)', re.IGNORECASE)
-_BROKEN = (OSError, http.client.HTTPException)
+_HEADERS = 64  # lines; more is no header
+_PIECE = 1 << 16  # bytes that are read at once
+_START, _END = b"\xff\xd8\xff", b"\xff\xd9"
+_SCAN = 0xDA  # the marker behind which the pixels come
+_LENGTH = re.compile(rb"\s*[0-9]{1,9}\s*")
 
 
 class MjpegSource(Source):
@@ -38,20 +34,23 @@ class MjpegSource(Source):
     live = True
     fps = 0.0
 
-    def __init__(self, response: BinaryIO, boundary: str, name: str) -> None:
+    def __init__(self, response: Any, boundary: str, name: str) -> None:
         """Waits for the first picture; raises SourceError if none comes."""
         super().__init__()
         self.name = name
         self._response = response
-        self._boundary = boundary.strip().strip("-").encode()
-        self._data: bytes | None = None
+        mark = b"--" + re.escape(boundary.strip().strip("-").encode())
+        self._boundary = re.compile(rb"-*" + mark + rb"(?:--)?[ \t]*\r?\n")
+        self._ending = re.compile(rb"\xff\xd9\r?\n|-*" + mark + rb"(?:--)?[ \t]*\r?\n")
+        self._buffer = bytearray()
+        self._data: bytes = b""
         self._arrived_ns = 0
-        self._at_boundary = False  # its line was read
         self._waiting = False  # for read(), since the source was opened
         self._first()
 
     def _first(self) -> None:
         """Read up to the first picture that can be decoded, for its size, and keep it for the first read()."""
+        begin = time.monotonic()
         first = None
         while first is None:
             self._grab()
@@ -59,6 +58,10 @@ class MjpegSource(Source):
             if first is None:
                 self._number += 1
                 self._skip_corrupt()
+                if time.monotonic() - begin > FIRST_S:
+                    raise SourceError(
+                        f"{self.name} sends pictures, but none of {self._number} can be decoded: is it MJPEG?"
+                    )
         self.size = (first.shape[0], first.shape[1])
         self._waiting = True
 
@@ -67,13 +70,14 @@ class MjpegSource(Source):
             self._waiting = False
             return True
         try:
-            self._data = self._part()
+            data = self._part()
         except TimeoutError as error:
             raise SourceError(f"{self.name} sends nothing any more: check its power and the network") from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SourceError(f"{self.name} broke off ({error}): check the network") from error
-        if self._data is None:
+        if data is None:
             raise SourceError(f"{self.name} ended after {self._number} frames: check its power and the network")
+        self._data = data
         self._arrived_ns = time.perf_counter_ns()
         return True
 
@@ -81,105 +85,87 @@ class MjpegSource(Source):
         return self._arrived_ns
 
     def _retrieve(self) -> UInt8 | None:
-        # A JPEG that was cut is decoded to a picture with a grey rest, so its end is looked at first.
-        if self._data is None or not self._data.rstrip(b"\0\r\n").endswith(b"\xff\xd9"):
-            return None
+        jpeg = whole_jpeg(self._data)
         try:
-            return decode_image(self._data, most_pixels=MOST_PIXELS_STREAMED)
+            return None if jpeg is None else decode_image(jpeg, most_pixels=MOST_PIXELS_STREAMED)
         except ImageError:
             return None
 
     def _part(self) -> bytes | None:
-        """The body of the next part, b"" if it has none that can be one; None at the end of the stream."""
-        skipped = 0
-        while not self._at_boundary:
-            line = self._response.readline(_LINE)
-            if not line:
+        """The body of the next part; None at the end of the stream."""
+        while (end := self._boundary_end()) is None:
+            del self._buffer[:-_LINE]  # a boundary may have begun
+            if not self._fill():
                 return None
-            self._at_boundary = self._is_boundary(line)
-            skipped += len(line)
-            if skipped > LARGEST:
-                return b""
-        self._at_boundary = False
-        length = None
-        while (header := self._response.readline(_LINE)).strip():
+        self._take(end)
+        length = 0
+        for _ in range(_HEADERS):
+            header = self._line()
             name, _, value = header.partition(b":")
-            if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            if not header.strip():
+                break
+            if name.strip().lower() == b"content-length" and _LENGTH.fullmatch(value):
                 length = int(value)
-        if length is None:
-            return self._until_its_end()
-        return self._response.read(length) if length <= LARGEST else b""
+        return self._body(length if length <= LARGEST else 0)
 
-    def _until_its_end(self) -> bytes:
-        """A body without a length: to a line that ends with the end mark of a JPEG, or to the next boundary."""
-        data = bytearray()
-        while len(data) < LARGEST and (line := self._response.readline(_LINE)):
-            self._at_boundary = self._is_boundary(line)
-            if self._at_boundary:
-                break
-            data += line
-            if data.endswith((b"\xff\xd9\r\n", b"\xff\xd9\n")):
-                break
-        return bytes(data)
+    def _boundary_end(self) -> int | None:
+        found = self._boundary.search(self._buffer)
+        return None if found is None else found.end()
 
-    def _is_boundary(self, line: bytes) -> bool:
-        return line.rstrip(b"\r\n -").endswith(b"--" + self._boundary)  # garbage may stand before it
+    def _body(self, length: int) -> bytes:
+        """The picture with what stands around it: as long as is said, if that has its end, or to the next boundary.
+
+        Without a length also to an end mark before a line break, which comes before the next boundary does.
+        """
+        while len(self._buffer) < length and self._fill():
+            pass
+        if length and whole_jpeg(said := bytes(self._buffer[:length])) is not None:
+            boundary = self._boundary.search(said)  # with a length that is too large
+            return self._take(boundary.start() if boundary else length)
+        begin = 0
+        while True:
+            for start, end in [found.span() for found in self._ending.finditer(self._buffer, begin)]:
+                mark = self._buffer.startswith(_END, start)
+                if mark and (length or whole_jpeg(self._buffer[:end]) is None):  # or of a small picture in the header
+                    continue
+                return self._take(end if mark else start)
+            begin = max(0, len(self._buffer) - 256)
+            if len(self._buffer) > LARGEST or not self._fill():
+                return self._take(len(self._buffer))
+
+    def _line(self) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) < _LINE and self._fill():
+            pass
+        return self._take(end + 1 if end >= 0 else _LINE)
+
+    def _take(self, count: int) -> bytes:
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return data
+
+    def _fill(self) -> bool:
+        """Wait for more bytes; False at the end of the stream."""
+        piece = self._response.read1(_PIECE)
+        self._buffer += piece
+        return bool(piece)
 
     def close(self) -> None:
         self._response.close()
 
 
-class _ClosesAnswer:
-    """urllib's login handlers leave the answer that asked for the login open, and fail at each other's schemes."""
+def whole_jpeg(data: bytes | bytearray) -> bytes | None:
+    """A JPEG without what stands before and behind it; None if it is cut, which decoders show with a grey rest.
 
-    def http_error_401(self, request: Any, answer: Any, *details: Any) -> Any:
-        try:
-            second = super().http_error_401(request, answer, *details)  # type: ignore[misc]
-        except HTTPError:
-            answer.close()
-            raise
-        except ValueError:
-            return None
-        if second is not None:
-            answer.close()
-        return second
-
-
-class _Basic(_ClosesAnswer, HTTPBasicAuthHandler):
-    pass
-
-
-class _Digest(_ClosesAnswer, HTTPDigestAuthHandler):
-    pass
-
-
-def open_mjpeg(address: Address, timeout_s: float) -> MjpegSource | None:
-    """Ask an http:// address for its pictures; None if it answers with anything but MJPEG.
-
-    A login in the address is used for Basic and Digest. Raises SourceError if nobody answers, or refuses.
+    The end mark counts behind the begin of the pixels only: a small picture in the header has one too.
     """
-    logins = HTTPPasswordMgrWithDefaultRealm()
-    opener = build_opener(_Basic(logins), _Digest(logins))
-    try:
-        parts = urlsplit(address.target)
-        plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        if parts.username is not None:
-            logins.add_password(None, plain, unquote(parts.username), unquote(parts.password or ""))
-        response = opener.open(plain, timeout=timeout_s)
-    except HTTPError as error:
-        error.close()
-        remedy = "check user and password" if error.code in (401, 403) else "check the address"
-        raise SourceError(f"{address.name} answers {error.code} {error.reason}: {remedy}") from error
-    except _BROKEN as error:
-        raise SourceError(f"{address.name} cannot be reached ({getattr(error, 'reason', error)}): check it") from error
-    except ValueError as error:
-        raise SourceError(f"{address.name} is no address that HTTP understands: expected http://host/path") from error
-    found = _MULTIPART.match(response.headers.get("Content-Type", ""))
-    if found is None:
-        response.close()
-        return None
-    try:
-        return MjpegSource(response, found[1], address.name)
-    except BaseException:
-        response.close()
-        raise
+    start = data.find(_START)
+    at = start + 2
+    while start >= 0 and at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == 0xFF:  # padding
+            at += 1
+            continue
+        if data[at + 1] == _SCAN:
+            end = data.find(_END, at)
+            return bytes(data[start : end + 2]) if end >= 0 else None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None

@@ -12,42 +12,74 @@ from collections.abc import Callable
 
 from edgeunet.camera.channel import Channel
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.source import Source
-from edgeunet.errors import SourceError, UsageError
+from edgeunet.camera.source import Source, UnusableError
+from edgeunet.errors import MissingPartError, SourceError, UsageError
 from edgeunet.frames import UInt8
 
+LONGEST_STALL_S = 86_400.0
 STALL_S = 5.0  # without a frame, and a source counts as broken
 OPEN_S = 15.0  # until the first frame: a stream may wait long for a picture that can be decoded alone
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 MOST_HANGING = 3  # threads left behind; one more would hang as well
 CLOSE_S = 0.5  # how long close() waits for a source that hangs
+_FINAL = (UnusableError, UsageError, MissingPartError)  # the same the next time
 
 
 class Reconnecting(Source):
     """What `opener` opens, and opens again as often as it breaks. Its frames are numbered on.
 
-    reconnects: how often it came back. A source that ends without a fault ends this one too. One that turns
-    out not to be live, a file behind http://, is not opened again: its errors are raised.
+    reconnects: how often it came back, or came after it was off at the start. A source that ends without a fault ends
+    this one too. One that turns out not to be live, a file behind http://, is not opened again: its errors are raised.
     """
 
     def __init__(
-        self, opener: Callable[[], Source], notify: Callable[[str], None], *, stall_s: float = STALL_S
+        self,
+        opener: Callable[[], Source],
+        notify: Callable[[str], None],
+        *,
+        stall_s: float = STALL_S,
+        name: str | None = None,
     ) -> None:
         """notify: gets a line for people, in the thread that reads. stall_s: seconds without a frame.
 
-        Raises what `opener` raises: the first time it must succeed.
+        name: what it is called until it has been opened, which may then fail as often as later. Without one, the
+        first opening is waited for and must succeed: raises what `opener` raises.
         """
-        if not stall_s > 0:
-            raise UsageError(f"a source stalls after more than 0 seconds without a frame, got {stall_s:g}")
+        if not 0 < stall_s <= LONGEST_STALL_S:
+            raise UsageError(
+                f"a source stalls after more than 0 to {LONGEST_STALL_S:g} seconds without a frame, got {stall_s:g}"
+            )
         super().__init__()
         self.reconnects = 0
+        self.live = True
+        self.name, self.size, self.fps = name or "", (0, 0), 0.0
         self._opener = opener
         self._notify = notify
         self._stall_s = stall_s
         self._closed = threading.Event()
         self._hanging: list[_Attempt] = []
         self._tries = 0
+        self._source: Source | None = None
+        self._first_number = self._corrupt_before = 0
+        self._patience_s: float | None = max(OPEN_S, stall_s)
         self._attempt = _Attempt(opener)
+        self._read_as_live = False  # by whoever asked before it was opened
+        self._corrupt_seen = 0  # of those of the source, when it gave its last frame
+        self._settled: Source | Frame | BaseException | None = None  # what came before the first read()
+        if name is None:
+            self._must_open()
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait for the first opening, so that what it opened is known; a fault is kept for read()."""
+        if self._source is None and self._settled is None:
+            item = self._attempt.items.get(max(0.0, timeout_s))
+            if isinstance(item, Source):
+                self._take_over(item)
+            else:
+                self._settled = item
+        self._read_as_live = self.live
+
+    def _must_open(self) -> None:
         item = self._attempt.items.get(OPEN_S)
         if not isinstance(item, Source):
             self._attempt.leave()
@@ -58,25 +90,45 @@ class Reconnecting(Source):
 
     def _grab(self) -> bool:
         while not self._closed.is_set():
-            item = self._attempt.items.get(self._patience_s)
+            item, self._settled = self._settled, None
+            item = item or self._attempt.items.get(self._patience_s)
             if isinstance(item, Frame):
                 self._take(item)
                 return True
             if isinstance(item, Source):
                 self._take_over(item)
-            elif isinstance(item, BaseException) and not (self.live and isinstance(item, SourceError)):
+            elif isinstance(item, BaseException) and not self._passes(item):
                 raise item
             elif item is None and self._attempt.ended:
                 return False
             elif not self._closed.is_set():
-                self._open_again(str(item or f"{self.name}: no frame for {self._patience_s:g} s"))
+                self._open_again(self._problem(item))
         return False
+
+    def _passes(self, error: BaseException) -> bool:
+        """Whether to open it again may help; whatever a peer made a reader raise is no more than that."""
+        return self.live and isinstance(error, Exception) and not isinstance(error, _FINAL)
+
+    def _problem(self, error: BaseException | None) -> str:
+        if isinstance(error, SourceError):
+            return str(error)
+        if error is not None:
+            return f"{self.name} failed ({' '.join(str(error).split()) or 'it does not say why'})"
+        corrupt = self._source.corrupt - self._corrupt_seen if self._source is not None else 0
+        if corrupt > 0:
+            return f"{self.name}: {corrupt} pictures arrived in {self._patience_s:g} s and none can be decoded"
+        if self._source is None:
+            return f"{self.name} neither opens nor fails within {self._patience_s:g} s"
+        return f"{self.name}: no frame for {self._patience_s:g} s"
 
     def _captured_ns(self) -> int:
         return self._frame.captured_ns
 
     def _retrieve(self) -> UInt8:
         return self._frame.pixels
+
+    def _time_s(self) -> float | None:
+        return self._frame.time_s
 
     def close(self) -> None:
         """May be called from any thread: a read() that waits ends, as at the end of the source."""
@@ -86,16 +138,21 @@ class Reconnecting(Source):
 
     def _take_over(self, source: Source) -> None:
         """Go on with a source that was opened."""
+        if self._read_as_live and not source.live:
+            raise UnusableError(f"{source.name} is a file, and came too late to be read as one: start it again")
         self.name, self.live, self.size = source.name, source.live, source.size
         self.fps, self.frame_count = source.fps, source.frame_count
         self._source = source
         self._first_number, self._corrupt_before = self._number, self.corrupt
+        self._corrupt_seen = 0
         self._patience_s = max(OPEN_S, self._stall_s) if source.live else None
 
     def _take(self, frame: Frame) -> None:
+        assert self._source is not None  # noqa: S101 - it gave the frame
         self._frame = frame
         self._number = self._first_number + frame.number
-        self.corrupt = self._corrupt_before + self._source.corrupt
+        self._corrupt_seen = self._source.corrupt
+        self.corrupt = self._corrupt_before + self._corrupt_seen
         if self.live:
             self._patience_s = self._stall_s
         if self._tries:

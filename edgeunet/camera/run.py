@@ -22,7 +22,7 @@ from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.rungs import LadderSession, open_ladder
 from edgeunet.camera.server import require_http
 from edgeunet.camera.sinks import make_sinks
-from edgeunet.camera.sources import in_flight, open_steady
+from edgeunet.camera.sources import in_flight, open_steady, settle
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.systemd import Service
 from edgeunet.camera.throttle import ThrottleWatch
@@ -57,10 +57,9 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
         with ExitStack() as unless_started:
             unless_started.callback(session.close)
             warmth = warm_up(session)
-            sources = {
-                name: unless_started.enter_context(open_steady(address, display.note, stall_s=options.stall_s))
-                for name, address in addresses.items()
-            }
+            steady = partial(open_steady, notify=display.note, stall_s=options.stall_s, alone=len(addresses) == 1)
+            sources = {name: unless_started.enter_context(steady(text)) for name, text in addresses.items()}
+            settle(list(sources.values()))
             sinks = make_sinks(options.sinks, files, sources, session.spec, lambda: loop.stats(), display.note)
             if window is not None:
                 sinks.append(nullcontext(window))

@@ -15,6 +15,10 @@ S = TypeVar("S", bound="Source")
 CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: ten seconds of a usual camera
 
 
+class UnusableError(SourceError):
+    """A source that works and gives what cannot be used: to open it again would not help."""
+
+
 class Source(ABC):
     """A stream of frames, numbered from 0.
 
@@ -48,7 +52,7 @@ class Source(ABC):
             if pixels is not None:
                 self._corrupt_in_a_row = 0
                 self.size = (pixels.shape[0], pixels.shape[1])
-                return Frame(pixels, number, captured, time.perf_counter_ns() - begin)
+                return Frame(pixels, number, captured, time.perf_counter_ns() - begin, self._time_s())
             self._skip_corrupt()
         return None
 
@@ -59,6 +63,10 @@ class Source(ABC):
     def _captured_ns(self) -> int:
         """When the frame that arrived was captured, time.perf_counter_ns(): now, if the source does not know better."""
         return time.perf_counter_ns()
+
+    def _time_s(self) -> float | None:
+        """Seconds from the first frame to the one that was retrieved, by the source's own account; None without one."""
+        return None
 
     @abstractmethod
     def _retrieve(self) -> UInt8 | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeunet.camera.address import EXAMPLES, Address, in_flight, is_live
@@ -17,7 +18,9 @@ from edgeunet.camera.video import open_video
 from edgeunet.errors import SourceError
 from edgeunet.images import is_still
 
-__all__ = ["Reconnecting", "Source", "in_flight", "is_live", "open_source", "open_steady"]
+__all__ = ["Reconnecting", "Source", "in_flight", "is_live", "open_source", "open_steady", "settle"]
+
+SETTLE_S = 2.0  # until the others start; a source that comes later is taken as it comes
 
 
 def open_source(address: str) -> Source:
@@ -35,19 +38,33 @@ def open_source(address: str) -> Source:
         return open_gst(found)
     if found.kind == "synthetic":
         return SyntheticSource(found)
-    return _open_file(Path(found.target))
+    return _open_file(found)
 
 
-def open_steady(address: str, notify: Callable[[str], None], *, stall_s: float = STALL_S) -> Source:
-    """Open a source that does not end by a fault: a live one is reopened, see Reconnecting. Raises as open_source()."""
+def open_steady(address: str, notify: Callable[[str], None], *, stall_s: float = STALL_S, alone: bool = True) -> Source:
+    """Open a source that does not end by a fault: a live one is reopened, see Reconnecting. Raises as open_source().
+
+    alone=False: one of several. A live one that is off does not keep the others waiting and is tried again; it is
+    opened in the background, call settle() before its properties are looked at.
+    """
     if not is_live(address):
         return open_source(address)
-    return Reconnecting(lambda: open_source(address), notify, stall_s=stall_s)
+    name = None if alone else Address.parse(address).name
+    return Reconnecting(lambda: open_source(address), notify, stall_s=stall_s, name=name)
 
 
-def _open_file(path: Path) -> Source:
+def settle(sources: Sequence[Source]) -> None:
+    """Give those that are still being opened a moment, all of them together."""
+    end = time.monotonic() + SETTLE_S
+    for source in sources:
+        if isinstance(source, Reconnecting):
+            source.settle(end - time.monotonic())
+
+
+def _open_file(found: Address) -> Source:
+    path = Path(found.target)
     if not path.exists():
-        raise SourceError(f"{path}: no such video file, image or folder; a source is {EXAMPLES}")
+        raise SourceError(f"{found.name}: no such video file, image or folder; a source is {EXAMPLES}")
     if path.is_dir() or is_still(path):
         return ImageSource(path)
-    return open_video(path)
+    return open_video(path, found.name)

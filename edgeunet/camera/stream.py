@@ -1,25 +1,34 @@
-"""Cameras on the network: RTSP and all else that FFmpeg reads, and MJPEG over HTTP."""
+"""Cameras on the network: RTSP and all else that FFmpeg reads, MJPEG over HTTP, and files behind http://."""
 
 from __future__ import annotations
 
 import cv2
 
 from edgeunet.camera.address import Address
-from edgeunet.camera.mjpeg import open_mjpeg
+from edgeunet.camera.capture import CaptureSource, silence
+from edgeunet.camera.mjpeg import MjpegSource
 from edgeunet.camera.source import Source
-from edgeunet.camera.video import VideoSource, silence
+from edgeunet.camera.video import open_url
+from edgeunet.camera.web import Reply, ask
 from edgeunet.errors import SourceError
+from edgeunet.masking import login_letters
 
 NETWORK_TIMEOUT_MS = 5_000  # OpenCV waits 30 s by default
 
 
 def open_stream(address: Address) -> Source:
     """Open a stream; a file behind http:// is not live. Raises SourceError if it cannot be reached or decoded."""
-    web = address.target.lower().startswith("http")
-    if web:
-        mjpeg = open_mjpeg(address, NETWORK_TIMEOUT_MS / 1000)
-        if mjpeg is not None:
-            return mjpeg
+    reply = ask(address, NETWORK_TIMEOUT_MS / 1000) if address.target.startswith("http") else None
+    if reply is not None:
+        try:
+            if reply.boundary is not None:
+                return MjpegSource(reply.response, reply.boundary, address.name)
+        except BaseException:
+            reply.response.close()
+            raise
+        reply.response.close()
+        if reply.finite:
+            return _file(address, reply)
     silence()
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, NETWORK_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, NETWORK_TIMEOUT_MS]
     if hasattr(cv2, "CAP_PROP_N_THREADS"):  # since 4.6
@@ -27,7 +36,15 @@ def open_stream(address: Address) -> Source:
         # the age at the end was 37 ms with 1 thread, 71 ms with 2 (what OpenCV takes on 2 cores), 137 ms with 4.
         options += [cv2.CAP_PROP_N_THREADS, 1]
     capture = cv2.VideoCapture()
-    if not capture.open(address.target, cv2.CAP_FFMPEG, options):
-        raise SourceError(f"{address.name} cannot be opened: check address, network and password")
-    live = not web or capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0  # a file behind http:// has a length
-    return VideoSource(capture, address.name, live=live)
+    if not capture.open(reply.url if reply else address.target, cv2.CAP_FFMPEG, options):
+        raise SourceError(
+            f"{address.name} cannot be opened: check address, network and password{login_letters(address.target)}"
+        )
+    if reply is not None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a file of which the server did not say so
+        capture.release()
+        return _file(address, reply)
+    return CaptureSource(capture, address.name)
+
+
+def _file(address: Address, reply: Reply) -> Source:
+    return open_url(reply.url, address.name, NETWORK_TIMEOUT_MS / 1000, ranges=reply.ranges)

@@ -1,86 +1,232 @@
-"""A source that OpenCV opens: what all of them share, and video files."""
+"""Video files, local ones and finite ones behind http://, read by PyAV: each frame with its own time, to a true end.
+
+Pixels are those that OpenCV gives: swscale's bicubic BGR, turned as the file says. What is not square in the file
+stays so. Whether all was there is asked at the end, see promise.py.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from edgeunet.camera.container import frames_promised, require_whole
+from edgeunet.camera.promise import Promise
 from edgeunet.camera.source import Source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
+from edgeunet.parts import missing
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+MOST_PIXELS = 1 << 28  # of a frame, 16384×16384: a header that claims more allocates nothing
+MOST_THREADS = 8  # each further one holds a frame and adds little
+FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
+_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+_MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
-class VideoSource(Source):
-    """Frames of a capture that is open."""
+class VideoFile(Source):
+    """The frames of a video's first picture track, in the order in which they are shown.
 
-    def __init__(self, capture: cv2.VideoCapture, name: str, *, live: bool, promised: int | None = None) -> None:
+    The size is that of the first frame; what changes its size later is scaled to it. Frames at the start that cannot
+    be shown, since what they build on was cut off, are left out; damage later is an error, but for broadcast formats
+    (MPEG-TS), whose damaged pictures are counted as corrupt.
+    """
+
+    live = False
+
+    def __init__(self, container: InputContainer, name: str) -> None:
+        """Decodes the first frame. Raises SourceError if there is no picture, or if the file is cut."""
         super().__init__()
         self.name = name
-        self.live = live
-        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
-        self.fps = max(0.0, float(capture.get(cv2.CAP_PROP_FPS)))
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.frame_count = promised or (count if count > 0 and not live else None)
-        self._capture = capture
-        self._promised = promised
+        self._container = container
+        self._stream = _picture_track(container, name)
+        context = self._stream.codec_context
+        context.thread_type = "AUTO"
+        context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
+        context.options = {"max_pixels": str(MOST_PIXELS)}
+        self._promise = Promise(container, self._stream)
+        self._promise.require_all_there(name)
+        self._scaler = _av().video.reformatter.VideoReformatter()
+        self._packets = container.demux()
+        self._ready: Iterator[VideoFrame] = iter(())
+        self._frame = self._next()
+        if self._frame is None:
+            if self._promise.broken:
+                self._promise.require_kept(name, 0, None)
+            raise SourceError(
+                f"{name} has no picture that can be decoded ({context.name}): convert it to H.264 or MJPEG first"
+            )
+        self._waiting = True
+        self._width, self._height = self._frame.width, self._frame.height
+        self._turn = _TURNS.get(round(self._frame.rotation) % 360)
+        sideways = self._turn is not None and self._turn != cv2.ROTATE_180
+        self.size = (self._width, self._height) if sideways else (self._height, self._width)
+        self.fps = _rate(self._stream)
+        self.frame_count = self._promise.frames
+        self._at_s = 0.0
+        self._shift_s = _seconds(self._frame)
 
     def _grab(self) -> bool:
-        if self._capture.grab():
+        if self._waiting:
+            self._waiting = False
             return True
-        if self.live:
-            raise SourceError(f"{self.name} stopped after {self._number} frames: check its cable, power or network")
-        if self._number == 0:
-            raise SourceError(f"{self.name} has no picture that can be decoded: convert it to H.264 or MJPEG first")
-        if self._promised is not None and self._number < self._promised:
-            raise SourceError(
-                f"{self.name} is damaged: frame {self._number} of {self._promised} and those after it cannot be "
-                f"decoded; copy it again, or give --max-frames {self._number}"
-            )
-        return False
+        self._frame = self._next()
+        self._promise.require_kept(self.name, self._number, self._frame)
+        if self._frame is None:
+            return False
+        self._at_s = self._time_of(self._frame)
+        return True
 
-    def _retrieve(self) -> UInt8 | None:
-        whole, pixels = self._capture.retrieve()
-        if not whole:
-            return None
-        if pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise SourceError(
-                f"{self.name} gives pictures of shape {list(pixels.shape)} instead of [height, width, 3]: "
-                "ask it for BGR (in a pipeline: videoconvert ! video/x-raw,format=BGR before appsink)"
-            )
-        if not self.live and pixels.shape[:2] != self.size:
-            raise SourceError(
-                f"{self.name} changed at frame {self._number}: got {pixels.shape[1]}×{pixels.shape[0]} pixels "
-                f"instead of {self.size[1]}×{self.size[0]}"
-            )
-        return np.asarray(pixels, dtype=np.uint8)
+    def _time_s(self) -> float:
+        return self._at_s
+
+    def _retrieve(self) -> UInt8:
+        assert self._frame is not None  # noqa: S101 - _grab() saw it
+        pixels = self._scaler.reformat(
+            self._frame, self._width, self._height, "bgr24", interpolation="BICUBIC", threads=1
+        ).to_ndarray()
+        self._frame = None
+        return np.asarray(pixels if self._turn is None else cv2.rotate(pixels, self._turn), np.uint8)
 
     def close(self) -> None:
-        self._capture.release()
+        self._container.close()
+
+    def _next(self) -> VideoFrame | None:
+        """The next frame that the decoder gives; None at the end, whether all was there or not."""
+        while True:
+            frame = next(self._ready, None)
+            if frame is not None:
+                return self._promise.shown(frame)
+            packet = self._next_packet()
+            if packet is None:
+                return None
+            if not self._promise.take(packet):
+                continue
+            try:
+                self._ready = iter(packet.decode())
+            except _av().error.FFmpegError:
+                self._promise.failed()
+                if self._promise.broadcast:
+                    self.corrupt += 1
+
+    def _next_packet(self) -> Any:
+        try:
+            return next(self._packets, None)
+        except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
+            self._promise.broken = (error.strerror or str(error)).lower()
+        except _av().error.FFmpegError:
+            self._promise.failed()
+        return None
+
+    def _time_of(self, frame: VideoFrame) -> float:
+        """By the container's clock, from the first frame on; where that stands or jumps back, it goes on from there."""
+        step = 1 / (self.fps or 30.0)
+        if frame.pts is None:
+            return self._at_s + step
+        at_s = _seconds(frame) - self._shift_s
+        if at_s <= self._at_s:
+            self._shift_s -= self._at_s + step - at_s
+            at_s = self._at_s + step
+        return at_s
 
 
-def open_video(path: Path) -> VideoSource:
-    """Open a video file. Raises SourceError if it is missing, empty, cut or not a video."""
+def open_video(path: Path, name: str) -> VideoFile:
+    """Open a video file.
+
+    Raises SourceError if it is missing, empty, cut or not a video, MissingPartError without PyAV.
+    """
     if not path.is_file():
-        raise SourceError(f"{path} is not a video file: give one file, a folder of images, or a camera such as 0")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty (0 bytes): copy or record it again")
-    require_whole(path)
-    silence()
-    # Without a named backend OpenCV would take a text file for a list of images.
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise SourceError(f"{path} is not a video that OpenCV can open: expected a video file such as .mp4, .mkv, .avi")
-    return VideoSource(capture, str(path), live=False, promised=frames_promised(path))
+        raise SourceError(f"{name} is not a video file: give one file, a folder of images, or a camera such as 0")
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError(f"{name} is empty (0 bytes): copy or record it again")
+    av = _av()
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        head = os.pread(descriptor, 8, 0)
+        container = av.open(_openable(path, descriptor))
+    except av.error.FFmpegError as error:
+        if head[4:8] in _MP4:
+            raise SourceError(
+                f"{name} is cut: it ends before its index (no moov box), copy or record it again"
+            ) from error
+        raise SourceError(
+            f"{name} is not a video that FFmpeg can open: expected a video file such as .mp4, .mkv, .avi"
+        ) from error
+    finally:
+        os.close(descriptor)
+    return _source(container, name)
 
 
-def silence() -> None:
-    """Keep OpenCV and FFmpeg from writing to stderr what SourceError says in one line."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when the first video is opened
-    # 4.x sets the level in cv2, 5 in cv2.utils.logging.
-    module: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
-    module.setLogLevel(0)  # silent
+def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
+    """Open a finite video behind http://; ranges: whether the server gives parts of a file. Raises SourceError."""
+    av = _av()
+    hint = (
+        ""
+        if ranges
+        else "; its server cannot jump in a file (it takes no ranges), as an index at the end of an MP4 needs: "
+        "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
+    )
+    try:
+        return _source(av.open(url, timeout=timeout_s), name)
+    except av.error.FFmpegError as error:
+        remedy = hint or ": expected a video file, MJPEG, or a picture"
+        raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
+    except SourceError as error:
+        raise SourceError(f"{error}{hint}") from error
+
+
+def _source(container: InputContainer, name: str) -> VideoFile:
+    # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms a frame, until something larger was freed.
+    bytearray(31 << 20)
+    try:
+        return VideoFile(container, name)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _av() -> Any:
+    try:
+        import av
+        import av.video.reformatter
+    except ImportError as error:
+        raise missing("av") from error
+    return av
+
+
+def _openable(path: Path, descriptor: int) -> str:
+    """A name that FFmpeg takes for this file and nothing else: not what stands before a colon for a scheme."""
+    try:
+        name = str(path.resolve())
+        name.encode()
+    except UnicodeEncodeError:
+        return f"file:/dev/fd/{descriptor}"
+    return f"file:{name}"
+
+
+def _picture_track(container: InputContainer, name: str) -> VideoStream:
+    """The first track of pictures that is not a cover."""
+    tracks = container.streams.video
+    if not tracks:
+        raise SourceError(f"{name} is not a video: it has no pictures; expected a video file such as .mp4, .mkv, .avi")
+    cover = _av().stream.Disposition.attached_pic
+    return next((track for track in tracks if not track.disposition & cover), tracks[0])
+
+
+def _rate(stream: VideoStream) -> float:
+    """Frames a second on the average, 0.0 if the container does not say."""
+    rate = float(stream.average_rate or 0)
+    return rate if 0 < rate < FASTEST else 0.0
+
+
+def _seconds(frame: VideoFrame) -> float:
+    return float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base is not None else 0.0

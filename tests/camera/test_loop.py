@@ -266,7 +266,7 @@ def test_camera_that_breaks_off_is_an_error_but_the_video_until_then_stays(tmp_p
         with pytest.raises(SourceError, match="the cable was pulled"):
             loop.finish()
     with open_source(str(video)) as source:
-        assert source.frame_count == 1
+        assert len(list(iter(source.read, None))) == 1
 
 
 def test_camera_that_hangs_does_not_hold_up_the_end(model: Path) -> None:

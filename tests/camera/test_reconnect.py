@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.camera import reconnect
+from edgeunet.camera import reconnect, sources
 from edgeunet.camera.reconnect import Reconnecting
-from edgeunet.camera.sources import Source, open_source, open_steady
+from edgeunet.camera.source import UnusableError
+from edgeunet.camera.sources import Source, open_source, open_steady, settle
 from edgeunet.camera.stamp import decode_stamp
-from edgeunet.errors import SourceError, UsageError
+from edgeunet.errors import MissingPartError, SourceError, UsageError
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import SIZE, FakeCamera, number_of, numbered, write_numbered
 
@@ -201,17 +202,84 @@ def test_first_opening_must_succeed(cameras: Cameras, notes: Notes, monkeypatch:
     assert notes.lines == []
 
 
-def test_error_that_is_not_the_sources_is_raised(cameras: Cameras, notes: Notes) -> None:
-    cameras.plug(showing(1, ZeroDivisionError()))
+@pytest.mark.parametrize("error", [SourceError("gone"), ZeroDivisionError(), ValueError("5000 digits\nof a length")])
+def test_whatever_a_source_raises_is_no_more_than_a_reconnect(cameras: Cameras, notes: Notes, error: Exception) -> None:
+    cameras.plug(showing(1, error), showing(2, None))
+    with Reconnecting(cameras, notes) as source:
+        assert [read_number(source) for _ in range(2)] == [1, 2]
+    assert str(error).split("\n")[0] in notes.lines[0]
+    assert "\n" not in notes.lines[0]
+
+
+@pytest.mark.parametrize("error", [UnusableError("grey"), MissingPartError("GStreamer", "it", "apt install it")])
+def test_what_another_try_would_not_change_is_raised(cameras: Cameras, notes: Notes, error: Exception) -> None:
+    cameras.plug(showing(1, error))
     with Reconnecting(cameras, notes) as source:
         assert read_number(source) == 1
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(type(error)):
+            source.read()
+    assert notes.lines == []
+
+
+def test_one_of_several_that_is_off_at_the_start_is_awaited_and_counted(cameras: Cameras, notes: Notes) -> None:
+    off = SourceError("camera 0 is not there")
+    cameras.plug(off, off, showing(1, SourceError("gone")), showing(2, None))
+    with Reconnecting(cameras, notes, name="camera 0") as source:
+        settle([source])
+        assert (source.name, source.live) == ("camera 0", True)
+        assert [read_number(source) for _ in range(2)] == [1, 2]
+        assert (source.reconnects, source.size, source.fps) == (2, SIZE, 30.0)
+    assert notes.lines[:2] == [f"camera 0 is not there; opening it again (try {n})" for n in (1, 2)]
+
+
+def test_one_of_several_that_is_there_is_known_once_it_settled(cameras: Cameras, notes: Notes) -> None:
+    cameras.plug(showing(1, None))
+    with Reconnecting(cameras, notes, name="camera 0") as source:
+        settle([source])
+        assert (source.name, source.size, source.fps) == ("fake camera", SIZE, 30.0)
+        assert len(list(iter(source.read, None))) == 1
+    assert source.reconnects == 0
+
+
+def test_one_that_hangs_keeps_the_others_a_moment_only(
+    cameras: Cameras, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SETTLE_S", 0.05)
+    with Reconnecting(cameras, notes, name="camera 0") as source:
+        settle([source, source])
+        assert source.size == (0, 0)
+        cameras.plug(showing(1, None))
+        assert read_number(source) == 1
+
+
+def test_file_that_comes_late_is_not_read_as_a_camera(
+    tmp_path: Path, notes: Notes, cameras: Cameras, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras.plug(SourceError("gone"), open_source(str(write_numbered(tmp_path / "n.mp4", 5))))
+    with Reconnecting(cameras, notes, name="http://camera/n.mp4") as source:
+        settle([source])
+        with pytest.raises(SourceError, match="is a file, and came too late"):
             source.read()
 
 
-def test_stall_of_no_time_is_refused(cameras: Cameras, notes: Notes) -> None:
-    with pytest.raises(UsageError, match="more than 0 seconds without a frame, got 0"):
-        Reconnecting(cameras, notes, stall_s=0)
+def test_pictures_that_come_and_cannot_be_decoded_are_called_so(notes: Notes) -> None:
+    with MjpegServer() as server:
+        server.show(numbered(1))
+        with open_steady(server.url, notes, stall_s=SILENT_S) as source:
+            assert read_number(source) == 1
+            for _ in range(4):
+                server.show_data(b"no picture")
+            reader = threading.Thread(target=source.read, daemon=True)
+            reader.start()
+            notes.wait_for("pictures arrived in 0.3 s and none can be decoded")
+            source.close()
+            reader.join(10)
+
+
+@pytest.mark.parametrize("stall_s", [0, -1, float("nan"), float("inf")])
+def test_stall_of_no_time_is_refused(cameras: Cameras, notes: Notes, stall_s: float) -> None:
+    with pytest.raises(UsageError, match="more than 0 to 86400 seconds without a frame, got"):
+        Reconnecting(cameras, notes, stall_s=stall_s)
 
 
 def test_file_is_opened_as_it_is(tmp_path: Path, notes: Notes) -> None:

@@ -228,7 +228,7 @@ def test_the_model_is_warm_before_the_source_is_opened(model: Path, monkeypatch:
             calls.append("run")
             return super().run(frame)
 
-    def opened(address: str, notify: object, *, stall_s: float) -> Any:
+    def opened(address: str, **options: object) -> Any:
         calls.append("open")
         return open_source(address)
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.camera.container import frames_promised
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.sources import Source, open_source
 from edgeunet.errors import SourceError
@@ -46,7 +45,6 @@ def test_other_containers_are_read_too(tmp_path: Path) -> None:
     for level in (0, 100, 200):
         writer.write(np.full((48, 64, 3), level, np.uint8))
     writer.release()
-    assert frames_promised(path) is None
     levels = [int(frame.pixels.mean()) for frame in frames_of(open_source(str(path)))]
     assert levels == pytest.approx([0, 100, 200], abs=3)
 
@@ -117,19 +115,14 @@ def test_damage_in_the_middle_is_an_error_at_the_end(tmp_path: Path, capfd: pyte
     path = tmp_path / "damaged.mp4"
     data = CLIP.read_bytes()
     path.write_bytes(data[:1_500_000] + bytes(len(data) - 1_500_000))  # what a broken download leaves
-    with pytest.raises(SourceError, match="of 221 and those after it cannot be decoded"):
+    with pytest.raises(SourceError, match="is damaged at frame 126 of 221"):
         frames_of(open_source(str(path)))
     assert capfd.readouterr().err == ""
 
 
-def test_clip_promises_its_frames() -> None:
-    assert frames_promised(CLIP) == 221
-
-
-def test_file_that_hides_frames_promises_nothing(tmp_path: Path) -> None:
+def test_frames_that_a_file_hides_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "trimmed.mp4"
     trim(write_numbered(tmp_path / "n.mp4", 30), path, hidden=10)
-    assert frames_promised(path) is None
     assert numbers_of(path) == list(range(10, 30))
 
 

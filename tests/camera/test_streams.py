@@ -100,7 +100,7 @@ def test_nothing_but_damaged_pictures_is_a_fault(server: MjpegServer) -> None:
     server.show(numbered(0))
     with open_source(server.url) as source:
         read(source)
-        for _ in range(300):
+        for _ in range(301):  # the end of the last one is at the next
             server.show_data(b"no picture")
         with pytest.raises(SourceError, match="300 frames in a row cannot be decoded"):
             source.read()

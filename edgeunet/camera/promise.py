@@ -1,0 +1,109 @@
+"""What a video file promises, and whether it was kept: FFmpeg plays a cut file to the gap and says nothing.
+
+A length in a file is believed only where it can be true: recorders that write to a pipe or were killed leave it
+open, and what stands behind index and pictures is no matter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgeunet.errors import SourceError
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_BROADCAST = ("mpegts", "mpeg", "mpegvideo")  # made for the air, where pictures get lost
+_SMALLEST = 8  # bytes that a frame takes at least, in the index alone
+_SLACK_S = 0.5  # of a length in seconds where sound may last longer than it says
+
+
+class Promise:
+    """Follows the packets and frames of one track of a container that is being read.
+
+    frames: how many frames the file says it has, None if it does not say. broadcast: damage is usual in this format.
+    broken: what ended the reading before its end, "" if nothing did.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        kind = container.format.name
+        counted = stream.frames if 0 < stream.frames * _SMALLEST <= container.size else 0
+        step_s = 1 / float(stream.average_rate or stream.guessed_rate or 25)
+        self.broken = ""
+        self.broadcast = kind in _BROADCAST
+        self._size = container.size  # in bytes
+        self._index = stream.index_entries if "mov" in kind and stream.frames > 0 else ()
+        self._duration_s = (container.duration or 0) / 1e6 if "mov" not in kind else 0.0
+        sure_s = self._duration_s if "matroska" in kind else 0.0  # others are often wrong
+        self._length_s = counted * step_s if kind == "avi" else sure_s
+        self._slack_s = 2 * step_s + (_SLACK_S if len(container.streams) > 1 else 0)
+        steady = stream.average_rate is not None and stream.average_rate == stream.base_rate
+        guess = round((container.duration or 0) / 1e6 / step_s) if steady and not self.broadcast else 0
+        estimate = guess if guess * _SMALLEST <= container.size else 0
+        shown = sum(not entry.is_discard for entry in self._index)  # an edit list may hide some
+        self.frames = shown or counted or estimate or None
+        self._ends_inside = False  # of a packet
+        self._stream = stream
+        self._packets = 0
+        self._end_s = 0.0  # of what was read
+        self._failed = False
+        self._waiting: set[int] = set()  # times of what the decoder was given and nothing was shown for
+        self._begun = False
+
+    def require_all_there(self, name: str) -> None:
+        """Raise SourceError if the index of an MP4 names pictures behind the end of the file."""
+        end = max((entry.pos + entry.size for entry in self._index), default=0)
+        if self._size > 0 and end > self._size:
+            raise SourceError(
+                f"{name} is cut: the last {end - self._size:,} of its {end:,} bytes are missing; "
+                f"copy it again, or save what is there with `ffmpeg -i {name} -c copy saved.mp4`"
+            )
+
+    def take(self, packet: Packet[Any]) -> bool:
+        """Whether a packet is one for the decoder: of this track, and whole."""
+        if packet.pts is not None and packet.time_base is not None:
+            self._end_s = max(self._end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream is not self._stream:
+            return False
+        if packet.size == 0:  # the last one lets the decoder give what it holds
+            return packet.pts is None and packet.dts is None
+        if packet.is_corrupt and not self.broadcast:  # the file ends in it
+            self._ends_inside = True
+            return False
+        self._packets += 1
+        if packet.pts is not None and not packet.is_discard:
+            self._waiting.add(packet.pts)
+        return True
+
+    def failed(self) -> None:
+        """The decoder or the container could not make sense of something."""
+        self._failed = True
+
+    def shown(self, frame: VideoFrame) -> VideoFrame:
+        """The same frame, seen."""
+        if not self._begun:  # what could not be shown before it was cut off on purpose
+            self._begun, self._failed = True, False
+        if frame.pts is not None:
+            self._waiting.discard(frame.pts)
+            if not self._failed:
+                self._waiting = {pts for pts in self._waiting if pts > frame.pts}
+        return frame
+
+    def require_kept(self, name: str, number: int, frame: VideoFrame | None) -> None:
+        """Raise SourceError if something lacks before `frame`, the one of this number; None: before the end."""
+        if frame is None and self.broken:
+            raise SourceError(f"{name} broke off after {number} frames ({self.broken}): copy it again, or try again")
+        if self.broadcast:
+            return
+        lacking = self._failed and any(frame is None or pts < (frame.pts or 0) for pts in self._waiting)
+        if frame is None:
+            length_s = self._duration_s if self._ends_inside else self._length_s
+            lacking |= self._packets < len(self._index) or self._end_s + self._slack_s < length_s
+        if lacking:
+            promised = f" of {self.frames}" if self.frames else ""
+            raise SourceError(
+                f"{name} is damaged at frame {number}{promised}: it is cut there, or cannot be decoded; "
+                f"copy it again, or give --max-frames {number}"
+            )
