@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -154,7 +155,7 @@ def camera(
         list[str] | None,
         typer.Option(
             help="0, /dev/video0, csi://0, rtsp://…, http://…, a video, an image or a folder of images, gst:PIPELINE, "
-            "synthetic://; several times for several (default: the first camera).",
+            "synthetic://; several times for several (default: EDGEUNET_SOURCE, a line each, or the first camera).",
             show_default=False,
         ),
     ] = None,
@@ -206,30 +207,31 @@ def camera(
     """
     from edgeunet.camera import CameraOptions, SinkOptions, run_camera
     from edgeunet.camera.access import LOOPBACK
-    from edgeunet.camera.defaults import default_model, default_source
+    from edgeunet.camera.defaults import default_model, default_sources, given_token
     from edgeunet.camera.hostport import HostPort
 
     if listing:
         _print_cameras()
         return
-    sinks = SinkOptions(
+    nothing = SinkOptions(token=given_token(token))
+    sinks = replace(
+        nothing,
         show=show,
-        serve=HostPort.parse(serve, LOOPBACK) if serve else None,
+        serve=None if serve is None else HostPort.parse(serve, LOOPBACK),
         record=record,
         save_masks=save_masks,
-        rtp=HostPort.parse(rtp) if rtp else None,
+        rtp=None if rtp is None else HostPort.parse(rtp),
         jsonl=jsonl,
-        metrics=HostPort.parse(metrics, LOOPBACK) if metrics else None,
-        token=token,
+        metrics=None if metrics is None else HostPort.parse(metrics, LOOPBACK),
         force=force,
     )
-    if not models and not source and sinks == SinkOptions():
-        sinks = SinkOptions(serve=HostPort(LOOPBACK, 0))
+    if not models and not source and sinks == nothing:
+        sinks = replace(nothing, serve=HostPort(LOOPBACK, 0))
     model, *fallbacks = models or [default_model()]
     options = CameraOptions(
         model=model,
         fallbacks=tuple(fallbacks),
-        sources=tuple(source or [default_source()]),
+        sources=tuple(source or default_sources()),
         sinks=sinks,
         backend=backend,
         threads=threads,

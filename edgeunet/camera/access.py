@@ -28,7 +28,9 @@ class Access:
         if self.token is None:
             return
         if len(self.token) < MIN_TOKEN:
-            raise UsageError(f"--token has at least {MIN_TOKEN} characters, got {len(self.token)}")
+            raise UsageError(
+                f"the token (--token or EDGEUNET_TOKEN) has at least {MIN_TOKEN} characters, got {len(self.token)}"
+            )
         try:
             self.token.encode()
         except UnicodeEncodeError as error:  # bytes of the environment that are not UTF-8: no request can carry them

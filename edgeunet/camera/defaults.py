@@ -1,12 +1,15 @@
-"""What `edgeunet camera` takes where nothing is given: the demo's model and the first camera."""
+"""What `edgeunet camera` takes where nothing is given: the demo's model, and what environment and machine have."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeunet.camera.listing import list_cameras
 from edgeunet.errors import ModelFileError, SourceError
 
+SOURCE_VARIABLE, TOKEN_VARIABLE = "EDGEUNET_SOURCE", "EDGEUNET_TOKEN"
 DEMO = (Path("runs/demo/int8.onnx"), Path("runs/demo/fp32.onnx"))  # the faster one first
 
 
@@ -21,8 +24,22 @@ def default_model() -> Path:
     return found
 
 
-def default_source() -> str:
-    """The address of the first camera that can be opened. Raises SourceError, which says what to do, without any."""
+def default_sources(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The addresses in EDGEUNET_SOURCE, a line each, or the first camera that can be opened.
+
+    Other users of the machine see a command line, and the passwords in it, but not the environment. Raises SourceError,
+    which says what to do, without any.
+    """
+    given = tuple(filter(None, (line.strip() for line in environment.get(SOURCE_VARIABLE, "").splitlines())))
+    return given or (_first_camera(),)
+
+
+def given_token(option: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The secret of page and metrics, also where the environment has an empty one: that is a mistake, and not none."""
+    return environment.get(TOKEN_VARIABLE) if option is None else option
+
+
+def _first_camera() -> str:
     cameras = list_cameras()
     found = next((camera.address for camera in cameras if not camera.problem), None)
     if found is None:

@@ -60,17 +60,25 @@ def test_commands_and_their_options_exist(unit: str) -> None:
     found = settings(unit)
     for line in (found["ExecStartPre"][0], found["ExecStart"][0]):
         call = line.partition(COMMAND)[2].removesuffix("'").strip()
-        assert "--" in call
+        assert "--" in call or "$CAMERA_OPTIONS" in call
         assert unknown_options(call) == set()
 
 
 def test_the_example_sets_every_variable_that_the_service_uses() -> None:
     used = set(
-        re.findall(r"\$\{?([A-Z_]+)", " ".join(settings(CAMERA)["ExecStartPre"] + settings(CAMERA)["ExecStart"]))
+        re.findall(r"\$+\{?([A-Z_]+)", " ".join(settings(CAMERA)["ExecStartPre"] + settings(CAMERA)["ExecStart"]))
     )
     given = {line.partition("=")[0] for line in (JETSON / "camera.env").read_text().splitlines() if "=" in line}
     assert used <= given
-    assert {"MODEL", "SOURCE"} <= used
+    assert {"MODEL", "EDGEUNET_SOURCE"} <= used
+
+
+def test_no_password_of_a_camera_is_on_a_command_line() -> None:
+    """Which every user of the machine may read; only the shell that asks whether it is set names the variable."""
+    commands = settings(CAMERA)["ExecStart"] + settings(CAMERA)["ExecStartPre"]
+    named = [command for command in commands if "SOURCE" in command]
+    assert [command.partition(" ")[0] for command in named] == ["/bin/sh"]
+    assert "$$EDGEUNET_SOURCE" in named[0]  # systemd hands this on as it is
 
 
 def test_a_camera_starts_again_but_not_for_ever() -> None:

@@ -36,7 +36,7 @@ useradd --system --no-create-home --groups video,render edgeunet
 cp $PWD/jetson/edgeunet-* /etc/systemd/system/
 mkdir -p /etc/edgeunet /etc/systemd/system/\$unit.service.d
 printf '[Service]\nWatchdogSec=5s\n' >/etc/systemd/system/\$unit.service.d/fast.conf
-printf '%s\n' MODEL=/model.onnx 'SOURCE=synthetic://?width=320&height=240&fps=10' 'CAMERA_OPTIONS=--serve 8080' \
+printf '%s\n' MODEL=/model.onnx 'EDGEUNET_SOURCE=synthetic://?width=320&height=240&fps=10' 'CAMERA_OPTIONS=--serve 8080' \
     >/etc/edgeunet/front.env
 systemctl daemon-reload
 systemctl start \$unit || echo "it does not start" >>/out/failed
