@@ -120,7 +120,7 @@ def predict(
     from edgeunet.runtime import open_session
 
     with open_session(model, threads=threads, backend=backend) as session:
-        count = predict_images(session, inputs, output, force=force)
+        count = predict_images(session, model, inputs, output, force=force)
     console.stdout().print(f"{count} image(s) → {output}")
 
 

@@ -197,7 +197,7 @@ def _gif(name: str, data: bytes) -> Header:
         while at < len(data) and data[at]:
             at += 1 + data[at]
         at += 1
-    return Header(name, height, width, 1, 8, True, 1, max(1, frames))
+    return Header(name, height, width, 1, palette=True, frames=max(1, frames))
 
 
 def _colors(flags: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet.errors import ImageError
 from edgeunet.frames import UInt8
@@ -22,6 +23,7 @@ IMAGE_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
     ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm",
 )  # fmt: skip
+SOME_ENDINGS = ".jpg, .png, .tif, .bmp, .webp, .gif and others"  # for messages
 LARGEST_FILE = 1 << 31  # bytes: MOST_PIXELS of four channels of 16 bits
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _EIGHTH = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
@@ -45,16 +47,21 @@ def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS, eighth: bool = 
     """The bytes of an image file as uint8 [h, w, 3] BGR; raises ImageError. turn: as EXIF says, else as stored."""
     header = read_header(data, most_pixels=most_pixels)
     image = decode(data, _EIGHTH if eighth else _AS_STORED)
-    turned = header.format == "TIFF"  # by OpenCV and by Pillow, whatever they are told
     if image is None:
         image = _bgr(loaded(header, data))
         if eighth:
             size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    if turn == turned:
-        return image
-    orientation = header.orientation if turn else _UNDONE.get(header.orientation, header.orientation)
-    return turned_by(image, orientation)
+    return _turned(image, header, turn=turn)
+
+
+def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any]:
+    """The bytes of an image file with the depth and channels that it has: [h, w] or [h, w, 2 to 4], BGR(A).
+
+    turn: as EXIF says, else as stored. Raises ImageError.
+    """
+    image = decode(data, cv2.IMREAD_UNCHANGED)
+    return _turned(_bgr(loaded(header, data)) if image is None else image, header, turn=turn)
 
 
 def read_file(path: str | Path) -> bytes:
@@ -137,6 +144,13 @@ def loaded(header: Header, data: bytes) -> Any:
             "content cannot be decoded"
         ) from error
     return image
+
+
+def _turned(image: UInt8, header: Header, *, turn: bool) -> UInt8:
+    """What a decoder gave, turned by the header's orientation or as stored."""
+    if turn == (header.format == "TIFF"):  # OpenCV and Pillow turn TIFF, whatever they are told, and here no other
+        return image
+    return turned_by(image, header.orientation if turn else _UNDONE.get(header.orientation, header.orientation))
 
 
 def _bgr(image: Any) -> UInt8:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
 CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
-CORE |= {"folders", "image_header", "images", "json_fields", "masking", "renaming"}
+CORE |= {"folders", "image_header", "images", "mask_image", "json_fields", "masking", "renaming"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,

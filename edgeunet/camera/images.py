@@ -8,7 +8,7 @@ from edgeunet.camera.address import shown_path
 from edgeunet.camera.source import Source
 from edgeunet.errors import ImageError, SourceError
 from edgeunet.frames import UInt8
-from edgeunet.images import IMAGE_ENDINGS, images_in, read_image
+from edgeunet.images import SOME_ENDINGS, images_in, read_image
 
 
 class ImageSource(Source):
@@ -50,5 +50,5 @@ def image_paths(path: Path) -> list[Path]:
         raise SourceError(f"{shown_path(path)}: no such image or folder")
     found = images_in(path)
     if not found:
-        raise SourceError(f"{shown_path(path)} has no images ({', '.join(IMAGE_ENDINGS)})")
+        raise SourceError(f"{shown_path(path)} has no images ({SOME_ENDINGS})")
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 
@@ -11,49 +13,106 @@ from edgeunet import console
 from edgeunet.camera.images import image_paths
 from edgeunet.camera.overlay import OPACITY, Overlay
 from edgeunet.errors import ImageError, SourceError, UsageError
-from edgeunet.files import replacing, require_free
+from edgeunet.files import replacing, require_distinct, require_writable
 from edgeunet.frames import UInt8
-from edgeunet.image_header import Header, read_header
-from edgeunet.images import named, read_file, read_image
+from edgeunet.image_header import HEAD, Header, read_header, what_else
+from edgeunet.images import is_hidden, named, read_file, read_image
 from edgeunet.runtime.session import Session
 
+_JPEG_SIDE = 65_535  # pixels that JPEG can count
 
-def predict_images(session: Session, inputs: Sequence[Path], folder: Path, *, force: bool) -> int:
+
+class _Work(NamedTuple):
+    """One image, its header and where its mask and overlay go."""
+
+    image: Path
+    header: Header
+    mask: Path
+    overlay: Path
+
+
+def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> int:
     """Write <name>.mask.png (class index at the image's size) and <name>.overlay.jpg of every image into `folder`.
 
-    inputs: image files and folders of them. Gives the number of images. Looks at all inputs and outputs
-    before it writes anything: raises SourceError for what cannot be read, OutputError for what exists.
+    inputs: image files and folders of them. An overlay too large for JPEG is a .png. Gives the number of images.
+    Looks at all inputs and outputs before it writes anything: raises SourceError for what cannot be read, UsageError
+    for an output that would overwrite an input or another output, OutputError for what exists or cannot be written.
     """
-    images = [path for source in inputs for path in image_paths(source)]
-    if twice := {p.stem for p in images if sum(q.stem == p.stem for q in images) > 1}:
-        raise UsageError(f"several images are named {min(twice)}: their masks would overwrite each other")
-    for path in images:
-        _header(path)
-    targets = [(folder / f"{p.stem}.mask.png", folder / f"{p.stem}.overlay.jpg") for p in images]
-    for pair in targets:
-        for target in pair:
-            require_free(target, force=force)
+    listed = _listed(model, inputs, folder, force=force)
+    if deep := [w for w in listed if w.header.bits > 8]:
+        console.stderr().print(
+            f"warning: {len(deep)} image(s) have more than 8 bits a channel, of which the upper 8 are used: "
+            f"{deep[0].image}{', …' if len(deep) > 1 else ''}"
+        )
     overlay = Overlay(session.spec, OPACITY)
     with console.progress() as bar:
-        for path, (mask_path, overlay_path) in bar.track(
-            list(zip(images, targets, strict=True)), description="predicting"
-        ):
+        for work in bar.track(listed, description="predicting"):
             try:
-                frame = read_image(path)
+                frame = read_image(work.image)
             except ImageError as error:
                 raise SourceError(str(error)) from error
             result = session.run(frame)
-            _write(mask_path, result.fitting.unfit_mask(result.mask))
-            _write(overlay_path, overlay.draw(frame, result))
-    return len(images)
+            _write(work.mask, result.fitting.unfit_mask(result.mask))
+            _write(work.overlay, overlay.draw(frame, result))
+    return len(listed)
 
 
-def _header(path: Path) -> Header:
+def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> list[_Work]:
+    """Every image with its outputs, none of which is an input or another output."""
+    require_distinct({"--output": folder}, {"MODEL": model, "INPUT": [path for path in inputs if path.is_dir()]})
+    listed = [_work(path, folder) for source in inputs for path in _images(source)]
+    places: dict[Path, Path] = {}
+    for work in listed:
+        if (other := places.setdefault(work.mask, work.image)) is not work.image:
+            raise UsageError(
+                f"{other} and {work.image} have one name, and their masks would overwrite each other: give each "
+                "to a command of its own, with its own --output"
+            )
+    taken = {_identity(path): path for path in (model, *(w.image for w in listed))}
+    for target in (path for work in listed for path in (work.mask, work.overlay)):
+        require_writable(target, force=force)
+        if target.exists() and (path := taken.get(_identity(target))):
+            raise UsageError(f"{target} would replace {path}, which is read: give another --output")
+    return listed
+
+
+def _images(path: Path) -> list[Path]:
+    """The images of a file or folder; raises SourceError with the command for videos."""
+    try:
+        return image_paths(path)
+    except SourceError:
+        if path.is_dir():
+            for file in sorted(path.iterdir()):
+                if file.is_file() and not is_hidden(file):
+                    _require_no_video(file)
+        raise
+
+
+def _require_no_video(path: Path) -> None:
+    with path.open("rb") as file:
+        kind = what_else(file.read(HEAD))
+    if kind == "is a video":
+        raise SourceError(
+            f"{path} is a video, and predict is for images: `edgeunet camera MODEL --source "
+            f"{shlex.quote(str(path))} --record overlay.mp4`"
+        )
+
+
+def _work(path: Path, folder: Path) -> _Work:
     try:
         with named(path):
-            return read_header(read_file(path))
+            header = read_header(read_file(path))
     except ImageError as error:
+        if path.is_file():
+            _require_no_video(path)
         raise SourceError(str(error)) from error
+    ending = ".jpg" if max(header.height, header.width) <= _JPEG_SIDE else ".png"
+    return _Work(path, header, folder / f"{path.stem}.mask.png", folder / f"{path.stem}.overlay{ending}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _write(path: Path, image: UInt8) -> None:

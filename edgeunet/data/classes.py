@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from msgspec import Meta
+
+from edgeunet.data.text import read_lines
 from edgeunet.errors import DatasetError
+from edgeunet.json_fields import read_json
 from edgeunet.spec import IGNORE, ClassInfo
 
 CLASSES_FILE = "classes.json"
 COLORS_FILE = "label_colors.txt"
 _VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored")  # what a text file calls pixels that do not count
 Color = tuple[int, int, int]  # (red, green, blue)
+_Byte = Annotated[int, Meta(ge=0, le=255)]
+EXAMPLE = (
+    '{"classes": [{"index": 0, "name": "background", "color": [0, 0, 0]}, '
+    '{"index": 1, "name": "road", "color": [128, 64, 128]}]}; '
+    'what does not count has {"index": 255, "name": "void", "ignore": true}'
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A class as classes.json has it."""
+
+    index: _Byte
+    name: str | None = None
+    color: tuple[_Byte, _Byte, _Byte] | None = None
+    ignore: bool = False
+
+
+@dataclass(frozen=True)
+class _File:
+    classes: list[_Line]
 
 
 @dataclass(frozen=True)
@@ -37,6 +63,12 @@ class ClassList:
 
     def __post_init__(self) -> None:
         trained = [e for e in self.entries if not e.ignore]
+        if len(trained) == 1:
+            raise DatasetError(
+                f"{self.origin}: {trained[0].name} is the only class, and 2 to {IGNORE - 1} are needed: add the "
+                'background, {"index": 0, "name": "background", "color": [0, 0, 0]}, and give '
+                f"{trained[0].name} the index 1"
+            )
         if [e.index for e in trained] != list(range(len(trained))) or any(e.color is None for e in trained):
             raise DatasetError(
                 f"{self.origin}: trained classes must be numbered 0, 1, 2, … in order, "
@@ -91,11 +123,14 @@ class ClassList:
 
 def read_classes(file: Path) -> ClassList:
     """Read a classes.json, or, if its name ends in .txt, lines of "red green blue name". Raises DatasetError."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} cannot be read as a list of classes ({error})") from error
-    return _from_lines(text, file) if file.suffix == ".txt" else _from_json(text, file)
+    if file.suffix == ".txt":
+        return _from_lines(read_lines(file), file)
+    remedy = f"it looks like {EXAMPLE}"
+    listed = read_json(file, _File, error=DatasetError, what="a list of classes", remedy=remedy).classes
+    for number, line in enumerate(listed):
+        if missing := [f for f in ("name", "color") if getattr(line, f) is None and not line.ignore]:
+            raise DatasetError(f"{file} is not a list of classes (class {number} has no {missing[0]}): {remedy}")
+    return ClassList(tuple(Entry(c.index, c.name or "ignored", c.color, c.ignore) for c in listed), str(file))
 
 
 def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
@@ -106,33 +141,13 @@ def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
     return ClassList(tuple(entries), origin)
 
 
-def _from_json(text: str, file: Path) -> ClassList:
-    try:
-        listed: list[dict[str, Any]] = json.loads(text)["classes"]
-        return ClassList(tuple(map(_entry, listed)), str(file))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(
-            f"{file} is not a list of classes with index, name and color ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _entry(value: dict[str, Any]) -> Entry:
-    ignore = bool(value.get("ignore", False))
-    name = str(value.get("name", "ignored") if ignore else value["name"])
-    color = value.get("color") if ignore else value["color"]
-    if color is not None:
-        red, green, blue = map(int, color)
-        color = (red, green, blue)
-    return Entry(int(value["index"]), name, color, ignore)
-
-
-def _from_lines(text: str, file: Path) -> ClassList:
+def _from_lines(lines: Sequence[str], file: Path) -> ClassList:
     named = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
+    for number, line in enumerate(lines, 1):
+        if not line:
             continue
         words = line.split()
-        if len(words) < 4 or not all(w.isdigit() for w in words[:3]):
-            raise DatasetError(f'{file}, line {number}: expected "red green blue name", got {line.strip()[:60]!r}')
+        if len(words) < 4 or not all(re.fullmatch("[0-9]{1,3}", w) and int(w) <= 255 for w in words[:3]):
+            raise DatasetError(f'{file}, line {number}: expected "red green blue name", got {line[:60]!r}')
         named.append((" ".join(words[3:]), (int(words[0]), int(words[1]), int(words[2]))))
     return numbered(named, str(file))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from edgeunet import console
 from edgeunet.errors import DatasetError, UsageError
+from edgeunet.files import require_distinct
 from edgeunet.options import Force, Json
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def stats(
     if contact_sheet is not None:
         require_picture(contact_sheet, force=force)
     dataset = DatasetFolder.open(data)
+    if contact_sheet is not None:
+        require_distinct({"--contact-sheet": contact_sheet}, {"the file": dataset.files()})
     splits = survey(dataset)
     found = findings(dataset, splits)
     if as_json:
@@ -48,7 +51,8 @@ def stats(
         console.print_json({**value, "findings": [vars(f) for f in found]})
     else:
         _print_splits(splits, dataset.names)
-        console.print_findings(found or [Finding("ok", str(data), "nothing to mend")])
+        nothing = [] if any(f.state != "ok" for f in found) else [Finding("ok", str(data), "nothing to mend")]
+        console.print_findings([*found, *nothing])
     if contact_sheet is not None:
         write_contact_sheet(dataset, splits, contact_sheet, force=force)
     if wrong := sum(f.state == "wrong" for f in found):
@@ -84,6 +88,17 @@ def convert(
         list[str] | None,
         typer.Option("--list", metavar="SPLIT=FILE", help="The names of a split's frames, a line each; repeatable."),
     ] = None,
+    mask_suffix: Annotated[
+        str | None,
+        typer.Option(help="What a mask's name has after its image's, such as _mask; found out if all have the same."),
+    ] = None,
+    exif: Annotated[
+        str | None,
+        typer.Option(
+            help="For images with an EXIF orientation: keep it, and turn the pixels so (masks were drawn on the turned "
+            "picture), or drop it (masks were drawn on the pixels as stored)."
+        ),
+    ] = None,
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that the list of classes does not have.")
     ] = False,
@@ -94,6 +109,8 @@ def convert(
     cityscapes: leftImg8bit/ and gtFine/, the 19 classes. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, 32
     colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or
     without a folder for each split, and classes.json or label_colors.txt.
+
+    Without a list of classes one is written beside the output, with the colours of the masks, to put the names in.
 
     Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
 
@@ -107,14 +124,24 @@ def convert(
     from edgeunet.data.convert.conversion import convert as make
 
     named = dict(_named_list(text) for text in lists or ())
-    done = make(source, output, ConversionOptions(layout, classes, val_share, named, ignore_unknown, force))
+    options = ConversionOptions(
+        layout=layout,
+        classes=classes,
+        val_share=val_share,
+        lists=named,
+        mask_suffix=mask_suffix,
+        exif=cast("Literal['keep', 'drop'] | None", exif),  # checked there
+        ignore_unknown=ignore_unknown,
+        force=force,
+    )
+    done = make(source, output, options)
     out = console.stdout()
     frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
     out.print(f"{source} ({done.layout}): {frames} frames → {output}")
-    if done.left_out:
-        out.print(f"{done.left_out} frames are in no list and left out")
-    if done.ignored_pixels:
-        out.print(f"{done.ignored_pixels} pixels of unknown colours are ignored")
+    for note in done.notes:
+        out.print(note)
+    for warning in done.warnings:
+        console.stderr().print(f"warning: {warning}")
 
 
 def _named_list(text: str) -> tuple[str, Path]:

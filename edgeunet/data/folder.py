@@ -6,19 +6,21 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
-import cv2
 import numpy as np
 
-from edgeunet.data.classes import CLASSES_FILE, read_classes
+from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
 from edgeunet.data.layouts import convert_command, detect
-from edgeunet.data.pairs import Pair, Problem, listed, pair_up
+from edgeunet.data.losses import Losses, losses_of
+from edgeunet.data.pairs import Pair, Pairing, Problem, listed, pair_up, without_mask
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.frames import UInt8
-from edgeunet.images import decode, images_in, is_hidden, read_file, read_image
+from edgeunet.image_header import Header, read_header
+from edgeunet.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
+from edgeunet.mask_image import Mask, code_of, read_mask
 from edgeunet.spec import IGNORE, ClassInfo
 
 _MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
@@ -32,6 +34,8 @@ class Sample:
     name: str
     frame: UInt8  # [h, w, 3] BGR
     mask: UInt8  # [h, w] class index, IGNORE where it does not count
+    losses: Losses = field(default_factory=Losses)
+    unowned: int = 0  # pixels of the value IGNORE that no class of the list has
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class DatasetFolder:
         if not file.is_file():
             layout = detect(path)
             known = f"; it looks like {layout}: {convert_command(path)}" if layout else ""
-            raise DatasetError(f"{path} has no {CLASSES_FILE} (index, name, color and ignore of each class){known}")
+            raise DatasetError(f"{path} has no {CLASSES_FILE}{known or f': it looks like {EXAMPLE}'}")
         classes = read_classes(file)
         return cls(path, classes.classes, classes.ignored)
 
@@ -66,6 +70,13 @@ class DatasetFolder:
     def ignore_index(self) -> int | None:
         """The mask value that stands for "ignored" in the files, if the dataset has one."""
         return self.ignored[0] if self.ignored else None
+
+    @property
+    def without_splits(self) -> str:
+        """What is wrong with a folder without splits, and what to do."""
+        if images_in(self.path / "images"):
+            return f"has images, but no images/<split>: divide them with `{convert_command(self.path)}`"
+        return "has no images/<split> folder, such as images/train and images/val"
 
     def splits(self) -> tuple[str, ...]:
         folder = self.path / "images"
@@ -80,8 +91,10 @@ class DatasetFolder:
         folder = self.path / "images" / split
         paths = images_in(folder)
         if not paths:
-            have = ", ".join(self.splits()) or "none"
-            raise DatasetError(f"{folder} has no images (.jpg, .png); splits of this dataset: {have}")
+            have = ", ".join(self.splits())
+            if not have:
+                raise DatasetError(f"{self.path} {self.without_splits}")
+            raise DatasetError(f"{folder} has no images ({SOME_ENDINGS}); splits of this dataset: {have}")
         return paths
 
     def load(self, split: str) -> Split:
@@ -94,53 +107,75 @@ class DatasetFolder:
         loaded = Split(self.read, pairs)
         problems += loaded.problems
         if problems:
-            raise DatasetError(
-                f"{self.path} has {len(problems)} problem(s), mend or remove these files:{listed(problems)}"
-            )
+            raise DatasetError(f"{self.path} has {len(problems)} problem(s), mend these files:{listed(problems)}")
         return loaded
 
     def pairs(self, split: str) -> tuple[list[Pair], list[Problem]]:
         """The split's images, each with its mask, and the files that have no partner. Raises DatasetError if empty."""
-        masks = {p.stem: p for p in self._mask_paths(split)}
-        pairs, problems = pair_up(self.image_paths(split), masks, self.path)
-        return list(pairs.values()), problems
+        paired = self.paired(split)
+        lacking = [without_mask(p, self.path) for p in paired.unlabelled]
+        return list(paired.pairs.values()), [*lacking, *paired.orphans, *paired.twice]
+
+    def paired(self, split: str) -> Pairing:
+        """The split's images with their masks. Raises DatasetError if it has no images."""
+        masks = [(p.stem, p) for p in self._mask_paths(split)]
+        return pair_up(self.image_paths(split), masks, self.path)
+
+    def files(self) -> list[Path]:
+        """Every file of the dataset."""
+        folders = [self.path / kind / split for split in self.splits() for kind in ("images", "masks")]
+        return [self.path / CLASSES_FILE, *(file for folder in folders for file in images_in(folder))]
 
     def sha256(self, split: str) -> str:
         """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
         digest = hashlib.sha256()
         for path in [self.path / CLASSES_FILE, *self.image_paths(split), *self._mask_paths(split)]:
-            digest.update(path.relative_to(self.path).as_posix().encode())
+            digest.update(os.fsencode(path.relative_to(self.path).as_posix()))
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
     def read(self, pair: Pair) -> Sample | Problem:
         """Decode an image and its mask, or say what is wrong with them."""
-        where = pair.image.relative_to(self.path).as_posix()
+        reading = pair.image
         try:
-            frame = read_image(pair.image)
-            where = pair.mask.relative_to(self.path).as_posix()
-            mask = decode(read_file(pair.mask), cv2.IMREAD_UNCHANGED)
+            data = read_file(reading)
+            header = read_header(data)
+            frame = decode_image(data)
+            reading = pair.mask
+            mask = read_mask(reading)
         except ImageError as error:
-            return Problem(where, error.what)
-        if mask is None:
-            return Problem(where, "is cut or damaged")
-        if mask.ndim != 2 or mask.dtype != np.uint8:
-            what = f"is {mask.dtype} {list(mask.shape)}, must be 8-bit with one channel (class index)"
-            return Problem(where, what, self._colored if mask.ndim == 3 else "")
-        if mask.shape != frame.shape[:2]:
-            return Problem(where, f"{size_text(mask.shape)}, but its image is {size_text(frame.shape)}")
-        present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+            return Problem(self._name(reading), error.what)
+        where = self._name(pair.mask)
+        numbers = mask.numbers
+        if numbers is None or self._is_colored(mask):
+            return Problem(where, "is in colours, must be class indices", self._colored)
+        if numbers.shape != frame.shape[:2]:
+            what = f"{size_text(numbers.shape)}, but its image is {size_text(frame.shape)}"
+            return Problem(where, what, exif_hint(header, numbers.shape, self.path))
+        counts = np.bincount(numbers.ravel(), minlength=256)
+        present = np.flatnonzero(counts)
         if strangers := [int(v) for v in present if v >= len(self.classes) and v not in (*self.ignored, IGNORE)]:
             greys = {c.color[0] for c in self.classes if len(set(c.color)) == 1}
             remedy = self._colored if greys.issuperset(present) else ""
             return Problem(where, f"values {_some(strangers)} are not in classes.json", remedy)
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
-        return Sample(pair.image.stem, frame, table[mask])
+        unowned = 0 if IGNORE in self.ignored else int(counts[IGNORE])
+        return Sample(pair.image.stem, frame, table[numbers], losses_of(data, header, frame), unowned)
+
+    def _is_colored(self, mask: Mask) -> bool:
+        """Whether a palette has the colours of the classes under other indices than theirs: then these mean nothing."""
+        index_of = {code_of(c.color): i for i, c in enumerate(self.classes)}
+        found = mask.by_number
+        known = mask.header.palette and all(color in index_of for color in found.values())
+        return known and any(index_of[color] != number for number, color in found.items())
 
     @property
     def _colored(self) -> str:
         return f"masks in colours become class indices with `{convert_command(self.path)}`"
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
 
     def _mask_paths(self, split: str) -> list[Path]:
         return images_in(self.path / "masks" / split)
@@ -180,6 +215,16 @@ class Split(Sequence[Sample]):
         if isinstance(sample, Problem):
             raise DatasetError(f"{sample}; the file has changed since it was checked")
         return sample
+
+
+def exif_hint(header: Header, mask: Sequence[int], folder: Path) -> str:
+    """What to do about a mask of the size (h, w) that the image has before EXIF turns it; "" for any other."""
+    if header.orientation < 5 or tuple(mask[:2]) != (header.height, header.width):
+        return ""
+    return (
+        "EXIF turns these images by a quarter, and their masks were drawn on the pixels as stored: "
+        f"`{convert_command(folder)} --exif drop`"
+    )
 
 
 def size_text(shape: Sequence[int]) -> str:

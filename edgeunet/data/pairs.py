@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,17 +47,35 @@ def listed(problems: Sequence[Problem]) -> str:
     return shown + more + "".join(f"\n{p.remedy}" for p in groups if p.remedy)
 
 
-def pair_up(images: Sequence[Path], masks: Mapping[str, Path], root: Path) -> tuple[dict[str, Pair], list[Problem]]:
-    """Each image with the mask of its name, by name and in order, and what has no partner.
+class Pairing(NamedTuple):
+    """Images and masks of the same names.
 
-    masks: by the name of the image that each belongs to. root: what the problems' names are relative to.
+    unlabelled: images without a mask. orphans: masks without an image. twice: names that two files have.
     """
-    count = Counter(p.stem for p in images)
-    pairs = {p.stem: Pair(p, masks[p.stem]) for p in images if p.stem in masks}
-    problems = [Problem(_name(p, root), "no mask of that name") for p in images if p.stem not in masks]
-    problems += [Problem(_name(m, root), "no image of that name") for stem, m in masks.items() if stem not in count]
-    problems += [Problem(_name(p, root), "two images of that name") for p in images if count[p.stem] > 1]
-    return pairs, problems
+
+    pairs: dict[str, Pair]  # by name, in order
+    unlabelled: tuple[Path, ...]
+    orphans: tuple[Problem, ...]
+    twice: tuple[Problem, ...]
+
+
+def without_mask(image: Path, root: Path) -> Problem:
+    """That this image has no mask."""
+    return Problem(_name(image, root), "no mask of that name")
+
+
+def pair_up(images: Sequence[Path], masks: Sequence[tuple[str, Path]], root: Path) -> Pairing:
+    """Each image with the mask of its name.
+
+    masks: with the name of the image that each belongs to. root: what the problems' names are relative to.
+    """
+    images_of, masks_of = Counter(p.stem for p in images), Counter(name for name, _ in masks)
+    found = dict(masks)
+    pairs = {p.stem: Pair(p, found[p.stem]) for p in images if p.stem in found}
+    orphans = [Problem(_name(m, root), "no image of that name") for name, m in masks if name not in images_of]
+    twice = [Problem(_name(p, root), "two images of that name") for p in images if images_of[p.stem] > 1]
+    twice += [Problem(_name(m, root), "two masks of that name") for name, m in masks if masks_of[name] > 1]
+    return Pairing(pairs, tuple(p for p in images if p.stem not in found), tuple(orphans), tuple(twice))
 
 
 def _name(path: Path, root: Path) -> str:

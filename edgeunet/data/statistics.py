@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from edgeunet import console
 from edgeunet.data.folder import DatasetFolder, Sample, size_text
+from edgeunet.data.losses import Losses
 from edgeunet.data.pairs import Pair, Problem
 from edgeunet.errors import DatasetError
+from edgeunet.images import SOME_ENDINGS
 
-_ORDER = {"train": 0, "val": 1}  # of splits; the others after them, by name
+NEEDED = ("train", "val")  # splits that training needs, first in every table; the others after them, by name
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class FrameFacts:
     pixels: NDArray[np.int64]  # (classes,), those that count
     ignored: float  # share of its pixels, 0 to 1
     picture: str  # hash of the decoded frame: of copies the same, in whatever file they are
+    losses: Losses = field(default_factory=Losses)
+    unowned: float = 0.0  # share of its pixels whose value is IGNORE, which no class of the list has, 0 to 1
 
     @classmethod
     def of(cls, sample: Sample, classes: int) -> FrameFacts:
@@ -38,9 +42,10 @@ class FrameFacts:
         height, width = sample.mask.shape
         digest = hashlib.blake2b(sample.frame.tobytes(), digest_size=16)
         digest.update(repr(sample.frame.shape).encode())
-        return cls(
-            sample.name, (height, width), pixels, 1.0 - float(pixels.sum()) / (height * width), digest.hexdigest()
-        )
+        area = height * width
+        ignored = 1.0 - float(pixels.sum()) / area
+        unowned = sample.unowned / area
+        return cls(sample.name, (height, width), pixels, ignored, digest.hexdigest(), sample.losses, unowned)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class SplitFacts:
 
     frames: tuple[FrameFacts, ...]
     problems: tuple[Problem, ...] = ()
+    without_masks: int = 0  # images of a split that needs no masks and has none
 
     def shares(self, classes: int) -> NDArray[np.float64]:
         """(classes,): of all pixels that count, the share that each class has."""
@@ -65,8 +71,15 @@ class SplitFacts:
 
     def ignored(self) -> float:
         """Share of all pixels that do not count, 0 to 1."""
+        return self._share([f.ignored for f in self.frames])
+
+    def unowned(self) -> float:
+        """Share of all pixels whose value is IGNORE, which no class of the list has, 0 to 1."""
+        return self._share([f.unowned for f in self.frames])
+
+    def _share(self, shares: Sequence[float]) -> float:
         areas = [f.size[0] * f.size[1] for f in self.frames]
-        return float(np.dot([f.ignored for f in self.frames], areas) / max(1, sum(areas)))
+        return float(np.dot(shares, areas) / max(1, sum(areas)))
 
     def _pixels(self, classes: int) -> NDArray[np.int64]:
         return np.array([f.pixels for f in self.frames], np.int64).reshape(-1, classes)
@@ -78,14 +91,19 @@ def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
     Raises DatasetError only if there is no images/<split> folder.
     """
     if not dataset.splits():
-        raise DatasetError(f"{dataset.path} has no images/<split> folder")
+        raise DatasetError(f"{dataset.path} {dataset.without_splits}")
     facts = {}
     with console.progress() as bar:
-        for split in sorted(dataset.splits(), key=lambda split: _ORDER.get(split, len(_ORDER))):
+        for split in sorted(dataset.splits(), key=lambda split: (*NEEDED, split).index(split)):
             try:
+                paired = dataset.paired(split)
                 pairs, problems = dataset.pairs(split)
             except DatasetError:  # the folder is empty, which is a problem of that folder alone
-                facts[split] = SplitFacts((), (Problem(f"images/{split}", "has no images (.jpg, .png)"),))
+                empty = Problem(f"images/{split}", f"has no images ({SOME_ENDINGS})")
+                facts[split] = SplitFacts((), (empty,))
+                continue
+            if split not in NEEDED and not pairs and not paired.orphans and not paired.twice:
+                facts[split] = SplitFacts((), (), len(paired.unlabelled))
                 continue
             task = bar.add_task(f"reading {split}", total=len(pairs))
             read: list[FrameFacts | Problem] = []

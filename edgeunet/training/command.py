@@ -14,7 +14,7 @@ from typing import Any
 from rich.progress import Progress
 
 from edgeunet import __version__, console
-from edgeunet.data.findings import training_warnings
+from edgeunet.data.findings import training_findings
 from edgeunet.data.folder import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.files import sha256
@@ -129,8 +129,11 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         val_sha256=dataset.sha256("val"),
     )
     if distributed.rank() == 0:
-        for warning in training_warnings(dataset, job.train, job.val):
-            console.stderr().print(f"warning: {warning}", markup=False)
+        found = training_findings(dataset, job.train, job.val)
+        if wrong := [finding.text for finding in found if finding.state == "wrong"]:
+            raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
+        for finding in found:
+            console.stderr().print(f"warning: {finding.text}")
     out, bar = console.stdout(), console.progress()
     out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.findings import findings, training_warnings
+from edgeunet.data.findings import findings, training_findings
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.data.statistics import survey
 from edgeunet.finding import Finding
 from edgeunet.frames import UInt8
+from edgeunet.images import SOME_ENDINGS
 from tests.datasets import write_dataset
 
 SIZE = (64, 96)
@@ -89,7 +90,8 @@ def test_a_binary_mask_with_255_is_told_what_255_means(tmp_path: Path) -> None:
     for split in ("train", "val"):
         change_masks(path, split, times_255)
     finding = only(path)
-    assert (finding.part, finding.found) == ("rim", "never occurs")
+    assert (finding.state, finding.found) == ("wrong", "cell is the only class in its masks")
+    assert "masks have 255 in " in finding.remedy
     assert f"edgeunet data convert {path} -o {path}-indices" in finding.remedy
 
 
@@ -135,12 +137,15 @@ def test_a_missing_and_an_empty_split_must_be_mended(data: Path) -> None:
     for kind in ("images", "masks"):
         (data / kind / "val").rename(data / kind / "other")
     wrong = [(f.part, f.found) for f in found_in(data) if f.state == "wrong"]
-    assert wrong == [("images/test", "has no images (.jpg, .png)"), ("val", "there is no images/val")]
+    assert wrong == [
+        ("images/test", f"has no images ({SOME_ENDINGS})"),
+        ("val", "there is no images/val"),
+    ]
 
 
 def test_many_faults_alike_are_counted_not_listed(data: Path) -> None:
     for file in (data / "masks" / "train").iterdir():
-        cv2.imwrite(str(file), np.zeros((*SIZE, 3), np.uint8))
+        cv2.imwrite(str(file), np.full((*SIZE, 3), (9, 8, 7), np.uint8))
     colored = only(data)
     assert colored.state == "wrong"
     assert colored.found.endswith("and 11 more like it")
@@ -150,7 +155,6 @@ def test_many_faults_alike_are_counted_not_listed(data: Path) -> None:
 def test_training_is_told_the_same(data: Path) -> None:
     change_masks(data, "train", without(1))
     dataset = DatasetFolder.open(data)
-    lines = training_warnings(dataset, dataset.load("train"), dataset.load("val"))
-    assert lines == [only(data).text]
-    assert lines[0].startswith("disc: never occurs in train")
-    assert "\n" not in lines[0]
+    assert training_findings(dataset, dataset.load("train"), dataset.load("val")) == [only(data)]
+    assert only(data).text.startswith("disc: never occurs in train")
+    assert "\n" not in only(data).text

@@ -41,7 +41,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     (images / "003.png").write_text("no image")
     cv2.imwrite(str(masks / "004.png"), np.zeros((10, 10), np.uint8))
     cv2.imwrite(str(masks / "005.png"), np.full((48, 64), 77, np.uint8))
-    cv2.imwrite(str(masks / "006.png"), np.zeros((48, 64), np.uint16))
+    cv2.imwrite(str(masks / "006.png"), np.full((48, 64), 300, np.uint16))
     with pytest.raises(DatasetError) as caught:
         DatasetFolder.open(path).load("train")
     message = str(caught.value)
@@ -53,7 +53,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         "images/train/003.png: is not an image",
         "masks/train/004.png: 10x10, but its image is 64x48",
         "masks/train/005.png: values 77 are not in classes.json",
-        "masks/train/006.png: is uint16 [48, 64]",
+        "masks/train/006.png: is uint16 (16-bit) with values up to 300",
     ):
         assert part in message
 
@@ -62,9 +62,9 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("no json", "not a list of classes"),
-        ("{}", "KeyError"),
-        ('{"classes": [{"index": 1, "name": "a", "color": [0, 0, 0]}]}', "numbered 0, 1, 2"),
-        ('{"classes": [{"index": 0, "name": "a", "color": [0, 0, 0]}]}', "2 to 254 classes"),
+        ("{}", "the field 'classes' is missing.: it looks like"),
+        ('{"classes": [{"index": 1, "name": "a", "color": [0, 0, 0]}]}', "add the background"),
+        ('{"classes": [{"index": 0, "name": "a", "color": [0, 0, 0]}]}', "2 to 254 are needed"),
     ],
 )
 def test_a_bad_class_list_is_named(tmp_path: Path, text: str, says: str) -> None:
@@ -109,11 +109,11 @@ def test_the_hash_is_of_contents_not_of_place(tmp_path: Path) -> None:
 def test_masks_in_colours_name_the_command_that_converts_them(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "my frames")
     for k in (1, 2):
-        cv2.imwrite(str(path / "masks" / "train" / f"00{k}.png"), np.zeros((48, 64, 3), np.uint8))
+        cv2.imwrite(str(path / "masks" / "train" / f"00{k}.png"), np.full((48, 64, 3), (9, 8, 7), np.uint8))
     with pytest.raises(DatasetError) as caught:
         DatasetFolder.open(path).load("train")
     _, problem, remedy = str(caught.value).splitlines()
-    assert problem.endswith("is uint8 [48, 64, 3], must be 8-bit with one channel (class index), and 1 more like it")
+    assert problem.endswith("is in colours, must be class indices, and 1 more like it")
     assert remedy.endswith(f"`edgeunet data convert '{path}' -o '{path}-indices'`")
 
 

@@ -86,7 +86,7 @@ def test_stats_prints_all_it_can_of_a_dataset_with_faults(run: Run, tmp_path: Pa
     ran = run("data", "stats", path)
     assert ran.code == 1
     assert "train: 3 frames" in ran.out
-    assert "wrong    images/train/001.png: is empty; mend or remove it" in ran.out
+    assert "wrong    images/train/001.png: is empty; mend it, or take the frame out" in ran.out
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
     assert errors == [f"error: {path} has 1 problem(s) that must be mended before training"]
 

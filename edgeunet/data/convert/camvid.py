@@ -46,16 +46,16 @@ def read_camvid(path: Path) -> Source:
         )
     names = {e.index: e.name for e in listed.entries}
     table = MaskTable.of_colors({color: groups[names[index]] for color, index in listed.colors().items()})
-    splits, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, mask_end="_L")
-    return Source(_classes(), splits, table, problems)
+    found, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, "_L")
+    return Source(_classes(), found, table, problems)
 
 
-def read_segnet(path: Path, classes: Path | None) -> Source:
+def read_segnet(path: Path, classes: Path | None, mask_suffix: str | None) -> Source:
     """train/ and trainannot/, the same for val and test; masks hold class indices, CamVid's if no list is given."""
     listed = read_classes(classes) if classes else _classes()
     folders = {s: (path / s, path / f"{s}annot") for s in _SPLITS if (path / s).is_dir()}
-    splits, problems = pair_folders(path, folders)
-    return Source(listed, splits, MaskTable.of_values(listed.own_values()), problems)
+    found, problems = pair_folders(path, folders, mask_suffix)
+    return Source(listed, found, MaskTable.of_values(listed.own_values()), problems)
 
 
 def _classes() -> ClassList:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.classes import ClassList, Entry
-from edgeunet.data.convert.source import Source, Splits, masks_by_image
+from edgeunet.data.convert.source import Source, masks_by_image
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.data.pairs import Problem, pair_up
+from edgeunet.data.pairs import Pairing, pair_up
 from edgeunet.spec import IGNORE
 
 _CLASSES = (  # id in labelIds, name, (red, green, blue); their order is that of the train ids
@@ -47,12 +47,11 @@ def read_cityscapes(path: Path) -> Source:
     ids = next(path.glob(f"gtFine/*/*/*{_IDS}.png"), None) is not None
     end = _IDS if ids else _TRAIN_IDS
     table = MaskTable.of_values({(c[0] if ids else i): i for i, c in enumerate(_CLASSES)}, rest=IGNORE)
-    splits: Splits = {}
-    problems: list[Problem] = []
+    found: dict[str, Pairing] = {}
     for split in _SPLITS:
         images = sorted(path.glob(f"leftImg8bit/{split}/*/*{_IMAGE}.png"), key=lambda p: p.name)
         masks = sorted(path.glob(f"gtFine/{split}/*/*{end}.png"), key=lambda p: p.name)
-        pairs, found = pair_up(images, masks_by_image(masks, end, _IMAGE), path)
-        splits[split] = {stem.removesuffix(_IMAGE): pair for stem, pair in pairs.items()}
-        problems += found
-    return Source(classes, splits, table, tuple(problems))
+        paired = pair_up(images, masks_by_image(masks, end, _IMAGE), path)
+        pairs = {stem.removesuffix(_IMAGE): pair for stem, pair in paired.pairs.items()}
+        found[split] = paired._replace(pairs=pairs)
+    return Source(classes, found, table)

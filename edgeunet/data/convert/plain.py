@@ -5,40 +5,63 @@ The masks are in colours, or in class indices that only have to be checked and d
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, read_classes
+from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, ClassList, read_classes
+from edgeunet.data.convert.proposal import proposed
 from edgeunet.data.convert.source import Source, pair_folders
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.errors import DatasetError
+from edgeunet.data.pairs import Pairing
+from edgeunet.errors import DatasetError, ImageError
+from edgeunet.images import is_hidden
+from edgeunet.mask_image import Mask, code_of, read_mask
+
+_LOOKED_AT = 16  # masks that tell what the others are
 
 
-def read_colors(path: Path, classes: Path | None) -> Source:
-    """Masks in the colours of a list of classes: the one given, or classes.json or label_colors.txt of the folder."""
-    return _read(path, classes, in_colors=True)
+def read_plain(
+    path: Path, classes: Path | None, mask_suffix: str | None, *, in_colors: bool | None, output: Path
+) -> Source:
+    """in_colors: whether masks have the colours of the list of classes, or class indices; found out if None.
 
-
-def read_indices(path: Path, classes: Path | None) -> Source:
-    """Masks that hold class indices already."""
-    return _read(path, classes, in_colors=False)
-
-
-def classes_file(path: Path) -> Path:
-    """The folder's own list of classes. Raises DatasetError if it has none."""
-    for name in (CLASSES_FILE, COLORS_FILE):
-        if (path / name).is_file():
-            return path / name
-    raise DatasetError(
-        f"{path} has no list of classes: write {CLASSES_FILE} (index, name, color and ignore of each class) or "
-        f'{COLORS_FILE} (lines of "red green blue name") there, or give one of them with --classes'
-    )
-
-
-def _read(path: Path, classes: Path | None, *, in_colors: bool) -> Source:
-    listed = read_classes(classes or classes_file(path))
-    table = MaskTable.of_colors(listed.colors()) if in_colors else MaskTable.of_values(listed.own_values())
+    Without a list of classes one is written beside `output`, the folder to be made, and DatasetError says so.
+    """
     images, masks = path / "images", path / "masks"
-    names = sorted({p.name for folder in (images, masks) for p in folder.iterdir() if p.is_dir()})
+    if not (images.is_dir() and masks.is_dir()):
+        raise DatasetError(f"{path} has no folders images/ and masks/: give the folder that has them")
+    names = sorted({p.name for folder in (images, masks) for p in folder.iterdir() if p.is_dir() and not is_hidden(p)})
     folders = {name: (images / name, masks / name) for name in names} or {"": (images, masks)}
-    splits, problems = pair_folders(path, folders)
-    return Source(listed, splits, table, problems)
+    found, problems = pair_folders(path, folders, mask_suffix)
+    file = classes or next((path / name for name in (CLASSES_FILE, COLORS_FILE) if (path / name).is_file()), None)
+    if file is None:
+        raise DatasetError(f"{path} has no list of classes: {proposed(path, _masks(found), output)}")
+    listed = read_classes(file)
+    if in_colors is None:
+        in_colors = not _are_indices(_masks(found, _LOOKED_AT), listed)
+    table = MaskTable.of_colors(listed.colors()) if in_colors else MaskTable.of_values(listed.own_values())
+    return Source(listed, found, table, problems)
+
+
+def _masks(found: Mapping[str, Pairing], most: int | None = None) -> Iterator[Mask]:
+    """The masks that can be read, at most so many from everywhere."""
+    files = [pair.mask for pairing in found.values() for pair in pairing.pairs.values()]
+    for file in files[:: max(1, len(files) // most)] if most else files:
+        try:
+            yield read_mask(file)
+        except ImageError:
+            continue  # told of when it is to be written
+
+
+def _are_indices(masks: Iterator[Mask], listed: ClassList) -> bool:
+    """Whether masks hold class indices: values of the list, several of them, in colours that it does not have."""
+    known = {code_of(e.color) for e in listed.entries if e.color is not None}
+    own = listed.own_values()
+    values: set[int] = set()
+    strange = False
+    for mask in masks:
+        if mask.numbers is None or not mask.by_number.keys() <= own.keys():
+            return False
+        values |= mask.by_number.keys()
+        strange |= not known.issuperset(mask.by_number.values())
+    return strange and len(values & set(range(len(listed.classes)))) > 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgeunet.data.classes import ClassList
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.data.pairs import Pair, Problem, pair_up
-from edgeunet.images import images_in
+from edgeunet.data.pairs import Pair, Pairing, Problem, pair_up
+from edgeunet.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
 
 Splits = dict[str, dict[str, Pair]]  # by split and name; the split is "" where the source has none
 
@@ -19,27 +19,57 @@ class Source:
     """A folder in another layout. Nothing in it is ever written."""
 
     classes: ClassList
-    splits: Splits
+    found: Mapping[str, Pairing]  # of each split; the split is "" where the source has none
     table: MaskTable
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def splits(self) -> Splits:
+        return {split: dict(pairing.pairs) for split, pairing in self.found.items()}
 
 
 def pair_folders(
-    root: Path, folders: Mapping[str, tuple[Path, Path]], mask_end: str = ""
-) -> tuple[Splits, tuple[Problem, ...]]:
-    """Pair the files of an image and a mask folder for each split, and tell which have no partner.
+    root: Path, folders: Mapping[str, tuple[Path, Path]], mask_suffix: str | None = None
+) -> tuple[dict[str, Pairing], tuple[Problem, ...]]:
+    """Pair the files of an image and a mask folder for each split, and tell which files are in the way.
 
-    mask_end: what a mask's name has after the image's, such as "_L".
+    mask_suffix: what a mask's name has after the image's, such as "_L"; where all masks of the source have the same,
+    it need not be given.
     """
-    splits: Splits = {}
-    problems: list[Problem] = []
-    for split, (images, masks) in folders.items():
-        by_image = masks_by_image(images_in(masks), mask_end)
-        splits[split], found = pair_up(images_in(images), by_image, root)
-        problems += found
-    return splits, tuple(problems)
+    files = {split: (images_in(images), images_in(masks)) for split, (images, masks) in folders.items()}
+    suffix = _common_suffix(list(files.values())) if mask_suffix is None else mask_suffix
+    found = {split: pair_up(images, masks_by_image(masks, suffix), root) for split, (images, masks) in files.items()}
+    problems = []
+    for split, (_, masks) in folders.items():
+        if found[split].unlabelled and (others := _others(masks)):
+            what = f"no image that can be read, and {len(others)} file(s) like it: masks are {SOME_ENDINGS}"
+            problems.append(Problem(others[0].relative_to(root).as_posix(), what))
+    return found, tuple(problems)
 
 
-def masks_by_image(masks: Sequence[Path], end: str, image_end: str = "") -> dict[str, Path]:
-    """Masks by the name of the image that they belong to; the ends are what each has after the frame's own name."""
-    return {m.stem.removesuffix(end) + image_end: m for m in masks}
+def masks_by_image(masks: Sequence[Path], suffix: str, image_suffix: str = "") -> list[tuple[str, Path]]:
+    """Masks with the name of the image that each belongs to; what each has after the frame's own name is given."""
+    return [(m.stem.removesuffix(suffix) + image_suffix, m) for m in masks]
+
+
+def _common_suffix(files: Sequence[tuple[Sequence[Path], Sequence[Path]]]) -> str:
+    """What every mask's name has after that of an image, "" if they differ."""
+    suffixes = set()
+    for images, masks in files:
+        names = {p.stem for p in images}
+        for mask in masks:
+            own = next((mask.stem[:n] for n in range(len(mask.stem), 0, -1) if mask.stem[:n] in names), None)
+            if own is not None:
+                suffixes.add(mask.stem[len(own) :])
+            if len(suffixes) > 1:
+                return ""
+    return suffixes.pop() if suffixes else ""
+
+
+def _others(folder: Path) -> list[Path]:
+    """Files of a folder of masks that are no images by their endings."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p for p in folder.iterdir() if p.is_file() and not is_hidden(p) and p.suffix.lower() not in IMAGE_ENDINGS
+    )

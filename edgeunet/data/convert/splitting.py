@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edgeunet.data.convert.source import Splits
 from edgeunet.data.pairs import Pair
+from edgeunet.data.text import read_lines
 from edgeunet.errors import DatasetError, UsageError
 
 VAL_SHARE = 0.2
@@ -38,17 +39,20 @@ def divide(pairs: Mapping[str, Pair], val_share: float) -> Splits:
     }
 
 
-def by_lists(pairs: Mapping[str, Pair], lists: Mapping[str, Path]) -> Splits:
+def by_lists(pairs: Mapping[str, Pair], lists: Mapping[str, Path], unlabelled: Collection[str] = ()) -> Splits:
     """The frames that files name for each split, a line each: the name or path of an image, maybe the mask's after it.
 
-    Raises DatasetError for a name that the source does not have, or that two lists have.
+    unlabelled: names of images without a mask. Raises DatasetError for a name that the source does not have or that
+    has no mask, or that two lists have.
     """
     splits: Splits = {}
     seen: dict[str, str] = {}
     for split, file in lists.items():
         splits[split] = {}
-        for line in filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines())):
+        for line in filter(None, read_lines(file)):
             name = next((n for n in _names(line) if n in pairs), None)
+            if name is None and any(n in unlabelled for n in _names(line)):
+                raise DatasetError(f"{file} names {line[:80]!r}, which has no mask: label it, or take it off the list")
             if name is None:
                 raise DatasetError(f"{file} names {line[:80]!r}, which the source does not have")
             if seen.setdefault(name, split) != split:

@@ -7,100 +7,151 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet import console
 from edgeunet.data.convert.source import Source, Splits
 from edgeunet.data.convert.table import UNKNOWN
-from edgeunet.data.folder import size_text
+from edgeunet.data.folder import exif_hint, size_text
 from edgeunet.data.pairs import Pair, Problem, listed
+from edgeunet.digits import percentage
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.images import read_file, read_image
+from edgeunet.image_header import read_header
+from edgeunet.images import decode_image, named, read_file, unchanged
+from edgeunet.mask_image import read_mask
 from edgeunet.spec import IGNORE
 
+Exif = Literal["keep", "drop"]
 _SHOWN = 5  # unknown colours named one by one
 
 
 class _Work(NamedTuple):
-    """One frame: its files and where they go."""
+    """One frame: its files and where they go, the image without its ending."""
 
     pair: Pair
     image: Path
     mask: Path
 
 
-def write_frames(path: Path, source: Source, splits: Splits, target: Path, *, ignore_unknown: bool) -> int:
-    """Write images/ and masks/ of every split to `target`, and give the number of pixels of unknown colours or values.
+class _Written(NamedTuple):
+    """One frame: pixels of each unknown code and of each mask value, (256,), and what its files are."""
 
-    Raises DatasetError that lists all files that are damaged or do not fit their image, and, unless these pixels are
-    to be ignored, all colours or values that the source's list of classes does not have.
+    unknown: Counter[int]
+    pixels: NDArray[np.int64]
+    bits: int  # of the mask
+    as_indices: bool  # the mask's numbers are all of the list, whatever their colours are
+    turned: bool  # by EXIF
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """unknown: pixels of unknown colours or values, of so many in `area`. turned: images with an EXIF orientation."""
+
+    unknown: int
+    area: int
+    turned: int
+    pixels: NDArray[np.int64]  # (256,) of each mask value
+
+
+def write_frames(
+    path: Path, source: Source, splits: Splits, target: Path, *, ignore_unknown: bool, exif: Exif | None
+) -> Outcome:
+    """Write images/ and masks/ of every split to `target`.
+
+    exif: turn images as their EXIF orientation says, or leave the pixels as stored, and write them without it; copied
+    as they are if None. Raises DatasetError that lists all files that are damaged or do not fit their image, and,
+    unless these pixels are to be ignored, all colours or values that the source's list of classes does not have.
     """
     work = []
     for split, pairs in splits.items():
         images, masks = target / "images" / split, target / "masks" / split
         images.mkdir(parents=True)
         masks.mkdir(parents=True)
-        for name, pair in pairs.items():
-            work.append(_Work(pair, images / f"{name}{pair.image.suffix}", masks / f"{name}.png"))
-    unknown: Counter[int] = Counter()
-    first: dict[int, Path] = {}
+        work += [_Work(pair, images / name, masks / f"{name}.png") for name, pair in pairs.items()]
+    written: dict[Path, _Written] = {}
     problems = []
     with console.progress() as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda one: _write_frame(path, source, one), work)
+        results = pool.map(lambda one: _write_frame(path, source, one, exif), work)
         for one, result in zip(work, bar.track(results, total=len(work), description="converting"), strict=True):
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                unknown += result
-                for code in result:
-                    first.setdefault(code, one.pair.mask)
+                written[one.pair.mask] = result
     if problems:
-        raise DatasetError(f"{path} has {len(problems)} problem(s), mend or remove these files:{listed(problems)}")
+        raise DatasetError(f"{path} has {len(problems)} problem(s), mend these files:{listed(problems)}")
+    unknown = Counter[int]()
+    for result in written.values():
+        unknown += result.unknown
     if unknown and not ignore_unknown:
-        raise DatasetError(_unknown_text(path, source, unknown, first))
-    return unknown.total()
+        raise DatasetError(_unknown_text(path, source, unknown, written))
+    pixels = np.sum([w.pixels for w in written.values()], axis=0)
+    return Outcome(unknown.total(), int(pixels.sum()), sum(w.turned for w in written.values()), pixels)
 
 
-def _write_frame(path: Path, source: Source, work: _Work) -> Counter[int] | Problem:
-    """Write one image and its mask; gives the pixels of each unknown code, or what is wrong."""
+def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> _Written | Problem:
+    """Write one image and its mask, or say what is wrong."""
     reading = work.pair.image
     try:
-        image = read_image(reading)
+        with named(reading):
+            data = read_file(reading)
+            header = read_header(data)
+            image = decode_image(data, turn=exif != "drop")
         reading = work.pair.mask
-        codes = source.table.codes(read_file(reading))
+        mask = read_mask(reading)
+        codes = source.table.codes(mask)
     except ImageError as error:
         return Problem(_relative(reading, path), error.what)
-    if isinstance(codes, str):
-        return Problem(_relative(work.pair.mask, path), codes)
     if codes.shape != image.shape[:2]:
         what = f"{size_text(codes.shape)}, but its image is {size_text(image.shape)}"
-        return Problem(_relative(work.pair.mask, path), what)
+        remedy = "" if exif else exif_hint(header, codes.shape, path)
+        return Problem(_relative(work.pair.mask, path), what, remedy)
     indices = source.table.indices[codes]
     strange = indices == UNKNOWN
-    mask = np.where(strange, (*source.classes.ignored, IGNORE)[0], indices).astype(np.uint8)
-    # Copied, not linked: what is done to the copy must not reach the source.
-    shutil.copyfile(work.pair.image, work.image)
-    work.mask.write_bytes(cv2.imencode(".png", mask)[1].tobytes())
-    values, counts = np.unique(codes[strange], return_counts=True)
-    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    values = np.where(strange, (*source.classes.ignored, IGNORE)[0], indices).astype(np.uint8)
+    turned = header.orientation != 1
+    if turned and exif:
+        exact = unchanged(data, header, turn=exif == "keep")
+        work.image.with_name(f"{work.image.name}.png").write_bytes(cv2.imencode(".png", exact)[1].tobytes())
+    else:
+        # Copied, not linked: what is done to the copy must not reach the source.
+        shutil.copyfile(work.pair.image, work.image.with_name(work.image.name + work.pair.image.suffix))
+    work.mask.write_bytes(cv2.imencode(".png", values)[1].tobytes())
+    found, counts = np.unique(codes[strange], return_counts=True)
+    return _Written(
+        Counter(dict(zip(found.tolist(), counts.tolist(), strict=True))),
+        np.bincount(values.ravel(), minlength=256).astype(np.int64),
+        mask.header.bits,
+        mask.numbers is not None and mask.by_number.keys() <= source.classes.own_values().keys(),
+        turned,
+    )
 
 
-def _unknown_text(path: Path, source: Source, unknown: Counter[int], first: Mapping[int, Path]) -> str:
+def _unknown_text(path: Path, source: Source, unknown: Counter[int], written: Mapping[Path, _Written]) -> str:
     table, origin = source.table, source.classes.origin
     kind = "colour" if table.in_colors else "value"
-    lines = [
-        f"\n  {table.name(code)}: {pixels} pixels, first in {_relative(first[code], path)}"
-        for code, pixels in unknown.most_common(_SHOWN)
-    ]
+    first = {code: file for file, w in reversed(list(written.items())) for code in w.unknown}
+    area = sum(int(w.pixels.sum()) for w in written.values())
+    lines = []
+    for code, pixels in unknown.most_common(_SHOWN):
+        bits = written[first[code]].bits
+        deep = f" ({bits}-bit)" if bits > 8 else ""
+        lines.append(f"\n  {table.name(code)}: {pixels} pixels, first in {_relative(first[code], path)}{deep}")
     more = f"\n  and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     remedy = "add each to the list of classes, or leave these pixels out with --ignore-unknown"
-    if all(table.is_grey(code, len(source.classes.entries)) for code in unknown):
-        remedy = "these look like class indices: use the folder as it is, or give --layout indices"
-    return f"{path} has {len(unknown)} {kind}(s) that {origin} does not have:{''.join(lines)}{more}\n{remedy}"
+    if table.in_colors and all(w.as_indices for w in written.values() if w.unknown):
+        remedy = "these look like class indices: give --layout indices"
+    elif len(unknown) > len(source.classes.entries) and table.in_colors:
+        remedy += "; masks that were once saved as JPEG or made smaller have such colours at their edges"
+    share = (
+        f"{len(unknown)} {kind}(s) that {origin} does not have, {percentage(unknown.total() / area)} % of all pixels"
+    )
+    return f"{path} has {share}:{''.join(lines)}{more}\n{remedy}"
 
 
 def _relative(file: Path, root: Path) -> str:

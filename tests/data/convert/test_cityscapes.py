@@ -22,7 +22,7 @@ def test_ids_become_the_train_ids_of_the_19_classes(tmp_path: Path) -> None:
     source = write_cityscapes(tmp_path / "source")
     before = contents(source)
     done = convert(source, tmp_path / "made", ConversionOptions())
-    assert done == ("cityscapes", {"train": 3, "val": 1}, 0, 0)
+    assert done == ("cityscapes", {"train": 3, "val": 1}, (), ())
     masks = pictures_in(tmp_path / "made" / "masks" / "train")
     assert list(masks) == ["aachen_000000_000019.png", "aachen_000001_000019.png", "bochum_000000_000019.png"]
     expected = np.array([*TRAIN_IDS, 255, 255], np.uint8).reshape(6, 6)

@@ -48,10 +48,10 @@ def test_files_without_a_partner_are_faults(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         convert(source, tmp_path / "made", ConversionOptions())
     assert str(caught.value).splitlines()[1:] == [
-        "  masks/train/000.png: no image of that name",
-        "  images/val/001.png: no mask of that name",
         "  images/val/002.JPG: two images of that name",
         "  images/val/002.png: two images of that name",
+        "  masks/train/000.png: no image of that name",
+        "  images/val/001.png: no mask of that name",
     ]
 
 
@@ -129,7 +129,7 @@ def test_the_command_that_an_error_names_mends_it(run: Run, tmp_path: Path) -> N
         ("{photos} -o {out} --list val", 2, "SPLIT=FILE such as val=val.txt"),
         ("{photos} -o {out} --list val={none} --val-share 0.2", 2, "give one of them"),
         ("{flat} -o {out} --list val={none}", 1, "no such file"),
-        ("{photos} -o {out} --classes {none}", 1, "cannot be read as a list of classes"),
+        ("{photos} -o {out} --classes {none}", 1, "no such file; it looks like"),
         ("{cityscapes} -o {out} --classes {none}", 2, "--classes is for colors, indices, segnet"),
     ],
 )

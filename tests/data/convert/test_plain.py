@@ -24,7 +24,7 @@ def test_colours_become_the_indices_they_were_made_from(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"))
     before = contents(source)
     done = convert(source, tmp_path / "made", ConversionOptions())
-    assert done == ("colors", {"train": 3, "val": 3}, 0, 0)
+    assert done == ("colors", {"train": 3, "val": 3}, (), ())
     expected = draw(1)[1]
     expected[0] = IGNORE
     sample = DatasetFolder.open(tmp_path / "made").load("train")[1]
@@ -86,14 +86,14 @@ def test_unknown_colours_are_counted_and_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         convert(source, tmp_path / "made", ConversionOptions())
     assert str(caught.value).splitlines() == [
-        f"{source} has 2 colour(s) that {source}/classes.json does not have:",
+        f"{source} has 2 colour(s) that {source}/classes.json does not have, 0.0 % of all pixels:",
         "  (9, 8, 7): 7 pixels, first in masks/train/001.png",
         "  (1, 1, 1): 2 pixels, first in masks/train/001.png",
         "add each to the list of classes, or leave these pixels out with --ignore-unknown",
     ]
     assert [p.name for p in tmp_path.iterdir()] == ["source"]
     done = convert(source, tmp_path / "made", ConversionOptions(ignore_unknown=True))
-    assert done.ignored_pixels == 9
+    assert done.notes == ("9 pixels of unknown colours, 0.0 % of all, are ignored",)
     assert (pictures_in(tmp_path / "made" / "masks" / "train")["001.png"][1, :5] == 3).all(), "void"
 
 
@@ -103,16 +103,37 @@ def test_masks_of_indices_are_told_from_colours(tmp_path: Path) -> None:
         for k in range(3):
             cv2.imwrite(str(source / "masks" / split / f"{k:03}.png"), draw(k)[1] + 1)
     with pytest.raises(DatasetError, match=r"these look like class indices: .*--layout indices"):
-        convert(source, tmp_path / "made", ConversionOptions())
-    convert(source, tmp_path / "made", ConversionOptions(layout="indices"))
+        convert(source, tmp_path / "made", ConversionOptions(layout="colors"))
+    assert convert(source, tmp_path / "made", ConversionOptions()).layout == "indices"
     assert np.array_equal(pictures_in(tmp_path / "made" / "masks" / "val")["002.png"], draw(2)[1] + 1)
     cv2.imwrite(str(source / "masks" / "val" / "000.png"), np.full((48, 64), 4, np.uint8))
-    with pytest.raises(DatasetError, match=r"1 value\(s\) that .*classes.json does not have:\n  4: 3072 pixels"):
+    with pytest.raises(DatasetError, match=r"1 value\(s\) that .*:\n  4: 3072 pixels"):
         convert(source, tmp_path / "more", ConversionOptions(layout="indices"))
 
 
-def test_without_a_list_of_classes_the_ways_to_give_one_are_named(tmp_path: Path) -> None:
+def test_without_a_list_of_classes_one_is_written_to_fill_in(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source")
     (source / "classes.json").unlink()
-    with pytest.raises(DatasetError, match=r"no list of classes: write classes.json .* label_colors.txt .* --classes"):
+    before = contents(source)
+    with pytest.raises(DatasetError, match=r"no list of classes: wrote .*made.classes.json ") as told:
         convert(source, tmp_path / "made", ConversionOptions())
+    assert contents(source) == before
+    listed = tmp_path / "made.classes.json"
+    assert str(told.value).endswith(f"`edgeunet data convert {source} -o {tmp_path}/made --classes {listed}`")
+    colors = [c["color"] for c in json.loads(listed.read_text())["classes"]]
+    assert sorted(map(str, colors)) == sorted(str(c["color"]) for c in CLASSES)
+    with pytest.raises(DatasetError, match="give the one that you have"):
+        convert(source, tmp_path / "made", ConversionOptions())
+    assert convert(source, tmp_path / "made", ConversionOptions(classes=listed)).frames == {"train": 2, "val": 1}
+
+
+def test_of_masks_of_numbers_the_list_to_fill_in_has_the_numbers(tmp_path: Path) -> None:
+    source = write_colors(tmp_path / "source", frames=5)
+    (source / "classes.json").unlink()
+    for k in range(5):
+        cv2.imwrite(str(source / "masks" / f"{k:03}.png"), draw(k)[1])
+    with pytest.raises(DatasetError, match=r"wrote .*made.classes.json"):
+        convert(source, tmp_path / "made", ConversionOptions())
+    done = convert(source, tmp_path / "made", ConversionOptions(classes=tmp_path / "made.classes.json"))
+    assert (done.layout, done.warnings) == ("indices", ())
+    assert np.array_equal(pictures_in(tmp_path / "made" / "masks" / "train")["000.png"], draw(0)[1])

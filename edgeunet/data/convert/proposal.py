@@ -1,0 +1,71 @@
+"""A list of classes to fill in, made of what the masks of a folder hold."""
+
+from __future__ import annotations
+
+import colorsys
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from edgeunet.data.classes import EXAMPLE, ClassList, Color, Entry
+from edgeunet.files import replacing
+from edgeunet.mask_image import Mask
+from edgeunet.spec import IGNORE
+
+_MOST = 64  # more colours are those of a picture that was saved with losses
+
+
+def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
+    """Write a list of the masks' classes beside `output`, never over another; gives what to do, for a message."""
+    target = output.with_name(f"{output.resolve().name}.classes.json")
+    words = ("edgeunet", "data", "convert", str(path), "-o", str(output), "--classes", str(target))
+    command = f"`{shlex.join(words)}`"
+    if target.exists():
+        return f"give the one that you have, {command}"
+    values, colors = _contents(masks)
+    if max(len(values), len(colors)) > _MOST:
+        return f"its masks have more than {_MOST} colours, as after saving as JPEG; write one: {EXAMPLE}"
+    listed = _list_of(values, colors, str(target))
+    if listed is None:
+        return f"its masks have a single colour; write one: {EXAMPLE}"
+    with replacing(target, force=False) as temporary:
+        temporary.write_text(listed.to_json(path.resolve().name), encoding="utf-8")
+    return f"wrote {target} with what its masks hold; put the names in, then {command}"
+
+
+def _contents(masks: Iterable[Mask]) -> tuple[set[int], set[int]]:
+    """The numbers of all masks, {} unless all have numbers that are no mere black and white, and their colours."""
+    values: set[int] = set()
+    colors: set[int] = set()
+    numbered = True
+    for mask in masks:
+        numbered = numbered and mask.numbers is not None and not mask.header.palette
+        if mask.numbers is not None:
+            values |= mask.by_number.keys()
+        colors |= set(np.unique(mask.colors).tolist())
+        if len(colors) > _MOST:
+            break
+    counted = values - {IGNORE}
+    return (counted if numbered and len(counted) > 1 and max(counted) < _MOST else set()), colors
+
+
+def _list_of(values: set[int], colors: set[int], origin: str) -> ClassList | None:
+    """Classes 0 to the largest value, in colours of our own; or one for each colour, the darkest first."""
+    found: list[Color]
+    if values:
+        found = [_color(i) for i in range(max(values) + 1)]
+    else:
+        found = [(c >> 16, c >> 8 & 255, c & 255) for c in sorted(colors)]
+    if len(found) < 2:
+        return None
+    return ClassList(tuple(Entry(i, f"class_{i}", color) for i, color in enumerate(found)), origin)
+
+
+def _color(index: int) -> Color:
+    """Colours that are far from each other: black, then hues by the golden ratio."""
+    if index == 0:
+        return (0, 0, 0)
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.5 + index % 3 / 4, 1.0 - index % 4 / 8)
+    return round(red * 255), round(green * 255), round(blue * 255)

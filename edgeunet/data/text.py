@@ -1,0 +1,28 @@
+"""Text files that a user writes: lists of frames, colours and names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeunet.errors import DatasetError
+
+_LARGEST = 64 << 20  # bytes
+
+
+def read_lines(path: Path) -> list[str]:
+    """Its lines without the blanks around them, the empty ones too; a byte-order mark is left out.
+
+    Raises DatasetError if it cannot be read or is not UTF-8.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path}: no such file")
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise DatasetError(f"{path} has {size:,} bytes: a text file of at most {_LARGEST:,} is expected")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({(error.strerror or str(error)).lower()})") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DatasetError(f"{path}, line {line}, is not UTF-8: save the file as UTF-8") from error
+    return [line.strip() for line in text.splitlines()]
