@@ -17,6 +17,7 @@ from edgeunet.camera.recorder import check_recordable
 from edgeunet.camera.routing import suffixes, with_suffix
 from edgeunet.errors import OutputError
 from edgeunet.files import require_distinct, require_writable
+from edgeunet.images import IMAGE_ENDINGS
 from edgeunet.runtime.identity import state_of
 
 SDP = Path("edgeunet.sdp")  # in the current folder
@@ -57,8 +58,12 @@ class Files:
 
     def require(self, options: CameraOptions) -> None:
         """Raise before any work what the sinks would: UsageError, OutputError or MissingPartError, by the option."""
-        inputs = {"MODEL": _model_files(options), "--source": [p for a in options.sources if (p := _file_of(a))]}
         outputs = self.by_option()
+        sources = [path for address in options.sources if (path := _file_of(address)) is not None]
+        # What lies in a folder of images and is one is an input too.
+        images = [path for paths in outputs.values() for path in paths if path.suffix.lower() in IMAGE_ENDINGS]
+        sources += [folder / path.name for folder in sources for path in images if (folder / path.name).is_file()]
+        inputs = {"MODEL": _model_files(options), "--source": sources}
         if self.masks is not None:  # files of the folder that a mask might replace
             others = [path for paths in (*inputs.values(), *outputs.values()) for path in paths if path != self.masks]
             outputs["--save-masks"] += [self.masks / path.name for path in others if _MASK.fullmatch(path.name)]

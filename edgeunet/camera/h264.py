@@ -71,14 +71,7 @@ class Encoder:
             self._container.mux(self._stream.encode(None))
 
     def _open(self) -> VideoStream:
-        height, width = self._size[0] // 2 * 2, self._size[1] // 2 * 2
-        if not height or not width:
-            raise OutputError(f"frames of {self._size[1]}×{self._size[0]} pixels are too small for a video")
-        if max(height, width) > LARGEST:
-            raise OutputError(
-                f"frames of {self._size[1]}×{self._size[0]} pixels are too large for H.264, which ends at "
-                f"{LARGEST:,} on a side: use --save-masks or --jsonl"
-            )
+        height, width = encoded_size(self._size)
         stream: VideoStream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p"
@@ -88,6 +81,19 @@ class Encoder:
         stream.codec_context.colorspace = self._av.video.reformatter.Colorspace.ITU601
         stream.codec_context.color_range = self._av.video.reformatter.ColorRange.MPEG
         return stream
+
+
+def encoded_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of a video of frames of this size. Raises OutputError for frames that the format cannot hold."""
+    height, width = size[0] // 2 * 2, size[1] // 2 * 2
+    if not height or not width:
+        raise OutputError(f"frames of {size[1]}×{size[0]} pixels are too small for a video")
+    if max(height, width) > LARGEST:
+        raise OutputError(
+            f"frames of {size[1]}×{size[0]} pixels are too large for H.264, which ends at {LARGEST} on a side: "
+            "use --save-masks or --jsonl"
+        )
+    return height, width
 
 
 def letterboxed(pixels: UInt8, size: tuple[int, int]) -> UInt8:

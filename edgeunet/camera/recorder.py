@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.h264 import Encoder, load_av
+from edgeunet.camera.h264 import Encoder, encoded_size, load_av
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.files import require_writable, writing
 
@@ -36,8 +36,13 @@ class Recorder:
         self._time_s = 0.0
 
     def write(self, shot: Shot) -> None:
-        """Record the drawn picture. Raises OutputError when the disk is full; what was written stays and plays."""
+        """Record the drawn picture.
+
+        Raises OutputError when the disk is full, and what was written stays and plays; also for a first frame of a size
+        that no video has.
+        """
         if self._file is None:
+            encoded_size((shot.overlay.shape[0], shot.overlay.shape[1]))
             with writing(self._path):
                 self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
                 self._file = _File(self._path, force=self._force)

@@ -58,6 +58,10 @@ M, D = Path("m.onnx"), "drive.mp4"
             CameraOptions(M, ("photos/000000.png",), SinkOptions(save_masks=Path("link-photos"), force=True)),
             "is also --source",
         ),
+        (
+            CameraOptions(M, ("photos",), SinkOptions(force=True), latency_record=Path("link-photos/photo.png")),
+            "--latency-record .* is also --source",
+        ),
         (CameraOptions(M, (D,), SinkOptions(record=Path("x.mp4"), jsonl=Path("./x.mp4"))), "--jsonl x.mp4 is also"),
         (CameraOptions(M, (D,), SinkOptions(jsonl=Path("x")), latency_record=Path("x")), "is also --jsonl"),
         (

@@ -108,6 +108,26 @@ def test_frames_are_shown_at_their_own_times_and_never_back_in_time(tmp_path: Pa
     assert times == pytest.approx([0.0, 0.5, 0.5, 2.0], abs=2e-3)
 
 
+@pytest.mark.parametrize("fps", [0.001, 1000.0, 90_000.0, 1e308])
+def test_a_rate_that_no_encoder_takes_changes_no_time(tmp_path: Path, fps: float) -> None:
+    times = [0.0, 0.033, 4.9, 9.8]
+    with recording(tmp_path / "v.mkv", fps, force=False) as recorder:
+        for number, time_s in enumerate(times):
+            recorder.write(shot_of(numbered(number), time_s))
+    with av.open(str(tmp_path / "v.mkv")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx(times, abs=0.002)
+
+
+def test_frames_larger_than_the_format_are_one_error_and_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    with (
+        pytest.raises(OutputError, match=r"70000×8 pixels are too large for H.264, which ends at 16384 on a side"),
+        recording(path, 30.0, force=False) as recorder,
+    ):
+        recorder.write(shot_of(np.zeros((8, 70_000, 3), np.uint8)))
+    assert not path.exists()
+
+
 def test_what_came_before_an_error_is_kept(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="from the loop"):
         write_some(tmp_path / "v.mp4", [numbered(n) for n in range(5)], RuntimeError("from the loop"))
@@ -212,7 +232,7 @@ def test_what_cannot_be_recorded_is_refused_before_any_work(tmp_path: Path, monk
 
     real_import = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without_av)
-    with pytest.raises(MissingPartError, match="pip install av"):
+    with pytest.raises(MissingPartError, match=r"pip install 'edgeunet\[video\]'"):
         check_recordable(tmp_path / "new.mp4", force=False)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import queue
@@ -21,6 +22,7 @@ import pytest
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.display import Display
 from edgeunet.camera.hostport import HostPort
+from edgeunet.camera.latency import Warmth
 from edgeunet.camera.sources import open_source
 from edgeunet.camera.throttle import ThrottleWatch
 from edgeunet.camera.window import Window
@@ -215,6 +217,44 @@ def test_a_run_that_ends_in_an_error_has_its_record_too(tmp_path: Path, model: P
         assert len(list(iter(source.read, None))) == masks
 
 
+@pytest.mark.parametrize("option", ["record", "jsonl"])
+def test_a_source_s_error_comes_before_what_an_output_says_of_it(tmp_path: Path, model: Path, option: str) -> None:
+    broken = tmp_path / "broken.mp4"
+    data = write_numbered(tmp_path / "n.mp4", 5).read_bytes()
+    broken.write_bytes(data[: data.index(b"mdat") + 4] + bytes(len(data) - data.index(b"mdat") - 4))
+    with pytest.raises(SourceError, match=r"broken\.mp4"):
+        run(model, broken, SinkOptions(**{option: tmp_path / "out.mp4"}))
+
+
+def test_an_output_that_fails_at_the_end_does_not_hide_the_source_s_error(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    damaged = tmp_path / "damaged.mp4"
+    data = CLIP.read_bytes()
+    damaged.write_bytes(data[:300_000] + bytes(len(data) - 300_000))
+
+    def full(self: LatencyRecord, path: Path, *, force: bool) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(LatencyRecord, "save", full)
+    with pytest.raises(SourceError):
+        run(model, damaged, latency_record=tmp_path / "latency.json")
+    assert "note: the disk is full" in capfd.readouterr().err
+
+
+def test_the_record_names_the_model_that_ran_whatever_lies_at_its_path_by_then(tmp_path: Path, model: Path) -> None:
+    data, path = model.read_bytes(), tmp_path / "latency.json"
+    with Running(model, "--source", SYNTHETIC, "--latency-record", path) as running:
+        running.lines(2)
+        write_toy_model(tmp_path / "new.onnx", toy_spec((16, 24))).replace(model)
+        running.lines(2)
+        model.unlink()
+        assert running.end(signal.SIGINT).code == 0
+    subject = LatencyRecord.load(path).subject
+    assert (subject.model, subject.size_bytes) == ("toy.onnx", len(data))
+    assert subject.model_sha256 == hashlib.sha256(data).hexdigest()
+
+
 def test_deadline_is_counted(model: Path) -> None:
     assert run(model, SYNTHETIC, deadline_ms=1e-3, max_frames=5).longest_miss == 5
     assert run(model, SYNTHETIC, deadline_ms=1e6, max_frames=5).misses == 0
@@ -305,6 +345,21 @@ def test_hanging_inference_is_said_is_left_to_the_watchdog_and_ends_with_an_erro
     assert (before[0], before[1]) == ("READY=1", "WATCHDOG=1")
     assert after == ["STOPPING=1"]  # no more sign of life
     assert len(stamps(tmp_path / "out.mp4")) == 1
+
+
+def test_a_slow_inference_is_no_hanging_one(
+    model: Path, hanging: HangingSession, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in mid-frame, on a machine whose frames take as long as always."""
+    monkeypatch.setattr("edgeunet.camera.run.warm_up", lambda session: Warmth(settled=True, slowest_s=100.0))
+    interrupt = threading.Thread(target=lambda: hanging.hangs.wait(30) and signal.raise_signal(signal.SIGINT))
+    interrupt.start()
+    run(model, SYNTHETIC, stall_s=0.05)
+    interrupt.join()
+    said = capfd.readouterr().err
+    assert "is not waited for: it has taken" in said
+    assert "hangs" not in said
+    assert "driver" not in said
 
 
 def largest_class(line: dict[str, Any]) -> str:

@@ -92,6 +92,12 @@ def test_each_view_shows_its_picture() -> None:
     assert np.abs(pictures["mask"][:, 80:].astype(int) - (0, 255, 0)).max() <= 4
 
 
+def test_a_picture_wider_than_a_jpeg_may_be_is_shown_smaller() -> None:
+    with running() as page:
+        page.viewer.write(shot_of(np.zeros((8, 70_000, 3), np.uint8), source="left"))
+        assert next_picture(open_stream(page, "/stream/0/overlay")).shape == (1, module.MAX_SIDE, 3)
+
+
 def test_viewers_see_every_frame_that_they_are_in_time_for() -> None:
     with running() as page:
         streams = [open_stream(page, "/stream/0/overlay") for _ in range(3)]
