@@ -219,11 +219,11 @@ def test_a_run_that_ends_in_an_error_has_its_record_too(tmp_path: Path, model: P
 
 @pytest.mark.parametrize("option", ["record", "jsonl"])
 def test_a_source_s_error_comes_before_what_an_output_says_of_it(tmp_path: Path, model: Path, option: str) -> None:
-    broken = tmp_path / "broken.mp4"
+    broken, options = tmp_path / "broken.mp4", dict[str, Any]({option: tmp_path / "out.mp4"})
     data = write_numbered(tmp_path / "n.mp4", 5).read_bytes()
     broken.write_bytes(data[: data.index(b"mdat") + 4] + bytes(len(data) - data.index(b"mdat") - 4))
     with pytest.raises(SourceError, match=r"broken\.mp4"):
-        run(model, broken, SinkOptions(**{option: tmp_path / "out.mp4"}))
+        run(model, broken, SinkOptions(**options))
 
 
 def test_an_output_that_fails_at_the_end_does_not_hide_the_source_s_error(
@@ -352,7 +352,12 @@ def test_a_slow_inference_is_no_hanging_one(
 ) -> None:
     """Ctrl-C in mid-frame, on a machine whose frames take as long as always."""
     monkeypatch.setattr("edgeunet.camera.run.warm_up", lambda session: Warmth(settled=True, slowest_s=100.0))
-    interrupt = threading.Thread(target=lambda: hanging.hangs.wait(30) and signal.raise_signal(signal.SIGINT))
+
+    def press_ctrl_c() -> None:
+        assert hanging.hangs.wait(30)
+        signal.raise_signal(signal.SIGINT)
+
+    interrupt = threading.Thread(target=press_ctrl_c)
     interrupt.start()
     run(model, SYNTHETIC, stall_s=0.05)
     interrupt.join()
