@@ -14,6 +14,8 @@ CONFIDENCE = 0.99
 Samples = NDArray[np.float64]  # (n,) ms
 MAX_MS = 1e9
 """Of one sample, 11 days: what is longer was not a latency, and sums of less stay finite."""
+MIN_MS = 1e-9
+"""Of a median that is divided by: a program that prints less prints no ms."""
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,24 @@ def accept(
     comparison: Annotated[
         Path | None, typer.Option(help="What `edgeunet bench compare -o` wrote of it; it must have passed.")
     ] = None,
-    baselines: Baselines = Path("benchmarks/baselines"),
+    baselines: Baselines = None,
 ) -> None:
     """Make a model the baseline of that name: `edgeunet bench compare NAME MODEL` runs against it from then on.
+
+    The model is run once before, and copied into the folder of the baselines: `baselines` in the current folder, or
+    `benchmarks/baselines` where that exists.
 
     Example: edgeunet bench accept int8.onnx --as accepted
     """
     from benchmarks.guard.baseline import accept as accept_baseline
-    from benchmarks.guard.baseline import verdict_of
+    from benchmarks.guard.baseline import default_folder, require_runs, verdict_of
     from benchmarks.measure.surroundings import commit_of, now
     from edgeunet.console import stdout
 
+    folder = baselines or default_folder()
     verdict = verdict_of(comparison, model) if comparison else ""
-    baseline = accept_baseline(baselines, name, model, commit=commit_of(Path()), accepted=now(), verdict=verdict)
-    what = baseline.model or f"commit {baseline.commit[:12]}"
-    stdout().print(f"{what} is the baseline {baseline.name} in {baselines}")
+    if model and model.is_file() and not comparison:  # what was compared has run
+        require_runs(model)
+    baseline = accept_baseline(folder, name, model, commit=commit_of(Path()), accepted=now(), verdict=verdict)
+    what = str(folder / name / baseline.model) if model else f"commit {baseline.commit[:12]}"
+    stdout().print(f"{what} is the baseline {name}, as {folder / name}.json says")

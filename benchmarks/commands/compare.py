@@ -40,7 +40,7 @@ def compare(
     ] = None,
     backend: Backend = None,
     threads: Threads = None,
-    baselines: Baselines = Path("benchmarks/baselines"),
+    baselines: Baselines = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +53,7 @@ def compare(
     Exit code: 0 PASS, 3 REGRESSED, 4 INCONCLUSIVE, 5 INVALID, 6 REFUSED.
     """
     from benchmarks.guard.arms import command_arm, model_arm
-    from benchmarks.guard.baseline import resolve
+    from benchmarks.guard.baseline import default_folder, resolve
     from benchmarks.guard.compare import Outputs, compare_arms, compare_records
     from benchmarks.guard.interleave import CompareOptions
     from benchmarks.guard.model import ModelOptions
@@ -73,8 +73,9 @@ def compare(
         raise typer.Exit(compare_records(base, candidate, options, outputs))
     if any(stored):
         raise UsageError(f"give two models or two latency records, got one of each: {base} and {candidate}")
+    folder = baselines or default_folder()
     models = [
-        ModelOptions(str(resolve(baselines, path)), str(data) if data else None, threads, backend)
+        ModelOptions(str(resolve(folder, path)), str(data) if data else None, threads, backend)
         for path in (base, candidate)
     ]
     raise typer.Exit(compare_arms(model_arm(models[0]), model_arm(models[1]), options, outputs))

@@ -11,6 +11,7 @@ from benchmarks.guard.model import ModelOptions
 from benchmarks.measure.command import run_command, words_of
 from edgeunet.errors import UsageError
 from edgeunet.files import sha256
+from edgeunet.masking import shown_command_text
 from edgeunet.quantiles import Samples
 
 RUN_TIMEOUT_S = 600.0
@@ -18,10 +19,15 @@ RUN_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Arm:
-    """A name and the facts of what ran, as they stand in a file."""
+    """A name and the facts of what ran, as they stand in a file: passwords and tokens of a command are hidden."""
 
     name: str
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "command" in self.facts:
+            object.__setattr__(self, "name", shown_command_text(self.name))
+            object.__setattr__(self, "facts", {**self.facts, "command": shown_command_text(self.facts["command"])})
 
     @property
     def title(self) -> str:

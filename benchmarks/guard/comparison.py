@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
 from benchmarks.guard.arms import Arm
 from benchmarks.guard.judge import Judgement, Verdict
 from benchmarks.guard.samples import Pair, Round
-from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
-from edgeunet.quantiles import Samples
-from edgeunet.record import read_versioned_json
+from edgeunet.json_fields import NotNegative, Share, Whole, read_json
+from edgeunet.masking import shown_command_text
+from edgeunet.options import SEED
+from edgeunet.quantiles import MAX_MS, MIN_MS
+from edgeunet.record import require_utc
 
 SCHEMA = "edgeunet.comparison/1"
 REMEDY = "compare again with `edgeunet bench compare -o FILE`"
+Time: TypeAlias = Annotated[float, Meta(ge=0.0, le=MAX_MS)]
+Ratio: TypeAlias = Annotated[float, Meta(ge=1e-200, le=1e200)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,29 @@ class Comparison:
     created: str
     command: str
     partial: bool = False
+
+    def __post_init__(self) -> None:
+        require_utc(self.created, remedy=REMEDY)
+        object.__setattr__(self, "command", shown_command_text(self.command))
+        if not self.looks:
+            raise RecordError(f"a comparison has a look at its samples, got none: {REMEDY}")
+        if len({len(pair.rounds) for pair in self.pairs}) > 1:
+            raise RecordError(f"every pair of a comparison has as many rounds as the others: {REMEDY}")
+        for pair in self.pairs:
+            for samples in (samples for r in pair.rounds for samples in vars(r).values()):
+                if not ((samples >= 0) & (samples <= MAX_MS)).all():  # false for NaN
+                    raise RecordError(f"samples are times from 0 to {MAX_MS:g} ms: {REMEDY}")
+        if not math.isnan(self.judgement.ratio):
+            self._require_figures()
+
+    def _require_figures(self) -> None:
+        """Raise RecordError unless there is all that a judgement with figures rests on."""
+        figures = asdict(self.judgement)
+        if unknown := [name for name in figures if name != "foreign" and figures[name] != figures[name]]:
+            raise RecordError(f"the judgement has a ratio and no {unknown[0]}: {REMEDY}")
+        rounds = [r for pair in self.pairs for r in pair.rounds]
+        if not rounds or any(len(ms) == 0 or np.median(ms) < MIN_MS for r in rounds for ms in (r.a_ms, r.b_ms)):
+            raise RecordError(f"the judgement has a ratio, and there are rounds without a time of A or B: {REMEDY}")
 
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
@@ -67,26 +96,12 @@ class Comparison:
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        value = read_versioned_json(path, SCHEMA, remedy=REMEDY)
+        what = "a comparison"
+        file = read_json(path, _File, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA)
         try:
-            looks = tuple(_judgement(look) for look in value["looks"])
-            return cls(
-                a=_arm(value["a"]),
-                b=_arm(value["b"]),
-                machine={str(k): str(v) for k, v in value["machine"].items()},
-                judgement=_judgement(value["judgement"]),
-                looks=looks,
-                pairs=tuple(_pair(pair) for pair in value["pairs"]),
-                seed=int(value["seed"]),
-                seconds=float(value["seconds"]),
-                created=moment(value["created"]),
-                command=str(value["command"]),
-                partial=bool(value["partial"]),
-            )
-        except KeyError as error:
-            raise RecordError(f"{path} lacks the field {error}: {REMEDY}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{path} is a damaged comparison ({error}): {REMEDY}") from error
+            return file.comparison()
+        except RecordError as error:
+            raise RecordError(f"{path}: {error}") from error
 
 
 def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
@@ -95,31 +110,64 @@ def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
     return {name: None if field != field else field for name, field in value.items()}  # NaN is not JSON
 
 
-def _judgement(value: Mapping[str, Any]) -> Judgement:
-    known: dict[str, Any] = {field.name: value[field.name] for field in fields(Judgement)}
-    known = {name: float("nan") if field is None else field for name, field in known.items()}
-    known["verdict"] = Verdict[known["verdict"]]
-    return Judgement(**known)
-
-
-def _arm(value: Mapping[str, Any]) -> Arm:
-    return Arm(str(value["name"]), {str(k): str(v) for k, v in value["facts"].items()})
-
-
 def _pair_to_dict(pair: Pair) -> dict[str, Any]:
     foreign = None if pair.foreign != pair.foreign else pair.foreign
     rounds = [{name: samples.tolist() for name, samples in vars(r).items()} for r in pair.rounds]
     return {"foreign": foreign, "throttled": pair.throttled, "rounds": rounds}
 
 
-def _pair(value: Mapping[str, Any]) -> Pair:
-    foreign = float("nan") if value["foreign"] is None else float(value["foreign"])
-    rounds = tuple(Round(**{f.name: _samples(r[f.name]) for f in fields(Round)}) for r in value["rounds"])
-    return Pair(rounds, foreign, bool(value["throttled"]))
+@dataclass(frozen=True)
+class _Judgement:
+    """A judgement as it stands in the file: null where there was too little to compute a figure."""
+
+    verdict: Literal["PASS", "REGRESSED", "INCONCLUSIVE", "INVALID", "REFUSED"]
+    reason: str
+    a_ms: Time | None
+    b_ms: Time | None
+    ratio: Ratio | None
+    low: Ratio | None
+    high: Ratio | None
+    detectable: Ratio | None
+    tail_a: Share | None
+    tail_b: Share | None
+    tail_p: Share | None
+    tail_detectable: Share | None
+    control_low: Ratio | None
+    control_high: Ratio | None
+    drift: NotNegative | None
+    foreign: Share | None
+    pairs: Whole
+    rounds: Whole
+    calls: Whole
+
+    def judgement(self) -> Judgement:
+        figures: dict[str, Any] = {name: math.nan if value is None else value for name, value in vars(self).items()}
+        return Judgement(**(figures | {"verdict": Verdict[self.verdict]}))
 
 
-def _samples(values: Any) -> Samples:
-    array = np.asarray(values, np.float64)
-    if array.ndim != 1 or not np.isfinite(array).all() or (array < 0).any():
-        raise ValueError("samples are a list of times that are finite and not negative")
-    return array
+@dataclass(frozen=True)
+class _Pair:
+    foreign: Share | None
+    throttled: bool
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    a: Arm
+    b: Arm
+    machine: Mapping[str, str]
+    judgement: _Judgement
+    looks: tuple[_Judgement, ...]
+    pairs: tuple[_Pair, ...]
+    seed: Annotated[int, Meta(ge=0, le=SEED)]
+    seconds: Annotated[float, Meta(gt=0.0, le=1e300)]
+    created: str
+    command: str
+    partial: bool
+
+    def comparison(self) -> Comparison:
+        pairs = (Pair(p.rounds, math.nan if p.foreign is None else p.foreign, p.throttled) for p in self.pairs)
+        looks = tuple(look.judgement() for look in self.looks)
+        read = {"judgement": self.judgement.judgement(), "looks": looks, "pairs": tuple(pairs)}
+        return Comparison(**(vars(self) | read))

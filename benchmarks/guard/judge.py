@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.guard.facts import differing, refusal
 from benchmarks.guard.inference import POWER, bootstrap_medians, sign_flip, smallest_tail
 from benchmarks.guard.samples import Pair, Round, rounds_of
-from edgeunet.quantiles import Samples
+from edgeunet.quantiles import MIN_MS, Samples
 from edgeunet.record import TOTAL, LatencyRecord
 
 LOOKS = 3  # times the data may be looked at; each look has a third of the false alarms allowed
@@ -93,7 +93,7 @@ def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0)
         return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     rng = np.random.default_rng(seed)
     a, b = _medians([r.a_ms for r in rounds]), _medians([r.b_ms for r in rounds])
-    if min(a.min(), b.min()) <= 0:
+    if min(a.min(), b.min()) < MIN_MS:
         reason = "there are rounds whose calls took no time at all: print times in ms, with their fractions"
         return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     logs = np.log(b / a).reshape(len(pairs), -1)
@@ -109,7 +109,7 @@ def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0)
         _medians([r.reference_b_ms for r in rounds]),
     )
     control = (0.0, 0.0)
-    if np.isfinite(reference_a).all() and np.isfinite(reference_b).all():
+    if (reference_a >= MIN_MS).all() and (reference_b >= MIN_MS).all():  # false for NaN
         control = _bounds(bootstrap_medians(np.log(reference_b / reference_a).reshape(len(pairs), -1), rng))
     seen = Judgement(
         Verdict.INCONCLUSIVE,
@@ -263,7 +263,7 @@ def _busiest_third(values: Sequence[float]) -> float:
 
 def _drift(medians: Samples) -> float:
     """How far the fixed workload's median, (rounds,), moved between thirds of the run, as a share."""
-    known = medians[np.isfinite(medians)]
+    known = medians[medians >= MIN_MS]
     if not len(known):
         return 0.0
     thirds = [np.median(part) for part in np.array_split(known, 3) if len(part)]

@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.guard.protocol import FAILED, READY
 from edgeunet.errors import CommandError, EdgeUNetError
-from edgeunet.quantiles import Samples
+from edgeunet.masking import shown_command
+from edgeunet.quantiles import MAX_MS, Samples
 
 CHECKOUT = Path(__file__).parents[2]
 SILENCE_S = 120  # after which an arm that does not answer is given up
@@ -75,7 +76,7 @@ class Worker:
             times = np.array(line.split(), np.float64)
         except ValueError:
             raise self._error(f'answered "{line[:40]}", expected times in ms') from None
-        if len(times) != calls or not np.isfinite(times).all() or (times < 0).any():
+        if len(times) != calls or not ((times >= 0) & (times <= MAX_MS)).all():
             raise self._error(f"answered {len(times)} times to {calls} calls, or one that is no time")
         return times
 
@@ -90,7 +91,7 @@ class Worker:
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
         said = f": {last}" if last else ""
-        return CommandError(f"the measured process {what}{said}; run it alone to see why: {' '.join(self._argv)}")
+        return CommandError(f"the measured process {what}{said}; run it alone to see why: {shown_command(self._argv)}")
 
     def __enter__(self) -> Worker:
         return self

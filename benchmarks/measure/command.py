@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import signal
@@ -18,7 +17,8 @@ from typing import IO
 import numpy as np
 
 from edgeunet.errors import CommandError, UsageError
-from edgeunet.quantiles import Samples
+from edgeunet.masking import shown_command_text
+from edgeunet.quantiles import MAX_MS, Samples
 
 SHOWN = 100  # characters of a command in a message
 
@@ -98,8 +98,8 @@ def words_of(command: str) -> list[str]:
 
 
 def shown(command: str) -> str:
-    """The command on one line, cut where it is long, for messages and tables."""
-    line = " ".join(command.split())
+    """The command on one line, without its secrets and cut where it is long, for messages and tables."""
+    line = " ".join(shown_command_text(command).split())
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
@@ -114,8 +114,10 @@ def _latencies(name: str, output: str) -> Samples:
             "let it print one number of milliseconds a line, or time its whole run with --whole"
         )
     for value in values:
-        if not (math.isfinite(value) and value >= 0):
-            raise CommandError(f"`{name}` printed the latency {value:g}: a latency is a number of ms from 0 on")
+        if not 0 <= value <= MAX_MS:
+            raise CommandError(
+                f"`{name}` printed the latency {value:g}: a latency is a number of ms from 0 to {MAX_MS:g}"
+            )
     return np.array(values)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from benchmarks.measure.single import settle
 from benchmarks.measure.surroundings import commit_of, now, rest
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.telemetry import Sampler
+from edgeunet.console import command_line
 from edgeunet.errors import UsageError
 from edgeunet.quantiles import Samples
 from edgeunet.record import TOTAL, LatencyRecord, Subject
@@ -72,7 +71,7 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
             input_size=(0, 0),
             size_bytes=0,
             backend="command",
-            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            command=command_line(),
             commit=commit_of(Path()),
         ),
         machine=fingerprint({"backend": "command"}),

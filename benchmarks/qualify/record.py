@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from edgeunet.checked import moment
+from msgspec import Meta
+
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
-from edgeunet.record import read_versioned_json
+from edgeunet.json_fields import Whole, read_json
+from edgeunet.masking import shown_command_text
+from edgeunet.record import require_utc
 
 SCHEMA = "edgeunet.qualification/1"
 REMEDY = "measure again with `edgeunet bench qualify`"
@@ -29,11 +32,11 @@ class Condition:
     workload: str
     name: str
     wanted: str
-    declared: int
-    needed: int
-    verdicts: Mapping[str, int]
-    seconds: tuple[float, ...]
-    rules: Mapping[str, int]
+    declared: Whole
+    needed: Whole
+    verdicts: Mapping[str, Whole]
+    seconds: tuple[Annotated[float, Meta(ge=0.0, le=1e12)], ...]
+    rules: Mapping[str, Whole]
 
     def __post_init__(self) -> None:
         counts = (*self.verdicts.values(), *self.rules.values())
@@ -75,6 +78,12 @@ class Qualification:
     command: str
     conditions: tuple[Condition, ...]
 
+    def __post_init__(self) -> None:
+        require_utc(self.created, remedy=REMEDY)
+        object.__setattr__(self, "command", shown_command_text(self.command))
+        if not self.conditions:
+            raise RecordError(f"a qualification has conditions, got none: {REMEDY}")
+
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
         write_json(path, {"schema": SCHEMA, **asdict(self)}, force=force)
@@ -82,30 +91,4 @@ class Qualification:
     @classmethod
     def load(cls, path: str | Path) -> Qualification:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        value = read_versioned_json(path, SCHEMA, remedy=REMEDY)
-        try:
-            return cls(
-                machine={str(k): str(v) for k, v in value["machine"].items()},
-                created=moment(value["created"]),
-                command=str(value["command"]),
-                conditions=tuple(_condition(item) for item in value["conditions"]),
-            )
-        except RecordError as error:
-            raise RecordError(f"{path}: {error}") from error
-        except KeyError as error:
-            raise RecordError(f"{path} lacks the field {error}: {REMEDY}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{path} is a damaged qualification ({error}): {REMEDY}") from error
-
-
-def _condition(value: dict[str, Any]) -> Condition:
-    return Condition(
-        workload=str(value["workload"]),
-        name=str(value["name"]),
-        wanted=str(value["wanted"]),
-        declared=int(value["declared"]),
-        needed=int(value["needed"]),
-        verdicts={str(k): int(v) for k, v in value["verdicts"].items()},
-        seconds=tuple(float(s) for s in value["seconds"]),
-        rules={str(k): int(v) for k, v in value["rules"].items()},
-    )
+        return read_json(path, cls, error=RecordError, what="a qualification", remedy=REMEDY, schema=SCHEMA)

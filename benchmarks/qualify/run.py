@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -173,11 +174,7 @@ def _trial(kind: Kind, number: int, options: QualifyOptions, paths: Paths, bar: 
         wall_s=time.perf_counter() - begin,
         pairs=len(measured.pairs),
         ended=now(),
-        ratio=last.ratio,
-        low=last.low,
-        high=last.high,
-        tail_p=last.tail_p,
-        foreign=last.foreign,
+        **{name: _known(getattr(last, name)) for name in ("ratio", "low", "high", "tail_p", "foreign")},
         rules=called_slower(measured.pairs),
     )
     if not as_wanted(kind, trial):
@@ -195,6 +192,10 @@ def _measured(kind: Kind, options: QualifyOptions, compare: CompareOptions, bar:
         third = MIN_PAIRS // 3
         with Worker(disturbing(starts, max(usable_cpus()), third + 1, 2 * third + 1)):
             return interleave(_arm(options, starts=starts), _arm(options), compare, bar)
+
+
+def _known(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure
 
 
 def _sampled_s(measured: Measured) -> float:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from msgspec import Meta
+
+from benchmarks.qualify.conditions import KINDS
 from edgeunet.errors import MismatchError, RecordError
 from edgeunet.files import replacing, writing
+from edgeunet.json_fields import NotNegative, Number, Whole, from_json
+from edgeunet.masking import shown_command_text
+from edgeunet.record import require_utc
 
 SCHEMA = "edgeunet.trials/1"
+REMEDY = "give another --output, or --force to begin again"
 _CODE = [Path(__file__).parents[1] / folder for folder in ("guard", "qualify")]
 
 
@@ -30,8 +37,13 @@ class Plan:
     subject: Mapping[str, str]
     machine: Mapping[str, str]
     code: str
-    declared: Mapping[str, int]
+    declared: Mapping[str, Annotated[int, Meta(ge=1, lt=2**53)]]
     command: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "command", shown_command_text(self.command))
+        if missing := [kind.name for kind in KINDS if kind.name not in self.declared]:
+            raise RecordError(f"no number of trials is declared for {missing[0]}: {REMEDY}")
 
     def require_same(self, other: Plan, path: Path) -> None:
         """Raise MismatchError if trials of the other plan would not be of the same kind as those of this one."""
@@ -46,26 +58,29 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison whose truth is known. NaN where the guard computed nothing.
+    """One comparison whose truth is known. None where the guard computed nothing.
 
     number: also the seed. sampled_s: the sum of all samples, which is the measuring time; wall_s: with the starts of
     the processes and the judging. rules: whether each peer's rule called B slower. ended: UTC, ISO 8601.
     """
 
     condition: str
-    number: int
+    number: Whole
     verdict: str
     reason: str
-    sampled_s: float
-    wall_s: float
-    pairs: int
+    sampled_s: NotNegative
+    wall_s: NotNegative
+    pairs: Whole
     ended: str
-    ratio: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    tail_p: float = math.nan
-    foreign: float = math.nan
+    ratio: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    tail_p: Number | None = None
+    foreign: Number | None = None
     rules: Mapping[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_utc(self.ended, remedy=REMEDY)
 
 
 class TrialFile:
@@ -81,14 +96,14 @@ class TrialFile:
         if path.exists() and not force:
             self.plan, self.trials = _load(path)
             self.plan.require_same(plan, path)
-        lines = [{"schema": SCHEMA, **asdict(self.plan)}, *(_to_dict(trial) for trial in self.trials)]
+        lines = [{"schema": SCHEMA, **asdict(self.plan)}, *map(asdict, self.trials)]
         with replacing(path, force=True) as temporary:  # without the half of a line that a power cut left
             temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     def append(self, trial: Trial) -> None:
         """Keep a trial; it is on the disk when this returns."""
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_to_dict(trial)) + "\n")
+            file.write(json.dumps(asdict(trial)) + "\n")
             file.flush()
             os.fsync(file.fileno())
         self.trials.append(trial)
@@ -107,20 +122,12 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def _to_dict(trial: Trial) -> dict[str, object]:
-    return {name: None if value != value else value for name, value in asdict(trial).items()}  # NaN is not JSON
-
-
 def _load(path: Path) -> tuple[Plan, list[Trial]]:
-    remedy = "give another --output, or --force to begin anew"
-    first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1] or [""]  # what lacks its end is no trial
     try:
-        value = json.loads(first)
-        if (schema := value.pop("schema")) != SCHEMA:
-            raise RecordError(f"{path} has schema {schema}, expected {SCHEMA}: {remedy}")
-        trials: list[dict[str, Any]] = [
-            {k: math.nan if v is None else v for k, v in json.loads(line).items()} for line in lines
-        ]
-        return Plan(**value), [Trial(**trial) for trial in trials]
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise RecordError(f"{path} is no file of trials, or damaged ({error}): {remedy}") from error
+        first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # what lacks its end is no trial
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({(error.strerror or str(error)).lower()}): {REMEDY}") from error
+    read = partial(from_json, error=RecordError, remedy=REMEDY)
+    plan = read(first, Plan, origin=f"{path}, line 1,", what="the plan of trials", schema=SCHEMA)
+    trials = [read(line, Trial, origin=f"{path}, line {n},", what="a trial") for n, line in enumerate(lines, 2)]
+    return plan, trials

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from benchmarks.sweep.record import Sweep
 from edgeunet import evaluation
 from edgeunet import record as latency
 from edgeunet.errors import RecordError, UsageError
+from edgeunet.json_fields import read_json
 from edgeunet.record import LatencyRecord
 
 
@@ -81,13 +81,16 @@ def by_model(scores: Iterable[Scores]) -> dict[str, Scores]:
     return found
 
 
+@dataclass(frozen=True)
+class _Any:
+    schema: str
+
+
 def _load(path: Path) -> Any:
-    """What the file holds. One that can't be read at all is named by the reader of latency records."""
-    try:
-        schema = str(json.loads(path.read_text(encoding="utf-8"))["schema"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return LatencyRecord.load(path)
+    """What the file holds; raises RecordError if it is none of LOADERS."""
+    remedy = "give what `edgeunet bench` run, compare, sweep or qualify wrote, or `edgeunet evaluate -o`"
+    found = read_json(path, _Any, error=RecordError, what="a file of measurements", remedy=remedy)
     kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
-    if load := kinds.get(schema.partition("/")[0]):
+    if load := kinds.get(found.schema.partition("/")[0]):
         return load(path)
-    raise RecordError(f'{path} has the schema "{schema}", expected one of {", ".join(LOADERS)}: give such files')
+    raise RecordError(f"{path} is of the kind {found.schema[:60]!r}, which no report shows: {remedy}")

@@ -10,18 +10,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+from msgspec import Meta
 
-from edgeunet.checked import moment
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
+from edgeunet.json_fields import Share, Side, Whole, read_json
+from edgeunet.masking import shown_command_text
 from edgeunet.quantiles import Samples, Summary, summarize
-from edgeunet.record import read_versioned_json
+from edgeunet.record import Duration, require_times, require_utc
 
 SCHEMA = "edgeunet.sweep/1"
 _REMEDY = "sweep again with `edgeunet bench sweep`"
+Threads: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
+Energy: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e12)]  # mJ
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,25 +45,23 @@ class Row:
     model: str
     model_sha256: str
     precision: str
-    input_size: tuple[int, int]
-    size_bytes: int
-    parameters: int | None
+    input_size: tuple[Side, Side]
+    size_bytes: Whole
+    parameters: Whole | None
     backend: str
     version: str
-    threads: int | None
+    threads: Threads | None
     passes_ms: tuple[Samples, ...]
-    miou: float | None = None
-    energy_mj: float | None = None
+    miou: Share | None = None
+    energy_mj: Energy | None = None
     throttled: bool = False
     network: str = ""
 
     def __post_init__(self) -> None:
-        if not self.passes_ms or any(times.ndim != 1 or not len(times) for times in self.passes_ms):
-            raise RecordError(f"{self.model} has a pass without samples: {_REMEDY}")
-        if any(not np.isfinite(times).all() or (times < 0).any() for times in self.passes_ms):
-            raise RecordError(f"the samples of {self.model} hold a time that is negative or no number: {_REMEDY}")
-        if self.miou is not None and not 0 <= self.miou <= 1:
-            raise RecordError(f"the mIoU of {self.model} is 0 to 1, got {self.miou:g}: {_REMEDY}")
+        if not self.passes_ms:
+            raise RecordError(f"{self.model} has no passes: {_REMEDY}")
+        for times in self.passes_ms:
+            require_times(self.model, times, remedy=_REMEDY)
 
     @cached_property
     def summary(self) -> Summary:
@@ -78,9 +80,9 @@ class Skipped:
     """A combination that did not run, and why. backend: "" and threads: None where it did not come to that."""
 
     model: str
-    input_size: tuple[int, int] | None
+    input_size: tuple[Side, Side] | None
     backend: str
-    threads: int | None
+    threads: Threads | None
     reason: str
 
 
@@ -98,13 +100,15 @@ class Sweep:
     labels: str
     created: str  # UTC, ISO 8601
     command: str
-    budget_ms: float | None
-    passes: int
+    budget_ms: Duration | None
+    passes: Whole
     partial: bool
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...]
 
     def __post_init__(self) -> None:
+        require_utc(self.created, remedy=_REMEDY)
+        object.__setattr__(self, "command", shown_command_text(self.command))
         if not self.rows:
             raise RecordError(f"a sweep needs a row, got none: {_REMEDY}")
 
@@ -126,41 +130,9 @@ class Sweep:
     @classmethod
     def load(cls, path: str | Path) -> Sweep:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        value = read_versioned_json(path, SCHEMA, remedy=_REMEDY)
-        try:
-            budget_ms = value["budget_ms"]
-            return cls(
-                machine={str(k): str(v) for k, v in value["machine"].items()},
-                frames=str(value["frames"]),
-                labels=str(value["labels"]),
-                created=moment(value["created"]),
-                command=str(value["command"]),
-                budget_ms=None if budget_ms is None else float(budget_ms),
-                passes=int(value["passes"]),
-                partial=bool(value["partial"]),
-                rows=tuple(_row_from_dict(row) for row in value["rows"]),
-                skipped=tuple(Skipped(**{**s, "input_size": _size(s["input_size"])}) for s in value["skipped"]),
-            )
-        except RecordError as error:
-            raise RecordError(f"{path}: {error}") from error
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{path} is a damaged sweep ({type(error).__name__}: {error}): {_REMEDY}") from error
+        return read_json(path, cls, error=RecordError, what="a sweep", remedy=_REMEDY, schema=SCHEMA)
 
 
 def _row_to_dict(row: Row) -> dict[str, Any]:
     fields = {name: value for name, value in vars(row).items() if name in Row.__dataclass_fields__}
     return {**fields, "summary_ms": asdict(row.summary), "passes_ms": [times.tolist() for times in row.passes_ms]}
-
-
-def _row_from_dict(value: Mapping[str, Any]) -> Row:
-    known = {"network": "", **value}  # sweeps were written without it
-    fields = {name: known[name] for name in Row.__dataclass_fields__}
-    size = _size(value["input_size"])
-    return Row(**{**fields, "input_size": size, "passes_ms": tuple(np.asarray(t, float) for t in value["passes_ms"])})
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    height, width = value
-    return int(height), int(width)

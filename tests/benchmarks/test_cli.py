@@ -151,6 +151,9 @@ def test_what_ends_without_a_result_takes_no_name(model: Path) -> None:
 def test_a_baseline_is_compared_by_its_name(model: Path) -> None:
     result = _bench("accept", model, "--as", "accepted")
     assert result.exit_code == 0, result.output
+    assert "baselines/accepted.json" in result.output
+    Path("no.onnx").write_text("no model")
+    assert "no.onnx" in str(_fails("accept", "no.onnx", "--as", "accepted"))  # it has run before it is accepted
     result = _bench("compare", "accepted", model, "--seconds", 1, "--threads", 1, "-o", "c.json")
     assert Comparison.load("c.json").a.facts["SHA-256"] == Comparison.load("c.json").b.facts["SHA-256"]
     assert "no baseline of that name" in str(_fails("compare", "release", model))

@@ -90,11 +90,23 @@ def test_what_was_refused_after_some_pairs_stays_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda v: v | {"schema": "edgeunet.comparison/0"}, 'expected "edgeunet.comparison/1"'),
-        (lambda v: {k: x for k, x in v.items() if k != "seed"}, "lacks the field 'seed'"),
-        (lambda v: v | {"pairs": [{"foreign": 0, "throttled": False, "rounds": [{}]}]}, "lacks the field"),
-        (lambda v: v | {"judgement": v["judgement"] | {"verdict": "FINE"}}, "lacks the field 'FINE'"),
-        (lambda v: v | {"machine": 5}, "damaged comparison"),
+        (lambda v: v | {"schema": "edgeunet.comparison/0"}, "expected 'edgeunet.comparison/1'"),
+        (lambda v: {k: x for k, x in v.items() if k != "seed"}, "the field 'seed' is missing"),
+        (lambda v: v | {"pairs": [{"foreign": 0, "throttled": False, "rounds": [{}]}]}, "the field 'a_ms' is missing"),
+        (lambda v: v | {"seed": -1}, "seed: expected a whole number >= 0"),
+        (lambda v: v | {"seed": 2**70}, "seed"),
+        (lambda v: v | {"looks": []}, "a look at its samples"),
+        (lambda v: v | {"created": "now"}, "created is 'now'"),
+        (
+            lambda v: v | {"pairs": [*v["pairs"], v["pairs"][0] | {"rounds": v["pairs"][0]["rounds"][1:]}]},
+            "as many rounds",
+        ),
+        (lambda v: v | {"pairs": []}, "rounds without a time of A or B"),
+        (lambda v: v | {"judgement": v["judgement"] | {"low": None}}, "a ratio and no low"),
+        (lambda v: v | {"judgement": v["judgement"] | {"tail_a": -0.1}}, "judgement.tail_a"),
+        (lambda v: v | {"judgement": v["judgement"] | {"reason": 5}}, "judgement.reason: expected text"),
+        (lambda v: v | {"judgement": v["judgement"] | {"verdict": "FINE"}}, "verdict: invalid enum value 'FINE'"),
+        (lambda v: v | {"machine": 5}, "machine: expected an object, got a whole number"),
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, change: object, said: str) -> None:

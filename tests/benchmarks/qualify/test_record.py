@@ -39,7 +39,7 @@ def test_counts_that_do_not_go_together_are_refused(changes: dict[str, Any]) -> 
         replace(AA, **changes)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "schema", "missing field", "no number", "counts", "no file"])
+@pytest.mark.parametrize("damage", ["truncated", "schema", "missing field", "no number", "counts", "empty", "no file"])
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "q.json"
     ALL.save(path, force=False)
@@ -51,6 +51,8 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, damage: str) ->
     else:
         if damage == "schema":
             value["schema"] = "edgeunet.qualification/9"
+        elif damage == "empty":
+            value["conditions"] = []
         elif damage == "missing field":
             del value["conditions"][0]["wanted"]
         else:

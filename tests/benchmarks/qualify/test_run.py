@@ -110,6 +110,7 @@ def test_the_disturbance_makes_it_invalid_and_is_gone_afterwards(monkeypatch: py
     result = _qualify("--trials", 1, *_only("disturbance"), "--json")
     (trial,) = _trials()
     assert trial.verdict == "INVALID"
+    assert trial.foreign is not None
     assert trial.foreign > judging.MAX_FOREIGN
     assert result.exit_code == 0, result.output
     assert [c["verdicts"] for c in json.loads(result.stdout)["conditions"] if c["name"] == "disturbance"] == [

@@ -62,7 +62,7 @@ def test_what_was_not_measured_is_open(file: TrialFile) -> None:
     assert [c.reached for c in found.conditions] == [None] * 6 + [True, True]
     assert found.created == CREATED
     file.append(trial("tail", 3, "REGRESSED"))
-    assert qualification_of(file, CREATED).created == "2026-01-02T03:04:03+00:00"
+    assert qualification_of(file, CREATED).created == "2026-01-02T03:00:03+00:00"
 
 
 def test_every_fact_is_mutated_alone(file: TrialFile, monkeypatch: pytest.MonkeyPatch) -> None:

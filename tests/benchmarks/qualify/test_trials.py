@@ -50,7 +50,7 @@ def test_what_a_power_cut_left_of_a_line_is_cut_off(path: Path) -> None:
         ({"machine": {"cpu": "Some CPU"}}, "governor"),
         ({"subject": {"work": "another loop"}}, "subject"),
         ({"code": "other"}, "code"),
-        ({"declared": {"A/A": 300}}, "declared"),
+        ({"declared": {**PLAN.declared, "A/A": 300}}, "declared"),
     ],
 )
 def test_trials_under_other_conditions_are_not_mixed(path: Path, changes: dict[str, Any], word: str) -> None:
@@ -70,7 +70,7 @@ def test_another_command_and_name_of_the_workload_go_on(path: Path) -> None:
     assert again.plan.command == PLAN.command
 
 
-@pytest.mark.parametrize("damage", ["empty", "no JSON", "schema", "list", "field", "trial"])
+@pytest.mark.parametrize("damage", ["empty", "no JSON", "schema", "list", "field", "kind", "trial", "time"])
 def test_a_damaged_file_is_named_with_the_remedy(path: Path, damage: str) -> None:
     TrialFile(path, PLAN).append(trial("A/A", 0, "PASS"))
     plan, row = map(json.loads, path.read_text().splitlines())
@@ -78,6 +78,10 @@ def test_a_damaged_file_is_named_with_the_remedy(path: Path, damage: str) -> Non
         plan["schema"] = "edgeunet.trials/9"
     elif damage == "field":
         del plan["code"]
+    elif damage == "kind":
+        del plan["declared"]["tail"]
+    elif damage == "time":
+        row["ended"] = 5
     elif damage == "trial":
         del row["verdict"]
     text = {"empty": "", "no JSON": "mine\n", "list": "[]\n"}

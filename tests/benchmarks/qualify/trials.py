@@ -18,6 +18,6 @@ def trial(condition: str, number: int, verdict: str, **changes: Any) -> Trial:
         "sampled_s": 3.0,
         "wall_s": 6.0,
         "pairs": 9,
-        "ended": f"2026-01-02T03:04:{number:02d}+00:00",
+        "ended": f"2026-01-02T03:{number // 60:02d}:{number % 60:02d}+00:00",
     }
     return Trial(**{"condition": condition, "number": number, "verdict": verdict, **values, **changes})

@@ -39,9 +39,9 @@ def test_every_kind_of_file_is_known_by_its_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"schema": "edgeunet.unknown/1"}, "edgeunet.comparison/1"),
+        ({"schema": "edgeunet.unknown/1"}, "is of the kind 'edgeunet.unknown/1', which no report shows"),
         ({"schema": "edgeunet.latency/1"}, "measure again"),
-        ({"schema": 7}, "expected one of"),
+        ({"schema": 7}, "schema: expected text, got a whole number"),
         ({"created": "yesterday"}, "ISO 8601"),
         ({"starts_ms": [0.0]}, "measure again"),
     ],

@@ -109,9 +109,9 @@ def test_a_verdict_stands_with_its_limit_bounds_and_what_it_could_not_see(tmp_pa
     header, *rows = page.table("gate")
     assert header == ["gate", "limit", "observed", "99 % bounds, or p", "n", "smallest detectable"]
     gates = {row[0]: row[1:] for row in rows}
-    assert gates["median"][0] == "+3.00 %"
-    assert gates["median"][1] == f"{(fine.judgement.ratio - 1) * 100:+.2f} %".replace("-", "−")
-    assert gates["median"][4] == f"{(fine.judgement.detectable - 1) * 100:+.2f} %"
+    assert gates["median"][0] == "+3.0 %"
+    assert gates["median"][1] == f"{(fine.judgement.ratio - 1) * 100:+.1f} %".replace("-", "−")
+    assert gates["median"][4] == f"{(fine.judgement.detectable - 1) * 100:+.1f} %"
     assert gates["tail"][2].startswith("p = ")
     assert "Summary" not in page.headings
 
