@@ -8,7 +8,6 @@ busy make masks late, so their share is counted.
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from contextlib import nullcontext
@@ -27,8 +26,9 @@ from edgeunet.camera.latency import warm_up
 from edgeunet.camera.loop import Loop, LoopOptions
 from edgeunet.camera.sources import open_steady
 from edgeunet.errors import UsageError
-from edgeunet.files import require_free, write_json
+from edgeunet.files import require_writable, write_json
 from edgeunet.frames import UInt8
+from edgeunet.masking import shown_command
 
 SCHEMA = "edgeunet.camera-age/1"
 FPS = 30
@@ -74,7 +74,7 @@ def measure(seconds: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.camera_age", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.camera_age", *sys.argv[1:]]),
         "machine": facts,
         "source_fps": FPS,
         "inference_ms": INFERENCE_MS,
@@ -114,7 +114,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Measure the age of masks behind a camera of 30 frames a second and an inference of 50 ms."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = measure(seconds)
     write_json(output, result, force=force)
     console.stdout().print(

@@ -9,7 +9,6 @@ time is counted, which other programs on the machine disturb less than the clock
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from contextlib import nullcontext
@@ -29,8 +28,9 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop import Loop
 from edgeunet.camera.sources import Source, open_source
 from edgeunet.errors import UsageError
-from edgeunet.files import require_free, write_json
+from edgeunet.files import require_writable, write_json
 from edgeunet.frames import UInt8
+from edgeunet.masking import shown_command
 from edgeunet.samples import CLIP
 
 SCHEMA = "edgeunet.camera-cost/1"
@@ -94,7 +94,7 @@ def measure(rounds: int, count: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.camera_cost", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.camera_cost", *sys.argv[1:]]),
         "frame_size": list(SIZE),
         "input_size": list(INPUT_SIZE),
         "opencv": cv2.__version__,
@@ -117,7 +117,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Measure what the camera loop costs a frame besides inference."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = measure(rounds, frames)
     write_json(output, result, force=force)
     console.stdout().print(

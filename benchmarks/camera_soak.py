@@ -8,7 +8,6 @@ goes to a folder that is deleted in the end. Memory may grow by 5 MB from the se
 
 from __future__ import annotations
 
-import shlex
 import signal
 import socket
 import subprocess
@@ -27,7 +26,8 @@ import typer
 from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.errors import EdgeUNetError, UsageError
-from edgeunet.files import require_free, sha256, write_json
+from edgeunet.files import require_writable, sha256, write_json
+from edgeunet.masking import shown_command
 from edgeunet.runtime import open_session
 
 SCHEMA = "edgeunet.camera-soak/1"
@@ -80,7 +80,7 @@ def soak(model: Path, seconds: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.camera_soak", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.camera_soak", *sys.argv[1:]]),
         "ran": f"edgeunet camera {model.name} {options}",
         "model_sha256": sha256(model),
         "machine": facts,
@@ -148,7 +148,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Run the camera with all sinks and watch its memory, threads and open files."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = soak(model, seconds)
     write_json(output, result, force=force)
     console.stdout().print(

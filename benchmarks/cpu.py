@@ -13,7 +13,6 @@ onnxruntime fp32, onnxruntime int8: sessions of the larger network on ONNX Runti
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -36,8 +35,9 @@ from edgeunet.camera.loop import Loop, LoopOptions
 from edgeunet.camera.source import Source
 from edgeunet.camera.sources import in_flight, open_source
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.files import require_free, write_json
+from edgeunet.files import require_writable, write_json
 from edgeunet.frames import UInt8
+from edgeunet.masking import shown_command
 from edgeunet.model import UNet, preset
 from edgeunet.quantisation.dialect import CPU
 from edgeunet.quantisation.placement import place
@@ -160,7 +160,7 @@ def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.cpu", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.cpu", *sys.argv[1:]]),
         "network": small,
         "larger_network": large,
         "input_size": list(SIZE),
@@ -198,7 +198,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Compare the camera's best CPU path with what people have today, in frames a second."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = measure(model, large, rounds)
     write_json(output, result, force=force)
     console.table("median frames/s", ("arm", "frames/s"), [(n, f"{v:.1f}") for n, v in result["median_fps"].items()])

@@ -11,7 +11,6 @@ fitting kernel and the waiting. A graph is replayed, or the same work enqueued c
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +31,9 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import GpuError, UsageError
-from edgeunet.files import require_free, sha256, write_json
+from edgeunet.files import require_writable, sha256, write_json
 from edgeunet.frames import Fitting, UInt8
+from edgeunet.masking import shown_command
 from edgeunet.parts import missing
 from edgeunet.quantiles import summarize
 from edgeunet.runtime import Session, open_session
@@ -203,7 +203,7 @@ def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.gpu", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.gpu", *sys.argv[1:]]),
         "checkpoint_sha256": sha256(checkpoint),
         "input_size": list(spec.input_size),
         "frames": inputs.name,
@@ -239,7 +239,7 @@ def main(
         raise UsageError(f"--rounds is at least 1, got {rounds}")
     name = re.sub(r"\W+", "-", gpu.name.lower())
     output = output or RESULTS / f"gpu-{name}.json"
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = benchmark(checkpoint, data, bindings, gpu, rounds)
     write_json(output, result, force=force)
     rows = []

@@ -7,7 +7,6 @@ each round gives one ratio: what the machine does to both cancels.
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,7 +24,8 @@ from edgeunet.camera.loop import Loop
 from edgeunet.camera.overlay import OPACITY
 from edgeunet.camera.sources import in_flight, open_source
 from edgeunet.errors import UsageError
-from edgeunet.files import require_free, sha256, write_json
+from edgeunet.files import require_writable, sha256, write_json
+from edgeunet.masking import shown_command
 from edgeunet.metrics import agreement
 from edgeunet.runtime import Session, open_session
 from edgeunet.samples import CLIP
@@ -81,7 +81,7 @@ def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.loop", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.loop", *sys.argv[1:]]),
         "model": model.name,
         "model_sha256": sha256(model),
         "precision": session.spec.provenance.precision,
@@ -110,7 +110,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Compare the camera loop with the plain loop, in frames a second on one clip."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = compare_loops(model, source, rounds)
     write_json(output, result, force=force)
     out = console.stdout()

@@ -10,7 +10,6 @@ On a busy machine, run it before the others: `chrt -r 1 python -m …`, which th
 
 from __future__ import annotations
 
-import shlex
 import sys
 import tempfile
 import threading
@@ -28,7 +27,8 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sysfs import sensors
 from edgeunet.board.telemetry import Sampler
 from edgeunet.errors import UsageError
-from edgeunet.files import require_free, write_json
+from edgeunet.files import require_writable, write_json
+from edgeunet.masking import shown_command
 
 SCHEMA = "edgeunet.telemetry-cost/1"
 SENSORS = 40
@@ -154,7 +154,7 @@ def compare(rounds: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shlex.join(["python", "-m", "benchmarks.telemetry_cost", *sys.argv[1:]]),
+        "command": shown_command(["python", "-m", "benchmarks.telemetry_cost", *sys.argv[1:]]),
         "machine": fingerprint({}),
         "hz": HZ,
         "sensors": SENSORS,
@@ -199,7 +199,7 @@ def main(
     force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
 ) -> None:
     """Measure what sampling does to a call beside it."""
-    require_free(output, force=force)
+    require_writable(output, force=force)
     result = compare(rounds)
     write_json(output, result, force=force)
     out = console.stdout()

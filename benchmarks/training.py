@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import stdout
-from edgeunet.files import require_free, write_json
+from edgeunet.files import require_writable, write_json
 from edgeunet.model import UNet, preset
 from edgeunet.training.losses import make_loss
 from edgeunet.training.memory import keep_freed_memory
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true")
     options = parser.parse_args()
     if options.output:
-        require_free(options.output, force=options.force)
+        require_writable(options.output, force=options.force)
     result = {}
     for model in options.models:
         result[model] = measure(model, options.rounds)

@@ -31,8 +31,10 @@ def accept(
     from benchmarks.guard.baseline import default_folder, require_runs, verdict_of
     from benchmarks.measure.surroundings import commit_of, now
     from edgeunet.console import stdout
+    from edgeunet.files import require_distinct
 
     folder = baselines or default_folder()
+    require_distinct({"--as": folder / f"{name}.json"}, {"MODEL": model, "--comparison": comparison})
     verdict = verdict_of(comparison, model) if comparison else ""
     if model and model.is_file() and not comparison:  # what was compared has run
         require_runs(model)

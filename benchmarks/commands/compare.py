@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Baselines, Data, Threads
-from edgeunet.options import Force, Json
+from benchmarks.commands.options import Backend, Baselines, Data
+from edgeunet.options import Force, Json, Threads
 
 
 def compare(
@@ -58,7 +58,12 @@ def compare(
     from benchmarks.guard.interleave import CompareOptions
     from benchmarks.guard.model import ModelOptions
     from edgeunet.errors import UsageError
+    from edgeunet.files import require_distinct
 
+    folder = baselines or default_folder()
+    given = {"BASE": base and resolve(folder, base), "CANDIDATE": candidate and resolve(folder, candidate)}
+    written = {"--output": output, "--junit": junit, "--markdown": markdown}
+    require_distinct(written, {**given, "--data": data})
     outputs = Outputs(output, junit, markdown, force=force, as_json=as_json)
     options = CompareOptions(seconds, seed, tuple(varies or ()))
     if command:
@@ -73,9 +78,5 @@ def compare(
         raise typer.Exit(compare_records(base, candidate, options, outputs))
     if any(stored):
         raise UsageError(f"give two models or two latency records, got one of each: {base} and {candidate}")
-    folder = baselines or default_folder()
-    models = [
-        ModelOptions(str(resolve(folder, path)), str(data) if data else None, threads, backend)
-        for path in (base, candidate)
-    ]
+    models = [ModelOptions(str(path), str(data) if data else None, threads, backend) for path in given.values()]
     raise typer.Exit(compare_arms(model_arm(models[0]), model_arm(models[1]), options, outputs))

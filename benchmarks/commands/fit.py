@@ -77,17 +77,20 @@ def fit(
     if as_json:
         stdout().print_json(data=card.to_dict())
     else:
-        stdout().print(card.summary(), markup=False)
+        stdout().print(card.summary())
 
 
 def _write_candidates(data: Path, folder: Path, sizes: str | None, target: str | None, *, force: bool) -> None:
     from benchmarks.fit.candidates import CandidateOptions, write_candidates
     from edgeunet.console import stdout
+    from edgeunet.files import require_distinct
     from edgeunet.spec import size_from_text
 
     options = CandidateOptions(
         sizes=tuple(size_from_text(text) for text in sizes.split(",")) if sizes else (),
         target=target or "tensorrt",
     )
+    require_distinct({"--candidates": folder}, {"DATA": data}, replaced=[folder])
     files = write_candidates(data, folder, options, force=force)
-    stdout().print(f"{len(files)} untrained models in {folder}: sweep them on the device with `edgeunet bench sweep`")
+    next_step = f"edgeunet bench sweep {folder}/*.onnx -o device.json"
+    stdout().print(f"{len(files)} untrained models are in {folder}; on the device: {next_step}")

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Data, Threads
-from edgeunet.options import Force, Json
+from benchmarks.commands.options import Backend, Data
+from edgeunet.options import Force, Json, Threads
 
 
 def modes(
     model: Annotated[Path, typer.Argument(help="Model file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (JSON).")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
+    ] = None,
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each mode.")] = 10.0,
     cool_down_s: Annotated[
@@ -34,17 +36,21 @@ def modes(
     from benchmarks.modes.table import modes_table, skipped_lines
     from benchmarks.report.tables import print_table
     from edgeunet.console import INTERRUPTED, stdout
-    from edgeunet.files import require_writable
+    from edgeunet.files import require_distinct, require_writable
 
     options = ModesOptions(data, seconds, cool_down_s, backend, threads)
-    require_writable(output, force=force)
+    require_distinct({"--output": output}, {"MODEL": model, "--data": data})
+    if output:
+        require_writable(output, force=force)
     found = measure_modes(model, options, output, force=force)
     if as_json:
         stdout().print_json(data=found.to_dict())
     else:
         print_table(modes_table(found))
         for line in skipped_lines(found):
-            stdout().print(line, markup=False)
-        stdout().print(f"{len(found.measured)} modes written to {output}")
+            stdout().print(line)
+        stdout().print(
+            f"{len(found.measured)} modes {f'written to {output}' if output else 'not kept: -o FILE keeps them'}"
+        )
     if found.partial:
         raise typer.Exit(INTERRUPTED)

@@ -13,7 +13,6 @@ Data = Annotated[
 Backend = Annotated[
     str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads; the physical cores if not given.")]
 Baselines = Annotated[
     Path | None,
     typer.Option("--baselines", help="Folder of the named baselines; baselines or benchmarks/baselines if not given."),

@@ -37,8 +37,11 @@ def qualify(
     from benchmarks.qualify.table import qualification_table, rules_table
     from benchmarks.report.tables import print_table
     from edgeunet.console import INTERRUPTED, stdout
+    from edgeunet.files import require_distinct
 
-    options, paths = run.QualifyOptions(model, tuple(only or ()), trials), run.Paths(output)
+    paths = run.Paths(output)
+    require_distinct({"--output": output, "the trials in": paths.trials, "the folder": paths.kept}, {"--model": model})
+    options = run.QualifyOptions(model, tuple(only or ()), trials)
     file, interrupted = run.qualify(options, paths, force=force)
     found = qualification_of(file, now())
     if as_json:

@@ -17,27 +17,33 @@ def report(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     scores: Annotated[
-        list[Path] | None, typer.Option("--scores", help="What `edgeunet evaluate --json` wrote; may be repeated.")
+        list[Path] | None,
+        typer.Option("--scores", help="What `edgeunet evaluate -o` or `--json` wrote; may be repeated."),
     ] = None,
     how: Annotated[
         str | None,
-        typer.Option(
-            "--format", help="html, md (tables only), json or csv (every figure); as the file ends if not given."
-        ),
+        typer.Option("--format", help="html, md (tables only) or json (every figure); as the file ends if not given."),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write a report of latency records, comparisons, the guard's qualification and sweeps, and print a summary."""
+    """Write a report of latency records, comparisons, the guard's qualification and sweeps, and print a summary.
+
+    A record of several cameras has a row for each of them.
+    """
+    from benchmarks.report.guard_sections import comparison_names
     from benchmarks.report.inputs import load_inputs
     from benchmarks.report.tables import print_table, summary_table
     from benchmarks.report.write import format_of, write_report
     from edgeunet.console import stdout
-    from edgeunet.files import require_free
+    from edgeunet.files import require_distinct, require_writable
 
+    require_distinct({"--output": output}, {"FILE": files, "--scores": scores})
     chosen = format_of(output, how)
-    require_free(output, force=force)
+    require_writable(output, force=force)
     inputs = load_inputs(files, scores or [])
     write_report(output, inputs, chosen, force=force)
     if inputs.records:
         print_table(summary_table(inputs.records, inputs.scores))
+    for comparison, name in zip(inputs.comparisons, comparison_names(inputs.comparisons), strict=True):
+        stdout().print(f"{name}: {comparison.judgement.verdict.name}: {comparison.judgement.reason}")
     stdout().print(f"report written to {output}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.commands.options import Backend, Data, Threads
-from edgeunet.options import Force, Json
+from benchmarks.commands.options import Backend, Data
+from edgeunet.options import SECONDS, Force, Json, Threads
 
 if TYPE_CHECKING:
     from benchmarks.measure.options import MeasureOptions
@@ -26,8 +26,10 @@ class Mode(str, enum.Enum):
 
 
 def run(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Latency record to write (JSON).")],
     model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Latency record to write, with every sample (JSON).")
+    ] = None,
     command: Annotated[
         str | None, typer.Option("--command", help="Measure a command that prints a number of ms a line.")
     ] = None,
@@ -35,7 +37,7 @@ def run(
     mode: Annotated[
         Mode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
     ] = Mode.SINGLE,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second of the schedule.")] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")
     ] = None,
@@ -52,18 +54,22 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the latency of a model or of a command, and write the record."""
+    """Measure the latency of a model or of a command, and print it; -o keeps every sample, for `bench report`."""
     from benchmarks.measure.options import MeasureOptions
+    from benchmarks.measure.ranges import require_in
     from edgeunet.errors import UsageError
-    from edgeunet.files import require_writable
+    from edgeunet.files import require_distinct, require_writable
 
     if seconds is not None and minutes is not None:
         raise UsageError("--seconds and --minutes are the same time: give one of them")
+    require_in("--minutes", minutes, 1e-5, SECONDS / 60)
     length_s = seconds if minutes is None else minutes * 60
     options = MeasureOptions(mode.value, length_s, max_frames, fps, deadline_ms, processes)
     if (model is None) == (command is None):
         raise UsageError(f"give a model file or --command, got {'both' if model else 'neither'}")
-    require_writable(output, force=force)
+    require_distinct({"--output": output}, {"MODEL": model, "--data": data})
+    if output:
+        require_writable(output, force=force)
     if command is not None:
         from benchmarks.measure.command_runs import measure_command
 
@@ -74,7 +80,8 @@ def run(
         if whole:
             raise UsageError("--whole is for a command: a model's whole start is timed with --mode cold")
         record = _measured(model, data, options, threads=threads, backend=backend)
-    record.save(output, force=force)
+    if output:
+        record.save(output, force=force)
     _show(record, output, as_json=as_json)
 
 
@@ -94,7 +101,7 @@ def _measured(
         return measure(session, inputs, options)
 
 
-def _show(record: LatencyRecord, output: Path, *, as_json: bool) -> None:
+def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
     """Print what the record says; an interrupted one ends the command as Ctrl-C does."""
     from benchmarks.measure.summary import lines, to_json, warnings
     from benchmarks.report.tables import print_table, stage_table, summary_table
@@ -108,7 +115,8 @@ def _show(record: LatencyRecord, output: Path, *, as_json: bool) -> None:
         print_table(stage_table(record, bounds=[TOTAL]))
         for line in lines(record):
             stdout().print(line)
-        stdout().print(f"{record.summary().n} samples on {record.frames} written to {output}")
+        kept = f"written to {output}" if output else "not kept: -o FILE keeps them"
+        stdout().print(f"{record.summary().n} samples on {record.frames} {kept}")
     for warning in warnings(record):
         stderr().print(f"warning: {warning}")
     if record.partial:

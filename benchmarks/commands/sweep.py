@@ -13,7 +13,9 @@ from edgeunet.options import Force, Json
 
 def sweep(
     models: Annotated[list[Path], typer.Argument(help="Model files, and checkpoints (.pt) to export on the way.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write (JSON).")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
+    ] = None,
     data: Data = None,
     split: Annotated[str, typer.Option(help="Split of --data for the mIoU, if it has masks.")] = "val",
     backends: Annotated[
@@ -32,7 +34,7 @@ def sweep(
     plot: Annotated[
         Path | None, typer.Option(help="Write the plot of latency against mIoU to this file (.svg or .png).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +42,7 @@ def sweep(
 
     Example: edgeunet bench sweep fp32.onnx int8.onnx best.pt --data my_frames --budget-ms 20 -o sweep.json
     """
+    from benchmarks.measure.ranges import whole_numbers
     from benchmarks.report.tables import print_table
     from benchmarks.sweep.choice import advice
     from benchmarks.sweep.grid import SweepOptions
@@ -47,12 +50,12 @@ def sweep(
     from benchmarks.sweep.plot import require_plot, write_plot
     from benchmarks.sweep.table import skipped_lines, sweep_table
     from edgeunet.console import INTERRUPTED, stdout
-    from edgeunet.files import require_writable
+    from edgeunet.files import require_distinct, require_writable
     from edgeunet.spec import size_from_text
 
     options = SweepOptions(
         backends=tuple(backends.split(",")) if backends else None,
-        threads=tuple(_number(text) for text in threads.split(",")) if threads else (),
+        threads=whole_numbers("--threads", threads),
         sizes=tuple(size_from_text(text) for text in sizes.split(",")) if sizes else (),
         data=data,
         split=split,
@@ -60,11 +63,14 @@ def sweep(
         budget_ms=budget_ms,
         seed=seed,
     )
-    require_writable(output, force=force)
+    require_distinct({"--output": output, "--plot": plot}, {"MODEL": models, "--data": data})
+    if output:
+        require_writable(output, force=force)
     if plot:
         require_plot(plot, options, force=force)
     found = run_sweep(models, options)
-    found.save(output, force=force)
+    if output:
+        found.save(output, force=force)
     if plot:
         write_plot(plot, found, force=force)
     if as_json:
@@ -74,16 +80,9 @@ def sweep(
     else:
         print_table(sweep_table(found))
         for line in skipped_lines(found):
-            stdout().print(line, markup=False)
+            stdout().print(line)
         stdout().print(advice(found))
-        stdout().print(f"{len(found.rows)} rows written to {output}" + (f", plot to {plot}" if plot else ""))
+        kept = f"written to {output}" if output else "not kept: -o FILE keeps them"
+        stdout().print(f"{len(found.rows)} rows {kept}" + (f", plot written to {plot}" if plot else ""))
     if found.partial:
         raise typer.Exit(INTERRUPTED)
-
-
-def _number(text: str) -> int:
-    from edgeunet.errors import UsageError
-
-    if not text.isdigit():
-        raise UsageError(f"--threads is a list of numbers such as 1,2, got {text!r}")
-    return int(text)

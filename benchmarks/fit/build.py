@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fit.candidates import file_stem
+from benchmarks.measure.ranges import require_count, require_seed
 from benchmarks.sweep.record import Row
 from edgeunet.errors import UsageError
 from edgeunet.evaluation import evaluate_model
@@ -42,8 +43,8 @@ class BuildOptions:
         Loss(self.max_drop)
         if self.recipe not in RECIPES:
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
-        if self.steps is not None and self.steps < 1:
-            raise UsageError(f"at least 1 step is trained, got --steps {self.steps}")
+        require_count("--steps", self.steps)
+        require_seed(self.seed)
 
 
 @dataclass(frozen=True)

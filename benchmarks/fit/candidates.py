@@ -5,7 +5,9 @@ How long a network takes does not depend on its weights, so that the device can 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from onnx import ModelProto
 
 from edgeunet import __version__
+from edgeunet.console import progress, stderr
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.folders import replacing_folder
@@ -60,16 +63,22 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
 
     Raises DatasetError for a damaged dataset, OutputError if `folder` exists and `force` is false.
     """
-    with replacing_folder(folder, force=force) as temporary:
+    with replacing_folder(folder, force=force) as temporary, progress() as bar:
         dataset = DatasetFolder.open(data)
         sizes = options.sizes or (default_size(dataset.load("train")),)
         on_gpu = dialect_of(options.target) is TENSORRT
+        count = len(PRESETS) * len(sizes) * len(options.precisions)
+        stderr().print(f"{count} files: {len(PRESETS)} networks × {len(sizes)} sizes × {', '.join(options.precisions)}")
+        bar.live.auto_refresh = False  # what calibration draws of itself is no news eight times over
+        task = bar.add_task("writing untrained models", total=count, note="")
         for name, size in product(PRESETS, sizes):
             spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)
+            bar.update(task, note=f"{name} {size[0]}×{size[1]}", refresh=True)
             for precision, model in _versions(name, spec, dataset, options):
                 opset = OPSET_FP16_SCALES if precision == "int8+fp16" else OPSET
                 path = temporary / f"{file_stem(name, size, precision)}.onnx"
                 write_model(model, path, opset=opset, for_tensorrt=on_gpu)
+                bar.update(task, advance=1, refresh=True)
     return sorted(folder.glob("*.onnx"))
 
 
@@ -86,7 +95,8 @@ def _versions(
     net = UNet(preset(name, spec.logits)).eval()
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     images = dataset.image_paths("train")[:CALIBRATION_FRAMES]
-    ranges = calibrated(model, spec, images, Int8Options(dataset.path))
+    with redirect_stderr(io.StringIO()):  # there is a progress bar already
+        ranges = calibrated(model, spec, images, Int8Options(dataset.path))
     for precision in options.precisions:
         target = ""
         version = model

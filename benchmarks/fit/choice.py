@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.measure.ranges import require_duration, require_in
 from benchmarks.report.tables import milliseconds
 from benchmarks.sweep.choice import names
 from benchmarks.sweep.record import Row, Sweep
@@ -29,9 +30,8 @@ class Budget:
     mw: float | None = None
 
     def __post_init__(self) -> None:
-        for option, value in (("--budget-ms", self.ms), ("--budget-mw", self.mw)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{option} is above 0, got {value:g}")
+        require_duration("--budget-ms", self.ms)
+        require_in("--budget-mw", self.mw, 1e-3, 1e9)
 
     def __str__(self) -> str:
         return f"{self.ms:g} ms" + ("" if self.mw is None else f" and {self.mw:g} mW")
@@ -62,7 +62,7 @@ class Choice:
 
 def power_mw(row: Row) -> float | None:
     """Mean power while it runs one frame after another, idle draw included; None where it was not measured."""
-    return None if row.energy_mj is None else 1000 * row.energy_mj / row.summary.mean
+    return None if row.energy_mj is None or not row.summary.mean else 1000 * row.energy_mj / row.summary.mean
 
 
 def figures(row: Row) -> str:
@@ -74,16 +74,17 @@ def figures(row: Row) -> str:
 def choose(sweep: Sweep, budget: Budget, operations: Operations) -> Choice:
     """Raises MismatchError if no row tells its network, if power is asked for and was not measured, or if none fits.
 
-    operations: of a preset at an input size.
+    operations: of a preset at an input size; raises UsageError where there is no such network.
     """
     named = [(name, row) for name, row in zip(names(sweep.rows), sweep.rows, strict=True)]
     rejected = [Rejected(s.model, f"did not run on the device: {s.reason}") for s in sweep.skipped]
-    rejected += [Rejected(name, "tells no network that could be trained") for name, row in named if not row.network]
-    known = [(name, row) for name, row in named if row.network]
+    reasons = [_untrainable(row, operations) for _, row in named]
+    rejected += [Rejected(name, reason) for (name, _), reason in zip(named, reasons, strict=True) if reason]
+    known = [pair for pair, reason in zip(named, reasons, strict=True) if not reason]
     if not known:
         raise MismatchError(
-            "no row of the record tells its network: write files with `edgeunet fit DATA --candidates FOLDER`, "
-            "and sweep these on the device"
+            f"no row of the record can be trained ({rejected[-1].name} {rejected[-1].reason}): write files with "
+            "`edgeunet fit DATA --candidates FOLDER`, and sweep these on the device"
         )
     if budget.mw is not None and all(row.energy_mj is None for _, row in known):
         raise MismatchError(
@@ -110,6 +111,19 @@ def choose(sweep: Sweep, budget: Budget, operations: Operations) -> Choice:
         return operations(pair[1].network, pair[1].input_size), PRECISIONS.index(pair[1].precision)
 
     return Choice(tuple(sorted(rows.values(), key=promise, reverse=True)), tuple(rejected))
+
+
+def _untrainable(row: Row, operations: Operations) -> str:
+    """Why nothing can be trained for a row; "" where it can."""
+    if not row.network:
+        return "tells no network that could be trained"
+    if row.precision not in PRECISIONS:
+        return f"has the precision {row.precision!r}, which is none of {', '.join(PRECISIONS)}"
+    try:
+        operations(row.network, row.input_size)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _too_much(row: Row, budget: Budget) -> str:

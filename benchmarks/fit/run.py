@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from benchmarks.fit.build import Builder, BuildOptions
@@ -14,8 +15,8 @@ from benchmarks.sweep.record import Row, Sweep
 from edgeunet.complexity import complexity
 from edgeunet.console import command_line, stdout
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.errors import ExportError
-from edgeunet.files import require_free
+from edgeunet.errors import ExportError, OutputError, UsageError
+from edgeunet.files import require_distinct, require_parent
 from edgeunet.model import preset
 from edgeunet.runtime.opening import ONNX_BACKENDS
 
@@ -38,17 +39,22 @@ def fit(data: Path, folder: Path, options: FitOptions, *, resume: bool, force: b
     could be exported; and what training and exporting raise.
     """
     sweep = Sweep.load(options.record)
-    require_free(folder, force=force or resume)
+    require_distinct({"--output": folder}, {"DATA": data, "--device-record": options.record}, replaced=[])
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: give the name of a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (force or resume):
+        raise OutputError(f"{folder} exists already: give --force to replace what fit wrote there, or another name")
+    require_parent(folder)
     DatasetFolder.open(data).image_paths(options.build.split)
     choice = choose(sweep, options.budget, _operations)
     builder = Builder(data, folder, options.build, force, resume)
     refused: list[Rejected] = []
     for index, (name, row) in enumerate(choice.rows):
-        stdout().print(f"{name}: {figures(row)} on the device, within {options.budget}", markup=False)
+        stdout().print(f"{name}: {figures(row)} on the device, within {options.budget}")
         try:
             built = builder.build(row)
         except ExportError as error:
-            stdout().print(f"rejected: {name}: {error}", markup=False)
+            stdout().print(f"rejected: {name}: {error}")
             refused.append(Rejected(name, str(error)))
             continue
         card = Card(
@@ -69,8 +75,12 @@ def fit(data: Path, folder: Path, options: FitOptions, *, resume: bool, force: b
     )
 
 
+@cache
 def _operations(network: str, size: tuple[int, int]) -> float:
-    return complexity(preset(network, 1), size).flops
+    config = preset(network, 1)
+    if min(size) < config.smallest_input:
+        raise UsageError(f"{network} needs {config.smallest_input} pixels or more, got {size[0]}x{size[1]}")
+    return complexity(config, size).flops
 
 
 def _to_confirm(model: Path, row: Row, budget: Budget) -> list[str]:

@@ -49,7 +49,7 @@ class Outputs:
         self.say(comparison.judgement, comparison.a.title, comparison.b.title, stored=False)
         if self.comparison and not self.as_json:
             samples = "all samples are in" if kept else "nothing was measured, so there is no"
-            stdout().print(f"{samples} {self.comparison}", markup=False)
+            stdout().print(f"{samples} {self.comparison}")
 
     def say(self, judgement: Judgement, a: str, b: str, *, stored: bool) -> None:
         """Print the verdict."""

@@ -24,6 +24,7 @@ from benchmarks.guard.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from benchmarks.guard.samples import NONE, Pair, Round
 from benchmarks.guard.throttling import throttling
 from benchmarks.guard.worker import Worker
+from benchmarks.measure.ranges import require_seconds, require_seed
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import usable_cpus
 from edgeunet.console import progress
@@ -55,8 +56,8 @@ class CompareOptions:
     varies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise UsageError(f"the time to compare must be above 0 seconds, got {self.seconds:g}")
+        require_seconds("--seconds", self.seconds)
+        require_seed(self.seed)
 
 
 @dataclass

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from benchmarks.measure.ranges import require_count, require_duration, require_in, require_seconds
 from edgeunet.errors import UsageError
 
 LENGTH_S = {"single": 5.0, "paced": 10.0, "soak": 1800.0}
 """Modes that measure one process, and how long each does by default."""
 COLD = "cold"
 PROCESSES = 11
+MAX_PROCESSES = 10_000
+MAX_FPS = 1e6
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,11 @@ class MeasureOptions:
     def __post_init__(self) -> None:
         if self.mode not in (*LENGTH_S, COLD):
             raise UsageError(f"unknown mode {self.mode!r}: choose one of {', '.join((*LENGTH_S, COLD))}")
-        for what, value in (
-            ("time to measure, in seconds,", self.seconds),
-            ("number of frames a second", self.fps),
-            ("deadline in ms", self.deadline_ms),
-        ):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise UsageError(f"the {what} must be above 0, got {value:g}")
-        for what, number in (("frame", self.max_frames), ("process", self.processes)):
-            if number is not None and number < 1:
-                raise UsageError(f"at least 1 {what} is measured, got {number}")
+        require_seconds("--seconds", self.seconds)
+        require_in("--fps", self.fps, 1e-6, MAX_FPS)
+        require_duration("--deadline-ms", self.deadline_ms)
+        require_count("--max-frames", self.max_frames)
+        require_count("--processes", self.processes, most=MAX_PROCESSES)
         if self.mode == "paced" and self.fps is None:
             raise UsageError("a paced measurement needs its pace: give --fps, such as --fps 30")
         if self.mode == "single" and self.fps is not None:

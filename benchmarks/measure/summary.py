@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure.paced import WAIT
-from benchmarks.report.tables import bounded, milliseconds, share
+from benchmarks.report.tables import bounded, change, milliseconds, share
 from edgeunet.deadline import deadlines, jitter_ms
 from edgeunet.drift import Drift, drift
 from edgeunet.energy import gross_mj, idle_mj, net_mj
@@ -85,9 +85,9 @@ def warnings(record: LatencyRecord) -> Iterator[str]:
 def _drift(found: Drift | None) -> str:
     if found is None:
         return f"drift: insufficient (a tenth of the time needs {samples_needed(0.5)} samples)"
-    change = f"{found.change * 100:+.1f} %{'' if found.clear else ', within chance'}"
+    moved = f"{change(1 + found.change)}{'' if found.clear else ', within chance'}"
     first, last = bounded(found.first), bounded(found.last)
-    parts = [f"drift: median {first} ms in the first tenth, {last} in the last ({change})"]
+    parts = [f"drift: median {first} ms in the first tenth, {last} in the last ({moved})"]
     if found.memory_mb is not None:
         parts.append(f"memory of the process {found.memory_mb:+.1f} MB, its samples take {found.own_mb:.1f} MB")
     if found.warmest_c is not None:

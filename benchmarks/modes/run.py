@@ -6,7 +6,6 @@ Only a Jetson has such modes, and none was at hand: this has run against a stand
 from __future__ import annotations
 
 import io
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from benchmarks.measure.inputs import load_inputs
 from benchmarks.measure.model import measure
 from benchmarks.measure.options import MeasureOptions
+from benchmarks.measure.ranges import require_seconds
 from benchmarks.measure.surroundings import now
 from benchmarks.modes.record import Measured, Modes, Skipped
 from benchmarks.sweep.visit import VisitError, fresh
@@ -25,7 +25,7 @@ from edgeunet.board.machine import ROOT
 from edgeunet.board.nvpmodel import PowerMode, power_modes, restoring, set_mode
 from edgeunet.board.sysfs import Sensor, sensors
 from edgeunet.console import command_line, progress, stderr
-from edgeunet.errors import BoardError, ModelFileError, UsageError
+from edgeunet.errors import BoardError, ModelFileError
 from edgeunet.record import LatencyRecord
 from edgeunet.runtime import open_session
 
@@ -48,14 +48,12 @@ class ModesOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise UsageError(f"the time to measure must be above 0 seconds, got {self.seconds:g}")
-        if not (math.isfinite(self.cool_down_s) and self.cool_down_s >= 0):
-            raise UsageError(f"the time to cool down is 0 seconds or more, got {self.cool_down_s:g}")
+        require_seconds("--seconds", self.seconds)
+        require_seconds("--cool-down-s", self.cool_down_s, least=0.0)
 
 
-def measure_modes(model: Path, options: ModesOptions, output: Path, *, force: bool) -> Modes:
-    """Measure, write `output`, and then set the mode again that was set before, whatever happened.
+def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, force: bool) -> Modes:
+    """Measure, write `output` if it is given, and then set the mode again that was set before, whatever happened.
 
     Ctrl-C, SIGTERM and SIGHUP end it early and keep what there is, marked as partial; before the first mode is
     measured nothing is kept. Raises MissingPartError without nvpmodel, BoardError if it refuses the mode that is set,
@@ -71,7 +69,8 @@ def measure_modes(model: Path, options: ModesOptions, output: Path, *, force: bo
     with restoring() as found:
         measured, skipped, partial = _measured(model, options, [found, *(m for m in modes if m.number != found.number)])
         result = Modes(now(), command_line(), found, partial, tuple(measured), tuple(skipped))
-        result.save(output, force=force)
+        if output is not None:
+            result.save(output, force=force)
     return result
 
 

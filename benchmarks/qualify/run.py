@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from benchmarks.guard.interleave import CompareOptions, Measured, interleave
 from benchmarks.guard.judge import MIN_PAIRS
 from benchmarks.guard.model import ModelOptions
 from benchmarks.guard.worker import Worker
+from benchmarks.measure.ranges import require_count
 from benchmarks.measure.surroundings import now
 from benchmarks.qualify.arm import NOTHING, ArmOptions, Injection
 from benchmarks.qualify.conditions import KINDS, Kind
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 KEPT = 40  # comparisons that did not end as wanted, whose samples are kept: some 100 MB
 HOUR_S = 3600.0
+MAX_TRIALS = 100_000
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,7 @@ class QualifyOptions:
         names = [kind.name for kind in KINDS]
         if unknown := [name for name in self.only if name not in names]:
             raise UsageError(f'no condition is named "{unknown[0]}": there are {", ".join(names)}')
-        if self.trials is not None and self.trials < 1:
-            raise UsageError(f"at least 1 trial is measured, got {self.trials}")
+        require_count("--trials", self.trials, most=MAX_TRIALS)
         if self.model and not self.model.is_file():
             raise UsageError(f"{self.model}: no such model file")
 
@@ -80,6 +81,18 @@ class Paths:
     def kept(self) -> Path:
         return self.output.with_suffix(".kept")
 
+    def comparison(self, kind: Kind, number: int | str) -> Path:
+        """Where the samples of a trial are kept."""
+        return self.kept / f"{kind.name.replace('/', '')} {number}.json"
+
+    def remove_kept(self) -> None:
+        """Remove the comparisons of an earlier run, and nothing else that may lie there."""
+        for kind in KINDS:
+            for path in self.kept.glob(glob.escape(self.comparison(kind, "").stem) + " [0-9]*.json"):
+                path.unlink()
+        with suppress(OSError):
+            self.kept.rmdir()
+
     def require_usable(self, *, force: bool) -> None:
         """Raise OutputError if the output exists, was not begun by an earlier run, and `force` is false."""
         require_writable(self.output, force=force or self.trials.exists())
@@ -93,7 +106,7 @@ def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[Tria
     """
     paths.require_usable(force=force)
     if force:
-        shutil.rmtree(paths.kept, ignore_errors=True)
+        paths.remove_kept()
     with _held(options):
         file = TrialFile(paths.trials, _plan(options, None if force else declared_in(paths.trials)), force=force)
         qualification_of(file, now()).save(paths.output, force=True)
@@ -178,7 +191,7 @@ def _trial(kind: Kind, number: int, options: QualifyOptions, paths: Paths, bar: 
         rules=called_slower(measured.pairs),
     )
     if not as_wanted(kind, trial):
-        _keep(paths.kept / f"{kind.name.replace('/', '')} {number}.json", kind, options, compare, measured)
+        _keep(paths.comparison(kind, number), kind, options, compare, measured)
     return trial
 
 

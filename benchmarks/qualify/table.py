@@ -10,12 +10,18 @@ from benchmarks.report.tables import NONE, TextTable, share
 from edgeunet.deadline import upper_bound
 
 CONFIDENCE = 0.95
+LEGEND = (
+    "A/A: both the same; +5 %, +3 %: B made that much slower; tail: 2 % of B's calls take twice as long; disturbance: "
+    "another program takes a processor. wanted: the right verdict; came out: trials that ended with it; needed: how "
+    "many of those declared must; so far: reached, missed or open; others: upper bound of the share of other verdicts, "
+    f"with {CONFIDENCE:.0%} confidence; s: median time of measuring a trial"
+)
 
 
 def qualification_table(found: Qualification) -> TextTable:
     """What was wanted of the guard, and what came out."""
     header = (found.conditions[0].workload, "wanted", "came out", "needed", "so far", "others", "s")
-    note = f"others: the rate of other verdicts is below that with {CONFIDENCE:.0%}; s: median time of measuring"
+    note = LEGEND
     others = [
         (c.name, verdict, n) for c in found.conditions for verdict, n in c.verdicts.items() if verdict != c.wanted
     ]

@@ -63,7 +63,7 @@ def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
         raise UsageError("got accuracy only: give what `edgeunet bench` measured as well")
     known = [item for item in loaded if isinstance(item, Scores)] + [load_scores(path) for path in scores]
     return Inputs(
-        records=[item for item in loaded if isinstance(item, LatencyRecord)],
+        records=[part for item in loaded if isinstance(item, LatencyRecord) for part in item.by_source()],
         comparisons=[item for item in loaded if isinstance(item, Comparison)],
         sweeps=[item for item in loaded if isinstance(item, Sweep)],
         qualifications=[item for item in loaded if isinstance(item, Qualification)],

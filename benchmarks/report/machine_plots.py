@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report.plots import INK, LIMIT, banded, cycle, panel_legend, panels, svg
+from benchmarks.report.plots import INK, LIMIT, banded, cycle, label, panel_legend, panels, svg
 from edgeunet.quantiles import Samples
 from edgeunet.record import TOTAL, LatencyRecord, Telemetry
 
@@ -79,7 +79,7 @@ def _draw_sensors(axes: Any, times: Samples, sensors: Mapping[str, list[Samples]
     for (name, series), color in zip(sensors.items(), cycle(len(sensors)), strict=True):
         band = banded(np.tile(times, len(series)), np.concatenate(series) * scale)
         axes.fill_between(band.times, band.low, band.high, color=color, alpha=0.25, linewidth=0)
-        axes.plot(band.times, band.middle, color=color, linewidth=1.2, label=name)
+        axes.plot(band.times, band.middle, color=color, linewidth=1.2, label=label(name))
     panel_legend(axes)
     axes.margins(y=0.15)
 

@@ -11,10 +11,11 @@ LENGTH = 40  # characters of a name; a command is its own name
 
 
 def record_names(records: Sequence[LatencyRecord]) -> list[str]:
-    """The model's name; where two would be the same, with what tells them: backend, mode, day or a number."""
+    """The model's name; where two would be the same, with what tells them: backend, mode, frames, day or a number."""
     names = [shortened(record.subject.model) for record in records]
     backends = [r.subject.backend.partition(" ")[0] for r in records]
-    for tells in (backends, [r.mode for r in records], [r.created[:10] for r in records]):
+    frames = [shortened(r.frames) for r in records]
+    for tells in (backends, [r.mode for r in records], frames, [r.created[:10] for r in records]):
         told = Counter(name for name, _ in {*zip(names, tells, strict=True)})
         names = [f"{name}, {tell}" if told[name] > 1 else name for name, tell in zip(names, tells, strict=True)]
     return numbered(names)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.guard.judge import Verdict
 from benchmarks.report.blocks import Plot, Section, Table
+from benchmarks.report.characters import readable
 from edgeunet import __version__
 from edgeunet.pages import environment
 
@@ -20,9 +21,8 @@ def html(sections: Sequence[Section], measured: str) -> str:
     pages.filters["parts"] = _parts
     pages.filters["runs"] = _runs
     template = pages.get_template("report.html.j2")
-    return template.render(
-        version=__version__, measured=measured, sections=sections, verdicts=[v.name for v in Verdict]
-    )
+    facts = {"version": __version__, "measured": measured, "verdicts": [v.name for v in Verdict]}
+    return readable(template.render(sections=sections, **facts))
 
 
 def _runs(blocks: Sequence[Table | Plot]) -> list[tuple[bool, list[Table | Plot]]]:

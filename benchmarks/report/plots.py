@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.report.characters import readable
 from edgeunet.parts import missing
 from edgeunet.quantiles import Samples
 
@@ -19,6 +22,7 @@ PALETTE = ("#3b82d6", "#e07b2a", "#2a9d74", "#c4508f", "#8a6fd1", "#9a8a1f")  # 
 LIMIT = "#d1495b"  # of a line that must not be crossed
 WIDTH, HEIGHT = 4.4, 2.9  # inches: text stays readable at 400 px
 PANEL = 1.25  # inches: height of a panel below the first
+LABEL = 60  # characters of one name
 LEGEND = 46  # characters of a legend that fit beside each other
 BINS = 320  # parts of the time axis that can be told apart at this width
 
@@ -63,6 +67,7 @@ def panels(x_label: str, y_labels: Sequence[str]) -> tuple[Any, list[Any]]:
     except ImportError as error:
         raise missing("matplotlib") from error
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "edgeunet", "font.family": "sans-serif"})
+    matplotlib.rcParams["text.parse_math"] = False  # a `$` in a name is a `$`
     heights = [HEIGHT, *[PANEL] * (len(y_labels) - 1)]
     fig = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     column = fig.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -81,13 +86,29 @@ def svg(fig: Any, axes: Any) -> str:
             handles, labels, loc="outside upper left", ncols=_columns(labels), frameon=False, labelcolor=INK, fontsize=9
         )
     file = io.StringIO()
-    fig.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with any_names():
+        fig.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     # Hundredths of a point are enough, and half the size; what stands between tags is for people, and stays.
     text = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), text)
     text = re.sub(r" font-family: [^;\"]*;", "", text)  # the page's own; the one that was measured with is wider
     return re.sub(r' id="(figure|axes|patch|text|line2d|legend|matplotlib|xtick|ytick|PathCollection)[^"]*"', "", text)
+
+
+@contextmanager
+def any_names() -> Iterator[None]:
+    """Draw without a warning for each letter that the font lacks, or for names that leave little room."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph|Tight layout|constrained_layout", category=UserWarning)
+        yield
+
+
+def label(name: str) -> str:
+    """A name of the user's in a figure: matplotlib leaves out of a legend what begins with an underscore."""
+    name = readable(" ".join(name.split()))
+    name = name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
 
 
 def panel_legend(axes: Any) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import numpy as np
 
-from benchmarks.report.plots import INK, WIDTH, cycle, figure, svg
+from benchmarks.report.plots import INK, WIDTH, cycle, figure, label, svg
 from edgeunet.quantiles import Samples
 from edgeunet.record import TOTAL, LatencyRecord
 
@@ -22,7 +22,7 @@ def quantile_curve(records: Mapping[str, LatencyRecord]) -> str:
     for (name, record), color in zip(records.items(), cycle(len(records)), strict=True):
         total = np.sort(record.samples_ms[TOTAL])
         ranks = _tail_ranks(len(total))
-        axes.plot(len(total) / (len(total) - ranks - 0.5), total[ranks], color=color, label=name, linewidth=1.6)
+        axes.plot(len(total) / (len(total) - ranks - 0.5), total[ranks], color=color, label=label(name), linewidth=1.6)
     axes.set_xscale("log")
     ticks = {2: "50 %", 10: "90 %", 100: "99 %", 1000: "99.9 %", 10000: "99.99 %", 100000: "99.999 %"}
     largest = 2 * max(len(r.starts_ms) for r in records.values())
@@ -43,7 +43,7 @@ def ecdf_of(samples_ms: Mapping[str, Samples]) -> str:
         total = np.sort(samples)
         ranks = _spread_ranks(len(total))
         shares = (ranks + 1) / len(total)
-        axes.step([total[0], *total[ranks]], [0, *shares], where="post", color=color, label=name, linewidth=1.6)
+        axes.step([total[0], *total[ranks]], [0, *shares], where="post", color=color, label=label(name), linewidth=1.6)
     axes.margins(x=0.04)
     return svg(fig, axes)
 
@@ -58,11 +58,11 @@ def stage_stack(records: Mapping[str, LatencyRecord]) -> str:
     left = np.zeros(len(records))
     for stage, color in zip(stages, cycle(len(stages)), strict=True):
         means = np.array([record.samples_ms[stage].mean() if stage in record.stages else 0.0 for record in loaded])
-        axes.barh(rows, means, left=left, height=0.55, color=color, label=stage)
+        axes.barh(rows, means, left=left, height=0.55, color=color, label=label(stage))
         left += means
     rest = np.maximum(0, [record.samples_ms[TOTAL].mean() for record in loaded] - left)
     axes.barh(rows, rest, left=left, height=0.55, color=INK, alpha=0.25, label="between stages")
-    axes.set_yticks(rows, ["\n".join(textwrap.wrap(name, NAME)) for name in records])
+    axes.set_yticks(rows, ["\n".join(textwrap.wrap(label(name), NAME)) for name in records])
     axes.set_ylim(len(records) - 0.4, -0.6)
     return svg(fig, axes)
 

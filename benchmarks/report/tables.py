@@ -44,11 +44,16 @@ def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]
                 percentage(accuracy.miou) if accuracy else NONE,
                 *(milliseconds(q.value) + unsure(q) for q in (summary.p50, summary.p90, summary.p99)),
                 milliseconds(summary.max),
-                f"{1000 / summary.p50.value:.1f}" if record.mode in CLOSED_LOOP and not record.period_ms else NONE,
+                _rate(record),
             )
         )
     header = ("record", "precision", "input", "MB", "mIoU %", "p50", "p90", "p99", "max", "fps")
     return TextTable(header, tuple(rows), text_columns=2, note=_summary_note(records))
+
+
+def _rate(record: LatencyRecord) -> str:
+    p50_ms = record.summary().p50.value
+    return f"{1000 / p50_ms:.1f}" if record.mode in CLOSED_LOOP and not record.period_ms and p50_ms else NONE
 
 
 def stage_table(record: LatencyRecord, bounds: Collection[str]) -> TextTable:

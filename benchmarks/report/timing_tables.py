@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.report.tables import NONE, TextTable, bounded, milliseconds, share
+from benchmarks.report.tables import NONE, TextTable, bounded, change, milliseconds, share
 from edgeunet.deadline import deadlines, jitter_ms
 from edgeunet.digits import count
 from edgeunet.drift import drift
@@ -57,8 +57,8 @@ def drift_table(records: Mapping[str, LatencyRecord]) -> TextTable:
             if found.warmest_c is not None:
                 sensor, first, last = found.warmest_c
                 warmest = f"{sensor.removesuffix('_c')} {first:.1f} → {last:.1f}"
-            change = f"{found.change * 100:+.1f} %{'' if found.clear else ' (within chance)'}"
-            rows.append((name, bounded(found.first), bounded(found.last), change, memory, warmest))
+            moved = f"{change(1 + found.change)}{'' if found.clear else ' (within chance)'}"
+            rows.append((name, bounded(found.first), bounded(found.last), moved, memory, warmest))
     header = ("record", "first tenth", "last tenth", "change", "process, MB (samples)", "warmest, °C")
     return TextTable(header, tuple(rows))
 

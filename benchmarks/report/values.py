@@ -1,13 +1,11 @@
-"""The report for scripts: every figure with its bounds and its unit, at full precision, as JSON or CSV."""
+"""The report for scripts: every figure with its bounds and its unit, at full precision, as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from benchmarks.guard.judge import Judgement
 from benchmarks.qualify.record import Qualification
@@ -65,17 +63,8 @@ def as_json(inputs: Inputs) -> str:
         for c, name in zip(inputs.comparisons, comparison_names(inputs.comparisons), strict=True)
     ]
     report = {"schema": SCHEMA, "version": __version__, "measured": inputs.measured}
-    figures = [asdict(value) for value in values(inputs)]
+    figures = [asdict(value) for value in values(inputs) if math.isfinite(value.value)]
     return json.dumps({**report, "records": records, "comparisons": comparisons, "values": figures}, indent=2) + "\n"
-
-
-def as_csv(inputs: Inputs) -> str:
-    """A row for each figure."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Value))
-    writer.writerows(map(astuple, values(inputs)))
-    return file.getvalue()
 
 
 def _record(name: str, record: LatencyRecord) -> Iterator[Value]:

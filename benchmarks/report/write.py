@@ -10,7 +10,7 @@ from benchmarks.report.inputs import Inputs
 from benchmarks.report.markdown import markdown
 from benchmarks.report.page import html
 from benchmarks.report.tables import when
-from benchmarks.report.values import as_csv, as_json
+from benchmarks.report.values import as_json
 from edgeunet.errors import UsageError
 from edgeunet.files import replacing
 
@@ -21,7 +21,6 @@ class Format(str, enum.Enum):
     HTML = "html"
     MD = "md"
     JSON = "json"
-    CSV = "csv"
 
 
 def format_of(path: Path, name: str | None) -> Format:
@@ -46,4 +45,4 @@ def _text(inputs: Inputs, how: Format) -> str:
         return html(contents(inputs), when(inputs.measured))
     if how is Format.MD:
         return markdown(contents(inputs), when(inputs.measured))
-    return as_json(inputs) if how is Format.JSON else as_csv(inputs)
+    return as_json(inputs)

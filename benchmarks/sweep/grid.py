@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.measure.ranges import require_duration, require_seconds, require_seed, require_threads
 from benchmarks.sweep.record import Skipped
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from edgeunet.runtime.contract import spec_of
@@ -42,12 +43,10 @@ class SweepOptions:
         for name, values in (("backends", self.backends or ()), ("threads", self.threads), ("sizes", self.sizes)):
             if len(set(values)) < len(values):
                 raise UsageError(f"--{name} names one twice: give each once")
-        if any(count < 1 for count in self.threads):
-            raise UsageError(f"at least 1 thread runs a model, got --threads {min(self.threads)}")
-        if not self.seconds > 0:
-            raise UsageError(f"the time to measure must be above 0 seconds, got {self.seconds:g}")
-        if self.budget_ms is not None and not self.budget_ms > 0:
-            raise UsageError(f"--budget-ms is above 0, got {self.budget_ms:g}")
+        require_threads(self.threads)
+        require_seconds("--seconds", self.seconds)
+        require_duration("--budget-ms", self.budget_ms)
+        require_seed(self.seed)
 
     @property
     def labelled(self) -> bool:

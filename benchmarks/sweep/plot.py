@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report.plots import INK, PALETTE, figure, svg
+from benchmarks.report.plots import INK, PALETTE, any_names, figure, label, svg
 from benchmarks.sweep.choice import front, latency_ms, names, within
 from benchmarks.sweep.grid import SweepOptions
 from benchmarks.sweep.record import Row, Sweep
@@ -51,7 +51,7 @@ def require_plot(path: Path, options: SweepOptions, *, force: bool) -> None:
 def write_plot(path: Path, sweep: Sweep, *, force: bool) -> None:
     """Write the plot on a white ground, as SVG or PNG by the file's ending; raises as pareto_plot and replacing."""
     plot, _ = _drawn(sweep)
-    with replacing(path, force=force) as temporary:
+    with replacing(path, force=force) as temporary, any_names():
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         plot.savefig(temporary, dpi=200, facecolor="white", metadata=metadata)
 
@@ -115,7 +115,8 @@ def _mark_budget(axes: Any, budget_ms: float, chosen: Row | None) -> None:
 
 def _write_names(plot: Any, axes: Any, points: Sequence[tuple[tuple[float, float], str, bool]]) -> None:
     """Beside each point, where it hides nothing. points: where, the name, whether it must be there."""
-    plot.draw_without_rendering()  # settles the layout, so that places on the page are known
+    with any_names():
+        plot.draw_without_rendering()  # settles the layout, so that places on the page are known
     spots = [axes.transData.transform(where) for where, _, _ in points]
     room = axes.bbox
     taken: list[Any] = []
@@ -123,7 +124,7 @@ def _write_names(plot: Any, axes: Any, points: Sequence[tuple[tuple[float, float
         places = _AROUND + _FARTHER if needed else _AROUND
         for attempt, (dx, dy, ha, va) in enumerate(places, 1):
             offset = {"xytext": (dx, dy), "textcoords": "offset points", "ha": ha, "va": va, "in_layout": False}
-            text = axes.annotate(name, where, **offset, fontsize=8, color=INK, alpha=1.0 if needed else 0.6)
+            text = axes.annotate(label(name), where, **offset, fontsize=8, color=INK, alpha=1.0 if needed else 0.6)
             box = text.get_window_extent()
             inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
             free = not any(box.overlaps(other) for other in taken) and not any(box.contains(*spot) for spot in spots)

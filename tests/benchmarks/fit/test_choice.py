@@ -81,7 +81,7 @@ def test_where_nothing_fits_a_line_says_what_is_nearest(rows: tuple[Row, ...], b
 
 @pytest.mark.parametrize(("ms", "mw"), [(0, None), (-1, None), (np.nan, None), (10, 0), (10, np.inf)])
 def test_senseless_budgets_are_refused(ms: float, mw: float | None) -> None:
-    with pytest.raises(UsageError, match="above 0"):
+    with pytest.raises(UsageError, match=r"--budget-m[sw] is from"):
         Budget(ms, mw)
 
 

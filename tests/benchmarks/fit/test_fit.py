@@ -153,7 +153,7 @@ def test_bad_input_is_a_line_and_leaves_nothing(data: Path, record: Path, tmp_pa
     for arguments, kind, words in (
         ((data,), UsageError, "--candidates FOLDER"),
         ((data, *given, "-o", folder), UsageError, "--budget-ms"),
-        ((data, *given, "--budget-ms", 0, "-o", folder), UsageError, "above 0"),
+        ((data, *given, "--budget-ms", 0, "-o", folder), UsageError, "--budget-ms is from"),
         ((data, "--candidates", folder, *given), UsageError, "before the device is measured"),
         ((data, *full, "--sizes", "32x48"), UsageError, "--candidates"),
         ((data, *full, "--recipe", "slow"), UsageError, "recipe"),

@@ -239,8 +239,11 @@ def test_a_program_that_is_not_there_is_one_line() -> None:
 
 
 def test_senseless_options_are_refused(tmp_path: Path) -> None:
-    for seconds in (-1.0, float("nan")):
-        with pytest.raises(UsageError, match="above 0 seconds"):
+    for seconds in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="--seconds is from"):
             CompareOptions(seconds=seconds)
+    for seed in (-1, 2**32):
+        with pytest.raises(UsageError, match="--seed is from 0 to"):
+            CompareOptions(seed=seed)
     with pytest.raises(UsageError, match="no such model file"):
         model_arm(ModelOptions(str(tmp_path / "none.onnx")))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from benchmarks.cli import app
 from edgeunet.errors import OutputError, UsageError
 from tests.benchmarks.records import noisy, toy_record
-from tests.benchmarks.report.makers import toy_comparison, toy_qualification, toy_sweep
+from tests.benchmarks.report.makers import refused_comparison, toy_comparison, toy_qualification, toy_sweep
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,7 @@ def _report(*arguments: str) -> Result:
         ("out/r.html", (), "<!DOCTYPE html>"),
         ("r.md", (), "# Latency report"),
         ("r.json", (), "{"),
-        ("r.csv", (), "kind,name,quantity,statistic,value,low,high,unit"),
-        ("r.txt", ("--format", "csv"), "kind,name"),
+        ("r.txt", ("--format", "md"), "# Latency report"),
     ],
 )
 def test_every_kind_of_file_goes_into_every_format(output: str, options: tuple[str, ...], begins: str) -> None:
@@ -60,11 +59,30 @@ def test_without_a_record_there_is_no_summary_to_print() -> None:
     assert result.output.strip() == "report written to r.md"
 
 
+def test_the_verdict_of_a_comparison_is_printed() -> None:
+    refused_comparison().save("refused.json", force=False)
+    result = _report("record.json", "refused.json", "-o", "r.md")
+    assert "b against a: REFUSED: measured under different conditions" in result.output
+
+
+def test_cameras_have_a_row_each() -> None:
+    times = np.concatenate([np.full(20, 4.0), np.full(20, 9.0)])
+    sources = {"sources": ("front", "back"), "source_of": (0,) * 20 + (1,) * 20}
+    toy_record(times, mode="camera", **sources).save("cameras.json", force=False)
+    result = _report("cameras.json", "-o", "r.html")
+    rows = [line.split() for line in result.output.splitlines() if "toy" in line]
+    assert [(row[1], row[6]) for row in rows] == [("front", "4.00"), ("back", "9.00")]
+
+
 def test_what_cannot_be_written_is_said_before_anything_is_read() -> None:
     Path("r.html").write_text("mine")
     for arguments, error in (
         (("missing.json", "-o", "r.html"), OutputError),
         (("missing.json", "-o", "r.pdf"), UsageError),
+        (("missing.json", "-o", "r.csv"), UsageError),
+        (("missing.json", "-o", ".", "--format", "json", "--force"), OutputError),
+        (("record.json", "-o", "record.json", "--force"), UsageError),
+        (("record.json", "-o", "comparison.json", "--scores", "comparison.json", "--force"), UsageError),
         (("missing.json", "-o", "x", "--format", "pdf"), UsageError),
     ):
         assert isinstance(_report(*arguments).exception, error)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from html import unescape
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from benchmarks.report import guard_plots, record_plots
+from benchmarks.report.characters import readable
 from benchmarks.report.machine_plots import by_unit, over_time
 from benchmarks.report.plots import BINS, INK, banded, figure, svg
 from tests.benchmarks.records import noisy, toy_record, toy_telemetry
@@ -105,3 +109,22 @@ def test_a_plot_takes_its_colour_from_the_page() -> None:
     assert "currentColor" in plot
     assert "font-family" not in plot
     assert 'id="axes' not in plot
+
+
+@pytest.mark.parametrize(
+    "name", ["model_${a}_${b}", "$", "_hidden", "_", "a\x1b[31mb", "\ud800", "模型 🚀", "<b>&", "x" * 900, "a\nb"]
+)
+def test_a_name_is_drawn_as_it_is(name: str) -> None:
+    record = toy_record(np.array([0.0, 3.0, 4.0]), samples_ms={"total": np.array([0.0, 3.0, 4.0]), name: np.zeros(3)})
+    known = toy_telemetry()
+    sensors = replace(known, values={f"{name}_c": np.ones(40), **known.values})
+    plots = [
+        record_plots.quantile_curve({name: record, "other": record}),
+        record_plots.ecdf({name: record}),
+        record_plots.stage_stack({name: record}),
+        over_time(toy_record(np.ones(3), telemetry=sensors)),
+    ]
+    for plot in plots:
+        ElementTree.fromstring(plot.replace("xlink:href", "href"))  # noqa: S314 - our own
+        shown = unescape(" ".join(_texts(plot)))
+        assert readable(name.strip("_") or "_")[:5].split()[0] in shown
