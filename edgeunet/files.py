@@ -218,9 +218,10 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
 
 
 def write_json(path: str | Path, value: Any, *, force: bool) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all. A byte of a name that is no letter becomes a "?"."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with replacing(path, force=force) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", "replace"))  # no reader takes half a surrogate pair
 
 
 def sha256(path: str | Path) -> str:

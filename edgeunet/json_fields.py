@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edgeunet.errors import EdgeUNetError
 
 T = TypeVar("T")
-LARGEST = 64 << 20  # bytes of a file: a day of samples has less
+LARGEST = 64 << 20  # bytes of a file
+SHOWN = 300  # characters of what is wrong with it
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
 """A number of things."""
@@ -37,21 +38,22 @@ def read_json(
     what: str,
     remedy: str,
     schema: str | tuple[str, ...] = "",
+    largest: int = LARGEST,
 ) -> T:
     """A file as `kind`. Raises `error` if it is missing or not `what`, with the reason and the `remedy`.
 
-    schema: what its field "schema" must say, or one of several; "" for files that have none.
+    schema: what its field "schema" must say, or one of several; "" for files that have none. largest: bytes.
     """
     path = Path(path)
     if not path.is_file():
         raise error(f"{path}: no such file; {remedy}")
     try:
         size = path.stat().st_size
-        data = path.read_bytes() if size <= LARGEST else b""
+        data = path.read_bytes() if size <= largest else b""
     except OSError as reason:
         raise error(f"{path} cannot be read ({(reason.strerror or str(reason)).lower()}): {remedy}") from reason
-    if size > LARGEST:
-        raise error(f"{path} is not {what} ({size >> 20} MB, at most {LARGEST >> 20} are expected): {remedy}")
+    if size > largest:
+        raise error(f"{path} is not {what} ({size >> 20} MB, at most {largest >> 20} are expected): {remedy}")
     return from_json(data, kind, origin=str(path), error=error, what=what, remedy=remedy, schema=schema)
 
 
@@ -74,7 +76,7 @@ def from_json(
     except EdgeUNetError as reason:
         raise error(f"{origin}: {reason}") from reason
     except (ValueError, RecursionError, OverflowError) as reason:
-        raise error(f"{origin} is not {what} ({_plain(reason)}): {remedy}") from reason
+        raise error(f"{origin} is not {what} ({_plain(reason)[:SHOWN]}): {remedy}") from reason
 
 
 class _Schema(msgspec.Struct):

@@ -27,6 +27,7 @@ SCHEMA = "edgeunet.latency/2"
 REMEDY = "measure again with `edgeunet bench run`"
 TOTAL = "total"
 """The stage that is the whole call, measured by itself: the quantiles of parts do not add up to it."""
+LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with their stages are about 150 MB
 MAX_READING = 1e12
 """Of a sensor: more is no clock, power or memory."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
@@ -226,7 +227,8 @@ class LatencyRecord:
     @classmethod
     def load(cls, path: str | Path) -> LatencyRecord:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        return read_json(path, cls, error=RecordError, what="a latency record", remedy=REMEDY, schema=SCHEMA)
+        what = "a latency record"
+        return read_json(path, cls, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA, largest=LARGEST)
 
 
 def require_times(name: str, times: Samples, *, most: float = MAX_MS, remedy: str = REMEDY) -> None:

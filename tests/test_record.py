@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_throttling_is_seen_at_any_time() -> None:
 
 def test_one_time_has_no_rate() -> None:
     assert np.isnan(Telemetry(np.zeros(1), {}, (), None, 0.0).hz)
+
+
+def test_a_name_that_is_no_text_can_be_read_again(tmp_path: Path) -> None:
+    record = toy_record(np.ones(3), frames=os.fsdecode(b"caf\xe9.mp4"))
+    record.save(tmp_path / "r.json", force=False)
+    assert LatencyRecord.load(tmp_path / "r.json").frames == "caf?.mp4"
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from edgeunet.json_fields import NotNegative, Share, Whole, read_json
 from edgeunet.masking import shown_command_text
 from edgeunet.options import SEED
 from edgeunet.quantiles import MAX_MS, MIN_MS
-from edgeunet.record import require_utc
+from edgeunet.record import LARGEST, require_utc
 
 SCHEMA = "edgeunet.comparison/1"
 REMEDY = "compare again with `edgeunet bench compare -o FILE`"
@@ -97,7 +97,7 @@ class Comparison:
     def load(cls, path: str | Path) -> Comparison:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
         what = "a comparison"
-        file = read_json(path, _File, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA)
+        file = read_json(path, _File, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA, largest=LARGEST)
         try:
             return file.comparison()
         except RecordError as error:

@@ -18,7 +18,7 @@ from edgeunet import evaluation
 from edgeunet import record as latency
 from edgeunet.errors import RecordError, UsageError
 from edgeunet.json_fields import read_json
-from edgeunet.record import LatencyRecord
+from edgeunet.record import LARGEST, LatencyRecord
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _Any:
 def _load(path: Path) -> Any:
     """What the file holds; raises RecordError if it is none of LOADERS."""
     remedy = "give what `edgeunet bench` run, compare, sweep or qualify wrote, or `edgeunet evaluate -o`"
-    found = read_json(path, _Any, error=RecordError, what="a file of measurements", remedy=remedy)
+    found = read_json(path, _Any, error=RecordError, what="a file of measurements", remedy=remedy, largest=LARGEST)
     kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
     if load := kinds.get(found.schema.partition("/")[0]):
         return load(path)

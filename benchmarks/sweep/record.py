@@ -20,7 +20,7 @@ from edgeunet.files import write_json
 from edgeunet.json_fields import Share, Side, Whole, read_json
 from edgeunet.masking import shown_command_text
 from edgeunet.quantiles import Samples, Summary, summarize
-from edgeunet.record import Duration, require_times, require_utc
+from edgeunet.record import LARGEST, Duration, require_times, require_utc
 
 SCHEMA = "edgeunet.sweep/1"
 _REMEDY = "sweep again with `edgeunet bench sweep`"
@@ -130,7 +130,8 @@ class Sweep:
     @classmethod
     def load(cls, path: str | Path) -> Sweep:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        return read_json(path, cls, error=RecordError, what="a sweep", remedy=_REMEDY, schema=SCHEMA)
+        what = "a sweep"
+        return read_json(path, cls, error=RecordError, what=what, remedy=_REMEDY, schema=SCHEMA, largest=LARGEST)
 
 
 def _row_to_dict(row: Row) -> dict[str, Any]:
