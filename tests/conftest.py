@@ -1,4 +1,4 @@
-"""For every test: the command line, Ctrl-C, and an end to all processes that a test started."""
+"""For every test: the command line, a terminal, Ctrl-C, and an end to all processes that a test started."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from tests.processes import hear_ctrl_c, no_process_is_left  # the second is a f
 
 __all__ = ["no_process_is_left", "run"]
 
+os.environ["COLUMNS"] = "80"
+for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):  # with them help and tables have colours in a file, too
+    os.environ.pop(name, None)
 hear_ctrl_c()
 # A busy machine is slow, which is no fault; and no folder of examples beside the sources, which may be read-only.
 settings.register_profile("edgeunet", deadline=None, database=None)

@@ -36,15 +36,17 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     data = write_dataset(folder / "data", train=6, val=3, size=(64, 96))
     made = Work(data, folder / "run" / "best.pt", folder / "m.onnx", folder / "m.int8.onnx")
     with pytest.MonkeyPatch.context() as patch:
-        for line in (
-            f"train {data} -o {folder / 'run'} --model nano --size 64x96 --steps 50 --batch 2 --lr 0.005",
-            f"export onnx {made.checkpoint} -o {made.model} --data {data}",
-            f"export int8 {made.model} --data {data} -o {made.quantized}",
+        options = ["--model", "nano", "--size", "64x96", "--steps", "50", "--batch", "2", "--lr", "0.005"]
+        words: list[object]
+        for words in (
+            ["train", data, "-o", folder / "run", *options],
+            ["export", "onnx", made.checkpoint, "-o", made.model, "--data", data],
+            ["export", "int8", made.model, "--data", data, "-o", made.quantized],
         ):
-            patch.setattr("sys.argv", ["edgeunet", *line.split()])
+            patch.setattr("sys.argv", ["edgeunet", *map(str, words)])
             with pytest.raises(SystemExit) as end:
                 cli.main()
-            assert end.value.code == 0, line
+            assert end.value.code == 0, words
     return made
 
 

@@ -5,11 +5,12 @@ The mode that is set stands in a file beside the program, and so does every mode
 
 from __future__ import annotations
 
+import shlex
 import stat
 import sys
 from pathlib import Path
 
-_PROGRAM = """#!{python} -S
+_PROGRAM = """
 import pathlib, sys
 folder = pathlib.Path(__file__).parent
 modes, needs_reboot, refused = {modes!r}, {needs_reboot!r}, {refused!r}
@@ -55,12 +56,12 @@ class FakeNvpmodel:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.set(1)
-        program = folder / "nvpmodel"
-        program.write_text(
-            _PROGRAM.format(
-                python=sys.executable, modes=self.modes, needs_reboot=needs_reboot, refused=refused, declined=declined
-            )
+        (folder / "nvpmodel.py").write_text(
+            _PROGRAM.format(modes=self.modes, needs_reboot=needs_reboot, refused=refused, declined=declined)
         )
+        program = folder / "nvpmodel"
+        # Not a first line with Python's path: the system takes no blank in one.
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -S "$0.py" "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
     def set(self, number: int) -> None:

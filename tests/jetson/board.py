@@ -7,6 +7,7 @@ the stand-in of python3 hands over to.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Board:
         for name, text in _MODULES.items():
             self.write(f"modules/{name}", text)
         self.write("include/Python.h", "")
-        self.program("bin/python3", _PYTHON.format(python=sys.executable, logged=_LOGGED.strip() + ";"))
+        self.program("bin/python3", _PYTHON.format(python=shlex.quote(sys.executable), logged=_LOGGED.strip() + ";"))
         for name in ("g++", "gst-inspect-1.0", "in-venv"):
             self.program(f"bin/{name}", _LOGGED)
         self.program("bin/apt-get", _LOGGED + 'exit "${APT_CODE:-0}"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def test_a_stale_engine_is_wrong_with_the_command_that_builds_it_again(tmp_path:
     found = look_at(path, FakeTensorRT("10.16"))
     assert (found.state, found.part) == ("wrong", str(path))
     assert found.found == "was built by TensorRT 10.3.0.0, this machine has 10.16.0"
-    onnx = tmp_path / "m.onnx"
-    assert found.remedy == f"build it again with `edgeunet export engine {onnx} -o {path} --level 5 --force`"
+    command = shlex.join(["edgeunet", "export", "engine", str(tmp_path / "m.onnx"), "-o", str(path)])
+    assert found.remedy == f"build it again with `{command} --level 5 --force`"
 
 
 def test_a_damaged_engine_is_wrong(tmp_path: Path) -> None:
