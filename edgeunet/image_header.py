@@ -1,7 +1,7 @@
 """What an image file says of itself before anything is decoded: format, size, depth, channels, orientation, pictures.
 
-Pillow reads the headers, and opens what OpenCV cannot decode. A header costs no more than the bytes of its file,
-whatever size it claims.
+By hand where Pillow says too little or reads all that a file claims, else by Pillow. A header costs no more than the
+bytes of its file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from PIL import Image
 
 from edgeunet.errors import ImageError
 
@@ -43,6 +41,12 @@ class Header:
     palette: bool = False
     orientation: int = 1
     frames: int = 1
+    white: int = 0  # where it is not all of the bits
+
+    @property
+    def largest(self) -> int:
+        """The value of white."""
+        return self.white or (1 << self.bits) - 1
 
 
 def format_of(head: bytes) -> str | None:
@@ -124,6 +128,9 @@ _OTHERS = {
 
 
 def _with_pillow(name: str, data: bytes) -> Header:
+    if name == "AVIF":  # whose EXIF Pillow reads at once
+        for tiff in re.finditer(rb"II\*\0|MM\0\*", data):
+            _tags(data[tiff.start() :], _int(data[tiff.start() :], 4, 4))
     image = open_with_pillow(name, data)
     width, height = image.size
     bits, channels = 1 if image.mode == "1" else 8, len(image.getbands())
@@ -153,26 +160,84 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length + 12
 
 
-def _tiff(name: str, data: bytes) -> Header:
-    """TIFF 6.0: the tags alone, since Pillow opens fewer kinds of pixels than OpenCV decodes."""
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+def _jpeg(name: str, data: bytes) -> Header:
+    """JPEG (ITU-T T.81, annex B): by hand, since a network camera sends thirty a second, and for what EXIF may cost."""
+    at, orientation = 2, 1
+    while True:
+        if data[at] != 0xFF:  # bytes between two segments: libjpeg skips them too
+            at = data.index(b"\xff", at)
+        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind in (0xFF, 0x00, 0x01, *range(0xD0, 0xD9)):  # filling, and marks without a length
+            at += 1 if kind in (0xFF, 0x00) else 2
+            continue
+        body = data[at + 4 : at + 2 + length]
+        if kind == 0xE1 and body.startswith(b"Exif\0\0") and orientation == 1:
+            orientation = _orientation(body)
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            bits, height, width, channels = struct.unpack(">BHHB", body[:6])
+            return Header(name, height, width, 1 if channels == 1 else 3, bits, orientation=orientation)
+        if kind in (0xD9, 0xDA):
+            raise ValueError("no frame header before the picture")
+        at += 2 + length
 
-    big = data[2:3] == b"+" or data[3:4] == b"+"
-    tags: Any = ImageFileDirectory_v2(data[: 16 if big else 8])
-    file = io.BytesIO(data)
-    after, seen = tags.next, set()
-    first: dict[int, Any] = {}
+
+def _tiff(name: str, data: bytes) -> Header:
+    """TIFF 6.0 and BigTIFF: the tags alone, since Pillow opens fewer kinds of pixels than OpenCV decodes."""
+    tags, after = _tags(data, _int(data, 8, 8) if _is_big(data) else _int(data, 4, 4))
+    seen: set[int] = set()
     while 0 < after < len(data) and after not in seen:
         seen.add(after)
-        file.seek(after)
-        tags.load(file)
-        first = first or {tag: tags.get(tag) for tag in (256, 257, 258, 262, 274, 277)}
-        after = tags.next
-    bits = first[258] or (1,)
-    orientation = first[274] if first[274] in range(1, 9) else 1
+        after = _tags(data, after, most=0)[1]
+    first = {tag: values[0] for tag, values in tags.items() if values}
     return Header(
-        name, int(first[257]), int(first[256]), int(first[277] or 1), max(bits), first[262] == 3, orientation, len(seen)
+        name,
+        first[257],
+        first[256],
+        first.get(277, 1),
+        max(tags.get(258) or (1,)),
+        first.get(262) == 3,
+        _upright(first.get(_ORIENTATION, 1)),
+        1 + len(seen),
     )
+
+
+def _is_big(data: bytes) -> bool:
+    return 43 in data[2:4]
+
+
+def _int(data: bytes, at: int, size: int) -> int:
+    if at + size > len(data):
+        raise ValueError("cut")
+    return int.from_bytes(data[at : at + size], "little" if data[:2] == b"II" else "big")
+
+
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def _tags(data: bytes, at: int, most: int = 8) -> tuple[dict[int, list[int]], int]:
+    """The whole numbers of a TIFF directory, at most so many of a tag, and where the next directory stands.
+
+    Raises ValueError if its values are said to take far more room than the file has: others would read them all.
+    """
+    big = _is_big(data)
+    wide = 8 if big else 4
+    entry, head = (20, 8) if big else (12, 2)
+    count, begin = _int(data, at, head), at + head
+    after = _int(data, begin + entry * count, wide) if begin + entry * count + wide <= len(data) else 0
+    tags: dict[int, list[int]] = {}
+    room = 0
+    for place in range(begin, begin + entry * count if most else begin, entry):
+        tag, kind, values = _int(data, place, 2), _int(data, place + 2, 2), _int(data, place + 4, wide)
+        size = _SIZES.get(kind, 1)
+        room += values * size
+        where = place + 4 + wide
+        if values * size > wide:
+            where = _int(data, where, wide)
+        if kind in (1, 3, 4, 16) and where + size * min(values, most) <= len(data):
+            tags[tag] = [_int(data, where + size * i, size) for i in range(min(values, most))]
+    if room > 4 * len(data) + 65_536:
+        raise ValueError("tags larger than the file")
+    return tags, after
 
 
 def _pnm(name: str, data: bytes) -> Header:
@@ -181,7 +246,7 @@ def _pnm(name: str, data: bytes) -> Header:
     numbers = re.findall(rb"\d{1,10}", re.sub(rb"#[^\n]*", b"", data[2:1024]))
     width, height = map(int, numbers[:2])
     largest = 1 if kind in (1, 4) else int(numbers[2])
-    return Header(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()))
+    return Header(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()), white=largest)
 
 
 def _gif(name: str, data: bytes) -> Header:
@@ -205,15 +270,22 @@ def _colors(flags: int) -> int:
 
 
 def _orientation(exif: bytes) -> int:
-    found: Any = 1
-    if exif:
-        tags = Image.Exif()
-        try:
-            tags.load(exif)
-            found = tags.get(_ORIENTATION, 1)
-        except Exception:  # noqa: BLE001 - damaged EXIF says nothing, and the picture is none the worse
-            found = 1
-    return found if found in range(1, 9) else 1
+    """1 if the EXIF is damaged: then it says nothing, and the picture is none the worse."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    try:
+        return _upright(_tags(tiff, _int(tiff, 4, 4))[0].get(_ORIENTATION, [1])[0])
+    except (ValueError, IndexError):
+        return 1
 
 
-_READERS: dict[str, Callable[[str, bytes], Header]] = {"PNG": _png, "GIF": _gif, "TIFF": _tiff, "PNM": _pnm}
+def _upright(orientation: int) -> int:
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+_READERS: dict[str, Callable[[str, bytes], Header]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "GIF": _gif,
+    "TIFF": _tiff,
+    "PNM": _pnm,
+}

@@ -135,7 +135,11 @@ def turned_by(image: UInt8, orientation: int) -> UInt8:
 
 def loaded(header: Header, data: bytes) -> Any:
     """Pillow's image of the file, decoded. Raises ImageError if Pillow cannot decode it either."""
+    if header.format == "JPEG" and header.bits > 8:
+        raise ImageError(f"is JPEG with {header.bits} bits a channel, which cannot be decoded: save it as PNG or TIFF")
     try:
+        if header.format == "JPEG":  # every OpenCV has it, and Pillow would read all that EXIF claims
+            raise OSError("damaged")
         image = open_with_pillow(header.format, data)
         image.load()
     except Exception as error:

@@ -7,6 +7,7 @@ does not ends in an error that names the type and the largest value.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,26 @@ class Mask:
     """A mask file.
 
     numbers: int32 [h, w] 0 to 255 as stored, of a grey or palette file and of one whose channels are equal; else None.
-    colors: int32 [h, w] 0xRRGGBB as it is shown; of a palette what the palette says.
     """
 
     header: Header
     numbers: Numbers | None
-    colors: Numbers
+    stored: Array  # [h, w] or [h, w, 3 or 4] RGB(A), of a palette its colours
 
-    @property
-    def by_number(self) -> dict[int, int]:
-        """Colour 0xRRGGBB of each number that occurs; {} if there are none."""
+    @cached_property
+    def colors(self) -> Numbers:
+        """int32 [h, w] 0xRRGGBB as it is shown. Raises ImageError if 8 bits a channel don't hold it."""
+        shown = _shown(_plain(self.stored), self.header).astype(np.int32)
+        red, green, blue = (shown, shown, shown) if shown.ndim == 2 else (shown[..., i] for i in range(3))
+        return np.asarray(red << 16 | green << 8 | blue, np.int32)
+
+    @cached_property
+    def values(self) -> set[int]:
+        """The numbers that occur."""
+        return set() if self.numbers is None else set(np.unique(self.numbers).tolist())
+
+    def colors_by_number(self) -> dict[int, int]:
+        """Colour 0xRRGGBB of each number that occurs. Raises ImageError as `colors`."""
         if self.numbers is None:
             return {}
         values, where = np.unique(self.numbers, return_index=True)
@@ -58,32 +69,28 @@ def decode_mask(data: bytes) -> Mask:
     header = read_header(data)
     if header.frames > 1:
         raise ImageError(f"has {header.frames} pages or pictures, and a mask is one: save each as a file of its own")
-    # OpenCV shows a palette's colours, and stretches 1, 2 and 4 bits to 8.
-    by_pillow = header.palette or header.bits == 1 or (header.bits < 8 and header.format != "PNM")
-    array = None if by_pillow else decode(data, cv2.IMREAD_UNCHANGED)
-    if array is not None:
-        if array.ndim == 3:  # BGR(A)
-            array = np.concatenate([array[..., 2::-1], array[..., 3:]], axis=2)
-        return _of_array(header, array)
-    image = loaded(header, data)
-    if image.mode == "P":
-        shown = _plain(np.asarray(image.convert("RGBA")))
-        return Mask(header, np.asarray(image, np.int32), _codes(shown, header))
-    if image.mode == "L" and header.bits < 8:
-        return _of_array(header, np.asarray(image) // (255 // ((1 << header.bits) - 1)))
-    return _of_array(header, np.asarray(image.convert("RGB") if image.mode == "CMYK" else image))
+    # OpenCV shows a palette's colours, and stretches some of what has less than 8 bits.
+    array = None if header.palette or header.largest < 255 else decode(data, cv2.IMREAD_UNCHANGED)
+    if array is None:
+        image = loaded(header, data)
+        if image.mode == "P":
+            return Mask(header, np.asarray(image, np.int32), np.asarray(image.convert("RGBA")))
+        array = np.asarray(image.convert("RGB") if image.mode == "CMYK" else image)
+        if image.mode == "L" and header.largest < 255 and not header.palette:  # stretched to 8 bits by Pillow
+            array = np.rint(array * (header.largest / 255)).astype(np.uint8)
+    elif array.ndim == 3:  # BGR(A)
+        array = np.concatenate([array[..., 2::-1], array[..., 3:]], axis=2)
+    plain = _plain(array)
+    numbers = plain.astype(np.int32) if plain.ndim == 2 and plain.max() <= 255 else None
+    if numbers is None:
+        _shown(plain, header)  # raises what is wrong with it
+    return Mask(header, numbers, plain)
 
 
 def code_of(color: tuple[int, int, int]) -> int:
     """(red, green, blue) as 0xRRGGBB."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
-
-
-def _of_array(header: Header, array: Array) -> Mask:
-    plain = _plain(array)
-    numbers = plain.astype(np.int32) if plain.ndim == 2 and plain.max() <= 255 else None
-    return Mask(header, numbers, _codes(plain, header))
 
 
 def _plain(array: Array) -> Array:
@@ -116,18 +123,16 @@ def _without_alpha(colors: Array, alpha: Array) -> Array:
     raise ImageError("has an alpha channel that varies beside its colours: save it without alpha")
 
 
-def _codes(plain: Array, header: Header) -> Numbers:
-    """int32 [h, w] 0xRRGGBB of what _plain() gives."""
+def _shown(plain: Array, header: Header) -> Array:
+    """What _plain() gives with 8 bits a channel."""
     largest = plain.max()
-    if plain.ndim == 2 and header.bits < 8 and not header.palette:
-        plain = plain.astype(np.int32) * 255 // ((1 << header.bits) - 1)
-    elif 255 < largest <= 65535 and not (plain % 257).any():  # 8 bits that were stretched to 16
-        plain = plain // 257
-    elif largest > 255:
+    if header.largest < 255 and not header.palette:
+        return np.asarray(plain.astype(np.int32) * 255 // header.largest)
+    if 255 < largest <= 65535 and not (plain % 257).any():  # 8 bits that were stretched to 16
+        return np.asarray(plain // 257)
+    if largest > 255:
         raise ImageError(f"is {plain.dtype} ({8 * plain.itemsize}-bit) with values up to {largest:g}: {_WANTED}")
-    plain = plain.astype(np.int32)
-    red, green, blue = (plain, plain, plain) if plain.ndim == 2 else (plain[..., i] for i in range(3))
-    return np.asarray(red << 16 | green << 8 | blue, np.int32)
+    return plain
 
 
 _WANTED = "a mask has class indices from 0 to 255, or colours of 8 bits a channel"

@@ -139,6 +139,34 @@ def test_a_small_file_that_claims_a_huge_picture_costs_nothing(kind: str) -> Non
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
 
 
+def tags_that_claim(count: int, size: int) -> bytes:
+    """A TIFF directory of tags, each of which says that it has `size` bytes: they all lie over each other."""
+    entries = b"".join(struct.pack("<HHII", 40_000 + i % 20_000, 7, size, 8) for i in range(count))
+    return b"II*\0" + struct.pack("<IH", 8, count) + entries + bytes(4) + bytes(max(0, size - 12 * count))
+
+
+def test_tags_that_claim_more_than_the_file_has_cost_nothing() -> None:
+    tags = tags_that_claim(5000, 60_000)
+    exif = b"Exif\0\0" + tags
+    picture_of = {kind: saved(Image.fromarray(picture()), kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF")}
+    jpeg = picture_of["JPEG"]
+    chunk = struct.pack(">I", len(tags)) + b"eXIf" + tags + struct.pack(">I", zlib.crc32(b"eXIf" + tags))
+    at = picture_of["PNG"].index(b"IDAT") - 4
+    files = {
+        "tags.jpg": jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:],
+        "tags.png": picture_of["PNG"][:at] + chunk + picture_of["PNG"][at:],
+        "tags.tif": tags,
+    }
+    for kind in ("AVIF", "WEBP"):  # Pillow would read the tags to write them: none of them first
+        none = exif[:14] + bytes(2) + exif[16:]
+        files[kind] = saved(Image.fromarray(picture()), kind, exif=none).replace(none[6:16], exif[6:16])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for data in files.values():
+        with contextlib.suppress(ImageError):
+            assert decode_image(data).shape == (24, 40, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
 @pytest.mark.parametrize("name", [b"a\xff.png", b"caf\xe9.png", b"%d #?.png"])
 def test_any_name_can_be_read(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)

@@ -143,11 +143,12 @@ class DatasetFolder:
             frame = decode_image(data)
             reading = pair.mask
             mask = read_mask(reading)
+            in_colors = mask.numbers is None or self._is_colored(mask)
         except ImageError as error:
             return Problem(self._name(reading), error.what)
         where = self._name(pair.mask)
         numbers = mask.numbers
-        if numbers is None or self._is_colored(mask):
+        if numbers is None or in_colors:
             return Problem(where, "is in colours, must be class indices", self._colored)
         if numbers.shape != frame.shape[:2]:
             what = f"{size_text(numbers.shape)}, but its image is {size_text(frame.shape)}"
@@ -165,9 +166,11 @@ class DatasetFolder:
 
     def _is_colored(self, mask: Mask) -> bool:
         """Whether a palette has the colours of the classes under other indices than theirs: then these mean nothing."""
+        if not mask.header.palette:
+            return False
         index_of = {code_of(c.color): i for i, c in enumerate(self.classes)}
-        found = mask.by_number
-        known = mask.header.palette and all(color in index_of for color in found.values())
+        found = mask.colors_by_number()
+        known = all(color in index_of for color in found.values())
         return known and any(index_of[color] != number for number, color in found.items())
 
     @property

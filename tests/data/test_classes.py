@@ -69,3 +69,62 @@ def test_one_colour_for_two_classes_matters_only_to_masks_in_colours() -> None:
     listed = ClassList((Entry(0, "a", (9, 9, 9)), Entry(1, "b", (9, 9, 9))), "here")
     with pytest.raises(DatasetError, match="a and b have the same color"):
         listed.colors()
+
+
+SHAPE = '{"index": 0, "name": "background", "color": [0, 0, 0]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('["road", "car"]', "expected an object, got a list"),
+        ('{"classes": {"road": 0}}', "classes: expected a list, got an object"),
+        ('{"classes": [{"index": 1e999, "name": "a", "color": [0, 0, 0]}]}', r"classes\[0\].index: "),
+        ('{"classes": [{"index": 0, "name": "a", "color": "red"}]}', r"classes\[0\].color: "),
+        ('{"classes": [{"index": 0, "name": "a", "color": [0, 0, 256]}]}', r"classes\[0\].color\[2\]: "),
+        ('{"classes": [{"index": 0, "name": "a"}, {"index": 1, "name": "b"}]}', "class 0 has no color"),
+        ('{"classes": [{"index": 0, "color": [0, 0, 0]}]}', "class 0 has no name"),
+        ("[" * 100_000, "expected an object, got a list"),
+        ('{"classes": ' + "[" * 100_000, ""),
+    ],
+)
+def test_a_file_of_another_shape_is_told_the_shape(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "classes.json"
+    file.write_text(text)
+    with pytest.raises(DatasetError, match=f"is not a list of classes .*{says}") as told:
+        read_classes(file)
+    assert SHAPE in str(told.value)
+    assert "Error" not in str(told.value)
+    assert len(str(told.value)) < 600
+
+
+def test_a_single_class_is_told_how_to_add_the_background(tmp_path: Path) -> None:
+    file = tmp_path / "classes.json"
+    file.write_text('{"classes": [{"index": 0, "name": "road", "color": [1, 2, 3]}]}')
+    with pytest.raises(DatasetError, match=r"add the background, .* and give road the index 1") as told:
+        read_classes(file)
+    assert SHAPE in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["classes.json", "label_colors.txt"])
+def test_a_byte_order_mark_is_read_over(tmp_path: Path, name: str) -> None:
+    listed = numbered([("road", (1, 2, 3)), ("sky", (4, 5, 6))], "here")
+    text = listed.to_json("d") if name.endswith("json") else "1 2 3 road\r\n4 5 6 sky\r\n"
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read_classes(tmp_path / name).entries == listed.entries
+
+
+@pytest.mark.parametrize("number", ["²", "256", "-1", "1.5", "9" * 5000, "٣"])
+def test_what_is_no_number_of_a_colour_is_refused_with_its_line(tmp_path: Path, number: str) -> None:
+    file = tmp_path / "label_colors.txt"
+    file.write_text(f"1 2 3 road\n{number} 0 0 a\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="line 2: expected"):
+        read_classes(file)
+
+
+def test_a_text_of_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "label_colors.txt"
+    for data in ("1 2 3 stra\u00dfe\n".encode("latin-1"), "1 2 3 road\n".encode("utf-16")):
+        file.write_bytes(data)
+        with pytest.raises(DatasetError, match="line 1, is not UTF-8: save the file as UTF-8"):
+            read_classes(file)

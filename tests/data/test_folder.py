@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgeunet.data import folder as module
+from edgeunet.data.convert.conversion import ConversionOptions, convert
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.spec import IGNORE
@@ -129,3 +132,58 @@ def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path:
         (tmp_path / "CamVid" / name).mkdir(parents=True)
     with pytest.raises(DatasetError, match=r"like segnet: edgeunet data convert .*CamVid'? -o .*CamVid-indices"):
         DatasetFolder.open(tmp_path / "CamVid")
+
+
+def test_hidden_folders_are_no_splits_and_hidden_files_no_images(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d")
+    for kind in ("images", "masks"):
+        (path / kind / ".ipynb_checkpoints").mkdir()
+        (path / kind / "train" / "._000.png").write_bytes(b"")
+    dataset = DatasetFolder.open(path)
+    assert dataset.splits() == ("train", "val")
+    assert len(dataset.load("train")) == 4
+
+
+def test_images_and_masks_may_have_any_format_and_name(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d")
+    name = os.fsdecode(b"v\xff")
+    for kind, ending in (("images", ".webp"), ("masks", ".gif")):
+        file = path / kind / "train" / "000.png"
+        Image.open(file).save(path / kind / "train" / f"a{ending}", lossless=True)  # GIF has no such option, nor minds
+        (path / kind / "train" / f"a{ending}").rename(path / kind / "train" / f"{name}{ending}")
+        file.unlink()
+    dataset = DatasetFolder.open(path)
+    sample = dataset.load("train")[3]
+    assert sample.name == name
+    assert np.array_equal(sample.frame, draw(0)[0])
+    assert np.array_equal(sample.mask, draw(0)[1])
+    assert len(dataset.sha256("train")) == 64
+
+
+def test_a_palette_is_read_by_index_unless_its_colours_are_those_of_other_classes(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d")
+    file = path / "masks" / "train" / "000.png"
+    mask = draw(0)[1]
+    own = [(90, 90, 90), (255, 0, 0), (0, 0, 255)]
+    for colors in (own, [(1, 2, 3), (4, 5, 6), (7, 8, 9)]):
+        image = Image.fromarray(mask, "P")
+        image.putpalette([channel for color in colors for channel in color])
+        image.save(file)
+        assert np.array_equal(DatasetFolder.open(path).load("train")[0].mask, mask)
+    image = Image.fromarray(2 - mask, "P")  # the same colours in another order: its index means nothing
+    image.putpalette([channel for color in reversed(own) for channel in color])
+    image.save(file)
+    with pytest.raises(DatasetError, match=r"000.png: is in colours, must be class indices\n.*edgeunet data convert"):
+        DatasetFolder.open(path).load("train")
+
+
+def test_a_folder_without_splits_names_the_command_that_makes_them(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d")
+    for kind in ("images", "masks"):
+        for file in (path / kind / "train").iterdir():
+            file.rename(path / kind / file.name)
+        shutil.rmtree(path / kind / "train")
+        shutil.rmtree(path / kind / "val")
+    with pytest.raises(DatasetError, match=r"no images/<split>: divide them with `edgeunet data convert .*d-indices`"):
+        DatasetFolder.open(path).load("train")
+    assert convert(path, tmp_path / "d-indices", ConversionOptions()).frames == {"train": 3, "val": 1}

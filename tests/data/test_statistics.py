@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -99,3 +100,25 @@ def test_json_has_what_the_table_has(run: Run, tmp_path: Path) -> None:
     assert value["splits"]["train"]["classes"]["ground"]["frames"] == 4
     single = {"state": "warning", "part": "val", "found": "has a single frame"}
     assert single.items() <= next(f for f in value["findings"] if f["part"] == "val").items()
+
+
+def test_a_test_split_without_masks_is_a_note(tmp_path: Path, run: Run) -> None:
+    path = write_dataset(tmp_path / "d", train=12, val=3, size=(64, 96))
+    shutil.copytree(path / "images" / "val", path / "images" / "test")
+    ran = run("data", "stats", path)
+    assert ran.code == 0
+    assert "ok       test: 3 image(s) without masks, which no training needs" in ran.out
+    assert "nothing to mend" in ran.out
+    (path / "masks" / "test").mkdir()
+    shutil.copy(path / "masks" / "val" / "000.png", path / "masks" / "test")
+    ran = run("data", "stats", path)
+    assert (ran.code, "images/test/001.png: no mask of that name" in ran.out) == (1, True)
+
+
+def test_a_contact_sheet_is_no_file_of_the_dataset(tmp_path: Path, run: Run) -> None:
+    path = write_dataset(tmp_path / "d")
+    for file in (path / "images" / "train" / "000.png", path / "masks" / "val" / "001.png"):
+        before = file.read_bytes()
+        ran = run("data", "stats", path, "--contact-sheet", file, "--force")
+        assert (ran.code, "is also" in ran.err) == (2, True)
+        assert file.read_bytes() == before

@@ -48,9 +48,11 @@ def _masks(found: Mapping[str, Pairing], most: int | None = None) -> Iterator[Ma
     files = [pair.mask for pairing in found.values() for pair in pairing.pairs.values()]
     for file in files[:: max(1, len(files) // most)] if most else files:
         try:
-            yield read_mask(file)
+            mask = read_mask(file)
+            mask.colors  # noqa: B018 - raises what is wrong with them
         except ImageError:
             continue  # told of when it is to be written
+        yield mask
 
 
 def _are_indices(masks: Iterator[Mask], listed: ClassList) -> bool:
@@ -60,8 +62,8 @@ def _are_indices(masks: Iterator[Mask], listed: ClassList) -> bool:
     values: set[int] = set()
     strange = False
     for mask in masks:
-        if mask.numbers is None or not mask.by_number.keys() <= own.keys():
+        if mask.numbers is None or not mask.values <= own.keys():
             return False
-        values |= mask.by_number.keys()
-        strange |= not known.issuperset(mask.by_number.values())
+        values |= mask.values
+        strange |= not known.issuperset(mask.colors_by_number().values())
     return strange and len(values & set(range(len(listed.classes)))) > 1

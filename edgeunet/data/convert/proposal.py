@@ -42,8 +42,7 @@ def _contents(masks: Iterable[Mask]) -> tuple[set[int], set[int]]:
     numbered = True
     for mask in masks:
         numbered = numbered and mask.numbers is not None and not mask.header.palette
-        if mask.numbers is not None:
-            values |= mask.by_number.keys()
+        values |= mask.values
         colors |= set(np.unique(mask.colors).tolist())
         if len(colors) > _MOST:
             break

@@ -127,7 +127,7 @@ def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> 
         Counter(dict(zip(found.tolist(), counts.tolist(), strict=True))),
         np.bincount(values.ravel(), minlength=256).astype(np.int64),
         mask.header.bits,
-        mask.numbers is not None and mask.by_number.keys() <= source.classes.own_values().keys(),
+        mask.numbers is not None and mask.values <= source.classes.own_values().keys(),
         turned,
     )
 
