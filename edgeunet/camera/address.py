@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from edgeunet.errors import UsageError
 from edgeunet.masking import shown_address
@@ -78,7 +78,7 @@ class Address:
         if not text.startswith("/dev/") and _exists(text):
             return cls("file", shown_path(text), text)
         if text[:4].lower() == "gst:":
-            return cls("gst", shown_address(text), _pipeline(text[4:].strip()))
+            return cls("gst", shown_path(shown_address(text)), _pipeline(text[4:].strip()))
         scheme, mark, rest = text.partition("://")
         scheme = scheme.lower()
         if not mark:
@@ -86,7 +86,9 @@ class Address:
         if scheme == "file":
             return _file(rest, url=bool(mark))
         if scheme in STREAM_SCHEMES:
-            return cls("stream", shown_path(shown_address(text)), f"{scheme}://{rest}")
+            # OpenCV dies of text with half a character in it, which is how Python keeps bytes that are no UTF-8.
+            whole = "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in rest)
+            return cls("stream", shown_path(shown_address(text)), f"{scheme}://{whole}")
         if scheme not in OPTIONS:
             known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES))
             raise UsageError(f"unknown source {shown_address(text)}: expected {known}")
@@ -144,7 +146,7 @@ def _device(scheme: str, rest: str) -> Address:
         if re.fullmatch(r"\d+", target) and not (number and int(target) < MOST_CAMERAS):
             raise UsageError(f"{title[:40]}: the number of a camera is 0 to {MOST_CAMERAS - 1}")
         target = f"/dev/video{int(target)}" if number else target
-        if not target.startswith("/dev/"):
+        if not target.startswith("/dev/") or shown_path(target) != target:
             raise UsageError(f"{title}: expected a number or a device file, such as v4l2:///dev/video0")
     elif kind == "csi" and not (number and int(target) < MOST_CAMERAS):
         raise UsageError(f"{title[:40]}: expected the number of the sensor, such as csi://0")
@@ -182,6 +184,8 @@ def _number(title: str, key: str, values: dict[str, str]) -> float | None:
 
 
 def _pipeline(text: str) -> str:
+    if shown_path(text) != text:
+        raise UsageError(f"gst:{shown_path(shown_address(f'gst:{text}')[4:])} is no text in UTF-8: write it anew")
     last = text.rpartition("!")[2].split()
     if not last or last[0] != "appsink":
         raise UsageError(

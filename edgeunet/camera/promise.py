@@ -24,7 +24,8 @@ class Promise:
     """Follows the packets and frames of one track of a container that is being read.
 
     frames: how many frames the file says it has, None if it does not say. broadcast: damage is usual in this format.
-    broken: what ended the reading before its end, "" if nothing did.
+    has_times: of its pictures as they are shown; an AVI has those in which they are stored. broken: what ended the
+    reading before its end, "" if nothing did.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -33,14 +34,16 @@ class Promise:
         step_s = 1 / float(stream.average_rate or stream.guessed_rate or 25)
         self.broken = ""
         self.broadcast = kind in _BROADCAST
+        self.has_times = kind != "avi"  # which numbers frames as they are stored, not as they are shown
         self._size = container.size  # in bytes
         self._index = stream.index_entries if "mov" in kind and stream.frames > 0 else ()
         self._duration_s = (container.duration or 0) / 1e6 if "mov" not in kind else 0.0
-        sure_s = self._duration_s if "matroska" in kind else 0.0  # others are often wrong
+        sure_s = self._duration_s if "matroska" in kind or kind == "flv" else 0.0  # others are often wrong
         self._length_s = counted * step_s if kind == "avi" else sure_s
         self._slack_s = 2 * step_s + (_SLACK_S if len(container.streams) > 1 else 0)
         steady = stream.average_rate is not None and stream.average_rate == stream.base_rate
-        guess = round((container.duration or 0) / 1e6 / step_s) if steady and not self.broadcast else 0
+        exact = steady and ("matroska" in kind or "mov" in kind)
+        guess = round((container.duration or 0) / 1e6 / step_s) if exact else 0
         estimate = guess if guess * _SMALLEST <= container.size else 0
         shown = sum(not entry.is_discard for entry in self._index)  # an edit list may hide some
         self.frames = shown or counted or estimate or None
@@ -97,10 +100,13 @@ class Promise:
             raise SourceError(f"{name} broke off after {number} frames ({self.broken}): copy it again, or try again")
         if self.broadcast:
             return
-        lacking = self._failed and any(frame is None or pts < (frame.pts or 0) for pts in self._waiting)
-        if frame is None:
-            length_s = self._duration_s if self._ends_inside else self._length_s
-            lacking |= self._packets < len(self._index) or self._end_s + self._slack_s < length_s
+        if frame is not None:
+            lacking = self._failed and self.has_times and any(pts < (frame.pts or 0) for pts in self._waiting)
+        else:
+            lacking = self._failed and bool(self._waiting)
+            length_s = max(self._length_s, self._duration_s if self._ends_inside else 0.0)
+            slack_s = max(self._slack_s, 2 * self._end_s / max(1, self._packets))
+            lacking |= self._packets < len(self._index) or self._end_s + slack_s < length_s
         if lacking:
             promised = f" of {self.frames}" if self.frames else ""
             raise SourceError(

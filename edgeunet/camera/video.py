@@ -6,6 +6,7 @@ stays so. Whether all was there is asked at the end, see promise.py.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MOST_PIXELS = 1 << 28  # of a frame, 16384×16384: a header that claims more allocates nothing
 MOST_THREADS = 8  # each further one holds a frame and adds little
 FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
+AGAIN_S = 1.0  # back, and a clock has begun again: two recordings in one
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
@@ -49,6 +51,8 @@ class VideoFile(Source):
         self._container = container
         self._stream = _picture_track(container, name)
         context = self._stream.codec_context
+        if context is None:
+            raise _undecodable(name, "an unknown codec")
         context.thread_type = "AUTO"
         context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
         context.options = {"max_pixels": str(MOST_PIXELS)}
@@ -56,14 +60,13 @@ class VideoFile(Source):
         self._promise.require_all_there(name)
         self._scaler = _av().video.reformatter.VideoReformatter()
         self._packets = container.demux()
+        self._stored: list[int] = []  # times of what is not shown yet, where frames have none
         self._ready: Iterator[VideoFrame] = iter(())
         self._frame = self._next()
         if self._frame is None:
             if self._promise.broken:
                 self._promise.require_kept(name, 0, None)
-            raise SourceError(
-                f"{name} has no picture that can be decoded ({context.name}): convert it to H.264 or MJPEG first"
-            )
+            raise _undecodable(name, context.name)
         self._waiting = True
         self._width, self._height = self._frame.width, self._frame.height
         self._turn = _TURNS.get(round(self._frame.rotation) % 360)
@@ -72,7 +75,7 @@ class VideoFile(Source):
         self.fps = _rate(self._stream)
         self.frame_count = self._promise.frames
         self._at_s = 0.0
-        self._shift_s = _seconds(self._frame)
+        self._shift_s = self._clock(self._frame) or 0.0
 
     def _grab(self) -> bool:
         if self._waiting:
@@ -110,6 +113,8 @@ class VideoFile(Source):
                 return None
             if not self._promise.take(packet):
                 continue
+            if packet.pts is not None and not self._promise.has_times:
+                heapq.heappush(self._stored, packet.pts)
             try:
                 self._ready = iter(packet.decode())
             except _av().error.FFmpegError:
@@ -127,15 +132,22 @@ class VideoFile(Source):
         return None
 
     def _time_of(self, frame: VideoFrame) -> float:
-        """By the container's clock, from the first frame on; where that stands or jumps back, it goes on from there."""
-        step = 1 / (self.fps or 30.0)
-        if frame.pts is None:
-            return self._at_s + step
-        at_s = _seconds(frame) - self._shift_s
-        if at_s <= self._at_s:
-            self._shift_s -= self._at_s + step - at_s
-            at_s = self._at_s + step
-        return at_s
+        """By the container's clock, from the first frame on.
+
+        A frame whose time is not after that of the last one follows at the usual rate; where the clock began again,
+        time goes on from there.
+        """
+        step_s = 1 / (self.fps or 30.0)
+        clock_s = self._clock(frame)
+        at_s = 0.0 if clock_s is None else clock_s - self._shift_s
+        if clock_s is not None and at_s < self._at_s - AGAIN_S:
+            self._shift_s -= self._at_s + step_s - at_s
+        return at_s if at_s > self._at_s else self._at_s + step_s
+
+    def _clock(self, frame: VideoFrame) -> float | None:
+        """Seconds by the container's clock; None where it has no time for this frame."""
+        pts = heapq.heappop(self._stored) if self._stored else frame.pts
+        return None if pts is None or frame.time_base is None else float(pts * frame.time_base)
 
 
 def open_video(path: Path, name: str) -> VideoFile:
@@ -152,14 +164,18 @@ def open_video(path: Path, name: str) -> VideoFile:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         head = os.pread(descriptor, 8, 0)
-        container = av.open(_openable(path, descriptor))
+        container = av.open(_openable(path, descriptor), metadata_errors="replace")
     except av.error.FFmpegError as error:
+        if head.startswith(b"v=0"):
+            raise SourceError(
+                f"{name} describes a stream (SDP): give the camera's own address, such as rtsp://…"
+            ) from error
         if head[4:8] in _MP4:
             raise SourceError(
                 f"{name} is cut: it ends before its index (no moov box), copy or record it again"
             ) from error
         raise SourceError(
-            f"{name} is not a video that FFmpeg can open: expected a video file such as .mp4, .mkv, .avi"
+            f"{name} is not a video that FFmpeg can open, or its begin is cut: expected a file such as .mp4, .mkv, .avi"
         ) from error
     finally:
         os.close(descriptor)
@@ -176,7 +192,7 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
     )
     try:
-        return _source(av.open(url, timeout=timeout_s), name)
+        return _source(av.open(url, timeout=timeout_s, metadata_errors="replace"), name)
     except av.error.FFmpegError as error:
         remedy = hint or ": expected a video file, MJPEG, or a picture"
         raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
@@ -213,6 +229,13 @@ def _openable(path: Path, descriptor: int) -> str:
     return f"file:{name}"
 
 
+def _undecodable(name: str, codec: str) -> SourceError:
+    return SourceError(
+        f"{name} has no picture that can be decoded ({codec}): it is cut or damaged, or of a kind that FFmpeg does not "
+        "know; copy it again, or convert it to H.264"
+    )
+
+
 def _picture_track(container: InputContainer, name: str) -> VideoStream:
     """The first track of pictures that is not a cover."""
     tracks = container.streams.video
@@ -226,7 +249,3 @@ def _rate(stream: VideoStream) -> float:
     """Frames a second on the average, 0.0 if the container does not say."""
     rate = float(stream.average_rate or 0)
     return rate if 0 < rate < FASTEST else 0.0
-
-
-def _seconds(frame: VideoFrame) -> float:
-    return float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base is not None else 0.0
