@@ -25,6 +25,7 @@ _HEADERS = 64  # lines; more is no header
 _PIECE = 1 << 16  # bytes that are read at once
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _SCAN = 0xDA  # the marker behind which the pixels come
+_END_OF_LINE = re.compile(rb"\xff\xd9\r?\n")
 _LENGTH = re.compile(rb"\s*[0-9]{1,9}\s*")
 
 
@@ -39,9 +40,8 @@ class MjpegSource(Source):
         super().__init__()
         self.name = name
         self._response = response
-        mark = b"--" + re.escape(boundary.strip().strip("-").encode())
-        self._boundary = re.compile(rb"-*" + mark + rb"(?:--)?[ \t]*\r?\n")
-        self._ending = re.compile(rb"\xff\xd9\r?\n|-*" + mark + rb"(?:--)?[ \t]*\r?\n")
+        self._mark = b"--" + boundary.strip().strip("-").encode()
+        self._boundary = re.compile(re.escape(self._mark) + rb"(?:--)?[ \t]*\r?\n")
         self._buffer = bytearray()
         self._data: bytes = b""
         self._arrived_ns = 0
@@ -92,7 +92,15 @@ class MjpegSource(Source):
             return None
 
     def _part(self) -> bytes | None:
-        """The body of the next part; None at the end of the stream."""
+        """The body of the next part that has one; None at the end of the stream."""
+        while (length := self._header()) is not None:
+            body = self._body(length if length <= LARGEST else 0)
+            if body.strip():
+                return body
+        return None
+
+    def _header(self) -> int | None:
+        """Read behind the next boundary and its header; the length of the body, 0 if that says none that can be."""
         while (end := self._boundary_end()) is None:
             del self._buffer[:-_LINE]  # a boundary may have begun
             if not self._fill():
@@ -106,7 +114,7 @@ class MjpegSource(Source):
                 break
             if name.strip().lower() == b"content-length" and _LENGTH.fullmatch(value):
                 length = int(value)
-        return self._body(length if length <= LARGEST else 0)
+        return length
 
     def _boundary_end(self) -> int | None:
         found = self._boundary.search(self._buffer)
@@ -120,18 +128,27 @@ class MjpegSource(Source):
         while len(self._buffer) < length and self._fill():
             pass
         if length and whole_jpeg(said := bytes(self._buffer[:length])) is not None:
-            boundary = self._boundary.search(said)  # with a length that is too large
-            return self._take(boundary.start() if boundary else length)
+            return self._take(self._before_boundary(said))
         begin = 0
         while True:
-            for start, end in [found.span() for found in self._ending.finditer(self._buffer, begin)]:
-                mark = self._buffer.startswith(_END, start)
-                if mark and (length or whole_jpeg(self._buffer[:end]) is None):  # or of a small picture in the header
-                    continue
-                return self._take(end if mark else start)
+            found = self._boundary.search(self._buffer, begin)
+            end = found.start() if found else len(self._buffer)
+            marks = [] if length else [mark.end() for mark in _END_OF_LINE.finditer(self._buffer, begin, end)]
+            # Not of a small picture in the header.
+            taken = next((at for at in marks if whole_jpeg(self._buffer[:at]) is not None), end if found else None)
+            found = None  # or the buffer could not shrink
+            if taken is not None:
+                return self._take(taken)
             begin = max(0, len(self._buffer) - 256)
             if len(self._buffer) > LARGEST or not self._fill():
                 return self._take(len(self._buffer))
+
+    def _before_boundary(self, said: bytes) -> int:
+        """How much of a body is its own, if its length is too large: it may end inside of the next boundary."""
+        if boundary := self._boundary.search(said):
+            return boundary.start()
+        begun = next((n for n in range(len(self._mark), 0, -1) if said.endswith(self._mark[:n])), 0)
+        return len(said) - begun
 
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) < _LINE and self._fill():
