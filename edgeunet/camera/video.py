@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ class VideoFile(Source):
         self._promise.require_all_there(name)
         self._scaler = _av().video.reformatter.VideoReformatter()
         self._packets = container.demux()
+        self._ended = False
+        self._time_base = self._stream.time_base or Fraction(1, 1000)
         self._stored: list[int] = []  # times of what is not shown yet, where frames have none
         self._ready: Iterator[VideoFrame] = iter(())
         self._frame = self._next()
@@ -109,14 +112,18 @@ class VideoFile(Source):
             if frame is not None:
                 return self._promise.shown(frame)
             packet = self._next_packet()
-            if packet is None:
+            if packet is None and self._ended:
                 return None
-            if not self._promise.take(packet):
+            if packet is None:  # nothing more comes; the decoder gives what it holds
+                self._ended = True
+            elif not self._promise.take(packet):
                 continue
-            if packet.pts is not None and not self._promise.has_times:
+            elif packet.pts is not None and not self._promise.has_times:
                 heapq.heappush(self._stored, packet.pts)
             try:
-                self._ready = iter(packet.decode())
+                self._ready = iter(self._stream.codec_context.decode(packet))
+            except _av().error.EOFError:  # it gave all it held
+                continue
             except _av().error.FFmpegError:
                 self._promise.failed()
                 if self._promise.broadcast:
@@ -124,7 +131,7 @@ class VideoFile(Source):
 
     def _next_packet(self) -> Any:
         try:
-            return next(self._packets, None)
+            return None if self._ended else next(self._packets, None)
         except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
             self._promise.broken = (error.strerror or str(error)).lower()
         except _av().error.FFmpegError:
@@ -147,7 +154,7 @@ class VideoFile(Source):
     def _clock(self, frame: VideoFrame) -> float | None:
         """Seconds by the container's clock; None where it has no time for this frame."""
         pts = heapq.heappop(self._stored) if self._stored else frame.pts
-        return None if pts is None or frame.time_base is None else float(pts * frame.time_base)
+        return None if pts is None else float(pts * self._time_base)
 
 
 def open_video(path: Path, name: str) -> VideoFile:
