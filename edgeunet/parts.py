@@ -5,6 +5,7 @@ On a board OpenCV and TensorRT are the system's; pip must not put a wheel over t
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from edgeunet.errors import MissingPartError
@@ -42,3 +43,9 @@ def missing(module: str) -> MissingPartError:
     """The error for a module of PARTS that cannot be imported."""
     part = PARTS[module]
     return MissingPartError(part.title, part.work, part.install)
+
+
+def require_installed(module: str) -> None:
+    """Raise the error for a module of PARTS that is not installed; it is not loaded for that."""
+    if find_spec(module) is None:
+        raise missing(module)

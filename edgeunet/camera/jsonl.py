@@ -86,7 +86,7 @@ def check_lines(path: Path, *, force: bool) -> None:
     if path == STDOUT:
         if sys.stdout is None:
             raise OutputError("the standard output is closed, and `-` writes there: name a file")
-    elif not (path.exists() and not path.is_file() and not path.is_dir()):
+    elif not _is_pipe(path):
         require_writable(path, force=force)
 
 
@@ -101,11 +101,17 @@ def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterato
         return
     with writing(path):
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+        over = os.O_TRUNC if force or _is_pipe(path) else os.O_EXCL
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0), 0o666)
     try:
         yield Lines(descriptor, path, classes)
     finally:
         os.close(descriptor)
+
+
+def _is_pipe(path: Path) -> bool:
+    """Or a device: there is something that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _ms(duration_ns: int) -> float:

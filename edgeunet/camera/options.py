@@ -44,6 +44,11 @@ class SinkOptions:
         """Whether any of them looks at the overlay with its legend; the page has a legend of its own."""
         return self.show or self.record is not None or self.rtp is not None
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The optional modules that a server needs; see parts.py."""
+        return (("aiohttp",) if self.serve or self.metrics else ()) + (("prometheus_client",) if self.metrics else ())
+
     def access(self, address: HostPort | None) -> Access | None:
         """Who may read at an address; raises UsageError for a token that is too short."""
         return None if address is None else Access(address, self.token)

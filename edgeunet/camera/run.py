@@ -20,7 +20,6 @@ from edgeunet.camera.memory import Memory
 from edgeunet.camera.options import CameraOptions
 from edgeunet.camera.prometheus import serving_metrics
 from edgeunet.camera.rungs import LadderSession, open_ladder
-from edgeunet.camera.server import require_http
 from edgeunet.camera.sinks import make_sinks
 from edgeunet.camera.sources import in_flight, open_steady, settle
 from edgeunet.camera.statistics import LoopStats
@@ -30,6 +29,7 @@ from edgeunet.camera.watch import ModelWatch
 from edgeunet.camera.window import Window
 from edgeunet.camera.work import Work
 from edgeunet.errors import EdgeUNetError, OutputError
+from edgeunet.parts import require_installed
 from edgeunet.runtime import Session, open_session
 
 POLL_S = 0.1
@@ -45,8 +45,8 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     addresses = _by_name(options.sources)
     files = Files.of(options, list(addresses))
     files.require(options)
-    if options.sinks.serve or options.sinks.metrics:
-        require_http()
+    for part in options.sinks.parts:
+        require_installed(part)
     before = files.states()
     window = Window() if options.sinks.show else None
     memory = Memory()

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 from edgeunet.camera.access import Access
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.reply import Handler
 from edgeunet.errors import OutputError
-from edgeunet.parts import missing
+from edgeunet.parts import require_installed
 
 BACKLOG = 256  # connections that the system may hold until they are taken
 AT_ONCE = 4  # are taken, and then is looked what they ask for: so those of one address do not push each other out
@@ -33,7 +32,7 @@ class HttpServer:
 
     def __init__(self, access: Access, handler: Handler) -> None:
         """Listens at once: raises OutputError if the address is taken or not this machine's."""
-        require_http()
+        require_installed("aiohttp")
         self._socket = _listen(access.address)
         self.port = int(self._socket.getsockname()[1])
         self._access = replace(access, address=HostPort(access.address.host, self.port))
@@ -86,12 +85,6 @@ def serving_http(access: Access, handler: Handler) -> Iterator[HttpServer]:
         yield server
     finally:
         server.close()
-
-
-def require_http() -> None:
-    """Raise MissingPartError unless the HTTP library is installed; it is not loaded for that."""
-    if find_spec("aiohttp") is None:
-        raise missing("aiohttp")
 
 
 def _listen(address: HostPort) -> socket.socket:

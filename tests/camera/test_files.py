@@ -11,7 +11,7 @@ import pytest
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.files import Files
 from edgeunet.camera.hostport import HostPort
-from edgeunet.errors import OutputError, UsageError
+from edgeunet.errors import MissingPartError, OutputError, UsageError
 from edgeunet.record import LatencyRecord
 from tests.camera.videos import write_numbered
 from tests.models import write_toy_model
@@ -135,3 +135,20 @@ def test_what_was_not_written_is_not_named(capfd: pytest.CaptureFixture[str]) ->
     with pytest.raises(Exception, match="absent"):
         run_camera(CameraOptions(Path("absent.onnx"), (D,), SinkOptions(record=Path("older.mp4"), force=True)))
     assert "written to" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sinks", "absent", "message"),
+    [
+        (SinkOptions(serve=HostPort("127.0.0.1", 0)), "aiohttp", "aiohttp is not installed, .* 'edgeunet\\[serve\\]'"),
+        (SinkOptions(metrics=HostPort("127.0.0.1", 0)), "aiohttp", "aiohttp is not installed"),
+        (SinkOptions(metrics=HostPort("127.0.0.1", 0)), "prometheus_client", "prometheus-client is not installed"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_server_s_missing_part_is_named_before_the_work(
+    sinks: SinkOptions, absent: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeunet.parts.find_spec", lambda name: None if name == absent else object())
+    with pytest.raises(MissingPartError, match=message):
+        run_camera(CameraOptions(Path("absent.onnx"), (D,), sinks))
