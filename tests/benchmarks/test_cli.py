@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.cli import app
 from benchmarks.guard.comparison import Comparison
-from edgeunet.errors import EdgeUNetError
+from edgeunet.errors import EdgeUNetError, UsageError
 from edgeunet.record import LatencyRecord
 from tests.benchmarks.records import noisy, toy_record
 from tests.models import toy_spec, write_toy_model
@@ -146,6 +147,80 @@ def test_what_ends_without_a_result_takes_no_name(model: Path) -> None:
     assert (result.exit_code, Path("c.json").exists()) == (6, False), result.output
     a = _record("a.json", 5.0)
     assert "-o, --junit and --markdown are for models" in str(_fails("compare", a, a, "-o", "c.json"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "m.onnx", "-o", "m.onnx"),
+        ("run", "m.onnx", "-o", "link.onnx"),  # another name of the same file
+        ("sweep", "m.onnx", "-o", "sub/../m.onnx"),
+        ("sweep", "m.onnx", "-o", "x.svg", "--plot", "x.svg"),
+        ("modes", "m.onnx", "-o", "m.onnx"),
+        ("compare", "m.onnx", "other.onnx", "-o", "other.onnx"),
+        ("compare", "m.onnx", "other.onnx", "--junit", "m.onnx"),
+        ("compare", "m.onnx", "other.onnx", "--junit", "x", "--markdown", "x"),
+        ("compare", "a.json", "a.json", "-o", "a.json"),
+        ("compare", "m.onnx", "other.onnx", "--data", "clip.mp4", "--markdown", "clip.mp4"),
+        ("report", "a.json", "-o", "a.json"),
+        ("report", "a.json", "--scores", "s.json", "-o", "s.json"),
+        ("qualify", "--model", "m.onnx", "-o", "m.onnx"),
+        ("accept", "m.onnx", "--as", "a", "--baselines", ".", "--comparison", "a.json"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(model: Path, arguments: tuple[str, ...]) -> None:
+    for name in ("m.onnx", "other.onnx"):
+        shutil.copy(model, name)
+    for name in ("a.json", "s.json", "clip.mp4"):
+        Path(name).write_text("mine")
+    Path("link.onnx").symlink_to("m.onnx")
+    Path("sub").mkdir()
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    force = () if arguments[0] == "accept" else ("--force",)
+    error = _fails(*arguments, *force)
+    assert error.exit_code == 2, error
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("run", "m.onnx", "--seconds", "1e999"), "--seconds"),
+        (("run", "m.onnx", "--minutes", "-1"), "--minutes"),
+        (("run", "m.onnx", "--max-frames", "9" * 5000), "--max-frames"),
+        (("run", "m.onnx", "--deadline-ms", "nan"), "--deadline-ms"),
+        (("run", "m.onnx", "--mode", "paced", "--fps", "1e-300"), "--fps"),
+        (("run", "m.onnx", "--mode", "cold", "--processes", "0"), "--processes"),
+        (("run", "m.onnx", "--threads", "99999999999999999999"), "--threads"),
+        (("sweep", "m.onnx", "--threads", "²"), "--threads"),
+        (("sweep", "m.onnx", "--threads", "1,"), "--threads"),
+        (("sweep", "m.onnx", "--threads", "1,100000"), "--threads"),
+        (("sweep", "m.onnx", "--seconds", "nan"), "--seconds"),
+        (("sweep", "m.onnx", "--budget-ms", "inf"), "--budget-ms"),
+        (("sweep", "m.onnx", "--seed", "-1"), "--seed"),
+        (("compare", "m.onnx", "m.onnx", "--seed", "4294967296"), "--seed"),
+        (("compare", "m.onnx", "m.onnx", "--seconds", "inf"), "--seconds"),
+        (("modes", "m.onnx", "--cool-down-s", "-1"), "--cool-down-s"),
+        (("qualify", "-o", "q.json", "--trials", "0"), "--trials"),
+    ],
+)
+def test_a_number_out_of_range_is_named_by_its_option(arguments: tuple[str, ...], option: str) -> None:
+    result = _bench(*arguments)
+    said = f"{result.output} {result.exception}"
+    assert option in said
+    assert isinstance(result.exception, (UsageError, SystemExit)), said
+    assert not list(Path().iterdir())
+
+
+def test_secrets_of_a_measured_command_are_kept_nowhere() -> None:
+    words = [sys.executable, "-c", "print(1.5)", "--token", "S3cret", "http://a:S3cret@10.0.0.2/v"]
+    result = _bench("run", "--command", shlex.join(words), "--max-frames", 1, "-o", "r.json")
+    compared = _bench(
+        "compare", *(["--command", shlex.join(words)] * 2), "--seconds", 1, "-o", "c.json", "--junit", "c.xml"
+    )
+    assert (result.exit_code, compared.exception.__class__) == (0, SystemExit), result.output
+    kept = "".join(Path(name).read_text() for name in ("r.json", "c.json", "c.xml"))
+    assert "S3cret" not in kept + result.output + compared.output
 
 
 def test_a_baseline_is_compared_by_its_name(model: Path) -> None:
