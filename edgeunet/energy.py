@@ -45,7 +45,7 @@ def _mean_mw(record: LatencyRecord) -> float | None:
     power = np.sum([telemetry.values[rail] for rail in telemetry.rails], axis=0)
     end = _seconds(record) * 1000
     known = np.isfinite(power)
-    if not (known & (times >= 0) & (times <= end)).any():
+    if end <= 0 or not (known & (times >= 0) & (times <= end)).any():
         return None
     inside = times[known & (times > 0) & (times < end)]
     at = np.concatenate([[0.0], inside, [end]])

@@ -29,7 +29,7 @@ TOTAL = "total"
 """The stage that is the whole call, measured by itself: the quantiles of parts do not add up to it."""
 LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with their stages are about 150 MB
 MAX_READING = 1e12
-"""Of a sensor: more is no clock, power or memory."""
+"""Of a sensor: more is no clock, power or memory, but no answer."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=16_384)]
 
@@ -82,9 +82,10 @@ class Telemetry:
             if len(values) != len(self.times_ms):
                 got = f"{name} has {len(values)} values, the telemetry {len(self.times_ms)} times"
                 raise RecordError(f"{got}: {REMEDY}")
-        for name, values in {"times": self.times_ms, **self.values}.items():
-            if (np.abs(values) > MAX_READING).any():  # false for NaN
-                raise RecordError(f"the telemetry's {name} must be numbers up to {MAX_READING:g}: {REMEDY}")
+        if (np.abs(self.times_ms) > MAX_READING).any():
+            raise RecordError(f"the times of the telemetry must be up to {MAX_READING:g} ms: {REMEDY}")
+        answers = {name: np.where(np.abs(v) > MAX_READING, math.nan, v) for name, v in self.values.items()}
+        object.__setattr__(self, "values", answers)
         if unknown := set(self.rails) - set(self.values):
             raise RecordError(f"the telemetry has no values of the rail {min(unknown)}: {REMEDY}")
         for name, value in (("cost", self.cost), ("idle power", self.idle_mw or 0.0)):
@@ -240,10 +241,10 @@ def require_times(name: str, times: Samples, *, most: float = MAX_MS, remedy: st
 
 
 def require_utc(created: str, *, remedy: str = REMEDY) -> None:
-    """Raise RecordError unless it is a time with its zone, as ISO 8601 writes it, of this millennium."""
+    """Raise RecordError unless it is a time with its zone, as ISO 8601 writes it, from 1970 (no clock) on."""
     try:
         when = datetime.fromisoformat(created)
-        if when.tzinfo is None or not 2000 <= when.astimezone(timezone.utc).year < 3000:
+        if when.tzinfo is None or not 1970 <= when.astimezone(timezone.utc).year < 3000:
             raise ValueError
     except (ValueError, OverflowError):
         raise RecordError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import subprocess
@@ -11,16 +10,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
 import numpy as np
 
 from benchmarks.guard.protocol import FAILED, READY
 from edgeunet.errors import CommandError, EdgeUNetError
+from edgeunet.json_fields import from_json
 from edgeunet.masking import shown_command
 from edgeunet.quantiles import MAX_MS, Samples
 
 CHECKOUT = Path(__file__).parents[2]
+_Fact: TypeAlias = str | int | float | bool | None
 SILENCE_S = 120  # after which an arm that does not answer is given up
 
 
@@ -42,6 +43,8 @@ class Worker:
                 stderr=self._errors,
                 env={**os.environ, "PYTHONPATH": path, **(environment or {})},
                 text=True,
+                encoding="utf-8",
+                errors="replace",  # any program may be an arm
                 start_new_session=True,  # Ctrl-C is for the process that asks
             )
         except OSError as error:
@@ -61,10 +64,10 @@ class Worker:
         if word != READY:
             raise self._error(f'printed "{word[:40]}", expected "{READY}"')
         try:
-            about = json.loads(rest or "{}")
-            return {str(k): str(v) for k, v in about.items()}
-        except (ValueError, AttributeError):
-            raise self._error(f'printed "{READY}" with what is no JSON object') from None
+            about = from_json(rest or "{}", dict[str, _Fact], origin=READY, error=CommandError, what="facts", remedy="")
+        except CommandError:
+            raise self._error(f'printed "{READY}" with what is no JSON object of facts') from None
+        return {name: str(fact) for name, fact in about.items()}
 
     def measure(self, calls: int) -> Samples:
         """(calls,) ms, one call after another."""

@@ -15,6 +15,7 @@ from edgeunet.files import replacing, require_writable
 
 SIZE = (4.4, 3.4)  # inches: taller than the report's other plots, for the names
 SUFFIXES = (".svg", ".png")
+LEAST_MS = 1e-3  # that a logarithmic axis shows: the clock is good for no less
 LEAST_SPAN = 2.0  # points of mIoU that the axis shows at least
 _AROUND = [  # where a name may stand beside its point: offset in points, horizontal and vertical alignment
     (7, 5, "left", "bottom"),
@@ -68,7 +69,7 @@ def _drawn(sweep: Sweep) -> tuple[Any, Any]:
     for row in rows:
         (x, y), color = _point(row), PALETTE[0] if row in best else INK
         alpha = 1.0 if row in best else 0.4
-        axes.plot([x, row.summary.p99.value], [y, y], color=color, alpha=0.4 * alpha, linewidth=1.2)
+        axes.plot([x, max(LEAST_MS, row.summary.p99.value)], [y, y], color=color, alpha=0.4 * alpha, linewidth=1.2)
         axes.plot(x, y, "o", markersize=5, color=color, alpha=alpha)
     chosen = None if sweep.budget_ms is None else within(rows, sweep.budget_ms)
     if sweep.budget_ms is not None:
@@ -102,13 +103,14 @@ def _stretch(axes: Any) -> None:
 
 
 def _point(row: Row) -> tuple[float, float]:
-    return latency_ms(row), 100 * (row.miou or 0)
+    return max(LEAST_MS, latency_ms(row)), 100 * (row.miou or 0)
 
 
 def _mark_budget(axes: Any, budget_ms: float, chosen: Row | None) -> None:
-    axes.axvline(budget_ms, color=PALETTE[1], linestyle="--", linewidth=1.2)
+    place = max(LEAST_MS, budget_ms)
+    axes.axvline(place, color=PALETTE[1], linestyle="--", linewidth=1.2)
     top = axes.get_xaxis_transform()
-    axes.text(budget_ms, 1.0, f"{budget_ms:g} ms", transform=top, color=PALETTE[1], ha="center", va="bottom")
+    axes.text(place, 1.0, f"{budget_ms:g} ms", transform=top, color=PALETTE[1], ha="center", va="bottom")
     if chosen is not None:
         axes.plot(*_point(chosen), "o", markersize=11, markerfacecolor="none", markeredgecolor=PALETTE[1])
 

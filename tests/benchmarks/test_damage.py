@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,9 @@ from benchmarks.report.scores import load_scores
 from benchmarks.report.values import as_json
 from benchmarks.sweep.record import Sweep
 from edgeunet.errors import EdgeUNetError, MismatchError, RecordError, UsageError
+from tests.benchmarks.records import toy_record, toy_telemetry
+from tests.benchmarks.report.makers import inputs_of
+from tests.benchmarks.sweep.rows import toy_row, toy_sweep
 
 RELEASE = Path(__file__).parent / "release"
 MEASURED = ("record", "paced", "command", "camera", "comparison", "sweep", "qualification")
@@ -35,7 +39,7 @@ JUNK: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([0, -1, 1, 2, 2**31, 2**53, 2**63, 10**400]),
     st.sampled_from([0.0, -0.5, 1e-320, 1e-12, 0.5, 1e9, 1e12, 1e300, float("inf"), float("nan")]),
     st.sampled_from(WORDS),
-    st.sampled_from([[], {}, [[]], [None], [1.0], ["a", "b"], {"a": 1}, {"": {}}, {"total": []}, [[[[[[1]]]]]]]),
+    st.sampled_from([[], {}, [[]], [None], [0.0], [1.0], ["a", "b"], {"a": 1}, {"": {}}, {"total": []}, [[[[[[1]]]]]]]),
 )
 CHEAP = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -158,3 +162,19 @@ def test_bytes_are_no_traceback(tmp_path_factory: pytest.TempPathFactory, data: 
     path.write_bytes(data)
     with pytest.raises(EdgeUNetError):
         load_inputs([path], [])
+
+
+@pytest.mark.parametrize("time_ms", [0.0, 1e-320, 1e9])
+def test_times_at_the_ends_of_their_range_are_drawn(time_ms: float) -> None:
+    slow, fast = toy_row("slow.onnx", time_ms, 0.0), toy_row("fast.onnx", 5.0, 1.0)
+    times, telemetry = np.full(60, time_ms), toy_telemetry(watts=1e6, idle_watts=0.0)
+    items = [
+        toy_sweep(slow),
+        toy_sweep(slow, fast, budget_ms=1e-6),
+        toy_record(times, mode="soak", telemetry=telemetry),
+        toy_record(times, mode="camera", deadline_ms=1e-6, period_ms=1e9),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for item in items:
+            assert html(contents(inputs_of(item)), "now")

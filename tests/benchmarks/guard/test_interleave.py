@@ -209,6 +209,8 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
         ("raise SystemExit('no such camera')", r"ended by itself \(exit code 1\): no such camera"),
         ("print('hello')", 'printed "hello", expected "ready"'),
         ("print('ready [1]')", "no JSON object"),
+        ("print('ready ' + '[' * 100_000)", "no JSON object"),
+        ("import os; os.write(1, b'caf\\xe9\\n')", "printed .caf\N{REPLACEMENT CHARACTER}., expected"),
         ("print('ready', flush=True); input(); print('fast', flush=True); input()", 'answered "fast"'),
         ("print('ready', flush=True); input(); print('1', flush=True); input()", "answered 1 times to 3 calls"),
         ("print('ready', flush=True); input(); print('1 2 nan', flush=True); input()", "one that is no time"),
