@@ -20,6 +20,7 @@ from edgeunet.camera.promise import Promise
 from edgeunet.camera.source import Source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
+from edgeunet.image_header import MOST_PIXELS_STREAMED
 from edgeunet.parts import missing
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-MOST_PIXELS = 1 << 28  # of a frame, 16384×16384: a header that claims more allocates nothing
+LIMITS = {"max_pixels": str(MOST_PIXELS_STREAMED)}  # of a frame, twice 8K: a header that claims more allocates nothing
 MOST_THREADS = 8  # each further one holds a frame and adds little
+LARGE = 1 << 24  # pixels of a frame above which threads share one
 FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
 AGAIN_S = 1.0  # back, and a clock has begun again: two recordings in one
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -54,9 +56,14 @@ class VideoFile(Source):
         context = self._stream.codec_context
         if context is None:
             raise _undecodable(name, "an unknown codec")
-        context.thread_type = "AUTO"
+        if context.width * context.height > MOST_PIXELS_STREAMED:
+            raise SourceError(
+                f"{name} claims {context.width}×{context.height} pixels, at most {MOST_PIXELS_STREAMED:,} are read: "
+                "scale it down first"
+            )
+        context.thread_type = "AUTO" if context.width * context.height <= LARGE else "SLICE"
         context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
-        context.options = {"max_pixels": str(MOST_PIXELS)}
+        context.options = LIMITS
         self._promise = Promise(container, self._stream)
         self._promise.require_all_there(name)
         self._scaler = _av().video.reformatter.VideoReformatter()
@@ -171,7 +178,7 @@ def open_video(path: Path, name: str) -> VideoFile:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         head = os.pread(descriptor, 8, 0)
-        container = av.open(_openable(path, descriptor), metadata_errors="replace")
+        container = av.open(_openable(path, descriptor), options=LIMITS, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if head.startswith(b"v=0"):
             raise SourceError(
@@ -199,7 +206,7 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
     )
     try:
-        return _source(av.open(url, timeout=timeout_s, metadata_errors="replace"), name)
+        return _source(av.open(url, timeout=timeout_s, options=LIMITS, metadata_errors="replace"), name)
     except av.error.FFmpegError as error:
         remedy = hint or ": expected a video file, MJPEG, or a picture"
         raise SourceError(f"{name} cannot be opened as a video{remedy}") from error

@@ -288,7 +288,7 @@ def test_picture_that_claims_to_be_gigantic_is_refused(tmp_path: Path) -> None:
     data = path.read_bytes()
     sides = data.index(b"\xff\xc0") + 5
     path.write_bytes(data.replace(data[sides : sides + 4], b"\xff\xdc" * 2))
-    with pytest.raises(SourceError, match="no picture that can be decoded"):
+    with pytest.raises(SourceError, match=r"claims 65500×65500 pixels|no picture that can be decoded"):
         frames_of(path)
 
 
