@@ -45,11 +45,12 @@ def export_onnx(
     """
     with replacing(output, force=force) as temporary:
         net, spec = load_model(checkpoint)
+        checkpoint_sha256 = sha256(checkpoint)
         images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
         spec = spec.with_provenance(
             network=preset_name(net.config),
             precision="fp32",
-            checkpoint_sha256=sha256(checkpoint),
+            checkpoint_sha256=checkpoint_sha256,
             version=edgeunet.__version__,
         )
         with_logits = model_from_network(net, spec, dynamic_batch=options.dynamic_batch, logits=True)

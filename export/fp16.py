@@ -53,12 +53,11 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     """
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source)
+        spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=edgeunet.__version__)
         images = spread(own_or_given(options.data, options.split, spec, source), options.images)
         wide = wide_nodes(model, spec, images)
         fp16 = narrowed(model, wide)
-        set_spec(
-            fp16, spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=edgeunet.__version__)
-        )
+        set_spec(fp16, spec)
         write_model(fp16, temporary)
         with rounded_file(fp16) as on_a_gpu:
             agreement = min(mask_agreement(source, file, images) for file in (temporary, on_a_gpu))

@@ -103,6 +103,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
     """
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source)
+        parent_sha256 = sha256(source)  # now: another file may lie there after the long work
         stored = None
         if options.ranges is None:
             require_free(ranges_path(output), force=force)
@@ -130,7 +131,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             spec.with_provenance(
                 precision=options.precision,
                 target=options.dialect.name,
-                parent_sha256=sha256(source),
+                parent_sha256=parent_sha256,
                 calibration=ranges.summary,
                 calibration_sha256=ranges.images_sha256,
                 version=edgeunet.__version__,
