@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from edgeunet import console
 from edgeunet.camera.statistics import LoopStats
@@ -95,13 +96,13 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
     return " · ".join(parts + [f"{count} {name}" for name, count in counts.items() if count])
 
 
-def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
+def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Group:
     """The headlines, and p50 and p99 of frame age, jitter and each stage in ms; two columns for each source."""
-    rows = Table(title="\n".join(_headlines(stats, last=last)), title_justify="left", box=box.SIMPLE_HEAD)
-    rows.title_style, rows.pad_edge, rows.padding = "bold", False, (0, 1, 0, 0)
-    rows.add_column("")
+    rows = Table(box=box.SIMPLE_HEAD)
+    rows.pad_edge, rows.padding = False, (0, 1, 0, 0)
+    rows.add_column("ms")
     for number in range(len(stats)):
-        for quantile in ("p50 ms", "p99 ms"):
+        for quantile in ("p50", "p99"):
             rows.add_column(
                 quantile if len(stats) == 1 else f"{quantile} ({number + 1})", justify="right", no_wrap=True
             )
@@ -112,7 +113,7 @@ def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Table:
             found = quantiles.get(row)
             cells += [f"{ns / 1e6:.1f}" for ns in (found.p50_ns, found.p99_ns)] if found and found.count else ["–", "–"]
         rows.add_row(row, *cells)
-    return rows
+    return Group(Text(console.printable("\n".join(_headlines(stats, last=last))), style="bold"), rows)
 
 
 def _headlines(stats: Mapping[str, LoopStats], *, last: bool) -> list[str]:

@@ -63,7 +63,7 @@ def test_table_gives_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None
     assert cells(text, "infer") == ["infer", "20.0", "30.0"]
     assert cells(text, "age") == ["age", "50.0", "60.0"]
     assert cells(text, "jitter") == ["jitter", "–", "–"]  # two masks are not enough
-    assert "120 of 220 frames" in text
+    assert "120 of 220 frames · 25.0 frames/s · 4 s left" in text
 
 
 def test_table_of_several_sources_has_columns_for_each() -> None:
@@ -71,7 +71,7 @@ def test_table_of_several_sources_has_columns_for_each() -> None:
     assert cells(text, "infer") == ["infer", "20.0", "30.0", "–", "–"]
     assert "(1) camera 0: 120 of 220 frames" in text
     assert "(2) camera [1]: 0 frames" in text
-    assert "p99 ms (2)" in text
+    assert "p99 (2)" in text
 
 
 def test_terminal_gets_a_table_and_a_pipe_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
