@@ -102,6 +102,8 @@ _MAGIC = {  # how the formats begin: regular expressions
     "AVIF": rb"....ftyp(avif|avis|.{4,60}avif)",
     "JPEG 2000": rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
     "PNM": rb"P[1-6][\s#]",
+    "PAM": rb"P7\s",
+    "Sun raster": rb"\x59\xa6\x6a\x95",
 }
 _PLUGINS = {
     "JPEG": ("JpegImagePlugin", "JpegImageFile"),
@@ -118,8 +120,10 @@ _OTHERS = {
     "a picture in HEIC, which cannot be read: convert it to JPEG": rb"....ftyp(hei|hev|mif1|msf1)",
     "a video": (
         rb"....(ftyp|moov|mdat|free|wide)|RIFF....AVI |\x1aE\xdf\xa3|FLV\x01|\0\0\x01[\xb3\xba]|OggS|\x30\x26\xb2\x75"
-        rb"|G.{187}|.{4}G"
+        rb"|G.{187}G|.{4}G.{191}G"  # MPEG-2 TS: the sync byte of every packet
     ),
+    "JPEG XL, which cannot be read: save it as PNG": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "a picture of floating point: save it with 8 or 16 bits a channel": rb"#\?R|P[Ff]\s|\x76\x2f\x31\x01",
     "a PDF file: export its pages as PNG": rb"%PDF",
     "a Photoshop file: export it as PNG": rb"8BPS",
     "an archive: unpack it first": rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!",
@@ -137,7 +141,7 @@ def _with_pillow(name: str, data: bytes) -> Header:
     if name == "AVIF" and (at := data.find(b"av1C")) >= 0:
         bits = {0: 8, 1: 10}.get(data[at + 6] >> 5 & 3, 12)  # AV1 in ISOBMFF, 2.3.3: high_bitdepth, twelve_bit
     if name == "JPEG 2000" and (at := data.find(b"\xff\x4f\xff\x51")) >= 0:  # ITU-T T.800, A.5.1
-        channels, bits = int.from_bytes(data[at + 38 : at + 40], "big"), (data[at + 40] & 0x7F) + 1
+        channels, bits = int.from_bytes(data[at + 40 : at + 42], "big"), (data[at + 42] & 0x7F) + 1
     frames = getattr(image, "n_frames", 1)
     orientation = _orientation(image.info.get("exif", b""))
     return Header(name, height, width, channels, bits, image.mode in ("P", "PA"), orientation, frames)
@@ -249,6 +253,18 @@ def _pnm(name: str, data: bytes) -> Header:
     return Header(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()), white=largest)
 
 
+def _pam(name: str, data: bytes) -> Header:
+    """Netpbm's pam(5): lines of a word and a number."""
+    said = dict(re.findall(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d{1,10})", data[:4096], re.MULTILINE))
+    width, height, channels, largest = (int(said[word]) for word in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+    return Header(name, height, width, channels, max(1, largest.bit_length()), white=largest)
+
+
+def _sun(name: str, data: bytes) -> Header:
+    width, height, depth = struct.unpack(">III", data[4:16])
+    return Header(name, height, width, {24: 3, 32: 4}.get(depth, 1), min(depth, 8))
+
+
 def _gif(name: str, data: bytes) -> Header:
     """GIF 89a: by hand, since Pillow makes room for the first picture when it opens the file."""
     width, height, flags = struct.unpack("<HHB", data[6:11])
@@ -288,4 +304,6 @@ _READERS: dict[str, Callable[[str, bytes], Header]] = {
     "GIF": _gif,
     "TIFF": _tiff,
     "PNM": _pnm,
+    "PAM": _pam,
+    "Sun raster": _sun,
 }

@@ -21,7 +21,7 @@ from edgeunet.image_header import HEAD, MOST_PIXELS, Header, format_of, open_wit
 
 IMAGE_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
-    ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".ras", ".sr",
 )  # fmt: skip
 SOME_ENDINGS = ".jpg, .png, .tif, .bmp, .webp, .gif and others"  # for messages
 LARGEST_FILE = 1 << 31  # bytes: MOST_PIXELS of four channels of 16 bits
@@ -67,9 +67,9 @@ def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any
 def read_file(path: str | Path) -> bytes:
     """The bytes of an image file. Raises ImageError if it is none or too large, having read no more than its head."""
     path = Path(path)
-    if not path.is_file():
-        raise ImageError("is a folder, not an image" if path.is_dir() else "does not exist")
     try:
+        if not path.is_file():
+            raise ImageError("is not a file" if path.exists() else "does not exist")
         with path.open("rb") as file:
             head = file.read(HEAD)
             if format_of(head) is None:

@@ -101,7 +101,7 @@ def _plain(array: Array) -> Array:
         array = array.astype(np.uint8)
     if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
         raise ImageError(f"is {array.dtype} with values that are no whole numbers: {_WANTED}")
-    if array.min() < 0:
+    if array.dtype.kind != "u" and array.min() < 0:
         raise ImageError(f"is {array.dtype} with values down to {array.min():g}: {_WANTED}")
     if array.ndim == 3 and array.shape[2] in (2, 4):
         array = _without_alpha(array[..., :-1], array[..., -1])

@@ -184,6 +184,9 @@ def test_any_name_can_be_read(tmp_path: Path, name: bytes) -> None:
         (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC, which cannot be read: convert it to JPEG"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\x89PNG\r\n\x1a\n", "is cut or damaged"),
+        (b"GNU GENERAL PUBLIC LICENSE\n" * 30, "is not an image"),
+        ((b"G" + bytes(187)) * 4, "is a video"),
+        (b"#?RADIANCE\n", "floating point: save it with 8 or 16 bits"),
     ],
 )
 def test_the_true_reason_is_given(tmp_path: Path, content: bytes, says: str) -> None:
@@ -193,6 +196,14 @@ def test_the_true_reason_is_given(tmp_path: Path, content: bytes, says: str) -> 
         read_image(path)
     assert str(caught.value).startswith(f"{path} is ")
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize("ending", [".pam", ".ras", ".ppm", ".jp2", ".dib"])
+def test_rare_formats_come_as_opencv_decodes_them(ending: str) -> None:
+    data = cv2.imencode(ending, picture(0, (64, 80)))[1].tobytes()
+    header = read_header(data)
+    assert (header.height, header.width, header.channels, header.bits) == (64, 80, 3, 8)
+    assert np.array_equal(decode_image(data), np.asarray(opencv(data)))
 
 
 def test_what_is_hidden_is_no_picture(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ class ClassList:
         return {color: e.index for color, e in found.items()}
 
     def to_json(self, dataset: str) -> str:
-        """The text of a classes.json."""
+        """The text of a classes.json; `dataset` may be a name that is not UTF-8."""
+        dataset = dataset.encode("utf-8", "replace").decode()
         lines = [
             json.dumps({"index": e.index, "name": e.name, "color": e.color, "ignore": e.ignore}, ensure_ascii=False)
             for e in self.entries

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, ClassList, read_classes
 from edgeunet.data.convert.proposal import proposed
-from edgeunet.data.convert.source import Source, pair_folders
+from edgeunet.data.convert.source import Source, holds_indices, pair_folders
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing
 from edgeunet.errors import DatasetError, ImageError
@@ -58,12 +58,9 @@ def _masks(found: Mapping[str, Pairing], most: int | None = None) -> Iterator[Ma
 def _are_indices(masks: Iterator[Mask], listed: ClassList) -> bool:
     """Whether masks hold class indices: values of the list, several of them, in colours that it does not have."""
     known = {code_of(e.color) for e in listed.entries if e.color is not None}
-    own = listed.own_values()
-    values: set[int] = set()
+    values = []
     strange = False
     for mask in masks:
-        if mask.numbers is None or not mask.values <= own.keys():
-            return False
-        values |= mask.values
-        strange |= not known.issuperset(mask.colors_by_number().values())
-    return strange and len(values & set(range(len(listed.classes)))) > 1
+        values.append(mask.values)
+        strange = strange or not known.issuperset(mask.colors_by_number().values())
+    return strange and holds_indices(values, listed)

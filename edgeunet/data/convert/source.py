@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,13 @@ def pair_folders(
 def masks_by_image(masks: Sequence[Path], suffix: str, image_suffix: str = "") -> list[tuple[str, Path]]:
     """Masks with the name of the image that each belongs to; what each has after the frame's own name is given."""
     return [(m.stem.removesuffix(suffix) + image_suffix, m) for m in masks]
+
+
+def holds_indices(values: Iterable[set[int]], listed: ClassList) -> bool:
+    """Whether masks of these numbers hold class indices: every one of them in the list, and more than one class."""
+    found = list(values)
+    own, trained = listed.own_values().keys(), range(len(listed.classes))
+    return all(v and v <= own for v in found) and len(set().union(*found) & set(trained)) > 1
 
 
 def _common_suffix(files: Sequence[tuple[Sequence[Path], Sequence[Path]]]) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet import console
-from edgeunet.data.convert.source import Source, Splits
+from edgeunet.data.convert.source import Source, Splits, holds_indices
 from edgeunet.data.convert.table import UNKNOWN
 from edgeunet.data.folder import exif_hint, size_text
 from edgeunet.data.pairs import Pair, Problem, listed
@@ -45,7 +45,7 @@ class _Written(NamedTuple):
     unknown: Counter[int]
     pixels: NDArray[np.int64]
     bits: int  # of the mask
-    as_indices: bool  # the mask's numbers are all of the list, whatever their colours are
+    values: set[int]  # the mask's numbers, whatever their colours are; none if it is in colours
     turned: bool  # by EXIF
 
 
@@ -127,7 +127,7 @@ def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> 
         Counter(dict(zip(found.tolist(), counts.tolist(), strict=True))),
         np.bincount(values.ravel(), minlength=256).astype(np.int64),
         mask.header.bits,
-        mask.numbers is not None and mask.values <= source.classes.own_values().keys(),
+        mask.values,
         turned,
     )
 
@@ -144,7 +144,14 @@ def _unknown_text(path: Path, source: Source, unknown: Counter[int], written: Ma
         lines.append(f"\n  {table.name(code)}: {pixels} pixels, first in {_relative(first[code], path)}{deep}")
     more = f"\n  and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     remedy = "add each to the list of classes, or leave these pixels out with --ignore-unknown"
-    if table.in_colors and all(w.as_indices for w in written.values() if w.unknown):
+    pixels_of = np.sum([w.pixels for w in written.values()], axis=0)
+    absent = [c.name for i, c in enumerate(source.classes.classes) if not pixels_of[i]]
+    if table.in_colors and len(absent) == len(unknown):
+        remedy = (
+            f"no mask has {', '.join(absent)}: if the colours above stand for that, change its color in {origin}; "
+            f"else {remedy}"
+        )
+    if table.in_colors and holds_indices([w.values for w in written.values() if w.unknown], source.classes):
         remedy = "these look like class indices: give --layout indices"
     elif len(unknown) > len(source.classes.entries) and table.in_colors:
         remedy += "; masks that were once saved as JPEG or made smaller have such colours at their edges"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.images import read_image
 from tests.data.convert.trees import pictures_in, write_colors
@@ -168,3 +170,11 @@ def test_the_output_is_no_input(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--classes .* lies in .*made"):
         convert(source, tmp_path / "made", ConversionOptions(classes=listed, force=True))
     assert listed.is_file()
+
+
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    # OpenCV, which draws the frames, dies of such a name.
+    source = write_colors(tmp_path / "d", splits=("train", "val")).rename(tmp_path / os.fsdecode(b"d\xff"))
+    made = tmp_path / os.fsdecode(b"o\xff")
+    convert(source, made, ConversionOptions())
+    assert DatasetFolder.open(made).load("val")[0].name == "000"

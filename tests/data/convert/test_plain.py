@@ -137,3 +137,13 @@ def test_of_masks_of_numbers_the_list_to_fill_in_has_the_numbers(tmp_path: Path)
     done = convert(source, tmp_path / "made", ConversionOptions(classes=tmp_path / "made.classes.json"))
     assert (done.layout, done.warnings) == ("indices", ())
     assert np.array_equal(pictures_in(tmp_path / "made" / "masks" / "train")["000.png"], draw(0)[1])
+
+
+def test_black_and_white_masks_of_a_red_class_are_told_whose_colour_white_may_be(tmp_path: Path) -> None:
+    source = write_colors(tmp_path / "source", frames=5)
+    classes = tmp_path / "label_colors.txt"
+    classes.write_text("0 0 0 ground\n255 0 0 disc\n")
+    for k in range(5):
+        cv2.imwrite(str(source / "masks" / f"{k:03}.png"), 255 * draw(k, classes=2)[1])
+    with pytest.raises(DatasetError, match=r"no mask has disc: if the colours above stand for that, change"):
+        convert(source, tmp_path / "made", ConversionOptions(classes=classes))
