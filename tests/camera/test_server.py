@@ -109,6 +109,13 @@ def test_paths_are_compared_and_nothing_else(path: str) -> None:
         assert raw(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())[9:12] in (b"404", b"400")
 
 
+def test_a_stream_has_a_head_too_and_older_clients_are_answered() -> None:
+    with running() as server:
+        head, _, rest = raw(server, b"HEAD /stream HTTP/1.1\r\nHost: localhost\r\n\r\n").partition(b"\r\n\r\n")
+        assert (head[9:12], rest) == (b"200", b"")
+        assert raw(server, b"GET /page HTTP/1.0\r\nHost: localhost\r\n\r\n").endswith(b"\r\n\r\nhello")
+
+
 def test_wrong_requests_are_refused() -> None:
     with running() as server:
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
