@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from onnx import ModelProto
 
+from benchmarks.measure.ranges import require_sizes
 from edgeunet import __version__
 from edgeunet.console import progress, stderr
 from edgeunet.data.folder import DatasetFolder
@@ -47,6 +48,7 @@ class CandidateOptions:
         smallest = max(config.smallest_input for config in PRESETS.values())
         if len(set(self.sizes)) < len(self.sizes):
             raise UsageError("--sizes names one twice: give each once")
+        require_sizes(self.sizes)
         if small := [size for size in self.sizes if min(size) < smallest]:
             height, width = small[0]
             raise UsageError(f"the networks halve their input: give {smallest} pixels or more, got {height}x{width}")

@@ -102,7 +102,7 @@ def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Outputs)
 
 
 def judge_again(path: Path) -> tuple[Comparison, Judgement]:
-    """Judge the samples of a comparison file anew, from its seed. Raises RecordError if the file is damaged."""
+    """Judge the samples of a comparison file again, from its seed. Raises RecordError if the file is damaged."""
     comparison = Comparison.load(path)
     if not comparison.pairs or comparison.judgement.verdict is Verdict.REFUSED:
         return comparison, comparison.judgement  # no samples say that two machines differ

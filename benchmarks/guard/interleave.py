@@ -109,7 +109,7 @@ def _compare(bench: _Bench, measured: Measured, options: CompareOptions, shown: 
     bar = shown or progress()
     bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
     with nullcontext() if shown else bar:
-        task = bar.add_task("comparing", total=options.seconds, note="")
+        task = bar.add_task("comparing (s)", total=options.seconds, note="")
         while len(measured.looks) < LOOKS:
             started = time.perf_counter()
             if started - begin + slowest > options.seconds:

@@ -41,11 +41,14 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
     def timed_run(_: int) -> int:
         return int(run_command(command, whole=True, timeout_s=TIMEOUT_S)[0] * 1e6)
 
-    with Sampler(pid=NO_PROCESS) as sampler, Gauge("warming up" if whole else "measuring", options.length_s) as gauge:
+    with (
+        Sampler(pid=NO_PROCESS) as sampler,
+        Gauge("warming up (s)" if whole else "measuring (s)", options.length_s) as gauge,
+    ):
         idle_ns = rest(sampler)
         if whole:
             warmup_runs, settled = settle(timed_run, MAX_WARMUP_S)
-            gauge.title("measuring")
+            gauge.title("measuring (s)")
         begin = time.perf_counter_ns()
         count = 0
         try:

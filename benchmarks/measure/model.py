@@ -36,12 +36,12 @@ def measure(session: Session, inputs: Inputs, options: MeasureOptions) -> Latenc
     """
     calls = Calls()
     interrupted = False
-    with Sampler() as sampler, Gauge("warming up", options.length_s) as gauge:
+    with Sampler() as sampler, Gauge("warming up (s)", options.length_s) as gauge:
         idle_ns = rest(sampler)
         begin = time.perf_counter()
         warmup_frames, settled = warm_up(session, inputs.frames, MAX_WARMUP_S)
         _require_room(options, warmup_frames / (time.perf_counter() - begin))
-        gauge.title("measuring")
+        gauge.title("measuring (s)")
         gc.collect()
         loop = closed_loop if options.fps is None else open_loop
         try:
@@ -75,6 +75,6 @@ def _require_room(options: MeasureOptions, warm_fps: float) -> None:
     expected = min(options.length_s * fps, options.max_frames or math.inf)
     if expected > MAX_SAMPLES:
         raise UsageError(
-            f"{options.length_s:g} s of {fps:.0f} frames a second are {expected:.0f} samples, "
+            f"{options.length_s:g} s of {fps:.0f} frames per second are {expected:.0f} samples, "
             f"and a record holds {MAX_SAMPLES}: give less time, or a lower --fps"
         )

@@ -20,7 +20,7 @@ class MeasureOptions:
     """How to measure: until the time has passed or `max_frames` are done, whichever is first.
 
     mode: see LatencyRecord. seconds: by default those of the mode.
-    fps: frames a second of the schedule; a soak without one is a closed loop.
+    fps: frames per second of the schedule; a soak without one is a closed loop.
     deadline_ms: by default the period of the schedule.
     processes: of the mode cold, which has no time and no frames to count; 11 by default.
     """

@@ -9,6 +9,7 @@ from edgeunet.options import FRAMES, SECONDS, SEED, THREADS
 from edgeunet.quantiles import MAX_MS
 
 SHORTEST_MS = 1e-6  # a nanosecond
+LARGEST_SIDE = 4096  # pixels of an input that is swept: an untrained network of more takes gigabytes to export
 
 
 def require_in(option: str, value: float | None, low: float, high: float) -> None:
@@ -39,6 +40,12 @@ def require_threads(values: tuple[int, ...]) -> None:
 def require_count(option: str, value: int | None, most: int = FRAMES) -> None:
     """As require_in(), for a number of things of which there is at least one."""
     require_in(option, value, 1, most)
+
+
+def require_sizes(sizes: tuple[tuple[int, int], ...]) -> None:
+    """Raise UsageError unless each (height, width) is one that can be exported on the way."""
+    for side in (side for size in sizes for side in size):
+        require_in("a side of --sizes", side, 1, LARGEST_SIDE)
 
 
 def whole_numbers(option: str, text: str | None) -> tuple[int, ...]:

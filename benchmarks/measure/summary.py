@@ -68,7 +68,7 @@ def warnings(record: LatencyRecord) -> Iterator[str]:
         yield "the machine slowed itself down (throttled) meanwhile: cool it, or measure a shorter time"
     if not record.warmup_settled:
         yield (
-            f"the time had not come to rest after {record.warmup_frames} calls of warm-up: "
+            f"the time had not settled after {record.warmup_frames} warm-up calls: "
             "end other programs, or look at the times over time"
         )
     if record.period_ms is not None:

@@ -99,7 +99,7 @@ class Paths:
 
 
 def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[TrialFile, bool]:
-    """Measure what is missing, with a progress bar on stderr; the output is written anew after each trial.
+    """Measure what is missing, with a progress bar on stderr; the output is written again after each trial.
 
     Returns the trials, and whether Ctrl-C ended it early: the trial that it interrupts is lost, those before are kept.
     Raises MismatchError if earlier trials were made under other conditions, or the code changes meanwhile.
@@ -130,7 +130,7 @@ def _measure(
         for kind, number in todo:
             bar.update(task, note=f"{kind.name} {number}", refresh=True)
             if code_hash() != file.plan.code:
-                raise MismatchError("the guard's code changed during the run: begin anew, with another --output")
+                raise MismatchError("the guard's code changed during the run: begin again, with another --output")
             file.append(_trial(kind, number, options, paths, bar))
             qualification_of(file, now()).save(paths.output, force=True)
             bar.update(task, advance=1, refresh=True)

@@ -32,6 +32,6 @@ def _of_record(record: LatencyRecord) -> Iterator[str]:
     if record.partial:
         yield "interrupted: it holds what was measured until then"
     if not record.warmup_settled:
-        yield f"the times had not come to rest after {record.warmup_frames} frames of warm-up"
+        yield f"the times had not settled after {record.warmup_frames} warm-up frames"
     if record.telemetry is not None and record.telemetry.throttled:
         yield "the machine slowed itself down (throttled) meanwhile"

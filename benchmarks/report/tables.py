@@ -152,7 +152,7 @@ def print_table(table: TextTable, title: str = "") -> None:
 
 
 def _summary_note(records: Sequence[LatencyRecord]) -> str:
-    parts = ["end to end in ms; max is the maximum observed; fps is frames a second at p50"]
+    parts = ["end to end in ms; max is the maximum observed; fps is frames per second at p50"]
     if any(unsure(r.summary().p99) for r in records):
         parts.append(f"{UNSURE}\N{NO-BREAK SPACE}too few samples for an upper bound (p99: {samples_needed(0.99)})")
     partial = [name for name, record in zip(record_names(records), records, strict=True) if record.partial]

@@ -73,7 +73,7 @@ def energy_table(records: Mapping[str, LatencyRecord]) -> TextTable:
             above = NONE if net is None else f"{net:.1f}"
             sampling = f"{telemetry.hz:.1f}", f"{telemetry.cost * 100:.1f} %"
             rows.append((name, " + ".join(telemetry.rails), idle, f"{gross:.1f}", above, *sampling))
-    header = ("record", "rails", "idle, W", "gross, mJ", "net, mJ", "samples a second", "sampling, of a core")
+    header = ("record", "rails", "idle, W", "gross, mJ", "net, mJ", "samples per second", "sampling, of a core")
     return TextTable(header, tuple(rows), text_columns=2)
 
 

@@ -18,7 +18,7 @@ def latency_ms(row: Row) -> float:
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
-    """The rows worth their time, the fastest first: each has a higher mIoU than every faster row."""
+    """The pareto front, the fastest first: each has a higher mIoU than every faster row."""
     best: list[Row] = []
     for row in sorted((r for r in rows if r.miou is not None), key=lambda r: (latency_ms(r), -(r.miou or 0))):
         if not best or (row.miou or 0) > (best[-1].miou or 0):
@@ -51,8 +51,8 @@ def advice(sweep: Sweep) -> str:
 
     if sweep.budget_ms is None:
         if best := front(rows):
-            return f"worth their time: {'; '.join(map(told, best))}"
-        return f"the fastest is {told(rows[0])}; with labelled --data the sweep says which are worth their time"
+            return f"pareto front (nothing faster is as accurate): {'; '.join(map(told, best))}"
+        return f"the fastest is {told(rows[0])}; with labelled --data the sweep finds the pareto front"
     budget = f"{sweep.budget_ms:g} ms"
     if row := within(rows, sweep.budget_ms):
         return f"for {budget} take {told(row)}"

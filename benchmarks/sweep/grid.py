@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.measure.ranges import require_duration, require_seconds, require_seed, require_threads
+from benchmarks.measure.ranges import require_duration, require_seconds, require_seed, require_sizes, require_threads
 from benchmarks.sweep.record import Skipped
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from edgeunet.runtime.contract import spec_of
@@ -44,6 +44,7 @@ class SweepOptions:
             if len(set(values)) < len(values):
                 raise UsageError(f"--{name} names one twice: give each once")
         require_threads(self.threads)
+        require_sizes(self.sizes)
         require_seconds("--seconds", self.seconds)
         require_duration("--budget-ms", self.budget_ms)
         require_seed(self.seed)

@@ -1,4 +1,4 @@
-"""The plot of latency against mIoU, with the front of what is worth its time."""
+"""The plot of latency against mIoU, with the pareto front."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_what_makes_a_record_worth_less_is_a_warning() -> None:
         return warning
 
     assert "throttled" in only(telemetry=toy_telemetry(throttled=np.repeat([0.0, 1.0], 20)))
-    assert "had not come to rest after 7 calls" in only(warmup_settled=False)
+    assert "had not settled after 7 warm-up calls" in only(warmup_settled=False)
     assert "partial" in only(partial=True)
     assert "one came every 8.00 ms: the queue grows" in only(mode="paced", period_ms=8.0)
     waited = {"total": TIMES + 100, "wait": np.full(1000, 100.0), "infer": TIMES}

@@ -40,7 +40,9 @@ def test_the_advice_names_the_model_in_words() -> None:
     assert advice(toy_sweep(*ALL, budget_ms=4.5)).startswith(
         "nothing has its p99 within 4.5 ms: the nearest is worse ("
     )
-    assert advice(toy_sweep(*ALL)).startswith("worth their time: fast (p50 5.00 ms, p99 8.00 ms, mIoU 50.0 %); good (")
+    assert advice(toy_sweep(*ALL)).startswith(
+        "pareto front (nothing faster is as accurate): fast (p50 5.00 ms, p99 8.00 ms, mIoU 50.0 %); good ("
+    )
 
 
 def test_without_labels_it_says_what_is_missing() -> None:
