@@ -16,7 +16,7 @@ from edgeunet import __version__, console
 from edgeunet.data.cli import app as data_app
 from edgeunet.errors import UsageError
 from edgeunet.options import FRAMES, SECONDS, Force, Json, Threads, number
-from edgeunet.spec import size_from_text
+from edgeunet.size import size_from_text
 from edgeunet.training.cli import train
 
 app = typer.Typer(
@@ -131,13 +131,13 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
-    from edgeunet.information import describe
+    from edgeunet.information import describe, rows
 
     facts = describe(model, size_from_text(size) if size else None)
     if as_json:
         console.print_json(facts)
     else:
-        console.table(model, ("", ""), [(key, str(value)) for key, value in facts.items()])
+        console.table(model, ("", ""), rows(facts))
 
 
 @app.command()
@@ -272,7 +272,9 @@ def doctor(
 
 def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:
     """What segments frames, in a `with`: a checkpoint in PyTorch, anything else in a session."""
-    if model.suffix == ".pt":
+    from edgeunet.modelkind import kind_of
+
+    if kind_of(model) == "checkpoint" or model.suffix in (".pt", ".pth"):
         from edgeunet.training.segment import open_checkpoint
 
         return open_checkpoint(model)

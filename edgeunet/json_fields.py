@@ -76,7 +76,7 @@ def from_json(
     except EdgeUNetError as reason:
         raise error(f"{origin}: {reason}") from reason
     except (ValueError, RecursionError, OverflowError) as reason:
-        raise error(f"{origin} is not {what} ({_plain(reason)[:SHOWN]}): {remedy}") from reason
+        raise error(f"{origin} is not {what} ({plain_reason(reason)[:SHOWN]}): {remedy}") from reason
 
 
 class _Schema(msgspec.Struct):
@@ -112,7 +112,7 @@ _NAMES = {
 }
 
 
-def _plain(reason: Exception) -> str:
+def plain_reason(reason: Exception) -> str:
     """What msgspec says, in plain words and with the field first."""
     if isinstance(reason, RecursionError):
         return "it is nested too deep"

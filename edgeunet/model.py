@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgeunet.errors import UsageError
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import IGNORE, ModelSpec
 
 Upsampling = Literal["transpose", "nearest"]
+
+MOST_LEVELS, MOST_CHANNELS, MOST_BLOCKS, MOST_DILATION = 8, 4096, 16, 64
+"""Of one network, of one level, in one level, of one block: far beyond what trains, and little enough to be built."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,27 @@ class UNetConfig:
     residual: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.classes < 1 or self.in_channels < 1:
+        if not (1 <= self.classes <= IGNORE and 1 <= self.in_channels <= 16):
             raise UsageError(
-                f"a U-Net needs at least 1 class and 1 input channel, got {self.classes} and {self.in_channels}"
+                f"a U-Net has 1 to {IGNORE} classes and 1 to 16 input channels, got {self.classes} and "
+                f"{self.in_channels}"
             )
-        if not self.features or any(f < 2 or f % 2 for f in self.widths):
-            raise UsageError(f"features must be even numbers, one for each level, got {self.features}")
+        levels = 1 <= len(self.features) <= MOST_LEVELS
+        if not levels or any(f % 2 or not 2 <= f <= MOST_CHANNELS for f in self.widths):
+            raise UsageError(
+                f"features are even numbers up to {MOST_CHANNELS}, one for each of 1 to {MOST_LEVELS} levels, got "
+                f"{self.features} and below them {self.bottleneck}"
+            )
         if self.up not in ("transpose", "nearest"):
             raise UsageError(f"up must be 'transpose' or 'nearest', got {self.up!r}")
         if self.stride not in (1, 2):
             raise UsageError(f"the first stride is 1 or 2, got {self.stride}")
         if self.residual and len(self.residual) != len(self.widths):
             raise UsageError(f"residual blocks are given for {len(self.widths)} levels or none, got {self.residual}")
+        if any(len(d) > MOST_BLOCKS or not all(1 <= n <= MOST_DILATION for n in d) for d in self.residual):
+            raise UsageError(
+                f"a level has at most {MOST_BLOCKS} residual blocks, dilated 1 to {MOST_DILATION}, got {self.residual}"
+            )
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -89,8 +101,17 @@ PRESETS: dict[str, UNetConfig] = {
 def preset(name: str, classes: int) -> UNetConfig:
     """The named network with that many output channels; raises UsageError for an unknown name."""
     if name not in PRESETS:
-        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}")
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}, or give a file")
     return replace(PRESETS[name], classes=classes)
+
+
+def require_input(config: UNetConfig, size: tuple[int, int]) -> None:
+    """Raise UsageError for an input of (height, width) pixels that leaves the bottleneck nothing."""
+    least = config.smallest_input
+    if min(size) < least:
+        raise UsageError(
+            f"an input of {size[0]}x{size[1]} is too small for this network: {least}x{least} at least (--size)"
+        )
 
 
 def preset_name(config: UNetConfig) -> str:

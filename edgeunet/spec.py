@@ -7,10 +7,14 @@ is ever typed again at inference.
 from __future__ import annotations
 
 import json
+import math
+import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
+from edgeunet.json_fields import from_json
+from edgeunet.size import require_size
 
 METADATA_KEY = "edgeunet.spec"
 SCHEMA = 1
@@ -19,6 +23,7 @@ IGNORE = 255
 
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
+_LONGEST = 500  # characters of a text
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,13 @@ class ClassInfo:
 
     name: str
     color: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        _require_text("a class's name", self.name)
+        if not self.name.strip():
+            raise UsageError("a class has an empty name: give it one")
+        if len(self.color) != 3 or not all(0 <= value <= 255 for value in self.color):
+            raise UsageError(f"the colour of {self.name} is (red, green, blue), each 0 to 255, got {self.color}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,10 @@ class Provenance:
     calibration: str = ""  # method and number of frames
     calibration_sha256: str = ""  # of the frames the ranges come from
     version: str = ""  # of edgeunet
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            _require_text(f"the provenance's {name}", value)
 
 
 @dataclass(frozen=True)
@@ -65,10 +81,15 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if not 2 <= len(self.classes) <= IGNORE:
             raise UsageError(f"a model has 2 to {IGNORE} classes, got {len(self.classes)}")
-        if min(self.input_size) < 1:
-            raise UsageError(f"the input size is (height, width) in pixels, got {self.input_size}")
+        if twice := {name for name in self.names if self.names.count(name) > 1}:
+            raise UsageError(f"several classes have the name {min(twice)}: give each its own")
+        require_size(self.input_size)
         if self.fit not in ("letterbox", "stretch"):
             raise UsageError(f"fit is 'letterbox' or 'stretch', got {self.fit!r}")
+        if self.ignore_index is not None and not 0 <= self.ignore_index < 2**16:
+            raise UsageError(f"the ignored mask value is a pixel's, got {self.ignore_index}")
+        if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
+            raise UsageError(f"mean and std are numbers, std above 0, got {self.mean} and {self.std}")
 
     @property
     def logits(self) -> int:
@@ -97,27 +118,44 @@ class ModelSpec:
     @classmethod
     def from_json(cls, text: str, *, origin: str) -> ModelSpec:
         """Read what to_json wrote. `origin` names the file in the ModelFileError."""
-        try:
-            value: dict[str, Any] = json.loads(text)
-            if value.pop("schema") != SCHEMA:
-                raise ModelFileError(f"{origin} was made by another version of edgeunet: export it again with this one")
-            value["classes"] = tuple(ClassInfo(c["name"], _triple(c["color"])) for c in value["classes"])
-            value["input_size"] = tuple(value["input_size"])
-            value["mean"], value["std"] = _triple(value["mean"]), _triple(value["std"])
-            value["provenance"] = Provenance(**value["provenance"])
-            return cls(**value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelFileError(f"{origin} carries a damaged spec ({error}): export it again") from error
+        how: dict[str, Any] = {"origin": origin, "error": ModelFileError, "remedy": "export it again"}
+        what = "a model file with a sound spec"
+        if from_json(text, _Versioned, what=what, **how).schema > SCHEMA:
+            raise ModelFileError(made_later(origin, "its spec is of a newer schema"))
+        spec = from_json(text, cls, what=what, **how)
+        if field_name := unknown_field(
+            from_json(text, dict[str, Any], what=what, **how), {"schema": SCHEMA, **asdict(spec)}
+        ):
+            raise ModelFileError(made_later(origin, f"its spec has the field {field_name!r}"))
+        return spec
 
 
-def size_from_text(text: str) -> tuple[int, int]:
-    """ "256x320" → (256, 320), height and width in pixels; raises UsageError for anything else."""
-    height, cross, width = text.lower().partition("x")
-    if not (cross and height.isdigit() and width.isdigit()):
-        raise UsageError(f"a size is HEIGHTxWIDTH such as 256x320, got {text!r}")
-    return int(height), int(width)
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int
 
 
-def _triple(values: Any) -> Any:
-    a, b, c = values
-    return (a, b, c)
+def made_later(origin: str, why: str) -> str:
+    """What to say of a file with something that this version does not know."""
+    return f"{origin} was made by a later edgeunet ({why}): update this one, or make the file again with it"
+
+
+def unknown_field(value: Any, known: Any) -> str:
+    """The first field of a parsed JSON value that what was read of it does not have; "" for none."""
+    if isinstance(value, dict) and isinstance(known, dict):
+        for name, inner in value.items():
+            if name not in known:
+                return str(name)[:60]
+            if found := unknown_field(inner, known[name]):
+                return found
+    if isinstance(value, list) and isinstance(known, (list, tuple)):
+        return next(filter(None, map(unknown_field, value, known)), "")
+    return ""
+
+
+_NOT_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of characters, breaks of lines
+
+
+def _require_text(what: str, text: str) -> None:
+    if len(text) > _LONGEST or any(unicodedata.category(letter) in _NOT_TEXT for letter in text):
+        raise UsageError(f"{what} is a line of text of at most {_LONGEST} characters, got {text[:40]!r}")

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onnx import TensorProto
-
 import edgeunet
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.console import progress
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.files import replacing, sha256
 from edgeunet.quantisation.dialect import CPU
-from edgeunet.runtime.contract import require_tensors
 from edgeunet.runtime.plan import REMEDY, Machine, PlanInfo, check_plan, sidecar_of
 from edgeunet.spec import ModelSpec
 from export.engine_build import Built, EngineOptions, build_plan
@@ -46,14 +43,12 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     """
     if output.suffix != ".engine":
         raise UsageError(f"{output} is to be an engine, and sessions know those by their ending: name it .engine")
-    model, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
+    _, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
     if spec.provenance.target == CPU.name:
         raise ModelFileError(
             f"{source} is INT8 for CPUs, and TensorRT takes no uint8: "
             "make it with `edgeunet export int8 --target tensorrt`"
         )
-    kinds = {v.name: v.type.tensor_type.elem_type for v in (*model.graph.input, *model.graph.output)}
-    require_tensors(source, {name: TensorProto.DataType.Name(kind).lower() for name, kind in kinds.items()})
     spec = _engine_spec(spec, source, options)
     machine = Machine.here(options.provider)
     stale = ""

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 
 import onnx
-import onnxruntime
 from onnx import ModelProto, helper
 
 from edgeunet.errors import ExportError, ModelFileError
+from edgeunet.runtime.contract import read_spec
+from edgeunet.runtime.ort_model import OrtModel
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from export.lint import lint
 
@@ -30,20 +31,16 @@ def set_opset(model: ModelProto, version: int) -> None:
 
 
 def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
-    """Read and check a .onnx file of ours; raises ModelFileError if it is missing, damaged or without a spec."""
+    """Read and check a .onnx file of ours; raises ModelFileError if it is missing, damaged or not as its spec says."""
     path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+    spec = read_spec(path)
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
     except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
-        raise ModelFileError(f"{path} is not a readable ONNX model ({reason}): export it again") from error
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if METADATA_KEY not in metadata:
-        raise ModelFileError(f"{path} has no edgeunet spec in its metadata: make it with `edgeunet export onnx`")
-    return model, ModelSpec.from_json(metadata[METADATA_KEY], origin=str(path))
+        raise ModelFileError(f"{path} is not a model that ONNX finds sound ({reason}): export it again") from error
+    return model, spec
 
 
 def read_fp32_model(path: Path) -> tuple[ModelProto, ModelSpec]:
@@ -82,16 +79,9 @@ def model_sha256(model: ModelProto) -> str:
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
 
 
-def onnx_session(model: ModelProto) -> onnxruntime.InferenceSession:
-    """A model in memory, opened for plain `run` calls on the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Keeping freed blocks for the next frame would hold the activations of two frames at once.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        # It would quantise the float biases, and with float16 scales overflow where it does.
-        disabled_optimizers=["WeightBiasQuantization"],
-    )
+def onnx_session(model: ModelProto, *, threads: int = 0, arena: bool = False) -> OrtModel:
+    """A model in memory, opened for plain `run` calls on the CPU. Raises ModelFileError if ONNX Runtime refuses it.
+
+    arena: keep freed blocks for the next frame, which holds the activations of two frames at once.
+    """
+    return OrtModel(model.SerializeToString(), origin="the model", threads=threads, arena=arena)

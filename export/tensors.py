@@ -46,11 +46,9 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
     inputs = [fitted(pixels, spec) for _, spec in models]
     if inputs[0].shape != inputs[1].shape:
         return []
-    runners = [
-        OnnxrtRunner(onnx_session(modify_outputs(model, MARK_ALL)), name)
-        for (model, _), name in zip(models, "ab", strict=True)
-    ]
-    with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
+    opened = [onnx_session(modify_outputs(model, MARK_ALL)) for model, _ in models]
+    runners = [OnnxrtRunner(model.session, name) for model, name in zip(opened, "ab", strict=True)]
+    with G_LOGGER.verbosity(G_LOGGER.CRITICAL), opened[0].refusals():
         # What compare_accuracy returns has changed between 0.50 and 0.53; this has not.
         (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
     found = []

@@ -120,18 +120,28 @@ def test_the_token_may_come_from_the_environment(run: Run, work: Work, monkeypat
 
 def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     facts = json.loads(run("info", work.quantized, "--json").out)
-    assert facts["classes"] == "ground, disc, bar"
+    assert facts["classes"] == ["ground", "disc", "bar"]
+    assert facts["input_size"] == facts["counted_for"] == [64, 96]
     assert facts["precision"] == "int8"
     assert "images" in facts["calibration"] or "frames" in facts["calibration"]
     checkpoint = json.loads(run("info", work.checkpoint, "--json").out)
-    assert checkpoint["counted for"] == "64×96"
+    assert checkpoint["counted_for"] == [64, 96]
+    assert facts["gflops"] == checkpoint["gflops"]
+    assert 0.98 < facts["parameters"] / checkpoint["parameters"] < 1  # batch norm is folded
     classic = json.loads(run("info", "classic", "--size", "572x572", "--json").out)
     assert classic["parameters"] == 31_037_633
-    assert (classic["bottleneck"], classic["first level"]) == (1024, "the frame's size")
-    assert "residual blocks" not in classic
+    assert (classic["bottleneck"], classic["first_stride"]) == (1024, 1)
+    assert "residual_blocks" not in classic
     nano = json.loads(run("info", "nano", "--json").out)
-    assert nano["first level"] == "half the frame's size"
-    assert nano["residual blocks"] == "48 channels, dilated 1; 64 channels, dilated 1, 2, 4"
+    assert nano["first_stride"] == 2
+    assert nano["residual_blocks"][1] == {"channels": 64, "dilations": [1, 2, 4]}
+    assert "48 channels, dilated 1; 64 channels, dilated 1, 2, 4" in run("info", "nano").out
+
+
+def test_info_names_the_command_for_what_is_no_model(run: Run, work: Work) -> None:
+    assert "edgeunet data stats" in run("info", work.data).err
+    assert "or give a file" in run("info", "enormous").err
+    assert "16x16 at least" in run("info", "nano", "--size", "17x9").err
 
 
 def test_camera_writes_a_video_and_bench_a_report(run: Run, work: Work, tmp_path: Path) -> None:
@@ -223,7 +233,7 @@ def broken(kind: str, work: Work, folder: Path) -> Path:
         ("train {data} -o {out} --precision int8", "", "auto, fp32, bf16, fp16"),
         ("train {data} -o {out} --time-budget soon", "", "600s, 90m or 2h"),
         ("train {data} -o {out} --time-budget 1h --steps 10", "", "give one of them"),
-        ("evaluate {bad} {data}", "text", "is not a model that ONNX Runtime can load"),
+        ("evaluate {bad} {data}", "text", "is not a model in the ONNX format"),
         ("evaluate {bad} {data}", "pt", "truncated"),
         ("evaluate {bad} {data}", "bare", "no edgeunet spec"),
         ("evaluate {bad} {data}", "toy.onnx", "road, car, sky"),

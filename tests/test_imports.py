@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
 CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
-CORE |= {"folders", "image_header", "images", "mask_image", "json_fields", "masking", "renaming"}
+CORE |= {"folders", "image_header", "images", "json_fields", "mask_image", "masking", "modelkind", "renaming", "size"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,
+    "graphcost": CORE,
     "fold": CORE | {"model"},
     "traced": CORE,
     "quantisation": CORE | {"quantisation"},

@@ -32,5 +32,5 @@ def test_other_classes_are_refused_with_both_lists() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(UsageError, match="2 to 255 classes"):
         ModelSpec((ClassInfo("a", (0, 0, 0)),), (8, 8))
-    with pytest.raises(UsageError, match="input size"):
+    with pytest.raises(UsageError, match="input's size"):
         toy_spec((0, 8))

@@ -84,7 +84,7 @@ def _write_candidates(data: Path, folder: Path, sizes: str | None, target: str |
     from benchmarks.fit.candidates import CandidateOptions, write_candidates
     from edgeunet.console import stdout
     from edgeunet.files import require_distinct
-    from edgeunet.spec import size_from_text
+    from edgeunet.size import size_from_text
 
     options = CandidateOptions(
         sizes=tuple(size_from_text(text) for text in sizes.split(",")) if sizes else (),

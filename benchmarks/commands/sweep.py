@@ -51,7 +51,7 @@ def sweep(
     from benchmarks.sweep.table import skipped_lines, sweep_table
     from edgeunet.console import INTERRUPTED, stdout
     from edgeunet.files import require_distinct, require_writable
-    from edgeunet.spec import size_from_text
+    from edgeunet.size import size_from_text
 
     options = SweepOptions(
         backends=tuple(backends.split(",")) if backends else None,

@@ -10,8 +10,7 @@ from pathlib import Path
 from benchmarks.measure.ranges import require_duration, require_seconds, require_seed, require_sizes, require_threads
 from benchmarks.sweep.record import Skipped
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
-from edgeunet.runtime.contract import spec_of
-from edgeunet.runtime.metadata import metadata_of
+from edgeunet.runtime.contract import read_spec
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.runtime.plan import PlanInfo, sidecar_of
 from edgeunet.spec import ModelSpec
@@ -123,7 +122,7 @@ def _given(path: Path, name: str) -> Variant:
     """A model file as it is; an engine's sidecar tells all without a GPU."""
     if path.suffix == ".engine":
         return Variant(name, path, PlanInfo.load(sidecar_of(path)).spec)
-    return Variant(name, path, spec_of(path, metadata_of(path)))
+    return Variant(name, path, read_spec(path))
 
 
 def _exported(checkpoint: Path, name: str, size: Size | None, folder: Path) -> Variant:

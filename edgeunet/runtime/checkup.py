@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edgeunet.board.doctor import Finding, Host
-from edgeunet.errors import EdgeUNetError
-from edgeunet.runtime.contract import spec_of
-from edgeunet.runtime.metadata import metadata_of
+from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError
+from edgeunet.metrics import require_known_classes
+from edgeunet.modelkind import other_kind
+from edgeunet.runtime.contract import read_spec
+from edgeunet.runtime.opening import open_session
 from edgeunet.runtime.plan import Machine, check_plan
 from edgeunet.spec import ModelSpec
 
@@ -35,9 +39,16 @@ def _onnx(path: Path, host: Host) -> Finding:
     if not path.is_file():
         return Finding("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
     if path.suffix != ".onnx":
-        return Finding("wrong", str(path), "no model file", "give a .onnx or .engine file")
+        error = other_kind(path, "") or ModelFileError(f"{path} is no model file: give a .onnx or .engine file")
+        return Finding.of_error("wrong", str(path), error)
     try:
-        spec = spec_of(path, metadata_of(path))
+        spec = read_spec(path)
+        # The header is not all of a model: weights may lie in another file, and operators be unknown.
+        with open_session(path, threads=1) as session:
+            mask = session.run(np.zeros((*spec.input_size, 3), np.uint8)).mask
+        require_known_classes(mask, len(spec.classes), model=str(path))
+    except MissingPartError as error:
+        return Finding.of_error("warning", str(path), error)
     except EdgeUNetError as error:
         return Finding.of_error("wrong", str(path), error)
     if host.jetson and spec.provenance.target == "cpu":

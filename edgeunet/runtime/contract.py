@@ -1,26 +1,72 @@
-"""What a model file must be to be run: its spec in the metadata, and the two tensors of every exported model."""
+"""What a model file must be to be run: a spec in its metadata, and a graph with the tensors that the spec says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError
+from edgeunet.runtime.header import OnnxHeader, Tensor, read_onnx_header
 from edgeunet.spec import METADATA_KEY, ModelSpec
 
-
-def spec_of(path: Path, metadata: Mapping[str, str]) -> ModelSpec:
-    """The spec in a file's metadata; raises ModelFileError if there is none."""
-    if METADATA_KEY not in metadata:
-        raise ModelFileError(f"{path} has no edgeunet spec in its metadata: make it with `edgeunet export onnx`")
-    return ModelSpec.from_json(metadata[METADATA_KEY], origin=str(path))
+MAKE = "make it with `edgeunet export onnx`"
 
 
-def require_tensors(path: Path, types: Mapping[str, str]) -> None:
-    """Raise ModelFileError unless `frame` and `mask` are there and uint8. types: "uint8" and the like, by name."""
-    if any(types.get(name) != "uint8" for name in ("frame", "mask")):
-        found = ", ".join(f"{name} ({kind})" for name, kind in types.items())
+def read_spec(path: str | Path) -> ModelSpec:
+    """The spec of a .onnx file, held against its graph: the one reader for every command and backend.
+
+    Raises ModelFileError if the file is missing, damaged, another kind of file, without a spec, or of a graph with
+    other tensors than the spec says.
+    """
+    path = Path(path)
+    header = read_onnx_header(path)
+    spec = _spec_of(path, header)
+    require_tensors(path, spec, header.inputs, header.outputs)
+    return spec
+
+
+def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """Raise ModelFileError unless a graph has the tensors of every exported model, of the sizes that the spec says.
+
+    frame: uint8 [N, H, W, 3], the only input. mask: uint8 [N, H, W]. logits, if there: float [N, spec.logits, H, W].
+    N is 1 or free; what the file does not say of a shape is left to the backend.
+    """
+    height, width = spec.input_size
+    named = {tensor.name: tensor for tensor in (*inputs, *outputs)}
+    expected = {
+        "frame": Tensor("frame", "uint8", (1, height, width, 3)),
+        "mask": Tensor("mask", "uint8", (1, height, width)),
+        "logits": Tensor("logits", "float32", (1, spec.logits, height, width)),
+    }
+    if "frame" not in {t.name for t in inputs} or "mask" not in {t.name for t in outputs}:
+        found = ", ".join(map(str, named.values())) or "none"
+        raise ModelFileError(f"{path} has the tensors {found}; a model of ours has frame and mask, both uint8: {MAKE}")
+    if further := [str(tensor) for tensor in inputs if tensor.name != "frame"]:
         raise ModelFileError(
-            f"{path} has the tensors {found}; a model of ours has frame and mask, both uint8: "
-            "make it with `edgeunet export onnx`"
+            f"{path} has further inputs beside frame ({', '.join(further)}), which nothing here gives it: {MAKE}"
         )
+    for name in expected.keys() & named.keys():
+        if not _fits(named[name], expected[name]):
+            raise ModelFileError(
+                f"{path} has {named[name]} in its graph, and by its spec {expected[name]} is expected: {MAKE}"
+            )
+
+
+def _spec_of(path: Path, header: OnnxHeader) -> ModelSpec:
+    if METADATA_KEY not in header.metadata:
+        raise ModelFileError(f"{path} has no edgeunet spec in its metadata: {MAKE}")
+    try:
+        text = header.metadata[METADATA_KEY].decode()
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path} carries a damaged spec (it is not UTF-8): export it again") from error
+    return ModelSpec.from_json(text, origin=str(path))
+
+
+def _fits(found: Tensor, expected: Tensor) -> bool:
+    if found.dtype != expected.dtype and (found.name, found.dtype) != ("logits", "float16"):
+        return False
+    if found.shape is None or expected.shape is None:
+        return True
+    return len(found.shape) == len(expected.shape) and all(
+        of_file is None or of_file == of_spec for of_file, of_spec in zip(found.shape, expected.shape, strict=True)
+    )

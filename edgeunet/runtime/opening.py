@@ -6,11 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.runtime.contract import spec_of
+from edgeunet.modelkind import other_kind
+from edgeunet.runtime.contract import read_spec
 from edgeunet.runtime.identity import opened_from
-from edgeunet.runtime.metadata import metadata_of
 from edgeunet.runtime.session import Session
-from edgeunet.spec import METADATA_KEY
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")
 
@@ -59,8 +58,8 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
         from edgeunet.runtime.tensorrt import TensorRTSession
 
         return TensorRTSession(path, in_flight=in_flight)
-    if suffix == ".pt":
-        raise ModelFileError(f"{path} is a checkpoint: `edgeunet export onnx {path}` makes the model that runs")
+    if error := other_kind(path, ""):
+        raise error
     raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx or .engine file")
 
 
@@ -71,8 +70,7 @@ def _fastest(path: Path) -> str:
     (nano 5.5 and 11 ms, small 11.5 and 19); for float32 files it is the same within 10 %.
     """
     installed = [backend for backend in ONNX_BACKENDS if find_spec(backend) is not None]
-    metadata = metadata_of(path)
-    for_cpu = METADATA_KEY in metadata and spec_of(path, metadata).provenance.target == "cpu"
+    for_cpu = read_spec(path).provenance.target == "cpu"
     if "openvino" in installed and (for_cpu or "onnxruntime" not in installed):
         return "openvino"
     return "onnxruntime"

@@ -13,19 +13,11 @@ from typing import Any
 import numpy as np
 
 from edgeunet.board.machine import physical_cores
-from edgeunet.errors import ModelFileError, UsageError
+from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting, UInt8
-from edgeunet.parts import missing
-from edgeunet.runtime.contract import require_tensors, spec_of
+from edgeunet.runtime.contract import read_spec
+from edgeunet.runtime.ort_model import OrtModel, onnxruntime
 from edgeunet.runtime.session import Session
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing("onnxruntime") from error
-    return onnxruntime
 
 
 class OnnxRuntimeSession(Session):
@@ -41,39 +33,21 @@ class OnnxRuntimeSession(Session):
         """Open the model; raises ModelFileError if it is damaged or without a spec."""
         if in_flight < 1:
             raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
-        ort = _onnxruntime()
+        ort = onnxruntime()
+        super().__init__(read_spec(path))
         self.capacity = in_flight
         self._threads = threads or max(1, physical_cores() // in_flight)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3  # errors only; they come as exceptions too
         # Idle threads that spin take the cores from camera and encoder. Measured with nano, 256×320, on 2 cores: one
         # frame alone takes 3.6 % longer without (23.7 ms), the camera loop makes 12 % more frames a second; beside
         # other busy processes one frame takes 57 ms instead of 96.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(
-                str(path),
-                options,
-                providers=["CPUExecutionProvider"],
-                # It would quantise the float biases: 1.4 % off an exact simulation with it, 0.44 % without.
-                disabled_optimizers=["WeightBiasQuantization"],
-            )
-        except Exception as error:  # ONNX Runtime raises bare pybind classes, a new one for each cause
-            reason = " ".join(str(error).split())[:160]
-            raise ModelFileError(f"{path} is not a model that ONNX Runtime can load: {reason}") from error
-        super().__init__(spec_of(Path(path), self._session.get_modelmeta().custom_metadata_map))
-        tensors = (*self._session.get_inputs(), *self._session.get_outputs())
-        require_tensors(Path(path), {t.name: t.type.removeprefix("tensor(").removesuffix(")") for t in tensors})
+        self._model = OrtModel(str(path), origin=str(path), threads=self._threads, spins=False)
+        session = self._model.session
         self._version: str = ort.__version__
         self._batch: _Batch | None = None
-        if batch > 1 and not isinstance(self._session.get_inputs()[0].shape[0], int):
-            self._batch = _Batch(ort, self._session, self.spec.input_size, batch)
+        if batch > 1 and not isinstance(session.get_inputs()[0].shape[0], int):
+            self._batch = _Batch(ort, session, self.spec.input_size, batch)
             self.capacity, self.batched = batch, True
-        self._free = deque(_Slot(ort, self._session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
+        self._free = deque(_Slot(ort, session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
         self._busy: deque[tuple[_Slot, Callable[[], int]]] = deque()  # and what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
@@ -99,7 +73,7 @@ class OnnxRuntimeSession(Session):
 
     def _infer(self, slot: _Slot) -> int:
         begin = time.perf_counter_ns()
-        self._session.run_with_iobinding(slot.binding)
+        self._model.run_bound(slot.binding)
         return time.perf_counter_ns() - begin
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
@@ -116,7 +90,7 @@ class OnnxRuntimeSession(Session):
         self._workers.shutdown()
         self._free.clear()
         self._busy.clear()
-        del self._session
+        del self._model
 
 
 def _buffers(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:

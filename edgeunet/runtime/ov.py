@@ -13,7 +13,7 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.parts import missing
-from edgeunet.runtime.contract import require_tensors, spec_of
+from edgeunet.runtime.contract import read_spec
 from edgeunet.runtime.session import Session
 
 
@@ -39,21 +39,20 @@ class OpenVinoSession(Session):
             raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
         openvino = _openvino()
         path = Path(path)
+        spec = read_spec(path)
         self.capacity = in_flight
         self._threads = (threads or max(1, physical_cores() // in_flight)) * in_flight
         core = openvino.Core()
         try:
             model = core.read_model(str(path))
-            spec = spec_of(path, _metadata(model))
-            require_tensors(path, {t.any_name: _type(t) for t in (*model.inputs, *model.outputs)})
             model.reshape({"frame": [1, *spec.input_size, 3]})
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
-        except RuntimeError as error:  # OpenVINO raises nothing more precise
-            reason = " ".join(str(error).split())[-160:]
-            raise ModelFileError(f"{path} is not a model that OpenVINO can load: {reason}") from error
+            self._free = deque(_Slot(openvino, compiled, spec.input_size) for _ in range(in_flight))
+        except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise
+            raise self._refusal(path, error) from error
         super().__init__(spec)
+        self._path = path
         self._version: str = openvino.__version__.partition("-")[0]
-        self._free = deque(_Slot(openvino, compiled, spec.input_size) for _ in range(in_flight))
         self._busy: deque[tuple[_Slot, int, int]] = deque()  # with the time to fit the frame, and when it ended
 
     def describe(self) -> dict[str, str]:
@@ -76,6 +75,11 @@ class OpenVinoSession(Session):
         # them, at the speed of fp32. With uint8 on 99.99 %.
         return settings | {"LP_TRANSFORMS_MODE": "NO"} if exact else settings
 
+    @staticmethod
+    def _refusal(path: Path, error: Exception) -> ModelFileError:
+        reason = " ".join(str(error).split())[-160:]
+        return ModelFileError(f"{path} does not run in OpenVINO ({reason}): export it again")
+
     def _submit(self, frame: UInt8, fitting: Fitting) -> None:
         slot = self._free.popleft()
         begin = time.perf_counter_ns()
@@ -87,7 +91,10 @@ class OpenVinoSession(Session):
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         slot, fit_ns, fitted = self._busy.popleft()
         try:
-            slot.request.wait()
+            try:
+                slot.request.wait()
+            except RuntimeError as error:
+                raise self._refusal(self._path, error) from error
             return slot.output[0].copy(), {"fit": fit_ns, "infer": time.perf_counter_ns() - fitted}
         finally:
             self._free.append(slot)
@@ -108,13 +115,3 @@ class _Slot:
         self.request = compiled.create_infer_request()
         self.request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))
         self.request.set_tensor("mask", openvino.Tensor(self.output, shared_memory=True))
-
-
-def _metadata(model: Any) -> dict[str, str]:
-    """What the ONNX file has in its metadata_props; OpenVINO keeps it under "framework"."""
-    information = dict(model.get_rt_info().items())
-    return {key: value.astype(str) for key, value in information.get("framework", {}).items()}
-
-
-def _type(tensor: Any) -> str:
-    return str(tensor.element_type.to_dtype())

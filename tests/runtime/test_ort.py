@@ -95,13 +95,13 @@ def test_a_file_of_another_contract_is_refused(tmp_path: Path) -> None:
     model = onnx.load(path)
     model.graph.output[0].name = model.graph.node[-1].output[0] = "classes"
     onnx.save(model, path)
-    with pytest.raises(ModelFileError, match=r"frame \(uint8\), classes \(uint8\)"):
+    with pytest.raises(ModelFileError, match=r"frame uint8 .*, classes uint8"):
         open_session(path, backend="onnxruntime")
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.onnx").touch()
-    with pytest.raises(ModelFileError, match="can load"):
+    with pytest.raises(ModelFileError, match="is not a model"):
         open_session(tmp_path / "empty.onnx", backend="onnxruntime")
 
 

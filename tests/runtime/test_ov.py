@@ -42,12 +42,12 @@ def test_both_backends_give_the_same_masks(tmp_path: Path) -> None:
 
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(ModelFileError, match="can load"):
+    with pytest.raises(ModelFileError, match="is not a model"):
         open_session(tmp_path / "text.onnx", backend="openvino")
     with pytest.raises(ModelFileError, match="no edgeunet spec"):
         open_session(write_toy_model(tmp_path / "bare.onnx", with_spec=False), backend="openvino")
     model = onnx.load(write_toy_model(tmp_path / "m.onnx"))
     model.graph.output[0].name = model.graph.node[-1].output[0] = "classes"
     onnx.save(model, tmp_path / "m.onnx")
-    with pytest.raises(ModelFileError, match=r"classes \(uint8\)"):
+    with pytest.raises(ModelFileError, match="classes uint8"):
         open_session(tmp_path / "m.onnx", backend="openvino")

@@ -208,9 +208,9 @@ def _assert_rebuilds(error: EdgeUNetError, onnx: Path, engine: Path, options: st
 def test_info_reads_an_engines_sidecar_without_a_gpu(tmp_path: Path) -> None:
     info = write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
     facts = describe(str(tmp_path / "m.engine"), None)
-    assert facts["classes"] == ", ".join(info.spec.names)
+    assert facts["classes"] == list(info.spec.names)
     assert facts["precision"] == "fp16"
-    assert facts["built for"].startswith("Orin")
+    assert (facts["gpu"], facts["provider"]) == ("Orin", "tensorrt")
 
 
 @pytest.mark.parametrize("options", [{"backend": "onnxruntime"}, {"threads": 1}])

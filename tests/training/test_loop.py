@@ -159,7 +159,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(dataset: DatasetFol
 
 
 def test_a_checkpoint_keeps_every_field_of_its_network(dataset: DatasetFolder, tmp_path: Path) -> None:
-    config = UNetConfig(1, (8, 16), 3, "nearest", 24, stride=2, residual=((), (1,), (1, 2)))
+    config = UNetConfig(3, (8, 16), 3, "nearest", 24, stride=2, residual=((), (1,), (1, 2)))
     save_checkpoint(tmp_path / "x.pt", UNet(config), job(dataset, tmp_path).spec)
     assert load_model(tmp_path / "x.pt")[0].config == config
 

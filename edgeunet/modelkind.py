@@ -1,0 +1,51 @@
+"""What kind of model file a file is, told by its content: names are given by people, and changed by them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from edgeunet.errors import ModelFileError
+
+Kind = Literal["checkpoint", "old checkpoint", "onnx", "engine", ""]
+
+_ENGINES = (b"ftrt", b"vtrt", b"trtf", b"trtv")  # TensorRT and TensorRT-RTX, in both orders of bytes
+_OLD_PYTORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how PyTorch before 1.6 began a file
+_IR_VERSION = b"\x08"  # the first field of a .onnx file
+_ADVICE = {
+    "checkpoint": "is a checkpoint: `edgeunet export onnx {path} -o MODEL.onnx` makes the model that runs",
+    "old checkpoint": "is a file of PyTorch before 1.6, with weights and no network",
+    "onnx": "is an ONNX file: name it .onnx where a model is to run, or give the checkpoint that it was exported from",
+    "engine": "is a TensorRT engine: give the .onnx file that it was built from",
+}
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of a file; "" for one that is missing, or none of them."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(32)
+    except OSError:
+        return ""
+    if start.startswith(b"PK\x03\x04"):
+        return "checkpoint" if _is_pytorch(path) else ""
+    if start.startswith(_OLD_PYTORCH):
+        return "old checkpoint"
+    if start.startswith(_ENGINES):
+        return "engine"
+    return "onnx" if start.startswith(_IR_VERSION) and len(start) > 8 else ""
+
+
+def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
+    """The error for a file of another kind than the one wanted, with what to do; None for one that is none of them."""
+    kind = kind_of(path)
+    return None if kind in ("", wanted) else ModelFileError(f"{path} {_ADVICE[kind].format(path=path)}")
+
+
+def _is_pytorch(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
