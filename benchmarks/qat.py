@@ -28,7 +28,7 @@ from edgeunet.quantisation.rangefile import Ranges
 from edgeunet.quantisation.spans import spans
 from edgeunet.training.checkpoint import load_model, save_checkpoint
 from edgeunet.training.command import TrainingOptions, run_training
-from edgeunet.training.job import BEST
+from edgeunet.training.folder import BEST
 from edgeunet.training.qat_ranges import RANGES
 from export.accuracy import Accuracy, Budget, judged
 from export.contract import model_from_network

@@ -18,7 +18,7 @@ from edgeunet.quantisation.dialect import TENSORRT
 from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.training.command import TrainingOptions, run_training
-from edgeunet.training.job import BEST, LAST
+from edgeunet.training.folder import BEST, LAST
 from edgeunet.training.recipe import RECIPES
 from export.accuracy import Budget as Loss
 from export.exporter import ExportOptions, export_onnx

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgeunet.errors import UsageError
+from edgeunet.options import SECONDS
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _SPACING = 9  # times an evaluation's duration that are trained before the next: evaluations get a tenth at most
@@ -15,10 +16,11 @@ _SPACING = 9  # times an evaluation's duration that are trained before the next:
 
 def seconds_from_text(text: str) -> float:
     """ "90m" → 5400.0; s, m or h. Raises UsageError for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if found is None or float(found[1]) == 0:
-        raise UsageError(f"--time-budget is a time such as 600s, 90m or 2h, got {text!r}")
-    return float(found[1]) * _SECONDS[found[2]]
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh])", text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not 0 < seconds <= SECONDS:
+        raise UsageError(f"--time-budget is a time such as 600s, 90m or 2h, a year at most, got {text[:40]!r}")
+    return seconds
 
 
 class Length(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -117,26 +118,31 @@ def _config(value: Any, origin: str) -> UNetConfig:
 
 
 def _weights(value: Any, config: UNetConfig, origin: str) -> dict[str, Tensor]:
-    """The tensors of a network, without what wrappers put before their names; exactly those that it needs.
+    """A network's tensors. It is built without memory for its numbers first: a file with few of them costs little."""
+    with torch.device("meta"):
+        needed = UNet(config).state_dict()
+    return require_tensors(value, needed, origin)
 
-    The network is built without memory for its numbers first, so that a file with few of them costs little.
+
+def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
+    """Tensors by name, without what wrappers put before the names; raises ModelFileError unless they are those needed.
+
+    needed: tensors of the same shapes and kinds of number, by name.
     """
+    damaged = f"{origin} is a damaged checkpoint"
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise ModelFileError(f"{origin} is a damaged checkpoint (its weights are no tensors by name): train it again")
+        raise ModelFileError(f"{damaged} (its weights are no tensors by name): train it again")
     weights = dict(value)
     while weights and (prefix := next((p for p in _WRAPPERS if all(n.startswith(p) for n in weights)), "")):
         weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
-    with torch.device("meta"):
-        needed = UNet(config).state_dict()
     for name, like in needed.items():
         tensor = weights.get(name)
         if tensor is None or not _holds(tensor, like):
             got = f"{list(tensor.shape)} {tensor.dtype}" if isinstance(tensor, Tensor) else "none"
             what = f"{name} is to be {list(like.shape)} {like.dtype}, got {got}"
-            raise ModelFileError(f"{origin} is a damaged checkpoint ({what}): train it again")
+            raise ModelFileError(f"{damaged} ({what}): train it again")
     if further := weights.keys() - needed.keys():
-        what = f"its weights have {min(further)[:80]}, its network has not"
-        raise ModelFileError(f"{origin} is a damaged checkpoint ({what}): train it again")
+        raise ModelFileError(f"{damaged} (its weights have {min(further)[:80]}, its network has not): train it again")
     return weights
 
 

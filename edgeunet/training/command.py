@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -17,20 +19,22 @@ from edgeunet import __version__, console
 from edgeunet.data.findings import training_findings
 from edgeunet.data.folder import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.files import sha256
+from edgeunet.files import require_distinct, sha256
 from edgeunet.metrics import Scores
-from edgeunet.model import preset
+from edgeunet.model import preset, require_input
 from edgeunet.quantisation.dialect import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training import distributed
 from edgeunet.training.checkpoint import load_model
-from edgeunet.training.job import Job, require_free
+from edgeunet.training.folder import OUTPUTS, claimed, require_free
+from edgeunet.training.job import Job
 from edgeunet.training.loop import train
 from edgeunet.training.memory import keep_freed_memory
 from edgeunet.training.precision import trained_precision
 from edgeunet.training.qat_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
 
+MOST_WORKERS = 1024
 _PIXELS = 256 * 320  # of an input size that was not given
 _CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
@@ -72,6 +76,8 @@ class TrainingOptions:
             raise UsageError("--resume goes on with a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.changes.get("min_steps") is not None:
             raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
+        if self.workers is not None and not 0 <= self.workers <= MOST_WORKERS:
+            raise UsageError(f"--workers is 0 to {MOST_WORKERS}, got {self.workers}")
         trained_precision(self.precision, distributed.device())
         for name, allowed in _CHOICES.items():
             if self.changes.get(name) not in (None, *allowed):
@@ -90,8 +96,21 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     began = time.monotonic()
     keep_freed_memory()
     recipe = options.make_recipe()
-    if not options.resume and distributed.rank() == 0:
-        require_free(folder, force=options.force)
+    written = [folder / name for name in OUTPUTS]
+    require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
+    with ExitStack() as held:
+        if distributed.rank() == 0:
+            if not options.resume:
+                require_free(folder, force=options.force)
+            held.enter_context(claimed(folder))
+        job = _job(data, folder, recipe, options, began)
+        _train(job, data, options)
+
+
+def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> Job:
+    """Everything that is asked before the first step."""
+    if options.size is not None:
+        require_input(preset(options.model, classes=1), options.size)
     dataset = DatasetFolder.open(data)
     for split in ("train", "val"):
         if split not in dataset.splits():
@@ -104,6 +123,13 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         ignore_index=dataset.ignore_index,
         provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
     )
+    val = dataset.load("val")
+    if distributed.rank() == 0:
+        found = training_findings(dataset, samples, val)
+        if wrong := [finding.text for finding in found if finding.state == "wrong"]:
+            raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
+        for finding in found:
+            console.stderr().print(f"warning: {finding.text}")
     start = None
     if options.qat is not None:
         net, trained = load_model(options.qat)
@@ -111,9 +137,9 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
         start = fake_quantised(net, spec, samples, dialect_of(options.target))
     config = start.config if start else preset(options.model, spec.logits)
-    job = Job(
+    return Job(
         samples,
-        dataset.load("val"),
+        val,
         config,
         spec,
         recipe,
@@ -128,27 +154,39 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
         began=began,
         val_sha256=dataset.sha256("val"),
     )
-    if distributed.rank() == 0:
-        found = training_findings(dataset, job.train, job.val)
-        if wrong := [finding.text for finding in found if finding.state == "wrong"]:
-            raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
-        for finding in found:
-            console.stderr().print(f"warning: {finding.text}")
+
+
+def _train(job: Job, data: Path, options: TrainingOptions) -> None:
     out, bar = console.stdout(), console.progress()
     out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
-    length = f"{job.steps} steps" if job.time_budget_s is None else f"{job.time_budget_s:g} s in steps"
-    out.print(
-        f"{options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
-        f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {recipe.batch}{together}"
+    length = f"for {job.steps} steps" if job.time_budget_s is None else f"for {job.time_budget_s:g} s, in steps"
+    spec = job.spec
+    begun = (
+        f"training {options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
+        f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {job.recipe.batch} crops{together}"
     )
-    with bar:
-        outcome = train(job, _Display(bar, spec.names, unit=1 if job.time_budget_s is None else 1000))
+    display = _Display(bar, job)
+
+    def begin() -> None:
+        out.print(begun)
+        bar.start()
+
+    try:
+        outcome = train(job, display, on_begin=begin)
+        if not outcome.interrupted:
+            display.finish()
+    finally:
+        bar.stop()
     if outcome.interrupted:
         out.print(f"interrupted at step {outcome.step}: the same command with --resume goes on; {outcome.checkpoint}")
         distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
-    out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
+    if outcome.miou is None:
+        out.print(f"no pixel of val counts, so no network is the best: {outcome.checkpoint} is the last one")
+    else:
+        out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
+    out.print(f"next: edgeunet export onnx {shlex.quote(str(outcome.checkpoint))} -o model.onnx")
 
 
 def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
@@ -166,19 +204,27 @@ def _default_workers() -> int:
 class _Display:
     """The progress bar, with a line for each evaluation above it."""
 
-    def __init__(self, bar: Progress, names: tuple[str, ...], *, unit: int) -> None:
-        """unit: what the bar counts, in positions of the run: 1 for steps, 1000 for seconds of a time budget."""
-        self._bar, self._names, self._unit = bar, names, unit
-        self._task = bar.add_task("training", total=None, note="")
+    def __init__(self, bar: Progress, job: Job) -> None:
+        """The bar counts steps, or the seconds of a time budget, in which evaluations have their part."""
+        self._bar, self._names = bar, job.spec.names
+        timed = job.time_budget_s is not None
+        self._unit = 1000 if timed else 1  # positions of the run
+        self._total = max(1, round(job.time_budget_s)) if job.time_budget_s is not None else job.steps
+        self._task = bar.add_task("training, seconds" if timed else "training, steps", total=self._total, note="")
         self._rate = 0.0
 
-    def on_step(self, position: int, total: int, loss: float, images_per_s: float) -> None:
+    def finish(self) -> None:
+        """Fill the bar: a time budget's last evaluation is over."""
+        self._bar.update(self._task, completed=self._total)
+
+    def on_step(self, position: int, _: int, loss: float, images_per_s: float) -> None:
         self._rate = images_per_s if not self._rate else 0.9 * self._rate + 0.1 * images_per_s
         note = f"loss {loss:.3f}  {self._rate:.1f} images/s"
-        self._bar.update(self._task, completed=position // self._unit, total=total // self._unit, note=note)
+        self._bar.update(self._task, completed=position // self._unit, note=note)
 
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
         classes = "  ".join(
             f"{n} {'–' if math.isnan(v) else f'{100 * v:.0f}'}" for n, v in zip(self._names, scores.iou, strict=True)
         )
-        self._bar.console.print(f"step {step:5}  mIoU {100 * scores.miou:4.1f}{' *' if best else '  '} {classes}")
+        miou = "   –" if math.isnan(scores.miou) else f"{100 * scores.miou:4.1f}"
+        self._bar.console.print(f"step {step:5}  mIoU {miou}{' *' if best else '  '} {classes}")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgeunet.data.folder import Sample
-from edgeunet.errors import OutputError, TrainingError, UsageError
-from edgeunet.model import UNet, UNetConfig
+from edgeunet.errors import TrainingError, UsageError
+from edgeunet.model import PRESETS, UNet, UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training import distributed
 from edgeunet.training.qat_network import FakeQuantised
-from edgeunet.training.qat_ranges import RANGES
-from edgeunet.training.recipe import Recipe
-
-BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"
+from edgeunet.training.recipe import RECIPES, Recipe
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Job:
         fields = _flat(asdict(self.recipe)) | _flat(asdict(self.config))
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
-        fields |= {"time budget in s": self.time_budget_s}
+        fields |= {_BUDGET: self.time_budget_s}
         if isinstance(self.start, FakeQuantised):
             fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.dialect.name}
         return {key: str(value) for key, value in fields.items()}
@@ -80,23 +78,55 @@ class Job:
         absent = "(not there)"
         names = [*now, *(name for name in then if name not in now)]
         pairs = {name: (then.get(name, absent), now.get(name, absent)) for name in names}
-        changed = [f"{name} {old} → {new}" for name, (old, new) in pairs.items() if old != new]
+        changed = [name for name, (old, new) in pairs.items() if old != new]
         if changed:
+            seen = "; ".join(f"{_as_typed(n, pairs[n][0])}, now {_value(n, pairs[n][1])}" for n in changed)
+            options = options_of(then, changed)
+            remedy = f"type {options} to go on with it" if options else "resume with the same ones"
             raise TrainingError(
-                f"{self.folder} was trained with other settings ({'; '.join(changed)}): "
-                "resume with the same ones, or start a new run in another folder"
+                f"{self.folder} was trained with other settings ({seen}): {remedy}, or start a new run elsewhere"
             )
 
 
-def require_free(folder: Path, *, force: bool) -> None:
-    """Raise OutputError if a run is in the folder already and `force` is false."""
-    if outputs(folder) and not force:
-        raise OutputError(f"{folder} holds a run already: --resume goes on with it, --force starts again")
+def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
+    """The options of `edgeunet train` that bring settings of an earlier run back, as far as options do."""
+    network, recipe = _flat(asdict(PRESETS["nano"])), _flat(asdict(RECIPES["quick"]))
+    asked = then.get("epochs") == "0"  # for a number of steps
+    typed = {*_OPTIONS} - ({"min_steps"} if not asked else set())
+    words = {_as_typed(name, then[name]) for name in changed if name in typed and then.get(name, "None") != "None"}
+    if set(changed) & network.keys() and (name := _named(PRESETS, then, set())):
+        words.add(f"--model {name}")
+    if set(changed) & recipe.keys() - typed and (name := _named(RECIPES, then, {*_OPTIONS, "epochs"})):
+        words.add(f"--recipe {name}")
+    return " ".join(sorted(words))
 
 
-def outputs(folder: Path) -> list[Path]:
-    """The files of a run that are in the folder."""
-    return [folder / name for name in (BEST, LAST, LOG, RECORD, RANGES) if (folder / name).exists()]
+_BUDGET = "time budget in s"
+_OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}
+_OPTIONS |= {"size": "--size", "min_steps": "--steps", _BUDGET: "--time-budget"}
+
+
+def _as_typed(name: str, value: str) -> str:
+    """A setting and its value as `edgeunet train` takes them, or by its name where no option sets it."""
+    return f"{_OPTIONS.get(name, name)} {_value(name, value)}"
+
+
+def _value(name: str, value: str) -> str:
+    if value == "None":
+        return "none"
+    if name == _BUDGET:
+        return f"{float(value):g}s"
+    return "x".join(re.findall(r"\d+", value)) if name == "size" else value
+
+
+def _named(known: Mapping[str, Any], then: Mapping[str, str], but: Collection[str]) -> str:
+    """The name of the preset or recipe that settings are of, whatever the fields `but`; "" for none."""
+    but = {*but, "classes"}
+    for name, value in known.items():
+        fields = {k: str(v) for k, v in _flat(asdict(value)).items() if k not in but}
+        if all(then.get(k) == v for k, v in fields.items()):
+            return name
+    return ""
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:

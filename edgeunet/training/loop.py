@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,8 @@ from typing import Protocol
 from edgeunet.metrics import Scores
 from edgeunet.training import distributed
 from edgeunet.training.faults import explained
-from edgeunet.training.job import BEST, Job
+from edgeunet.training.folder import BEST
+from edgeunet.training.job import Job
 from edgeunet.training.run import Run
 from edgeunet.training.signals import stop_requested
 
@@ -25,16 +27,21 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. interrupted: it stopped early and can be resumed."""
+    """How a run ended. interrupted: it stopped early and can be resumed.
+
+    miou: of the network in `checkpoint`; None where no pixel of val counts, and it is the last one.
+    """
 
     checkpoint: Path
-    miou: float
+    miou: float | None
     step: int
     interrupted: bool
 
 
-def train(job: Job, observer: Observer) -> Outcome:
+def train(job: Job, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> Outcome:
     """Train to the end of the recipe or of the time budget.
+
+    on_begin: called before the first step, when nothing is left to refuse the run for.
 
     The best network by val mIoU is kept in best.pt, all state in last.pt, the curve in log.csv and run.json.
     Ctrl-C and SIGTERM end the run after the step under way, with these files written.
@@ -45,6 +52,7 @@ def train(job: Job, observer: Observer) -> Outcome:
     with stop_requested() as stop:
         try:
             run = Run(job)
+            on_begin()
             _train(run, observer, stop)
         except (MemoryError, RuntimeError) as error:
             known = explained(error)

@@ -8,8 +8,10 @@ from typing import Literal
 
 from edgeunet.data.augment import Augmentation
 from edgeunet.errors import UsageError
+from edgeunet.options import SEED
 from edgeunet.training.losses import LossName
 
+MOST_STEPS = 10**9
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["cosine", "onecycle"]
 
@@ -43,15 +45,19 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "min_steps", "seed"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}")
+        for option, value, least, most in (
+            ("epochs", self.epochs, 0, MOST_STEPS),
+            ("--steps", self.min_steps, 0, MOST_STEPS),
+            ("--batch", self.batch, 1, 65_536),
+            ("--seed", self.seed, 0, SEED),
+            ("evaluations", self.evaluations, 1, MOST_STEPS),
+        ):
+            if not least <= value <= most:
+                raise UsageError(f"{option} is {least} to {most}, got {value}")
         if self.epochs == 0 and self.min_steps == 0:
-            raise UsageError("nothing to train: give epochs or steps above 0")
-        if self.batch < 1 or self.evaluations < 1:
-            raise UsageError("batch and evaluations are at least 1")
-        if not self.lr > 0:
-            raise UsageError(f"the learning rate is above 0, got {self.lr}")
+            raise UsageError("nothing to train: give epochs or --steps above 0")
+        if not 0 < self.lr < math.inf:
+            raise UsageError(f"--lr, the learning rate, is a number above 0, got {self.lr}")
         if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
 

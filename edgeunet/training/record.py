@@ -57,7 +57,7 @@ def run_record(
         "machine": fingerprint({"threads": str(torch.get_num_threads()), "device": _device()}),
         "seconds": round(seconds, 1),
         "steps": step,
-        "best": _scores(max(rows, key=_miou), job.spec.names) if rows else None,
+        "best": _scores(_best(rows), job.spec.names) if rows else None,
         "curve": [{name: _json(row[name]) for name in ("step", "loss", "miou", "accuracy")} for row in rows],
     }
 
@@ -71,8 +71,10 @@ def _scores(row: Mapping[str, float], names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _miou(row: Mapping[str, float]) -> float:
-    return -1.0 if np.isnan(row["miou"]) else row["miou"]
+def _best(rows: Sequence[Row]) -> Row:
+    """The row of the network in best.pt: of the largest mIoU, or the last one where there is no mIoU."""
+    scored = [row for row in rows if not np.isnan(row["miou"])]
+    return max(scored, key=lambda row: row["miou"]) if scored else rows[-1]
 
 
 def _json(value: float) -> float | None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from edgeunet.errors import TrainingError
+from edgeunet.errors import ModelFileError, TrainingError
 from edgeunet.files import write_json
 from edgeunet.metrics import Confusion, Scores, scores_of
 from edgeunet.model import Segmenter, UNet
@@ -22,7 +22,8 @@ from edgeunet.training.budget import Length, Steps, TimeBudget
 from edgeunet.training.checkpoint import read_checkpoint, save_checkpoint
 from edgeunet.training.ema import MovingAverage
 from edgeunet.training.faults import is_out_of_memory, some_names
-from edgeunet.training.job import BEST, LAST, LOG, RECORD, Job, outputs, require_free
+from edgeunet.training.folder import BEST, LAST, LOG, RECORD, outputs, require_free
+from edgeunet.training.job import Job
 from edgeunet.training.log import Row, RunLog
 from edgeunet.training.losses import class_weights, make_loss
 from edgeunet.training.normalization import synchronized
@@ -32,6 +33,10 @@ from edgeunet.training.qat_network import FakeQuantised
 from edgeunet.training.qat_ranges import save_quantised
 from edgeunet.training.record import run_record
 from edgeunet.training.segment import TorchSegmenter
+from edgeunet.training.state import TrainingState, load_network, load_optimizer
+
+_COLUMNS = ("step", "loss", "miou", "accuracy")
+"""Of the log, before the IoU of each class."""
 
 
 class Run:
@@ -52,7 +57,8 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         weights = class_weights(job.train, len(job.spec.classes)) if job.recipe.balance else None
         self.loss = make_loss(job.recipe.loss, None if weights is None else weights.to(self.device))
-        self.step, self.seconds, self.best = 0, 0.0, -1.0
+        self.step, self.seconds = 0, 0.0
+        self.best: float | None = None
         self.losses: list[float] = []
         self.rows: list[Row] = []
         self._saved: int | None = None  # step that is in last.pt
@@ -107,7 +113,10 @@ class Run:
         return self.losses[-1]
 
     def evaluate(self) -> tuple[Scores, bool]:
-        """Score the averaged network on val, log it and save it; gives the scores, and whether they are the best."""
+        """Score the averaged network on val, log it and save it; gives the scores, and whether it is kept in best.pt.
+
+        Where no pixel of val counts there is no score, and the last network is kept.
+        """
         begin = self._now()
         spec, val = self.job.spec, self.job.val
         confusion = Confusion(len(spec.classes))
@@ -115,12 +124,14 @@ class Run:
             sample = val[index]
             confusion.add(sample.mask, self._segmenter.segment(sample.frame))
         scores = scores_of(distributed.summed(torch.from_numpy(confusion.counts)).numpy())
-        row = {"step": self.step, "loss": float(np.mean(self.losses)), "miou": scores.miou, "accuracy": scores.accuracy}
+        figures = (self.step, float(np.mean(self.losses)), scores.miou, scores.accuracy)
+        row = dict(zip(_COLUMNS, figures, strict=True))
         self.rows.append(row | {f"iou_{name}": value for name, value in zip(spec.names, scores.iou, strict=True)})
         self.losses.clear()
-        best = scores.miou > self.best
+        scored = not np.isnan(scores.miou)
+        best = self.best is None or (scored and scores.miou > self.best)
         if best:
-            self.best = scores.miou
+            self.best = scores.miou if scored else None
             self._save_network()
         if self._log is not None:
             self._log.write(self.rows)
@@ -279,14 +290,23 @@ class Run:
         }
 
     def _restore(self) -> None:
-        value = read_checkpoint(self.job.folder / LAST)
-        state: dict[str, Any] = value["run"]
-        self.job.require_settings(state["settings"])
-        self.model.net.load_state_dict(state["net"])
-        self.average.net.load_state_dict(value["model"] | state["learnt"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # empty unless the run was in fp16
-            self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-        self.losses, self.rows = list(state["losses"]), list(state["rows"])
+        path = self.job.folder / LAST
+        origin, value = str(path), read_checkpoint(path)
+        state = TrainingState.of(value["run"], origin)
+        self.job.require_settings(state.settings)
+        load_network(self.model.net, state.net, origin)
+        averaged = value["model"] if isinstance(value["model"], dict) else {}
+        load_network(self.average.net, averaged | state.learnt, origin)
+        load_optimizer(self.optimizer, state.optimizer, origin)
+        columns = [*_COLUMNS, *(f"iou_{name}" for name in self.job.spec.names)]
+        if any(list(row) != columns for row in state.rows):
+            raise ModelFileError(f"{path} cannot be resumed from (its log has other columns): start again with --force")
+        if self.scaler.is_enabled():
+            if state.scaler.keys() != self.scaler.state_dict().keys():
+                raise ModelFileError(f"{path} cannot be resumed from (it is not of fp16): start again with --force")
+            self.scaler.load_state_dict(state.scaler)
+        self.step, self.seconds = state.step, state.seconds
+        # Before there was a score, earlier versions wrote -1.
+        self.best = None if state.best is None or not state.best >= 0 else state.best
+        self.losses, self.rows = list(state.losses), list(state.rows)
         self._saved = self.step

@@ -82,17 +82,17 @@ def test_every_other_setting_is_named_when_a_run_is_resumed(dataset: DatasetFold
     with pytest.raises(TrainingError) as caught:
         train(other, Watcher())
     assert str(caught.value) == (
-        f"{tmp_path / 'run'} was trained with other settings (batch 2 → 4; augmentation.flip 0.5 → 0.25; "
-        "classes ground, disc, bar → ground, disc; features (8, 16) → (8, 24); "
-        "val data 111111111111 → 222222222222; time budget in s None → 60.0): "
-        "resume with the same ones, or start a new run in another folder"
+        f"{tmp_path / 'run'} was trained with other settings (--batch 2, now 4; augmentation.flip 0.5, now 0.25; "
+        "classes ground, disc, bar, now ground, disc; features (8, 16), now (8, 24); "
+        "val data 111111111111, now 222222222222; --time-budget none, now 60s): "
+        "type --batch 2 to go on with it, or start a new run elsewhere"
     )
 
 
 def test_a_run_of_another_version_says_which_settings_are_new(dataset: DatasetFolder, tmp_path: Path) -> None:
     then = job(dataset, tmp_path).settings() | {"pruning": "1"}
     del then["ema"]
-    with pytest.raises(TrainingError, match=r"ema \(not there\) → 0\.8; pruning 1 → \(not there\)"):
+    with pytest.raises(TrainingError, match=r"ema \(not there\), now 0\.8; pruning 1, now \(not there\)"):
         job(dataset, tmp_path).require_settings(then)
 
 

@@ -87,7 +87,7 @@ def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., J
 
 def test_a_run_for_another_target_is_not_resumed(job: Callable[..., Job], tmp_path: Path) -> None:
     train(job(tmp_path / "run"), Watcher(interrupt_at=2))
-    with pytest.raises(TrainingError, match="target tensorrt → cpu"):
+    with pytest.raises(TrainingError, match="--target tensorrt, now cpu"):
         train(job(tmp_path / "run", CPU, resume=True), Watcher())
 
 
