@@ -64,9 +64,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
-            raise UsageError(f"the largest drop is in points of mIoU, 0 to 100, got {self.max_drop}")
+            raise UsageError(f"--max-drop is in points of mIoU, 0 to 100, got {self.max_drop}")
         if not 0 <= self.min_agreement <= 1:
-            raise UsageError(f"the least agreement is a share from 0 to 1, got {self.min_agreement}")
+            raise UsageError(f"--min-agreement is a share from 0 to 1, got {self.min_agreement}")
 
     def met(self, accuracy: Accuracy) -> bool:
         return self.excess(accuracy) <= 0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from edgeunet.files import replacing
+from edgeunet.endings import require_no_other_ending
+from edgeunet.files import replacing, require_distinct
 from edgeunet.quantisation.dialect import TENSORRT
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.rangefile import Ranges
@@ -35,6 +36,9 @@ def export_cache(
     that is no float32 model of ours, DatasetError for a damaged split, RecordError for a damaged file of ranges,
     OutputError if the file exists and `force` is false.
     """
+    given = origin.data if isinstance(origin, CalibrationOptions) else origin
+    require_distinct({"-o": output}, {"MODEL": source, "--data or --ranges": given})
+    require_no_other_ending("-o", output, "a calibration cache", ".txt")
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source)
         ranges = ranges_of(source, model, spec, origin)

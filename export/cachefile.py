@@ -41,9 +41,9 @@ class TensorRTVersion:
     @classmethod
     def parse(cls, text: str) -> TensorRTVersion:
         """From "10.3" or "10.3.0"; what follows the patch number is ignored, as in "10.3.0.30"."""
-        match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?", text)
+        match = re.fullmatch("([0-9]{1,3})\\.([0-9]{1,3})(?:\\.([0-9]{1,3}))?(?:\\.[0-9]{1,9})?", text)
         if not match:
-            raise UsageError(f"{text!r} is no TensorRT version: give one such as 10.3")
+            raise UsageError(f"--tensorrt is a version, got {text[:40]!r}: give one such as 10.3")
         return cls(int(match[1]), int(match[2]), int(match[3] or 0))
 
     @property

@@ -17,13 +17,16 @@ from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.console import progress
-from edgeunet.errors import DatasetError, ExportError, UsageError
-from edgeunet.quantisation.rangefile import Ranges, TensorRange
+from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
+from edgeunet.options import SEED
+from edgeunet.quantisation.dialect import TENSORRT, Dialect
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.rangefile import REMEDY, Ranges, TensorRange
 from edgeunet.quantisation.ranges import METHODS, Histogram, clip
-from edgeunet.quantisation.spans import values
+from edgeunet.quantisation.spans import spans, values
 from edgeunet.runtime.ort_model import OrtModel
 from edgeunet.spec import ModelSpec
-from export.frames import fitted, own_or_given, read_frame, read_frames
+from export.frames import MOST_IMAGES, fitted, own_or_given, read_frame, read_frames
 from export.graph import graph_of
 from export.modelfile import model_sha256, onnx_session
 from export.sampling import distinct, is_plain, representative
@@ -56,10 +59,10 @@ class CalibrationOptions:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(f"unknown calibration method {self.method!r}: choose one of {', '.join(METHODS)}")
-        if self.images < 1:
-            raise UsageError(f"calibration needs at least 1 image, got {self.images}")
-        if self.seed < 0:
-            raise UsageError(f"the seed is a number from 0 on, got {self.seed}")
+        if not 1 <= self.images <= MOST_IMAGES:
+            raise UsageError(f"--calib-images is 1 to {MOST_IMAGES}, got {self.images}")
+        if not 0 <= self.seed <= SEED:
+            raise UsageError(f"--seed is 0 to {SEED}, got {self.seed}")
 
     def chosen(self, spec: ModelSpec, model: Path) -> list[Path]:
         """The images. Raises MismatchError for a dataset of other classes, DatasetError for a damaged one."""
@@ -127,8 +130,18 @@ def ranges_of(source: Path, model: ModelProto, spec: ModelSpec, origin: Calibrat
     """
     if isinstance(origin, CalibrationOptions):
         return calibrated(model, spec, origin.chosen(spec, source), origin)
-    ranges = Ranges.load(origin)
+    return stored_ranges(origin, source, model, spec, TENSORRT)
+
+
+def stored_ranges(path: Path, source: Path, model: ModelProto, spec: ModelSpec, dialect: Dialect) -> Ranges:
+    """The ranges in a file, all that the model at `source` needs for a dialect; raises as ranges_of."""
+    ranges = Ranges.load(path)
     ranges.require_model(model_sha256(model), spec.provenance.checkpoint_sha256, source)
+    graph = graph_of(model)
+    known = spans(graph, ranges.spans)
+    if lacking := [tensor for group in place(graph, dialect).groups for tensor in group if tensor not in known]:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise RecordError(f"{path} has no range of the tensor {lacking[0]}{more}: {REMEDY}")
     return ranges
 
 

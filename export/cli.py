@@ -119,22 +119,21 @@ def int8(
     """
     _require("onnx", "onnxruntime")
     from edgeunet.console import stdout
-    from edgeunet.files import require_free
+    from edgeunet.runtime.advice import advise_without_gpu
+    from edgeunet.runtime.contract import read_spec
     from export.accuracy import Budget
     from export.int8 import Int8Options, export_int8
     from export.repair.report import write_report
     from export.summary import file_size, print_latency, print_quantization
 
     budget = Budget(max_drop, min_agreement)
-    options = Int8Options(
-        data, split, method, images, seed, ranges, target, precision, check_split, budget, report=report is not None
-    )
+    options = Int8Options(data, split, method, images, seed, ranges, target, precision, check_split, budget, report)
     if report:
         _require("matplotlib")
-        require_free(report, force=force)
     result = export_int8(model, output, options, force=force)
     stdout().print(f"{output}: {precision} for {target}, {file_size(output)}, ranges: {result.ranges.summary}")
     print_quantization(result, check_split, budget)
+    advise_without_gpu(output, read_spec(output))
     if report:
         write_report(report, result.repair, force=force)
         stdout().print(f"  sensitivities: {report}")
@@ -193,12 +192,14 @@ def verify(
     """
     _require("onnxruntime")
     from edgeunet.data.folder import DatasetFolder
-    from edgeunet.files import require_free
+    from edgeunet.files import require_distinct
+    from edgeunet.folders import require_folder_writable
     from export.compare import compare
     from export.summary import print_comparison, print_deviation
 
     if output:
-        require_free(output, force=force)
+        require_distinct({"-o": output}, {"A": a, "B": b, "--data": data}, replaced=[output])
+        require_folder_writable(output, force=force)
     comparison = compare(a, b, DatasetFolder.open(data), split, worst=worst)
     print_comparison(comparison, split, a.name, b.name)
     if a.suffix == b.suffix == ".onnx":

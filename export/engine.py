@@ -10,8 +10,9 @@ from typing import Any
 import edgeunet
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.console import progress
-from edgeunet.errors import MismatchError, ModelFileError, UsageError
-from edgeunet.files import replacing, sha256
+from edgeunet.endings import require_ending, require_no_other_ending
+from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.files import replacing, require_distinct, sha256
 from edgeunet.quantisation.dialect import CPU
 from edgeunet.runtime.plan import REMEDY, Machine, PlanInfo, check_plan, sidecar_of
 from edgeunet.spec import ModelSpec
@@ -41,8 +42,13 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     for what the machine lacks, UsageError, OutputError if the file exists and `force` is false,
     ExportError if the build fails; no engine is kept then, the log is.
     """
-    if output.suffix != ".engine":
-        raise UsageError(f"{output} is to be an engine, and sessions know those by their ending: name it .engine")
+    require_ending(output, ".engine")
+    written = {"-o": output, "its sidecar": sidecar_of(output), "its log": _log_of(output)}
+    if options.timing_cache:
+        require_no_other_ending("--timing-cache", options.timing_cache, "a timing cache")
+    require_distinct(
+        written | {"--timing-cache": _timing_of(source, options)}, {"MODEL": source, "--cache": options.cache}
+    )
     _, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
     if spec.provenance.target == CPU.name:
         raise ModelFileError(
@@ -93,6 +99,14 @@ def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> Model
     return spec if options.dla is None else spec.with_provenance(precision="fp16")
 
 
+def _log_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.log")
+
+
+def _timing_of(source: Path, options: EngineOptions) -> Path:
+    return options.timing_cache or source.with_suffix(".timing")
+
+
 def _changed(info: PlanInfo, spec: ModelSpec, options: EngineOptions) -> str:
     """What an engine that runs here was built from otherwise; "" if from the same."""
     if info.spec.with_provenance(version="") != spec.with_provenance(version=""):
@@ -104,11 +118,11 @@ def _changed(info: PlanInfo, spec: ModelSpec, options: EngineOptions) -> str:
 
 def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> Built:
     """The plan, with the timing cache read and written; the log stays, also of a build that fails."""
-    timing_path = options.timing_cache or source.with_suffix(".timing")
+    timing_path = _timing_of(source, options)
     timing: bytes | None = None
     if options.provider == "tensorrt":  # TensorRT-RTX measures nothing when it builds
         timing = timing_path.read_bytes() if timing_path.exists() else b""
-    with open(output.with_name(f"{output.name}.log"), "w", encoding="utf-8") as file, progress() as bar:
+    with open(_log_of(output), "w", encoding="utf-8") as file, progress() as bar:
         monitor = progress_monitor(trt, bar)
         with interruptible(monitor):
             built = build_plan(trt, source, options, build_log(trt, file), timing_cache=timing, monitor=monitor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError
 from export.engine_watch import cache_reader
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryAllocation|bad_alloc|MEM_ALLOC", re.IGNORECASE)
+MOST_BATCH = 4096
 _SHOWN = 5  # parser errors in one message
 
 
@@ -45,13 +47,14 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.provider not in ("tensorrt", "tensorrt_rtx"):
             raise UsageError(f"unknown provider {self.provider!r}: choose tensorrt or tensorrt_rtx")
-        if not 0 <= self.level <= 5:
-            raise UsageError(f"the optimisation level is 0 to 5, got {self.level}")
-        for name, value in (("--workspace", self.workspace), ("--max-batch", self.max_batch)):
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is 1 or more, got {value}")
-        if self.dla is not None and self.dla < 0:
-            raise UsageError(f"--dla is the number of a core, 0 or 1, got {self.dla}")
+        for name, value, least, most in (
+            ("--level", self.level, 0, 5),
+            ("--workspace", self.workspace, 1, 1 << 20),
+            ("--max-batch", self.max_batch, 1, MOST_BATCH),
+            ("--dla", self.dla, 0, 15),
+        ):
+            if value is not None and not least <= value <= most:
+                raise UsageError(f"{name} is {least} to {most}, got {value}")
         if self.provider == "tensorrt_rtx" and (self.weakly_typed or self.timing_cache):
             raise UsageError(
                 "TensorRT-RTX has no DLA, no calibration cache and no timing cache: leave out --dla, --cache and "
@@ -62,11 +65,37 @@ class EngineOptions:
     def weakly_typed(self) -> bool:
         return self.dla is not None or self.cache is not None
 
+    @classmethod
+    def from_words(cls, words: Sequence[str], *, origin: str) -> EngineOptions:
+        """What words() gave; raises ModelFileError that names the file `origin` for anything else."""
+        kinds: dict[str, Any] = {f"--{f.name.replace('_', '-')}": f for f in fields(cls)}
+        found: dict[str, Any] = {}
+        rest = list(words)
+        try:
+            while rest:
+                kind = kinds[rest.pop(0)]
+                if kind.name == "logits_only":
+                    found[kind.name] = True
+                elif kind.name in ("provider", "cache", "timing_cache"):
+                    found[kind.name] = rest.pop(0) if kind.name == "provider" else Path(rest.pop(0))
+                else:
+                    found[kind.name] = _whole(rest.pop(0))
+            return cls(**found)
+        except (KeyError, IndexError, ValueError) as error:
+            what = f"built with the options {' '.join(words)[:80]!r}, which are none of `edgeunet export engine`"
+            raise ModelFileError(f"{origin} is damaged ({what}): build the engine again") from error
+
     def words(self) -> tuple[str, ...]:
         """The options as typed on a command line; those left at their default are left out."""
         given = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
         words = [[f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])] for name, value in given]
         return tuple(word for pair in words for word in pair)
+
+
+def _whole(word: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", word):  # int() takes more, and refuses thousands of digits
+        raise ValueError(word)
+    return int(word)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgeunet
+from edgeunet.endings import require_ending
 from edgeunet.errors import ExportError
-from edgeunet.files import replacing, sha256
+from edgeunet.files import replacing, require_distinct, sha256
 from edgeunet.model import Segmenter, preset_name
 from edgeunet.spec import ModelSpec
 from edgeunet.training.checkpoint import load_model
@@ -43,6 +44,8 @@ def export_onnx(
     if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
     pixels; nothing is kept then.
     """
+    require_ending(output, ".onnx")
+    require_distinct({"-o": output}, {"CHECKPOINT": checkpoint, "--data": data})
     with replacing(output, force=force) as temporary:
         net, spec = load_model(checkpoint)
         checkpoint_sha256 = sha256(checkpoint)

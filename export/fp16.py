@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import edgeunet
+from edgeunet.endings import require_ending
 from edgeunet.errors import ExportError, UsageError
-from edgeunet.files import replacing, sha256
+from edgeunet.files import replacing, require_distinct, sha256
 from export.compare import MIN_AGREEMENT, mask_agreement
-from export.frames import own_or_given, spread
+from export.frames import MOST_IMAGES, own_or_given, spread
 from export.modelfile import read_fp32_model, set_spec, write_model
 from export.narrow import narrowed, rounded_file
 from export.sensitivity import convolutions, wide_nodes
@@ -27,8 +28,8 @@ class Fp16Options:
     images: int = 100
 
     def __post_init__(self) -> None:
-        if self.images < 1:
-            raise UsageError(f"the comparison with fp32 needs at least 1 image, got {self.images}")
+        if not 1 <= self.images <= MOST_IMAGES:
+            raise UsageError(f"--images is 1 to {MOST_IMAGES}, got {self.images}")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,10 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     of ours, DatasetError for a damaged split, OutputError if the file exists and `force` is false,
     ExportError if too few pixels agree; nothing is kept then.
     """
+    require_ending(output, ".onnx")
+    require_distinct({"-o": output}, {"MODEL": source, "--data": options.data})
     with replacing(output, force=force) as temporary:
-        model, spec = read_fp32_model(source)
+        model, spec = read_fp32_model(source, converted=True)
         spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=edgeunet.__version__)
         images = spread(own_or_given(options.data, options.split, spec, source), options.images)
         wide = wide_nodes(model, spec, images)

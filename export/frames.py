@@ -12,6 +12,9 @@ from edgeunet.frames import Fitting, UInt8
 from edgeunet.images import read_image
 from edgeunet.spec import ModelSpec
 
+MOST_IMAGES = 10**9
+"""That a command may be asked to look at."""
+
 
 def own_or_given(data: Path | None, split: str, spec: ModelSpec, model: Path) -> list[Path]:
     """The images of a split of the dataset `data`; without one, the package's own frames, which fit any model.

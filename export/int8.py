@@ -14,8 +14,10 @@ from onnx import ModelProto
 
 import edgeunet
 from edgeunet.data.folder import DatasetFolder
+from edgeunet.endings import require_ending
 from edgeunet.errors import UsageError
-from edgeunet.files import replacing, require_free, sha256
+from edgeunet.files import replacing, require_distinct, require_writable, sha256
+from edgeunet.folders import require_folder_writable
 from edgeunet.quantisation.dialect import CPU, TENSORRT, Dialect, dialect_of
 from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.rangefile import Ranges
@@ -23,10 +25,10 @@ from edgeunet.quantisation.spans import spans
 from edgeunet.runtime import open_session
 from edgeunet.spec import ModelSpec
 from export.accuracy import Budget, judged
-from export.calibrate import CalibrationOptions, calibrated
+from export.calibrate import CalibrationOptions, calibrated, stored_ranges
 from export.frames import read_frames
 from export.graph import graph_of
-from export.modelfile import OPSET, OPSET_FP16_SCALES, model_sha256, read_fp32_model, set_opset, set_spec, write_model
+from export.modelfile import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_opset, set_spec, write_model
 from export.narrow import narrowed
 from export.quantize import quantized
 from export.repair.layers import Latency, measured
@@ -44,7 +46,7 @@ class Int8Options(CalibrationOptions):
     target: one of dialect.TARGETS.
     precision: "int8" leaves what is not int8, and the scales, in float32; "int8+fp16" makes them float16.
     check_split: where both models are compared. budget: what INT8 may lose there.
-    report: measure the sensitivity of every convolution even if nothing has to be repaired.
+    report: a folder for the sensitivity of every convolution, measured even if nothing has to be repaired.
     """
 
     ranges: Path | None = None
@@ -52,7 +54,7 @@ class Int8Options(CalibrationOptions):
     precision: str = "int8"
     check_split: str = "val"
     budget: Budget = field(default_factory=Budget)
-    report: bool = False
+    report: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,15 +103,19 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
     that is no float32 model of ours, DatasetError for a damaged split, OutputError if a file exists and `force` is
     false, ExportError if more than the budget is lost; nothing is kept then.
     """
+    require_ending(output, ".onnx")
+    written = {"-o": output, "--report": options.report}
+    if options.ranges is None:
+        written["the file of ranges beside -o,"] = ranges_path(output)
+        require_writable(ranges_path(output), force=force)
+    given = {"MODEL": source, "--data": options.data, "--ranges": options.ranges}
+    require_distinct(written, given, replaced=[options.report] if options.report else [])
+    if options.report:
+        require_folder_writable(options.report, force=force)
     with replacing(output, force=force) as temporary:
-        model, spec = read_fp32_model(source)
+        model, spec = read_fp32_model(source, converted=True)
         parent_sha256 = sha256(source)  # now: another file may lie there after the long work
-        stored = None
-        if options.ranges is None:
-            require_free(ranges_path(output), force=force)
-        else:
-            stored = Ranges.load(options.ranges)
-            stored.require_model(model_sha256(model), spec.provenance.checkpoint_sha256, source)
+        stored = stored_ranges(options.ranges, source, model, spec, options.dialect) if options.ranges else None
         images = options.chosen(spec, source)
         folder = DatasetFolder.open(options.data)
         folder.image_paths(options.check_split)  # a missing split is found before the long work
@@ -125,7 +131,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             judge=lambda int8: judged(source, int8, folder, options.check_split),
             latency=partial(_latency, source, images[0], spec) if options.dialect is CPU else None,
         )
-        repair = repaired(task, options.budget, report=options.report)
+        repair = repaired(task, options.budget, report=options.report is not None)
         set_spec(
             repair.int8,
             spec.with_provenance(

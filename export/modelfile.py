@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from edgeunet.errors import ExportError, ModelFileError
 from edgeunet.runtime.contract import read_spec
@@ -43,12 +44,47 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
     return model, spec
 
 
-def read_fp32_model(path: Path) -> tuple[ModelProto, ModelSpec]:
-    """read_model for what another precision is made from; raises ModelFileError for one that is not float32."""
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The files that hold weights of a sound .onnx file, by their paths from its folder; none for a whole file."""
+    model = onnx.load(path, load_external_data=False)
+    found = {
+        entry.value
+        for tensor in _tensors(model.graph)
+        if tensor.data_location == TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return tuple(sorted(found))
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Everything that is stored in a graph, also in the graphs inside its nodes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
+
+
+def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[ModelProto, ModelSpec]:
+    """read_model for what another precision is made from; raises ModelFileError for one that is not float32.
+
+    converted: into a file of OPSET, so that it must be of that, and of an IR version that all its readers know.
+    """
     model, spec = read_model(path)
     precision = spec.provenance.precision
     if precision != "fp32" or any(node.op_type == "DequantizeLinear" for node in model.graph.node):
         raise ModelFileError(f"{path} is {precision} already: give the fp32 model of `edgeunet export onnx`")
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if converted and (opsets != {"": OPSET} or model.ir_version > IR_VERSION[OPSET]):
+        found = ", ".join(f"{domain} {version}".strip() for domain, version in opsets.items())
+        raise ModelFileError(
+            f"{path} is of ONNX's opset {found} and IR version {model.ir_version}, and what is made of it must be of "
+            f"{OPSET} and {IR_VERSION[OPSET]} for TensorRT and OpenVINO: give the file of `edgeunet export onnx`, or "
+            "convert it with onnx.version_converter"
+        )
     return model, spec
 
 

@@ -53,7 +53,8 @@ def narrowed(model: ModelProto, wide: Collection[str]) -> ModelProto:
                 node.input[index] = read(tensor, half=half and bool(variable))
         nodes.append(node)
         for index, (tensor, variable) in enumerate(zip(node.output, outputs, strict=True)):
-            if not half or not variable or types[tensor] != TensorProto.FLOAT:
+            # What no input decides the type of, such as a Constant, stays what its attributes say.
+            if not half or not variable or variable not in inputs or types[tensor] != TensorProto.FLOAT:
                 continue
             if tensor in results:
                 node.output[index] = f"{tensor}.fp16"

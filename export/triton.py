@@ -11,13 +11,13 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeunet.errors import MismatchError, UsageError
-from edgeunet.files import sha256
+from edgeunet.errors import MismatchError, ModelFileError, UsageError
+from edgeunet.files import require_distinct, sha256
 from edgeunet.folders import replacing_folder
 from edgeunet.runtime.plan import Machine, PlanInfo, check_plan, read_header, sidecar_of
 from edgeunet.spec import METADATA_KEY, ModelSpec
-from export.engine_build import EngineOptions
-from export.modelfile import read_model
+from export.engine_build import MOST_BATCH, EngineOptions
+from export.modelfile import read_model, weight_files
 
 LABELS = "labels.txt"
 
@@ -36,8 +36,8 @@ class TritonOptions:
     def __post_init__(self) -> None:
         if self.name:
             _checked_name(self.name)
-        if self.max_batch < 1:
-            raise UsageError(f"a batch has at least 1 frame, got {self.max_batch}")
+        if not 1 <= self.max_batch <= MOST_BATCH:
+            raise UsageError(f"--max-batch is 1 to {MOST_BATCH}, got {self.max_batch}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Served:
 
     logits: whether it has them as a second output, float32 [N, spec.logits, H, W].
     max_batch: 0 for a file of fixed batch 1, as in Triton's configuration.
+    weights: the files beside it that hold its weights, by their paths from there.
     """
 
     spec: ModelSpec
@@ -53,6 +54,7 @@ class Served:
     file: str
     logits: bool
     max_batch: int
+    weights: tuple[str, ...] = ()
 
 
 def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
@@ -62,9 +64,13 @@ def export_triton(model: Path, repository: Path, options: TritonOptions, *, forc
     serve, OutputError if the folder exists and `force` is false; nothing is kept then.
     """
     name = options.name or _checked_name(model.stem)
+    require_distinct({"-o": repository / name}, {"MODEL": model}, replaced=[repository / name])
     with replacing_folder(repository / name, force=force) as temporary:
         served = (_engine if model.suffix == ".engine" else _onnx)(model, options.max_batch)
         (temporary / "1").mkdir()
+        for weights in served.weights:
+            (temporary / "1" / weights).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(model.parent / weights, temporary / "1" / weights)
         shutil.copyfile(model, temporary / "1" / served.file)
         (temporary / LABELS).write_text("".join(f"{c}\n" for c in served.spec.names), encoding="utf-8")
         (temporary / "config.pbtxt").write_text(configuration(name, served), encoding="utf-8")
@@ -104,7 +110,10 @@ def _onnx(path: Path, max_batch: int) -> Served:
     model, spec = read_model(path)
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
     logits = any(output.name == "logits" for output in model.graph.output)
-    return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch)
+    weights = weight_files(path)
+    if "model.onnx" in weights:
+        raise ModelFileError(f"{path} keeps weights in a file named model.onnx, as Triton names the model: rename it")
+    return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch, weights)
 
 
 def _engine(path: Path, max_batch: int) -> Served:
@@ -116,16 +125,16 @@ def _engine(path: Path, max_batch: int) -> Served:
     info = check_plan(path, Machine(header.version, None, PlanInfo.load(sidecar_of(path)).platform))
     if info.provider != "tensorrt":
         raise MismatchError(f"{path} is an engine of TensorRT-RTX, Triton runs TensorRT's: build it without --provider")
-    if "--logits-only" in info.options:
+    options = EngineOptions.from_words(info.options, origin=str(sidecar_of(path)))
+    if options.logits_only:
         raise MismatchError(
             f"{path} leaves the mask to a kernel that Triton does not have: build without --logits-only"
         )
     source = path.parent / info.onnx
     if not source.is_file() or sha256(source) != info.spec.provenance.parent_sha256:
         raise MismatchError(f"{source} is not the file that {path.name} was built from: put it there again, or rebuild")
-    built_for = dict(zip(info.options, info.options[1:], strict=False)).get("--max-batch", EngineOptions.max_batch)
-    served = _onnx(source, min(max_batch, int(built_for)))
-    return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan")
+    served = _onnx(source, min(max_batch, options.max_batch))
+    return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan", weights=())
 
 
 def _checked_name(name: str) -> str:

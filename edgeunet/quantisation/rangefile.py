@@ -9,10 +9,10 @@ from pathlib import Path
 
 from edgeunet.errors import MismatchError, RecordError
 from edgeunet.files import write_json
-from edgeunet.record import read_versioned_json
+from edgeunet.json_fields import NotNegative, Number, Whole, read_json
 
 SCHEMA = "edgeunet.ranges/1"
-_REMEDY = "calibrate again with `edgeunet export int8 MODEL --data DATASET`"
+REMEDY = "calibrate again with `edgeunet export int8 MODEL --data DATASET`"
 _SHOWN = 12  # digits of a hash in a message
 
 Span = tuple[float, float]
@@ -29,18 +29,18 @@ class TensorRange:
     bin_width, histogram: counts of |x| in bins from 0 on, for a reader.
     """
 
-    low: float
-    high: float
-    clips: Mapping[str, float]
+    low: Number
+    high: Number
+    clips: Mapping[str, NotNegative]
     method: str
-    bin_width: float
-    histogram: tuple[int, ...]
+    bin_width: NotNegative
+    histogram: tuple[Whole, ...]
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= 0 <= self.high):
-            raise RecordError(f"a range runs from at most 0 to at least 0, got {self.low} to {self.high}: {_REMEDY}")
+            raise RecordError(f"a range runs from at most 0 to at least 0, got {self.low} to {self.high}: {REMEDY}")
         if self.method not in self.clips or not all(0 <= c < math.inf for c in self.clips.values()):
-            raise RecordError(f"a range needs the clip of its method {self.method!r}, got {self.clips}: {_REMEDY}")
+            raise RecordError(f"a range needs the clip of its method {self.method!r}, got {self.clips}: {REMEDY}")
 
     @property
     def span(self) -> Span:
@@ -66,11 +66,11 @@ class Ranges:
     model_sha256: str
     images_sha256: str
     split: str
-    seed: int
+    seed: Whole
     method: str
-    images: int
-    offered: int
-    plain: int
+    images: Whole
+    offered: Whole
+    plain: Whole
     settled: bool
     tensors: Mapping[str, TensorRange]
     checkpoint_sha256: str = ""
@@ -113,34 +113,4 @@ class Ranges:
     @classmethod
     def load(cls, path: str | Path) -> Ranges:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        value = read_versioned_json(path, SCHEMA, remedy=_REMEDY)
-        try:
-            return cls(
-                model_sha256=str(value["model_sha256"]),
-                images_sha256=str(value["images_sha256"]),
-                split=str(value["split"]),
-                seed=int(value["seed"]),
-                method=str(value["method"]),
-                images=int(value["images"]),
-                offered=int(value["offered"]),
-                plain=int(value["plain"]),
-                settled=bool(value["settled"]),
-                checkpoint_sha256=str(value.get("checkpoint_sha256", "")),
-                tensors={
-                    str(tensor): TensorRange(
-                        low=float(entry["low"]),
-                        high=float(entry["high"]),
-                        clips={str(method): float(clip) for method, clip in entry["clips"].items()},
-                        method=str(entry["method"]),
-                        bin_width=float(entry["bin_width"]),
-                        histogram=tuple(int(count) for count in entry["histogram"]),
-                    )
-                    for tensor, entry in value["tensors"].items()
-                },
-            )
-        except RecordError as error:
-            raise RecordError(f"{path}: {error}") from error
-        except KeyError as error:
-            raise RecordError(f"{path} lacks the field {error}: {_REMEDY}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise RecordError(f"{path} is a damaged file of ranges ({error}): {_REMEDY}") from error
+        return read_json(path, cls, error=RecordError, what="a file of ranges", remedy=REMEDY, schema=SCHEMA)

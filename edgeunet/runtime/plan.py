@@ -11,14 +11,15 @@ import platform
 import shlex
 import struct
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module, version_of
-from edgeunet.errors import MismatchError, ModelFileError, RecordError
+from edgeunet.errors import MismatchError, ModelFileError
 from edgeunet.files import sha256, write_json
-from edgeunet.record import read_versioned_json
-from edgeunet.spec import ModelSpec
+from edgeunet.json_fields import NotNegative, read_json
+from edgeunet.spec import ModelSpec, made_later, unknown_field
 
 SCHEMA = "edgeunet.engine/1"
 HEADER_BYTES = 28
@@ -67,7 +68,7 @@ class PlanInfo:
     gpu_layers: tuple[str, ...]
     onnx: str
     options: tuple[str, ...]
-    build_seconds: float
+    build_seconds: NotNegative
     plan_sha256: str
     spec: ModelSpec
 
@@ -80,19 +81,17 @@ class PlanInfo:
     @classmethod
     def load(cls, path: Path) -> PlanInfo:
         """Read what save wrote. Raises ModelFileError if it is missing, damaged or of another version."""
-        remedy = _rebuild(path.with_suffix(""))
-        try:
-            value = read_versioned_json(path, SCHEMA, remedy=remedy)
-            for derived in ("schema", "precision", "onnx_sha256"):
-                value.pop(derived)
-            value["spec"] = ModelSpec.from_json(json.dumps(value["spec"]), origin=str(path))
-            for name in ("flags", "gpu_layers", "options"):
-                value[name] = tuple(str(word) for word in value[name])
-            return cls(**value)
-        except RecordError as error:
-            raise ModelFileError(str(error)) from error
-        except (KeyError, TypeError) as error:
-            raise ModelFileError(f"{path} is a damaged sidecar ({error}): {remedy}") from error
+        how: dict[str, Any] = {
+            "error": ModelFileError,
+            "what": "the sidecar of an engine",
+            "remedy": _rebuild(path.with_suffix("")),
+            "schema": SCHEMA,
+        }
+        info, value = read_json(path, cls, **how), read_json(path, dict[str, Any], **how)
+        spec = ModelSpec.from_json(json.dumps(value.pop("spec")), origin=str(path))
+        if name := unknown_field(value, asdict(info) | dict.fromkeys(("schema", "precision", "onnx_sha256"))):
+            raise ModelFileError(made_later(str(path), f"it has the field {name!r}"))
+        return replace(info, spec=spec)
 
 
 def sidecar_of(plan: Path) -> Path:

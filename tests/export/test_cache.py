@@ -108,7 +108,7 @@ def test_versions_are_read_as_numbers(text: str, version: tuple[int, int, int]) 
         ("11.4", r"TensorRT 11\.4\.0 reads no calibration cache, 10\.x was the last: .*`edgeunet export int8`"),
         ("8.6.1", r"TensorRT 8\.6\.1 is not supported: give 10\.3 or later"),
         ("10.2", "not supported"),
-        ("ten", "'ten' is no TensorRT version"),
+        ("ten", "--tensorrt is a version, got 'ten'"),
     ],
 )
 def test_other_versions_are_refused(text: str, message: str) -> None:

@@ -178,7 +178,7 @@ def test_without_gpu_or_bindings_nothing_is_made(model: Path, tmp_path: Path, mo
 
 
 def test_an_engine_is_named_so_that_sessions_know_it(model: Path) -> None:
-    with pytest.raises(UsageError, match=r"name it \.engine"):
+    with pytest.raises(UsageError, match=r"name it m\.engine"):
         export_engine(model, model.with_suffix(".plan"), EngineOptions(), if_stale=False, force=False)
 
 

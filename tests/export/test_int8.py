@@ -181,7 +181,7 @@ def test_a_model_that_is_quantised_already_is_refused(model: Path, dataset: Path
 
 def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    for name, message in (("text.onnx", "not a readable ONNX model"), ("none.onnx", "no such model file")):
+    for name, message in (("text.onnx", "not a model in the ONNX format"), ("none.onnx", "no such model file")):
         with pytest.raises(ModelFileError, match=message):
             _export(tmp_path / name, tmp_path / "int8.onnx", Int8Options(dataset))
     with pytest.raises(ModelFileError, match="no edgeunet spec"):
@@ -208,9 +208,11 @@ def test_a_damaged_image_is_named(model: Path, dataset: Path, tmp_path: Path) ->
     assert not (tmp_path / "int8.onnx").exists()
 
 
-def test_an_output_that_exists_is_left_alone(model: Path, dataset: Path) -> None:
+def test_an_output_that_exists_is_left_alone(model: Path, dataset: Path, tmp_path: Path) -> None:
+    existing = tmp_path / "existing.onnx"
+    existing.touch()
     with pytest.raises(OutputError, match="--force"):
-        _export(model, model, Int8Options(dataset))
+        _export(model, existing, Int8Options(dataset))
 
 
 @pytest.mark.parametrize(

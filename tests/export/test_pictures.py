@@ -42,7 +42,7 @@ def _panels(path: Path) -> list[UInt8]:
 def test_each_frame_is_a_picture_of_four(comparison: Comparison, tmp_path: Path) -> None:
     files = write_pictures(tmp_path / "worst", comparison, ("a.onnx", "b.onnx"), force=False)
     assert files == ["worst1.x.png", "worst2.y.png"]
-    assert sorted(path.name for path in (tmp_path / "worst").iterdir()) == files
+    assert sorted(path.name for path in (tmp_path / "worst").glob("*.png")) == files
     for file, frame, rows in zip(files, comparison.worst, (10, 5), strict=True):
         plain, a, b, difference = _panels(tmp_path / "worst" / file)
         np.testing.assert_array_equal(plain, frame.pixels)
@@ -55,7 +55,7 @@ def test_each_frame_is_a_picture_of_four(comparison: Comparison, tmp_path: Path)
 
 
 def test_a_folder_that_exists_is_left_alone(comparison: Comparison, tmp_path: Path) -> None:
-    (tmp_path / "worst").mkdir()
+    write_pictures(tmp_path / "worst", comparison, ("a", "b"), force=False)
     with pytest.raises(OutputError, match="--force"):
         write_pictures(tmp_path / "worst", comparison, ("a", "b"), force=False)
     assert write_pictures(tmp_path / "worst", comparison, ("a", "b"), force=True)

@@ -98,7 +98,7 @@ def test_a_client_can_read_classes_and_spec(model: Path, tmp_path: Path) -> None
 
 
 def test_names_with_quotes_backslashes_and_accents_are_escaped() -> None:
-    spec = ModelSpec((ClassInfo('a "b" \\n', (0, 0, 0)), ClassInfo("chaussée\n", (9, 9, 9))), (32, 48))
+    spec = ModelSpec((ClassInfo('a "b" \\n', (0, 0, 0)), ClassInfo("chaussée", (9, 9, 9))), (32, 48))
     config = _parsed(configuration("m", Served(spec, "onnxruntime_onnx", "model.onnx", logits=False, max_batch=0)))
     assert ModelSpec.from_json(config.parameters[METADATA_KEY].string_value, origin="config.pbtxt") == spec
 
@@ -115,7 +115,7 @@ def test_a_model_of_that_name_is_kept_unless_forced(model: Path, binary_model: P
 
 def test_a_foreign_model_leaves_no_repository(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no model")
-    with pytest.raises(ModelFileError, match="not a readable ONNX model"):
+    with pytest.raises(ModelFileError, match="not a model in the ONNX format"):
         export_triton(tmp_path / "m.onnx", tmp_path, TritonOptions(), force=False)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 

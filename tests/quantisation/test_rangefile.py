@@ -68,9 +68,9 @@ def test_trained_ranges_go_with_every_model_of_their_checkpoint(tmp_path: Path) 
     [
         ("low", 1.0, "from at most 0 to at least 0, got 1.0"),
         ("method", "best", "the clip of its method 'best'"),
-        ("clips", {"mse": -1.0}, "the clip of its method 'mse'"),
-        ("histogram", 3, "damaged file of ranges"),
-        ("high", None, "damaged file of ranges"),
+        ("clips", {"mse": -1.0}, "clips.*number >= 0"),
+        ("histogram", 3, "not a file of ranges .*histogram: expected a list"),
+        ("high", None, "not a file of ranges .*high: expected a number"),
     ],
 )
 def test_a_damaged_file_is_named(field: str, value: object, message: str, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_named(field: str, value: object, message: str, tmp_pa
         Ranges.load(path)
     del content["tensors"]["a"][field]
     path.write_text(json.dumps(content))
-    with pytest.raises(RecordError, match=f"lacks the field '{field}'"):
+    with pytest.raises(RecordError, match=f"the field '{field}' is missing"):
         Ranges.load(path)
 
 
@@ -91,5 +91,5 @@ def test_a_missing_file_and_another_schema_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such file; calibrate again"):
         Ranges.load(tmp_path / "none.json")
     (tmp_path / "a.json").write_text('{"schema": "edgeunet.ranges/99"}')
-    with pytest.raises(RecordError, match=r'expected "edgeunet\.ranges/1"'):
+    with pytest.raises(RecordError, match=r"expected 'edgeunet\.ranges/1'"):
         Ranges.load(tmp_path / "a.json")

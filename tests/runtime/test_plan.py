@@ -100,6 +100,17 @@ def _sidecar_without_a_field(path: Path) -> None:
     sidecar_of(path).write_text(json.dumps(facts))
 
 
+def _sidecar_of_a_later_version(path: Path) -> None:
+    facts = json.loads(sidecar_of(path).read_text())
+    sidecar_of(path).write_text(json.dumps({**facts, "sparsity": True}))
+
+
+def _sidecar_with_a_spec_of_numbers(path: Path) -> None:
+    facts = json.loads(sidecar_of(path).read_text())
+    facts["spec"]["classes"][0]["name"] = 5
+    sidecar_of(path).write_text(json.dumps(facts))
+
+
 DAMAGE = [
     (_truncate, "cut short, damaged or another engine"),
     (_truncate_header, "it has 20 bytes"),
@@ -107,9 +118,9 @@ DAMAGE = [
     (_onnx, "no TensorRT engine: it begins with"),
     (_without_sidecar, r"has no m\.engine\.json beside it"),
     (_sidecar_of_another_plan, "another engine than m.engine.json tells of"),
-    (_half_a_sidecar, "no complete JSON file"),
-    (_sidecar_of_another_kind, 'has the schema "edgeunet.latency/1"'),
-    (_sidecar_without_a_field, "damaged sidecar .*'gpu'"),
+    (_half_a_sidecar, "not the sidecar of an engine"),
+    (_sidecar_of_another_kind, "its schema is 'edgeunet.latency/1'"),
+    (_sidecar_without_a_field, "the field 'gpu' is missing"),
 ]
 
 
@@ -124,6 +135,18 @@ def test_what_is_damaged_is_refused_with_the_command_that_rebuilds(
     with pytest.raises(ModelFileError, match=says) as caught:
         check_plan(path, machine_of(fake))
     _assert_rebuilds(caught.value, tmp_path / "m.onnx", path)
+
+
+def test_a_sidecar_of_a_later_version_or_with_wrong_types_is_named(tmp_path: Path) -> None:
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    for spoil, says in (
+        (_sidecar_of_a_later_version, "was made by a later edgeunet .*'sparsity'"),
+        (_sidecar_with_a_spec_of_numbers, r"spec\.classes\[0\]\.name: expected text, got a whole number"),
+    ):
+        write_engine(path, fake)
+        spoil(path)
+        with pytest.raises(ModelFileError, match=says):
+            check_plan(path, machine_of(fake))
 
 
 def _of_another_version(path: Path) -> None:
