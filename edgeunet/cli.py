@@ -73,15 +73,18 @@ def evaluate(
 
     Example: edgeunet evaluate model.onnx my_frames --split val --report page.html
     """
-    from edgeunet.digits import percentage
+    from edgeunet.digits import percentage, without_labels
+    from edgeunet.endings import require_no_other_ending
     from edgeunet.evaluation import evaluate_model
     from edgeunet.evaluation.page import EvaluationPage
-    from edgeunet.files import require_writable, write_json
+    from edgeunet.files import require_distinct, require_writable, write_json
 
-    if report is not None and report == output:
-        raise UsageError(f"-o and --report both name {report}: give two names")
+    require_distinct({"-o": output, "--report": report}, {"MODEL": model, "DATA": data})
     if output is not None:
+        require_no_other_ending("-o", output, "JSON", ".json")
         require_writable(output, force=force)
+    if report is not None:
+        require_no_other_ending("--report", report, "a page", ".html")
     page = None if report is None else EvaluationPage(report, force=force)
     with _segmenter(model, threads, backend) as segmenter:
         evaluation = evaluate_model(segmenter, model, data, split)
@@ -94,8 +97,11 @@ def evaluate(
         console.print_json(value)
         return
     figures = ("iou", "boundary_f1", "class_precision", "class_recall")
-    rows = [(name, *(percentage(value[figure][name]) for figure in figures)) for name in value["iou"]]
-    rows += [("mean", percentage(value["miou"]), percentage(value["mean_boundary_f1"]), "", "")]
+    rows = [[name, *(percentage(value[figure][name]) for figure in figures)] for name in value["iou"]]
+    for row in rows:
+        if row[0] in value["stray_pixels"]:
+            row[1] = without_labels(value["stray_pixels"][row[0]])
+    rows += [["mean", percentage(value["miou"]), percentage(value["mean_boundary_f1"]), "", ""]]
     title = f"{model} ({value['precision']}) on {value['frames']} {split} frames: mIoU {percentage(value['miou'])} %"
     header = ("class", "IoU %", "boundary F1 %", "precision %", "recall %")
     console.table(f"{title}, {percentage(value['accuracy'])} % of the pixels right", header, rows)
@@ -272,9 +278,9 @@ def doctor(
 
 def _segmenter(model: Path, threads: int | None, backend: str | None) -> Any:
     """What segments frames, in a `with`: a checkpoint in PyTorch, anything else in a session."""
-    from edgeunet.modelkind import kind_of
+    from edgeunet.modelkind import is_checkpoint
 
-    if kind_of(model) == "checkpoint" or model.suffix in (".pt", ".pth"):
+    if is_checkpoint(model):
         from edgeunet.training.segment import open_checkpoint
 
         return open_checkpoint(model)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeunet.digits import count
 from edgeunet.errors import MissingPartError, UsageError
-from edgeunet.modelkind import kind_of
+from edgeunet.modelkind import is_checkpoint
 from edgeunet.parts import PARTS
 from edgeunet.spec import ModelSpec
 
@@ -26,7 +26,7 @@ def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
     path = Path(model)
     if path.is_dir():
         raise UsageError(f"{model} is a folder: of a dataset `edgeunet data stats {model}` says what is in it")
-    if kind_of(path) == "checkpoint" or path.suffix in (".pt", ".pth"):
+    if is_checkpoint(path):
         from edgeunet.training.checkpoint import load_model
 
         net, spec = load_model(path)

@@ -37,6 +37,11 @@ def kind_of(path: Path) -> Kind:
     return "onnx" if start.startswith(_IR_VERSION) and len(start) > 8 else ""
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether to read a file as a checkpoint: it is one, or is called so and is missing or damaged."""
+    return kind_of(path) == "checkpoint" or path.suffix.lower() in (".pt", ".pth")
+
+
 def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
     """The error for a file of another kind than the one wanted, with what to do; None for one that is none of them."""
     kind = kind_of(path)

@@ -88,7 +88,10 @@ def test_evaluate_is_the_same_to_the_last_byte(run: Run, work: Work, tmp_path: P
 def test_evaluate_says_at_once_what_is_in_the_way(run: Run, work: Work, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     ran = run("evaluate", work.model, work.data, "--report", page, "-o", page)
-    assert (ran.code, ran.err) == (2, f"error: -o and --report both name {page}: give two names\n")
+    assert (ran.code, ran.err) == (
+        2,
+        f"error: --report {page} is also -o {page}: give another name, nothing was written\n",
+    )
     ran = run("evaluate", work.model, work.data, "--report", page, "--split", "test")
     assert ran.code == 1
     assert "splits of this dataset: train, val" in ran.err

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
 CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
-CORE |= {"folders", "image_header", "images", "json_fields", "mask_image", "masking", "modelkind", "renaming", "size"}
+CORE |= {"endings", "folders", "image_header", "images", "json_fields", "mask_image", "masking", "modelkind"}
+CORE |= {"renaming", "size"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),
     "model": CORE,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.modelkind import other_kind
+from edgeunet.runtime.advice import advise
 from edgeunet.runtime.contract import read_spec
 from edgeunet.runtime.identity import opened_from
 from edgeunet.runtime.session import Session
@@ -39,6 +40,8 @@ def open_session(
         raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
     session, file = opened_from(path, lambda: _open(path, threads, in_flight, batch, backend))
     session.file = file
+    if path.suffix.lower() == ".onnx":
+        advise(path, session.spec)
     return session
 
 

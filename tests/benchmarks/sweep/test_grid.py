@@ -82,5 +82,5 @@ def test_a_file_that_cannot_be_run_is_kept_with_its_reason(tmp_path: Path) -> No
     assert not found
     assert [s.model for s in skipped] == ["damaged.pt", "strange.onnx", "gpu.engine"]
     assert "not a readable checkpoint" in skipped[0].reason
-    assert "no edgeunet spec" in skipped[1].reason
+    assert "is not a model in the ONNX format" in skipped[1].reason
     assert "gpu.engine.json" in skipped[2].reason

@@ -1,0 +1,35 @@
+"""A note for whoever runs a file on a machine that it was not made for: it works there, and slowly."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from edgeunet import console
+from edgeunet.board.gpu import find_gpu
+from edgeunet.errors import GpuError
+from edgeunet.spec import ModelSpec
+
+_FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o INT8.onnx` makes the one for its CPU"
+
+
+def advise(path: Path, spec: ModelSpec) -> None:
+    """Print a note, once for each file, where a .onnx file that was made for GPUs is opened on a CPU."""
+    if spec.provenance.target == "tensorrt":
+        _print(f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, `edgeunet export engine` a GPU's")
+    elif spec.provenance.precision == "fp16":
+        _print(f"{path} is fp16, which CPUs are slow with: run the fp32 file that it was made from here")
+
+
+def advise_without_gpu(path: Path, spec: ModelSpec) -> None:
+    """Print a note where a file for TensorRT was made on a machine without an NVIDIA GPU."""
+    if spec.provenance.target == "tensorrt":
+        try:
+            find_gpu()
+        except GpuError:
+            _print(f"{path} is for TensorRT; this machine has no NVIDIA GPU, and it is slow on a CPU: {_FOR_CPUS}")
+
+
+@cache
+def _print(text: str) -> None:
+    console.stderr().print(f"note: {text}")
