@@ -203,7 +203,7 @@ def test_a_damaged_image_is_named(model: Path, dataset: Path, tmp_path: Path) ->
     copy = tmp_path / "data"
     shutil.copytree(dataset, copy)
     (copy / "images" / "train" / "0002.jpg").write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"0002\.jpg cannot be read as an image \(0 bytes\)"):
+    with pytest.raises(DatasetError, match=r"0002\.jpg is empty"):
         _export(model, tmp_path / "int8.onnx", Int8Options(copy))
     assert not (tmp_path / "int8.onnx").exists()
 
