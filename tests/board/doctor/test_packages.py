@@ -17,8 +17,8 @@ def finding(part: str) -> Finding:
 def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PyAV" in finding("packages").found
     monkeypatch.setitem(sys.modules, "av", None)
-    missing = "missing; recording and streaming video needs it"
-    assert finding("PyAV") == Finding("warning", "PyAV", missing, "pip install av")
+    missing = "missing; reading, recording and streaming video needs it"
+    assert finding("PyAV") == Finding("warning", "PyAV", missing, "pip install 'edgeunet[video]'")
     assert "PyAV" not in finding("packages").found
 
 
