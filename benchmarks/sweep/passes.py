@@ -20,7 +20,6 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.console import command_line, progress, stderr
 from edgeunet.data.folder import DatasetFolder
 from edgeunet.errors import ModelFileError
-from edgeunet.files import sha256
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -37,6 +36,12 @@ class _Turns:
     visits: list[Visit] = field(default_factory=list)
     miou: float | None = None
     failure: str = ""
+
+    def add(self, visit: Visit) -> None:
+        """Raises VisitError if it is of another file than the visits before."""
+        if self.visits and visit.file.sha256 != self.visits[0].file.sha256:
+            raise VisitError(f"{self.combination.variant.path} was replaced by another file meanwhile: measure again")
+        self.visits.append(visit)
 
 
 def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
@@ -118,7 +123,7 @@ def _measure(turns: list[_Turns], options: SweepOptions, bar: Progress) -> bool:
                 bar.update(task, note=turn.combination.variant.name, refresh=True)
                 if not turn.failure:
                     try:
-                        turn.visits.append(measured(turn.combination, options.data, options.seconds / PASSES))
+                        turn.add(measured(turn.combination, options.data, options.seconds / PASSES))
                     except VisitError as error:
                         turn.failure = str(error)
                 bar.advance(task)
@@ -135,10 +140,10 @@ def _row(turn: _Turns) -> Row:
     energies = [visit.energy_mj for visit in turn.visits if visit.energy_mj is not None]
     return Row(
         model=variant.name,
-        model_sha256=sha256(variant.path),
+        model_sha256=turn.visits[0].file.sha256,
         precision=variant.spec.provenance.precision,
         input_size=variant.spec.input_size,
-        size_bytes=variant.path.stat().st_size,
+        size_bytes=turn.visits[0].file.size_bytes,
         parameters=variant.parameters,
         backend=about["backend"],
         version=about["version"],

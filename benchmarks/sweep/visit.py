@@ -24,6 +24,7 @@ from edgeunet.evaluation import evaluate
 from edgeunet.quantiles import Samples
 from edgeunet.record import TOTAL
 from edgeunet.runtime import open_session
+from edgeunet.runtime.identity import ModelFile
 
 T = TypeVar("T")
 
@@ -34,12 +35,13 @@ class VisitError(EdgeUNetError):
 
 @dataclass(frozen=True)
 class Visit:
-    """What one turn gave. about: Session.describe(). times_ms: (n,) calls, end to end.
+    """What one turn gave. about: Session.describe(). file: what was opened. times_ms: (n,) calls, end to end.
 
     energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine said that it slowed down.
     """
 
     about: dict[str, str]
+    file: ModelFile
     times_ms: Samples
     energy_mj: float | None = None
     throttled: bool = False
@@ -108,7 +110,7 @@ def _measure(combination: Combination, data: Path | None, seconds: float) -> Vis
     ):
         record = measure(session, inputs, MeasureOptions(seconds=seconds))
         throttled = record.telemetry is not None and record.telemetry.throttled
-        return Visit(session.describe(), record.samples_ms[TOTAL], gross_mj(record), throttled)
+        return Visit(session.describe(), session.file, record.samples_ms[TOTAL], gross_mj(record), throttled)
 
 
 def _score(combination: Combination, data: Path, split: str) -> float:

@@ -14,6 +14,7 @@ from benchmarks.sweep.visit import Visit
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.model import PRESETS, UNetConfig, preset, preset_name
 from edgeunet.runtime import open_session
+from edgeunet.runtime.identity import ModelFile
 from export.modelfile import read_model
 from tests.datasets import draw, write_dataset
 
@@ -49,7 +50,7 @@ def test_a_sweep_of_candidates_knows_their_networks(
 ) -> None:
     files = write_candidates(data, tmp_path / "c", CandidateOptions(target="openvino"), force=False)
     assert [f.name for f in files] == ["nano-64x96-fp32.onnx", "nano-64x96-int8.onnx"]
-    visit = Visit({"backend": "openvino", "version": "1"}, np.ones(9))
+    visit = Visit({"backend": "openvino", "version": "1"}, ModelFile("nano", "ab" * 32, 1), np.ones(9))
     monkeypatch.setattr(passes, "measured", lambda *_: visit)  # stands in for the processes
     found = sweep(files[1:], SweepOptions(backends=("openvino",)))
     assert [(r.network, r.precision, r.input_size) for r in found.rows] == [("nano", "int8", (64, 96))]

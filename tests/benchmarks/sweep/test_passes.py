@@ -22,12 +22,14 @@ from benchmarks.sweep.passes import sweep
 from benchmarks.sweep.record import Sweep
 from benchmarks.sweep.visit import Visit, VisitError, measured
 from edgeunet.errors import DatasetError, MismatchError, ModelFileError, OutputError, UsageError
+from edgeunet.runtime.identity import ModelFile
 from edgeunet.samples import DATASET
 from edgeunet.spec import ClassInfo, ModelSpec
 from tests.datasets import CLASSES, write_dataset
 from tests.models import write_toy_model
 from tests.processes import started
 
+FILE = ModelFile("toy.onnx", "ab" * 32, 1234)
 CHECKOUT = Path(passes.__file__).parents[2]
 
 
@@ -57,7 +59,7 @@ def instead_of_measuring(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0) -> l
             raise KeyboardInterrupt
         energy_mj, hot = 100.0 * order.count(combination), len(order) == 1
         about = {"backend": "none", "version": "1", "threads": str(combination.threads)}
-        return Visit(about, np.full(9, 5.0), energy_mj, hot)
+        return Visit(about, FILE, np.full(9, 5.0), energy_mj, hot)
 
     monkeypatch.setattr(passes, "measured", turn)
     return order
@@ -162,6 +164,20 @@ def test_a_turn_never_hears_ctrl_c_and_the_sweep_always_does() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+def test_a_file_that_is_replaced_between_two_passes_is_said(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [FILE, ModelFile("toy.onnx", "cd" * 32, 999)]
+
+    def replaced(combination: Combination, *_: Any) -> Visit:
+        about = {"backend": "none", "version": "1", "threads": str(combination.threads)}
+        return Visit(about, files.pop(0), np.full(9, 5.0))
+
+    monkeypatch.setattr(passes, "measured", replaced)
+    found = sweep([model], SweepOptions(backends=("onnxruntime",), threads=(1,)))
+    assert [(row.model_sha256, row.size_bytes, len(row.passes_ms)) for row in found.rows] == [("ab" * 32, 1234, 1)]
+    assert files == []
+    assert "was replaced by another file meanwhile" in found.skipped[0].reason
+
+
 def test_what_fails_later_is_said_and_not_tried_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[Combination] = []
 
@@ -169,7 +185,7 @@ def test_what_fails_later_is_said_and_not_tried_again(model: Path, monkeypatch: 
         order.append(combination)
         if combination.threads == 2 and len(order) > 2:
             raise VisitError("gone")
-        return Visit({"backend": "none", "version": "1", "threads": str(combination.threads)}, np.full(9, 5.0))
+        return Visit({"backend": "none", "version": "1", "threads": str(combination.threads)}, FILE, np.full(9, 5.0))
 
     monkeypatch.setattr(passes, "measured", failing)
     found = sweep([model], SweepOptions(backends=("onnxruntime",), threads=(1, 2)))
