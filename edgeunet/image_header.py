@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 import re
 import struct
 import warnings
@@ -72,18 +73,36 @@ def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> Header:
         raise ImageError(what_else(data[:HEAD]))
     try:
         header = _READERS.get(name, _with_pillow)(name, data)
+    except ImageError:
+        raise
     except ModuleNotFoundError as error:
         raise ImageError(f"is {name}, which this Pillow cannot read: pip install -U pillow") from error
     except Exception as error:
         raise ImageError(f"is cut or damaged: it begins as {name}, but its header cannot be read") from error
-    if min(header.height, header.width) < 1:
-        raise ImageError(f"is damaged: its header says {header.width}x{header.height} pixels")
+    if min(header.height, header.width, header.bits, header.channels) < 1:
+        raise ImageError(f"is damaged: its header says {header.width}x{header.height} pixels of {header.bits} bits")
     if header.height * header.width > most_pixels:
         raise ImageError(
             f"has {header.width}x{header.height} pixels by its header, more than the {most_pixels:,} that are read: "
             "make it smaller, or cut it into tiles"
         )
+    if header.height * header.width > _densest(header) * len(data):
+        raise ImageError(
+            f"is cut: its {len(data):,} bytes cannot hold the {header.width}x{header.height} pixels of its header"
+        )
     return header
+
+
+def _densest(header: Header) -> float:
+    """Pixels that a byte of a whole file holds at most: deflate's 1032 to 1, JPEG's bit a block of 64, with some room.
+
+    Formats that hold a picture of one colour in next to nothing have no bound.
+    """
+    if header.format in ("WebP", "AVIF", "JPEG 2000") or (header.format == "TIFF" and header.bits == 1):
+        return math.inf
+    if header.format == "PNG":
+        return 1100 * 8 / (header.bits * header.channels)
+    return 1100 if header.format == "JPEG" else 5000  # GIF's longest strings have 4096 pixels
 
 
 def open_with_pillow(name: str, data: bytes) -> Any:
@@ -160,7 +179,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
+        if at + 12 + length > len(data):  # OpenCV makes room for it all before it looks
+            raise ImageError("is cut or damaged: a part of it claims more bytes than the file has")
         yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + length]
+        if kind == b"IEND":
+            return
         at += length + 12
 
 

@@ -7,6 +7,7 @@ import resource
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -137,6 +138,35 @@ def test_a_small_file_that_claims_a_huge_picture_costs_nothing(kind: str) -> Non
     with pytest.raises(ImageError, match="has 32000x32000 pixels by its header, more than"):
         decode_image(claiming(32000, 32000)[kind])
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "PNM"])
+def test_a_file_that_is_too_small_for_its_picture_is_cut(kind: str) -> None:
+    with pytest.raises(ImageError, match=r"is cut: its .* bytes cannot hold the 9000x9000 pixels"):
+        decode_image(claiming(9000, 9000)[kind])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_pictures_of_one_colour_are_whole_however_small_their_files(kind: str, mode: str) -> None:
+    options: dict[str, dict[str, Any]] = {"JPEG": {"progressive": True, "quality": 1}, "PNG": {"compress_level": 9}}
+    if mode == "1" and kind in ("JPEG", "WEBP"):
+        return
+    compression = {"1": "group4", "L": "tiff_lzw", "RGB": "tiff_adobe_deflate"}[mode]
+    options["TIFF"] = {"compression": compression}
+    data = saved(Image.new(mode, (3000, 2000)), kind, **options.get(kind, {}))
+    assert decode_image(data).shape == (2000, 3000, 3)
+
+
+def test_a_part_of_a_png_that_claims_more_than_the_file_has_costs_nothing() -> None:
+    data = saved(Image.fromarray(picture()), "PNG")
+    end = data[:-12] + b"\xff" + data[-11:]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for damaged in (end, data[:-1], data[: len(data) // 2]):
+        with pytest.raises(ImageError, match="is cut or damaged: a part of it claims more bytes than the file has"):
+            decode_image(damaged)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    assert np.array_equal(decode_image(data + b"appended"), picture()[..., ::-1])
 
 
 def tags_that_claim(count: int, size: int) -> bytes:
