@@ -65,10 +65,19 @@ def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
     turns = []
     with console.progress() as bar:
         for index in bar.track(range(rounds), description="rounds"):
-            arms = {"pyav_fps": by_pyav, "opencv_fps": by_opencv}
+            arms = {"pyav": by_pyav, "opencv": by_opencv}
             order = list(arms) if index % 2 else list(reversed(arms))
-            turn = {name: _frames_per_second(arms[name], clip) for name in order}
-            turns.append({**turn, "ratio": turn["pyav_fps"] / turn["opencv_fps"]})
+            turn = {name: _measure(arms[name], clip) for name in order}
+            (pyav_fps, pyav_ms), (opencv_fps, opencv_ms) = turn["pyav"], turn["opencv"]
+            turns.append(
+                {
+                    "pyav_fps": pyav_fps,
+                    "opencv_fps": opencv_fps,
+                    "ratio": pyav_fps / opencv_fps,
+                    "pyav_cpu_ms": pyav_ms,
+                    "opencv_cpu_ms": opencv_ms,
+                }
+            )
     return {
         "schema": SCHEMA,
         "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
@@ -82,13 +91,17 @@ def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
         "median_pyav_fps": median(turn["pyav_fps"] for turn in turns),
         "median_opencv_fps": median(turn["opencv_fps"] for turn in turns),
         "median_ratio": median(turn["ratio"] for turn in turns),
+        "median_pyav_cpu_ms": median(turn["pyav_cpu_ms"] for turn in turns),
+        "median_opencv_cpu_ms": median(turn["opencv_cpu_ms"] for turn in turns),
         "rounds": turns,
     }
 
 
-def _frames_per_second(read: Callable[[Path], int], clip: Path) -> float:
-    begin = time.perf_counter()
-    return read(clip) / (time.perf_counter() - begin)
+def _measure(read: Callable[[Path], int], clip: Path) -> tuple[float, float]:
+    """Frames a second, and CPU time of all threads in ms a frame."""
+    begin, used = time.perf_counter(), time.process_time()
+    count = read(clip)
+    return count / (time.perf_counter() - begin), (time.process_time() - used) * 1000 / count
 
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -107,7 +120,8 @@ def main(
     write_json(output, result, force=force)
     console.stdout().print(
         f"median ratio {result['median_ratio']:.3f} (PyAV {result['median_pyav_fps']:.1f}, "
-        f"OpenCV {result['median_opencv_fps']:.1f} frames/s), {result['differing_frames']} frames differ; "
+        f"OpenCV {result['median_opencv_fps']:.1f} frames/s), CPU time {result['median_pyav_cpu_ms']:.2f} against "
+        f"{result['median_opencv_cpu_ms']:.2f} ms a frame, {result['differing_frames']} frames differ; "
         f"written to {output}"
     )
 
