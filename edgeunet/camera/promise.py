@@ -6,6 +6,7 @@ open, and what stands behind index and pictures is no matter.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import SourceError
@@ -43,7 +44,7 @@ class Promise:
         self._slack_s = 2 * step_s + (_SLACK_S if len(container.streams) > 1 else 0)
         steady = stream.average_rate is not None and stream.average_rate == stream.base_rate
         exact = steady and ("matroska" in kind or "mov" in kind)
-        guess = round((container.duration or 0) / 1e6 / step_s) if exact else 0
+        guess = round(_length_s(container, stream) / step_s) if exact else 0
         estimate = guess if guess * _SMALLEST <= container.size else 0
         shown = sum(not entry.is_discard for entry in self._index)  # an edit list may hide some
         self.frames = shown or counted or estimate or None
@@ -114,3 +115,11 @@ class Promise:
                 f"{name} is damaged at frame {number}{promised}: it is cut there, or cannot be decoded; "
                 f"copy it again, or give --max-frames {number}"
             )
+
+
+def _length_s(container: InputContainer, stream: VideoStream) -> float:
+    """How long the pictures last, in seconds, where sound may last longer; 0.0 if the container does not say."""
+    found = re.fullmatch(r"(\d{1,4}):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", ""))  # Matroska's
+    if found:
+        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0

@@ -10,13 +10,14 @@ from edgeunet.camera.address import EXAMPLES, Address, in_flight, is_live
 from edgeunet.camera.device import open_device
 from edgeunet.camera.gst import open_gst
 from edgeunet.camera.images import ImageSource
+from edgeunet.camera.mjpeg import whole_jpeg
 from edgeunet.camera.reconnect import STALL_S, Reconnecting
 from edgeunet.camera.source import Source
 from edgeunet.camera.stream import open_stream
 from edgeunet.camera.synthetic import SyntheticSource
 from edgeunet.camera.video import open_video
 from edgeunet.errors import SourceError
-from edgeunet.images import is_still
+from edgeunet.images import IMAGE_ENDINGS, is_still
 
 __all__ = ["Reconnecting", "Source", "in_flight", "is_live", "open_source", "open_steady", "settle"]
 
@@ -65,6 +66,15 @@ def _open_file(found: Address) -> Source:
     path = Path(found.target)
     if not path.exists():
         raise SourceError(f"{found.name}: no such video file, image or folder; a source is {EXAMPLES}")
-    if path.is_dir() or is_still(path):
+    if path.is_dir() or (is_still(path) and not _is_film(path)):
         return ImageSource(path)
     return open_video(path, found.name)
+
+
+def _is_film(path: Path) -> bool:
+    """Whether a JPEG has another behind it: plain MJPEG. A photo.jpg with a second picture is none."""
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return False
+    data = path.read_bytes()
+    first = whole_jpeg(data)
+    return first is not None and whole_jpeg(data[len(first) :]) is not None

@@ -113,6 +113,8 @@ def times_of(frames: Sequence[Frame]) -> list[float]:
         ("quarter.mp4", {"turned": 90}),
         ("half.mp4", {"turned": 180}),
         ("three_quarters.mp4", {"turned": 270}),
+        ("film.mjpeg", {"codec": "mjpeg", "pixels": "yuvj420p"}),
+        ("raw.h264", {}),
         ("fragments.mp4", {"options": {"movflags": "frag_keyframe+empty_moov"}}),
     ],
 )
@@ -125,6 +127,16 @@ def test_pixels_and_count_are_those_that_opencv_gives(tmp_path: Path, name: str,
     with open_source(str(path)) as source:
         assert source.size == expected[0].shape[:2]
         assert source.frame_count in (20, None)
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "mpeg4"])
+def test_interlaced_pictures_are_whole_pictures(tmp_path: Path, codec: str) -> None:
+    """OpenCV 5 gives lines of nonsense for them."""
+    plain = frames_of(write(tmp_path / "a.mkv", codec=codec, bit_rate=4_000_000))
+    interlaced = frames_of(write(tmp_path / "b.mkv", codec=codec, bit_rate=4_000_000, flags=0x2004_0000))
+    assert len(interlaced) == len(plain)
+    for one, other in zip(plain, interlaced, strict=True):
+        assert np.abs(one.pixels.astype(int) - other.pixels).mean() < 8
 
 
 def test_the_demos_clip_is_the_one_that_opencv_gives() -> None:
