@@ -178,7 +178,7 @@ def open_video(path: Path, name: str) -> VideoFile:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         head = os.pread(descriptor, 8, 0)
-        container = av.open(_openable(path, descriptor), options=LIMITS, metadata_errors="replace")
+        container = av.open(_openable(path, descriptor), **_how(av))
     except av.error.FFmpegError as error:
         if head.startswith(b"v=0"):
             raise SourceError(
@@ -206,7 +206,7 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
     )
     try:
-        return _source(av.open(url, timeout=timeout_s, options=LIMITS, metadata_errors="replace"), name)
+        return _source(av.open(url, timeout=timeout_s, **_how(av)), name)
     except av.error.FFmpegError as error:
         remedy = hint or ": expected a video file, MJPEG, or a picture"
         raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
@@ -231,6 +231,13 @@ def _av() -> Any:
     except ImportError as error:
         raise missing("av") from error
     return av
+
+
+def _how(av: Any) -> dict[str, Any]:
+    """How to open any container: odd bytes in a title are no matter, nor is what its header claims."""
+    # Before 18, options write past the end of an array where tracks turn up late, as in FLV and MPEG-TS.
+    limits = LIMITS if int(av.__version__.partition(".")[0]) >= 18 else {}
+    return {"metadata_errors": "replace", "options": limits}
 
 
 def _openable(path: Path, descriptor: int) -> str:
