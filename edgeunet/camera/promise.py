@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BROADCAST = ("mpegts", "mpeg", "mpegvideo")  # made for the air, where pictures get lost
 _SMALLEST = 8  # bytes that a frame takes at least, in the index alone
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _SLACK_S = 0.5  # of a length in seconds where sound may last longer than it says
 
 
@@ -29,7 +30,8 @@ class Promise:
     reading before its end, "" if nothing did.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, head: bytes = b"") -> None:
+        """head: the first bytes of the file, if they are at hand."""
         kind = container.format.name
         counted = stream.frames if 0 < stream.frames * _SMALLEST <= container.size else 0
         step_s = 1 / float(stream.average_rate or stream.guessed_rate or 25)
@@ -39,8 +41,9 @@ class Promise:
         self._size = container.size  # in bytes
         self._index = stream.index_entries if "mov" in kind and stream.frames > 0 else ()
         self._duration_s = (container.duration or 0) / 1e6 if "mov" not in kind else 0.0
-        sure_s = self._duration_s if "matroska" in kind or kind == "flv" else 0.0  # others are often wrong
-        self._length_s = counted * step_s if kind == "avi" else sure_s
+        # Of others the length in seconds is often wrong; it counts where bytes are missing too.
+        self._length_s = counted * step_s if kind == "avi" else 0.0
+        self._ends_inside = _segment_end(head) > container.size > 0  # of a packet, or of the whole
         self._slack_s = 2 * step_s + (_SLACK_S if len(container.streams) > 1 else 0)
         steady = stream.average_rate is not None and stream.average_rate == stream.base_rate
         exact = steady and ("matroska" in kind or "mov" in kind)
@@ -48,7 +51,6 @@ class Promise:
         estimate = guess if guess * _SMALLEST <= container.size else 0
         shown = sum(not entry.is_discard for entry in self._index)  # an edit list may hide some
         self.frames = shown or counted or estimate or None
-        self._ends_inside = False  # of a packet
         self._stream = stream
         self._packets = 0
         self._end_s = 0.0  # of what was read
@@ -123,3 +125,26 @@ def _length_s(container: InputContainer, stream: VideoStream) -> float:
     if found:
         return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
     return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
+
+
+def _segment_end(head: bytes) -> int:
+    """Where a Matroska file ends by its own account (RFC 8794, section 6); 0 if it does not say, or is another file."""
+    at = len(_EBML)
+    if not head.startswith(_EBML):
+        return 0
+    size, begin = _element_size(head, at)
+    at = begin + size
+    if head[at : at + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    size, begin = _element_size(head, at + len(_SEGMENT))
+    return begin + size if size else 0
+
+
+def _element_size(head: bytes, at: int) -> tuple[int, int]:
+    """(size in bytes, 0 for "unknown"; where the body begins) of an EBML element."""
+    width = (
+        9 - (head[at] if at < len(head) else 0).bit_length()
+    )  # bytes: one more than there are zeros before the first one
+    mask = (1 << 7 * width) - 1
+    size = int.from_bytes(head[at : at + width], "big") & mask
+    return 0 if size == mask else size, at + width

@@ -20,7 +20,7 @@ from edgeunet.camera.promise import Promise
 from edgeunet.camera.source import Source
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
-from edgeunet.image_header import MOST_PIXELS_STREAMED
+from edgeunet.image_header import HEAD, MOST_PIXELS_STREAMED
 from edgeunet.parts import missing
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ class VideoFile(Source):
 
     live = False
 
-    def __init__(self, container: InputContainer, name: str) -> None:
-        """Decodes the first frame. Raises SourceError if there is no picture, or if the file is cut."""
+    def __init__(self, container: InputContainer, name: str, head: bytes = b"") -> None:
+        """Decodes the first frame. head: the first bytes of the file, if they are at hand.
+
+        Raises SourceError if there is no picture, or if the file is cut.
+        """
         super().__init__()
         self.name = name
         self._container = container
@@ -64,7 +67,7 @@ class VideoFile(Source):
         context.thread_type = "AUTO" if context.width * context.height <= LARGE else "SLICE"
         context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
         context.options = LIMITS
-        self._promise = Promise(container, self._stream)
+        self._promise = Promise(container, self._stream, head)
         self._promise.require_all_there(name)
         self._scaler = _av().video.reformatter.VideoReformatter()
         self._packets = container.demux()
@@ -175,9 +178,12 @@ def open_video(path: Path, name: str) -> VideoFile:
     if size == 0:
         raise SourceError(f"{name} is empty (0 bytes): copy or record it again")
     av = _av()
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        head = os.pread(descriptor, 8, 0)
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    try:
+        head = os.pread(descriptor, HEAD, 0)
         container = av.open(_openable(path, descriptor), **_how(av))
     except av.error.FFmpegError as error:
         if head.startswith(b"v=0"):
@@ -193,7 +199,7 @@ def open_video(path: Path, name: str) -> VideoFile:
         ) from error
     finally:
         os.close(descriptor)
-    return _source(container, name)
+    return _source(container, name, head)
 
 
 def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
@@ -214,11 +220,11 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         raise SourceError(f"{error}{hint}") from error
 
 
-def _source(container: InputContainer, name: str) -> VideoFile:
+def _source(container: InputContainer, name: str, head: bytes = b"") -> VideoFile:
     # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms a frame, until something larger was freed.
     bytearray(31 << 20)
     try:
-        return VideoFile(container, name)
+        return VideoFile(container, name, head)
     except BaseException:
         container.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -194,7 +195,7 @@ def test_any_name_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
 
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx"), ("a.avi", "mpeg4"), ("a.flv", "flv")],
+    [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx"), ("a.avi", "mpeg4")],
 )
 def test_video_that_is_cut_is_an_error(tmp_path: Path, name: str, codec: str) -> None:
     options = {"movflags": "faststart"} if name.endswith("mp4") else {}
@@ -203,6 +204,20 @@ def test_video_that_is_cut_is_an_error(tmp_path: Path, name: str, codec: str) ->
         (tmp_path / f"cut_{name}").write_bytes(data[: round(len(data) * keep)])
         with pytest.raises(SourceError, match=r"is cut|is damaged at frame \d+.*--max-frames \d+|no picture .* cut"):
             frames_of(tmp_path / f"cut_{name}")
+
+
+@pytest.mark.parametrize("size", [b"", b"\x01" + 7 * b"\xff"])
+def test_length_in_seconds_that_is_too_long_is_no_damage(tmp_path: Path, size: bytes) -> None:
+    """As tools write it behind a browser's recording of a screen that stood still at its end."""
+    path = write(tmp_path / "a.webm", codec="libvpx")
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3  # Duration, eight bytes of floating point, in ms
+    data = data[:at] + struct.pack(">d", 9000.0) + data[at + 8 :]
+    if size:
+        at = data.index(b"\x18\x53\x80\x67") + 4  # the size of all, which nobody went back to write
+        data = data[:at] + size + data[at + 8 :]
+    path.write_bytes(data)
+    assert len(frames_of(path)) == 20
 
 
 def test_recording_that_may_end_anywhere_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
