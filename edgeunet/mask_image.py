@@ -115,11 +115,11 @@ def _without_alpha(colors: Array, alpha: Array) -> Array:
         return colors
     if (colors == colors[:1, :1]).all():
         return alpha
-    flat = colors.reshape(-1, colors.shape[2]).astype(np.int64)
-    code = (flat * (1 << 16) ** np.arange(flat.shape[1])).sum(1)
-    both = np.unique(np.stack([code, alpha.ravel().astype(np.int64)], axis=1), axis=0)
-    if len(both) == len(np.unique(code)):  # each colour has one alpha, which so says nothing that the colour does not
-        return colors
+    code = np.zeros(alpha.shape, np.int64)  # three channels of 16 bits, to which the alpha is added as the fourth
+    for channel in range(colors.shape[2]):
+        code = code << 16 | colors[..., channel].astype(np.int64)
+    if len(np.unique(code << 16 | alpha.astype(np.int64))) == len(np.unique(code)):
+        return colors  # each colour has one alpha, which so says nothing that the colour does not
     raise ImageError("has an alpha channel that varies beside its colours: save it without alpha")
 
 
