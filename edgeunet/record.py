@@ -6,7 +6,6 @@ computes them again.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -250,28 +249,3 @@ def require_utc(created: str, *, remedy: str = REMEDY) -> None:
         raise RecordError(
             f"created is {created[:40]!r}, expected a time in UTC as ISO 8601 writes it: {remedy}"
         ) from None
-
-
-def read_versioned_json(path: str | Path, schema: str, *older: str, remedy: str) -> dict[str, Any]:
-    """A JSON object whose field "schema" is `schema` or an `older` one that the caller still understands.
-
-    Raises RecordError, ending in `remedy`, for anything else.
-
-    Numbers that are none (NaN, Infinity), which Python's parser lets through, are refused.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file; {remedy}")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is no complete JSON file ({error}): {remedy}") from error
-    if not isinstance(value, dict) or "schema" not in value:
-        raise RecordError(f'{path} is no file of schema "{schema}": {remedy}')
-    if value["schema"] not in (schema, *older):
-        raise RecordError(f'{path} has the schema "{value["schema"]}", expected "{schema}": {remedy}')
-    return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no time")
