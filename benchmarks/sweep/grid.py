@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.measure.ranges import require_duration, require_seconds, require_seed, require_sizes, require_threads
 from benchmarks.sweep.record import Skipped
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
+from edgeunet.modelkind import is_checkpoint
 from edgeunet.runtime.contract import read_spec
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.runtime.plan import PlanInfo, sidecar_of
@@ -80,7 +81,7 @@ def require_files(models: Sequence[Path], options: SweepOptions) -> None:
             raise ModelFileError(f"{path}: no such model file; give .onnx or .engine files, or checkpoints (.pt)")
     if len({path.resolve() for path in models}) < len(models):
         raise UsageError("a model file is named twice: give each once")
-    if options.sizes and not any(path.suffix == ".pt" for path in models):
+    if options.sizes and not any(is_checkpoint(path) for path in models):
         raise UsageError("--sizes is for checkpoints (.pt), which are exported on the way: a .onnx file has one size")
 
 
@@ -100,9 +101,9 @@ def expand(models: Sequence[Path], options: SweepOptions, folder: Path) -> tuple
     found: list[Combination] = []
     skipped: list[Skipped] = []
     for path, name in told_apart(models).items():
-        for size in options.sizes or (None,) if path.suffix == ".pt" else (None,):
+        for size in options.sizes or (None,) if is_checkpoint(path) else (None,):
             try:
-                variant = _exported(path, name, size, folder) if path.suffix == ".pt" else _given(path, name)
+                variant = _exported(path, name, size, folder) if is_checkpoint(path) else _given(path, name)
             except EdgeUNetError as error:
                 skipped.append(Skipped(name, size, "", None, str(error)))
             else:
