@@ -57,12 +57,6 @@ def require_writable(path: str | Path, *, force: bool) -> None:
     require_parent(path)
 
 
-def require_free(path: str | Path, *, force: bool) -> None:
-    """Raise OutputError if `path` exists and `force` is false."""
-    if os.path.lexists(path) and not force:
-        raise OutputError(f"{path} exists already: give --force to replace it, or another name")
-
-
 def require_parent(path: Path) -> None:
     """Raise OutputError unless the folder of `path` can be written, or made where it is not there yet."""
     with writing(path):
@@ -116,7 +110,8 @@ def _require_file(path: Path, *, force: bool) -> None:
             raise OutputError(f"{path} is a folder: give the name of a file")
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise OutputError(f"{path} is a device or a pipe: give the name of a file")
-        require_free(path, force=force)
+        if os.path.lexists(path) and not force:
+            raise OutputError(f"{path} exists already: give --force to replace it, or another name")
 
 
 PART = re.compile(r"\..*\.[0-9a-f]{16}\.part(\.[^.]*)?")

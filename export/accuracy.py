@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from edgeunet.data.folder import DatasetFolder
-from edgeunet.errors import UsageError
+from edgeunet.limits import require_in
 from edgeunet.metrics import class_iou, mean_iou
 from edgeunet.runtime.ort import OnnxRuntimeSession
 from export.compare import Comparison, compare
@@ -63,10 +63,8 @@ class Budget:
     min_agreement: float = 0.98
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_drop <= 100:
-            raise UsageError(f"--max-drop is in points of mIoU, 0 to 100, got {self.max_drop}")
-        if not 0 <= self.min_agreement <= 1:
-            raise UsageError(f"--min-agreement is a share from 0 to 1, got {self.min_agreement}")
+        require_in("--max-drop, in points of mIoU,", self.max_drop, 0, 100)
+        require_in("--min-agreement, a share,", self.min_agreement, 0, 1)
 
     def met(self, accuracy: Accuracy) -> bool:
         return self.excess(accuracy) <= 0

@@ -18,7 +18,7 @@ from onnx import ModelProto, TensorProto, helper
 from edgeunet.board.machine import physical_cores
 from edgeunet.console import progress
 from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
-from edgeunet.options import SEED
+from edgeunet.limits import FRAMES, SEED, require_in
 from edgeunet.quantisation.dialect import TENSORRT, Dialect
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.rangefile import REMEDY, Ranges, TensorRange
@@ -26,7 +26,7 @@ from edgeunet.quantisation.ranges import METHODS, Histogram, clip
 from edgeunet.quantisation.spans import spans, values
 from edgeunet.runtime.ort_model import OrtModel
 from edgeunet.spec import ModelSpec
-from export.frames import MOST_IMAGES, fitted, own_or_given, read_frame, read_frames
+from export.frames import fitted, own_or_given, read_frame, read_frames
 from export.graph import graph_of
 from export.modelfile import model_sha256, onnx_session
 from export.sampling import distinct, is_plain, representative
@@ -59,10 +59,8 @@ class CalibrationOptions:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(f"unknown calibration method {self.method!r}: choose one of {', '.join(METHODS)}")
-        if not 1 <= self.images <= MOST_IMAGES:
-            raise UsageError(f"--calib-images is 1 to {MOST_IMAGES}, got {self.images}")
-        if not 0 <= self.seed <= SEED:
-            raise UsageError(f"--seed is 0 to {SEED}, got {self.seed}")
+        require_in("--calib-images", self.images, 1, FRAMES)
+        require_in("--seed", self.seed, 0, SEED)
 
     def chosen(self, spec: ModelSpec, model: Path) -> list[Path]:
         """The images. Raises MismatchError for a dataset of other classes, DatasetError for a damaged one."""

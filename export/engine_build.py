@@ -15,6 +15,7 @@ from typing import Any
 
 from edgeunet.board.gpu import Provider, version_of
 from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError, UsageError
+from edgeunet.limits import require_in
 from export.engine_watch import cache_reader
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryAllocation|bad_alloc|MEM_ALLOC", re.IGNORECASE)
@@ -53,8 +54,7 @@ class EngineOptions:
             ("--max-batch", self.max_batch, 1, MOST_BATCH),
             ("--dla", self.dla, 0, 15),
         ):
-            if value is not None and not least <= value <= most:
-                raise UsageError(f"{name} is {least} to {most}, got {value}")
+            require_in(name, value, least, most)
         if self.provider == "tensorrt_rtx" and (self.weakly_typed or self.timing_cache):
             raise UsageError(
                 "TensorRT-RTX has no DLA, no calibration cache and no timing cache: leave out --dla, --cache and "

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import edgeunet
 from edgeunet.endings import require_ending
-from edgeunet.errors import ExportError, UsageError
+from edgeunet.errors import ExportError
 from edgeunet.files import replacing, require_distinct, sha256
+from edgeunet.limits import FRAMES, require_in
 from export.compare import MIN_AGREEMENT, mask_agreement
-from export.frames import MOST_IMAGES, own_or_given, spread
+from export.frames import own_or_given, spread
 from export.modelfile import read_fp32_model, set_spec, write_model
 from export.narrow import narrowed, rounded_file
 from export.sensitivity import convolutions, wide_nodes
@@ -28,8 +29,7 @@ class Fp16Options:
     images: int = 100
 
     def __post_init__(self) -> None:
-        if not 1 <= self.images <= MOST_IMAGES:
-            raise UsageError(f"--images is 1 to {MOST_IMAGES}, got {self.images}")
+        require_in("--images", self.images, 1, FRAMES)
 
 
 @dataclass(frozen=True)

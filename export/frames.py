@@ -12,7 +12,6 @@ from edgeunet.frames import Fitting, UInt8
 from edgeunet.images import read_image
 from edgeunet.spec import ModelSpec
 
-MOST_IMAGES = 10**9
 """That a command may be asked to look at."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.files import require_distinct, sha256
 from edgeunet.folders import replacing_folder
+from edgeunet.limits import require_in
 from edgeunet.runtime.plan import Machine, PlanInfo, check_plan, read_header, sidecar_of
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from export.engine_build import MOST_BATCH, EngineOptions
@@ -36,8 +37,7 @@ class TritonOptions:
     def __post_init__(self) -> None:
         if self.name:
             _checked_name(self.name)
-        if not 1 <= self.max_batch <= MOST_BATCH:
-            raise UsageError(f"--max-batch is 1 to {MOST_BATCH}, got {self.max_batch}")
+        require_in("--max-batch", self.max_batch, 1, MOST_BATCH)
 
 
 @dataclass(frozen=True)

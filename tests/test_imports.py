@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
 CORE |= {"checked", "quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
-CORE |= {"endings", "folders", "image_header", "images", "json_fields", "mask_image", "masking", "modelkind"}
+CORE |= {"endings", "folders", "image_header", "images", "json_fields", "limits", "mask_image", "masking", "modelkind"}
 CORE |= {"renaming", "size"}
 ALLOWED = {  # room: rooms of edgeunet that it may import
     **dict.fromkeys(CORE, CORE),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.commands.options import Backend, Data
-from edgeunet.options import SECONDS, Force, Json, Threads
+from edgeunet.limits import SECONDS, require_in
+from edgeunet.options import Force, Json, Threads
 
 if TYPE_CHECKING:
     from benchmarks.measure.options import MeasureOptions
@@ -56,7 +57,6 @@ def run(
 ) -> None:
     """Measure the latency of a model or of a command, and print it; -o keeps every sample, for `bench report`."""
     from benchmarks.measure.options import MeasureOptions
-    from benchmarks.measure.ranges import require_in
     from edgeunet.errors import UsageError
     from edgeunet.files import require_distinct, require_writable
 

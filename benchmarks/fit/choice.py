@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.measure.ranges import require_duration, require_in
+from benchmarks.measure.ranges import require_duration
 from benchmarks.report.tables import milliseconds
 from benchmarks.sweep.choice import names
 from benchmarks.sweep.record import Row, Sweep
 from edgeunet.errors import MismatchError, UsageError
+from edgeunet.limits import require_in
 
 PRECISIONS = ("int8", "int8+fp16", "fp16", "fp32")
 """From the narrowest to the widest."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.measure.ranges import require_count, require_duration, require_in, require_seconds
+from benchmarks.measure.ranges import require_count, require_duration, require_seconds
 from edgeunet.errors import UsageError
+from edgeunet.limits import require_in
 
 LENGTH_S = {"single": 5.0, "paced": 10.0, "soak": 1800.0}
 """Modes that measure one process, and how long each does by default."""

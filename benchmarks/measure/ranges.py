@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 
 from edgeunet.errors import UsageError
-from edgeunet.options import FRAMES, SECONDS, SEED, THREADS
+from edgeunet.limits import FRAMES, SECONDS, SEED, THREADS, require_in
 from edgeunet.quantiles import MAX_MS
 
 SHORTEST_MS = 1e-6  # a nanosecond
 LARGEST_SIDE = 4096  # pixels of an input that is swept: an untrained network of more takes gigabytes to export
-
-
-def require_in(option: str, value: float | None, low: float, high: float) -> None:
-    """Raise UsageError unless the value is a number from `low` to `high`, or not given."""
-    if value is not None and not low <= value <= high:  # false for NaN
-        raise UsageError(f"{option} is from {low:g} to {high:,.10g}, got {value:g}")
 
 
 def require_seconds(option: str, value: float | None, *, least: float = 0.001) -> None:

@@ -26,7 +26,8 @@ from edgeunet.camera.overlay import OPACITY, Overlay
 from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.camera.work import Busy, Work
-from edgeunet.errors import OutputError, UsageError
+from edgeunet.errors import OutputError
+from edgeunet.limits import FRAMES, MS, require_in
 from edgeunet.runtime.session import Result, Session
 
 FAILURES = 5  # inferences in a row that raise before the loop gives up: one may be chance, five are not
@@ -52,12 +53,9 @@ class LoopOptions:
     keep_samples: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_frames is not None and self.max_frames < 1:
-            raise UsageError(f"--max-frames is at least 1, got {self.max_frames}")
-        if self.deadline_ms is not None and not self.deadline_ms > 0:
-            raise UsageError(f"--deadline-ms is above 0, got {self.deadline_ms:g}")
-        if not 0.0 <= self.opacity <= 1.0:
-            raise UsageError(f"the opacity of the overlay is 0 to 1, got {self.opacity}")
+        require_in("--max-frames", self.max_frames, 1, FRAMES)
+        require_in("--deadline-ms", self.deadline_ms, 0, MS, above=True)
+        require_in("the opacity of the overlay", self.opacity, 0, 1)
 
 
 DEFAULTS = LoopOptions()

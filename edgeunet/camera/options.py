@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 
 from edgeunet.camera.access import Access
@@ -11,9 +10,7 @@ from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.loop import LoopOptions
 from edgeunet.camera.reconnect import STALL_S
 from edgeunet.errors import UsageError
-
-MOST_MS = 1e9  # eleven days: what is longer is a typing error, and no clock of the system's waits for it
-MOST_THREADS = 1024
+from edgeunet.limits import FRAMES, MS, THREADS, require_in
 
 
 @dataclass(frozen=True)
@@ -80,13 +77,13 @@ class CameraOptions:
     def __post_init__(self) -> None:
         if not self.sources:
             raise UsageError("the camera needs a source: give --source, once or more")
-        require_range("--stall-s", self.stall_s, 0, MOST_MS / 1000, above=True)
-        require_range("--deadline-ms", self.deadline_ms, 0, MOST_MS, above=True)
-        require_range("--threads", self.threads, 1, MOST_THREADS)
-        require_range("--max-frames", self.max_frames, 1)
+        require_in("--stall-s", self.stall_s, 0, MS / 1000, above=True)
+        require_in("--deadline-ms", self.deadline_ms, 0, MS, above=True)
+        require_in("--threads", self.threads, 1, THREADS)
+        require_in("--max-frames", self.max_frames, 1, FRAMES)
         if self.sinks.rtp is not None:
             # Each source takes two ports, an even one for RTP and the next one for RTCP: RFC 3550, section 11.
-            require_range("the port of --rtp", self.sinks.rtp.port, 1, 65_536 - 2 * len(self.sources))
+            require_in("the port of --rtp", self.sinks.rtp.port, 1, 65_536 - 2 * len(self.sources))
         if self.fallbacks:
             self._check_fallbacks()
         if self.watch_model and self.latency_record is not None:
@@ -111,11 +108,3 @@ class CameraOptions:
             plain=self.sinks.serve is not None,
             keep_samples=self.latency_record is not None,
         )
-
-
-def require_range(name: str, value: float | None, low: float, high: float = inf, *, above: bool = False) -> None:
-    """Raise UsageError unless a number, if there is one, is from `low` (or above it) to `high`; NaN never is."""
-    if value is not None and not ((low < value if above else low <= value) and value <= high and value != inf):
-        least = f"above {low:g}" if above else f"at least {low:g}"
-        most = "" if high == inf else f" and at most {high:,.0f}"
-        raise UsageError(f"{name} is {least}{most}, got {value:g}")

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
+from edgeunet.limits import THREADS, require_in
 from edgeunet.modelkind import other_kind
 from edgeunet.runtime.advice import advise
 from edgeunet.runtime.contract import read_spec
@@ -35,6 +36,7 @@ def open_session(
     """
     if backend not in (None, *ONNX_BACKENDS):
         raise UsageError(f"unknown backend {backend!r}: choose one of {', '.join(ONNX_BACKENDS)}")
+    require_in("--threads", threads, 1, THREADS)
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")

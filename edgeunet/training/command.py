@@ -20,6 +20,7 @@ from edgeunet.data.findings import training_findings
 from edgeunet.data.folder import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.files import require_distinct, sha256
+from edgeunet.limits import require_in
 from edgeunet.metrics import Scores
 from edgeunet.model import preset, require_input
 from edgeunet.quantisation.dialect import TENSORRT, dialect_of
@@ -76,8 +77,7 @@ class TrainingOptions:
             raise UsageError("--resume goes on with a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.changes.get("min_steps") is not None:
             raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
-        if self.workers is not None and not 0 <= self.workers <= MOST_WORKERS:
-            raise UsageError(f"--workers is 0 to {MOST_WORKERS}, got {self.workers}")
+        require_in("--workers", self.workers, 0, MOST_WORKERS)
         trained_precision(self.precision, distributed.device())
         for name, allowed in _CHOICES.items():
             if self.changes.get(name) not in (None, *allowed):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from edgeunet.data.augment import Augmentation
 from edgeunet.errors import UsageError
-from edgeunet.options import SEED
+from edgeunet.limits import SEED, require_in
 from edgeunet.training.losses import LossName
 
 MOST_STEPS = 10**9
@@ -52,12 +52,10 @@ class Recipe:
             ("--seed", self.seed, 0, SEED),
             ("evaluations", self.evaluations, 1, MOST_STEPS),
         ):
-            if not least <= value <= most:
-                raise UsageError(f"{option} is {least} to {most}, got {value}")
+            require_in(option, value, least, most)
         if self.epochs == 0 and self.min_steps == 0:
             raise UsageError("nothing to train: give epochs or --steps above 0")
-        if not 0 < self.lr < math.inf:
-            raise UsageError(f"--lr, the learning rate, is a number above 0, got {self.lr}")
+        require_in("--lr, the learning rate,", self.lr, 0, 1000, above=True)
         if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
 
