@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from edgeunet.board.machine import ROOT, text_of
+from edgeunet.board.machine import ROOT, is_number, text_of
 
 MIN_TICKS = 5  # counted in whole ticks, a share of fewer tells nothing
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle and iowait
@@ -36,7 +36,7 @@ class ForeignLoad:
         busy = total = 0
         for line in text_of(self._root / "proc/stat").splitlines():
             name, *fields = line.split()
-            if name.removeprefix("cpu").isdigit() and int(name[3:]) in self._cpus:
+            if is_number(name.removeprefix("cpu")) and int(name[3:]) in self._cpus:
                 work = [int(field) for field in fields[_WORK]]
                 total += sum(work)
                 busy += sum(work) - sum(work[i] for i in _IDLE)

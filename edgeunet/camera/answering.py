@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from edgeunet.camera.access import Access
 from edgeunet.camera.connections import Waiting
@@ -109,6 +109,8 @@ class Server(web.Server):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
         connection.complete()
+        if request.version not in (HttpVersion10, HttpVersion11):  # of which no reply would make sense
+            connection.abort()
         reply = self._reply_to(request)
         if reply.status == HTTPStatus.OK:
             self._waiting.leave(connection)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from edgeunet.board.machine import is_number
+
 
 class Service:
     """Sends to the socket that systemd names in NOTIFY_SOCKET; silent where there is none."""
@@ -18,7 +20,7 @@ class Service:
         ours = environment.get("WATCHDOG_PID") in (None, str(os.getpid()))
         interval_us = environment.get("WATCHDOG_USEC", "") if ours else ""
         # Half of what systemd allows is what sd_watchdog_enabled(3) advises.
-        self._interval_s = int(interval_us) / 2e6 if interval_us.isdigit() else None
+        self._interval_s = int(interval_us) / 2e6 if is_number(interval_us) else None
         self._due = 0.0
 
     def ready(self) -> None:

@@ -129,6 +129,7 @@ def test_wrong_requests_are_refused() -> None:
             b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"%d: %s\r\n" % (i, b"a" * 8000) for i in range(60)),
         ):
             assert raw(server, request)[9:12] in (b"400", b""), request[:20]
+        assert raw(server, b"GET / HTTP/0.9\r\nHost: localhost\r\n\r\n") == b""  # a version that has no replies
         assert get(server, "/page")[0].status == 200
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from edgeunet.board.doctor.host import Host
-from edgeunet.board.machine import cpu_model, field_of, int8_instructions, physical_cores
+from edgeunet.board.machine import cpu_model, field_of, int8_instructions, is_number, physical_cores
 from edgeunet.finding import Finding
 
 GIB = 2**30
@@ -52,7 +52,7 @@ def _memory(host: Host) -> Finding:
 
 def _gib(host: Host, name: str) -> float:
     kib = field_of(host.root / "proc/meminfo", name).removesuffix("kB").strip()
-    return int(kib) / 2**20 if kib.isdigit() else 0.0
+    return int(kib) / 2**20 if is_number(kib) else 0.0
 
 
 def _disks(host: Host, here: Path) -> list[Finding]:
