@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ SCHEMA = "edgeunet.folder/1"
 
 @dataclass(frozen=True)
 class MarkedFile:
-    """sha256: "" of a file that changes as the work goes on."""
+    """sha256: "" of a link or an empty folder."""
 
     size: int  # bytes
     sha256: str
@@ -52,7 +52,7 @@ def replacing_folder(path: str | Path, *, force: bool) -> Iterator[Path]:
             with locked(temporary):
                 _write_mark(temporary, {})
                 yield temporary
-                mark_folder(temporary)
+                _write_mark(temporary, {name: _marked(file) for name, file in _files(temporary).items()})
                 _put(temporary, path, given, before, force=force)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -64,23 +64,17 @@ def require_folder_writable(path: str | Path, *, force: bool) -> None:
     require_parent(Path(os.path.realpath(path)))
 
 
-def mark_folder(path: Path, *, changing: Collection[str] = ()) -> None:
-    """Write the mark of a folder that edgeunet fills, with all files in it. changing: those still to be written to."""
-    files = _files(path)
-    _write_mark(path, {name: _marked(file, changes=name in changing) for name, file in files.items()})
-
-
-def require_ours(path: Path, *, advice: str = "give another name") -> None:
+def _require_ours(path: Path) -> None:
     """Raise OutputError unless edgeunet made this folder, nothing else lies in it and nothing was changed."""
+    advice = "give another name"
     if not (path / MARK).is_file():
         raise OutputError(f"{path} is a folder that this version of edgeunet did not make: {advice}")
-    mark = read_json(
-        path / MARK, Mark, error=OutputError, what="the list of what edgeunet wrote there", remedy=advice, schema=SCHEMA
-    )
+    what = "the list of what edgeunet wrote there"
+    mark = read_json(path / MARK, Mark, error=OutputError, what=what, remedy=advice, schema=SCHEMA)
     for name, file in _files(path).items():
         if (listed := mark.files.get(name)) is None:
             raise OutputError(f"{path} holds {name}, which edgeunet did not write: {advice}")
-        if listed.sha256 and _marked(file, changes=False) != listed:
+        if _marked(file) != listed:
             raise OutputError(f"{path} holds {name}, which was changed since edgeunet wrote it: {advice}")
 
 
@@ -95,7 +89,7 @@ def _require(path: Path, *, force: bool) -> list[tuple[str, int, int]] | None:
             return None
         if not force:
             raise OutputError(f"{path} exists already: give --force to replace it, or another name")
-        require_ours(path)
+        _require_ours(path)
         return _state(path)
 
 
@@ -114,9 +108,9 @@ def _put(temporary: Path, path: Path, given: Path, before: list[tuple[str, int, 
     exchange(temporary, path)
 
 
-def _marked(file: Path, *, changes: bool) -> MarkedFile:
+def _marked(file: Path) -> MarkedFile:
     plain = file.is_file() and not file.is_symlink()
-    return MarkedFile(file.stat().st_size, sha256(file)) if plain and not changes else MarkedFile(0, "")
+    return MarkedFile(file.stat().st_size, sha256(file)) if plain else MarkedFile(0, "")
 
 
 def _write_mark(path: Path, files: dict[str, MarkedFile]) -> None:
