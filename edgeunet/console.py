@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeunet.errors import EdgeUNetError, OutputError
+from edgeunet.errors import EdgeUNetError, OutputError, system_reason
 from edgeunet.masking import shown_command
 from edgeunet.parts import PARTS, missing
 
@@ -155,7 +155,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
         except OSError as error:
             if debug:
                 raise
-            _line(f"{error.filename or 'system'}: {(error.strerror or str(error)).lower()}")
+            _line(f"{error.filename or 'system'}: {system_reason(error)}")
             return 1
         except MemoryError:
             if debug:

@@ -21,6 +21,11 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 from __future__ import annotations
 
 
+def system_reason(error: OSError) -> str:
+    """What the system says of an error, as it stands within a message: "permission denied"."""
+    return (error.strerror or str(error)).lower()
+
+
 class EdgeUNetError(Exception):
     """Base of all errors that end a command with one line instead of a traceback."""
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edgeunet.errors import OutputError, UsageError
+from edgeunet.errors import OutputError, UsageError, system_reason
 from edgeunet.renaming import rename_new
 
 Paths: TypeAlias = "str | Path | Iterable[str | Path] | None"
@@ -208,7 +208,7 @@ _WRITE_ERRORS = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, 
 def _unwritable(path: Path, error: OSError) -> OutputError:
     remedies = {errno.ENAMETOOLONG: "choose a shorter name", errno.ENOTDIR: "choose a folder, and a name in it"}
     remedy = "free some space" if error.errno in _FULL else "choose a folder you can write to"
-    reason = (error.strerror or str(error)).lower()
+    reason = system_reason(error)
     return OutputError(f"cannot write {path}: {reason}; {remedies.get(error.errno or 0, remedy)}")
 
 

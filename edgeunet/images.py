@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.errors import ImageError
+from edgeunet.errors import ImageError, system_reason
 from edgeunet.frames import UInt8
 from edgeunet.image_header import HEAD, MOST_PIXELS, Header, format_of, open_with_pillow, read_header, what_else
 
@@ -78,7 +78,7 @@ def read_file(path: str | Path) -> bytes:
                 raise ImageError(f"has {size:,} bytes, more than the {LARGEST_FILE:,} that are read of an image")
             return head + file.read()
     except OSError as error:
-        raise ImageError(f"cannot be read ({(error.strerror or str(error)).lower()})") from error
+        raise ImageError(f"cannot be read ({system_reason(error)})") from error
 
 
 def is_still(path: Path) -> bool:

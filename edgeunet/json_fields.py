@@ -15,7 +15,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edgeunet.errors import EdgeUNetError
+from edgeunet.errors import EdgeUNetError, system_reason
+from edgeunet.limits import SIDE
 
 T = TypeVar("T")
 LARGEST = 64 << 20  # bytes of a file
@@ -26,7 +27,7 @@ Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
 Number: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
 NotNegative: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e300)]
 Share: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
-Side: TypeAlias = Annotated[int, Meta(ge=1, le=16_384)]
+Side: TypeAlias = Annotated[int, Meta(ge=1, le=SIDE)]
 """Pixels: height or width."""
 
 
@@ -51,7 +52,7 @@ def read_json(
         size = path.stat().st_size
         data = path.read_bytes() if size <= largest else b""
     except OSError as reason:
-        raise error(f"{path} cannot be read ({(reason.strerror or str(reason)).lower()}): {remedy}") from reason
+        raise error(f"{path} cannot be read ({system_reason(reason)}): {remedy}") from reason
     if size > largest:
         raise error(f"{path} is not {what} ({size >> 20} MB, at most {largest >> 20} are expected): {remedy}")
     return from_json(data, kind, origin=str(path), error=error, what=what, remedy=remedy, schema=schema)

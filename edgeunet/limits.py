@@ -8,8 +8,10 @@ THREADS = 1024
 """More than any machine has for one model; each costs memory."""
 SECONDS = 31_536_000.0
 """A year: a longer time is a typing error."""
-MS = 1e9
-"""Eleven days, for what one frame may take."""
+MAX_MS = 1e9
+"""Eleven days, for what one frame may take: what is longer was no latency, and sums of less stay finite."""
+SIDE = 16_384
+"""Pixels of a picture's height or width: more is a typing error, and would be allocated before it shows."""
 FRAMES = 10**9
 SEED = 2**32 - 1
 """The largest that NumPy takes."""

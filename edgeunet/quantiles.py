@@ -12,8 +12,6 @@ CONFIDENCE = 0.99
 """Of each bound of a quantile by itself; both hold together with 98 %."""
 
 Samples = NDArray[np.float64]  # (n,) ms
-MAX_MS = 1e9
-"""Of one sample, 11 days: what is longer was not a latency, and sums of less stay finite."""
 MIN_MS = 1e-9
 """Of a median that is divided by: a program that prints less prints no ms."""
 

@@ -19,8 +19,9 @@ from msgspec import Meta
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 from edgeunet.json_fields import Whole, read_json
+from edgeunet.limits import MAX_MS, SIDE
 from edgeunet.masking import shown_command_text
-from edgeunet.quantiles import MAX_MS, Samples, Summary, summarize
+from edgeunet.quantiles import Samples, Summary, summarize
 
 SCHEMA = "edgeunet.latency/2"
 REMEDY = "measure again with `edgeunet bench run`"
@@ -30,7 +31,7 @@ LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with t
 MAX_READING = 1e12
 """Of a sensor: more is no clock, power or memory, but no answer."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
-Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=16_384)]
+Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
-"""The size of a network's input as it is typed, and the sizes that there are."""
+"""The size of a network's input, as it is typed."""
 
 from __future__ import annotations
 
 import re
 
 from edgeunet.errors import UsageError
-
-LARGEST_SIDE = 16_384
-"""Pixels of an input's height or width: a larger number is an error, and would be allocated before it shows."""
+from edgeunet.limits import SIDE
 
 
 def size_from_text(text: str) -> tuple[int, int]:
@@ -22,7 +20,5 @@ def size_from_text(text: str) -> tuple[int, int]:
 
 def require_size(size: tuple[int, int]) -> None:
     """Raise UsageError for an input of (height, width) pixels that no network has."""
-    if not all(1 <= side <= LARGEST_SIDE for side in size):
-        raise UsageError(
-            f"an input's size (--size) is 1 to {LARGEST_SIDE} pixels in height and width, got {size[0]}x{size[1]}"
-        )
+    if not all(1 <= side <= SIDE for side in size):
+        raise UsageError(f"an input's size (--size) is 1 to {SIDE} pixels in height and width, got {size[0]}x{size[1]}")

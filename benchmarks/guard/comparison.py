@@ -17,9 +17,9 @@ from benchmarks.guard.samples import Pair, Round
 from edgeunet.errors import RecordError
 from edgeunet.files import write_json
 from edgeunet.json_fields import NotNegative, Share, Whole, read_json
-from edgeunet.limits import SEED
+from edgeunet.limits import MAX_MS, SEED
 from edgeunet.masking import shown_command_text
-from edgeunet.quantiles import MAX_MS, MIN_MS
+from edgeunet.quantiles import MIN_MS
 from edgeunet.record import LARGEST, require_utc
 
 SCHEMA = "edgeunet.comparison/1"

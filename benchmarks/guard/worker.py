@@ -17,8 +17,9 @@ import numpy as np
 from benchmarks.guard.protocol import FAILED, READY
 from edgeunet.errors import CommandError, EdgeUNetError
 from edgeunet.json_fields import from_json
+from edgeunet.limits import MAX_MS
 from edgeunet.masking import shown_command
-from edgeunet.quantiles import MAX_MS, Samples
+from edgeunet.quantiles import Samples
 
 CHECKOUT = Path(__file__).parents[2]
 _Fact: TypeAlias = str | int | float | bool | None

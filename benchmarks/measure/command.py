@@ -17,8 +17,9 @@ from typing import IO
 import numpy as np
 
 from edgeunet.errors import CommandError, UsageError
+from edgeunet.limits import MAX_MS
 from edgeunet.masking import shown_command_text
-from edgeunet.quantiles import MAX_MS, Samples
+from edgeunet.quantiles import Samples
 
 SHOWN = 100  # characters of a command in a message
 

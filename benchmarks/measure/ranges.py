@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from edgeunet.errors import UsageError
-from edgeunet.limits import FRAMES, SECONDS, SEED, THREADS, require_in
-from edgeunet.quantiles import MAX_MS
+from edgeunet.limits import FRAMES, MAX_MS, SECONDS, SEED, THREADS, require_in
 
 SHORTEST_MS = 1e-6  # a nanosecond
 LARGEST_SIDE = 4096  # pixels of an input that is swept: an untrained network of more takes gigabytes to export

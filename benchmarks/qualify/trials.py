@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from benchmarks.qualify.conditions import KINDS
-from edgeunet.errors import MismatchError, RecordError
+from edgeunet.errors import MismatchError, RecordError, system_reason
 from edgeunet.files import replacing, writing
 from edgeunet.json_fields import NotNegative, Number, Whole, from_json
 from edgeunet.masking import shown_command_text
@@ -126,7 +126,7 @@ def _load(path: Path) -> tuple[Plan, list[Trial]]:
     try:
         first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # what lacks its end is no trial
     except OSError as error:
-        raise RecordError(f"{path} cannot be read ({(error.strerror or str(error)).lower()}): {REMEDY}") from error
+        raise RecordError(f"{path} cannot be read ({system_reason(error)}): {REMEDY}") from error
     read = partial(from_json, error=RecordError, remedy=REMEDY)
     plan = read(first, Plan, origin=f"{path}, line 1,", what="the plan of trials", schema=SCHEMA)
     trials = [read(line, Trial, origin=f"{path}, line {n},", what="a trial") for n, line in enumerate(lines, 2)]

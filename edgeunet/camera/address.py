@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from urllib.parse import parse_qsl, quote, unquote
 
 from edgeunet.errors import UsageError
+from edgeunet.limits import SIDE
 from edgeunet.masking import shown_address
 
 Kind = Literal["v4l2", "csi", "stream", "file", "gst", "synthetic"]
@@ -20,7 +21,6 @@ OPTIONS: dict[Kind, tuple[str, ...]] = {
     "csi": ("width", "height", "fps"),
     "synthetic": ("width", "height", "fps", "seconds"),
 }
-LARGEST = 16_384  # pixels of a side; more is a typing error
 FASTEST = 1000.0  # frames a second; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
 MOST_CAMERAS = 10_000
@@ -50,8 +50,8 @@ class Address:
         if (self.width is None) != (self.height is None):
             raise UsageError(f"{self.name}: width and height are given together")
         for side in (self.width, self.height):
-            if side is not None and not 1 <= side <= LARGEST:
-                raise UsageError(f"{self.name}: a side is 1 to {LARGEST} pixels, got {side}")
+            if side is not None and not 1 <= side <= SIDE:
+                raise UsageError(f"{self.name}: a side is 1 to {SIDE} pixels, got {side}")
         if self.fps is not None and not (0 < self.fps <= FASTEST or self._timeless):
             least = "0" if self.kind == "synthetic" else "more than 0"
             raise UsageError(f"{self.name}: fps is {least} to {FASTEST:g}, got {self.fps:g}")

@@ -27,7 +27,7 @@ from edgeunet.camera.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.camera.work import Busy, Work
 from edgeunet.errors import OutputError
-from edgeunet.limits import FRAMES, MS, require_in
+from edgeunet.limits import FRAMES, MAX_MS, require_in
 from edgeunet.runtime.session import Result, Session
 
 FAILURES = 5  # inferences in a row that raise before the loop gives up: one may be chance, five are not
@@ -54,7 +54,7 @@ class LoopOptions:
 
     def __post_init__(self) -> None:
         require_in("--max-frames", self.max_frames, 1, FRAMES)
-        require_in("--deadline-ms", self.deadline_ms, 0, MS, above=True)
+        require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
         require_in("the opacity of the overlay", self.opacity, 0, 1)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from edgeunet.camera.access import Access
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.loop import LoopOptions
-from edgeunet.camera.reconnect import STALL_S
+from edgeunet.camera.reconnect import LONGEST_STALL_S, STALL_S
 from edgeunet.errors import UsageError
-from edgeunet.limits import FRAMES, MS, THREADS, require_in
+from edgeunet.limits import FRAMES, MAX_MS, THREADS, require_in
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class CameraOptions:
     def __post_init__(self) -> None:
         if not self.sources:
             raise UsageError("the camera needs a source: give --source, once or more")
-        require_in("--stall-s", self.stall_s, 0, MS / 1000, above=True)
-        require_in("--deadline-ms", self.deadline_ms, 0, MS, above=True)
+        require_in("--stall-s", self.stall_s, 0, LONGEST_STALL_S, above=True)
+        require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
         require_in("--threads", self.threads, 1, THREADS)
         require_in("--max-frames", self.max_frames, 1, FRAMES)
         if self.sinks.rtp is not None:

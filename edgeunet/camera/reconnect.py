@@ -15,6 +15,7 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.source import Source, UnusableError
 from edgeunet.errors import MissingPartError, SourceError, UsageError
 from edgeunet.frames import UInt8
+from edgeunet.limits import require_in
 
 LONGEST_STALL_S = 86_400.0
 STALL_S = 5.0  # without a frame, and a source counts as broken
@@ -45,10 +46,7 @@ class Reconnecting(Source):
         name: what it is called until it has been opened, which may then fail as often as later. Without one, the
         first opening is waited for and must succeed: raises what `opener` raises.
         """
-        if not 0 < stall_s <= LONGEST_STALL_S:
-            raise UsageError(
-                f"a source stalls after more than 0 to {LONGEST_STALL_S:g} seconds without a frame, got {stall_s:g}"
-            )
+        require_in("--stall-s", stall_s, 0, LONGEST_STALL_S, above=True)
         super().__init__()
         self.reconnects = 0
         self.live = True

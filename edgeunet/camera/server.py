@@ -18,7 +18,7 @@ from typing import Any
 from edgeunet.camera.access import Access
 from edgeunet.camera.hostport import HostPort
 from edgeunet.camera.reply import Handler
-from edgeunet.errors import OutputError
+from edgeunet.errors import OutputError, system_reason
 from edgeunet.parts import require_installed
 
 BACKLOG = 256  # connections that the system may hold until they are taken
@@ -95,7 +95,7 @@ def _listen(address: HostPort) -> socket.socket:
         dualstack = everywhere and family == socket.AF_INET6
         listener = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=dualstack)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise OutputError(f"cannot listen on {address}: {reason}; choose another port or address") from error
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)  # connections have it from their listener
     return listener

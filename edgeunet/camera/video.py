@@ -18,7 +18,7 @@ import numpy as np
 
 from edgeunet.camera.promise import Promise
 from edgeunet.camera.source import Source
-from edgeunet.errors import SourceError
+from edgeunet.errors import SourceError, system_reason
 from edgeunet.frames import UInt8
 from edgeunet.image_header import HEAD, MOST_PIXELS_STREAMED
 from edgeunet.parts import missing
@@ -143,7 +143,7 @@ class VideoFile(Source):
         try:
             return None if self._ended else next(self._packets, None)
         except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
-            self._promise.broken = (error.strerror or str(error)).lower()
+            self._promise.broken = system_reason(error)
         except _av().error.FFmpegError:
             self._promise.failed()
         return None
@@ -181,7 +181,7 @@ def open_video(path: Path, name: str) -> VideoFile:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise SourceError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise SourceError(f"{name} cannot be read: {system_reason(error)}") from error
     try:
         head = os.pread(descriptor, HEAD, 0)
         container = av.open(_openable(path, descriptor), **_how(av))

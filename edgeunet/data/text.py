@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeunet.errors import DatasetError
+from edgeunet.errors import DatasetError, system_reason
 
 _LARGEST = 64 << 20  # bytes
 
@@ -21,7 +21,7 @@ def read_lines(path: Path) -> list[str]:
             raise DatasetError(f"{path} has {size:,} bytes: a text file of at most {_LARGEST:,} is expected")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({(error.strerror or str(error)).lower()})") from error
+        raise DatasetError(f"{path} cannot be read ({system_reason(error)})") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(f"{path}, line {line}, is not UTF-8: save the file as UTF-8") from error
