@@ -23,8 +23,8 @@ from edgeunet import console
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.capture import silence
 from edgeunet.camera.sources import open_source
-from edgeunet.errors import UsageError
 from edgeunet.files import require_writable, sha256, write_json
+from edgeunet.limits import require_in
 from edgeunet.masking import shown_command
 from edgeunet.samples import CLIP
 
@@ -58,8 +58,7 @@ def differing_frames(clip: Path) -> int:
 
 def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
     """Measure both readers `rounds` times in turn and give what the result file holds."""
-    if not 1 <= rounds <= 10_000:
-        raise UsageError(f"--rounds is 1 to 10000, got {rounds}")
+    require_in("--rounds", rounds, 1, 10_000)
     silence()
     differing = differing_frames(clip)
     turns = []

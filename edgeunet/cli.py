@@ -45,7 +45,7 @@ def edgeunet(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=lambda wanted: _version(wanted=wanted), is_eager=True, help="Print it."),
+        typer.Option("--version", callback=lambda wanted: _version(wanted=wanted), is_eager=True, help="The version."),
     ] = False,
 ) -> None:
     """Train a compact U-Net, export it, run it behind a camera, and guard its latency.

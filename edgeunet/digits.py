@@ -11,7 +11,7 @@ def count(number: int) -> str:
 
 
 def without_labels(stray: int) -> str:
-    """In place of the IoU of a class that no label has: how many pixels were taken for it all the same."""
+    """In place of the IoU of a class that no label has: how many pixels were taken for it anyway."""
     return f"– ({count(stray)} stray)" if stray else "–"
 
 

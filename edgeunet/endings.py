@@ -27,14 +27,16 @@ def require_ending(path: Path, own: str) -> None:
     """Raise UsageError unless a file to be written is named by the ending of what it is, as its readers need it."""
     if path.suffix.lower() != own:
         name = f"{path.stem.strip('.') or 'model'}{own}"
-        raise UsageError(f"-o {path} is to be {_KNOWN[own]}, which is known by its ending: name it {name}")
+        raise UsageError(f"-o {path}: {_KNOWN[own]} needs the ending {own}: name it {name}")
 
 
 def require_no_other_ending(title: str, path: Path, what: str, *own: str) -> None:
     """Raise UsageError if a file to be written has the ending of something else.
 
-    title: of its option. what: it is to be. own: the endings that suit it; one that means nothing suits it too.
+    title: of its option. what: the file is. own: its endings; one that is not known is allowed too.
     """
     suffix = path.suffix.lower()
     if suffix in _KNOWN and suffix not in own:
-        raise UsageError(f"{title} {path} is to be {what}, and {suffix} says {_KNOWN[suffix]}: give another name")
+        raise UsageError(
+            f"{title} {path}: {suffix} is the ending of {_KNOWN[suffix]}, and this is {what}: give another name"
+        )

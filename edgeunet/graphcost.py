@@ -31,7 +31,7 @@ def graph_cost(path: Path) -> GraphCost:
         parts = [_cost(node, shapes) for node in model.graph.node if node.op_type in _WEIGHED]
     except Exception as error:  # protobuf, the loader and shape inference each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
-        raise ModelFileError(f"{path} is not a model that ONNX finds sound ({reason}): export it again") from error
+        raise ModelFileError(f"{path} is not a valid ONNX model ({reason}): export it again") from error
     return GraphCost(sum(parameters for parameters, _ in parts), sum(flops for _, flops in parts))
 
 

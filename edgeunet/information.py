@@ -25,7 +25,7 @@ def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
     """
     path = Path(model)
     if path.is_dir():
-        raise UsageError(f"{model} is a folder: of a dataset `edgeunet data stats {model}` says what is in it")
+        raise UsageError(f"{model} is a folder: for a dataset use `edgeunet data stats {model}`")
     if is_checkpoint(path):
         from edgeunet.training.checkpoint import load_model
 

@@ -20,5 +20,5 @@ SEED = 2**32 - 1
 def require_in(option: str, value: float | None, low: float, high: float, *, above: bool = False) -> None:
     """Raise UsageError unless a number, if one is given, is from `low` (above: or higher) to `high`; NaN never is."""
     if value is not None and not ((low < value if above else low <= value) and value <= high):
-        least = f"above {low:g}, at most" if above else f"{low:g} to"
+        least = f"above {low:g} and at most" if above else f"from {low:g} to"
         raise UsageError(f"{option} is {least} {high:,.10g}, got {str(value)[:40]}")

@@ -119,7 +119,7 @@ class ModelSpec:
     def from_json(cls, text: str, *, origin: str) -> ModelSpec:
         """Read what to_json wrote. `origin` names the file in the ModelFileError."""
         how: dict[str, Any] = {"origin": origin, "error": ModelFileError, "remedy": "export it again"}
-        what = "a model file with a sound spec"
+        what = "a model file with a valid spec"
         if from_json(text, _Versioned, what=what, **how).schema > SCHEMA:
             raise ModelFileError(made_later(origin, "its spec is of a newer schema"))
         spec = from_json(text, cls, what=what, **how)

@@ -40,7 +40,7 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
         onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
     except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
-        raise ModelFileError(f"{path} is not a model that ONNX finds sound ({reason}): export it again") from error
+        raise ModelFileError(f"{path} is not a valid ONNX model ({reason}): export it again") from error
     return model, spec
 
 

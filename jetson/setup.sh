@@ -175,7 +175,7 @@ check_tensorrt() {
 make_venv() {
     local wheel
     if [ -f "$VENV/pyvenv.cfg" ] && ! grep -q '^include-system-site-packages = true' "$VENV/pyvenv.cfg"; then
-        die "$VENV does not see the system's TensorRT and OpenCV: remove it, or give another --venv"
+        die "$VENV does not see the system's TensorRT and OpenCV: give another folder with --venv"
     fi
     if [ -x "$VENV/bin/pip" ]; then
         ok "venv: $VENV"

@@ -117,7 +117,7 @@ def choose(sweep: Sweep, budget: Budget, operations: Operations) -> Choice:
 def _untrainable(row: Row, operations: Operations) -> str:
     """Why nothing can be trained for a row; "" where it can."""
     if not row.network:
-        return "tells no network that could be trained"
+        return "names no network that can be trained"
     if row.precision not in PRECISIONS:
         return f"has the precision {row.precision!r}, which is none of {', '.join(PRECISIONS)}"
     try:

@@ -41,7 +41,9 @@ class Baseline:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or Path(self.model).name != self.model:
-            raise RecordError(f"the baseline {self.name!r} names the file {self.model!r}, no plain names: {REMEDY}")
+            raise RecordError(
+                f"the baseline {self.name!r} names the file {self.model!r}: not two plain names; {REMEDY}"
+            )
 
 
 def default_folder() -> Path:

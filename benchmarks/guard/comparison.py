@@ -53,7 +53,7 @@ class Comparison:
         require_utc(self.created, remedy=REMEDY)
         object.__setattr__(self, "command", shown_command_text(self.command))
         if not self.looks:
-            raise RecordError(f"a comparison has a look at its samples, got none: {REMEDY}")
+            raise RecordError(f"a comparison has at least one look at its samples, got none: {REMEDY}")
         if len({len(pair.rounds) for pair in self.pairs}) > 1:
             raise RecordError(f"every pair of a comparison has as many rounds as the others: {REMEDY}")
         for pair in self.pairs:

@@ -67,7 +67,7 @@ class Worker:
         try:
             about = from_json(rest or "{}", dict[str, _Fact], origin=READY, error=CommandError, what="facts", remedy="")
         except CommandError:
-            raise self._error(f'printed "{READY}" with what is no JSON object of facts') from None
+            raise self._error(f'printed "{READY}" and then no JSON object with its facts') from None
         return {name: str(fact) for name, fact in about.items()}
 
     def measure(self, calls: int) -> Samples:

@@ -121,7 +121,7 @@ def _import(name: str) -> ModuleType | None:
     except ModuleNotFoundError as error:
         if error.name == name:
             return None
-        raise GpuError(f"the Python package {name} lacks {error.name}: reinstall it, with all its parts") from error
+        raise GpuError(f"the Python package {name} has no {error.name}: reinstall it, with all its parts") from error
     except ImportError as error:
         raise GpuError(
             f"the Python package {name} does not load ({error}): install the libraries of the same version, "

@@ -185,7 +185,7 @@ def _number(title: str, key: str, values: dict[str, str]) -> float | None:
 
 def _pipeline(text: str) -> str:
     if shown_path(text) != text:
-        raise UsageError(f"gst:{shown_path(shown_address(f'gst:{text}')[4:])} is no text in UTF-8: write it anew")
+        raise UsageError(f"gst:{shown_path(shown_address(f'gst:{text}')[4:])} is not valid UTF-8: type it again")
     last = text.rpartition("!")[2].split()
     if not last or last[0] != "appsink":
         raise UsageError(

@@ -78,7 +78,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, ConnectionError):  # the client has gone
             raise exc
-        if status == HTTPStatus.BAD_REQUEST:  # what strangers send is no news, and may hold a secret
+        if status == HTTPStatus.BAD_REQUEST:  # what clients send is no news, and may hold a secret
             return _response(refusal(HTTPStatus.BAD_REQUEST))
         return super().handle_error(request, status, exc, message)
 

@@ -90,7 +90,7 @@ def encoded_size(size: tuple[int, int]) -> tuple[int, int]:
         raise OutputError(f"frames of {size[1]}×{size[0]} pixels are too small for a video")
     if max(height, width) > LARGEST:
         raise OutputError(
-            f"frames of {size[1]}×{size[0]} pixels are too large for H.264, which ends at {LARGEST} on a side: "
+            f"frames of {size[1]}×{size[0]} pixels are too large for H.264, at most {LARGEST} on a side: "
             "use --save-masks or --jsonl"
         )
     return height, width

@@ -65,7 +65,7 @@ def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -
     for work in listed:
         if (other := places.setdefault(work.mask, work.image)) is not work.image:
             raise UsageError(
-                f"{other} and {work.image} have one name, and their masks would overwrite each other: give each "
+                f"{other} and {work.image} have the same name, and their masks would overwrite each other: give each "
                 "to a command of its own, with its own --output"
             )
     taken = {_identity(path): path for path in (model, *(w.image for w in listed))}

@@ -98,7 +98,7 @@ class Promise:
         return frame
 
     def require_kept(self, name: str, number: int, frame: VideoFrame | None) -> None:
-        """Raise SourceError if something lacks before `frame`, the one of this number; None: before the end."""
+        """Raise SourceError if something is missing before `frame`, the one of this number; None: before the end."""
         complete = len(self._index) > 0 and self._packets == len(self._index)
         if frame is None and self.broken and not complete:
             raise SourceError(f"{name} broke off after {number} frames ({self.broken}): copy it again, or try again")

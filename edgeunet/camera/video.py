@@ -195,7 +195,8 @@ def open_video(path: Path, name: str) -> VideoFile:
                 f"{name} is cut: it ends before its index (no moov box), copy or record it again"
             ) from error
         raise SourceError(
-            f"{name} is not a video that FFmpeg can open, or its begin is cut: expected a file such as .mp4, .mkv, .avi"
+            f"{name} is not a video that FFmpeg can open, or its beginning is cut: "
+            "expected a file such as .mp4, .mkv, .avi"
         ) from error
     finally:
         os.close(descriptor)

@@ -90,7 +90,7 @@ def convert(
     ] = None,
     mask_suffix: Annotated[
         str | None,
-        typer.Option(help="What a mask's name has after its image's, such as _mask; found out if all have the same."),
+        typer.Option(help="What a mask's name has after its image's, such as _mask; detected if all have the same."),
     ] = None,
     exif: Annotated[
         str | None,

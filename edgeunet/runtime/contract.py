@@ -40,10 +40,10 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
     }
     if "frame" not in {t.name for t in inputs} or "mask" not in {t.name for t in outputs}:
         found = ", ".join(map(str, named.values())) or "none"
-        raise ModelFileError(f"{path} has the tensors {found}; a model of ours has frame and mask, both uint8: {MAKE}")
+        raise ModelFileError(f"{path} has the tensors {found}; edgeunet needs frame and mask, both uint8: {MAKE}")
     if further := [str(tensor) for tensor in inputs if tensor.name != "frame"]:
         raise ModelFileError(
-            f"{path} has further inputs beside frame ({', '.join(further)}), which nothing here gives it: {MAKE}"
+            f"{path} has further inputs beside frame ({', '.join(further)}), which edgeunet does not fill: {MAKE}"
         )
     for name in expected.keys() & named.keys():
         if not _fits(named[name], expected[name]):

@@ -131,7 +131,7 @@ def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> di
     """
     damaged = f"{origin} is a damaged checkpoint"
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise ModelFileError(f"{damaged} (its weights are no tensors by name): train it again")
+        raise ModelFileError(f"{damaged} (its weights are not tensors by name): train it again")
     weights = dict(value)
     while weights and (prefix := next((p for p in _WRAPPERS if all(n.startswith(p) for n in weights)), "")):
         weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
@@ -139,7 +139,7 @@ def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> di
         tensor = weights.get(name)
         if tensor is None or not _holds(tensor, like):
             got = f"{list(tensor.shape)} {tensor.dtype}" if isinstance(tensor, Tensor) else "none"
-            what = f"{name} is to be {list(like.shape)} {like.dtype}, got {got}"
+            what = f"{name} must be {list(like.shape)} {like.dtype}, got {got}"
             raise ModelFileError(f"{damaged} ({what}): train it again")
     if further := weights.keys() - needed.keys():
         raise ModelFileError(f"{damaged} (its weights have {min(further)[:80]}, its network has not): train it again")
@@ -174,6 +174,6 @@ def _require_unpacked_size(path: Path) -> None:
     size = path.stat().st_size
     if unpacked > max(_UNPACKED, _RATIO * size):
         raise ModelFileError(
-            f"{path} has {size} bytes and unpacks to {unpacked >> 20} MB, as no checkpoint does: get it again from "
-            "where it was made"
+            f"{path} has {size} bytes and unpacks to {unpacked >> 20} MB, more than any checkpoint: copy it again "
+            "from where it was made"
         )

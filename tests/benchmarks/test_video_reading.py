@@ -17,5 +17,5 @@ def test_both_readers_give_the_same_and_take_turns(tmp_path: Path) -> None:
 
 
 def test_no_rounds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--rounds is 1 to 10000, got 0"):
+    with pytest.raises(UsageError, match="--rounds is from 1 to 10,000, got 0"):
         compare_readers(tmp_path / "n.mp4", 0)

@@ -96,7 +96,7 @@ def test_missing_bindings_name_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     ("source", "says"),
     [
         ("raise ImportError('libnvinfer.so.10: cannot open shared object file')", "libnvinfer.so.10.*LD_LIBRARY_PATH"),
-        ("import nothing_of_this_name", "lacks nothing_of_this_name: reinstall"),
+        ("import nothing_of_this_name", "has no nothing_of_this_name: reinstall"),
     ],
 )
 def test_bindings_that_do_not_load_are_not_called_missing(

@@ -73,7 +73,7 @@ def test_address_is_read(text: str, expected: Address) -> None:
         ("0?width=²&height=1", "width is a whole number, got '²'"),
         ("9" * 5000, "the number of a camera is 0 to 9999"),
         (f"csi://{'9' * 5000}", "the number of the sensor"),
-        ("gst:videotestsrc name=\udce9 ! appsink", "is no text in UTF-8"),
+        ("gst:videotestsrc name=\udce9 ! appsink", "is not valid UTF-8"),
         ("/dev/\udce9", "a number or a device file"),
         ("file://a\0b", "names no file"),
         ("synthetic://0", "takes options only"),

@@ -74,7 +74,7 @@ def test_no_output_is_an_input_or_another_output(session: Session, model: Path, 
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), frame())
-    with pytest.raises(UsageError, match=r"one/a.png and .*two/a.png have one name"):
+    with pytest.raises(UsageError, match=r"one/a.png and .*two/a.png have the same name"):
         predict_images(session, model, [tmp_path / "one", tmp_path / "two"], tmp_path / "out", force=True)
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()

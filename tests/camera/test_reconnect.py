@@ -278,7 +278,7 @@ def test_pictures_that_come_and_cannot_be_decoded_are_called_so(notes: Notes) ->
 
 @pytest.mark.parametrize("stall_s", [0, -1, float("nan"), float("inf")])
 def test_stall_of_no_time_is_refused(cameras: Cameras, notes: Notes, stall_s: float) -> None:
-    with pytest.raises(UsageError, match="--stall-s is above 0, at most 86,400, got"):
+    with pytest.raises(UsageError, match="--stall-s is above 0 and at most 86,400, got"):
         Reconnecting(cameras, notes, stall_s=stall_s)
 
 

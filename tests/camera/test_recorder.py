@@ -121,7 +121,7 @@ def test_a_rate_that_no_encoder_takes_changes_no_time(tmp_path: Path, fps: float
 def test_frames_larger_than_the_format_are_one_error_and_no_file(tmp_path: Path) -> None:
     path = tmp_path / "v.mp4"
     with (
-        pytest.raises(OutputError, match=r"70000×8 pixels are too large for H.264, which ends at 16384 on a side"),
+        pytest.raises(OutputError, match=r"70000×8 pixels are too large for H.264, at most 16384 on a side"),
         recording(path, 30.0, force=False) as recorder,
     ):
         recorder.write(shot_of(np.zeros((8, 70_000, 3), np.uint8)))

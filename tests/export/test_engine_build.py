@@ -219,9 +219,9 @@ def test_a_builder_that_is_null_is_a_gpu_error(board: Board, model: Path) -> Non
     ("wrong", "says"),
     [
         ({"level": 6}, "0 to 5, got 6"),
-        ({"workspace": 0}, "--workspace is 1 to"),
-        ({"max_batch": 0}, "--max-batch is 1 to"),
-        ({"dla": -1}, "--dla is 0 to 15"),
+        ({"workspace": 0}, "--workspace is from 1 to"),
+        ({"max_batch": 0}, "--max-batch is from 1 to"),
+        ({"dla": -1}, "--dla is from 0 to 15"),
         ({"provider": "tensorflow"}, "choose tensorrt or tensorrt_rtx"),
         ({"provider": "tensorrt_rtx", "dla": 0}, "TensorRT-RTX has no DLA"),
         ({"provider": "tensorrt_rtx", "timing_cache": Path("t")}, "no timing cache"),

@@ -114,5 +114,5 @@ def test_bad_input_is_named(steady_model: Path, binary_model: Path, dataset: Pat
         _export(output, tmp_path / "again.onnx")
     with pytest.raises(OutputError, match="--force"):
         _export(steady_model, output)
-    with pytest.raises(UsageError, match="--images is 1 to"):
+    with pytest.raises(UsageError, match="--images is from 1 to"):
         Fp16Options(images=0)

@@ -123,7 +123,7 @@ def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) ->
         (
             {"venv/pyvenv.cfg": "include-system-site-packages = false\n"},
             {},
-            "does not see the system's TensorRT and OpenCV: remove it",
+            "does not see the system's TensorRT and OpenCV: give another folder",
         ),
         (
             {"modules/cv2.py": "__file__ = '/usr/local/lib/cv2.py'\ndef getBuildInformation(): return 'GStreamer: NO'"},

@@ -52,7 +52,7 @@ def test_the_fastest_backend_that_is_installed_and_exact_is_taken(
 def test_a_damaged_spec_is_refused_before_a_backend_is_chosen(tmp_path: Path) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     path.write_bytes(path.read_bytes().replace(b"input_size", b"input_sise"))
-    with pytest.raises(ModelFileError, match="sound spec"):
+    with pytest.raises(ModelFileError, match="valid spec"):
         open_session(path)
 
 

@@ -46,7 +46,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("it has no spec", lambda v: v.pop("spec")),
     ("it has no model", lambda v: v.pop("model")),
     ("its spec is no text", lambda v: v.update(spec=3)),
-    ("sound spec", lambda v: v.update(spec="{}")),
+    ("valid spec", lambda v: v.update(spec="{}")),
     ("expected an object, got text", lambda v: v.update(config="x")),
     ("later edgeunet .*'attention'", lambda v: v["config"].update(attention=True)),
     ("later edgeunet", lambda v: v.update(teacher="x")),
@@ -57,11 +57,11 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("features: expected a list", lambda v: v["config"].update(features=8)),
     ("stride", lambda v: v["config"].update(stride=3)),
     ("3 channels in and 5 out", lambda v: v["config"].update(classes=5)),
-    (r"inc\.0\.weight is to be \[4, 3, 3, 3\]", lambda v: v["model"].update({"inc.0.weight": torch.zeros(2, 2)})),
+    (r"inc\.0\.weight must be \[4, 3, 3, 3\]", lambda v: v["model"].update({"inc.0.weight": torch.zeros(2, 2)})),
     (r"got none", lambda v: v["model"].pop("inc.0.weight")),
     (r"got none", lambda v: v["model"].update({"inc.0.weight": "x"})),
     ("its weights have extra", lambda v: v["model"].update(extra=torch.zeros(1))),
-    ("no tensors by name", lambda v: v.update(model=[1, 2])),
+    ("not tensors by name", lambda v: v.update(model=[1, 2])),
     (r"got \[4, 3, 3, 3\]", lambda v: v["model"].update({"inc.0.weight": torch.zeros(1).expand(4, 3, 3, 3)})),
 ]
 

@@ -61,7 +61,7 @@ def test_what_could_not_run_or_be_trained_is_told() -> None:
     choice = choose(toy_sweep(row("nano", 1.0), toy_row("mine.onnx", 1.0), skipped=skipped), Budget(10), operations)
     reasons = {r.name: r.reason for r in choice.rejected}
     assert reasons["base.engine"] == "did not run on the device: out of memory"
-    assert reasons["mine"] == "tells no network that could be trained"
+    assert reasons["mine"] == "names no network that can be trained"
 
 
 @pytest.mark.parametrize(
