@@ -108,7 +108,9 @@ def model_of(value: dict[str, Any], origin: str) -> tuple[UNet, ModelSpec]:
 
 def _config(value: Any, origin: str) -> UNetConfig:
     fields = UNetConfig.__dataclass_fields__
-    if isinstance(value, dict) and (unknown := [name for name in value if name not in fields]):
+    if not isinstance(value, dict):  # msgspec would ask a tensor for its items
+        raise ModelFileError(f"{origin} is a damaged checkpoint (its network is not described): train it again")
+    if unknown := [name for name in value if name not in fields]:
         raise ModelFileError(made_later(origin, f"its network has the field {str(unknown[0])[:60]!r}"))
     try:
         return msgspec.convert(value, UNetConfig)

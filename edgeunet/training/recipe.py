@@ -55,7 +55,7 @@ class Recipe:
             require_in(option, value, least, most)
         if self.epochs == 0 and self.min_steps == 0:
             raise UsageError("nothing to train: give epochs or --steps above 0")
-        require_in("--lr, the learning rate,", self.lr, 0, 1000, above=True)
+        require_in("--lr, the learning rate,", self.lr, 0, 1e300, above=True)
         if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
 

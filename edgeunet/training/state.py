@@ -47,6 +47,8 @@ class TrainingState:
     def of(cls, value: Any, origin: str) -> TrainingState:
         """From a checkpoint's "run". origin: the file's name; raises ModelFileError."""
         try:
+            if not isinstance(value, dict):  # msgspec would ask a tensor for its items
+                raise TypeError("it holds no run")
             return msgspec.convert(value, cls)
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             raise ModelFileError(f"{origin} cannot be resumed from ({plain_reason(error)}): {_REMEDY}") from error

@@ -46,6 +46,7 @@ def resumed(task: Job, value: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -
 
 CHANGES: list[tuple[str, Any, str]] = [
     ("run", {}, "the field 'settings' is missing"),
+    ("run", torch.zeros(3), "it holds no run"),
     ("step", "5", "step: expected a whole number, got text"),
     ("step", -1, "step: "),
     ("rows", [{"step": 4.0}], "its log has other columns"),
