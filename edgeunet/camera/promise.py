@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BROADCAST = ("mpegts", "mpeg", "mpegvideo")  # made for the air, where pictures get lost
 _SMALLEST = 8  # bytes that a frame takes at least, in the index alone
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_OPEN = (0, 0xFFFFFFFF)  # sizes of a file that was written to a pipe, or not to its end
 _SLACK_S = 0.5  # of a length in seconds where sound may last longer than it says
 
 
@@ -26,8 +27,8 @@ class Promise:
     """Follows the packets and frames of one track of a container that is being read.
 
     frames: how many frames the file says it has, None if it does not say. broadcast: damage is usual in this format.
-    has_times: of its pictures as they are shown; an AVI has those in which they are stored. broken: what ended the
-    reading before its end, "" if nothing did.
+    has_times: of its pictures as they are shown; an AVI has those in which they are stored. sized: its length in bytes
+    is known, which behind http:// it may not be. broken: what ended the reading before its end, "" if nothing did.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, head: bytes = b"") -> None:
@@ -43,7 +44,10 @@ class Promise:
         self._duration_s = (container.duration or 0) / 1e6 if "mov" not in kind else 0.0
         # Of others the length in seconds is often wrong; it counts where bytes are missing too.
         self._length_s = counted * step_s if kind == "avi" else 0.0
-        self._ends_inside = _segment_end(head) > container.size > 0  # of a packet, or of the whole
+        # Of a packet, or of the whole. A body without a length may end anywhere.
+        self.sized = container.size > 0
+        self._ends_inside = not self.sized or declared_end(head) > container.size
+        self._step_s = step_s
         self._slack_s = 2 * step_s + (_SLACK_S if len(container.streams) > 1 else 0)
         steady = stream.average_rate is not None and stream.average_rate == stream.base_rate
         exact = steady and ("matroska" in kind or "mov" in kind)
@@ -53,8 +57,10 @@ class Promise:
         self.frames = shown or counted or estimate or None
         self._stream = stream
         self._packets = 0
-        self._end_s = 0.0  # of what was read
+        self._begin_s: float | None = None  # of what was read, by the container's clock
+        self._end_s = 0.0
         self._failed = False
+        self._lost = False  # a picture of which a part is there
         self._waiting: set[int] = set()  # times of what the decoder was given and nothing was shown for
         self._begun = False
 
@@ -69,14 +75,17 @@ class Promise:
 
     def take(self, packet: Packet[Any]) -> bool:
         """Whether a packet is one for the decoder: of this track, and whole."""
-        if packet.pts is not None and packet.time_base is not None:
-            self._end_s = max(self._end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        cut = packet.is_corrupt and not self.broadcast  # the file ends in it
+        if packet.pts is not None and packet.time_base is not None and not cut:
+            begin_s = float(packet.pts * packet.time_base)
+            self._begin_s = begin_s if self._begin_s is None else min(self._begin_s, begin_s)
+            self._end_s = max(self._end_s, begin_s + float((packet.duration or 0) * packet.time_base))
         if packet.stream is not self._stream:
             return False
         if packet.size == 0:  # the last one lets the decoder give what it holds
             return packet.pts is None and packet.dts is None
-        if packet.is_corrupt and not self.broadcast:  # the file ends in it
-            self._ends_inside = True
+        if cut:
+            self._ends_inside = self._lost = True
             return False
         self._packets += 1
         if packet.pts is not None and not packet.is_discard:
@@ -108,9 +117,11 @@ class Promise:
             lacking = self._failed and self.has_times and any(pts < (frame.pts or 0) for pts in self._waiting)
         else:
             lacking = self._failed and bool(self._waiting)
-            length_s = max(self._length_s, self._duration_s if self._ends_inside else 0.0)
-            slack_s = max(self._slack_s, 2 * self._end_s / max(1, self._packets))
-            lacking |= self._packets < len(self._index) or self._end_s + slack_s < length_s
+            slack_s = 1.5 * self._step_s if self._ends_inside else self._slack_s
+            pause_s = 2 * (self._end_s - (self._begin_s or 0.0)) / max(1, self._packets)
+            lacking |= self._packets < len(self._index) or self._end_s + slack_s < self._length_s
+            lacking |= self._lost and max(self._length_s, self._duration_s) > 0
+            lacking |= self._ends_inside and self._end_s + max(slack_s, pause_s) < self._duration_s
         if lacking:
             promised = f" of {self.frames}" if self.frames else ""
             raise SourceError(
@@ -122,16 +133,23 @@ class Promise:
 def _length_s(container: InputContainer, stream: VideoStream) -> float:
     """How long the pictures last, in seconds, where sound may last longer; 0.0 if the container does not say."""
     found = re.fullmatch(r"(\d{1,4}):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", ""))  # Matroska's
+    begin_s = (container.start_time or 0) / 1e6 if "matroska" in container.format.name else 0.0  # it says the end
     if found:
-        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
-    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
+        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) - begin_s
+    return (container.duration or 0) / 1e6 - begin_s if len(container.streams) == 1 else 0.0
+
+
+def declared_end(head: bytes) -> int:
+    """Where a file that begins so ends by its own account, in bytes; 0 if it does not say."""
+    if head.startswith(b"RIFF"):  # an AVI; of a large one its first part
+        size = int.from_bytes(head[4:8], "little")
+        return 0 if size in _OPEN else 8 + size
+    return _segment_end(head) if head.startswith(_EBML) else 0
 
 
 def _segment_end(head: bytes) -> int:
-    """Where a Matroska file ends by its own account (RFC 8794, section 6); 0 if it does not say, or is another file."""
+    """Where a Matroska file ends by its own account (RFC 8794, section 6); 0 if it does not say."""
     at = len(_EBML)
-    if not head.startswith(_EBML):
-        return 0
     size, begin = _element_size(head, at)
     at = begin + size
     if head[at : at + len(_SEGMENT)] != _SEGMENT:

@@ -6,6 +6,7 @@ stays so. Whether all was there is asked at the end, see promise.py.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from edgeunet.camera.promise import Promise
 from edgeunet.camera.source import Source
+from edgeunet.camera.turn import Turn
 from edgeunet.errors import SourceError, system_reason
 from edgeunet.frames import UInt8
 from edgeunet.image_header import HEAD, MOST_PIXELS_STREAMED
@@ -33,7 +34,6 @@ MOST_THREADS = 8  # each further one holds a frame and adds little
 LARGE = 1 << 24  # pixels of a frame above which threads share one
 FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
 AGAIN_S = 1.0  # back, and a clock has begun again: two recordings in one
-_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
@@ -82,9 +82,8 @@ class VideoFile(Source):
             raise _undecodable(name, context.name)
         self._waiting = True
         self._width, self._height = self._frame.width, self._frame.height
-        self._turn = _TURNS.get(round(self._frame.rotation) % 360)
-        sideways = self._turn is not None and self._turn != cv2.ROTATE_180
-        self.size = (self._width, self._height) if sideways else (self._height, self._width)
+        self._turn = Turn.of(self._frame)
+        self.size = (self._width, self._height) if self._turn.sideways else (self._height, self._width)
         self.fps = _rate(self._stream)
         self.frame_count = self._promise.frames
         self._at_s = 0.0
@@ -110,7 +109,7 @@ class VideoFile(Source):
             self._frame, self._width, self._height, "bgr24", interpolation="BICUBIC", threads=1
         ).to_ndarray()
         self._frame = None
-        return np.asarray(pixels if self._turn is None else cv2.rotate(pixels, self._turn), np.uint8)
+        return self._turn.upright(np.asarray(pixels, np.uint8))
 
     def close(self) -> None:
         self._container.close()
@@ -143,7 +142,9 @@ class VideoFile(Source):
         try:
             return None if self._ended else next(self._packets, None)
         except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
-            self._promise.broken = system_reason(error)
+            # FFmpeg says so too where a body without a length ends; what the file promises is looked at then.
+            if error.errno != errno.EIO or self._promise.sized:
+                self._promise.broken = system_reason(error)
         except _av().error.FFmpegError:
             self._promise.failed()
         return None
@@ -204,7 +205,10 @@ def open_video(path: Path, name: str) -> VideoFile:
 
 
 def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
-    """Open a finite video behind http://; ranges: whether the server gives parts of a file. Raises SourceError."""
+    """Open a finite video behind http://. Raises SourceError.
+
+    timeout_s: how long to wait for the next bytes. ranges: whether the server gives parts of a file.
+    """
     av = _av()
     hint = (
         ""
@@ -212,10 +216,15 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         else "; its server cannot jump in a file (it takes no ranges), as an index at the end of an MP4 needs: "
         "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
     )
+    patience = {"rw_timeout": str(round(1e6 * timeout_s))}  # without a byte; `timeout` would be of all that is asked
     try:
-        return _source(av.open(url, timeout=timeout_s, **_how(av)), name)
+        return _source(av.open(url, container_options=patience, **_how(av)), name)
+    except OSError as error:
+        raise SourceError(
+            f"{name} broke off before its first picture ({system_reason(error)}): try again{hint}"
+        ) from error
     except av.error.FFmpegError as error:
-        remedy = hint or ": expected a video file, MJPEG, or a picture"
+        remedy = hint or ": it is none, or the connection ended in it; expected a video file, MJPEG, or a picture"
         raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
     except SourceError as error:
         raise SourceError(f"{error}{hint}") from error

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -129,7 +129,14 @@ class _Files(SimpleHTTPRequestHandler):
 @contextmanager
 def file_server(folder: Path) -> Iterator[str]:
     """Serve a folder's files over HTTP. Gives the URL of the folder."""
-    server = _Server(("127.0.0.1", 0), functools.partial(_Files, directory=str(folder)))
+    with serving(functools.partial(_Files, directory=str(folder))) as url:
+        yield url
+
+
+@contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests so. Gives the URL of the server."""
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

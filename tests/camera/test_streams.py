@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,10 +17,12 @@ import pytest
 from edgeunet.camera import stream
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.sources import Source, open_source
+from edgeunet.camera.video import open_url
 from edgeunet.errors import SourceError
 from edgeunet.frames import UInt8
 from edgeunet.samples import CLIP
-from tests.camera.servers import MjpegServer, RtspServer, file_server, require_rtsp
+from tests.camera.servers import MjpegServer, RtspServer, file_server, require_rtsp, serving
+from tests.camera.test_video import write
 from tests.camera.videos import SIZE, number_of, numbered
 
 
@@ -159,6 +165,46 @@ def test_video_file_behind_http_is_no_live_source() -> None:
     assert frame is not None
     assert not source.live
     assert frame.pixels.shape == (540, 960, 3)
+
+
+@contextmanager
+def sending(pieces: Sequence[bytes], pause_s: float = 0.0) -> Iterator[str]:
+    """Serve a body that does not say its length, in pieces; gives its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(pause_s)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gives
+            pass
+
+    with serving(Handler) as url:
+        yield url
+
+
+def test_body_without_a_length_is_whole_if_the_file_is(tmp_path: Path) -> None:
+    """FFmpeg says of both that the connection broke."""
+    data = write(tmp_path / "a.mkv", codec="ffv1").read_bytes()
+    with sending([data]) as url, open_source(url) as source:
+        assert len(list(iter(source.read, None))) == 20
+    with (
+        sending([data[: len(data) // 2]]) as url,
+        open_source(url) as source,
+        pytest.raises(SourceError, match=r"is damaged at frame \d+ of 20|is damaged at frame \d+: it is cut"),
+    ):
+        list(iter(source.read, None))
+
+
+def test_file_may_come_slowly_as_long_as_it_comes(tmp_path: Path) -> None:
+    """The time to wait is that without a byte, and not that of a picture."""
+    data = write(tmp_path / "a.mkv", codec="ffv1").read_bytes()
+    pieces = [data[at : at + len(data) // 8] for at in range(0, len(data), len(data) // 8)]
+    with sending(pieces, pause_s=0.2) as url, open_url(url, "a.mkv", 1.0, ranges=True) as source:
+        assert len(list(iter(source.read, None))) == 20
 
 
 @pytest.mark.parametrize("url", ["http://[camera/video", "http://me:secret@camera:port/video", "http://"])

@@ -6,7 +6,8 @@ import io
 import itertools
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ def write(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path if isinstance(path, Path) else Path()
+
+
+@contextmanager
+def av_packets(path: Path) -> Iterator[list[Any]]:
+    import av
+
+    with av.open(str(path)) as container:
+        yield [packet for packet in container.demux(video=0) if packet.size]
 
 
 def frames_of(path: Path) -> list[Frame]:
@@ -204,6 +213,23 @@ def test_video_that_is_cut_is_an_error(tmp_path: Path, name: str, codec: str) ->
         (tmp_path / f"cut_{name}").write_bytes(data[: round(len(data) * keep)])
         with pytest.raises(SourceError, match=r"is cut|is damaged at frame \d+.*--max-frames \d+|no picture .* cut"):
             frames_of(tmp_path / f"cut_{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "begin_s"), [("a.avi", "mpeg4", 0), ("a.avi", "rawvideo", 0), ("a.mkv", "ffv1", 7200)]
+)
+def test_last_pictures_that_lack_are_an_error_too(tmp_path: Path, name: str, codec: str, begin_s: int) -> None:
+    """Where the file says how many bytes it has, no time is left for what may be wrong about its length; nor does it
+    matter that its clock does not begin at 0, as in what was cut out of a day."""
+    pixels = "bgr24" if codec == "rawvideo" else "yuv420p"
+    path = write(tmp_path / name, [begin_s + time_s for time_s in WHOLE], codec=codec, pixels=pixels)
+    whole = path.read_bytes()
+    with av_packets(path) as packets:
+        ends = [packet.pos + packet.size // 2 for packet in packets]  # in the middle of each
+    for end in ends[-5:-2]:
+        path.write_bytes(whole[:end])
+        with pytest.raises(SourceError, match=r"is damaged at frame 1\d of 20: it is cut there"):
+            frames_of(path)
 
 
 @pytest.mark.parametrize("size", [b"", b"\x01" + 7 * b"\xff"])
