@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from edgeunet.data.text import read_lines
-from edgeunet.errors import DatasetError
+from edgeunet.errors import DatasetError, UsageError
 from edgeunet.json_fields import read_json
 from edgeunet.spec import IGNORE, ClassInfo
 
@@ -85,6 +85,10 @@ class ClassList:
         for e in self.entries:
             if not 0 <= e.index <= IGNORE or (e.color and not all(0 <= c <= 255 for c in e.color)):
                 raise DatasetError(f"{self.origin}: index and color of {e.name!r} must be 0 to 255")
+        try:
+            _ = self.classes
+        except UsageError as error:  # a name that no model can carry
+            raise DatasetError(f"{self.origin}: {error}") from error
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
