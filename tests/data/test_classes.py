@@ -58,8 +58,8 @@ def test_a_line_without_a_name_is_refused_with_its_number(tmp_path: Path) -> Non
         ),
         ((Entry(0, "a", (0, 0, 0)), Entry(1, "b", (1, 1, 300))), "index and color of 'b' must be 0 to 255"),
         ((Entry(0, "a", (0, 0, 0)), Entry(1, "b", None)), "with a color of three numbers each"),
-        ((Entry(0, "a\x08", (0, 0, 0), False), Entry(1, "b", (1, 1, 1), False)), "line of text"),
-        ((Entry(0, " ", (0, 0, 0), False), Entry(1, "b", (1, 1, 1), False)), "empty name"),
+        ((Entry(0, "a\x08", (0, 0, 0)), Entry(1, "b", (1, 1, 1))), "line of text"),
+        ((Entry(0, " ", (0, 0, 0)), Entry(1, "b", (1, 1, 1))), "empty name"),
     ],
 )
 def test_a_list_that_cannot_be_meant_is_refused(entries: tuple[Entry, ...], says: str) -> None:
