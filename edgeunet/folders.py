@@ -53,7 +53,7 @@ def replacing_folder(path: str | Path, *, force: bool) -> Iterator[Path]:
                 _write_mark(temporary, {})
                 yield temporary
                 _write_mark(temporary, {name: _marked(file) for name, file in _files(temporary).items()})
-                _put(temporary, path, given, before, force=force)
+                _put(temporary, path, given, before)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -93,7 +93,7 @@ def _require(path: Path, *, force: bool) -> list[tuple[str, int, int]] | None:
         return _state(path)
 
 
-def _put(temporary: Path, path: Path, given: Path, before: list[tuple[str, int, int]] | None, *, force: bool) -> None:
+def _put(temporary: Path, path: Path, given: Path, before: list[tuple[str, int, int]] | None) -> None:
     """Let the new folder take the place of the old one, unless somebody wrote there since."""
     if before is None:
         try:
