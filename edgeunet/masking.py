@@ -30,7 +30,7 @@ HARMLESS = frozenset(
 _SECRET_PARTS = re.compile(
     r"(?i)(?:^|[_.-])(?:user|users|username|login|\w*pass|\w*passwd|\w*password|passphrase|pwd|pw|psw|pin|otp|psk|keys?"
     r"|\w*apikey|\w*tokens?|\w*secrets?|auth|authorization|authentication|credentials?|creds?|cookies?|session|sessionid"
-    r"|sid|bearer|sig|signature|jwt)(?:[_.-]|$)"
+    r"|sid|bearer|sig|signature|jwt|pat)(?:[_.-]|$)"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CLEAN = re.compile(r"[\w.,:/*+()|-]*")
@@ -45,8 +45,10 @@ _PROPERTY = re.compile(
     re.DOTALL,
 )
 _ASSIGNED = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
-_HEADER = re.compile(r"([A-Za-z][\w-]*):\s+(.*)", re.DOTALL)
-_COMMAND = re.compile(r"""\s*(?:["']?[\w./~+-]+["']?|[A-Za-z_]\w*=\S*)\s""")  # how one begins in a single word
+_HEADER = re.compile(r"([A-Za-z][\w-]*):(\s*)(?![/\\\s])(.*)", re.DOTALL)
+_QUOTED = re.compile(r"""(["'])([A-Za-z][\w.-]*)\1(\s*:\s*)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s,}\]]+)""")  # as in JSON
+_LOGIN = re.compile(r"-[A-Za-z]*u")  # curl's and others': -u USER:PASSWORD, also behind other letters
+_COMMAND = re.compile(r"""\s*[({!\s]*(?:["']?[\w./~+-]+["']?|[A-Za-z_]\w*=\S*)\s""")  # how one begins in a single word
 _HOST = re.compile(r"(?:[^:@/?#]*|\[[^\]]*\])(?::\d*)?")
 
 Hide = Callable[[str], str]  # takes a secret, gives what stands in its place
@@ -186,21 +188,25 @@ def _words(words: Sequence[str]) -> list[str]:
     before = ""
     for word in words:
         option = re.fullmatch(r"-{1,2}[A-Za-z][\w.-]*", before)
-        secret = (option and _names_secret(before.lstrip("-"))) or (before == "-u" and ":" in word)  # curl's login
-        masked.append(HIDDEN if secret else _word(word))
+        secret = (option and _names_secret(before.lstrip("-"))) or (_LOGIN.fullmatch(before) and ":" in word)
+        joined = re.fullmatch(rf"({_LOGIN.pattern})[^:=/]*:.*", word, re.DOTALL)
+        masked.append(HIDDEN if secret else joined[1] + HIDDEN if joined else _word(word))
         before = word
     return masked
 
 
 def _word(word: str) -> str:
-    for form, mark in ((_ASSIGNED, "="), (_HEADER, ": ")):
-        if found := form.fullmatch(word):
-            name = found[1].lstrip("-")
-            if _names_secret(name):
-                return f"{found[1]}{mark}{HIDDEN}"
-            if mark == "=":
-                return f"{found[1]}={_word(found[2])}"
+    if found := _ASSIGNED.fullmatch(word):
+        return f"{found[1]}={HIDDEN if _names_secret(found[1].lstrip('-')) else _word(found[2])}"
+    if (found := _HEADER.fullmatch(word)) and _names_secret(found[1]):
+        return f"{found[1]}:{found[2]}{HIDDEN}"
+    if any(_names_secret(found[2]) for found in _QUOTED.finditer(word)):
+        return _QUOTED.sub(_quoted, word)
     return shown_command_text(word) if _COMMAND.match(word) else shown_address(word)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f'{found[1]}{found[2]}{found[1]}{found[3]}"{HIDDEN}"' if _names_secret(found[2]) else found[0]
 
 
 def _names_secret(name: str) -> bool:
