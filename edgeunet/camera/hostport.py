@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from edgeunet.errors import UsageError
+from edgeunet.masking import shown_address
+
+_HOST = re.compile(r"[\w.:%~-]+")  # no login, and no scheme
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,9 @@ class HostPort:
         """Read "HOST:PORT" or "[::1]:PORT"; PORT alone where there is a default host. Raises UsageError."""
         host, _, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or default_host
-        if not (port.isascii() and port.isdecimal() and len(port) <= 5) or not host:
+        if not (port.isascii() and port.isdecimal() and len(port) <= 5) or not _HOST.fullmatch(host):
             expected = "PORT or HOST:PORT, such as 8080" if default_host else "HOST:PORT, such as 192.168.1.5:5004"
-            raise UsageError(f"an address is {expected}; got {text[:60]!r}")
+            raise UsageError(f"an address is {expected}; got {shown_address(text)[:60]!r}")
         return cls(host, int(port))
 
     @property

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +25,7 @@ STDOUT = Path("-")
 class Lines:
     """Writes lines to a file descriptor, each as soon as it is known; writing_lines() makes it."""
 
-    def __init__(self, descriptor: int, path: Path, classes: Sequence[str]) -> None:
+    def __init__(self, descriptor: Callable[[], int], path: Path, classes: Sequence[str]) -> None:
         self._descriptor = descriptor
         self._path = path
         self._classes = classes
@@ -36,21 +36,24 @@ class Lines:
         written = 0
         try:
             with writing(self._path):
+                descriptor = self._descriptor()
                 while written < len(line):
-                    written += os.write(self._descriptor, memoryview(line)[written:])
+                    written += os.write(descriptor, memoryview(line)[written:])
         except OutputError as error:
-            self._cut_back(written)
+            if written:
+                self._cut_back(written)
             if not isinstance(error.__cause__, BrokenPipeError):
                 raise
-            raise OutputError("--jsonl -: the program that read the lines has ended") from error
+            raise OutputError(f"--jsonl {self._path}: the program that read the lines has ended") from error
 
     def _cut_back(self, count: int) -> None:
         """Take the last bytes, the beginning of a line, out of the file again: what reads it expects whole lines."""
         with suppress(OSError):  # a pipe keeps what it has
-            if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-                end = os.lseek(self._descriptor, 0, os.SEEK_CUR) - count
-                os.ftruncate(self._descriptor, end)
-                os.lseek(self._descriptor, end, os.SEEK_SET)
+            descriptor = self._descriptor()
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                end = os.lseek(descriptor, 0, os.SEEK_CUR) - count
+                os.ftruncate(descriptor, end)
+                os.lseek(descriptor, end, os.SEEK_SET)
 
 
 def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
@@ -97,16 +100,37 @@ def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterato
     if path == STDOUT:
         # Not through sys.stdout: its lock, held by a thread whose reader hangs, would crash Python at the end.
         sys.stdout.flush()
-        yield Lines(sys.stdout.fileno(), path, classes)
+        yield Lines(sys.stdout.fileno, path, classes)
         return
-    with writing(path):
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        over = os.O_TRUNC if force or _is_pipe(path) else os.O_EXCL
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0), 0o666)
+    pipe = _is_pipe(path)
+    over = os.O_TRUNC if force or pipe else os.O_EXCL
+    file = _Opened(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0))
+    if not pipe:  # which waits until somebody reads: that is for the first line, so that no other sink waits
+        with writing(path):
+            path.absolute().parent.mkdir(parents=True, exist_ok=True)
+            file.descriptor()
     try:
-        yield Lines(descriptor, path, classes)
+        yield Lines(file.descriptor, path, classes)
     finally:
-        os.close(descriptor)
+        file.close()
+
+
+class _Opened:
+    """A file that is opened when its descriptor is first asked for."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._path = path
+        self._flags = flags
+        self._descriptor: int | None = None
+
+    def descriptor(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, self._flags, 0o666)
+        return self._descriptor
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -47,4 +47,4 @@ def suffixes(sources: Sequence[str]) -> dict[str, str]:
 
 def with_suffix(path: Path, suffix: str) -> Path:
     """out.mp4 → out-camera-0.mp4"""
-    return path.with_name(f"{path.stem}{suffix}{path.suffix}")
+    return path.parent / f"{path.stem}{suffix}{path.suffix}"  # with_name() wants that there is one

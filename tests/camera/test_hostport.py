@@ -29,7 +29,9 @@ def test_ipv6_is_written_in_brackets() -> None:
     assert str(HostPort("127.0.0.1", 80)) == "127.0.0.1:80"
 
 
-@pytest.mark.parametrize("text", ["", "http", "localhost:", "localhost:http", "host:70000", "host:-1", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "http", "localhost:", "localhost:http", "host:70000", "host:-1", "1.5", "http://h:80", "a b:80"]
+)
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="an address is"):
         HostPort.parse(text, "127.0.0.1")
@@ -38,3 +40,8 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_rtp_needs_a_host() -> None:
     with pytest.raises(UsageError, match=r"HOST:PORT, such as 192.168.1.5:5004; got '5004'"):
         HostPort.parse("5004")
+
+
+def test_a_login_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match=r"got '…@camera:5004'"):
+        HostPort.parse("admin:Zq7wV3@camera:5004")

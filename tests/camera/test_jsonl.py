@@ -130,3 +130,16 @@ def test_a_full_disk_is_one_error(small_disk: Path) -> None:
     text = (small_disk / "frames.jsonl").read_text()
     assert text.endswith("}\n")
     assert [json.loads(line)["frame"] for line in text.splitlines()] == list(range(text.count("\n")))
+
+
+def test_a_pipe_that_nobody_reads_yet_keeps_no_other_sink_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with writing_lines(
+        tmp_path / "pipe", CLASSES, force=False
+    ) as lines:  # all sinks are entered before the first frame
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        lines.write(shot_of(PICTURE, number=5))
+        assert json.loads(os.read(reader, 4096))["frame"] == 5
+        os.close(reader)
+        with pytest.raises(OutputError, match=r"pipe: the program that read the lines has ended"):
+            lines.write(shot_of(PICTURE))
