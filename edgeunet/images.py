@@ -19,6 +19,7 @@ from edgeunet.errors import ImageError, system_reason
 from edgeunet.frames import UInt8
 from edgeunet.image_header import HEAD, MOST_PIXELS, Header, format_of, open_with_pillow, read_header, what_else
 
+Array = NDArray[Any]
 IMAGE_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
     ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".ras", ".sr",
@@ -27,7 +28,7 @@ SOME_ENDINGS = ".jpg, .png, .tif, .bmp, .webp, .gif and others"  # for messages
 LARGEST_FILE = 1 << 31  # bytes: MOST_PIXELS of four channels of 16 bits
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _EIGHTH = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
-_ROTATIONS = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_QUARTERS = {1: 0, 3: 2, 6: 3, 8: 1}  # turns to the left that each of EXIF's orientations asks for
 # EXIF's orientations that mirror are one of the others after a mirror from left to right.
 _MIRRORED = {2: 1, 4: 3, 5: 8, 7: 6}
 _UNDONE = {6: 8, 8: 6}
@@ -52,7 +53,7 @@ def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS, eighth: bool = 
         if eighth:
             size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return _turned(image, header, turn=turn)
+    return upright(image, header, turn=turn)
 
 
 def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any]:
@@ -61,7 +62,7 @@ def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any
     turn: as EXIF says, else as stored. Raises ImageError.
     """
     image = decode(data, cv2.IMREAD_UNCHANGED)
-    return _turned(_bgr(loaded(header, data)) if image is None else image, header, turn=turn)
+    return upright(_bgr(loaded(header, data)) if image is None else image, header, turn=turn)
 
 
 def read_file(path: str | Path) -> bytes:
@@ -125,12 +126,13 @@ def decode(data: bytes, how: int) -> UInt8 | None:
     return None if image is None else np.asarray(image)
 
 
-def turned_by(image: UInt8, orientation: int) -> UInt8:
-    """[h, w, …] upright, as EXIF's orientation says of it."""
-    rotation = _ROTATIONS.get(_MIRRORED.get(orientation, orientation))
+def turned_by(image: Array, orientation: int) -> Array:
+    """[h, w, …] of any type upright, as EXIF's orientation says of it."""
+    if orientation == 1:
+        return image
     if orientation in _MIRRORED:
-        image = np.asarray(cv2.flip(image, 1))
-    return image if rotation is None else np.asarray(cv2.rotate(image, rotation))
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, _QUARTERS[_MIRRORED.get(orientation, orientation)]))
 
 
 def loaded(header: Header, data: bytes) -> Any:
@@ -150,8 +152,8 @@ def loaded(header: Header, data: bytes) -> Any:
     return image
 
 
-def _turned(image: UInt8, header: Header, *, turn: bool) -> UInt8:
-    """What a decoder gave, turned by the header's orientation or as stored."""
+def upright(image: Array, header: Header, *, turn: bool) -> Array:
+    """What a decoder gave, [h, w, …], turned by the header's orientation or as stored."""
     if turn == (header.format == "TIFF"):  # OpenCV and Pillow turn TIFF, whatever they are told, and here no other
         return image
     return turned_by(image, header.orientation if turn else _UNDONE.get(header.orientation, header.orientation))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,10 +16,9 @@ from numpy.typing import NDArray
 
 from edgeunet.errors import ImageError
 from edgeunet.image_header import Header, read_header
-from edgeunet.images import decode, loaded, named, read_file
+from edgeunet.images import Array, decode, loaded, named, read_file, upright
 
 Numbers = NDArray[np.int32]  # [h, w]
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,17 @@ class Mask:
         return dict(zip(values.tolist(), self.colors.ravel()[where].tolist(), strict=True))
 
 
-def read_mask(path: str | Path) -> Mask:
-    """Read a mask file of any format, depth and number of channels.
+def read_mask(path: str | Path, *, turn: bool = True) -> Mask:
+    """Read a mask file of any format, depth and number of channels. turn: as its own EXIF says, else as stored.
 
     Raises ImageError if it cannot be read, or stores what cannot be kept: values that 8 bits don't hold, an alpha
     channel that says something else than the colours do, several pages.
     """
     with named(path):
-        return decode_mask(read_file(path))
+        return decode_mask(read_file(path), turn=turn)
 
 
-def decode_mask(data: bytes) -> Mask:
+def decode_mask(data: bytes, *, turn: bool = True) -> Mask:
     """The bytes of a mask file. Raises as read_mask()."""
     header = read_header(data)
     if header.frames > 1:
@@ -74,13 +72,15 @@ def decode_mask(data: bytes) -> Mask:
     if array is None:
         image = loaded(header, data)
         if image.mode == "P":
-            return Mask(header, np.asarray(image, np.int32), np.asarray(image.convert("RGBA")))
+            shown = np.asarray(image.convert("RGBA"))
+            indices = np.asarray(image, np.int32)
+            return Mask(header, upright(indices, header, turn=turn), upright(shown, header, turn=turn))
         array = np.asarray(image.convert("RGB") if image.mode == "CMYK" else image)
         if image.mode == "L" and header.largest < 255 and not header.palette:  # stretched to 8 bits by Pillow
             array = np.rint(array * (header.largest / 255)).astype(np.uint8)
     elif array.ndim == 3:  # BGR(A)
         array = np.concatenate([array[..., 2::-1], array[..., 3:]], axis=2)
-    plain = _plain(array)
+    plain = upright(_plain(array), header, turn=turn)
     numbers = plain.astype(np.int32) if plain.ndim == 2 and plain.max() <= 255 else None
     if numbers is None:
         _shown(plain, header)  # raises what is wrong with it

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edgeunet.errors import ImageError
 from edgeunet.mask_image import Mask, code_of, decode_mask
@@ -155,3 +155,21 @@ def test_changed_bytes_end_in_a_mask_or_in_our_error(kind: str, mode: str, data:
     with contextlib.suppress(ImageError):
         mask = decode_mask(bytes(raw))
         assert mask.numbers is None or (mask.numbers.min() >= 0 and mask.numbers.max() <= 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "palette"])
+def test_a_mask_is_turned_by_its_own_orientation_in_every_format_and_not_if_asked(kind: str, orientation: int) -> None:
+    mask = numbers(0, 3)
+    image = palette(mask, COLORS) if kind == "palette" else Image.fromarray(mask)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(image, "TIFF" if kind == "TIFF" else "PNG", exif=exif)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    found = decode_mask(data)
+    assert found.numbers is not None
+    assert np.array_equal(found.numbers, shown)
+    assert found.colors.shape == shown.shape
+    plain = decode_mask(data, turn=False).numbers
+    assert plain is not None
+    assert np.array_equal(plain, mask)

@@ -114,6 +114,14 @@ def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterato
             f"if the masks were drawn on the pixels as stored, they do not fit: `{command} drop`; else `{command} "
             "keep`",
         )
+    if other := [f for f in frames if f.losses.mask_orientation not in (1, f.losses.orientation)]:
+        yield Finding(
+            "warning",
+            part,
+            f"{len(other)} mask(s) carry an EXIF orientation that their image has not, and are turned by it: "
+            f"{_names(other)}",
+            f"if image and mask fit as stored: `{convert_command(dataset.path)} --layout indices --exif drop`",
+        )
     if deep := [f for f in frames if f.losses.bits > 8]:
         banded = [f for f in deep if f.losses.banded]
         levels = sorted((f.losses.levels[1], f.losses.levels[0]) for f in banded or deep)

@@ -89,9 +89,10 @@ class DatasetFolder:
     def image_paths(self, split: str) -> list[Path]:
         """The split's images, sorted by name; raises DatasetError if it has none."""
         folder = self.path / "images" / split
-        paths = images_in(folder)
+        splits = self.splits()
+        paths = images_in(folder) if split in splits else []  # no path to anywhere else
         if not paths:
-            have = ", ".join(self.splits())
+            have = ", ".join(splits)
             if not have:
                 raise DatasetError(f"{self.path} {self.without_splits}")
             raise DatasetError(f"{folder} has no images ({SOME_ENDINGS}); splits of this dataset: {have}")
@@ -162,7 +163,7 @@ class DatasetFolder:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
         unowned = 0 if IGNORE in self.ignored else int(counts[IGNORE])
-        return Sample(pair.image.stem, frame, table[numbers], losses_of(data, header, frame), unowned)
+        return Sample(pair.image.stem, frame, table[numbers], losses_of(data, header, frame, mask.header), unowned)
 
     def _is_colored(self, mask: Mask) -> bool:
         """Whether a palette has the colours of the classes under other indices than theirs: then these mean nothing."""

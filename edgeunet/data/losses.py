@@ -23,6 +23,7 @@ class Losses:
     """
 
     orientation: int = 1
+    mask_orientation: int = 1  # the mask's own
     bits: int = 8
     levels: tuple[int, int] = (0, 0)
     channels: int = 0
@@ -34,8 +35,8 @@ class Losses:
         return self.levels[1] < _LEAST_LEVELS and self.levels[0] > 2 * self.levels[1]
 
 
-def losses_of(data: bytes, header: Header, frame: UInt8) -> Losses:
-    """frame: uint8 [h, w, 3] as read from `data`."""
+def losses_of(data: bytes, header: Header, frame: UInt8, mask: Header) -> Losses:
+    """frame: uint8 [h, w, 3] as read from `data`. mask: the header of the mask."""
     levels, channels = (0, 0), 0
     if header.bits > 8 or header.channels not in (1, 3):
         try:
@@ -48,4 +49,4 @@ def losses_of(data: bytes, header: Header, frame: UInt8) -> Losses:
             colors = pixels[..., :3] if pixels.ndim == 3 else pixels
             levels = len(np.unique(colors)), len(np.unique(frame))
     pages = header.frames if header.format != "JPEG" else 1
-    return Losses(header.orientation, header.bits, levels, channels, pages)
+    return Losses(header.orientation, mask.orientation, header.bits, levels, channels, pages)

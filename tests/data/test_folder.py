@@ -187,3 +187,11 @@ def test_a_folder_without_splits_names_the_command_that_makes_them(tmp_path: Pat
     with pytest.raises(DatasetError, match=r"no images/<split>: divide them with `edgeunet data convert .*d-indices`"):
         DatasetFolder.open(path).load("train")
     assert convert(path, tmp_path / "d-indices", ConversionOptions()).frames == {"train": 3, "val": 1}
+
+
+@pytest.mark.parametrize("split", ["", ".", "../masks/val", "{root}/images/val", ".hidden"])
+def test_a_split_is_one_of_its_folders_and_no_path(tmp_path: Path, split: str) -> None:
+    path = write_dataset(tmp_path / "d", train=1, val=1)
+    shutil.copytree(path / "images" / "val", path / "images" / ".hidden")
+    with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
+        DatasetFolder.open(path).image_paths(split.format(root=path))

@@ -85,3 +85,11 @@ def test_an_exif_orientation_is_named_with_the_way_to_choose(data: Path, orienta
         assert finding.found == "96x64, but its image is 64x96"
         assert "EXIF turns these images by a quarter" in finding.remedy
         assert f"edgeunet data convert {data} -o {data}-indices --exif drop" in finding.remedy
+
+
+def test_a_mask_with_an_orientation_that_its_image_has_not_is_named(data: Path) -> None:
+    mask = data / "masks" / "train" / "001.png"
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(mask).save(mask, exif=exif)
+    assert "1 mask(s) carry an EXIF orientation that their image has not" in only(data).found

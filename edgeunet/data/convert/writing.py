@@ -103,7 +103,7 @@ def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> 
             header = read_header(data)
             image = decode_image(data, turn=exif != "drop")
         reading = work.pair.mask
-        mask = read_mask(reading)
+        mask = read_mask(reading, turn=exif != "drop")
         codes = source.table.codes(mask)
     except ImageError as error:
         return Problem(_relative(reading, path), error.what)
