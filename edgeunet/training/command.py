@@ -97,7 +97,9 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     keep_freed_memory()
     recipe = options.make_recipe()
     written = [folder / name for name in OUTPUTS]
-    require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
+    # A run among the images would be a split of its own.
+    given = {"DATA": [data, data / "images", data / "masks"], "--qat": options.qat}
+    require_distinct({"-o": [folder, *written]}, given)
     with ExitStack() as held:
         if distributed.rank() == 0:
             if not options.resume:
@@ -183,7 +185,7 @@ def _train(job: Job, data: Path, options: TrainingOptions) -> None:
         distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
     if outcome.miou is None:
-        out.print(f"no pixel of val counts, so no network is the best: {outcome.checkpoint} is the last one")
+        out.print(f"no score says which network is the best: {outcome.checkpoint} is the last one")
     else:
         out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
     out.print(f"next: edgeunet export onnx {shlex.quote(str(outcome.checkpoint))} -o model.onnx")

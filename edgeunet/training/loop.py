@@ -29,7 +29,7 @@ class Observer(Protocol):
 class Outcome:
     """How a run ended. interrupted: it stopped early and can be resumed.
 
-    miou: of the network in `checkpoint`; None where no pixel of val counts, and it is the last one.
+    miou: of the network in `checkpoint`; None where no score says so, and it is the last one.
     """
 
     checkpoint: Path

@@ -19,7 +19,7 @@ from edgeunet.model import Segmenter, UNet
 from edgeunet.training import distributed
 from edgeunet.training.batches import make_crops, make_loader
 from edgeunet.training.budget import Length, Steps, TimeBudget
-from edgeunet.training.checkpoint import read_checkpoint, save_checkpoint
+from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.ema import MovingAverage
 from edgeunet.training.faults import is_out_of_memory, some_names
 from edgeunet.training.folder import BEST, LAST, LOG, RECORD, outputs, require_free
@@ -310,3 +310,8 @@ class Run:
         self.best = None if state.best is None or not state.best >= 0 else state.best
         self.losses, self.rows = list(state.losses), list(state.rows)
         self._saved = self.step
+        if distributed.first(float((self.job.folder / BEST).exists())):
+            load_model(self.job.folder / BEST)  # raises for a file that is not what it is called
+        else:  # somebody took it away: what is the best is told anew, from the network as it is
+            self.best = None
+            self._save_network()

@@ -116,3 +116,17 @@ def test_without_a_pixel_that_counts_the_last_network_is_kept(tmp_path: Path) ->
     assert outcome.miou is None
     best, last = (read_checkpoint(tmp_path / "run" / name)["model"] for name in ("best.pt", "last.pt"))
     assert all(torch.equal(best[name], tensor) for name, tensor in last.items())
+
+
+def test_a_best_network_that_has_gone_is_not_claimed_and_a_damaged_one_stops_the_run(tmp_path: Path) -> None:
+    dataset = DatasetFolder.open(write_dataset(tmp_path / "d"))
+    train(job(dataset, tmp_path / "run"), Watcher())
+    best = tmp_path / "run" / "best.pt"
+    best.unlink()
+    outcome = train(job(dataset, tmp_path / "run", resume=True), Watcher())
+    assert outcome.miou is None
+    last = read_checkpoint(tmp_path / "run" / "last.pt")["model"]
+    assert all(torch.equal(tensor, last[name]) for name, tensor in read_checkpoint(best)["model"].items())
+    best.write_bytes(b"")
+    with pytest.raises(ModelFileError, match=r"best\.pt is not a readable checkpoint"):
+        train(job(dataset, tmp_path / "run", resume=True), Watcher())
