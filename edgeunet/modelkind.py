@@ -23,6 +23,8 @@ _ADVICE = {
 
 def kind_of(path: Path) -> Kind:
     """The kind of a file; "" for one that is missing, or none of them."""
+    if not path.is_file():  # a pipe would be waited for
+        return ""
     try:
         with open(path, "rb") as file:
             start = file.read(32)

@@ -23,7 +23,7 @@ def model_findings(files: Sequence[Path], host: Host | None = None, machine: Mac
     machine: what engines are held against, this one if not given.
     """
     host = host or Host()
-    return [_engine(path, machine) if path.suffix == ".engine" else _onnx(path, host) for path in files]
+    return [_engine(path, machine) if path.suffix.lower() == ".engine" else _onnx(path, host) for path in files]
 
 
 def _engine(path: Path, machine: Machine | None) -> Finding:
@@ -38,7 +38,7 @@ def _engine(path: Path, machine: Machine | None) -> Finding:
 def _onnx(path: Path, host: Host) -> Finding:
     if not path.is_file():
         return Finding("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
-    if path.suffix != ".onnx":
+    if path.suffix.lower() != ".onnx":
         error = other_kind(path, "") or ModelFileError(f"{path} is no model file: give a .onnx or .engine file")
         return Finding.of_error("wrong", str(path), error)
     try:

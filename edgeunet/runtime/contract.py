@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def read_spec(path: str | Path) -> ModelSpec:
     spec = _spec_of(path, header)
     require_tensors(path, spec, header.inputs, header.outputs)
     return spec
+
+
+def loadable(path: Path) -> str | bytes:
+    """What ONNX Runtime and OpenVINO open a file by: its path, or its bytes if no name that they take leads to it.
+
+    They take UTF-8 alone. Of bytes they find no weights that lie in another file, and say so.
+    """
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:

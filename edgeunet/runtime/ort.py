@@ -15,7 +15,7 @@ import numpy as np
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import UsageError
 from edgeunet.frames import Fitting, UInt8
-from edgeunet.runtime.contract import read_spec
+from edgeunet.runtime.contract import loadable, read_spec
 from edgeunet.runtime.ort_model import OrtModel, onnxruntime
 from edgeunet.runtime.session import Session
 
@@ -40,7 +40,7 @@ class OnnxRuntimeSession(Session):
         # Idle threads that spin take the cores from camera and encoder. Measured with nano, 256×320, on 2 cores: one
         # frame alone takes 3.6 % longer without (23.7 ms), the camera loop makes 12 % more frames a second; beside
         # other busy processes one frame takes 57 ms instead of 96.
-        self._model = OrtModel(str(path), origin=str(path), threads=self._threads, spins=False)
+        self._model = OrtModel(loadable(Path(path)), origin=str(path), threads=self._threads, spins=False)
         session = self._model.session
         self._version: str = ort.__version__
         self._batch: _Batch | None = None

@@ -13,7 +13,7 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.frames import Fitting, UInt8
 from edgeunet.parts import missing
-from edgeunet.runtime.contract import read_spec
+from edgeunet.runtime.contract import loadable, read_spec
 from edgeunet.runtime.session import Session
 
 
@@ -44,7 +44,7 @@ class OpenVinoSession(Session):
         self._threads = (threads or max(1, physical_cores() // in_flight)) * in_flight
         core = openvino.Core()
         try:
-            model = core.read_model(str(path))
+            model = core.read_model(loadable(path))
             model.reshape({"frame": [1, *spec.input_size, 3]})
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
             self._free = deque(_Slot(openvino, compiled, spec.input_size) for _ in range(in_flight))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
 import pytest
 
 from edgeunet.board.doctor import Finding, Host
+from edgeunet.modelkind import kind_of
 from edgeunet.runtime.checkup import model_findings
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.tensorrt import FakeTensorRT
@@ -71,3 +73,9 @@ def test_other_files_are_told_apart(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text("nothing")
         assert look_at(tmp_path / name).found == says
+
+
+def test_a_name_in_capitals_is_looked_at_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    assert look_at(write_toy_model(tmp_path / "a.ONNX")).state == "ok"
+    os.mkfifo(tmp_path / "pipe")
+    assert kind_of(tmp_path / "pipe") == ""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import zipfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeunet.errors import ModelFileError, UsageError
@@ -81,3 +83,13 @@ def test_a_file_is_told_by_its_content_whatever_it_is_called(tmp_path: Path) -> 
 def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="onnxruntime, openvino"):
         open_session(write_toy_model(tmp_path / "m.onnx"), backend="tflite")
+
+
+@pytest.mark.parametrize("backend", ONNX_BACKENDS)
+def test_a_file_whose_name_is_not_utf8_is_opened(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff.onnx")
+    path.parent.mkdir()
+    write_toy_model(tmp_path / "a.onnx", toy_spec())
+    (tmp_path / "a.onnx").rename(path)
+    with open_session(path, backend=backend) as session:
+        assert session.run(np.zeros((*session.spec.input_size, 3), np.uint8)).mask.shape == session.spec.input_size
