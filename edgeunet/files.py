@@ -60,9 +60,13 @@ def require_writable(path: str | Path, *, force: bool) -> None:
 def require_parent(path: Path) -> None:
     """Raise OutputError unless the folder of `path` can be written, or made where it is not there yet."""
     with writing(path):
-        above = path.absolute().parent
+        above, *below = path.absolute().parent, path.name
         while not above.exists():
+            below.append(above.name)
             above = above.parent
+        for name in below:
+            with suppress(FileNotFoundError):  # but not a name that is too long
+                os.lstat(above / name)
         with tempfile.TemporaryFile(dir=above):
             pass
 
@@ -119,8 +123,8 @@ PART = re.compile(r"\..*\.[0-9a-f]{16}\.part(\.[^.]*)?")
 
 def part_of(path: Path) -> Path:
     """A new hidden name beside `path` for what is being written, with the same ending; nobody can guess it."""
-    stem = os.fsdecode(os.fsencode(path.stem)[:100])  # a name has 255 bytes at most
-    return path.with_name(f".{stem}.{secrets.token_hex(8)}.part{path.suffix}")
+    stem, ending = (os.fsdecode(os.fsencode(part)[:100]) for part in (path.stem, path.suffix))  # 255 bytes at most
+    return path.with_name(f".{stem}.{secrets.token_hex(8)}.part{ending}")
 
 
 def _new_file(path: Path) -> tuple[Path, int]:
@@ -213,8 +217,12 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
 
 
 def write_json(path: str | Path, value: Any, *, force: bool) -> None:
-    """Write `value` as indented JSON, whole or not at all. A byte of a name that is no letter becomes a "?"."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """Write `value` as indented JSON, as write_text()."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", force=force)
+
+
+def write_text(path: str | Path, text: str, *, force: bool) -> None:
+    """Write a text in UTF-8, whole or not at all. A byte of a name that is no letter becomes a "?"."""
     with replacing(path, force=force) as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))  # no reader takes half a surrogate pair
 

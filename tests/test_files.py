@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgeunet.errors import OutputError, UsageError
-from edgeunet.files import remove_unfinished, replacing, require_distinct, require_writable, sha256
+from edgeunet.files import remove_unfinished, replacing, require_distinct, require_writable, sha256, write_text
+from edgeunet.folders import require_folder_writable
 
 
 def _write_half(target: Path) -> None:
@@ -212,3 +213,21 @@ def test_no_input_lies_in_a_folder_that_is_replaced(tmp_path: Path) -> None:
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("place", ["there", "not/yet/there"])
+def test_a_name_too_long_is_found_before_the_work(tmp_path: Path, place: str) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("x" * 300, "é" * 128, f"a.{'x' * 300}", f"{'x' * 300}/a.json"):
+        with pytest.raises(OutputError, match="choose a shorter name"):
+            require_writable(tmp_path / place / name, force=False)
+        with pytest.raises(OutputError, match="choose a shorter name"):
+            require_folder_writable(tmp_path / place / name, force=False)
+    for name in ("x" * 255, f"a.{'x' * 250}"):
+        with replacing(tmp_path / name, force=False) as temporary:
+            temporary.touch()
+
+
+def test_a_text_with_bytes_of_a_name_that_are_no_letters_is_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.md", "caf\udce9 é", force=False)
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "caf? é"

@@ -14,7 +14,7 @@ from benchmarks.report.tables import NONE, TextTable, bounded, facts_table
 from benchmarks.sweep.record import Row, Sweep
 from edgeunet import __version__
 from edgeunet.digits import percentage
-from edgeunet.files import replacing, sha256, write_json
+from edgeunet.files import sha256, write_json, write_text
 
 SCHEMA = "edgeunet.card/1"
 
@@ -132,8 +132,7 @@ class Card:
     def save(self, *, force: bool) -> None:
         """Write the Markdown, and the JSON beside it; raises OutputError if one exists and `force` is false."""
         write_json(self.path.with_suffix(".json"), self.to_dict(), force=force)
-        with replacing(self.path, force=force) as temporary:
-            temporary.write_text(self.markdown(), encoding="utf-8")
+        write_text(self.path, self.markdown(), force=force)
 
 
 def _runtime(row: Row) -> Mapping[str, str]:

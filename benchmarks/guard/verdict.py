@@ -12,7 +12,7 @@ from benchmarks.report.characters import readable
 from benchmarks.report.markdown_table import markdown_table, plain
 from benchmarks.report.tables import TextTable, change, milliseconds, print_table
 from edgeunet import console
-from edgeunet.files import replacing
+from edgeunet.files import replacing, write_text
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}
 _ANSWERED = (Verdict.PASS, Verdict.REGRESSED)
@@ -93,8 +93,7 @@ def write_junit(path: Path, comparison: Comparison) -> None:
 
 def write_markdown(path: Path, comparison: Comparison) -> None:
     """Replaces the file, as a build does that runs again."""
-    with replacing(path, force=True) as temporary:
-        temporary.write_text(markdown(comparison), encoding="utf-8")
+    write_text(path, markdown(comparison), force=True)
 
 
 def markdown(comparison: Comparison) -> str:

@@ -12,7 +12,7 @@ from benchmarks.report.page import html
 from benchmarks.report.tables import when
 from benchmarks.report.values import as_json
 from edgeunet.errors import UsageError
-from edgeunet.files import replacing
+from edgeunet.files import write_text
 
 
 class Format(str, enum.Enum):
@@ -36,8 +36,7 @@ def format_of(path: Path, name: str | None) -> Format:
 
 def write_report(path: Path, inputs: Inputs, how: Format, *, force: bool) -> None:
     """Write the report; raises OutputError if `path` exists and `force` is false."""
-    with replacing(path, force=force) as temporary:
-        temporary.write_text(_text(inputs, how), encoding="utf-8")
+    write_text(path, _text(inputs, how), force=force)
 
 
 def _text(inputs: Inputs, how: Format) -> str:

@@ -135,7 +135,9 @@ def read_classes(file: Path) -> ClassList:
     for number, line in enumerate(listed):
         if missing := [f for f in ("name", "color") if getattr(line, f) is None and not line.ignore]:
             raise DatasetError(f"{file} is not a list of classes (class {number} has no {missing[0]}): {remedy}")
-    return ClassList(tuple(Entry(c.index, c.name or "ignored", c.color, c.ignore) for c in listed), str(file))
+    return ClassList(
+        tuple(Entry(c.index, "ignored" if c.name is None else c.name, c.color, c.ignore) for c in listed), str(file)
+    )
 
 
 def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:

@@ -123,7 +123,10 @@ def convert(
     from edgeunet.data.convert.conversion import ConversionOptions
     from edgeunet.data.convert.conversion import convert as make
 
-    named = dict(_named_list(text) for text in lists or ())
+    named: dict[str, Path] = {}
+    for split, file in map(_named_list, lists or ()):
+        if named.setdefault(split, file) is not file:
+            raise UsageError(f"--list {split} is given twice, {named[split]} and {file}: give one file for each split")
     options = ConversionOptions(
         layout=layout,
         classes=classes,

@@ -11,7 +11,7 @@ from edgeunet import __version__
 from edgeunet.digits import count, percentage, without_labels
 from edgeunet.evaluation import findings, pictures
 from edgeunet.evaluation.score import Evaluation, Segmenter
-from edgeunet.files import replacing, require_writable
+from edgeunet.files import require_writable, write_text
 from edgeunet.metrics import class_precision, class_recall, scores_of
 from edgeunet.pages import environment
 
@@ -58,9 +58,7 @@ class EvaluationPage:
 
     def write(self, evaluation: Evaluation, segmenter: Segmenter) -> None:
         """Write the page. segmenter: the one that was evaluated; it runs again on the frames that are shown."""
-        text = self._template.render(_contents(evaluation, segmenter))
-        with replacing(self._path, force=self._force) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(self._path, self._template.render(_contents(evaluation, segmenter)), force=self._force)
 
 
 def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:

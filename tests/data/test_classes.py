@@ -130,3 +130,11 @@ def test_a_text_of_another_encoding_is_named(tmp_path: Path) -> None:
         file.write_bytes(data)
         with pytest.raises(DatasetError, match="line 1, is not UTF-8: save the file as UTF-8"):
             read_classes(file)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 501, "a\x1b[31m"])
+def test_a_name_that_no_model_could_carry_is_refused_with_its_file(tmp_path: Path, name: str) -> None:
+    lines = [{"index": 0, "name": "a", "color": [0, 0, 0]}, {"index": 1, "name": name, "color": [1, 1, 1]}]
+    (tmp_path / "classes.json").write_text(json.dumps({"classes": lines}))
+    with pytest.raises(DatasetError, match=r"classes\.json: a class"):
+        read_classes(tmp_path / "classes.json")

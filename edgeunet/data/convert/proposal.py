@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.data.classes import EXAMPLE, ClassList, Color, Entry
-from edgeunet.files import replacing
+from edgeunet.files import write_text
 from edgeunet.mask_image import Mask
 from edgeunet.spec import IGNORE
 
@@ -30,8 +30,7 @@ def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
     listed = _list_of(values, colors, str(target))
     if listed is None:
         return f"its masks have a single colour; write one: {EXAMPLE}"
-    with replacing(target, force=False) as temporary:
-        temporary.write_text(listed.to_json(path.resolve().name), encoding="utf-8")
+    write_text(target, listed.to_json(path.resolve().name), force=False)
     return f"wrote {target} with what its masks hold; put the names in, then {command}"
 
 
