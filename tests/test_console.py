@@ -111,7 +111,7 @@ def test_too_little_memory_is_one_line() -> None:
     assert "not enough memory" in done.stderr
 
 
-def test_a_full_disk_under_standard_output_is_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_under_standard_output_is_one_line() -> None:
     with open("/dev/full", "wb") as full:
         done = _run("console.print_json([1])", capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
