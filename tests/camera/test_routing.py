@@ -39,4 +39,4 @@ def test_files_of_one_source_keep_their_name_and_those_of_several_differ() -> No
         "-Stra-e",
     ]
     assert with_suffix(Path("a/out.mp4"), "-camera-0") == Path("a/out-camera-0.mp4")
-    assert with_suffix(Path(""), "") == Path()  # to be refused for its ending
+    assert with_suffix(Path(), "") == Path()  # to be refused for its ending
