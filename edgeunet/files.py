@@ -200,8 +200,8 @@ def unwritable(path: Path) -> Iterator[None]:
         elsewhere = (
             isinstance(error.filename, str) and path.absolute().parent not in Path(error.filename).absolute().parents
         )
-        if error.errno not in _WRITE_ERRORS or elsewhere:
-            raise
+        if error.errno not in _WRITE_ERRORS or (elsewhere and error.errno not in _FULL):
+            raise  # a copy onto a full disk names what is read
         raise _unwritable(path, error) from error
 
 

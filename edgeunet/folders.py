@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgeunet.errors import OutputError
-from edgeunet.files import PART, locked, made_parents, part_of, replacing, require_parent, sha256, unwritable, writing
+from edgeunet.files import PART, locked, made_parents, part_of, require_parent, sha256, unwritable, writing
 from edgeunet.json_fields import read_json
 from edgeunet.renaming import exchange
 
@@ -85,6 +85,8 @@ def _require(path: Path, *, force: bool) -> list[tuple[str, int, int]] | None:
             return None
         if not path.is_dir():
             raise OutputError(f"{path} is a file: give the name of a folder")
+        if path.is_mount():  # a container's volume: nothing can take its place
+            raise OutputError(f"{path} is where a disk or volume begins, which stays: give a folder in it")
         if not any(path.iterdir()):
             return None
         if not force:
@@ -114,9 +116,8 @@ def _marked(file: Path) -> MarkedFile:
 
 
 def _write_mark(path: Path, files: dict[str, MarkedFile]) -> None:
-    with replacing(path / MARK, force=True) as temporary:
-        value = {"schema": SCHEMA, "files": {name: asdict(file) for name, file in files.items()}}
-        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    value = {"schema": SCHEMA, "files": {name: asdict(file) for name, file in files.items()}}
+    (path / MARK).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def _files(path: Path) -> dict[str, Path]:

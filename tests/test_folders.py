@@ -128,3 +128,33 @@ def test_folders_are_exchanged_where_the_file_system_cannot(tmp_path: Path, monk
     _make(tmp_path / "made", "a")
     _make(tmp_path / "made", "b", force=True)
     assert _names(tmp_path) == [f"made/{MARK}", "made/b"]
+
+
+def test_a_full_disk_is_told_of_the_folder_and_not_of_what_is_read_or_hidden(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "big").write_bytes(bytes(100_000))
+    program = """
+import resource, shutil, signal, sys
+from edgeunet.errors import OutputError
+from edgeunet.folders import replacing_folder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    with replacing_folder(sys.argv[2], force=False) as temporary:
+        shutil.copyfile(sys.argv[1], temporary / "big")
+except OutputError as error:
+    print(error)
+"""
+    for room in (50_000, 0):  # for the first file, not even for the mark
+        words = (str(tmp_path / "in" / "big"), str(tmp_path / "made"), str(room))
+        done = subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True, text=True)
+        assert done.stdout == f"cannot write {tmp_path / 'made'}: file too large; free some space\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_mount_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "volume")
+    with pytest.raises(OutputError, match="give a folder in it"):
+        require_folder_writable(tmp_path / "volume", force=True)
+    _make(tmp_path / "volume" / "made", "a")
