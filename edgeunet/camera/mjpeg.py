@@ -26,6 +26,7 @@ _PIECE = 1 << 16  # bytes that are read at once
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _SCAN = 0xDA  # the marker behind which the pixels come
 _END_OF_LINE = re.compile(rb"\xff\xd9\r?\n")
+_OPENING = re.compile(rb"\s*(--[^\r\n]{1,200}?)(?:--)?[ \t]*\r?\n[A-Za-z-]+:")
 _LENGTH = re.compile(rb"\s*[0-9]{1,9}\s*")
 
 
@@ -40,13 +41,28 @@ class MjpegSource(Source):
         super().__init__()
         self.name = name
         self._response = response
-        self._mark = b"--" + boundary.strip().strip("-").encode()
-        self._boundary = re.compile(re.escape(self._mark) + rb"(?:--)?[ \t]*\r?\n")
         self._buffer = bytearray()
+        self._divide_at(b"--" + boundary.strip().strip("'").strip("-").encode())
         self._data: bytes = b""
         self._arrived_ns = 0
         self._waiting = False  # for read(), since the source was opened
+        self._take_their_boundary()
         self._first()
+
+    def _divide_at(self, mark: bytes) -> None:
+        self._mark = mark
+        self._boundary = re.compile(re.escape(mark) + rb"(?:--)?[ \t]*\r?\n")
+
+    def _take_their_boundary(self) -> None:
+        """Where a stream begins with another boundary than was said, take that one."""
+        try:
+            while self._boundary_end() is None:
+                if found := _OPENING.match(self._buffer):
+                    self._divide_at(found[1])
+                elif len(self._buffer) >= _LINE or not self._fill():
+                    return
+        except BROKEN:
+            return  # said by the first read
 
     def _first(self) -> None:
         """Read up to the first picture that can be decoded, for its size, and keep it for the first read()."""
@@ -93,20 +109,24 @@ class MjpegSource(Source):
 
     def _part(self) -> bytes | None:
         """The body of the next part that has one; None at the end of the stream."""
-        while (length := self._header()) is not None:
+        while (header := self._header()) is not None:
+            length, text = header
             body = self._body(length if length <= LARGEST else 0)
-            if body.strip():
+            if body.strip() and not (text and _START not in body):
                 return body
         return None
 
-    def _header(self) -> int | None:
-        """Read behind the next boundary and its header; the length of the body, 0 if that says none that can be."""
+    def _header(self) -> tuple[int, bool] | None:
+        """Read behind the next boundary and its header.
+
+        The length of the body, 0 if that says none that can be, and whether it says that it is text.
+        """
         while (end := self._boundary_end()) is None:
             del self._buffer[:-_LINE]  # a boundary may have begun
             if not self._fill():
                 return None
         self._take(end)
-        length = 0
+        length, text = 0, False
         for _ in range(_HEADERS):
             header = self._line()
             name, _, value = header.partition(b":")
@@ -114,7 +134,8 @@ class MjpegSource(Source):
                 break
             if name.strip().lower() == b"content-length" and _LENGTH.fullmatch(value):
                 length = int(value)
-        return length
+            text = text or (name.strip().lower() == b"content-type" and value.strip().lower().startswith(b"text/"))
+        return length, text
 
     def _boundary_end(self) -> int | None:
         found = self._boundary.search(self._buffer)

@@ -70,6 +70,10 @@ DIALECTS: dict[str, Callable[[bytes], bytes]] = {
     "a length of 5,000 digits": lambda jpeg: HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + jpeg + b"\r\n",
     "a length in words": lambda jpeg: HEAD + "Content-Length: ²\r\n\r\n".encode() + jpeg + b"\r\n",
     "a small picture in the header": lambda jpeg: length(jpeg, len(SMALL)) + jpeg[:2] + SMALL + jpeg[2:] + b"\r\n",
+    "text between the pictures": lambda jpeg: (
+        length(jpeg) + jpeg + b"\r\n--frame\r\ncontent-type: Text/plain\r\n\r\nx=1\r\n"
+    ),
+    "pictures that are called text": lambda jpeg: length(jpeg).replace(b"image/jpeg", b"text/plain") + jpeg + b"\r\n",
     "the same without a length": lambda jpeg: HEAD + b"\r\n" + jpeg[:2] + SMALL + jpeg[2:] + b"\r\n",
 }
 
@@ -81,8 +85,8 @@ def test_what_a_browser_shows_is_shown(dialect: str, at_once: int) -> None:
     assert numbers(data, at_once) == (list(range(6)), 0)
 
 
-@pytest.mark.parametrize("boundary", ["frame", "--frame", '"frame'])
-def test_boundary_may_be_written_with_dashes(boundary: str) -> None:
+@pytest.mark.parametrize("boundary", ["frame", "--frame", '"frame', "'frame'", "another"])
+def test_boundary_may_be_written_otherwise(boundary: str) -> None:
     data = b"".join(DIALECTS["as it should be"](jpeg) for jpeg in PICTURES) + b"--frame\r\n"
     assert numbers(data, boundary=boundary.strip('"'))[0] == list(range(6))
 
