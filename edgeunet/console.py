@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from edgeunet.finding import Finding
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
+HANGS_S = 5.0  # without a step of Python after SIGTERM, and a command is ended at once
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -203,11 +205,31 @@ def _ended_by_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heard = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        heard.set()
+        raise KeyboardInterrupt
+
+    def end_what_hangs() -> None:
+        """Python hears a signal only between two steps of its own: a library that hangs would keep it for ever."""
+        with open(reader, "rb", buffering=0) as told:
+            while number := told.read(1):
+                ours = number[0] == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is end
+                if ours and not heard.wait(HANGS_S):
+                    os._exit(128 + signal.SIGTERM)
+
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=end_what_hangs, name="edgeunet-sigterm", daemon=True).start()
+    signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.set_wakeup_fd(before)
+        os.close(writer)
 
 
 def _is_descriptor_2(stream: Any) -> bool:

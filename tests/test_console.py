@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from edgeunet import console
 from edgeunet.finding import Finding
+from tests.processes import started
 
 NAMES = ["[/]", "[bold]x", "[link=http://x]y", ":smile:", "a\\[b"]
 
@@ -122,3 +124,22 @@ def test_what_is_kept_of_the_command_line_holds_no_secret(monkeypatch: pytest.Mo
     given = ["/bin/edgeunet", "camera", "m.onnx", "--source", "rtsp://admin:S3crt@10.0.0.5/x", "--token", "T0ken"]
     monkeypatch.setattr(sys, "argv", given)
     assert console.command_line() == "edgeunet camera m.onnx --source 'rtsp://…@10.0.0.5/x' --token '…'"
+
+
+def test_sigterm_ends_what_hangs_in_a_library() -> None:
+    program = """
+import ctypes, sys
+from edgeunet import console
+def hang():
+    lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+    lock(mutex)
+    print("hangs", flush=True)
+    lock(mutex)
+console.HANGS_S = 0.1
+sys.exit(console.run(hang))
+"""
+    with started([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hangs\n"
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM

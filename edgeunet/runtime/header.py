@@ -16,6 +16,7 @@ from edgeunet.modelkind import other_kind
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _MOST_FIELDS = 2_000_000  # of one file: the largest networks have a few thousand
+_MOST_OPSET = 1000  # ONNX has 27 in 2026
 _DTYPES = {
     1: "float32",
     2: "uint8",
@@ -88,9 +89,17 @@ class _Reader:
             elif entry.kind == _BYTES and entry.number == 7:  # graph
                 graphs += 1
                 self._graph(entry, header)
+            elif entry.kind == _BYTES and entry.number == 8:  # opset_import
+                self._require_opset(entry)
         if graphs != 1:
             raise ValueError("it holds no graph" if not graphs else "it holds several graphs")
         return header
+
+    def _require_opset(self, message: _Field) -> None:
+        """OpenVINO looks through all versions from this one down."""
+        for entry in self._each(message.start, message.end):
+            if entry.kind == _VARINT and entry.number == 2 and entry.value > _MOST_OPSET:
+                raise ValueError(f"its opset is {entry.value}")
 
     def _graph(self, graph: _Field, header: OnnxHeader) -> None:
         tensors: dict[int, list[Tensor]] = {11: [], 12: []}  # input, output

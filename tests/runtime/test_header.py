@@ -38,6 +38,14 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
         read_onnx_header(tmp_path / "m.onnx")
 
 
+def test_an_opset_that_no_onnx_has_is_refused(tmp_path: Path) -> None:
+    model = onnx.load(write_toy_model(tmp_path / "m.onnx"))
+    model.opset_import[0].version = 2**40
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(ModelFileError, match="its opset is 1099511627776"):
+        read_onnx_header(tmp_path / "m.onnx")
+
+
 def test_a_cut_file_is_refused_or_whole_up_to_there(tmp_path: Path) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     whole, content = read_onnx_header(path), path.read_bytes()
