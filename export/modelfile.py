@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from edgeunet.errors import ExportError, ModelFileError
 from edgeunet.runtime.contract import read_spec
@@ -38,6 +38,8 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
+        for tensor in model.graph.initializer:  # and what the checker does not see: fewer values than the shape has
+            numpy_helper.to_array(tensor)
     except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
         raise ModelFileError(f"{path} is not a valid ONNX model ({reason}): export it again") from error
