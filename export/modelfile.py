@@ -38,7 +38,7 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
-        for tensor in model.graph.initializer:  # and what the checker does not see: fewer values than the shape has
+        for tensor in model.graph.initializer:  # and what the checker does not see: more values than the shape has
             numpy_helper.to_array(tensor)
     except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
