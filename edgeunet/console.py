@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -174,8 +175,8 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
 def _streams(*, debug: bool) -> Iterator[None]:
     """Print to any terminal, and go on printing nothing where standard error cannot be written any more.
 
-    What libraries write to the descriptor of standard error by themselves (libpng, FFmpeg, ONNX Runtime) is left out,
-    but for `debug`: what matters of it is in our own message.
+    What libraries write to the descriptor of standard error by themselves (libpng, FFmpeg, ONNX Runtime), or to a log
+    that nobody keeps (Pillow), is left out, but for `debug`: what matters of it is in our own message.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -184,6 +185,7 @@ def _streams(*, debug: bool) -> Iterator[None]:
         yield
         return
     before.flush()
+    said, logging.lastResort = logging.lastResort, logging.NullHandler()
     ours = os.dup(2)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)
@@ -192,6 +194,7 @@ def _streams(*, debug: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        logging.lastResort = said
         os.dup2(ours, 2)
         sys.stderr = before
         os.close(ours)

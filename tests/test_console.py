@@ -55,13 +55,15 @@ def test_letters_that_the_terminal_lacks_are_replaced(encoding: str) -> None:
 
 
 def test_what_libraries_write_is_left_out_unless_debugging() -> None:
-    code = "os.write(2, b'libpng error: bad\\n'); sys.stderr.write('ours\\n'); raise console.EdgeUNetError('damaged')"
+    log = "import logging; logging.getLogger('PIL').error('odd')"
+    ours = "sys.stderr.write('ours\\n'); raise console.EdgeUNetError('damaged')"
+    code = f"os.write(2, b'libpng error: bad\\n'); {log}; {ours}"
     assert _run(code).stderr == "ours\nerror: damaged\n"
     program = (
         f"import os, sys\nfrom edgeunet import console\ndef command():\n    {code}\nconsole.run(command, debug=True)"
     )
     debugged = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert debugged.stderr.startswith("libpng error: bad\nours\nTraceback")
+    assert debugged.stderr.startswith("libpng error: bad\nodd\nours\nTraceback")
 
 
 def test_the_descriptor_is_as_before_after_a_command() -> None:

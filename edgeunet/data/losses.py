@@ -38,13 +38,13 @@ class Losses:
 def losses_of(data: bytes, header: Header, frame: UInt8, mask: Header) -> Losses:
     """frame: uint8 [h, w, 3] as read from `data`. mask: the header of the mask."""
     levels, channels = (0, 0), 0
-    if header.bits > 8 or header.channels not in (1, 3):
+    if header.bits > 8 or header.channels not in (1, 3) or header.palette:  # whose colours may have alpha
         try:
             pixels = unchanged(data, header)
         except ImageError:  # neither decoder has more of it than the frame
             pixels = frame
         extra = pixels.ndim == 3 and pixels.shape[2] in (2, 4) and bool(np.ptp(pixels[..., -1]))
-        channels = header.channels if extra or header.channels > 4 else 0
+        channels = max(header.channels, *pixels.shape[2:]) if extra or header.channels > 4 else 0
         if header.bits > 8:
             colors = pixels[..., :3] if pixels.ndim == 3 else pixels
             levels = len(np.unique(colors)), len(np.unique(frame))

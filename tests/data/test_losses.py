@@ -93,3 +93,14 @@ def test_a_mask_with_an_orientation_that_its_image_has_not_is_named(data: Path) 
     exif[0x0112] = 3
     Image.open(mask).save(mask, exif=exif)
     assert "1 mask(s) carry an EXIF orientation that their image has not" in only(data).found
+
+
+def test_alpha_in_a_palette_is_named_where_it_varies(data: Path) -> None:
+    colors = np.random.default_rng(0).integers(0, 16, SIZE, np.uint8)
+    picture = Image.fromarray(colors, "P")
+    picture.putpalette(range(48))
+    picture.save(image(data), transparency=bytes(range(0, 256, 16)))
+    assert "1 image(s) have 4 channels, of which the last" in only(data).found
+    picture.save(image(data))
+    dataset = DatasetFolder.open(data)
+    assert findings(dataset, survey(dataset)) == []
