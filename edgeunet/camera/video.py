@@ -251,9 +251,10 @@ def _av() -> Any:
 
 def _how(av: Any) -> dict[str, Any]:
     """How to open any container: odd bytes in a title are no matter, nor is what its header claims."""
+    major = int(av.__version__.partition(".")[0])
     # Before 18, options write past the end of an array where tracks turn up late, as in FLV and MPEG-TS.
-    limits = LIMITS if int(av.__version__.partition(".")[0]) >= 18 else {}
-    return {"metadata_errors": "replace", "options": limits}
+    limits = {"options": LIMITS} if major >= 18 else {}
+    return limits if major >= 19 else {**limits, "metadata_errors": "replace"}  # what 19 does by itself
 
 
 def _openable(path: Path, descriptor: int) -> str:
