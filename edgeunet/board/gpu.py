@@ -106,7 +106,7 @@ def tensorrt_module(provider: Provider) -> ModuleType:
 
 def version_of(module: ModuleType) -> tuple[int, ...]:
     """The bindings' version as numbers: (10, 3, 0)."""
-    return tuple(int(part) for part in re.findall(r"\d+", str(module.__version__).partition("b")[0]))
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", str(module.__version__).partition("b")[0]))
 
 
 def _rtx_module() -> ModuleType | None:

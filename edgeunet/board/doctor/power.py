@@ -40,7 +40,7 @@ def _mode(host: Host) -> Finding:
             "sudo apt install --reinstall nvidia-l4t-nvpmodel"
         )
         return Finding("warning", "power mode", said, remedy)
-    watts = re.match(r"(?:MODE_)?(\d+)W", mode)
+    watts = re.match(r"(?:MODE_)?([0-9]{1,9})W", mode)
     if watts and int(watts[1]) <= LOWEST_W:
         remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some want a restart"
         return Finding("warning", "power mode", f"{mode}, a slow one", remedy)

@@ -47,7 +47,7 @@ def _container(host: Host) -> list[Finding]:
 
 def _release(host: Host, supported: bool) -> Finding:
     release = host.facts.get("l4t", "")
-    numbers = tuple(map(int, re.findall(r"\d+", release)))
+    numbers = tuple(map(int, re.findall(r"[0-9]{1,9}", release)))
     if len(numbers) < 2:
         where = "mount it into the container" if host.container else "flash the board again with JetPack 6.1 or later"
         return Finding("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not tell it", where)

@@ -207,6 +207,15 @@ def test_a_line_without_remedy_is_a_fault_of_the_program() -> None:
         "sys/class/powercap/intel-rapl:0/energy_uj",
     ],
 )
-@pytest.mark.parametrize("text", ["", "garbage x y\n", "# R36 (release), REVISION: x\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage x y\n",
+        "# R36 (release), REVISION: x\0",
+        f"# R{'9' * 4400} (release), REVISION: 4.3\npmode:{'9' * 4400}\nMemTotal: ² kB\n",
+    ],
+    ids=["empty", "garbage", "cut", "digits"],
+)
 def test_damaged_files_end_no_examination(path: str, text: str, visit: Visit) -> None:
     assert {"board", "memory", "disk", "GPU", "OpenCV", "clocks"} <= set(visit(NANO_6.but({path: text})))
