@@ -37,7 +37,7 @@ SLOWER = 3  # times as long as the slowest frame of the warm-up, and an inferenc
 
 
 def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
-    """Run the loop to the end of all sources, to `max_frames`, or until Ctrl-C, SIGTERM or the window's end.
+    """Run the loop to the end of all sources, to `max_frames`, or until Ctrl-C, SIGTERM, SIGHUP or the window's end.
 
     Shows progress on stderr; gives the figures by source. To be stopped is no error: all files are closed within a
     second. Raises ModelFileError, SourceError, OutputError or MissingPartError; what was recorded until then is kept.
@@ -173,7 +173,7 @@ def _watch(
 
 @contextmanager
 def _signals(stopped: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stopped`; a second one interrupts whatever is under way."""
+    """Let Ctrl-C, SIGTERM and SIGHUP set `stopped`; a second one interrupts whatever is under way."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stopped.is_set():
@@ -183,7 +183,10 @@ def _signals(stopped: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only that one may set handlers
         yield
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that is closed ends the camera in order too, but for what was started with nohup.
+    hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+    wanted = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else []))
+    before = {number: signal.signal(number, handle) for number in wanted}
     try:
         yield
     finally:

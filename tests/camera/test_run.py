@@ -66,8 +66,8 @@ def test_clip_becomes_a_video_of_as_many_frames(tmp_path: Path, model: Path, cap
     assert "221 of 221 frames" in captured.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_cleanly_with_a_playable_video(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_sigterm_and_a_closed_terminal_end_cleanly_with_a_playable_video(
     tmp_path: Path, model: Path, number: signal.Signals
 ) -> None:
     video = tmp_path / "out.mp4"
