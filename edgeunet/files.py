@@ -76,6 +76,8 @@ def require_distinct(
 ) -> None:
     """Raise UsageError, before any work, if an output is one of the inputs, or another output of the same command.
 
+    Nor may it be among the files of an input that is a dataset folder: it would take the place of one, or become one.
+
     outputs, inputs: files and folders by the option that the user gave them with. replaced: folders that are
     replaced whole, so that no input may lie in one. They are told apart by what they are, not by their names.
     """
@@ -85,10 +87,22 @@ def require_distinct(
         for other, taken in (*given, *written[:number]):
             if _same(path, taken):
                 raise UsageError(f"{title} {path} is also {other} {taken}: give another name, nothing was written")
+        for other, taken in given:
+            if any(_resolved(place) in (_resolved(path), *_resolved(path).parents) for place in _dataset(taken)):
+                raise UsageError(f"{title} {path} lies where {other} {taken} is read: give another name")
     for title, path in given:
         for folder in replaced:
             if _resolved(Path(folder)) in _resolved(path).parents:
                 raise UsageError(f"{title} {path} lies in {folder}, which is to be replaced: give another name")
+
+
+def _dataset(folder: Path) -> list[Path]:
+    """Where a dataset folder is read, behind links too; nothing for any other path."""
+    listed = folder / "classes.json"
+    if not listed.is_file():
+        return []
+    kinds = [folder / kind for kind in ("images", "masks")]
+    return [listed, *kinds, *(split for kind in kinds if kind.is_dir() for split in kind.iterdir() if split.is_dir())]
 
 
 def _each(paths: Paths) -> list[Path]:

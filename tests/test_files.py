@@ -12,6 +12,7 @@ import pytest
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.files import remove_unfinished, replacing, require_distinct, require_writable, sha256, write_text
 from edgeunet.folders import require_folder_writable
+from tests.datasets import write_dataset
 
 
 def _write_half(target: Path) -> None:
@@ -231,3 +232,15 @@ def test_a_name_too_long_is_found_before_the_work(tmp_path: Path, place: str) ->
 def test_a_text_with_bytes_of_a_name_that_are_no_letters_is_written(tmp_path: Path) -> None:
     write_text(tmp_path / "a.md", "caf\udce9 é", force=False)
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == "caf? é"
+
+
+def test_an_output_is_not_written_where_a_dataset_is_read(tmp_path: Path) -> None:
+    data, elsewhere = write_dataset(tmp_path / "d", train=1, val=1), tmp_path / "elsewhere"
+    (data / "images" / "val").rename(elsewhere)
+    (data / "images" / "val").symlink_to(elsewhere)
+    for output in (data / "classes.json", data / "images" / "run", data / "masks" / "train" / "a.tif", elsewhere / "a"):
+        with pytest.raises(UsageError, match=r"-o .* lies where DATA .* is read"):
+            require_distinct({"-o": output}, {"DATA": data})
+    require_distinct({"-o": data / "runs" / "first"}, {"DATA": data})
+    (data / "classes.json").unlink()
+    require_distinct({"-o": data / "masks"}, {"--source": data})

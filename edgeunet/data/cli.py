@@ -43,7 +43,7 @@ def stats(
         require_picture(contact_sheet, force=force)
     dataset = DatasetFolder.open(data)
     if contact_sheet is not None:
-        require_distinct({"--contact-sheet": contact_sheet}, {"the file": dataset.files()})
+        require_distinct({"--contact-sheet": contact_sheet}, {"DATA": data})
     splits = survey(dataset)
     found = findings(dataset, splits)
     if as_json:

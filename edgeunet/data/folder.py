@@ -122,11 +122,6 @@ class DatasetFolder:
         masks = [(p.stem, p) for p in self._mask_paths(split)]
         return pair_up(self.image_paths(split), masks, self.path)
 
-    def files(self) -> list[Path]:
-        """Every file of the dataset."""
-        folders = [self.path / kind / split for split in self.splits() for kind in ("images", "masks")]
-        return [self.path / CLASSES_FILE, *(file for folder in folders for file in images_in(folder))]
-
     def sha256(self, split: str) -> str:
         """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
         digest = hashlib.sha256()

@@ -97,9 +97,7 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     keep_freed_memory()
     recipe = options.make_recipe()
     written = [folder / name for name in OUTPUTS]
-    # A run among the images would be a split of its own.
-    given = {"DATA": [data, data / "images", data / "masks"], "--qat": options.qat}
-    require_distinct({"-o": [folder, *written]}, given)
+    require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
     with ExitStack() as held:
         if distributed.rank() == 0:
             if not options.resume:
