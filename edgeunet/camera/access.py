@@ -14,7 +14,6 @@ from edgeunet.errors import UsageError
 
 LOOPBACK = "127.0.0.1"  # where a server listens unless it is told otherwise
 MIN_TOKEN = 8  # characters
-PRIVATE = (".local", ".localhost", ".internal", ".home.arpa")  # RFC 6762, 6761, ICANN 2024, RFC 8375
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,13 @@ class Access:
     def knows(self, host: str) -> bool:
         """Whether a Host header means this machine and not a foreign name that was bent to it (DNS rebinding).
 
-        An address cannot be bent, nor a name that nobody can register: one of a single word, as containers give each
-        other, or under a private top level. A request with the token needs no other proof.
+        An address cannot be bent, and a request with the token needs no other proof. A name of a single word, as
+        containers give each other, can be bent by whoever answers for the network's names: it needs the token.
         """
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         name = name.removeprefix("[").removesuffix("]").lower()
-        own = (socket.gethostname().lower(), self.address.host.lower())
-        return is_address(name) or name in own or (bool(name) and ("." not in name or name.endswith(PRIVATE)))
+        own = socket.gethostname().lower()
+        return is_address(name) or name in ("localhost", self.address.host.lower(), own, f"{own}.local")
 
 
 def notice(title: str, access: Access, port: int, path: str = "") -> str:
