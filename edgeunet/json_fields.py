@@ -71,6 +71,8 @@ def from_json(
     """JSON text as `kind`; an error that the dataclass raises itself gets the name of the file. As read_json()."""
     try:
         data = (data.encode() if isinstance(data, str) else data).removeprefix(b"\xef\xbb\xbf")
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ValueError("it is UTF-16: save it as UTF-8")
         if schema:
             _require_schema(data, (schema,) if isinstance(schema, str) else schema)
         return msgspec.json.decode(data, type=kind, dec_hook=_array)

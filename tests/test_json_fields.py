@@ -71,6 +71,11 @@ def test_a_wrong_field_is_named_in_one_line(change: dict[str, Any], says: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_text_of_windows_editors_is_named() -> None:
+    with pytest.raises(RecordError, match="it is UTF-16: save it as UTF-8"):
+        _read(json.dumps(VALID).encode("utf-16"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
