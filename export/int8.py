@@ -145,8 +145,8 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         )
         opset = OPSET_FP16_SCALES if options.half else OPSET
         write_model(repair.int8, temporary, opset=opset, for_tensorrt=options.dialect is TENSORRT)
-    if options.ranges is None:
-        ranges.save(ranges_path(output), force=force)
+        if options.ranges is None:  # here: without its ranges no model is kept
+            ranges.save(ranges_path(output), force=force)
     placement = _placed(options, wide, repair.candidate.model, repair.candidate.floating)
     latency = _latency(source, images[0], spec, repair.int8) if options.dialect is CPU else None
     return Quantization(

@@ -168,3 +168,15 @@ def test_constants_inside_the_graph_keep_their_type_in_float16() -> None:
 def test_numbers_out_of_range_name_their_option(wrong: Callable[[], object]) -> None:
     with pytest.raises(EdgeUNetError, match=r"^--\w+"):
         wrong()
+
+
+def test_without_its_ranges_no_int8_model_is_kept(
+    model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("cannot write q.ranges.json: no space left on device")
+
+    monkeypatch.setattr("edgeunet.quantisation.rangefile.Ranges.save", full)
+    with pytest.raises(OutputError, match="no space left"):
+        to_int8(model, tmp_path / "q.onnx", dataset)
+    assert list(tmp_path.iterdir()) == []
