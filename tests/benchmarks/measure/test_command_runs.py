@@ -26,7 +26,7 @@ def test_what_runs_print_is_put_together(tmp_path: Path) -> None:
     assert record.starts_ms[:3].tolist() == [0.0, 2.5, 4.0]
     assert record.starts_ms[3] > 8.0  # a process later
     assert (record.mode, record.deadline_ms, record.warmup_frames, record.stages) == ("single", 3.0, 0, ())
-    assert record.subject.model.startswith(sys.executable)
+    assert record.subject.model.startswith(shlex.quote(sys.executable))
     assert (record.subject.backend, record.subject.model_sha256) == ("command", "")
     assert "python" in record.machine
     assert record.telemetry is None or "process_mb" not in record.telemetry.values
