@@ -25,7 +25,10 @@ def explained(error: Exception) -> TrainingError | None:
     if "DataLoader worker" in line:
         return TrainingError(f"{line}; it prepares crops, perhaps there is no memory left: give fewer --workers")
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return TrainingError(f"torch.compile fails here ({line}): on a CPU it needs g++, and no blank in the path of PyTorch; or leave out --compile")
+        return TrainingError(
+            f"torch.compile fails here ({line}): on a CPU it needs g++, and no blank in the path of PyTorch; "
+            "or leave out --compile"
+        )
     return None
 
 

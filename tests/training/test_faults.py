@@ -159,5 +159,5 @@ def test_compiling_without_a_compiler_says_what_to_do(
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 1, ran.stderr
     assert ran.stderr.startswith("error: torch.compile fails here (")
-    assert "it needs g++; or leave out --compile" in ran.stderr
+    assert "it needs g++, and no blank in the path of PyTorch; or leave out --compile" in ran.stderr
     assert ran.stderr.count("\n") == 1
