@@ -200,8 +200,8 @@ Result cuMemAlloc_v2(Pointer *address, size_t size) {
 Result cuMemFree_v2(Pointer address) {
     ENTER
     if (!current) return INVALID_CONTEXT;
-    for (Stream *stream : streams)
-        if (!stream->capturing) run(stream);
+    for (Stream *stream : std::set<Stream *>(streams))
+        if (streams.count(stream) && !stream->capturing) run(stream);
     if (!device_memory.erase(address)) return INVALID_VALUE;
     delete[] (char *)address;
     return lost ? LAUNCH_FAILED : OK;
@@ -257,7 +257,12 @@ Result cuStreamSynchronize(Stream *stream) {
 }
 Result cuLaunchHostFunc(Stream *stream, void (*function)(void *), void *data) {
     ENTER_WITH_CONTEXT
-    return put(stream, [=] { function(data); return OK; });
+    return put(stream, [=] {  // Python: it wants the GIL, which a thread that waits for this mutex may hold
+        mutex.unlock();
+        function(data);
+        mutex.lock();
+        return OK;
+    });
 }
 
 Result cuEventCreate(Event **event, unsigned) {
