@@ -1,0 +1,136 @@
+"""The kernels' PTX as nvcc makes it, interpreted, against their references bit for bit: needs nvcc, and no GPU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeunet.runtime.kernels import (
+    ARGMAX,
+    BLEND,
+    FIT,
+    KERNELS,
+    Arguments,
+    Kernel,
+    blend_arguments,
+    fit_arguments,
+    reference,
+    sources,
+)
+from tests.runtime.ptx import Memory, Program
+from tests.runtime.test_kernels import SIZES, fitting_of, noise
+
+OLDEST = "compute_75"  # what TensorRT 10.3 runs on at least
+ADD = Kernel("add", "PPi", (4, 1, 1))
+ADDING = """
+.visible .entry add(
+	.param .u64 .ptr .align 1 add_param_0,
+	.param .u64 add_param_1,
+	.param .u32 add_param_2
+)
+{
+	.reg .pred %p<2>;
+	ld.param.u64 %rd1, [add_param_0];
+	ld.param.u64 %rd2, [add_param_1];
+	ld.param.u32 %r1, [add_param_2];
+	mov.u32 %r2, %tid.x;
+	setp.ge.s32 %p1, %r2, %r1;
+	@%p1 bra $L__end;
+	mul.wide.s32 %rd3, %r2, 4;
+	add.s64 %rd4, %rd1, %rd3;
+	add.s64 %rd5, %rd2, %rd3;
+	ld.global.f32 %f1, [%rd4];
+	add.f32 %f2, %f1, 0f3F000000;  // 0.5
+	st.global.f32 [%rd5], %f2;
+$L__end:
+	ret;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[Kernel, Program]:
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc to make PTX of the CUDA kernels")
+    folder = tmp_path_factory.mktemp("ptx")
+    (folder / "kernels.cu").write_text("\n".join(path.read_text() for path in sources()))
+    subprocess.run([nvcc, "-ptx", f"-arch={OLDEST}", "-o", "kernels.ptx", "kernels.cu"], cwd=folder, check=True)
+    text = (folder / "kernels.ptx").read_text()
+    return {kernel: Program(text, kernel) for kernel in KERNELS}
+
+
+def launched(
+    program: Program, width: int, height: int, arrays: list[NDArray[Any]], arguments: Callable[..., Arguments], out: int
+) -> NDArray[Any]:
+    """What array number `out` holds afterwards. arguments: of the arrays' addresses."""
+    memory = Memory()
+    addresses = [memory.put(array) for array in arrays]
+    program.run(width, height, arguments(*addresses), memory)
+    return memory.get(addresses[out], arrays[out])
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch"])
+@pytest.mark.parametrize(("frame_size", "network"), SIZES)
+def test_fitting(
+    programs: dict[Kernel, Program], frame_size: tuple[int, int], network: tuple[int, int], fit: str
+) -> None:
+    frame, fitting = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
+    arrays = [frame, np.full((*network, 3), 77, np.uint8)]
+    fitted = launched(programs[FIT], network[1], network[0], arrays, lambda *a: fit_arguments(fitting, *a), 1)
+    assert np.array_equal(fitted, reference.fit(frame, fitting))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 19, 255])
+def test_argmax(programs: dict[Kernel, Program], channels: int) -> None:
+    logits = np.random.default_rng(channels).integers(-3, 4, (channels, 32, 48)).astype(np.float32)  # many ties
+    logits[:, 0, 0], logits[-1, 0, 1] = -np.inf, np.inf
+    arrays: list[NDArray[Any]] = [logits, np.full((32, 48), 77, np.uint8)]
+    mask = launched(programs[ARGMAX], 32 * 48, 1, arrays, lambda *a: (*a, channels, 32 * 48), 1)
+    assert np.array_equal(mask, reference.argmax(logits))
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.45, 1.0])
+def test_blending(programs: dict[Kernel, Program], opacity: float) -> None:
+    frame, mask, colors, fitting = (
+        noise(65, 97, 3),
+        noise(32, 48),
+        noise(256, 3),
+        fitting_of((65, 97), (32, 48), "letterbox"),
+    )
+
+    def arguments(frame: int, mask: int, colors: int) -> Arguments:
+        return blend_arguments(fitting, frame, mask, colors, opacity)
+
+    drawn = launched(programs[BLEND], 97, 65, [frame, mask, colors], arguments, 0)
+    assert np.array_equal(drawn, reference.blend(frame, mask, colors, fitting, opacity))
+
+
+def test_the_interpreter_runs_the_threads_that_a_predicate_leaves() -> None:
+    values = np.arange(4, dtype=np.float32)
+    added = launched(Program(ADDING, ADD), 4, 1, [values, np.zeros(4, np.float32)], lambda *a: (*a, 3), 1)
+    assert added.tolist() == [0.5, 1.5, 2.5, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error", "says"),
+    [
+        ("[%rd5]", "[%rd5+8]", IndexError, "outside every buffer"),
+        ("[%rd4]", "[%rd4+2]", IndexError, "not aligned"),
+        ("add.f32", "fma.rn.f32", NotImplementedError, "fma.rn.f32"),
+        ("ret;", "ret", ValueError, "unknown form: ret"),
+        ("entry add", "entry sub", ValueError, "no kernel add"),
+    ],
+)
+def test_the_interpreter_refuses_what_a_gpu_would_not_do(
+    before: str, after: str, error: type[Exception], says: str
+) -> None:
+    arrays = [np.zeros(3, np.float32), np.zeros(3, np.float32)]
+    with pytest.raises(error, match=says):
+        launched(Program(ADDING.replace(before, after), ADD), 4, 1, arrays, lambda *a: (*a, 3), 1)
