@@ -76,7 +76,7 @@ check: setup
 	mypy
 
 guard: setup
-	python -m benchmarks.self_guard -o runs/guard
+	python -m benchmarks.studies.self_guard -o runs/guard
 
 $(TENSORRT)/.ready: Makefile
 	@echo "installing NVIDIA's TensorRT-RTX into $(TENSORRT) ..."
@@ -97,7 +97,7 @@ test-gpu: setup
 	python -m pytest tests/gpu
 	@if python -c 'import sys; from benchmarks import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
 		edgeunet train $(DATA) -o runs/gpu --model small --recipe quick --force && \
-		python -m benchmarks.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
+		python -m benchmarks.studies.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:

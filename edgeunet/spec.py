@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
-from edgeunet.json_fields import from_json
-from edgeunet.size import require_size
+from edgeunet.utils.json_fields import from_json
+from edgeunet.utils.limits import require_size
 
 METADATA_KEY = "edgeunet.spec"
 SCHEMA = 1

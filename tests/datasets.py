@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 
 CLASSES = [
     {"index": 0, "name": "ground", "color": [90, 90, 90], "ignore": False},

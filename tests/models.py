@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeunet.frames import UInt8
-from edgeunet.runtime.identity import opened_from
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.session import Session
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
 

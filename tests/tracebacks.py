@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import benchmarks
 import edgeunet
-import export
+import edgeunet_bench
+import edgeunet_export
 
-PACKAGES = [Path(str(package.__file__)).parent for package in (edgeunet, export, benchmarks)]
+PACKAGES = [Path(str(package.__file__)).parent for package in (edgeunet, edgeunet_export, edgeunet_bench)]
 
 
 def frames_of_ours(printed: str) -> list[str]:

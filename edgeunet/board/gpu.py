@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Literal
 
 from edgeunet.errors import GpuError, MissingPartError
-from edgeunet.parts import missing
+from edgeunet.utils.dependencies import missing
 
 Provider = Literal["tensorrt", "tensorrt_rtx"]
 OLDEST = (10, 3)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgeunet.board.machine import is_number, text_of, usable_cpus
-from edgeunet.board.sysfs import devfreq_kind
+from edgeunet.board.sensors.sysfs import devfreq_kind
 
 ENVIRONMENT = (
     *("OMP_NUM_THREADS", "OMP_DYNAMIC", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY"),

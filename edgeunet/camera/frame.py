@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime.session import Result
 
 

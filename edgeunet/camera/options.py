@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeunet.camera.access import Access
-from edgeunet.camera.hostport import HostPort
-from edgeunet.camera.loop import LoopOptions
-from edgeunet.camera.reconnect import LONGEST_STALL_S, STALL_S
+from edgeunet.camera.loop.loop import LoopOptions
+from edgeunet.camera.serving.access import Access
+from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.sources.reconnect import LONGEST_STALL_S, STALL_S
 from edgeunet.errors import UsageError
-from edgeunet.limits import FRAMES, MAX_MS, THREADS, require_in
+from edgeunet.utils.limits import FRAMES, MAX_MS, THREADS, require_in
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import cv2
 
-from edgeunet import console
-from edgeunet.camera.images import image_paths
-from edgeunet.camera.overlay import OPACITY, Overlay
+from edgeunet.camera.sources.image_files import image_paths
 from edgeunet.errors import ImageError, SourceError, UsageError
-from edgeunet.files import replacing, require_distinct, require_writable
-from edgeunet.frames import UInt8
-from edgeunet.image_header import HEAD, Header, read_header, what_else
-from edgeunet.images import is_hidden, named, read_file, read_image
+from edgeunet.imaging.image_header import HEAD, Header, read_header, what_else
+from edgeunet.imaging.images import is_hidden, named, read_file, read_image
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.runtime.session import Session
+from edgeunet.utils import console
+from edgeunet.utils.files import replacing, require_distinct, require_writable
 
 _JPEG_SIDE = 65_535  # pixels that JPEG can count
 
@@ -53,7 +53,7 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
                 raise SourceError(str(error)) from error
             result = session.run(frame)
             _write(work.mask, result.fitting.unfit_mask(result.mask))
-            _write(work.overlay, overlay.draw(frame, result))
+            _write(work.overlay, overlay.draw(frame, result.mask, result.fitting))
     return len(listed)
 
 

@@ -11,26 +11,26 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from edgeunet.camera.address import Address
-from edgeunet.camera.display import Display
-from edgeunet.camera.files import Files
-from edgeunet.camera.latency import Warmth, record_of, warm_up
-from edgeunet.camera.loop import STUCK_S, Loop
-from edgeunet.camera.memory import Memory
+from edgeunet.camera.host.memory import Memory
+from edgeunet.camera.host.systemd import Service
+from edgeunet.camera.host.terminal import Display
+from edgeunet.camera.host.throttle import ThrottleWatch
+from edgeunet.camera.loop.latency_record import Warmth, record_of, warm_up
+from edgeunet.camera.loop.loop import STUCK_S, Loop
+from edgeunet.camera.loop.watchdog import Work
 from edgeunet.camera.options import CameraOptions
-from edgeunet.camera.prometheus import serving_metrics
-from edgeunet.camera.rungs import LadderSession, open_ladder
-from edgeunet.camera.sinks import make_sinks
-from edgeunet.camera.sources import in_flight, open_steady, settle
+from edgeunet.camera.serving.metrics import serving_metrics
+from edgeunet.camera.sinks.opening import make_sinks
+from edgeunet.camera.sinks.output_files import Files
+from edgeunet.camera.sinks.window import Window
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.opening import in_flight, open_steady, settle
 from edgeunet.camera.statistics import LoopStats
-from edgeunet.camera.systemd import Service
-from edgeunet.camera.throttle import ThrottleWatch
-from edgeunet.camera.watch import ModelWatch
-from edgeunet.camera.window import Window
-from edgeunet.camera.work import Work
+from edgeunet.camera.switching.fallback_session import LadderSession, open_ladder
+from edgeunet.camera.switching.reload import ModelWatch
 from edgeunet.errors import EdgeUNetError, OutputError
-from edgeunet.parts import require_installed
 from edgeunet.runtime import Session, open_session
+from edgeunet.utils.dependencies import require_installed
 
 POLL_S = 0.1
 SLOWER = 3  # times as long as the slowest frame of the warm-up, and an inference hangs

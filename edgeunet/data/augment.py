@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.data.folder import Sample
+from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
-from edgeunet.frames import PADDING, Fitting, UInt8
+from edgeunet.imaging.letterbox import PADDING, Fitting, UInt8
 from edgeunet.spec import IGNORE
 
 Matrix = NDArray[np.float64]

@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from edgeunet.data.text import read_lines
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.json_fields import read_json
 from edgeunet.spec import IGNORE, ClassInfo
+from edgeunet.utils.json_fields import read_json
 
 CLASSES_FILE = "classes.json"
 COLORS_FILE = "label_colors.txt"

@@ -9,14 +9,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.data.pairs import Pair, Problem
 from edgeunet.data.statistics import SplitFacts
-from edgeunet.drawing import SMOOTHING, class_colors, draw_text, fill_rounded, font_scale, reduced, text_width, whole
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.files import replacing, require_writable
-from edgeunet.frames import UInt8
+from edgeunet.imaging.drawing import (
+    SMOOTHING,
+    class_colors,
+    draw_text,
+    fill_rounded,
+    font_scale,
+    reduced,
+    text_width,
+    whole,
+)
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE, ClassInfo
+from edgeunet.utils.files import replacing, require_writable
 
 COLUMNS = 4
 TILES = 12  # more where there are more classes

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from edgeunet.data.augment import Augmentation, crop
-from edgeunet.data.folder import Sample
-from edgeunet.frames import Fitting
+from edgeunet.data.dataset import Sample
+from edgeunet.imaging.letterbox import Fitting
 from edgeunet.spec import ModelSpec
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet import console
-from edgeunet.data.folder import DatasetFolder, Sample, size_text
-from edgeunet.data.losses import Losses
+from edgeunet.data.dataset import DatasetFolder, Sample, size_text
 from edgeunet.data.pairs import Pair, Problem
+from edgeunet.data.reading_losses import Losses
 from edgeunet.errors import DatasetError
-from edgeunet.images import SOME_ENDINGS
+from edgeunet.imaging.images import SOME_ENDINGS
+from edgeunet.utils import console
 
 NEEDED = ("train", "val")  # splits that training needs, first in every table; the others after them, by name
 

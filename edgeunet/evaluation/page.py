@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet import __version__
-from edgeunet.digits import count, percentage, without_labels
-from edgeunet.evaluation import findings, pictures
+from edgeunet.evaluation import mistakes as findings
+from edgeunet.evaluation import pictures
+from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
 from edgeunet.evaluation.score import Evaluation, Segmenter
-from edgeunet.files import require_writable, write_text
-from edgeunet.metrics import class_precision, class_recall, scores_of
-from edgeunet.pages import environment
+from edgeunet.utils.files import require_writable, write_text
+from edgeunet.utils.formatting import count, percentage, without_labels
+from edgeunet.utils.html_page import environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISTAKES = 10

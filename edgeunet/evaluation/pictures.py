@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE, ModelSpec
 
 LONGEST = 640  # pixels of a picture's longer side: a page of 11 classes takes about 1.5 MB, one of 34 about 5

@@ -12,14 +12,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet import console
-from edgeunet.boundary import TOLERANCE, boundary_f1, class_means
-from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.errors import DatasetError
-from edgeunet.files import sha256
-from edgeunet.frames import UInt8
-from edgeunet.metrics import Confusion, Scores, class_precision, class_recall, require_known_classes, scores_of
+from edgeunet.evaluation.boundary import TOLERANCE, boundary_f1, class_means
+from edgeunet.evaluation.metrics import (
+    Confusion,
+    Scores,
+    class_precision,
+    class_recall,
+    require_known_classes,
+    scores_of,
+)
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE, ModelSpec
+from edgeunet.utils import console
+from edgeunet.utils.files import sha256
 
 SCHEMA = "edgeunet.scores/2"
 

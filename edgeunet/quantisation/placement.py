@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edgeunet.quantisation.dialect import Dialect
 from edgeunet.quantisation.graph import Graph, Operation
+from edgeunet.quantisation.target import Dialect
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 _QUANTISED = {"Conv", "MaxPool", "Resize", "Pad", "Concat", "Add"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from edgeunet import console
 from edgeunet.board.gpu import find_gpu
 from edgeunet.errors import GpuError
 from edgeunet.spec import ModelSpec
+from edgeunet.utils import console
 
 _FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o INT8.onnx` makes the one for its CPU"
 

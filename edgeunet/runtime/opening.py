@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.limits import THREADS, require_in
-from edgeunet.modelkind import other_kind
 from edgeunet.runtime.advice import advise
-from edgeunet.runtime.contract import read_spec
-from edgeunet.runtime.identity import opened_from
+from edgeunet.runtime.model_identity import opened_from
+from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
+from edgeunet.utils.limits import THREADS, require_in
+from edgeunet.utils.model_kind import other_kind
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")
 
@@ -51,16 +51,16 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         if (backend or _fastest(path)) == "openvino":
-            from edgeunet.runtime.ov import OpenVinoSession
+            from edgeunet.runtime.cpu.openvino_session import OpenVinoSession
 
             return OpenVinoSession(path, threads=threads, in_flight=in_flight)
-        from edgeunet.runtime.ort import OnnxRuntimeSession
+        from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 
         return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight, batch=batch)
     if suffix == ".engine":
         if backend is not None or threads is not None:
             raise UsageError(f"{path} runs on the GPU: a backend and CPU threads can be chosen for .onnx files only")
-        from edgeunet.runtime.tensorrt import TensorRTSession
+        from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 
         return TensorRTSession(path, in_flight=in_flight)
     if error := other_kind(path, ""):

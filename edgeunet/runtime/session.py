@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from edgeunet.errors import UsageError
-from edgeunet.frames import Fitting, UInt8, check_frame
-from edgeunet.runtime.identity import ModelFile
+from edgeunet.imaging.letterbox import Fitting, UInt8, check_frame
+from edgeunet.runtime.model_identity import ModelFile
 from edgeunet.spec import ModelSpec
 
 S = TypeVar("S", bound="Session")

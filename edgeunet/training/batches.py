@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgeunet.data.crops import Crops
-from edgeunet.training import distributed
 from edgeunet.training.job import Job
-from edgeunet.training.signals import ignore_stop
+from edgeunet.training.processes import distributed
+from edgeunet.training.processes.signals import ignore_stop
 
 
 def make_crops(job: Job, scale: float = 1.0) -> Crops:

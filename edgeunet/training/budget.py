@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgeunet.errors import UsageError
-from edgeunet.limits import SECONDS
+from edgeunet.utils.limits import SECONDS
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _SPACING = 9  # times an evaluation's duration that are trained before the next: evaluations get a tenth at most

@@ -15,25 +15,25 @@ from typing import Any
 
 from rich.progress import Progress
 
-from edgeunet import __version__, console
-from edgeunet.data.findings import training_findings
-from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet import __version__
+from edgeunet.data.checks import training_findings
+from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.files import require_distinct, sha256
-from edgeunet.limits import require_in
-from edgeunet.metrics import Scores
-from edgeunet.model import preset, require_input
-from edgeunet.quantisation.dialect import TENSORRT, dialect_of
+from edgeunet.evaluation.metrics import Scores
+from edgeunet.network.checkpoint import load_model
+from edgeunet.network.unet import preset, require_input
+from edgeunet.quantisation.target import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec, Provenance
-from edgeunet.training import distributed
-from edgeunet.training.checkpoint import load_model
-from edgeunet.training.folder import OUTPUTS, claimed, require_free
+from edgeunet.training.hardware import keep_freed_memory, trained_precision
 from edgeunet.training.job import Job
 from edgeunet.training.loop import train
-from edgeunet.training.memory import keep_freed_memory
-from edgeunet.training.precision import trained_precision
-from edgeunet.training.qat_ranges import fake_quantised
+from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
+from edgeunet.training.processes import distributed
+from edgeunet.training.qat.ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
+from edgeunet.utils import console
+from edgeunet.utils.files import require_distinct, sha256
+from edgeunet.utils.limits import require_in
 
 MOST_WORKERS = 1024
 _PIXELS = 256 * 320  # of an input size that was not given

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeunet.data.folder import Sample
+from edgeunet.data.dataset import Sample
 from edgeunet.errors import TrainingError, UsageError
-from edgeunet.model import PRESETS, UNet, UNetConfig
+from edgeunet.network.unet import PRESETS, UNet, UNetConfig
 from edgeunet.spec import ModelSpec
-from edgeunet.training import distributed
-from edgeunet.training.qat_network import FakeQuantised
+from edgeunet.training.processes import distributed
+from edgeunet.training.qat.network import FakeQuantised
 from edgeunet.training.recipe import RECIPES, Recipe
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgeunet.metrics import Scores
-from edgeunet.training import distributed
+from edgeunet.evaluation.metrics import Scores
 from edgeunet.training.faults import explained
-from edgeunet.training.folder import BEST
 from edgeunet.training.job import Job
-from edgeunet.training.run import Run
-from edgeunet.training.signals import stop_requested
+from edgeunet.training.output.run_folder import BEST
+from edgeunet.training.processes import distributed
+from edgeunet.training.processes.signals import stop_requested
+from edgeunet.training.trainer import Run
 
 
 class Observer(Protocol):

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgeunet.data.folder import Sample
+from edgeunet.data.dataset import Sample
 from edgeunet.spec import IGNORE
-from edgeunet.training import distributed
+from edgeunet.training.processes import distributed
 
 LossName = Literal["ce", "dice", "ce+dice"]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -50,7 +50,7 @@ class _CrossEntropyAndDice(torch.autograd.Function):
     """Both losses and their gradient by the formula, in few passes over the logits.
 
     Autograd walks through a dozen tensors of the logits' size, which on a CPU takes as long as a compact network
-    (benchmarks/training.py measures it).
+    (benchmarks/studies/training.py measures it).
     """
 
     @staticmethod

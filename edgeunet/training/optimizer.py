@@ -1,10 +1,12 @@
-"""The optimiser that a recipe names."""
+"""The optimiser that a recipe names, and the moving average of the weights."""
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
-from edgeunet.model import UNet
+from edgeunet.network.unet import UNet
 from edgeunet.training.recipe import Recipe
 
 
@@ -18,3 +20,21 @@ def make_optimizer(net: UNet, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.SGD(groups, lr=recipe.lr, momentum=0.9, nesterov=True)
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=recipe.lr)
+
+
+class MovingAverage:
+    """Holds a copy of the network that follows it slowly; batch-norm statistics follow too."""
+
+    def __init__(self, net: UNet, decay: float) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(requires_grad=False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, net: UNet, step: int) -> None:
+        """Move towards `net` after optimiser step `step`; faster at first, when the weights still run."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for mine, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(new, 1 - decay)
+            else:
+                mine.copy_(new)

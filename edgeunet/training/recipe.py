@@ -8,8 +8,8 @@ from typing import Literal
 
 from edgeunet.data.augment import Augmentation
 from edgeunet.errors import UsageError
-from edgeunet.limits import SEED, require_in
 from edgeunet.training.losses import LossName
+from edgeunet.utils.limits import SEED, require_in
 
 MOST_STEPS = 10**9
 Optimizer = Literal["sgd", "adam", "adamw"]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from edgeunet.camera.sources import open_source
-from edgeunet.camera.stamp import decode_stamp
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.stamp import decode_stamp
 from tests.camera.videos import eventually
 
 SYNTHETIC = "synthetic://?width=320&height=240&fps=100"

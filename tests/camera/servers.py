@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import pytest
 
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
 
 SYSTEM_PYTHON = "/usr/bin/python3"

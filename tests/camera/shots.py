@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from edgeunet.camera.frame import Frame, Shot
-from edgeunet.frames import Fitting, UInt8
+from edgeunet.imaging.letterbox import Fitting, UInt8
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
 from tests.models import toy_spec

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
-from edgeunet.camera.hostport import HostPort
-from edgeunet.camera.sources import open_source
+from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import OutputError, SourceError
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import FakeCamera, eventually, numbered
@@ -110,7 +110,7 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
             raise camera
         return camera
 
-    monkeypatch.setattr("edgeunet.camera.sources.open_source", fake)
+    monkeypatch.setattr("edgeunet.camera.sources.opening.open_source", fake)
 
     def play() -> None:
         first.show(numbered(0))
@@ -208,7 +208,7 @@ def test_the_end_comes_within_a_second_whatever_waits(tmp_path: Path, model: Pat
             assert viewer.recv(100)
             ended = running.end(signal.SIGTERM)
     assert ended.code == 0
-    assert ended.seconds < 10  # a second on a quiet machine: benchmarks/camera_soak.py measures it
+    assert ended.seconds < 10  # a second on a quiet machine: benchmarks/studies/camera/soak.py measures it
     with open_source(str(tmp_path / "out.mp4")) as source:
         assert len(list(iter(source.read, None))) == 1
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgeunet.camera.predict import predict_images
 from edgeunet.errors import OutputError, SourceError, UsageError
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.runtime.session import Session
 from edgeunet.samples import CLIP

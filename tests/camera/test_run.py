@@ -20,16 +20,16 @@ import numpy as np
 import pytest
 
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
-from edgeunet.camera.display import Display
-from edgeunet.camera.hostport import HostPort
-from edgeunet.camera.latency import Warmth
-from edgeunet.camera.sources import open_source
-from edgeunet.camera.throttle import ThrottleWatch
-from edgeunet.camera.window import Window
-from edgeunet.deadline import deadlines
+from edgeunet.camera.host.terminal import Display
+from edgeunet.camera.host.throttle import ThrottleWatch
+from edgeunet.camera.loop.latency_record import Warmth
+from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.sinks.window import Window
+from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
-from edgeunet.record import TOTAL, LatencyRecord
-from edgeunet.runtime.ort import OnnxRuntimeSession
+from edgeunet.latency.deadlines import deadlines
+from edgeunet.latency.record import TOTAL, LatencyRecord
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.samples import CLIP
 from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps
@@ -422,7 +422,7 @@ def test_a_board_that_throttles_goes_on_with_the_next_model(
 STUCK_BACKEND = """
 import threading
 from edgeunet.cli import main
-from edgeunet.runtime.ort import OnnxRuntimeSession
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 infer, calls = OnnxRuntimeSession._infer, []
 def hanging(self, slot):
     calls.append(slot)

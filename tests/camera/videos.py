@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.recorder import recording
-from edgeunet.camera.sources import Source
-from edgeunet.frames import UInt8
+from edgeunet.camera.sinks.recorder import recording
+from edgeunet.camera.sources.opening import Source
+from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
 
 SIZE = (192, 256)  # (height, width); the legend does not reach the lower rows

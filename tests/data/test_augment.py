@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 
 from edgeunet.data.augment import NO_AUGMENTATION, Augmentation, crop
 from edgeunet.data.crops import Crops
-from edgeunet.data.folder import Sample
+from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
-from edgeunet.frames import PADDING, Fitting
+from edgeunet.imaging.letterbox import PADDING, Fitting
 from edgeunet.spec import IGNORE
 from tests.datasets import draw
 from tests.models import toy_spec

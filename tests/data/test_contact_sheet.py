@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeunet.data.contact_sheet import choose, overlay
-from edgeunet.data.folder import DatasetFolder, Sample
+from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.data.statistics import FrameFacts, SplitFacts, survey
 from edgeunet.samples import DATASET
 from edgeunet.spec import IGNORE

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.statistics import FrameFacts, statistics, survey
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET

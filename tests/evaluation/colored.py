@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeunet.evaluation import Evaluation, evaluate_model
 from edgeunet.evaluation.page import EvaluationPage
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.spec import IGNORE
 from tests.models import COLORS, toy_spec, write_toy_model

@@ -13,7 +13,7 @@ import pytest
 
 from edgeunet.evaluation import evaluate_model
 from edgeunet.evaluation.page import EvaluationPage
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import ClassInfo, ModelSpec
 from tests.browser import CUT_OFF, Browser, browsing, check_print
 

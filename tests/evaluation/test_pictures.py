@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeunet.evaluation.pictures import COLORS, LONGEST, Picture, of_class, of_classes, of_frame, of_wrong
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE
 from tests.models import COLORS as CLASS_COLORS
 from tests.models import toy_spec

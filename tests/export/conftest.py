@@ -13,8 +13,8 @@ import torch
 
 from edgeunet import samples
 from edgeunet.board.gpu import Gpu
-from edgeunet.model import UNetConfig
-from export.exporter import ExportOptions, export_onnx
+from edgeunet.network.unet import UNetConfig
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from tests.export.engines import Board
 from tests.export.networks import save_network
 from tests.export.scaled import change
@@ -90,7 +90,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Board:
     def install(version: str = "10.3", gpu: Gpu = ORIN) -> FakeTensorRT:
         fake = FakeTensorRT(version)
         monkeypatch.setitem(sys.modules, "tensorrt", fake.module)
-        monkeypatch.setattr("edgeunet.runtime.plan.find_gpu", lambda: gpu)
+        monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", lambda: gpu)
         return fake
 
     return install

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from export.cachefile import TensorRTVersion, write_cache
-from export.engine import Engine, export_engine
-from export.engine_build import EngineOptions
+from edgeunet_export.calibration.table_file import TensorRTVersion, write_cache
+from edgeunet_export.engine.build import EngineOptions
+from edgeunet_export.engine.engine import Engine, export_engine
 from tests.fakes.tensorrt import FakeTensorRT
 
 Board = Callable[..., FakeTensorRT]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 
-from edgeunet.data.folder import DatasetFolder
-from edgeunet.runtime.ort import OnnxRuntimeSession
-from export.frames import read_frames
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet_export.calibration.frames import read_frames
 
 
 def write_own_labels(model: Path, dataset: Path, folder: Path) -> Path:

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from edgeunet import samples
-from edgeunet.data.folder import DatasetFolder
-from edgeunet.model import Segmenter, UNet, UNetConfig
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.network.checkpoint import save_checkpoint
+from edgeunet.network.unet import Segmenter, UNet, UNetConfig
 from edgeunet.quantisation.placement import Placement
-from edgeunet.quantisation.rangefile import Span
+from edgeunet.quantisation.ranges_file import Span
 from edgeunet.spec import ClassInfo, ModelSpec
-from edgeunet.training.checkpoint import save_checkpoint
-from export.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import fitted, read_frames
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:

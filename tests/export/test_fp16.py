@@ -7,15 +7,15 @@ import pytest
 from onnx import TensorProto
 
 import edgeunet
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
-from edgeunet.files import sha256
-from export.compare import mask_agreement
-from export.exporter import ExportOptions, export_onnx
-from export.fp16 import Fp16Options, Narrowing, export_fp16
-from export.lint import lint
-from export.modelfile import read_model
-from export.narrow import narrowed, rounded_file
+from edgeunet.utils.files import sha256
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.fp16 import Fp16Options, Narrowing, export_fp16
+from edgeunet_export.graph.lint import lint
+from edgeunet_export.graph.model_file import read_model
+from edgeunet_export.graph.narrow import narrowed, rounded_file
+from edgeunet_export.verify.compare import mask_agreement
 from tests.export.scaled import scaled
 
 FITS_AS_WEIGHT = 2.5e4  # weights and biases stay below 65504, activations reach 100,000
@@ -96,7 +96,7 @@ def test_rounding_shows_the_overflow_that_onnx_runtime_hides(steady_model: Path,
 
 def test_masks_that_differ_keep_nothing(steady_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = scaled(steady_model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
-    monkeypatch.setattr("export.fp16.wide_nodes", lambda *arguments: frozenset())
+    monkeypatch.setattr("edgeunet_export.fp16.wide_nodes", lambda *arguments: frozenset())
     with pytest.raises(ExportError, match=r"the FP16 masks agree .* expected 99\.9%: nothing was kept"):
         _export(source, tmp_path / "fp16.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]

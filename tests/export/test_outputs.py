@@ -13,17 +13,17 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeunet.errors import EdgeUNetError, ModelFileError, OutputError, RecordError, UsageError
-from edgeunet.files import sha256
-from export.accuracy import Budget
-from export.cache import export_cache
-from export.cachefile import TensorRTVersion
-from export.calibrate import CalibrationOptions
-from export.exporter import ExportOptions, export_onnx
-from export.fp16 import Fp16Options, export_fp16
-from export.int8 import Int8Options, export_int8
-from export.modelfile import read_model, weight_files
-from export.narrow import narrowed
-from export.triton import TritonOptions, export_triton
+from edgeunet.utils.files import sha256
+from edgeunet_export.calibration.calibrate import CalibrationOptions
+from edgeunet_export.calibration.table import export_cache
+from edgeunet_export.calibration.table_file import TensorRTVersion
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.fp16 import Fp16Options, export_fp16
+from edgeunet_export.graph.model_file import read_model, weight_files
+from edgeunet_export.graph.narrow import narrowed
+from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.triton import TritonOptions, export_triton
+from edgeunet_export.verify.accuracy import Budget
 
 Export = Callable[[Path, Path, Path], object]  # checkpoint or model, output, data
 ALL = Budget(max_drop=100)
@@ -176,7 +176,7 @@ def test_without_its_ranges_no_int8_model_is_kept(
     def full(*_: object, **__: object) -> None:
         raise OutputError("cannot write q.ranges.json: no space left on device")
 
-    monkeypatch.setattr("edgeunet.quantisation.rangefile.Ranges.save", full)
+    monkeypatch.setattr("edgeunet.quantisation.ranges_file.Ranges.save", full)
     with pytest.raises(OutputError, match="no space left"):
         to_int8(model, tmp_path / "q.onnx", dataset)
     assert list(tmp_path.iterdir()) == []

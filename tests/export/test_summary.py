@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from export.accuracy import Budget, Drop
-from export.int8 import Int8Options, export_int8
-from export.repair.layers import Latency
-from export.summary import print_latency, print_quantization
+from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.int8.repair.layers import Latency
+from edgeunet_export.summary import print_latency, print_quantization
+from edgeunet_export.verify.accuracy import Budget, Drop
 
 
 def test_what_the_interval_leaves_open_is_said(
@@ -25,7 +25,7 @@ def test_what_the_interval_leaves_open_is_said(
 def test_int8_that_is_slower_is_not_praised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.summary.int8_instructions", lambda: ["avx512_vnni"])
+    monkeypatch.setattr("edgeunet_export.summary.int8_instructions", lambda: ["avx512_vnni"])
     print_latency(Latency(10.0, 12.5))
     assert capsys.readouterr().out == (
         "  on this CPU: fp32 10.0 ms, int8 12.5 ms: INT8 does not pay here, keep the fp32 file\n"

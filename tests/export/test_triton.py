@@ -12,14 +12,14 @@ from google.protobuf import (  # type: ignore[import-untyped]
     text_format,
 )
 
+from edgeunet.cli.export import app
 from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
-from edgeunet.files import sha256
-from edgeunet.runtime.plan import PlanInfo, sidecar_of
+from edgeunet.runtime.gpu.engine_file import PlanInfo, sidecar_of
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
-from export.cli import app
-from export.exporter import ExportOptions, export_onnx
-from export.modelfile import read_model
-from export.triton import Served, TritonOptions, configuration, export_triton
+from edgeunet.utils.files import sha256
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.graph.model_file import read_model
+from edgeunet_export.triton import Served, TritonOptions, configuration, export_triton
 from tests.fakes.engine import write_engine
 from tests.fakes.tensorrt import FakeTensorRT
 

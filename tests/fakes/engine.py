@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.board.gpu import Gpu, version_of
-from edgeunet.files import sha256
-from edgeunet.runtime.plan import Machine, PlanInfo, sidecar_of
+from edgeunet.runtime.gpu.engine_file import Machine, PlanInfo, sidecar_of
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.files import sha256
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import toy_spec
 

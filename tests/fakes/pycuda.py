@@ -1,6 +1,6 @@
 """A FAKE of pycuda 2026.1 on the fake driver of libcuda.cpp, for machines without a GPU.
 
-It has the members that edgeunet.runtime.cuda uses and no others. Like the real one it ties a context to the thread
+It has the members that edgeunet.runtime.gpu.cuda uses and no others. Like the real one it ties a context to the thread
 that retained it, destroys streams with their last reference, and raises its own errors.
 
     fake = FakeCuda.build(folder)           # compiles the driver; skips the test where there is no g++
@@ -27,7 +27,7 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 
 from edgeunet.board.gpu import Gpu
-from edgeunet.runtime.kernels import Kernel
+from edgeunet.runtime.gpu.kernels import Kernel
 
 GPU = Gpu("CPU in place of a GPU", "8.7", "13.0")
 _COUNTS = ("device memory", "host memory", "streams", "events", "graphs", "contexts", "modules")
@@ -64,8 +64,8 @@ class FakeCuda:
         """Put pycuda's modules where they are imported from, and the driver where it is loaded from."""
         for name, module in _modules(self).items():
             monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setattr("edgeunet.runtime.graph.LIBRARY", str(self.path))
-        monkeypatch.setattr("edgeunet.runtime.cuda.find_gpu", lambda: GPU)
+        monkeypatch.setattr("edgeunet.runtime.gpu.cuda_graph.LIBRARY", str(self.path))
+        monkeypatch.setattr("edgeunet.runtime.gpu.cuda.find_gpu", lambda: GPU)
 
     def set(self, name: str, value: int) -> None:
         self.library.fake_set(name.encode(), value)

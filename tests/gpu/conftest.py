@@ -9,7 +9,7 @@ import pytest
 
 from edgeunet.board.gpu import find_gpu
 from edgeunet.errors import GpuError
-from edgeunet.parts import missing
+from edgeunet.utils.dependencies import missing
 
 FOLDER = Path(__file__).parent
 

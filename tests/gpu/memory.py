@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeunet.runtime.cuda import Device
+from edgeunet.runtime.gpu.cuda import Device
 
 WARM_UP, EVERY = 1000, 500  # frames
 HOST_SLACK = 8  # MiB: Python's and the driver's own pools

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import GpuError
-from edgeunet.frames import Fitting, UInt8
-from edgeunet.runtime.cuda import Device, Stream
-from edgeunet.runtime.graph import Driver, Graph, Timeline
-from edgeunet.runtime.kernels import FIT, fit_arguments, reference
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.runtime.gpu.cuda import Device, Stream
+from edgeunet.runtime.gpu.cuda_graph import Driver, Graph, Timeline
+from edgeunet.runtime.gpu.kernels import FIT, fit_arguments, reference
 from tests.gpu.memory import Memory
 from tests.models import toy_spec
 

@@ -9,19 +9,19 @@ import pytest
 
 from edgeunet import samples
 from edgeunet.board.gpu import Provider, tensorrt_module
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import GpuError, MissingPartError
 from edgeunet.evaluation import evaluate
-from edgeunet.frames import UInt8
-from edgeunet.metrics import Scores, agreement
+from edgeunet.evaluation.metrics import Scores, agreement
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.plan import check_plan
+from edgeunet.runtime.gpu.engine_file import check_plan
 from edgeunet.training.command import TrainingOptions, run_training
-from export.engine import export_engine
-from export.engine_build import EngineOptions
-from export.exporter import ExportOptions, export_onnx
-from export.fp16 import Fp16Options, export_fp16
-from export.int8 import Int8Options, export_int8
+from edgeunet_export.engine.build import EngineOptions
+from edgeunet_export.engine.engine import export_engine
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.fp16 import Fp16Options, export_fp16
+from edgeunet_export.int8.int8 import Int8Options, export_int8
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8+fp16")
 MIN_AGREEMENT = {"fp32": 0.995, "fp16": 0.995}  # share of pixels

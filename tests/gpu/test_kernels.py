@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.frames import Fitting, UInt8
-from edgeunet.runtime.cuda import Buffer, Device
-from edgeunet.runtime.kernels import (
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.runtime.gpu.cuda import Buffer, Device
+from edgeunet.runtime.gpu.kernels import (
     ARGMAX,
     BLEND,
     FIT,

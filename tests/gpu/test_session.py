@@ -11,12 +11,12 @@ import pytest
 
 from edgeunet.board.gpu import Provider, tensorrt_module
 from edgeunet.errors import EdgeUNetError, GpuError
-from edgeunet.frames import Fitting
+from edgeunet.imaging.letterbox import Fitting
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.kernels import reference
-from edgeunet.runtime.tensorrt import TensorRTSession
-from export.engine import export_engine
-from export.engine_build import EngineOptions
+from edgeunet.runtime.gpu.kernels import reference
+from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
+from edgeunet_export.engine.build import EngineOptions
+from edgeunet_export.engine.engine import export_engine
 from tests.gpu.memory import Memory
 from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
@@ -65,7 +65,7 @@ def test_replayed_masks_are_those_of_plain_work(engine: Path, monkeypatch: pytes
     frames = [frame_of(k, size) for k, size in enumerate([(48, 64)] * 3 + [(100, 80)] * 3 + [(480, 640)] * 3)]
     with open_session(engine) as session:
         replayed = [session.run(frame).mask for frame in frames]
-    monkeypatch.setattr("edgeunet.runtime.slot.Graph", _refuse)
+    monkeypatch.setattr("edgeunet.runtime.gpu.frame_slot.Graph", _refuse)
     with open_session(engine) as session:
         plain = [session.run(frame).mask for frame in frames]
         assert session.describe()["cuda_graph"].startswith("refused")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.training.hardware import Trained
 from edgeunet.training.loop import train
-from edgeunet.training.precision import Trained
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.files import sha256
-from edgeunet.runtime.plan import sidecar_of
+from edgeunet.runtime.gpu.engine_file import sidecar_of
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.files import sha256
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
@@ -44,9 +44,9 @@ def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.Monk
     trt.on_execute = execute
     monkeypatch.setitem(sys.modules, trt.provider, trt.module)
     machine = machine_of(trt)
-    monkeypatch.setattr("edgeunet.runtime.plan.find_gpu", lambda: machine.gpu)
-    monkeypatch.setattr("edgeunet.runtime.plan.platform.machine", lambda: "aarch64")
-    monkeypatch.setattr("edgeunet.runtime.plan.sys.platform", "linux")
+    monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", lambda: machine.gpu)
+    monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.sys.platform", "linux")
 
 
 def _toy_model(addresses: Mapping[str, int]) -> None:

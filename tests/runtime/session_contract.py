@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import FrameError, UsageError
-from edgeunet.frames import Fitting, UInt8
+from edgeunet.imaging.letterbox import Fitting, UInt8
 from edgeunet.runtime import Session
 from tests.models import toy_mask, toy_spec
 

@@ -14,7 +14,12 @@ import pytest
 from tests.fakes.tensorrt import FakeTensorRT
 
 ROOT = Path(__file__).parents[2]
-FILES = ["export/engine_build.py", "export/engine_watch.py", "edgeunet/runtime/tensorrt.py", "edgeunet/runtime/slot.py"]
+FILES = [
+    "export/edgeunet_export/engine/build.py",
+    "export/edgeunet_export/engine/watch.py",
+    "edgeunet/runtime/gpu/tensorrt_session.py",
+    "edgeunet/runtime/gpu/frame_slot.py",
+]
 CLASSES = {  # of what the files call by these names
     "builder": "Builder",
     "cast": "ICastLayer",

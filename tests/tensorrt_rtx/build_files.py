@@ -15,8 +15,8 @@ from typing import Any
 
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import EdgeUNetError
-from export.engine_build import EngineOptions, build_plan
-from export.engine_watch import build_log
+from edgeunet_export.engine.build import EngineOptions, build_plan
+from edgeunet_export.engine.watch import build_log
 
 SHOWN = 200  # characters of a refusal
 

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import onnx
 
-from edgeunet import console, samples
-from edgeunet.files import write_json
-from edgeunet.model import PRESETS, UNetConfig, preset
+from edgeunet import samples
+from edgeunet.network.unet import PRESETS, UNetConfig, preset
 from edgeunet.spec import ModelSpec
-from export.accuracy import Budget
-from export.exporter import ExportOptions, export_onnx
-from export.fp16 import Fp16Options, export_fp16
-from export.int8 import PRECISIONS, Int8Options, export_int8
+from edgeunet.utils import console
+from edgeunet.utils.files import write_json
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.fp16 import Fp16Options, export_fp16
+from edgeunet_export.int8.int8 import PRECISIONS, Int8Options, export_int8
+from edgeunet_export.verify.accuracy import Budget
 from tests.export.networks import save_network, spec_for
 from tests.tensorrt_rtx.wrong_files import wrong_models
 

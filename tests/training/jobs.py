@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from edgeunet.data.folder import DatasetFolder
-from edgeunet.metrics import Scores
-from edgeunet.model import UNetConfig
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.evaluation.metrics import Scores
+from edgeunet.network.unet import UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training.job import Job
 from edgeunet.training.recipe import Recipe

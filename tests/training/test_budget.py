@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
-from edgeunet.training import run as run_module
+from edgeunet.network.checkpoint import read_checkpoint
+from edgeunet.training import trainer as run_module
 from edgeunet.training.budget import Steps, TimeBudget, seconds_from_text
-from edgeunet.training.checkpoint import read_checkpoint
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.loop import Outcome, train
 from tests.datasets import write_dataset

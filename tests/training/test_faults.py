@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import TrainingError
-from edgeunet.training.checkpoint import load_model, read_checkpoint
+from edgeunet.network.checkpoint import load_model, read_checkpoint
 from edgeunet.training.faults import explained, some_names
 from edgeunet.training.loop import train
 from tests.datasets import write_dataset
@@ -62,8 +62,8 @@ NO_MEMORY = """
 import re, resource, sys
 from dataclasses import replace
 from pathlib import Path
-from edgeunet import console
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.utils import console
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.spec import ModelSpec
 from edgeunet.training.loop import train
 from tests.training.jobs import RECIPE, Watcher, job
@@ -95,7 +95,7 @@ def test_a_batch_too_large_for_the_memory_says_which_one_fits(dataset: DatasetFo
 KILLED = """
 import sys, time
 from pathlib import Path
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.training.loop import train
 from tests.training.jobs import Watcher, job
 
@@ -139,8 +139,8 @@ def test_a_run_killed_in_the_middle_of_saving_goes_on_from_the_checkpoint_before
 NO_COMPILER = """
 import sys
 from pathlib import Path
-from edgeunet import console
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.utils import console
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.training.loop import train
 from tests.training.jobs import Watcher, job
 

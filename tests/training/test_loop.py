@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from edgeunet.data.augment import Augmentation
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
-from edgeunet.model import UNet, UNetConfig
+from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint
+from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.training.batches import make_crops
-from edgeunet.training.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.training.loop import train
 from edgeunet.training.recipe import Optimizer
-from edgeunet.training.run import Run
+from edgeunet.training.trainer import Run
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -228,7 +228,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.training.loop import train
 from tests.training.jobs import RECIPE, Watcher, job
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgeunet.data.folder import Sample
+from edgeunet.data.dataset import Sample
 from edgeunet.spec import IGNORE
 from edgeunet.training.losses import LossName, class_weights, make_loss
 

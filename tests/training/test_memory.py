@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import resource, sys, torch
-from edgeunet.training.memory import keep_freed_memory
+from edgeunet.training.hardware import keep_freed_memory
 
 if sys.argv[1] == "kept":
     keep_freed_memory()

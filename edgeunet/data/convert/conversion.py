@@ -17,10 +17,10 @@ from edgeunet.data.convert.splitting import VAL_SHARE, by_lists, divide
 from edgeunet.data.convert.writing import Exif, Outcome, write_frames
 from edgeunet.data.layouts import LAYOUTS, described, detect
 from edgeunet.data.pairs import Pair, Problem, listed, without_mask
-from edgeunet.digits import percentage
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.files import require_distinct
-from edgeunet.folders import replacing_folder, require_folder_writable
+from edgeunet.utils.files import require_distinct
+from edgeunet.utils.folders import replacing_folder, require_folder_writable
+from edgeunet.utils.formatting import percentage
 
 _MUCH = 0.01  # of all pixels ignored because their colour is unknown
 _WITH_CLASSES = ("colors", "indices", "segnet")

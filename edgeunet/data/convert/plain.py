@@ -14,8 +14,8 @@ from edgeunet.data.convert.source import Source, holds_indices, pair_folders
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.images import is_hidden
-from edgeunet.mask_image import Mask, code_of, read_mask
+from edgeunet.imaging.images import is_hidden
+from edgeunet.imaging.mask_image import Mask, code_of, read_mask
 
 _LOOKED_AT = 16  # masks that tell what the others are
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.data.classes import EXAMPLE, ClassList, Color, Entry
-from edgeunet.files import write_text
-from edgeunet.mask_image import Mask
+from edgeunet.imaging.mask_image import Mask
 from edgeunet.spec import IGNORE
+from edgeunet.utils.files import write_text
 
 _MOST = 64  # more colours are those of a picture that was saved with losses
 

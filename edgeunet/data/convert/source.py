@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeunet.data.classes import ClassList
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pair, Pairing, Problem, pair_up
-from edgeunet.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
+from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
 
 Splits = dict[str, dict[str, Pair]]  # by split and name; the split is "" where the source has none
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeunet.data.classes import Color
 from edgeunet.errors import ImageError
-from edgeunet.mask_image import Mask, Numbers, code_of
+from edgeunet.imaging.mask_image import Mask, Numbers, code_of
 
 UNKNOWN = -1
 _COLORS = 1 << 24

@@ -15,17 +15,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet import console
 from edgeunet.data.convert.source import Source, Splits, holds_indices
 from edgeunet.data.convert.table import UNKNOWN
-from edgeunet.data.folder import exif_hint, size_text
+from edgeunet.data.dataset import exif_hint, size_text
 from edgeunet.data.pairs import Pair, Problem, listed
-from edgeunet.digits import percentage
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.image_header import read_header
-from edgeunet.images import decode_image, named, read_file, unchanged
-from edgeunet.mask_image import read_mask
+from edgeunet.imaging.image_header import read_header
+from edgeunet.imaging.images import decode_image, named, read_file, unchanged
+from edgeunet.imaging.mask_image import read_mask
 from edgeunet.spec import IGNORE
+from edgeunet.utils import console
+from edgeunet.utils.formatting import percentage
 
 Exif = Literal["keep", "drop"]
 _SHOWN = 5  # unknown colours named one by one

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeunet.data.convert.conversion import ConversionOptions, convert
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.spec import ClassInfo
 from tests.data.convert.trees import contents, pictures_in, write_cityscapes

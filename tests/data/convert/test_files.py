@@ -14,9 +14,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from edgeunet.data.convert.conversion import ConversionOptions, convert
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.images import read_image
+from edgeunet.imaging.images import read_image
 from tests.data.convert.trees import pictures_in, write_colors
 from tests.datasets import CLASSES, draw
 

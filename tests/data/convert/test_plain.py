@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeunet.data.convert.conversion import ConversionOptions, convert
-from edgeunet.data.folder import DatasetFolder
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET
 from edgeunet.spec import IGNORE

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.frames import UInt8
+from edgeunet.imaging.letterbox import UInt8
 from tests.datasets import CLASSES, draw
 
 # As in the label_colors.txt that comes with CamVid, tabs included.

@@ -1,0 +1,1 @@
+"""The body of `edgeunet bench` and `edgeunet fit`: measure, record, compare, report."""

@@ -1,0 +1,94 @@
+"""What `python -m benchmarks.studies.guard_trials` writes: for each condition, what was declared before and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from edgeunet.errors import RecordError
+from edgeunet.latency.record import require_utc
+from edgeunet.utils.files import write_json
+from edgeunet.utils.json_fields import Whole, read_json
+from edgeunet.utils.masking import shown_command_text
+
+SCHEMA = "edgeunet.qualification/1"
+REMEDY = "measure again with `python -m benchmarks.studies.guard_trials`"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Trials of one kind, whose right verdict is known beforehand.
+
+    workload: what was compared. name: what was done to B: "A/A", "+5 %", "tail", ...
+    wanted: the right verdict; `needed` of the `declared` trials must end with it.
+    verdicts: how often each came out so far. seconds: measuring time of each trial so far.
+    rules: how often the rule of each peer called B slower on the same trials.
+    """
+
+    workload: str
+    name: str
+    wanted: str
+    declared: Whole
+    needed: Whole
+    verdicts: Mapping[str, Whole]
+    seconds: tuple[Annotated[float, Meta(ge=0.0, le=1e12)], ...]
+    rules: Mapping[str, Whole]
+
+    def __post_init__(self) -> None:
+        counts = (*self.verdicts.values(), *self.rules.values())
+        if not 0 <= self.needed <= self.declared or min(counts, default=0) < 0 or max(counts, default=0) > self.done:
+            raise RecordError(
+                f"condition {self.name} of {self.workload} counts {self.needed} needed of {self.declared} trials, "
+                f"with {dict(self.verdicts)} and {dict(self.rules)}, which do not go together: {REMEDY}"
+            )
+        if len(self.seconds) != self.done:
+            raise RecordError(
+                f"condition {self.name} of {self.workload} has {len(self.seconds)} times for {self.done} trials: "
+                f"{REMEDY}"
+            )
+
+    @property
+    def done(self) -> int:
+        """Trials that have ended, of `declared`."""
+        return sum(self.verdicts.values())
+
+    @property
+    def right(self) -> int:
+        """Trials that ended as wanted."""
+        return self.verdicts.get(self.wanted, 0)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether as many as needed came out as wanted; None while that is open."""
+        if self.right >= self.needed:
+            return True
+        return None if self.right + self.declared - self.done >= self.needed else False
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """All conditions, on one machine. created: UTC, ISO 8601, of the last trial."""
+
+    machine: Mapping[str, str]
+    created: str
+    command: str
+    conditions: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        require_utc(self.created, remedy=REMEDY)
+        object.__setattr__(self, "command", shown_command_text(self.command))
+        if not self.conditions:
+            raise RecordError(f"a qualification has conditions, got none: {REMEDY}")
+
+    def save(self, path: str | Path, *, force: bool) -> None:
+        """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
+        write_json(path, {"schema": SCHEMA, **asdict(self)}, force=force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Qualification:
+        """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
+        return read_json(path, cls, error=RecordError, what="a qualification", remedy=REMEDY, schema=SCHEMA)

@@ -1,0 +1,1 @@
+"""Two arms, run in short turns in fresh processes."""

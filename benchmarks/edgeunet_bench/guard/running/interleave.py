@@ -1,0 +1,206 @@
+"""Running two arms against each other: pairs of fresh processes, turns of milliseconds in random order.
+
+A shared machine changes its speed by a quarter within tenths of a second, each of its processors by itself. Of a call
+of 0.6 ms there, in 9 pairs, the ratio's standard error was 3.3 % with turns of 150 ms, 1.5 % with turns of 25 ms, and
+with both arms held on one processor 1.4 % with turns of 150 ms, 0.2 % with 25 ms and 0.08 % with 10 ms.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.machine import usable_cpus
+from edgeunet.errors import UsageError
+from edgeunet.latency.quantiles import Samples
+from edgeunet.utils.console import progress
+from edgeunet.utils.limits import require_seconds, require_seed
+from edgeunet_bench.guard.judging.judge import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
+from edgeunet_bench.guard.judging.samples import NONE, Pair, Round
+from edgeunet_bench.guard.running.arms import RunArm, TurnArm
+from edgeunet_bench.guard.running.load import ForeignLoad, own_ticks, ticks_of
+from edgeunet_bench.guard.running.reference import REFERENCE, REFERENCE_ENVIRONMENT
+from edgeunet_bench.guard.running.throttling import throttling
+from edgeunet_bench.guard.running.worker import Worker
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+TURN_MS = 10.0  # that one arm runs before the other
+MIN_CALLS = 3  # in a turn, the first of which is not judged
+ROUNDS = (4, 60)  # of one pair of processes, at least and at most
+PAIR_MS = 900.0  # of one pair's turns, at most: the first look comes within 10 s of measuring
+RUNS_S = 0.4  # that one pair of commands lasts at least
+REFERENCE_CALLS = 4  # beside a turn, the first of which is not judged
+SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
+Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """seconds: no pair starts that would end later, if it took as long as the slowest; a clear result ends sooner.
+
+    seed: of the order of the arms and of the bootstrap. varies: facts of the machine that are meant to differ.
+    """
+
+    seconds: float = 60.0
+    seed: int = 0
+    varies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_seconds("--seconds", self.seconds)
+        require_seed(self.seed)
+
+
+@dataclass
+class Measured:
+    """What was measured, and the judgement at each look; the last one holds."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    looks: list[Judgement] = field(default_factory=list)
+    machine: dict[str, str] = field(default_factory=dict)  # facts that both arms share
+    own: tuple[dict[str, str], dict[str, str]] = field(
+        default_factory=lambda: ({}, {})
+    )  # facts of A, of B, that differ
+    partial: bool = False  # interrupted
+
+
+def interleave(
+    a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, bar: Progress | None = None
+) -> Measured:
+    """Measure two arms and judge B against A, after 9 and 27 pairs of processes and when the time is up.
+
+    Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what there is.
+    Raises what opening a model or running a command raises. bar: one that is on show already, and gets a task more.
+    """
+    measured = Measured()
+    try:
+        with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
+            reference.ready()
+            _compare(_Bench((a, b), reference, options), measured, options, bar)
+    except KeyboardInterrupt:
+        if not measured.pairs:
+            raise
+        measured.partial = True
+        measured.looks.append(judge_of(measured, options.seed))
+    return measured
+
+
+def judge_of(measured: Measured, seed: int) -> Judgement:
+    """The judgement of the samples; without a verdict if they were interrupted: that was no planned look."""
+    judgement = judge(measured.pairs, seed=seed)
+    if not measured.partial:
+        return judgement
+    reason = f"interrupted after {len(measured.pairs)} pairs of processes: compare again"
+    return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+
+def _compare(bench: _Bench, measured: Measured, options: CompareOptions, shown: Progress | None) -> None:
+    begin = time.perf_counter()
+    slowest = 0.0
+    bar = shown or progress()
+    bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+    with nullcontext() if shown else bar:
+        task = bar.add_task("comparing (s)", total=options.seconds, note="")
+        while len(measured.looks) < LOOKS:
+            started = time.perf_counter()
+            if started - begin + slowest > options.seconds:
+                measured.looks.append(judge_of(measured, options.seed))
+                return
+            pair = bench.pair(measured)
+            if isinstance(pair, Judgement):
+                measured.looks.append(pair)
+                return
+            measured.pairs.append(pair)
+            slowest = max(slowest, time.perf_counter() - started)
+            note = f"{len(measured.pairs)} pairs of processes"
+            bar.update(task, completed=time.perf_counter() - begin, note=note, refresh=True)
+            if len(measured.pairs) in (MIN_PAIRS, SECOND_LOOK):
+                measured.looks.append(judge_of(measured, options.seed))
+                if measured.looks[-1].verdict is not Verdict.INCONCLUSIVE:
+                    return
+
+
+class _Bench:
+    """Measures one pair of processes after another; the first decides how long turns and pairs are."""
+
+    def __init__(self, arms: Arms, reference: Worker, options: CompareOptions) -> None:
+        self._arms = arms
+        self._reference = reference
+        self._varies = options.varies
+        self._rng = np.random.default_rng(options.seed)
+        self._throttled = throttling()
+        self._calls = self._rounds = 0
+
+    def pair(self, measured: Measured) -> Pair | Judgement:
+        """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the facts of both."""
+        a, b = self._arms
+        if isinstance(a, RunArm) and isinstance(b, RunArm):
+            measured.machine.update(fingerprint({}))
+            return self._runs(a, b)
+        if isinstance(a, TurnArm) and isinstance(b, TurnArm):
+            return self._turns(a, b, measured)
+        raise UsageError("a command that answers turns is compared with another that does, or with a model")
+
+    def _runs(self, a: RunArm, b: RunArm) -> Pair:
+        """Short commands run several times in a pair, so that there is time to see what else runs."""
+        if not self._rounds:
+            begin = time.perf_counter()
+            self._round([a.run, b.run])
+            self._rounds = min(ROUNDS[1], math.ceil(RUNS_S / (time.perf_counter() - begin)))
+        return self._observed([], lambda: tuple(self._round([a.run, b.run]) for _ in range(self._rounds)))
+
+    def _turns(self, a: TurnArm, b: TurnArm, measured: Measured) -> Pair | Judgement:
+        begin = time.perf_counter()
+        with Worker(a.argv) as worker_a, Worker(b.argv) as worker_b:
+            workers = (worker_a, worker_b)
+            facts = fingerprint(worker_a.ready()), fingerprint(worker_b.ready())
+            measured.machine, measured.own = _shared(*facts)
+            if refused := refuse(*facts, varies=self._varies):
+                return refused
+            if not self._rounds:
+                self._plan(workers, time.perf_counter() - begin)
+            turns = [partial(worker.measure, self._calls) for worker in workers]
+            return self._observed(
+                [worker.pid for worker in workers], lambda: tuple(self._round(turns) for _ in range(self._rounds))
+            )
+
+    def _plan(self, workers: Sequence[Worker], start_s: float) -> None:
+        """Turns of TURN_MS of the slower arm, and as long measuring as starting took, up to PAIR_MS."""
+        call_ms = max(float(np.median(worker.measure(MIN_CALLS))) for worker in workers)
+        self._calls = max(MIN_CALLS, 1 + math.ceil(TURN_MS / call_ms))
+        low, high = ROUNDS
+        self._rounds = min(high, max(low, int(min(start_s * 1e3, PAIR_MS) / (2 * self._calls * call_ms))))
+
+    def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> Pair:
+        """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
+        pids = [self._reference.pid, *pids]
+        self._throttled()  # what was before does not count
+        load, own = ForeignLoad(usable_cpus()), own_ticks() + ticks_of(pids)
+        rounds = measure()
+        return Pair(rounds, load.share(own_ticks() + ticks_of(pids) - own), self._throttled())
+
+    def _round(self, turns: Sequence[Callable[[], Samples]]) -> Round:
+        """Both arms once, in random order, the fixed workload beside each."""
+        samples, references = [NONE, NONE], [NONE, NONE]
+        for arm in self._rng.permutation(2).tolist():
+            references[arm] = self._reference.measure(REFERENCE_CALLS)[1:]
+            samples[arm] = turns[arm]()
+        skip = 1 if self._calls else 0  # the first call after a switch; a command that runs whole has no switch
+        a, b = samples
+        return Round(a[skip:], b[skip:], a[:skip], b[:skip], *references)
+
+
+def _shared(a: dict[str, str], b: dict[str, str]) -> tuple[dict[str, str], tuple[dict[str, str], dict[str, str]]]:
+    """The facts on which both agree, and what is each arm's own."""
+    same = dict(a.items() & b.items())
+    own = tuple({name: value for name, value in facts.items() if name not in same} for facts in (a, b))
+    return {name: value for name, value in a.items() if name in same}, (own[0], own[1])

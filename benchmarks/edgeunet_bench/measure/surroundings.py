@@ -1,0 +1,35 @@
+"""What a record says besides its samples: when, of which commit, and what the machine draws at rest."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from edgeunet.board.sensors.telemetry import Sampler
+
+REST_S = 2.0  # 20 samples of the idle power
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def commit_of(folder: Path) -> str:
+    """Commit of the checkout around a folder, with "-dirty" if files differ from it; "" where git does not tell."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def rest(sampler: Sampler) -> tuple[int, int] | None:
+    """Do nothing while the idle power is sampled; from when to when, in ns. None, at once, where no rail tells it."""
+    if not sampler.rails:
+        return None
+    begin = time.perf_counter_ns()
+    time.sleep(REST_S)
+    return begin, time.perf_counter_ns()

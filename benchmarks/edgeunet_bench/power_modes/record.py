@@ -1,0 +1,61 @@
+"""What was found in each power mode: a latency record for each that was measured, and why the others were not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeunet.board.power_modes import PowerMode
+from edgeunet.latency.record import LatencyRecord
+from edgeunet.utils.files import write_json
+
+SCHEMA = "edgeunet.modes/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A mode that was measured. start_c: the hottest zone when it began; None where the board tells no temperature."""
+
+    mode: PowerMode
+    start_c: float | None
+    record: LatencyRecord
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A mode that was not measured, and why."""
+
+    mode: PowerMode
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Modes:
+    """All modes of a board. found: the one that was set before, and that is set again.
+
+    partial: the measurement was interrupted.
+    """
+
+    created: str  # UTC, ISO 8601
+    command: str
+    found: PowerMode
+    partial: bool
+    measured: tuple[Measured, ...]
+    skipped: tuple[Skipped, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in the file; each record as `edgeunet bench run` writes it."""
+        return {
+            "schema": SCHEMA,
+            "created": self.created,
+            "command": self.command,
+            "found": asdict(self.found),
+            "partial": self.partial,
+            "modes": [{**asdict(m.mode), "start_c": m.start_c, "record": m.record.to_dict()} for m in self.measured],
+            "skipped": [{**asdict(s.mode), "reason": s.reason} for s in self.skipped],
+        }
+
+    def save(self, path: Path, *, force: bool) -> None:
+        """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
+        write_json(path, self.to_dict(), force=force)

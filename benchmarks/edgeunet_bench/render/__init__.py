@@ -1,0 +1,1 @@
+"""Tables and plots, from which reports, verdicts and model cards are built."""

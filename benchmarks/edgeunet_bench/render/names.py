@@ -1,0 +1,32 @@
+"""Short names for what a report shows, that tell one from another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from edgeunet.latency.record import LatencyRecord
+
+LENGTH = 40  # characters of a name; a command is its own name
+
+
+def record_names(records: Sequence[LatencyRecord]) -> list[str]:
+    """The model's name; where two would be the same, with what tells them: backend, mode, frames, day or a number."""
+    names = [shortened(record.subject.model) for record in records]
+    backends = [r.subject.backend.partition(" ")[0] for r in records]
+    frames = [shortened(r.frames) for r in records]
+    for tells in (backends, [r.mode for r in records], frames, [r.created[:10] for r in records]):
+        told = Counter(name for name, _ in {*zip(names, tells, strict=True)})
+        names = [f"{name}, {tell}" if told[name] > 1 else name for name, tell in zip(names, tells, strict=True)]
+    return numbered(names)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """With a number behind those that are the same."""
+    return [f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+
+def shortened(model: str) -> str:
+    """A model's file name without its suffix, or the beginning of a long command."""
+    name = model.removesuffix(".onnx").removesuffix(".engine")
+    return name if len(name) <= LENGTH else f"{name[: LENGTH - 1]}…"

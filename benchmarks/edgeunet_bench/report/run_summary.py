@@ -1,0 +1,96 @@
+"""What `edgeunet bench run` says of a record besides its tables: in words for people, as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from edgeunet.latency.deadlines import deadlines, jitter_ms
+from edgeunet.latency.drift import Drift, drift
+from edgeunet.latency.energy import gross_mj, idle_mj, net_mj
+from edgeunet.latency.quantiles import samples_needed, summarize
+from edgeunet.latency.record import TOTAL, LatencyRecord
+from edgeunet_bench.measure.paced import WAIT
+from edgeunet_bench.render.tables import bounded, change, milliseconds, share
+
+
+def to_json(record: LatencyRecord) -> dict[str, Any]:
+    """What stands in the file without the samples, and what they amount to."""
+    kept, jitter = deadlines(record), jitter_ms(record)
+    value = record.to_dict()
+    for raw in ("samples_ms", "starts_ms", "others_ms", "telemetry"):
+        del value[raw]
+    return {
+        **value,
+        "others_summary_ms": {name: asdict(summarize(times)) for name, times in record.others_ms.items()},
+        "deadlines": None if kept is None else {**asdict(kept), "share": kept.share},
+        "jitter_ms": None if jitter is None else asdict(summarize(jitter)),
+        "drift": None if (found := drift(record)) is None else {**asdict(found), "change": found.change},
+        "energy_mj": {"gross": gross_mj(record), "idle": idle_mj(record), "net": net_mj(record)},
+        "throttled": None if record.telemetry is None else record.telemetry.throttled,
+    }
+
+
+def lines(record: LatencyRecord) -> Iterator[str]:
+    """A line for each thing that the tables do not show and that this record knows."""
+    if (kept := deadlines(record)) is not None:
+        yield (
+            f"deadline {milliseconds(kept.deadline_ms)} ms: {kept.misses} of {kept.n} missed ({share(kept.share)}), "
+            f"at most {share(kept.upper_95)} with 95 % and {share(kept.upper_99)} with 99 % confidence; "
+            f"longest streak {kept.longest_streak}"
+        )
+    if (jitter := jitter_ms(record)) is not None:
+        summary = summarize(jitter)
+        yield (
+            f"jitter in ms: p50 {bounded(summary.p50)}, p99 {bounded(summary.p99)}, "
+            f"maximum observed {milliseconds(summary.max)}"
+        )
+    for name, times in record.others_ms.items():
+        summary = summarize(times)
+        yield f"{name} in ms: p50 {bounded(summary.p50)}, maximum observed {milliseconds(summary.max)}"
+    if record.mode == "soak":
+        yield _drift(drift(record))
+    if (gross := gross_mj(record)) is not None and record.telemetry is not None:
+        net = net_mj(record)
+        above = "idle power not measured" if net is None else f"{net:.1f} mJ above the idle machine"
+        rails = " + ".join(rail.removesuffix("_mw") for rail in record.telemetry.rails)
+        yield f"energy of a frame: {gross:.1f} mJ, {above} ({rails} at {record.telemetry.hz:.0f} Hz)"
+    if record.mode == "cold":
+        yield "the page cache was warm: a first start after the machine's own takes longer"
+
+
+def warnings(record: LatencyRecord) -> Iterator[str]:
+    """What makes the record worth less."""
+    if record.telemetry is not None and record.telemetry.throttled:
+        yield "the machine slowed itself down (throttled) meanwhile: cool it, or measure a shorter time"
+    if not record.warmup_settled:
+        yield (
+            f"the time had not settled after {record.warmup_frames} warm-up calls: "
+            "end other programs, or look at the times over time"
+        )
+    if record.period_ms is not None:
+        work_ms = float(np.median(record.samples_ms[TOTAL] - record.samples_ms.get(WAIT, 0.0)))
+        if work_ms > record.period_ms:
+            yield (
+                f"a frame takes {milliseconds(work_ms)} ms and one came every {milliseconds(record.period_ms)} ms: "
+                f"the queue grows without end, and latency with it; give --fps {1000 / work_ms:.0f} or less"
+            )
+    if record.partial:
+        yield "interrupted: the record holds what was measured until then, and is marked as partial"
+
+
+def _drift(found: Drift | None) -> str:
+    if found is None:
+        return f"drift: insufficient (a tenth of the time needs {samples_needed(0.5)} samples)"
+    moved = f"{change(1 + found.change)}{'' if found.clear else ', within chance'}"
+    first, last = bounded(found.first), bounded(found.last)
+    parts = [f"drift: median {first} ms in the first tenth, {last} in the last ({moved})"]
+    if found.memory_mb is not None:
+        parts.append(f"memory of the process {found.memory_mb:+.1f} MB, its samples take {found.own_mb:.1f} MB")
+    if found.warmest_c is not None:
+        sensor, before, after = found.warmest_c
+        parts.append(f"{sensor.removesuffix('_c')} {before:.1f} → {after:.1f} °C")
+    return "; ".join(parts)

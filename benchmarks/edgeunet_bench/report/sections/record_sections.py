@@ -1,0 +1,123 @@
+"""The sections on latency records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from edgeunet.evaluation.scores_file import Scores
+from edgeunet.latency.quantiles import CONFIDENCE
+from edgeunet.latency.record import LatencyRecord
+from edgeunet.utils.formatting import count
+from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_empty
+from edgeunet_bench.render.names import shortened
+from edgeunet_bench.render.tables import stage_table, summary_table, transposed
+from edgeunet_bench.report.sections import machine_plots, record_plots
+from edgeunet_bench.report.sections.machine_tables import sensors_table
+from edgeunet_bench.report.sections.timing_tables import (
+    age_table,
+    deadline_table,
+    drift_table,
+    energy_table,
+    others_table,
+)
+
+Records = Mapping[str, LatencyRecord]  # by name
+OVERLAID = 6  # records in one plot, as many as there are colours
+
+DEADLINES_NOTE = (
+    'Deadline in ms. Below the share in the columns "at most" lies the true one with that confidence, one-sided and '
+    "exact, if misses come independently of each other; a long streak says that they do not."
+)
+AGE_NOTE = (
+    "In ms with intervals as under Stages. Age counts from when the frame was due or captured, so that waiting counts; "
+    "jitter is by how much two masks came closer together or further apart than their frames. Dropped are frames that "
+    "never ran, because a newer one had come."
+)
+STAGES_NOTE = (
+    f"In ms. Each bound of an interval holds with {CONFIDENCE * 100:g} %, whatever the distribution; "
+    '"insufficient": too few samples for it. Nothing is left out; max is the maximum observed. '
+    "End to end is measured by itself, since quantiles do not add up."
+)
+OTHERS_NOTE = "In ms, no part of end to end."
+OVER_TIME_NOTE = (
+    f"Latency, and below it what the machine reported. Above {count(machine_plots.POINTS)} samples, the maximum and "
+    "the median of each part of the time are drawn. Before 0 are the idle time and the warm-up."
+)
+DRIFT_NOTE = (
+    "Medians in ms of the first and the last tenth of the time; within chance: their intervals overlap. "
+    "The process's growth has in brackets how much of it the samples themselves are."
+)
+ENERGY_NOTE = "Gross is all that the rails drew, by frame; net leaves out what the idle machine draws."
+SENSORS_NOTE = "Median with lowest and highest value, from the idle time before a measurement on."
+TREND_NOTE = (
+    "Stored records of one model by the time at which they were made, with the intervals of each quantile. "
+    "Different days are different conditions: this shows a course and proves nothing; the guard's verdicts do."
+)
+
+
+def record_sections(records: Records, scores: Mapping[str, Scores]) -> Iterator[Section]:
+    """scores: by model_sha256."""
+    shown = _shown(records)
+    some = sum(map(len, shown)) < len(records)
+    newest = f"Plots show the newest {OVERLAID} records of each mode, tables all of them." if some else ""
+    yield Section("Summary", (Table(summary_table(list(records.values()), scores)),))
+    yield Section("Distribution", tuple(_distribution(shown)), newest)
+    yield Section("Deadlines", unless_empty(deadline_table(records)), DEADLINES_NOTE)
+    yield Section("Frame age and jitter", unless_empty(age_table(records)), AGE_NOTE)
+    yield Section("Stages", tuple(_stages(records, shown)), STAGES_NOTE)
+    yield Section("Measured beside", unless_empty(others_table(records)), OTHERS_NOTE)
+    yield Section("Over time", tuple(_over_time(shown)), OVER_TIME_NOTE)
+    yield Section("Drift", unless_empty(drift_table(records)), DRIFT_NOTE)
+    yield Section("Energy of a frame", unless_empty(energy_table(records)), ENERGY_NOTE)
+    yield Section("Sensors", tuple(in_parts(sensors_table(records), kept=2)), SENSORS_NOTE)
+    yield Section("Trend", tuple(_trends(records)), TREND_NOTE)
+
+
+def _shown(records: Records) -> list[Records]:
+    """By mode, since latencies of different modes are different things: the newest that fit into one plot."""
+    modes = dict.fromkeys(record.mode for record in records.values())
+    groups = [{name: record for name, record in records.items() if record.mode == mode} for mode in modes]
+    shown: list[Records] = []
+    for group in groups:
+        newest = sorted(group, key=lambda name: group[name].created, reverse=True)[:OVERLAID]
+        shown.append({name: record for name, record in group.items() if name in newest})
+    return shown
+
+
+def _titled(title: str, group: Records, shown: list[Records]) -> str:
+    """With the mode where there are several."""
+    return title if len(shown) == 1 else f"{title}, {next(iter(group.values())).mode}"
+
+
+def _distribution(shown: list[Records]) -> Iterator[Plot]:
+    for group in shown:
+        yield Plot(_titled("Quantiles", group, shown), partial(record_plots.quantile_curve, group))
+        yield Plot(_titled("Share of frames", group, shown), partial(record_plots.ecdf, group))
+
+
+def _stages(records: Records, shown: list[Records]) -> Iterator[Table | Plot]:
+    for name, record in records.items():
+        yield Table(transposed(stage_table(record, bounds=record.samples_ms)), name)
+    for group in shown:
+        if any(record.stages for record in group.values()):
+            yield Plot(_titled("Where the time goes", group, shown), partial(record_plots.stage_stack, group))
+
+
+def _over_time(shown: list[Records]) -> Iterator[Plot]:
+    for group in shown:
+        for name, record in group.items():
+            title = f"{name}: thermal soak" if record.mode == "soak" else name
+            yield Plot(title, partial(machine_plots.over_time, record))
+
+
+def _trends(records: Records) -> Iterator[Plot]:
+    """One for each model, precision and mode that was measured at more than one time."""
+    kinds: dict[tuple[str, str, str], list[LatencyRecord]] = {}
+    for record in records.values():
+        kinds.setdefault((record.subject.model, record.subject.precision, record.mode), []).append(record)
+    for (model, precision, mode), alike in kinds.items():
+        if len({record.created for record in alike}) > 1:
+            ordered = sorted(alike, key=lambda record: record.created)
+            title = ", ".join(filter(None, (shortened(model), precision, mode)))
+            yield Plot(title, partial(record_plots.trend, ordered))

@@ -1,0 +1,120 @@
+"""One turn of a combination, in a fresh process: two processes alone can differ by 10 %, and a backend may crash."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.errors import EdgeUNetError
+from edgeunet.evaluation import evaluate
+from edgeunet.latency.energy import gross_mj
+from edgeunet.latency.quantiles import Samples
+from edgeunet.latency.record import TOTAL
+from edgeunet.runtime import open_session
+from edgeunet.runtime.model_identity import ModelFile
+from edgeunet_bench.measure.inputs import load_inputs
+from edgeunet_bench.measure.model import measure
+from edgeunet_bench.measure.options import MeasureOptions
+from edgeunet_bench.sweep.grid import Combination
+
+T = TypeVar("T")
+
+
+class VisitError(EdgeUNetError):
+    """The process could not do what it was asked for; the message is its reason."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one turn gave. about: Session.describe(). file: what was opened. times_ms: (n,) calls, end to end.
+
+    energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine said that it slowed down.
+    """
+
+    about: dict[str, str]
+    file: ModelFile
+    times_ms: Samples
+    energy_mj: float | None = None
+    throttled: bool = False
+
+
+def measured(combination: Combination, data: Path | None, seconds: float) -> Visit:
+    """Open the model in a process of its own, warm up, and time calls for `seconds`; raises VisitError."""
+    return fresh(_measure, combination, data, seconds)
+
+
+def scored(combination: Combination, data: Path, split: str) -> float:
+    """mIoU, 0 to 1, of the model on a labelled split, with that backend; raises VisitError."""
+    return fresh(_score, combination, data, split)
+
+
+def fresh(work: Callable[..., T], *arguments: object) -> T:
+    """What work(*arguments) gives in a new process, which never hears Ctrl-C; raises VisitError for what it cannot."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, context) as pool:
+            with _uninterrupted():
+                future = pool.submit(_told, work, *arguments)
+            result = future.result()
+    except BrokenProcessPool as error:
+        raise VisitError("the process that ran it ended by itself: `edgeunet bench run` may show why") from error
+    if isinstance(result, _Failure):
+        raise VisitError(result.reason)
+    return result
+
+
+@dataclass(frozen=True)
+class _Failure:
+    reason: str
+
+
+def _told(work: Callable[..., T], *arguments: object) -> T | _Failure:
+    """Not every error survives the way between two processes; its message does."""
+    try:
+        return work(*arguments)
+    except EdgeUNetError as error:
+        return _Failure(str(error))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A process that starts here never hears Ctrl-C, which is for the one that asks; that one hears it afterwards."""
+    heard: list[int] = []
+    # The child inherits the mask. It alone would not do: another thread of this process may take the signal.
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        raise KeyboardInterrupt
+
+
+def _measure(combination: Combination, data: Path | None, seconds: float) -> Visit:
+    inputs = load_inputs(data)
+    path = combination.variant.path
+    with (
+        open_session(path, threads=combination.threads, backend=combination.backend) as session,
+        redirect_stderr(io.StringIO()),  # the sweep has a progress bar of its own
+    ):
+        record = measure(session, inputs, MeasureOptions(seconds=seconds))
+        throttled = record.telemetry is not None and record.telemetry.throttled
+        return Visit(session.describe(), session.file, record.samples_ms[TOTAL], gross_mj(record), throttled)
+
+
+def _score(combination: Combination, data: Path, split: str) -> float:
+    variant = combination.variant
+    samples = DatasetFolder.open(data).load(split)
+    with open_session(variant.path, backend=combination.backend) as session:
+        return evaluate(session.segment, samples, len(variant.spec.classes)).miou

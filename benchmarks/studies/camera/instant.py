@@ -1,0 +1,37 @@
+"""A session that needs no time for inference, to measure what is around it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.runtime import Session
+from edgeunet.spec import ClassInfo, ModelSpec
+
+INPUT_SIZE = (256, 320)
+MASKS = 4  # different ones, in turn
+CLASSES = tuple(ClassInfo(f"class {i}", (40 * i, 200, 255 - 40 * i)) for i in range(5))
+
+
+class Instant(Session):
+    """Fits frames like any session, and answers without inference: the classes as stripes that move."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelSpec(CLASSES, INPUT_SIZE))
+        self._input = np.empty((*INPUT_SIZE, 3), np.uint8)
+        rows, columns = np.mgrid[: INPUT_SIZE[0], : INPUT_SIZE[1]]
+        self._masks = [((rows // 40 + (columns + 8 * i) // 40) % len(CLASSES)).astype(np.uint8) for i in range(MASKS)]
+        self._count = 0
+
+    def describe(self) -> dict[str, str]:
+        return {"backend": "none", "version": "", "device": "cpu"}
+
+    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+        fitting.fit(frame, out=self._input)
+
+    def _result(self) -> tuple[UInt8, dict[str, int]]:
+        self._count += 1
+        return self._masks[self._count % MASKS], {}
+
+    def _close(self) -> None:
+        pass

@@ -1,0 +1,212 @@
+"""`python -m benchmarks.studies.cpu -o FILE`: what a CPU without a GPU reaches, from the camera's frame to the mask.
+
+All arms take turns in every round, so that a busy moment of the machine hits them alike; a ratio is the median over
+the rounds. Weights are random: they do not change the speed. Nothing is drawn, encoded or shown.
+
+tutorial: the loop as tutorials write it: read, normalise in numpy, ONNX Runtime fp32, argmax in numpy.
+torch: read, fit, the network in PyTorch, eager and in fp32, argmax.
+camera: edgeunet's loop with the INT8 file made for CPUs, on the fastest backend that is installed.
+memory: the same loop on the clip's frames in memory, so that nothing is decoded.
+bare: the same session alone, on frames of its own size that are there already.
+onnxruntime fp32, onnxruntime int8: sessions of the larger network on ONNX Runtime, one frame after another.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import numpy as np
+import onnx
+import torch
+import typer
+
+from benchmarks.studies.camera.plain_loop import PlainLoop
+from edgeunet import samples
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.machine import int8_instructions
+from edgeunet.camera.loop.loop import Loop, LoopOptions
+from edgeunet.camera.sources.opening import in_flight, open_source
+from edgeunet.camera.sources.source import Source
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.network.torch_segmenter import TorchSegmenter
+from edgeunet.network.unet import UNet, preset
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.target import CPU
+from edgeunet.quantisation.value_ranges import spans
+from edgeunet.runtime import Session, open_session
+from edgeunet.spec import ModelSpec
+from edgeunet.utils import console
+from edgeunet.utils.files import require_writable, write_json
+from edgeunet.utils.masking import shown_command
+from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
+from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.model_file import set_spec
+from edgeunet_export.graph.nodes import graph_of
+from edgeunet_export.int8.quantize import quantized
+
+SCHEMA = "edgeunet.cpu/1"
+SIZE = (256, 320)
+ALONE = 100  # frames of an arm that decodes none
+SLOW = 30  # frames of the slowest arms
+GOALS = {
+    "camera / tutorial": 5.0,
+    "camera / torch": 12.0,
+    "memory / bare": 0.85,
+    "onnxruntime int8 / onnxruntime fp32": 2.5,
+}
+
+
+class Memory(Source):
+    """The frames of a file, decoded before."""
+
+    live, name, fps = False, "memory", 0.0
+
+    def __init__(self, frames: list[UInt8]) -> None:
+        super().__init__()
+        self._frames = frames
+        self.size = (frames[0].shape[0], frames[0].shape[1])
+        self.frame_count = len(frames)
+
+    def _grab(self) -> bool:
+        return self._number < len(self._frames)
+
+    def _retrieve(self) -> UInt8:
+        return self._frames[self._number]
+
+    def close(self) -> None:
+        pass
+
+
+def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
+    """An untrained network of the preset `name`, its float32 file and its INT8 file for CPUs."""
+    torch.manual_seed(0)
+    spec = ModelSpec(DatasetFolder.open(samples.DATASET).classes, SIZE)
+    net = UNet(preset(name, spec.logits)).eval()
+    model = model_from_network(net, spec, dynamic_batch=False, logits=False)
+    options = CalibrationOptions(samples.DATASET, images=3)
+    ranges = calibrated(model, spec, options.chosen(spec, Path(name)), options)
+    graph = graph_of(model)
+    int8 = quantized(model, place(graph, CPU), spans(graph, ranges.spans))
+    set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
+    paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
+    for proto, path in zip((model, int8), paths, strict=True):
+        onnx.save(proto, path)
+    return net, spec, *paths
+
+
+def loop_fps(session: Session, source: Source) -> float:
+    """Frames a second of the camera loop, from the first frame to the last mask."""
+    loop = Loop(session, {"clip": source}, options=LoopOptions(draw=False))
+    loop.start()
+    return loop.finish()["clip"].fps
+
+
+def session_fps(session: Session, frames: list[UInt8], count: int) -> float:
+    """Frames a second of a session that always has as many frames in flight as it takes."""
+    begin = time.perf_counter()
+    for index in range(count):
+        if index >= session.capacity:
+            session.result()
+        session.submit(frames[index % len(frames)])
+    for _ in range(min(count, session.capacity)):
+        session.result()
+    return count / (time.perf_counter() - begin)
+
+
+def torch_fps(segmenter: TorchSegmenter, clip: Path) -> float:
+    """Frames a second of reading and segmenting the clip's first frames."""
+    with open_source(str(clip)) as source:
+        begin = time.perf_counter()
+        for _ in range(SLOW):
+            if (frame := source.read()) is not None:
+                segmenter.segment(frame.pixels)
+        return SLOW / (time.perf_counter() - begin)
+
+
+def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
+    """Frames a second of every arm in every round, and what the result file holds besides."""
+    clip = samples.CLIP
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        net, spec, fp32, int8 = write_models(small, Path(folder))
+        _, _, large_fp32, large_int8 = write_models(large, Path(folder))
+        best = stack.enter_context(open_session(int8, in_flight=in_flight(str(clip))))
+        ort = [stack.enter_context(open_session(p, backend="onnxruntime")) for p in (large_fp32, large_int8)]
+        tutorial, segmenter = PlainLoop(fp32), TorchSegmenter(net, spec)
+        decoded = _decoded(clip)
+        fitted = [np.zeros((*SIZE, 3), np.uint8)]
+        arms: dict[str, Callable[[], float]] = {
+            "tutorial": lambda: tutorial.run(clip),
+            "torch": lambda: torch_fps(segmenter, clip),
+            "camera": lambda: loop_fps(best, open_source(str(clip))),
+            "memory": lambda: loop_fps(best, Memory(decoded)),
+            "bare": lambda: session_fps(best, fitted, ALONE),
+            "onnxruntime fp32": lambda: session_fps(ort[0], fitted, SLOW),
+            "onnxruntime int8": lambda: session_fps(ort[1], fitted, SLOW),
+        }
+        turns = []
+        with console.progress() as bar:
+            for index in bar.track(range(rounds), description="rounds"):
+                # Whoever goes first may find the machine cooler, so they take turns at that too.
+                order = list(arms) if index % 2 else list(arms)[::-1]
+                turns.append({name: arms[name]() for name in order})
+        machine = fingerprint(best.describe())
+    return {
+        "schema": SCHEMA,
+        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
+        "command": shown_command(["python", "-m", "benchmarks.studies.cpu", *sys.argv[1:]]),
+        "network": small,
+        "larger_network": large,
+        "input_size": list(SIZE),
+        "machine": machine,
+        "int8_instructions": int8_instructions(),
+        "median_fps": {name: median(turn[name] for turn in turns) for name in arms},
+        "median_ratio": {name: _ratio(turns, name) for name in GOALS},
+        "goals": GOALS,
+        "rounds": turns,
+    }
+
+
+def _decoded(clip: Path) -> list[UInt8]:
+    frames: list[UInt8] = []
+    with open_source(str(clip)) as source:
+        while len(frames) < ALONE and (frame := source.read()) is not None:
+            frames.append(frame.pixels)
+    return frames
+
+
+def _ratio(turns: list[dict[str, float]], name: str) -> float:
+    a, b = name.split(" / ")
+    return median(turn[a] / turn[b] for turn in turns)
+
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    model: Annotated[str, typer.Option(help="Preset behind the camera.")] = "small",
+    large: Annotated[str, typer.Option(help="Preset on ONNX Runtime, fp32 against INT8.")] = "base",
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of all arms.")] = 5,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Compare the camera's best CPU path with what people have today, in frames a second."""
+    require_writable(output, force=force)
+    result = measure(model, large, rounds)
+    write_json(output, result, force=force)
+    console.table("median frames/s", ("arm", "frames/s"), [(n, f"{v:.1f}") for n, v in result["median_fps"].items()])
+    rows = [(name, f"{ratio:.2f}", f"{GOALS[name]:g}") for name, ratio in result["median_ratio"].items()]
+    console.table("median ratio", ("", "ratio", "goal"), rows)
+    console.stdout().print(f"written to {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))

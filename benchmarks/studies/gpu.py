@@ -1,0 +1,260 @@
+"""`python -m benchmarks.studies.gpu CHECKPOINT DATA`: engines on this machine's GPU, compared with PyTorch.
+
+Every arm gets the same frames, of the network's own size, in host memory, and gives masks in host memory. The arms
+take turns, and each round gives its own ratios: what the machine does to all of them cancels.
+
+Overhead: a whole frame by the clock against engine and copies by the GPU's events; above 1 are the launch, the
+fitting kernel and the waiting. A graph is replayed, or the same work enqueued call by call. ArgMax is in the engine
+(TopK) or a kernel of the session. PyTorch runs in float16, eager and compiled with CUDA graphs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+from unittest import mock
+
+import numpy as np
+import typer
+
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.errors import GpuError, UsageError
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.latency.quantiles import summarize
+from edgeunet.runtime import Session, open_session
+from edgeunet.utils import console
+from edgeunet.utils.dependencies import missing
+from edgeunet.utils.files import require_writable, sha256, write_json
+from edgeunet.utils.masking import shown_command
+from edgeunet_bench.measure.inputs import load_inputs
+from edgeunet_export.engine.build import EngineOptions
+from edgeunet_export.engine.engine import export_engine
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.fp16 import Fp16Options, export_fp16
+from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.verify.compare import compare
+
+if TYPE_CHECKING:
+    from benchmarks.studies.torch_gpu import TorchFloat16
+
+SCHEMA = "edgeunet.gpu/1"
+RESULTS = Path(__file__).parents[1] / "results"
+CALLS, WARMUP_CALLS = 200, 50  # of each arm, in each round and before the first
+GOALS = {"overhead": 1.05, "fp16_agreement": 0.995, "int8_miou_loss_points": 0.5}
+COPIES_AND_ENGINE = ("h2d", "infer", "d2h")  # stages; where memory is shared there are no copies
+FP16, INT8, KERNEL, PLAIN = "fp16", "int8+fp16", "fp16, argmax kernel", "fp16, plain enqueue"
+EAGER, COMPILED = "torch fp16 eager", "torch fp16 compiled"
+RATIOS = {  # name: (slower, faster), as hoped; the time of one divided by that of the other
+    "plain enqueue / graph replay": (PLAIN, FP16),
+    "argmax in the engine / in a kernel": (FP16, KERNEL),
+    "torch eager / fp16": (EAGER, FP16),
+    "torch compiled / fp16": (COMPILED, FP16),
+    "torch eager / int8+fp16": (EAGER, INT8),
+    "torch compiled / int8+fp16": (COMPILED, INT8),
+}
+
+Run = Callable[[UInt8], Mapping[str, int]]
+"""One frame, uint8 [H, W, 3], from host memory to a mask in host memory: the nanoseconds of its stages, where known."""
+
+
+def require(provider: str) -> tuple[Gpu, Provider]:
+    """The GPU and the bindings of that name; raises GpuError or MissingPartError for what this machine lacks."""
+    bindings: Provider = EngineOptions(provider).provider  # type: ignore[arg-type]  # it refuses other names
+    gpu = find_gpu()
+    tensorrt_module(bindings)
+    if find_spec("pycuda") is None:
+        raise missing("pycuda")
+    return gpu, bindings
+
+
+def build(checkpoint: Path, data: Path, provider: Provider, folder: Path) -> dict[str, Path]:
+    """The files of one network: "onnx fp32" and "onnx int8+fp16", and the engines by the name of their arm."""
+    onnx = {name: folder / f"{name}.onnx" for name in ("fp32", "fp16", "int8", "logits", "logits-fp16")}
+    for name, logits in (("fp32", False), ("logits", True)):
+        export_onnx(checkpoint, onnx[name], ExportOptions(logits=logits), data=data, split="val", force=False)
+    for source, name in (("fp32", "fp16"), ("logits", "logits-fp16")):
+        export_fp16(onnx[source], onnx[name], Fp16Options(data), force=False)
+    export_int8(onnx["fp32"], onnx["int8"], Int8Options(data, precision="int8+fp16"), force=False)
+    in_graph, in_kernel = EngineOptions(provider), EngineOptions(provider, logits_only=True)
+    files = {"onnx fp32": onnx["fp32"], "onnx int8+fp16": onnx["int8"]}
+    for arm, name, options in ((FP16, "fp16", in_graph), (INT8, "int8", in_graph), (KERNEL, "logits-fp16", in_kernel)):
+        files[arm] = folder / f"{name}.engine"
+        export_engine(onnx[name], files[arm], options, if_stale=False, force=False)
+    return files
+
+
+def without_graph(path: Path, frame: UInt8, opened: ExitStack) -> Session:
+    """A session on an engine that refuses to capture, and so enqueues each frame's work call by call."""
+    refusal = GpuError("plain enqueue is measured")
+    with mock.patch("edgeunet.runtime.gpu.frame_slot.Graph", side_effect=refusal):
+        session = opened.enter_context(open_session(path))
+        session.run(frame)
+    return session
+
+
+def torch_runs(checkpoint: Path) -> tuple[dict[str, Run], str]:
+    """The arms on PyTorch; where it sees no GPU none, and why."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}, f"torch {torch.__version__} sees no GPU: install one with CUDA"
+    from benchmarks.studies.torch_gpu import TorchFloat16
+
+    return {
+        name: _run_of_torch(TorchFloat16(checkpoint, compiled=compiled))
+        for name, compiled in ((EAGER, False), (COMPILED, True))
+    }, ""
+
+
+def _run_of_torch(arm: TorchFloat16) -> Run:
+    def run(frame: UInt8) -> Mapping[str, int]:
+        arm.run(frame)
+        return {}
+
+    return run
+
+
+def _run_of_session(session: Session) -> Run:
+    return lambda frame: session.run(frame).times_ns
+
+
+def measure(runs: Mapping[str, Run], frames: Sequence[UInt8], rounds: int) -> dict[str, Any]:
+    """Whole-frame times of all arms in turn, and their ratios.
+
+    Gives arms: quantiles over all rounds in ms, and the median of each stage; ratios and overheads: one for each round.
+    """
+    for run in runs.values():
+        for index in range(WARMUP_CALLS):
+            run(frames[index % len(frames)])
+    whole: dict[str, list[list[float]]] = {name: [] for name in runs}
+    stages: dict[str, list[Mapping[str, int]]] = {name: [] for name in runs}
+    overheads: dict[str, list[float]] = {}
+    with console.progress() as bar:
+        for _ in bar.track(range(rounds), description="rounds"):
+            for name, run in runs.items():
+                times, of_stages = _timed(run, frames)
+                whole[name].append(times)
+                stages[name] += of_stages
+                if any(of_stages):
+                    known = [sum(s.get(stage, 0) for stage in COPIES_AND_ENGINE) / 1e6 for s in of_stages]
+                    overheads.setdefault(name, []).append(median(times) / median(known))
+    medians = {name: [median(times) for times in of_rounds] for name, of_rounds in whole.items()}
+    arms = {}
+    for name, of_rounds in whole.items():
+        summary = summarize(np.concatenate(of_rounds))
+        per_stage = {stage: median(s[stage] for s in stages[name]) / 1e6 for stage in stages[name][0]}
+        quantiles = {"p50": summary.p50.value, "p90": summary.p90.value, "p99": summary.p99.value}
+        arms[name] = {"frames": summary.n, "whole_ms": quantiles, "stages_ms": per_stage}
+    ratios = {
+        name: [a / b for a, b in zip(medians[slow], medians[fast], strict=True)]
+        for name, (slow, fast) in RATIOS.items()
+        if {slow, fast} <= medians.keys()
+    }
+    return {"arms": arms, "overheads": overheads, "ratios": ratios}
+
+
+def _timed(run: Run, frames: Sequence[UInt8]) -> tuple[list[float], list[Mapping[str, int]]]:
+    times, stages = [], []
+    for index in range(CALLS):
+        begin = time.perf_counter_ns()
+        of_stages = run(frames[index % len(frames)])
+        times.append((time.perf_counter_ns() - begin) / 1e6)
+        stages.append(of_stages)
+    return times, stages
+
+
+def accuracy(files: Mapping[str, Path], data: DatasetFolder) -> dict[str, float | None]:
+    """Of the val split, against files that run on the CPU.
+
+    fp16_agreement: share of pixels with the class that the fp32 file gives. int8_miou_loss_points: against its own
+    file; None without masks.
+    """
+    fp16 = compare(files["onnx fp32"], files[FP16], data, "val")
+    int8 = compare(files["onnx int8+fp16"], files[INT8], data, "val")
+    scores = int8.scores_a, int8.scores_b
+    points = None if scores[0] is None or scores[1] is None else 100 * (scores[0].miou - scores[1].miou)
+    return {"fp16_agreement": fp16.agreement, "int8_miou_loss_points": points}
+
+
+def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds: int) -> dict[str, Any]:
+    """Build, measure and compare; gives what the result file holds."""
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        files = build(checkpoint, data, provider, Path(folder))
+        scores = accuracy(files, DatasetFolder.open(data))
+        sessions = {arm: opened.enter_context(open_session(files[arm])) for arm in (FP16, INT8, KERNEL)}
+        spec = sessions[FP16].spec
+        inputs = load_inputs(data)
+        frames = [Fitting.of((f.shape[0], f.shape[1]), spec).fit(f) for f in inputs.frames]
+        sessions[PLAIN] = without_graph(files[FP16], frames[0], opened)
+        from_torch, lacking = torch_runs(checkpoint)
+        runs = {arm: _run_of_session(session) for arm, session in sessions.items()}
+        measured = measure(runs | from_torch, frames, rounds)
+        about = {arm: session.describe() for arm, session in sessions.items()}
+    return {
+        "schema": SCHEMA,
+        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
+        "command": shown_command(["python", "-m", "benchmarks.studies.gpu", *sys.argv[1:]]),
+        "checkpoint_sha256": sha256(checkpoint),
+        "input_size": list(spec.input_size),
+        "frames": inputs.name,
+        "gpu": gpu.name,
+        "compute_capability": gpu.compute_capability,
+        "machine": fingerprint(about[FP16]),
+        "cuda_graph": {arm: facts["cuda_graph"] for arm, facts in about.items()},
+        "skipped": lacking,
+        "goals": GOALS,
+        "accuracy": scores,
+        **measured,
+    }
+
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")],
+    data: Annotated[Path, typer.Argument(help="Dataset: train calibrates, val is measured and scored.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Result (JSON); benchmarks/results/gpu-NAME.json if not given."),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
+    rounds: Annotated[int, typer.Option(help="Turns of all arms.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+) -> None:
+    """Measure engines on this machine's GPU. Refuses, saying what is missing, where there is none."""
+    gpu, bindings = require(provider)
+    if rounds < 1:
+        raise UsageError(f"--rounds is at least 1, got {rounds}")
+    name = re.sub(r"\W+", "-", gpu.name.lower())
+    output = output or RESULTS / f"gpu-{name}.json"
+    require_writable(output, force=force)
+    result = benchmark(checkpoint, data, bindings, gpu, rounds)
+    write_json(output, result, force=force)
+    rows = []
+    for arm, facts in result["arms"].items():
+        overhead = result["overheads"].get(arm)
+        times = (f"{value:.3f}" for value in facts["whole_ms"].values())
+        rows.append((arm, *times, f"{median(overhead):.3f}" if overhead else ""))
+    console.table(f"{gpu.name}, whole frame in ms", ["arm", "p50", "p90", "p99", "/ engine and copies"], rows)
+    out = console.stdout()
+    for ratio, of_rounds in result["ratios"].items():
+        out.print(f"{ratio}: {median(of_rounds):.2f}")
+    if result["skipped"]:
+        out.print(f"skipped: {result['skipped']}")
+    out.print(f"accuracy: {result['accuracy']}; written to {output}")
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))

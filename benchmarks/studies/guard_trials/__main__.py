@@ -1,0 +1,69 @@
+"""`python -m benchmarks.studies.guard_trials -o FILE`: how often the guard is right, where the truth is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeunet.cli.options import Force, Json
+from edgeunet.utils import console
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def qualify(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to go on with (JSON).")],
+    model: Annotated[
+        Path | None, typer.Option(help="Model file to run; without one, a NumPy loop on one processor.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Condition to measure, such as A/A or tail; may be repeated.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Of each condition, at most; the default is what the figures need.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the guard itself: how often it calls what, where the truth is known. Takes hours.
+
+    Goes on where it was interrupted: give the same command again. Trials stand in a file beside the output.
+    Exit code: 0 if every condition that was measured reached what was declared, else 1; 130 after Ctrl-C.
+    """
+    from dataclasses import asdict
+
+    from benchmarks.studies.guard_trials import run
+    from benchmarks.studies.guard_trials.summary import qualification_of
+    from edgeunet.utils.console import INTERRUPTED, stdout
+    from edgeunet.utils.files import require_distinct
+    from edgeunet_bench.measure.surroundings import now
+    from edgeunet_bench.render.tables import print_table
+    from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
+
+    paths = run.Paths(output)
+    require_distinct({"--output": output, "the trials in": paths.trials, "the folder": paths.kept}, {"--model": model})
+    options = run.QualifyOptions(model, tuple(only or ()), trials)
+    file, interrupted = run.qualify(options, paths, force=force)
+    found = qualification_of(file, now())
+    if as_json:
+        stdout().print_json(data=asdict(found))
+    else:
+        print_table(qualification_table(found))
+        print_table(rules_table(found))
+        if trials is not None:
+            stdout().print(
+                f"--trials {trials}: with fewer trials than the figures need, a condition that is reached proves less"
+            )
+        stdout().print(f"{len(file.trials)} trials in {paths.trials}, their summary in {output}")
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    measured = [c for c in found.conditions if not only or c.name in only]
+    raise typer.Exit(0 if all(c.reached for c in measured) else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(app))

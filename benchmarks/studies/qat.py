@@ -1,0 +1,112 @@
+"""INT8 after training, repaired, and trained as INT8: what each loses, side by side in one run.
+
+    python -m benchmarks.studies.qat best.pt DATASET -o benchmarks/results/qat.json
+
+Drops are in points of mIoU on the dataset's val split, all against the same float network.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+from benchmarks.studies.hard_cases import Case, figures, parser_of, record_of, run, write_result
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.network.checkpoint import load_model, save_checkpoint
+from edgeunet.network.unet import UNet
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.ranges_file import Ranges
+from edgeunet.quantisation.target import dialect_of
+from edgeunet.quantisation.value_ranges import spans
+from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training.output.run_folder import BEST
+from edgeunet.training.qat.ranges import RANGES
+from edgeunet.utils.console import table
+from edgeunet.utils.files import require_writable
+from edgeunet_export.calibration.sampling import representative
+from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.nodes import graph_of
+from edgeunet_export.int8.quantize import quantized
+from edgeunet_export.verify.accuracy import Accuracy, Budget, judged
+
+SPLIT = "val"
+FACTORS = (1.0, 10.0, 100.0)
+
+
+def checkpoints(source: Path, folder: Path, factors: Sequence[float]) -> Iterator[tuple[str, Path]]:
+    """The network with a part of the bottleneck's channels larger than the rest; its masks stay the same.
+
+    An addition ties these channels over all residual blocks, so that equalisation must leave them alone.
+    """
+    for factor in factors:
+        net, spec = load_model(source)
+        rescale_bottleneck(net, factor)
+        save_checkpoint(path := folder / f"{factor:g}.pt", net, spec)
+        yield "as trained" if factor == 1 else f"bottleneck channels times {factor:g}", path
+
+
+@torch.no_grad()
+def rescale_bottleneck(net: UNet, factor: float) -> None:
+    """Multiply every third channel of the bottleneck wherever one is made, and divide the weights that read it."""
+    lowest, upwards = list(net.down[-1].children()), net.up[0].get_submodule("up")
+    double, blocks = lowest[1], lowest[2:]
+    norms = [double.get_submodule("4"), *(block.get_submodule("conv.4") for block in blocks)]
+    for norm in norms:
+        norm.get_parameter("weight")[::3] *= factor
+        norm.get_parameter("bias")[::3] *= factor
+    for block in blocks:
+        block.get_parameter("conv.0.weight")[:, ::3] /= factor
+    if isinstance(upwards, nn.ConvTranspose2d):
+        upwards.weight[::3] /= factor
+    else:
+        upwards.get_parameter("0.weight")[:, ::3] /= factor
+
+
+def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, run: Path) -> Accuracy:
+    """What the INT8 file loses against `float_model` after its checkpoint was trained on as INT8."""
+    run_training(data.path, run, options)
+    net, spec = load_model(run / BEST)
+    model = model_from_network(net, spec, dynamic_batch=False, logits=False)
+    graph = graph_of(model)
+    own = Ranges.load(run / RANGES).spans
+    int8 = quantized(model, place(graph, dialect_of(options.target)), spans(graph, own))
+    return judged(float_model, int8, data, SPLIT)
+
+
+def main() -> None:
+    """Run all cases and print; see the top of the file."""
+    parser = parser_of(str(__doc__).splitlines()[0])
+    parser.add_argument("--steps", type=int, help="of training; the recipe's if not given")
+    parser.add_argument("--factors", type=float, nargs="+", default=FACTORS, help="one case each; 1: as trained")
+    options = parser.parse_args()
+    if options.output:
+        require_writable(options.output, force=options.force)
+    data, budget, dialect = DatasetFolder.open(options.data), Budget(options.max_drop), dialect_of(options.target)
+    images = representative(data.image_paths("train"), options.images, 0)
+    changes = {} if options.steps is None else {"epochs": 0, "min_steps": options.steps}
+    records: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for case, checkpoint in checkpoints(options.checkpoint, Path(name), options.factors):
+            float_model = checkpoint.with_suffix(".onnx")
+            net, spec = load_model(checkpoint)
+            onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
+            record = record_of(run(Case(case, float_model, images), data, SPLIT, dialect, budget))
+            training = TrainingOptions(qat=checkpoint, target=options.target, changes=changes)
+            accuracy = trained(float_model, data, training, Path(name) / f"run-{checkpoint.stem}")
+            records[case] = {**record, "trained": figures(accuracy)}
+    kinds = ("minmax", "default", "repaired", "trained")
+    rows = [(c, *(str(r.get(kind, {}).get("drop_points", "refused")) for kind in kinds)) for c, r in records.items()]
+    table("drop in points of mIoU", ("case", "min-max", "default", "repaired", "trained as INT8"), rows)
+    recipe = TrainingOptions(qat=options.checkpoint, changes=changes).make_recipe()
+    write_result("benchmarks.studies.qat", options, records, recipe=asdict(recipe))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Images a second of training steps: plain fp32, and what training adds to it one by one.
+
+    python -m benchmarks.studies.training -o benchmarks/results/training.json
+
+Each arm has a process of its own, and all take turns in every round, so that a busy moment of the machine hits them
+alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgeunet.board.fingerprint import fingerprint
+from edgeunet.network.unet import UNet, preset
+from edgeunet.training.hardware import keep_freed_memory
+from edgeunet.training.losses import make_loss
+from edgeunet.utils.console import stdout
+from edgeunet.utils.files import require_writable, write_json
+
+CLASSES, BATCH, SIZE = 11, 8, (288, 384)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of running the same training step. formula: the loss with its gradient by formula, not by autograd."""
+
+    bf16: bool = False
+    channels_last: bool = False
+    formula: bool = False
+    keep_memory: bool = False
+
+
+ARMS = {
+    "fp32": Arm(),
+    "bf16": Arm(bf16=True),
+    "and channels-last": Arm(bf16=True, channels_last=True),
+    "and the loss by formula": Arm(bf16=True, channels_last=True, formula=True),
+    "and freed memory kept": Arm(bf16=True, channels_last=True, formula=True, keep_memory=True),
+}
+
+
+def autograd_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy and Dice as they are usually written."""
+    share = torch.softmax(logits.float(), dim=1)
+    truth = functional.one_hot(masks.long(), logits.shape[1]).permute(0, 3, 1, 2).float()
+    overlap, sizes = (share * truth).sum((0, 2, 3)), share.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    return functional.cross_entropy(logits.float(), masks.long()) + 1 - ((2 * overlap + 1) / (sizes + 1)).mean()
+
+
+def serve(pipe: Connection, model: str, arm: Arm, threads: int) -> None:
+    """Run a step for every message that comes, and answer with its time in seconds; ends with the pipe."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    if arm.keep_memory:
+        keep_freed_memory()
+    layout = torch.channels_last if arm.channels_last else torch.contiguous_format
+    net = UNet(preset(model, CLASSES)).to(memory_format=layout)  # type: ignore[call-overload]
+    frames = torch.randn(BATCH, 3, *SIZE).contiguous(memory_format=layout)
+    masks = torch.randint(0, CLASSES, (BATCH, *SIZE), dtype=torch.uint8)
+    optimizer = torch.optim.AdamW(net.parameters())
+    loss = make_loss("ce+dice") if arm.formula else autograd_loss
+    while pipe.recv():
+        begin = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=arm.bf16):
+            logits = net(frames)
+        optimizer.zero_grad(set_to_none=True)
+        loss(logits, masks).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        pipe.send(time.perf_counter() - begin)
+
+
+def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
+    """For each arm images a second, and how many times those of the first arm, medians over the rounds."""
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for arm in ARMS.values():
+        here, there = context.Pipe()
+        context.Process(target=serve, args=(there, model, arm, torch.get_num_threads()), daemon=True).start()
+        pipes.append(here)
+    times = []
+    for _ in range(rounds + 2):  # the first two allocate
+        row = []
+        for pipe in pipes:
+            pipe.send("step")
+            row.append(pipe.recv())
+        times.append(row)
+    for pipe in pipes:
+        pipe.send("")
+    counted = np.array(times[2:])
+    rates, ratios = BATCH / np.median(counted, axis=0), np.median(counted[:, :1] / counted, axis=0)
+    return {
+        name: {"images_per_s": round(float(rate), 2), "ratio": round(float(ratio), 3)}
+        for name, rate, ratio in zip(ARMS, rates, ratios, strict=True)
+    }
+
+
+def main() -> None:
+    """Measure and print; see the top of the file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--models", nargs="+", default=["nano", "small"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--force", action="store_true")
+    options = parser.parse_args()
+    if options.output:
+        require_writable(options.output, force=options.force)
+    result = {}
+    for model in options.models:
+        result[model] = measure(model, options.rounds)
+        for name, figures in result[model].items():
+            line = f"{model:6} {name:24} {figures['images_per_s']:6.1f} images/s  {figures['ratio']:.2f} × fp32"
+            stdout().print(line)
+    if options.output:
+        session = {"backend": "torch", "version": torch.__version__, "threads": str(torch.get_num_threads())}
+        command = f"python -m benchmarks.studies.training --models {' '.join(options.models)} --rounds {options.rounds}"
+        value = {"command": command, "batch": BATCH, "size": SIZE, "models": result, "machine": fingerprint(session)}
+        write_json(options.output, value, force=options.force)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Clocks, temperatures, power and load, as the system reports them."""

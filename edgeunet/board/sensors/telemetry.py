@@ -1,0 +1,135 @@
+"""Sampling the machine beside a measurement: clocks, temperatures, throttling, power, load."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from select import select
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edgeunet
+from edgeunet.board.machine import ROOT
+from edgeunet.board.sensors.power_rails import whole
+from edgeunet.board.sensors.sampling import LEADING
+from edgeunet.errors import UsageError
+from edgeunet.latency.record import Telemetry
+
+READY_S = 10.0  # for the process to find the sensors
+STOP_S = 5.0  # for it to end: a sensor on a stuck bus may hold it
+
+
+class Sampler:
+    """Samples in a process of its own from `with` to its end, `hz` times a second; telemetry() gives what it saw.
+
+    A process, not a thread: 40 sensors that are read 10 times a second take 0.5 % of one core. A sample adds 0.25 ms to
+    the 1 ms call it meets if a thread takes it, and nothing that can be seen if a process does
+    (benchmarks/results/telemetry_cost.json). Every Telemetry has its own cost.
+
+    root: where the system's files are looked up. pid: the process whose memory is sampled [default: this one].
+    Nothing here raises because of a sensor, and a system that offers none gives None.
+    """
+
+    def __init__(self, root: Path = ROOT, hz: float = 10.0, pid: int | None = None) -> None:
+        if not 0 < hz <= 1000:
+            raise UsageError(f"the machine is sampled up to 1000 times a second, got {hz:g}")
+        self._arguments = [str(root), repr(hz), str(os.getpid() if pid is None else pid)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._file = -1
+        self._names: list[str] = []
+        self._rows: NDArray[np.float64] | None = None
+
+    def __enter__(self) -> Sampler:
+        if hasattr(os, "memfd_create"):  # Linux: a file in memory, so that no disk is touched meanwhile
+            self._file = os.memfd_create("telemetry")
+            self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._rows = self._read()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    @property
+    def rails(self) -> tuple[str, ...]:
+        """Names of the rails whose sum is the power of the whole; empty where energy cannot be told."""
+        return whole(self._names)
+
+    def telemetry(self, origin_ns: int, idle_ns: tuple[int, int] | None = None) -> Telemetry | None:
+        """What was sampled until now, or None if that is nothing. Columns that never had an answer are left out.
+
+        origin_ns: the first sample of latency, by time.perf_counter_ns().
+        idle_ns: from when to when nothing ran, by the same clock; the idle power is the mean over it.
+        """
+        rows = self._read() if self._rows is None else self._rows
+        answered = [(name, column) for name, column in zip(self._names, rows.T[LEADING:], strict=True) if _any(column)]
+        if not answered:
+            return None
+        times_ns, cpu_s = rows[:, 0], rows[:, 1]
+        values = dict(answered)
+        rails = whole(values)
+        passed_s = (times_ns[-1] - times_ns[0]) / 1e9
+        return Telemetry(
+            times_ms=(times_ns - origin_ns) / 1e6,
+            values=values,
+            rails=rails,
+            idle_mw=_mean_between(times_ns, [values[rail] for rail in rails], idle_ns) if rails and idle_ns else None,
+            cost=float((cpu_s[-1] - cpu_s[0]) / passed_s) if passed_s > 0 else 0.0,
+        )
+
+    def _start(self) -> None:
+        """Start the process and wait until it has found the sensors; without it there is no telemetry."""
+        command = [sys.executable, "-S", "-m", "edgeunet.board.sensors.sampling", *self._arguments, str(self._file)]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[self._file],
+                start_new_session=True,  # Ctrl-C is for the measurement
+                env={**os.environ, "PYTHONPATH": str(Path(edgeunet.__file__).parents[1])},
+            )
+        except OSError:
+            return
+        if self._process.stdout and select([self._process.stdout], [], [], READY_S)[0]:
+            line = self._process.stdout.readline()
+            self._names = json.loads(line) if line.endswith(b"\n") else []
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        try:
+            self._process.communicate(b"stop", timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+
+    def _read(self) -> NDArray[np.float64]:
+        """All whole rows, (k, LEADING + names) float64."""
+        columns = LEADING + len(self._names)
+        data = os.pread(self._file, os.fstat(self._file).st_size, 0) if self._file >= 0 else b""
+        return np.frombuffer(data, np.float64, len(data) // (8 * columns) * columns).reshape(-1, columns)
+
+
+def _any(column: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(column).any())
+
+
+def _mean_between(
+    times_ns: NDArray[np.float64], columns: list[NDArray[np.float64]], span: tuple[int, int]
+) -> float | None:
+    """Mean of the sum of the columns from span[0] to span[1], over the rows in which all answered; None if none is."""
+    inside = np.sum(columns, axis=0)[(times_ns >= span[0]) & (times_ns <= span[1])]
+    inside = inside[np.isfinite(inside)]
+    return max(0.0, float(inside.mean())) if len(inside) else None  # a rail at rest can read a little below 0

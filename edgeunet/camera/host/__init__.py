@@ -1,0 +1,1 @@
+"""The system around the loop: systemd, throttling, memory and the terminal."""

@@ -1,0 +1,101 @@
+"""One source on its way into the session: the thread that reads it, the frames that wait, its overlay and figures."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from edgeunet.camera.frame import Frame
+from edgeunet.camera.frame_queue import Channel
+from edgeunet.camera.sources.reconnect import Reconnecting
+from edgeunet.camera.sources.source import Source
+from edgeunet.camera.statistics import LoopStats, Statistics
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.overlay import Overlay
+from edgeunet.runtime.session import Result
+
+TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame can't be read
+DEFAULT_FPS = 30.0  # of a file that does not say
+
+
+class Feed:
+    """Reads one source: a file frame by frame, a live source so that only the newest frame waits."""
+
+    def __init__(
+        self,
+        source: Source,
+        name: str,
+        overlay: Overlay,
+        statistics: Statistics,
+        *,
+        max_frames: int | None,
+        changed: threading.Condition,
+    ) -> None:
+        """name: its own among the loop's sources. max_frames: masks to make. changed: of the waiting frames."""
+        self.source = source
+        self.name = name
+        self.statistics = statistics
+        self.frames: Channel[Frame] = Channel(newest=source.live, changed=changed)
+        self.error: Exception | None = None  # why it broke off
+        self._overlay = overlay
+        self._max_frames = max_frames
+        self._first_ns = 0
+        self._text: tuple[str, ...] = ()
+        self._text_ns = 0
+
+    def read(self) -> None:
+        """Read the source to its end, and close it; what goes wrong with it is kept as `error`."""
+        count = 0
+        try:
+            with self.source as source:
+                while self.frames.wait_for_room():  # read late: a frame of a file that waits here grows old
+                    if not source.live and count == self._max_frames:
+                        break
+                    frame = source.read()
+                    if frame is None:
+                        break
+                    count += 1
+                    self.statistics.read(frame.read_ns)
+                    self.frames.put(frame)
+        except Exception as error:  # noqa: BLE001 - whatever one source does, the others go on; the loop raises it
+            self.error = error
+        self.frames.close()
+
+    def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
+        """Two pictures, uint8 [h, w, 3] BGR: the frame with mask, legend, rate, age and the model in turn on it, and
+        the one without the legend. The frame's own stands in the place of one that is not asked for."""
+        blended = self._overlay.blend(frame.pixels, result.mask, result.fitting) if legend or plain else frame.pixels
+        if not legend:
+            return frame.pixels, blended
+        now = time.perf_counter_ns()
+        if now - self._text_ns >= TEXT_EVERY_NS:
+            self._text_ns = now
+            fps, age_ms = self.statistics.recent()
+            self._text = (f"{fps:.1f} frames/s", f"age {age_ms:.0f} ms")
+        labelled = blended.copy() if plain else blended
+        self._overlay.label(labelled, (*self._text, result.model) if result.model else self._text)
+        return labelled, blended
+
+    def time_of(self, frame: Frame) -> float:
+        """Seconds from the first frame to this one: by the clock for a live source, by its own times for a file.
+
+        Where a file has none, as a folder of images, its number counts.
+        """
+        if frame.time_s is not None:
+            return frame.time_s
+        if not self.source.live:
+            return frame.number / (self.source.fps or DEFAULT_FPS)
+        self._first_ns = self._first_ns or frame.captured_ns
+        return (frame.captured_ns - self._first_ns) / 1e9
+
+    def stats(self) -> LoopStats:
+        """What has been done so far; from any thread."""
+        source = self.source
+        reconnects = source.reconnects if isinstance(source, Reconnecting) else 0
+        ends = [count for count in (source.frame_count, self._max_frames) if count is not None]
+        return self.statistics.snapshot(
+            total=min(ends, default=None),
+            dropped=self.frames.dropped,
+            corrupt=source.corrupt,
+            reconnects=reconnects,
+        )

@@ -1,0 +1,1 @@
+"""The HTTP server: the live page and the metrics."""

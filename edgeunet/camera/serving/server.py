@@ -1,0 +1,107 @@
+"""An HTTP server in a thread of its own: it answers GET from memory, and whatever a client may cost is bounded.
+
+aiohttp reads the requests and writes the replies; one request a connection. Paths are only compared, never looked up
+in the file system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from edgeunet.camera.serving.access import Access
+from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.serving.reply import Handler
+from edgeunet.errors import OutputError, system_reason
+from edgeunet.utils.dependencies import require_installed
+
+BACKLOG = 256  # connections that the system may hold until they are taken
+AT_ONCE = 4  # are taken, and then is looked what they ask for: so those of one address do not push each other out
+CLOSE_S = 0.5  # how long the end waits for replies that are under way
+_BUFFER = 256 * 1024  # bytes that the system may hold for a viewer: more would only be old pictures
+
+
+class HttpServer:
+    """Answers requests until it is closed; serving_http() makes it."""
+
+    def __init__(self, access: Access, handler: Handler) -> None:
+        """Listens at once: raises OutputError if the address is taken or not this machine's."""
+        require_installed("aiohttp")
+        self._socket = _listen(access.address)
+        self.port = int(self._socket.getsockname()[1])
+        self._access = replace(access, address=HostPort(access.address.host, self.port))
+        self._handler = handler
+        self._loop = asyncio.SelectorEventLoop()
+        self._loop.set_exception_handler(_report)
+        self._loop.set_default_executor(ThreadPoolExecutor(1, "edgeunet-http-work"))  # one core at most
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="edgeunet-http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Drop every connection and end the thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        # Here, while the camera starts: it takes 0.4 s. Who comes meanwhile waits in the system's backlog.
+        from edgeunet.camera.serving.answering import Server
+
+        server = Server(self._access, self._handler)
+        listener = await self._loop.create_server(server, sock=self._socket, backlog=AT_ONCE)
+        self._socket.listen(BACKLOG)
+        await self._stop.wait()
+        listener.close()
+        for _ in range(3):  # the loop hands over what it has accepted
+            await asyncio.sleep(0)
+        end = self._loop.time() + CLOSE_S
+        while server.connections and self._loop.time() < end:
+            server.abort()
+            await asyncio.sleep(0.001)
+
+
+@contextmanager
+def serving_http(access: Access, handler: Handler) -> Iterator[HttpServer]:
+    """A server that answers as long as the block lasts.
+
+    Raises OutputError if the address cannot be had, MissingPartError without aiohttp.
+    """
+    server = HttpServer(access, handler)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _listen(address: HostPort) -> socket.socket:
+    everywhere = address.host in ("*", "::")
+    host = "::" if everywhere and socket.has_dualstack_ipv6() else address.host.replace("*", "0.0.0.0")  # noqa: S104
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)[0]
+        dualstack = everywhere and family == socket.AF_INET6
+        listener = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=dualstack)
+    except OSError as error:
+        reason = system_reason(error)
+        raise OutputError(f"cannot listen on {address}: {reason}; choose another port or address") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)  # connections have it from their listener
+    return listener
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what asyncio finds nobody waiting for, but for clients that have gone."""
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)

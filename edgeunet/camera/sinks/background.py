@@ -1,0 +1,80 @@
+"""A sink in a thread of its own: a slow disk or encoder does not hold up the loop and the other sinks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from edgeunet.camera.frame import Shot, Sink
+from edgeunet.camera.frame_queue import Channel
+from edgeunet.errors import OutputError
+
+CAPACITY = 4  # frames that may wait; each holds its pictures in memory
+STUCK_S = 2.0  # without progress at the end: a disk that hangs must not keep the program
+
+
+class Background:
+    """Enters, writes and leaves another sink in a thread; what fails there is raised by the next write() or at the end.
+
+    live=False: write() waits while `CAPACITY` frames are on their way; none is lost.
+    live=True: write() never waits; the oldest frame makes room, and `notify` hears at the end how many did.
+    """
+
+    def __init__(
+        self, sink: AbstractContextManager[Sink], name: str, *, live: bool, notify: Callable[[str], None]
+    ) -> None:
+        """name: of the sink, for people."""
+        self._sink = sink
+        self._name = name
+        self._notify = notify
+        self._shots: Channel[Shot] = Channel(CAPACITY, newest=live)
+        self._entered = threading.Event()
+        self._written = 0
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=f"edgeunet-{name}", daemon=True)
+
+    def __enter__(self) -> Background:
+        self._thread.start()
+        self._entered.wait()
+        self._raise()
+        return self
+
+    def write(self, shot: Shot) -> None:
+        """Hand a frame over. Raises, once, what the sink raised with an earlier one."""
+        if not self._shots.put(shot):
+            self._raise()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is on its way. Raises OutputError if nothing moves for `STUCK_S`."""
+        self._shots.close()
+        written = -1
+        while self._thread.is_alive():
+            if written == self._written:
+                raise OutputError(f"{self._name} hangs: its last frames are not written; look at the disk")
+            written = self._written
+            self._thread.join(STUCK_S)
+        if self._shots.dropped:
+            self._notify(f"{self._name} left out {self._shots.dropped} frames: it is too slow for the source")
+        self._raise()
+
+    def _work(self) -> None:
+        try:
+            with self._sink as sink:
+                self._entered.set()
+                while (shot := self._shots.get()) is not None:
+                    sink.write(shot)
+                    self._written += 1
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that writes
+            self._error = error
+        finally:
+            self._shots.close(discard=True)
+            self._entered.set()
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error

@@ -1,0 +1,142 @@
+"""One line of JSON a frame, for programs that want the numbers and not the picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeunet.camera.frame import Shot
+from edgeunet.errors import OutputError
+from edgeunet.utils.files import require_writable, writing
+
+STDOUT = Path("-")
+
+
+class Lines:
+    """Writes lines to a file descriptor, each as soon as it is known; writing_lines() makes it."""
+
+    def __init__(self, descriptor: Callable[[], int], path: Path, classes: Sequence[str]) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._classes = classes
+
+    def write(self, shot: Shot) -> None:
+        """Write the line of a frame. Raises OutputError if the disk is full or the reader has gone."""
+        line = (json.dumps(facts_of(shot, self._classes)) + "\n").encode()
+        written = 0
+        try:
+            with writing(self._path):
+                descriptor = self._descriptor()
+                while written < len(line):
+                    written += os.write(descriptor, memoryview(line)[written:])
+        except OutputError as error:
+            if written:
+                self._cut_back(written)
+            if not isinstance(error.__cause__, BrokenPipeError):
+                raise
+            raise OutputError(f"--jsonl {self._path}: the program that read the lines has ended") from error
+
+    def _cut_back(self, count: int) -> None:
+        """Take the last bytes, the beginning of a line, out of the file again: what reads it expects whole lines."""
+        with suppress(OSError):  # a pipe keeps what it has
+            descriptor = self._descriptor()
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                end = os.lseek(descriptor, 0, os.SEEK_CUR) - count
+                os.ftruncate(descriptor, end)
+                os.lseek(descriptor, end, os.SEEK_SET)
+
+
+def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
+    """What a line says of a frame.
+
+    captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
+    model: which one made the mask, where several take turns. classes: the share of the picture that each has, 0 to 1.
+    """
+    fitting = shot.result.fitting
+    inside = shot.result.mask[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+    shares = np.bincount(inside.ravel(), minlength=len(classes)) / inside.size
+    since_ns = time.perf_counter_ns() - shot.frame.captured_ns
+    captured = datetime.fromtimestamp((time.time_ns() - since_ns) / 1e9, timezone.utc)
+    return {
+        "source": shot.source,
+        "frame": shot.frame.number,
+        "time_s": round(shot.time_s, 6),
+        "captured_ns": shot.frame.captured_ns,
+        "captured": captured.isoformat(timespec="milliseconds"),
+        "age_ms": _ms(shot.age_ns),
+        "stages_ms": {stage: _ms(duration) for stage, duration in shot.stages_ns.items()},
+        "dropped": shot.dropped,
+        **({"model": shot.result.model} if shot.result.model else {}),
+        "classes": {name: round(float(share), 5) for name, share in zip(classes, shares, strict=False)},
+    }
+
+
+def check_lines(path: Path, *, force: bool) -> None:
+    """Raise OutputError before any work if the file exists without `force` or cannot be written.
+
+    A pipe or a device may be given by its name: writing to it replaces nothing.
+    """
+    if path == STDOUT:
+        if sys.stdout is None:
+            raise OutputError("the standard output is closed, and `-` writes there: name a file")
+    elif not _is_pipe(path):
+        require_writable(path, force=force)
+
+
+@contextmanager
+def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterator[Lines]:
+    """Lines to a file, or to the standard output for `-`. Raises OutputError as check_lines() does."""
+    check_lines(path, force=force)
+    if path == STDOUT:
+        # Not through sys.stdout: its lock, held by a thread whose reader hangs, would crash Python at the end.
+        sys.stdout.flush()
+        yield Lines(sys.stdout.fileno, path, classes)
+        return
+    pipe = _is_pipe(path)
+    over = os.O_TRUNC if force or pipe else os.O_EXCL
+    file = _Opened(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0))
+    if not pipe:  # which waits until somebody reads: that is for the first line, so that no other sink waits
+        with writing(path):
+            path.absolute().parent.mkdir(parents=True, exist_ok=True)
+            file.descriptor()
+    try:
+        yield Lines(file.descriptor, path, classes)
+    finally:
+        file.close()
+
+
+class _Opened:
+    """A file that is opened when its descriptor is first asked for."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._path = path
+        self._flags = flags
+        self._descriptor: int | None = None
+
+    def descriptor(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, self._flags, 0o666)
+        return self._descriptor
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def _is_pipe(path: Path) -> bool:
+    """Or a device: there is something that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _ms(duration_ns: int) -> float:
+    return round(duration_ns / 1e6, 3)

@@ -1,0 +1,143 @@
+"""Recording H.264 video that plays after the program was killed, the disk was full or the camera broke off.
+
+The file is fragmented (ISO/IEC 14496-12, section 8.8): its head comes first, then one piece after another that plays
+with what stands before it. It has its own name from the first frame on, not a temporary one: whatever ends the
+program, what was recorded until then is found where it was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edgeunet.camera.frame import Shot
+from edgeunet.camera.sinks.encoder import Encoder, encoded_size, load_av
+from edgeunet.errors import OutputError, UsageError
+from edgeunet.utils.files import require_writable, writing
+
+FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# Two hundred milliseconds are what a kill can cost.
+_FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}  # μs
+_CLUSTERS = {"cluster_time_limit": "200"}  # ms; Matroska's word for the same
+_BUFFER = 1 << 20  # bytes; a fragment reaches the file in one write, so that a kill does not cut it
+
+
+class Recorder:
+    """An open video file. For one thread; recording() makes it."""
+
+    def __init__(self, path: Path, fps: float, *, force: bool) -> None:
+        """The file is made with the first frame: until then an older one stays."""
+        self._path = path
+        self._fps = fps
+        self._force = force
+        self._file: _File | None = None
+        self._time_s = 0.0
+
+    def write(self, shot: Shot) -> None:
+        """Record the drawn picture.
+
+        Raises OutputError when the disk is full, and what was written stays and plays; also for a first frame of a size
+        that no video has.
+        """
+        if self._file is None:
+            encoded_size((shot.overlay.shape[0], shot.overlay.shape[1]))
+            with writing(self._path):
+                self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
+                self._file = _File(self._path, force=self._force)
+            options = {**(_CLUSTERS if self._path.suffix.lower() == ".mkv" else _FRAGMENTS), "flush_packets": "1"}
+            self._container = load_av().open(
+                self._file, "w", format=FORMATS[self._path.suffix.lower()], options=options, buffer_size=_BUFFER
+            )
+            self._encoder = Encoder(self._container, self._fps)
+        with self._keeping(self._file):
+            self._encoder.write(shot.overlay, shot.time_s)
+        self._file.keep()
+        self._time_s = shot.time_s
+
+    def finish(self) -> None:
+        """Write the last fragment and close the file. Raises OutputError if the disk is full, or if no frame came."""
+        if self._file is None:
+            raise OutputError(f"{self._path} is not written: no frame arrived; look at the source first")
+        if self._file.cut:
+            return
+        with self._keeping(self._file):
+            self._encoder.finish()
+            self._container.close()
+        self._file.close()
+
+    @contextmanager
+    def _keeping(self, file: _File) -> Iterator[None]:
+        """After a failed write: cut the file back to its last whole fragment, which plays, and say so."""
+        try:
+            with writing(self._path):
+                yield
+        except OutputError as error:
+            file.cut_back()
+            with suppress(load_av().error.FFmpegError):  # it has kept the error in mind
+                self._container.close()
+            raise OutputError(f"{error}; the recording ends there and plays up to {self._time_s:.0f} s") from error
+
+
+class _File:
+    """What FFmpeg writes to, without a buffer; it can be cut back to the end of the last keep()."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+        self._descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+        self._kept = 0
+        self.cut = False
+
+    def write(self, data: bytes) -> int:
+        if not self.cut:  # FFmpeg's own attempts to end a file that is cut
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        return len(data)
+
+    def seek(self, offset: int, whence: int) -> int:
+        return 0 if self.cut else os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        return self.seek(0, os.SEEK_CUR)
+
+    def keep(self) -> None:
+        self._kept = self.tell()
+
+    def cut_back(self) -> None:
+        with suppress(OSError):  # the disk may be gone altogether
+            os.ftruncate(self._descriptor, self._kept)
+        self.close()
+        self.cut = True
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def check_recordable(path: str | Path, *, force: bool) -> None:
+    """Raise before any work what recording() would: UsageError for the ending, MissingPartError, OutputError."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
+    load_av()
+    require_writable(path, force=force)
+
+
+@contextmanager
+def recording(path: str | Path, fps: float, *, force: bool) -> Iterator[Recorder]:
+    """A Recorder of the drawn pictures; the file is complete once the block ends, and plays at any time before.
+
+    fps only guides the encoder, the frames carry their own times. After an exception in the block, what was recorded
+    stays too. Raises OutputError if `path` exists without `force`, if it cannot be written or if no frame came;
+    UsageError for another ending than .mp4, .mov or .mkv.
+    """
+    path = Path(path)
+    check_recordable(path, force=force)
+    recorder = Recorder(path, fps, force=force)
+    try:
+        yield recorder
+    except BaseException:
+        with suppress(OutputError):  # the error in the block is the one to tell
+            recorder.finish()
+        raise
+    recorder.finish()

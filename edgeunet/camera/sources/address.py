@@ -1,0 +1,195 @@
+"""Where frames come from, in one line of text: written as jetson-utils' users know it, read in this one place."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import parse_qsl, quote, unquote
+
+from edgeunet.errors import UsageError
+from edgeunet.utils.limits import SIDE
+from edgeunet.utils.masking import shown_address
+
+Kind = Literal["v4l2", "csi", "stream", "file", "gst", "synthetic"]
+STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
+EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:… or synthetic://"
+OPTIONS: dict[Kind, tuple[str, ...]] = {
+    "v4l2": ("width", "height", "fps", "fourcc"),
+    "csi": ("width", "height", "fps"),
+    "synthetic": ("width", "height", "fps", "seconds"),
+}
+FASTEST = 1000.0  # frames a second; no camera has more
+LONGEST_S = 10 * 365 * 86_400.0
+MOST_CAMERAS = 10_000
+_CAMERA = re.compile(r"[0-9]+|/dev/.+")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One source.
+
+    name: what people are shown: no passwords, and text that any output can take. target: the device file, the number
+    of the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
+    leave it as it is; for synthetic what it makes, where fps 0 stands for "as fast as it is taken". seconds: when
+    synthetic ends, None for never.
+    """
+
+    kind: Kind
+    name: str
+    target: str = field(default="", repr=False)  # may hold a password
+    width: int | None = None  # pixels
+    height: int | None = None
+    fps: float | None = None
+    fourcc: str | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.width is None) != (self.height is None):
+            raise UsageError(f"{self.name}: width and height are given together")
+        for side in (self.width, self.height):
+            if side is not None and not 1 <= side <= SIDE:
+                raise UsageError(f"{self.name}: a side is 1 to {SIDE} pixels, got {side}")
+        if self.fps is not None and not (0 < self.fps <= FASTEST or self._timeless):
+            least = "0" if self.kind == "synthetic" else "more than 0"
+            raise UsageError(f"{self.name}: fps is {least} to {FASTEST:g}, got {self.fps:g}")
+        if self.seconds is not None and not 0 < self.seconds <= LONGEST_S:
+            raise UsageError(f"{self.name}: seconds is more than 0 to {LONGEST_S:.0f}, got {self.seconds:g}")
+        if self.fourcc is not None and not re.fullmatch(r"[\x20-\x7e]{4}", self.fourcc):
+            raise UsageError(f"{self.name}: fourcc is four characters such as MJPG or YUYV, got {self.fourcc!r}")
+
+    @property
+    def live(self) -> bool:
+        """Whether frames arrive by the clock; a file behind http:// turns out not to when it is opened."""
+        return self.kind != "file" and not self._timeless
+
+    @property
+    def _timeless(self) -> bool:
+        return self.kind == "synthetic" and self.fps == 0
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read an address; raises UsageError for an unknown scheme or option, or a value out of range.
+
+        What is there as a file or folder is that, whatever its name looks like.
+        """
+        if not text.startswith("/dev/") and _exists(text):
+            return cls("file", shown_path(text), text)
+        if text[:4].lower() == "gst:":
+            return cls("gst", shown_path(shown_address(text)), _pipeline(text[4:].strip()))
+        scheme, mark, rest = text.partition("://")
+        scheme = scheme.lower()
+        if not mark:
+            rest, scheme = text, "v4l2" if _CAMERA.fullmatch(text.partition("?")[0]) else "file"
+        if scheme == "file":
+            return _file(rest, url=bool(mark))
+        if scheme in STREAM_SCHEMES:
+            # OpenCV dies of text with half a character in it, which is how Python keeps bytes that are no UTF-8.
+            whole = "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in rest)
+            return cls("stream", shown_path(shown_address(text)), f"{scheme}://{whole}")
+        if scheme not in OPTIONS:
+            known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES))
+            raise UsageError(f"unknown source {shown_address(text)}: expected {known}")
+        return _device(scheme, rest)
+
+
+def is_live(address: str) -> bool:
+    """Whether this source's frames arrive by the clock: a camera or a stream. Raises UsageError as Address.parse()."""
+    return Address.parse(address).live
+
+
+def in_flight(address: str) -> int:
+    """How many frames of a source the session should work on at once.
+
+    A camera's frame must be done first; of a file the next one can be under way: more frames a second
+    (benchmarks/studies/camera/loop.py measures it).
+    """
+    return 1 if is_live(address) else 2
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as text that every output can take: bytes that are no UTF-8 become escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _file(text: str, *, url: bool) -> Address:
+    """A path, or what stands behind file://, where %20 is a space unless a file is called so."""
+    if url and text.startswith("localhost/"):
+        text = text.removeprefix("localhost")
+    if url and not _exists(text):
+        text = unquote(text, errors="surrogateescape")
+    if not text or "\0" in text:
+        raise UsageError(f"{shown_address(text)!r} names no file: expected {EXAMPLES}")
+    return Address("file", shown_path(text if _exists(text) else shown_address(text)), text)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def _device(scheme: str, rest: str) -> Address:
+    """A camera of this machine or the synthetic one: what stands behind `scheme://`."""
+    kind = next(k for k in get_args(Kind) if k == scheme)
+    target, _, query = rest.partition("?")
+    values = dict(parse_qsl(query, keep_blank_values=True))
+    titles = {"v4l2": f"camera {target}", "csi": f"csi://{target}", "synthetic": "synthetic://"}
+    title = shown_path(shown_address(titles[scheme]))
+    if unknown := [key for key in values if key not in OPTIONS[kind]]:
+        raise UsageError(f"{title}: unknown option {unknown[0]!r}, it takes {', '.join(OPTIONS[kind])}")
+    number = re.fullmatch(r"[0-9]{1,6}", target)
+    if kind == "v4l2":
+        if re.fullmatch(r"\d+", target) and not (number and int(target) < MOST_CAMERAS):
+            raise UsageError(f"{title[:40]}: the number of a camera is 0 to {MOST_CAMERAS - 1}")
+        target = f"/dev/video{int(target)}" if number else target
+        if not target.startswith("/dev/") or shown_path(target) != target:
+            raise UsageError(f"{title}: expected a number or a device file, such as v4l2:///dev/video0")
+    elif kind == "csi" and not (number and int(target) < MOST_CAMERAS):
+        raise UsageError(f"{title[:40]}: expected the number of the sensor, such as csi://0")
+    elif kind == "synthetic" and target:
+        raise UsageError(
+            f"{title} takes options only, such as synthetic://?width=640&height=480, got {shown_address(target)!r}"
+        )
+    if kind != "v4l2":
+        values = {"width": "1280", "height": "720", "fps": "30"} | values
+    return Address(
+        kind,
+        title,
+        target,
+        _whole(title, "width", values),
+        _whole(title, "height", values),
+        _number(title, "fps", values),
+        values.get("fourcc"),
+        _number(title, "seconds", values),
+    )
+
+
+def _whole(title: str, key: str, values: dict[str, str]) -> int | None:
+    if key not in values:
+        return None
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", values[key]):
+        raise UsageError(f"{title}: {key} is a whole number, got {values[key][:40]!r}")
+    return int(values[key])
+
+
+def _number(title: str, key: str, values: dict[str, str]) -> float | None:
+    try:
+        return float(values[key]) if key in values else None
+    except ValueError:
+        raise UsageError(f"{title}: {key} is a number, got {values[key][:40]!r}") from None
+
+
+def _pipeline(text: str) -> str:
+    if shown_path(text) != text:
+        raise UsageError(f"gst:{shown_path(shown_address(f'gst:{text}')[4:])} is not valid UTF-8: type it again")
+    last = text.rpartition("!")[2].split()
+    if not last or last[0] != "appsink":
+        raise UsageError(
+            f"a gst: pipeline ends in appsink, got {shown_address(f'gst:{text}')[4:] or 'nothing'!r}: "
+            "add `! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1`"
+        )
+    return text

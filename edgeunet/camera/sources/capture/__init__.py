@@ -1,0 +1,1 @@
+"""Cameras and pipelines that OpenCV opens."""

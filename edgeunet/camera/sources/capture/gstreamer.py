@@ -1,0 +1,69 @@
+"""GStreamer pipelines through OpenCV: any that ends in appsink, and the CSI cameras of a Jetson."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import cv2
+
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
+from edgeunet.errors import MissingPartError, SourceError
+
+INSTALL = (
+    "apt install python3-opencv and a venv with --system-site-packages (PyPI's opencv-python has no GStreamer: "
+    "pip uninstall it there)"
+)
+
+
+def open_gst(address: Address) -> CaptureSource:
+    """Open a pipeline or a CSI sensor.
+
+    Raises MissingPartError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
+    pipeline does not start.
+    """
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        raise MissingPartError("OpenCV with GStreamer", address.name, INSTALL)
+    pipeline = csi_pipeline(address) if address.kind == "csi" else address.target
+    _require_elements(pipeline, address)
+    silence()
+    capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
+    if not capture.isOpened():
+        remedy = (
+            "is the sensor connected, does `sudo systemctl restart nvargus-daemon` help?"
+            if address.kind == "csi"
+            else "try it with gst-launch-1.0, with fakesink in place of appsink"
+        )
+        raise SourceError(f"{address.name} does not start: {remedy}")
+    return CaptureSource(capture, address.name)
+
+
+def csi_pipeline(address: Address) -> str:
+    """NVIDIA's camera stack (nvarguscamerasrc) to BGR; only the newest frame is kept."""
+    return (
+        f"nvarguscamerasrc sensor-id={address.target} ! video/x-raw(memory:NVMM),width={address.width},"
+        f"height={address.height},framerate={_fraction(address.fps or 30.0)},format=NV12 ! nvvidconv ! "
+        "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
+        "appsink drop=true max-buffers=1 sync=false"
+    )
+
+
+def _require_elements(pipeline: str, address: Address) -> None:
+    """Ask gst-inspect-1.0, where it is there: OpenCV waits for ever for a pipeline that lacks an element."""
+    inspect = shutil.which("gst-inspect-1.0")
+    names = (part.split()[0] for part in pipeline.split("!") if part.strip())
+    for name in filter(re.compile(r"[a-z]\w*").fullmatch, names):
+        if inspect and subprocess.run([inspect, "--exists", name], capture_output=True, check=False).returncode:
+            install = (
+                "it comes with JetPack, a CSI camera is read on a Jetson only"
+                if address.kind == "csi"
+                else "apt install the gstreamer1.0 package that has it (plugins-base, -good, -bad, -ugly, libav)"
+            )
+            raise MissingPartError(f"GStreamer's {name}", address.name, install)
+
+
+def _fraction(fps: float) -> str:
+    """GStreamer's rates are fractions: 30 → 30/1, 29.97 → 29970/1000."""
+    return f"{int(fps)}/1" if fps == int(fps) else f"{round(fps * 1000)}/1000"

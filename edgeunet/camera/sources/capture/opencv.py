@@ -1,0 +1,53 @@
+"""A live source that OpenCV opens: cameras, streams and pipelines."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edgeunet.camera.sources.source import Source, UnusableError
+from edgeunet.errors import SourceError
+from edgeunet.imaging.letterbox import UInt8
+
+
+class CaptureSource(Source):
+    """Frames of a capture that is open."""
+
+    live = True
+
+    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.size = (int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)))
+        self.fps = max(0.0, float(capture.get(cv2.CAP_PROP_FPS)))
+        self._capture = capture
+
+    def _grab(self) -> bool:
+        if not self._capture.grab():
+            raise SourceError(f"{self.name} stopped after {self._number} frames: check its cable, power or network")
+        return True
+
+    def _retrieve(self) -> UInt8 | None:
+        whole, pixels = self._capture.retrieve()
+        if not whole:
+            return None
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise UnusableError(
+                f"{self.name} gives pictures of shape {list(pixels.shape)} instead of [height, width, 3]: "
+                "ask it for BGR (in a pipeline: videoconvert ! video/x-raw,format=BGR before appsink)"
+            )
+        return np.asarray(pixels, dtype=np.uint8)
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+def silence() -> None:
+    """Keep OpenCV and FFmpeg from writing to stderr what SourceError says in one line."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when the first stream is opened
+    # 4.x sets the level in cv2, 5 in cv2.utils.logging.
+    module: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
+    module.setLogLevel(0)  # silent

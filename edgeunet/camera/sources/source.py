@@ -1,0 +1,93 @@
+"""What a source of frames is, whatever stands behind it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TypeVar
+
+from edgeunet.camera.frame import Frame
+from edgeunet.errors import SourceError
+from edgeunet.imaging.letterbox import UInt8
+
+S = TypeVar("S", bound="Source")
+CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: ten seconds of a usual camera
+
+
+class UnusableError(SourceError):
+    """A source that works and gives what cannot be used: to open it again would not help."""
+
+
+class Source(ABC):
+    """A stream of frames, numbered from 0.
+
+    live: frames arrive by the clock, and one that is not taken in time is worth nothing.
+    size: (height, width) in pixels of the latest frame; a live source and a folder of images may change it.
+    fps: frames a second by its own account, 0.0 if it does not say.
+    frame_count: how many it has by its own account; None if it does not say or never ends.
+    corrupt: frames that could not be decoded and were skipped; they have a number too.
+    One thread reads it and closes it.
+    """
+
+    live: bool
+    name: str
+    size: tuple[int, int]
+    fps: float
+    frame_count: int | None = None
+    corrupt: int = 0
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._corrupt_in_a_row = 0
+
+    def read(self) -> Frame | None:
+        """Wait for the next frame; None at the end. Raises SourceError if the source breaks off."""
+        begin = time.perf_counter_ns()
+        while self._grab():
+            captured = self._captured_ns()
+            pixels = self._retrieve()
+            number = self._number
+            self._number += 1
+            if pixels is not None:
+                self._corrupt_in_a_row = 0
+                self.size = (pixels.shape[0], pixels.shape[1])
+                return Frame(pixels, number, captured, time.perf_counter_ns() - begin, self._time_s())
+            self._skip_corrupt()
+        return None
+
+    @abstractmethod
+    def _grab(self) -> bool:
+        """Wait until the next frame has arrived; False at the end."""
+
+    def _captured_ns(self) -> int:
+        """When the frame that arrived was captured, time.perf_counter_ns(): now, if the source does not know better."""
+        return time.perf_counter_ns()
+
+    def _time_s(self) -> float | None:
+        """Seconds from the first frame to the one that was retrieved, by the source's own account; None without one."""
+        return None
+
+    @abstractmethod
+    def _retrieve(self) -> UInt8 | None:
+        """The frame that arrived: uint8 [h, w, 3] BGR, the caller's to keep; None if it cannot be decoded."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the device or file."""
+
+    def _skip_corrupt(self) -> None:
+        self.corrupt += 1
+        self._corrupt_in_a_row += 1
+        if self._corrupt_in_a_row == CORRUPT_LIMIT:
+            raise SourceError(
+                f"{self.name}: {CORRUPT_LIMIT} frames in a row cannot be decoded: check its cable and its format"
+            )
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,289 @@
+"""Video files, local ones and finite ones behind http://, read by PyAV: each frame with its own time, to a true end.
+
+Pixels are those that OpenCV gives: swscale's bicubic BGR, turned as the file says. What is not square in the file
+stays so. Whether all was there is asked at the end, see promise.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeunet.camera.sources.source import Source
+from edgeunet.camera.sources.video.promise import Promise
+from edgeunet.camera.sources.video.rotation import Turn
+from edgeunet.errors import SourceError, system_reason
+from edgeunet.imaging.image_header import HEAD, MOST_PIXELS_STREAMED
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.utils.dependencies import missing
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+LIMITS = {"max_pixels": str(MOST_PIXELS_STREAMED)}  # of a frame, twice 8K: a header that claims more allocates nothing
+MOST_THREADS = 8  # each further one holds a frame and adds little
+LARGE = 1 << 24  # pixels of a frame above which threads share one
+FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
+AGAIN_S = 1.0  # back, and a clock has begun again: two recordings in one
+_MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+
+class VideoFile(Source):
+    """The frames of a video's first picture track, in the order in which they are shown.
+
+    The size is that of the first frame; what changes its size later is scaled to it. Frames at the start that cannot
+    be shown, since what they build on was cut off, are left out; damage later is an error, but for broadcast formats
+    (MPEG-TS), whose damaged pictures are counted as corrupt.
+    """
+
+    live = False
+
+    def __init__(self, container: InputContainer, name: str, head: bytes = b"") -> None:
+        """Decodes the first frame. head: the first bytes of the file, if they are at hand.
+
+        Raises SourceError if there is no picture, or if the file is cut.
+        """
+        super().__init__()
+        self.name = name
+        self._container = container
+        self._stream = _picture_track(container, name)
+        context = self._stream.codec_context
+        if context is None:
+            raise _undecodable(name, "an unknown codec")
+        if context.width * context.height > MOST_PIXELS_STREAMED:
+            raise SourceError(
+                f"{name} claims {context.width}×{context.height} pixels, at most {MOST_PIXELS_STREAMED:,} are read: "
+                "scale it down first"
+            )
+        context.thread_type = "AUTO" if context.width * context.height <= LARGE else "SLICE"
+        context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
+        context.options = LIMITS
+        self._promise = Promise(container, self._stream, head)
+        self._promise.require_all_there(name)
+        self._scaler = _av().video.reformatter.VideoReformatter()
+        self._packets = container.demux()
+        self._ended = False
+        self._time_base = self._stream.time_base or Fraction(1, 1000)
+        self._stored: list[int] = []  # times of what is not shown yet, where frames have none
+        self._ready: Iterator[VideoFrame] = iter(())
+        self._frame = self._next()
+        if self._frame is None:
+            if self._promise.broken:
+                self._promise.require_kept(name, 0, None)
+            raise _undecodable(name, context.name)
+        self._waiting = True
+        self._width, self._height = self._frame.width, self._frame.height
+        self._turn = Turn.of(self._frame)
+        self.size = (self._width, self._height) if self._turn.sideways else (self._height, self._width)
+        self.fps = _rate(self._stream)
+        self.frame_count = self._promise.frames
+        self._at_s = 0.0
+        self._shift_s = self._clock(self._frame) or 0.0
+
+    def _grab(self) -> bool:
+        if self._waiting:
+            self._waiting = False
+            return True
+        self._frame = self._next()
+        self._promise.require_kept(self.name, self._number, self._frame)
+        if self._frame is None:
+            return False
+        self._at_s = self._time_of(self._frame)
+        return True
+
+    def _time_s(self) -> float:
+        return self._at_s
+
+    def _retrieve(self) -> UInt8:
+        assert self._frame is not None  # noqa: S101 - _grab() saw it
+        pixels = self._scaler.reformat(
+            self._frame, self._width, self._height, "bgr24", interpolation="BICUBIC", threads=1
+        ).to_ndarray()
+        self._frame = None
+        return self._turn.upright(np.asarray(pixels, np.uint8))
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _next(self) -> VideoFrame | None:
+        """The next frame that the decoder gives; None at the end, whether all was there or not."""
+        while True:
+            frame = next(self._ready, None)
+            if frame is not None:
+                return self._promise.shown(frame)
+            packet = self._next_packet()
+            if packet is None and self._ended:
+                return None
+            if packet is None:  # nothing more comes; the decoder gives what it holds
+                self._ended = True
+            elif not self._promise.take(packet):
+                continue
+            elif packet.pts is not None and not self._promise.has_times:
+                heapq.heappush(self._stored, packet.pts)
+            try:
+                self._ready = iter(self._stream.codec_context.decode(packet))
+            except _av().error.EOFError:  # it gave all it held
+                continue
+            except _av().error.FFmpegError:
+                self._promise.failed()
+                if self._promise.broadcast:
+                    self.corrupt += 1
+
+    def _next_packet(self) -> Any:
+        try:
+            return None if self._ended else next(self._packets, None)
+        except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
+            # FFmpeg says so too where a body without a length ends; what the file promises is looked at then.
+            if error.errno != errno.EIO or self._promise.sized:
+                self._promise.broken = system_reason(error)
+        except _av().error.FFmpegError:
+            self._promise.failed()
+        return None
+
+    def _time_of(self, frame: VideoFrame) -> float:
+        """By the container's clock, from the first frame on.
+
+        A frame whose time is not after that of the last one follows at the usual rate; where the clock began again,
+        time goes on from there.
+        """
+        step_s = 1 / (self.fps or 30.0)
+        clock_s = self._clock(frame)
+        at_s = 0.0 if clock_s is None else clock_s - self._shift_s
+        if clock_s is not None and at_s < self._at_s - AGAIN_S:
+            self._shift_s -= self._at_s + step_s - at_s
+        return at_s if at_s > self._at_s else self._at_s + step_s
+
+    def _clock(self, frame: VideoFrame) -> float | None:
+        """Seconds by the container's clock; None where it has no time for this frame."""
+        pts = heapq.heappop(self._stored) if self._stored else frame.pts
+        return None if pts is None else float(pts * self._time_base)
+
+
+def open_video(path: Path, name: str) -> VideoFile:
+    """Open a video file.
+
+    Raises SourceError if it is missing, empty, cut or not a video, MissingPartError without PyAV.
+    """
+    if not path.is_file():
+        raise SourceError(f"{name} is not a video file: give one file, a folder of images, or a camera such as 0")
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError(f"{name} is empty (0 bytes): copy or record it again")
+    av = _av()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise SourceError(f"{name} cannot be read: {system_reason(error)}") from error
+    try:
+        head = os.pread(descriptor, HEAD, 0)
+        container = av.open(_openable(path, descriptor), **_how(av))
+    except av.error.FFmpegError as error:
+        if head.startswith(b"v=0"):
+            raise SourceError(
+                f"{name} describes a stream (SDP): give the camera's own address, such as rtsp://…"
+            ) from error
+        if head[4:8] in _MP4:
+            raise SourceError(
+                f"{name} is cut: it ends before its index (no moov box), copy or record it again"
+            ) from error
+        raise SourceError(
+            f"{name} is not a video that FFmpeg can open, or its beginning is cut: "
+            "expected a file such as .mp4, .mkv, .avi"
+        ) from error
+    finally:
+        os.close(descriptor)
+    return _source(container, name, head)
+
+
+def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
+    """Open a finite video behind http://. Raises SourceError.
+
+    timeout_s: how long to wait for the next bytes. ranges: whether the server gives parts of a file.
+    """
+    av = _av()
+    hint = (
+        ""
+        if ranges
+        else "; its server cannot jump in a file (it takes no ranges), as an index at the end of an MP4 needs: "
+        "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
+    )
+    patience = {"rw_timeout": str(round(1e6 * timeout_s))}  # without a byte; `timeout` would be of all that is asked
+    try:
+        return _source(av.open(url, container_options=patience, **_how(av)), name)
+    except OSError as error:
+        raise SourceError(
+            f"{name} broke off before its first picture ({system_reason(error)}): try again{hint}"
+        ) from error
+    except av.error.FFmpegError as error:
+        remedy = hint or ": it is none, or the connection ended in it; expected a video file, MJPEG, or a picture"
+        raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
+    except SourceError as error:
+        raise SourceError(f"{error}{hint}") from error
+
+
+def _source(container: InputContainer, name: str, head: bytes = b"") -> VideoFile:
+    # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms a frame, until something larger was freed.
+    bytearray(31 << 20)
+    try:
+        return VideoFile(container, name, head)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _av() -> Any:
+    try:
+        import av
+        import av.video.reformatter
+    except ImportError as error:
+        raise missing("av") from error
+    return av
+
+
+def _how(av: Any) -> dict[str, Any]:
+    """How to open any container: odd bytes in a title are no matter, nor is what its header claims."""
+    major = int(av.__version__.partition(".")[0])
+    # Before 18, options write past the end of an array where tracks turn up late, as in FLV and MPEG-TS.
+    limits = {"options": LIMITS} if major >= 18 else {}
+    return limits if major >= 19 else {**limits, "metadata_errors": "replace"}  # what 19 does by itself
+
+
+def _openable(path: Path, descriptor: int) -> str:
+    """A name that FFmpeg takes for this file and nothing else: not what stands before a colon for a scheme."""
+    try:
+        name = str(path.resolve())
+        name.encode()
+    except UnicodeEncodeError:
+        return f"file:/dev/fd/{descriptor}"
+    return f"file:{name}"
+
+
+def _undecodable(name: str, codec: str) -> SourceError:
+    return SourceError(
+        f"{name} has no picture that can be decoded ({codec}): it is cut or damaged, or of a kind that FFmpeg does not "
+        "know; copy it again, or convert it to H.264"
+    )
+
+
+def _picture_track(container: InputContainer, name: str) -> VideoStream:
+    """The first track of pictures that is not a cover."""
+    tracks = container.streams.video
+    if not tracks:
+        raise SourceError(f"{name} is not a video: it has no pictures; expected a video file such as .mp4, .mkv, .avi")
+    cover = _av().stream.Disposition.attached_pic
+    return next((track for track in tracks if not track.disposition & cover), tracks[0])
+
+
+def _rate(stream: VideoStream) -> float:
+    """Frames a second on the average, 0.0 if the container does not say."""
+    rate = float(stream.average_rate or 0)
+    return rate if 0 < rate < FASTEST else 0.0

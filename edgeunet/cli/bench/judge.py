@@ -1,0 +1,31 @@
+"""`edgeunet bench judge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeunet.cli.options import Json
+
+
+def judge(
+    comparison: Annotated[Path, typer.Argument(help="What `edgeunet bench compare -o` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Judge the samples of a comparison again: the verdict follows from them and the seed, to the last digit.
+
+    Exit code: the verdict's, as of `edgeunet bench compare`; 1 if the file says something else than its samples.
+    """
+    from edgeunet.errors import RecordError
+    from edgeunet_bench.guard.compare import Outputs, judge_again
+    from edgeunet_bench.guard.comparison import judgement_to_dict
+
+    stored, judgement = judge_again(comparison)
+    Outputs(None, None, None, as_json=as_json).say(judgement, stored.a.title, stored.b.title, stored=False)
+    said, found = judgement_to_dict(stored.judgement), judgement_to_dict(judgement)
+    if said != found:
+        fields = ", ".join(name for name in found if said[name] != found[name])
+        raise RecordError(f"{comparison} does not follow from its own samples ({fields}): it was changed")
+    raise typer.Exit(judgement.verdict.value)

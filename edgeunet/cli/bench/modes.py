@@ -1,0 +1,56 @@
+"""`edgeunet bench modes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeunet.cli.bench.options import Backend, Data
+from edgeunet.cli.options import Force, Json, Threads
+
+
+def modes(
+    model: Annotated[Path, typer.Argument(help="Model file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
+    ] = None,
+    data: Data = None,
+    seconds: Annotated[float, typer.Option(help="Time to measure each mode.")] = 10.0,
+    cool_down_s: Annotated[
+        float, typer.Option("--cool-down-s", help="Time to rest between two modes at most, until it is cool again.")
+    ] = 60.0,
+    backend: Backend = None,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a model in each power mode of a Jetson (nvpmodel), as root; the mode before is set again at the end.
+
+    Modes that need a reboot are skipped. After Ctrl-C and after a failure the mode is set again too.
+
+    Example: sudo env "PATH=$PATH" edgeunet bench modes model.engine -o modes.json
+    """
+    from edgeunet.utils.console import INTERRUPTED, stdout
+    from edgeunet.utils.files import require_distinct, require_writable
+    from edgeunet_bench.power_modes.run import ModesOptions, measure_modes
+    from edgeunet_bench.power_modes.table import modes_table, skipped_lines
+    from edgeunet_bench.render.tables import print_table
+
+    options = ModesOptions(data, seconds, cool_down_s, backend, threads)
+    require_distinct({"--output": output}, {"MODEL": model, "--data": data})
+    if output:
+        require_writable(output, force=force)
+    found = measure_modes(model, options, output, force=force)
+    if as_json:
+        stdout().print_json(data=found.to_dict())
+    else:
+        print_table(modes_table(found))
+        for line in skipped_lines(found):
+            stdout().print(line)
+        stdout().print(
+            f"{len(found.measured)} modes {f'written to {output}' if output else 'not kept: -o FILE keeps them'}"
+        )
+    if found.partial:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,123 @@
+"""`edgeunet bench run`."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeunet.cli.bench.options import Backend, Data
+from edgeunet.cli.options import Force, Json, Threads
+from edgeunet.utils.limits import SECONDS, require_in
+
+if TYPE_CHECKING:
+    from edgeunet.latency.record import LatencyRecord
+    from edgeunet_bench.measure.options import MeasureOptions
+
+
+class Mode(str, enum.Enum):
+    """How frames come."""
+
+    SINGLE = "single"
+    PACED = "paced"
+    SOAK = "soak"
+    COLD = "cold"
+
+
+def run(
+    model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Latency record to write, with every sample (JSON).")
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", help="Measure a command that prints a number of ms a line.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Time the command from its start to its exit.")] = False,
+    mode: Annotated[
+        Mode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
+    ] = Mode.SINGLE,
+    fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Of the mode cold; 11 if not given.")] = None,
+    deadline_ms: Annotated[
+        float | None,
+        typer.Option("--deadline-ms", help="A longer latency is a miss; the schedule's period if not given."),
+    ] = None,
+    data: Data = None,
+    backend: Backend = None,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the latency of a model or of a command, and print it; -o keeps every sample, for `bench report`."""
+    from edgeunet.errors import UsageError
+    from edgeunet.utils.files import require_distinct, require_writable
+    from edgeunet_bench.measure.options import MeasureOptions
+
+    if seconds is not None and minutes is not None:
+        raise UsageError("--seconds and --minutes are the same time: give one of them")
+    require_in("--minutes", minutes, 1e-5, SECONDS / 60)
+    length_s = seconds if minutes is None else minutes * 60
+    options = MeasureOptions(mode.value, length_s, max_frames, fps, deadline_ms, processes)
+    if (model is None) == (command is None):
+        raise UsageError(f"give a model file or --command, got {'both' if model else 'neither'}")
+    require_distinct({"--output": output}, {"MODEL": model, "--data": data})
+    if output:
+        require_writable(output, force=force)
+    if command is not None:
+        from edgeunet_bench.measure.command_runs import measure_command
+
+        if data or backend or threads:
+            raise UsageError("--data, --backend and --threads are for models: leave them out, or into the command")
+        record = measure_command(command, whole=whole, options=options)
+    elif model is not None:
+        if whole:
+            raise UsageError("--whole is for a command: a model's whole start is timed with --mode cold")
+        record = _measured(model, data, options, threads=threads, backend=backend)
+    if output:
+        record.save(output, force=force)
+    _show(record, output, as_json=as_json)
+
+
+def _measured(
+    model: Path, data: Path | None, options: MeasureOptions, *, threads: int | None, backend: str | None
+) -> LatencyRecord:
+    from edgeunet.runtime import open_session
+    from edgeunet_bench.measure.cold import measure_cold
+    from edgeunet_bench.measure.inputs import load_inputs
+    from edgeunet_bench.measure.model import measure
+    from edgeunet_bench.measure.options import COLD
+
+    inputs = load_inputs(data)
+    if options.mode == COLD:
+        return measure_cold(model, inputs, options, threads=threads, backend=backend)
+    with open_session(model, threads=threads, backend=backend) as session:
+        return measure(session, inputs, options)
+
+
+def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
+    """Print what the record says; an interrupted one ends the command as Ctrl-C does."""
+    from edgeunet.latency.record import TOTAL
+    from edgeunet.utils.console import INTERRUPTED, stderr, stdout
+    from edgeunet_bench.render.tables import print_table, stage_table, summary_table
+    from edgeunet_bench.report.run_summary import lines, to_json, warnings
+
+    if as_json:
+        stdout().print_json(data=to_json(record))
+    else:
+        print_table(summary_table([record], {}))
+        print_table(stage_table(record, bounds=[TOTAL]))
+        for line in lines(record):
+            stdout().print(line)
+        kept = f"written to {output}" if output else "not kept: -o FILE keeps them"
+        stdout().print(f"{record.summary().n} samples on {record.frames} {kept}")
+    for warning in warnings(record):
+        stderr().print(f"warning: {warning}")
+    if record.partial:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,154 @@
+"""`edgeunet data`: look at a dataset folder, and make one of other layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from edgeunet.cli.options import Force, Json
+from edgeunet.errors import DatasetError, UsageError
+from edgeunet.utils import console
+from edgeunet.utils.files import require_distinct
+
+if TYPE_CHECKING:
+    from edgeunet.data.statistics import SplitFacts
+
+app = typer.Typer(help="Look at a dataset folder, or make one of other layouts.", no_args_is_help=True)
+
+
+@app.command()
+def stats(
+    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    contact_sheet: Annotated[
+        Path | None, typer.Option(help="Draw frames with their masks, every class among them, to this .jpg or .png.")
+    ] = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Read every file of a dataset folder: sizes, share and frames of each class, and what is wrong with it.
+
+    Exit code 1 if something must be mended before training; warnings alone are no error.
+
+    Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
+    """
+    from edgeunet.data.checks import findings
+    from edgeunet.data.contact_sheet import require_picture, write_contact_sheet
+    from edgeunet.data.dataset import DatasetFolder
+    from edgeunet.data.statistics import statistics, survey
+    from edgeunet.utils.diagnosis import Finding
+
+    if contact_sheet is not None:
+        require_picture(contact_sheet, force=force)
+    dataset = DatasetFolder.open(data)
+    if contact_sheet is not None:
+        require_distinct({"--contact-sheet": contact_sheet}, {"DATA": data})
+    splits = survey(dataset)
+    found = findings(dataset, splits)
+    if as_json:
+        value = statistics(data, splits, dataset.names)
+        console.print_json({**value, "findings": [vars(f) for f in found]})
+    else:
+        _print_splits(splits, dataset.names)
+        nothing = [] if any(f.state != "ok" for f in found) else [Finding("ok", str(data), "nothing to mend")]
+        console.print_findings([*found, *nothing])
+    if contact_sheet is not None:
+        write_contact_sheet(dataset, splits, contact_sheet, force=force)
+    if wrong := sum(f.state == "wrong" for f in found):
+        raise DatasetError(f"{data} has {wrong} problem(s) that must be mended before training")
+
+
+def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None:
+    out = console.stdout()
+    columns: list[list[str]] = [[*names, "ignored"]]
+    for split, facts in splits.items():
+        sizes = "".join(f", {count} of {size}" for size, count in facts.sizes().items())
+        out.print(f"{split}: {len(facts.frames)} frames{sizes}")
+        columns.append([f"{100 * share:.2f}" for share in (*facts.shares(len(names)), facts.ignored())])
+        columns.append([*map(str, facts.occurrences(len(names))), ""])
+    header = ["class", *(title for split in splits for title in (f"{split} %", "frames"))]
+    console.table("pixels of each class, and frames in which it occurs", header, list(zip(*columns, strict=True)))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A folder in another layout; it is not changed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
+    layout: Annotated[
+        str | None, typer.Option(help="cityscapes, camvid, segnet, colors or indices; detected if not given.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
+    ] = None,
+    val_share: Annotated[
+        float | None, typer.Option(help="Part of the frames that becomes val where the source has none (0.2).")
+    ] = None,
+    lists: Annotated[
+        list[str] | None,
+        typer.Option("--list", metavar="SPLIT=FILE", help="The names of a split's frames, a line each; repeatable."),
+    ] = None,
+    mask_suffix: Annotated[
+        str | None,
+        typer.Option(help="What a mask's name has after its image's, such as _mask; detected if all have the same."),
+    ] = None,
+    exif: Annotated[
+        str | None,
+        typer.Option(
+            help="For images with an EXIF orientation: keep it, and turn the pixels so (masks were drawn on the turned "
+            "picture), or drop it (masks were drawn on the pixels as stored)."
+        ),
+    ] = None,
+    ignore_unknown: Annotated[
+        bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that the list of classes does not have.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Make a dataset folder of masks in colours, of Cityscapes, of CamVid, or of the SegNet tutorial's folders.
+
+    cityscapes: leftImg8bit/ and gtFine/, the 19 classes. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, 32
+    colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or
+    without a folder for each split, and classes.json or label_colors.txt.
+
+    Without a list of classes one is written beside the output, with the colours of the masks, to put the names in.
+
+    Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
+
+    Examples:
+
+    edgeunet data convert CamVid -o camvid
+
+    edgeunet data convert photos -o my_frames --classes classes.json --val-share 0.15
+    """
+    from edgeunet.data.convert.conversion import ConversionOptions
+    from edgeunet.data.convert.conversion import convert as make
+
+    named: dict[str, Path] = {}
+    for split, file in map(_named_list, lists or ()):
+        if named.setdefault(split, file) is not file:
+            raise UsageError(f"--list {split} is given twice, {named[split]} and {file}: give one file for each split")
+    options = ConversionOptions(
+        layout=layout,
+        classes=classes,
+        val_share=val_share,
+        lists=named,
+        mask_suffix=mask_suffix,
+        exif=cast("Literal['keep', 'drop'] | None", exif),  # checked there
+        ignore_unknown=ignore_unknown,
+        force=force,
+    )
+    done = make(source, output, options)
+    out = console.stdout()
+    frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
+    out.print(f"{source} ({done.layout}): {frames} frames → {output}")
+    for note in done.notes:
+        out.print(note)
+    for warning in done.warnings:
+        console.stderr().print(f"warning: {warning}")
+
+
+def _named_list(text: str) -> tuple[str, Path]:
+    split, sign, file = text.partition("=")
+    if not (split and sign and file):
+        raise UsageError(f"--list is SPLIT=FILE such as val=val.txt, got {text!r}")
+    return split, Path(file)

@@ -1,0 +1,147 @@
+"""What `edgeunet info` says of a preset, a checkpoint or a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeunet.errors import MissingPartError, UsageError
+from edgeunet.spec import ModelSpec
+from edgeunet.utils.dependencies import PARTS
+from edgeunet.utils.formatting import count
+from edgeunet.utils.model_kind import is_checkpoint
+
+SCHEMA = "edgeunet.info/1"
+_PRESET_SIZE = (256, 320)  # of a preset that was asked for without a size
+
+
+def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
+    """Facts by name, as they stand in the JSON: numbers, texts, lists.
+
+    model: a preset's name or a path. size: (height, width) to count for; the model's own, or 256×320 for a preset.
+    Nothing is run: what a file says of itself is enough. Raises ModelFileError for a file that is no model of ours,
+    UsageError for a folder or an unknown name.
+    """
+    path = Path(model)
+    if path.is_dir():
+        raise UsageError(f"{model} is a folder: for a dataset use `edgeunet data stats {model}`")
+    if is_checkpoint(path):
+        from edgeunet.network.checkpoint import load_model
+
+        net, spec = load_model(path)
+        return {"schema": SCHEMA, **_spec_facts(spec, path), **_network_cost(net.config, size or spec.input_size)}
+    if path.suffix or path.is_file():
+        if size is not None:
+            raise UsageError(f"{model} has its input size built in: --size is for presets and checkpoints")
+        if path.suffix == ".engine":  # its sidecar knows all, without the GPU
+            from edgeunet.runtime.gpu.engine_file import PlanInfo, sidecar_of
+
+            info = PlanInfo.load(sidecar_of(path))
+            built_for = {"gpu": info.gpu, "provider": info.provider, "tensorrt_version": info.tensorrt_version}
+            return {"schema": SCHEMA, **_spec_facts(info.spec, path), **built_for}
+        from edgeunet.runtime.model_metadata import read_spec
+
+        spec = read_spec(path)
+        return {"schema": SCHEMA, **_spec_facts(spec, path), **_graph_cost(path, spec.input_size)}
+    return {"schema": SCHEMA, "model": model, **_preset_cost(model, size or _PRESET_SIZE)}
+
+
+def rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same for people: a title and a text for each fact."""
+    return [(_title(name), _text(name, value)) for name, value in facts.items() if name not in ("schema", "model")]
+
+
+_TITLES = {
+    "file_bytes": "file size",
+    "target": "made for",
+    "checkpoint_sha256": "made from checkpoint",
+    "parent_sha256": "made from model",
+    "dataset_sha256": "trained on data",
+    "edgeunet_version": "edgeunet",
+    "counted_for": "counted for",
+    "gflops": "GFLOPs",
+    "activation_bytes": "peak activation memory",
+    "gpu": "built for",
+    "tensorrt_version": "TensorRT",
+}
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " "))
+
+
+def _text(name: str, value: Any) -> str:
+    if name.endswith("_sha256"):
+        return str(value)[:12]
+    if name.endswith("_bytes"):
+        return f"{value / 1e6:.2f} MB"
+    if name in ("input_size", "counted_for"):
+        return "×".join(map(str, value))
+    if name == "residual_blocks":
+        blocks = [f"{b['channels']} channels, dilated {', '.join(map(str, b['dilations']))}" for b in value]
+        return "; ".join(blocks)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return count(value) if name == "parameters" else str(value)
+
+
+def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
+    origin = spec.provenance
+    facts = {
+        "model": path.name,
+        "classes": list(spec.names),
+        "input_size": list(spec.input_size),
+        "fit": spec.fit,
+        "precision": origin.precision,
+        "target": origin.target,
+        "file_bytes": path.stat().st_size if path.is_file() else 0,
+        "calibration": origin.calibration,
+        "checkpoint_sha256": origin.checkpoint_sha256,
+        "parent_sha256": origin.parent_sha256,
+        "dataset_sha256": origin.dataset_sha256,
+        "edgeunet_version": origin.version,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _preset_cost(name: str, size: tuple[int, int]) -> dict[str, Any]:
+    try:
+        from edgeunet.network.unet import preset
+    except ModuleNotFoundError as error:
+        raise MissingPartError(PARTS["torch"].title, "counting what a preset costs", PARTS["torch"].install) from error
+    return _network_cost(preset(name, classes=1), size)
+
+
+def _network_cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:
+    from edgeunet.network.complexity import complexity
+    from edgeunet.network.unet import require_input
+
+    require_input(config, size)
+    cost = complexity(config, size)
+    blocks = [
+        {"channels": width, "dilations": list(dilations)}
+        for width, dilations in zip(config.widths, config.residual, strict=bool(config.residual))
+        if dilations
+    ]
+    return {
+        "levels": list(config.features),
+        "bottleneck": config.widths[-1],
+        "first_stride": config.stride,
+        **({"residual_blocks": blocks} if blocks else {}),
+        "upsampling": config.up,
+        "counted_for": list(size),
+        "parameters": cost.parameters,
+        "gflops": round(cost.flops / 1e9, 2),
+        "activation_bytes": cost.activation_bytes,
+    }
+
+
+def _graph_cost(path: Path, size: tuple[int, int]) -> dict[str, Any]:
+    """Of a .onnx file; nothing where ONNX, which a board can do without, is not installed."""
+    try:
+        from edgeunet.network.graph_cost import graph_cost
+    except ModuleNotFoundError:
+        return {}
+    cost = graph_cost(path)
+    return {"counted_for": list(size), "parameters": cost.parameters, "gflops": round(cost.flops / 1e9, 2)}

@@ -1,0 +1,81 @@
+"""`edgeunet train`: parse, call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeunet.cli.options import Force
+from edgeunet.utils.limits import size_from_text
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Dataset folder: images/, masks/, classes.json.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
+    ],
+    model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
+    recipe: Annotated[str, typer.Option(help="quick, standard (the default), thorough, or qat (that of --qat).")] = "",
+    size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; chosen from the data if not given.")] = "",
+    fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
+    steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
+    time_budget: Annotated[str, typer.Option(help="End after 600s, 90m or 2h instead, however many steps.")] = "",
+    batch: Annotated[int | None, typer.Option(help="Crops in a step, of all processes together.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle.")] = None,
+    loss: Annotated[str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, fp16 (on a GPU), or auto: bf16 where the hardware has it.")
+    ] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
+    qat: Annotated[
+        Path | None, typer.Option(help="Go on with this checkpoint as INT8, where `export int8` loses too much.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="What the INT8 of --qat is for, as in `export int8`.")] = "tensorrt",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
+    force: Force = False,
+) -> None:
+    """Train a network on a dataset folder.
+
+    With --qat the ranges that were learnt lie beside best.pt: `export int8 MODEL --ranges RUN/best.ranges.json`.
+
+    Examples:
+
+    edgeunet train my_frames -o runs/first --model small
+
+    torchrun --nproc-per-node 2 -m edgeunet train my_frames -o runs/first --model small
+    """
+    from edgeunet.training.budget import seconds_from_text
+    from edgeunet.training.command import TrainingOptions, run_training
+    from edgeunet.training.processes.distributed import processes
+
+    with processes():
+        options = TrainingOptions(
+            model=model,
+            recipe=recipe,
+            size=size_from_text(size) if size else None,
+            fit=fit,
+            changes={
+                "batch": batch,
+                "lr": lr,
+                "optimizer": optimizer,
+                "schedule": schedule,
+                "loss": loss,
+                "seed": seed,
+                **({} if steps is None else {"epochs": 0, "min_steps": steps}),
+            },
+            workers=workers,
+            precision=precision,
+            compiled=compiled,
+            time_budget_s=seconds_from_text(time_budget) if time_budget else None,
+            resume=resume,
+            force=force,
+            qat=qat,
+            target=target,
+        )
+        run_training(data, output, options)

@@ -1,0 +1,177 @@
+"""What a dataset makes hard or impossible to learn, found in its facts; each with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from edgeunet.data.dataset import DatasetFolder, Sample, size_text
+from edgeunet.data.layouts import convert_command
+from edgeunet.data.pairs import LISTED, grouped
+from edgeunet.data.statistics import FrameFacts, SplitFacts
+from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.formatting import percentage
+
+FEW = 5  # frames with a class: with fewer it is learnt by heart, not by kind
+SMALL_SIDE = 64  # pixels: three halvings leave 8
+MOSTLY = 0.5  # of a mask's pixels ignored
+_STATES = ("wrong", "warning", "ok")
+_NAMED = 3  # frames named one by one
+
+
+def findings(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> list[Finding]:
+    """Everything to say of a dataset, wrong (to be mended before training) before warnings."""
+    found = [*_file_findings(splits), *_split_findings(splits), *_losses(dataset, splits)]
+    if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
+        found += _class_findings(dataset, splits["train"], splits["val"])
+    found += [*_copies(splits), *_masks(splits)]
+    return sorted(found, key=lambda f: _STATES.index(f.state))
+
+
+def training_findings(dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample]) -> list[Finding]:
+    """What `data stats` finds in the two splits of a training; what is wrong is no basis for one."""
+    classes = len(dataset.classes)
+    splits = {
+        split: SplitFacts(tuple(FrameFacts.of(s, classes) for s in samples))
+        for split, samples in (("train", train), ("val", val))
+    }
+    return findings(dataset, splits)
+
+
+def _file_findings(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+    for split, facts in splits.items():
+        problems = grouped(facts.problems)
+        for problem in problems[:LISTED]:
+            yield Finding("wrong", problem.file, problem.what, problem.remedy or "mend it, or take the frame out")
+        if len(problems) > LISTED:
+            yield Finding("wrong", split, f"{len(problems) - LISTED} more files like these", "mend them")
+
+
+def _split_findings(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+    for split in ("train", "val"):
+        if split not in splits:
+            yield Finding("wrong", split, f"there is no images/{split}", "training needs the splits train and val")
+    for split, facts in splits.items():
+        if facts.without_masks:
+            yield Finding("ok", split, f"{facts.without_masks} image(s) without masks, which no training needs")
+        if len(facts.frames) == 1:
+            yield Finding("warning", split, "has a single frame", _SINGLE.get(split, "add more"))
+        if facts.frames and not any(f.pixels.any() for f in facts.frames):
+            yield Finding("wrong", split, "every pixel is ignored", "label some, or mend `ignore` in classes.json")
+
+
+_SINGLE = {
+    "train": "the network will learn it by heart; label more",
+    "val": "its scores say little about others; label more",
+}
+
+
+def _class_findings(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) -> Iterator[Finding]:
+    occurring = [
+        c.name for c, frames in zip(dataset.classes, train.occurrences(len(dataset.classes)), strict=True) if frames
+    ]
+    if len(occurring) == 1:
+        remedy = _absent_remedy("the other class", dataset, train) if train.unowned() else "label a second one"
+        yield Finding("wrong", "train", f"{occurring[0]} is the only class in its masks", remedy)
+        return
+    counts = zip(
+        dataset.classes, train.occurrences(len(dataset.classes)), val.occurrences(len(dataset.classes)), strict=True
+    )
+    for c, in_train, in_val in counts:
+        if not in_train:
+            where = f"never occurs in train, but in {in_val} frame(s) of val" if in_val else "never occurs"
+            yield Finding("warning", c.name, where, _absent_remedy(c.name, dataset, train))
+        elif not in_val:
+            yield Finding(
+                "warning", c.name, "never occurs in val", "its IoU will not be known; add frames with it to val"
+            )
+        if 0 < in_train < min(FEW, len(train.frames) / 2):
+            found = f"occurs in only {in_train} of {len(train.frames)} train frames"
+            yield Finding("warning", c.name, found, "label more frames with it")
+
+
+def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
+    if unowned := train.unowned():
+        # The usual way to store a binary mask, and 255 is what is ignored everywhere.
+        return (
+            f"masks have 255 in {percentage(unowned)} % of their pixels, which is ignored; if it means {name}: give "
+            "that class the color [255, 255, 255] in classes.json, the class of 0 the color [0, 0, 0], and "
+            f"`{convert_command(dataset.path)}`"
+        )
+    return "the network cannot learn it: label frames with it, or take it out of classes.json"
+
+
+def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+    """What is in the images and does not reach the network, or reaches it turned."""
+    frames = [f for facts in splits.values() for f in facts.frames]
+    part = dataset.path.name or "images"
+    if turned := [f for f in frames if f.losses.orientation != 1]:
+        command = f"{convert_command(dataset.path)} --layout indices --exif"
+        yield Finding(
+            "warning",
+            part,
+            f"{len(turned)} image(s) carry an EXIF orientation, and are turned by it: {_names(turned)}",
+            f"if the masks were drawn on the pixels as stored, they do not fit: `{command} drop`; else `{command} "
+            "keep`",
+        )
+    if other := [f for f in frames if f.losses.mask_orientation not in (1, f.losses.orientation)]:
+        yield Finding(
+            "warning",
+            part,
+            f"{len(other)} mask(s) carry an EXIF orientation that their image has not, and are turned by it: "
+            f"{_names(other)}",
+            f"if image and mask fit as stored: `{convert_command(dataset.path)} --layout indices --exif drop`",
+        )
+    if deep := [f for f in frames if f.losses.bits > 8]:
+        banded = [f for f in deep if f.losses.banded]
+        levels = sorted((f.losses.levels[1], f.losses.levels[0]) for f in banded or deep)
+        left = f"{levels[0][0]} to {levels[-1][0]}" if levels[0][0] != levels[-1][0] else str(levels[0][0])
+        yield Finding(
+            "wrong" if banded else "warning",
+            part,
+            f"{len(deep)} image(s) have {max(f.losses.bits for f in deep)} bits a channel, of which the upper 8 are "
+            f"used: {left} levels are left of up to {max(n for _, n in levels)} ({_names(banded or deep)})",
+            "save them with 8 bits a channel, all with the same range from dark to bright",
+        )
+    if more := [f for f in frames if f.losses.channels]:
+        yield Finding(
+            "warning",
+            part,
+            f"{len(more)} image(s) have {max(f.losses.channels for f in more)} channels, of which the last (alpha, or "
+            f"a fourth channel such as infrared) is not used: {_names(more)}",
+            "nothing is lost if it is transparency; else put what matters into the three that are used",
+        )
+    if pages := [f for f in frames if f.losses.pages > 1]:
+        found = f"{len(pages)} file(s) have several pages or pictures, of which the first is used: {_names(pages)}"
+        yield Finding("warning", part, found, "save each page as a file of its own")
+
+
+def _names(frames: Sequence[FrameFacts]) -> str:
+    return _some([f.name for f in frames])
+
+
+def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+    """Frames that are in two splits: what is learnt by heart scores well there."""
+    for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
+        places = {f.picture: f.name for f in first.frames}
+        if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
+            found = f"{len(twice)} frame(s) are in both: {_some(twice)}"
+            yield Finding("warning", f"{one} and {other}", found, "scores will be too good; take them out of one")
+
+
+def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+    for split, facts in splits.items():
+        if small := [f for f in facts.frames if min(f.size) < SMALL_SIDE]:
+            found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {_some([_sized(f) for f in small])}"
+            yield Finding("warning", split, found, "too few pixels for four levels of a network; use larger ones")
+        if mostly := [f.name for f in facts.frames if f.ignored > MOSTLY]:
+            found = f"{len(mostly)} mask(s) are ignored to more than half: {_some(mostly)}"
+            yield Finding("warning", split, found, "check them; such frames teach little")
+
+
+def _sized(frame: FrameFacts) -> str:
+    return f"{frame.name} ({size_text(frame.size)})"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

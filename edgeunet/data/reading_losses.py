@@ -1,0 +1,52 @@
+"""What is lost between an image file and the frame that the network sees: bits, a channel, pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeunet.errors import ImageError
+from edgeunet.imaging.image_header import Header
+from edgeunet.imaging.images import unchanged
+from edgeunet.imaging.letterbox import UInt8
+
+_LEAST_LEVELS = 64  # of 256: with fewer, of more, a photo is banded
+
+
+@dataclass(frozen=True)
+class Losses:
+    """orientation: EXIF's, 1 where the image is as stored. bits: of a channel in the file.
+
+    levels: different values in the file and in the frame, where the file has more than 8 bits. channels: how many the
+    file has, if more than the three (or one) that are read differ from pixel to pixel; else 0. pages: in the file.
+    """
+
+    orientation: int = 1
+    mask_orientation: int = 1  # the mask's own
+    bits: int = 8
+    levels: tuple[int, int] = (0, 0)
+    channels: int = 0
+    pages: int = 1
+
+    @property
+    def banded(self) -> bool:
+        """Whether so few levels are left that little can be learnt from them."""
+        return self.levels[1] < _LEAST_LEVELS and self.levels[0] > 2 * self.levels[1]
+
+
+def losses_of(data: bytes, header: Header, frame: UInt8, mask: Header) -> Losses:
+    """frame: uint8 [h, w, 3] as read from `data`. mask: the header of the mask."""
+    levels, channels = (0, 0), 0
+    if header.bits > 8 or header.channels not in (1, 3) or header.palette:  # whose colours may have alpha
+        try:
+            pixels = unchanged(data, header)
+        except ImageError:  # neither decoder has more of it than the frame
+            pixels = frame
+        extra = pixels.ndim == 3 and pixels.shape[2] in (2, 4) and bool(np.ptp(pixels[..., -1]))
+        channels = max(header.channels, *pixels.shape[2:]) if extra or header.channels > 4 else 0
+        if header.bits > 8:
+            colors = pixels[..., :3] if pixels.ndim == 3 else pixels
+            levels = len(np.unique(colors)), len(np.unique(frame))
+    pages = header.frames if header.format != "JPEG" else 1
+    return Losses(header.orientation, mask.orientation, header.bits, levels, channels, pages)

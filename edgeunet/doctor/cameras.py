@@ -1,0 +1,75 @@
+"""What the doctor says of the cameras: which there are, with which modes, and who holds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgeunet.board.machine import text_of
+from edgeunet.camera.sources.capture.listing import Camera, Ioctl, list_cameras
+from edgeunet.doctor import Finding, Host
+
+ARGUS_SOCKET = "tmp/argus_socket"  # where nvargus-daemon, which reads the CSI sensors of a Jetson, listens
+
+
+def camera_findings(host: Host | None = None, ioctl: Ioctl | None = None) -> list[Finding]:
+    """One line for each camera.
+
+    host: this machine if not given. ioctl: stands for the kernel's, as in list_cameras().
+    """
+    host = host or Host()
+    cameras = list_cameras(host.root / "dev", ioctl)
+    if not cameras:
+        return [_none(host)]
+    holders = _holders(host.root)
+    findings = [_camera(camera, holders.get(Path(camera.address).name, "")) for camera in cameras]
+    if any(c.address.startswith("csi:") for c in cameras) and not (host.root / ARGUS_SOCKET).exists():
+        remedy = "sudo systemctl restart nvargus-daemon; in a container, -v /tmp/argus_socket:/tmp/argus_socket"
+        findings.append(Finding("warning", "CSI", "nvargus-daemon, which reads the sensors, does not run", remedy))
+    return findings
+
+
+def _none(host: Host) -> Finding:
+    if not host.jetson:
+        return Finding("ok", "cameras", "none")
+    remedy = (
+        "connect a USB camera, or switch the board off, connect the CSI camera and choose its sensor with "
+        "sudo /opt/nvidia/jetson-io/jetson-io.py"
+    )
+    if host.container:
+        remedy = "give the container --device /dev/video0"
+    return Finding("warning", "cameras", "none", remedy)
+
+
+def _camera(camera: Camera, holder: str) -> Finding:
+    part = f"camera {camera.address}"
+    if camera.problem:
+        said, _, remedy = camera.problem.partition("; ")
+        return Finding("warning", part, said, remedy or "connect it again, and look at sudo dmesg")
+    if holder:
+        return Finding("warning", part, f"{camera.name}, held by {holder}", "end that program, or read its stream")
+    if not camera.modes:
+        return Finding("ok", part, f"{camera.name}, tells no modes")
+    largest = max(camera.modes, key=lambda mode: mode.width * mode.height)
+    rates = f" at {max(largest.rates):g} frames/s" if largest.rates else ""
+    modes = f"{len(camera.modes)} modes up to {largest.width}×{largest.height}{rates}"
+    return Finding("ok", part, f"{camera.name}, {modes}")
+
+
+def _holders(root: Path) -> dict[str, str]:
+    """Program and number of a process by the device file it has open: "python3 (pid 812)" by "video0".
+
+    Without root's rights those of other users are not seen.
+    """
+    found: dict[str, str] = {}
+    for process in (root / "proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        try:
+            links = [link.readlink() for link in (process / "fd").iterdir()]
+        except OSError:  # another user's, or it has ended
+            continue
+        for link in links:
+            if link.match("/dev/video*"):
+                found[link.name] = f"{text_of(process / 'comm') or 'a program'} (pid {process.name})"
+    return found

@@ -1,0 +1,1 @@
+"""Pixels: the one reader of images and masks, the letterbox, and drawing. Nothing here knows a network."""

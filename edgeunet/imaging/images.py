@@ -1,0 +1,169 @@
+"""The one reader of images: for datasets, cameras, predictions, calibration and measurements alike.
+
+The header is read first (see image_header.py), so that a file costs nothing before it is known what it claims. Then
+OpenCV decodes it, or Pillow what this OpenCV cannot, and it is turned as its EXIF orientation says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.errors import ImageError, system_reason
+from edgeunet.imaging.image_header import HEAD, MOST_PIXELS, Header, format_of, open_with_pillow, read_header, what_else
+from edgeunet.imaging.letterbox import UInt8
+
+Array = NDArray[Any]
+IMAGE_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".avif",
+    ".jp2", ".j2k", ".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".ras", ".sr",
+)  # fmt: skip
+SOME_ENDINGS = ".jpg, .png, .tif, .bmp, .webp, .gif and others"  # for messages
+LARGEST_FILE = 1 << 31  # bytes: MOST_PIXELS of four channels of 16 bits
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_EIGHTH = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
+_QUARTERS = {1: 0, 3: 2, 6: 3, 8: 1}  # turns to the left that each of EXIF's orientations asks for
+# EXIF's orientations that mirror are one of the others after a mirror from left to right.
+_MIRRORED = {2: 1, 4: 3, 5: 8, 7: 6}
+_UNDONE = {6: 8, 8: 6}
+
+
+def read_image(path: str | Path, *, eighth: bool = False) -> UInt8:
+    """An image file as uint8 [h, w, 3] BGR, turned as its EXIF orientation says; alpha and bits beyond 8 are left out.
+
+    eighth: at an eighth of its size, which a JPEG decoder gives in a fraction of the time.
+    Raises ImageError, which says what is wrong with the file.
+    """
+    with named(path):
+        return decode_image(read_file(path), eighth=eighth)
+
+
+def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS, eighth: bool = False, turn: bool = True) -> UInt8:
+    """The bytes of an image file as uint8 [h, w, 3] BGR; raises ImageError. turn: as EXIF says, else as stored."""
+    header = read_header(data, most_pixels=most_pixels)
+    image = decode(data, _EIGHTH if eighth else _AS_STORED)
+    if image is None:
+        image = _bgr(loaded(header, data))
+        if eighth:
+            size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return upright(image, header, turn=turn)
+
+
+def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any]:
+    """The bytes of an image file with the depth and channels that it has: [h, w] or [h, w, 2 to 4], BGR(A).
+
+    turn: as EXIF says, else as stored. Raises ImageError.
+    """
+    image = decode(data, cv2.IMREAD_UNCHANGED)
+    return upright(_bgr(loaded(header, data)) if image is None else image, header, turn=turn)
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of an image file. Raises ImageError if it is none or too large, having read no more than its head."""
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise ImageError("is not a file" if path.exists() else "does not exist")
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            if format_of(head) is None:
+                raise ImageError(what_else(head))
+            if (size := path.stat().st_size) > LARGEST_FILE:
+                raise ImageError(f"has {size:,} bytes, more than the {LARGEST_FILE:,} that are read of an image")
+            return head + file.read()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({system_reason(error)})") from error
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is an image of a single picture by its content, or, if that says nothing, by its ending.
+
+    What moves, an animated GIF, is a video.
+    """
+    try:
+        header = read_header(read_file(path))
+    except ImageError:
+        return path.suffix.lower() in IMAGE_ENDINGS  # whoever reads it says what is wrong
+    return header.frames == 1 or header.format == "TIFF"  # its further pages are no movement
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file or folder is left out wherever a folder is read: ._a.png, .ipynb_checkpoints, .x.part."""
+    return path.name.startswith(".")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder by their endings, in capitals too, sorted by name; none if there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and not is_hidden(p) and not p.is_dir()
+    )
+
+
+@contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Put the path before what is wrong with its file."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(error.what, path) from error
+
+
+def decode(data: bytes, how: int) -> UInt8 | None:
+    """What OpenCV decodes; its flags are in `how`. None if it cannot."""
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image)
+
+
+def turned_by(image: Array, orientation: int) -> Array:
+    """[h, w, …] of any type upright, as EXIF's orientation says of it."""
+    if orientation == 1:
+        return image
+    if orientation in _MIRRORED:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(np.rot90(image, _QUARTERS[_MIRRORED.get(orientation, orientation)]))
+
+
+def loaded(header: Header, data: bytes) -> Any:
+    """Pillow's image of the file, decoded. Raises ImageError if Pillow cannot decode it either."""
+    if header.format == "JPEG" and header.bits > 8:
+        raise ImageError(f"is JPEG with {header.bits} bits a channel, which cannot be decoded: save it as PNG or TIFF")
+    try:
+        if header.format == "JPEG":  # every OpenCV has it, and Pillow would read all that EXIF claims
+            raise OSError("damaged")
+        image = open_with_pillow(header.format, data)
+        image.load()
+    except Exception as error:
+        raise ImageError(
+            f"is cut or damaged: {header.format} of {header.width}x{header.height} pixels by its header, but its "
+            "content cannot be decoded"
+        ) from error
+    return image
+
+
+def upright(image: Array, header: Header, *, turn: bool) -> Array:
+    """What a decoder gave, [h, w, …], turned by the header's orientation or as stored."""
+    if turn == (header.format == "TIFF"):  # OpenCV and Pillow turn TIFF, whatever they are told, and here no other
+        return image
+    return turned_by(image, header.orientation if turn else _UNDONE.get(header.orientation, header.orientation))
+
+
+def _bgr(image: Any) -> UInt8:
+    """Pillow's image as OpenCV decodes it: uint8 [h, w, 3] BGR without alpha, of 16 bits the upper 8."""
+    if image.mode == "F":
+        raise ImageError("has pixels of floating point: save it with 8 or 16 bits a channel")
+    if image.mode.startswith("I"):
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8)[..., ::-1])

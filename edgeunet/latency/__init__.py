@@ -1,0 +1,1 @@
+"""The latency record, and what is computed from it."""

@@ -1,0 +1,1 @@
+"""The U-Net in PyTorch, its checkpoint, and what it costs."""

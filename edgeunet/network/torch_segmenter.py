@@ -1,0 +1,37 @@
+"""Masks straight from a network in PyTorch: the reference that every exported file is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.network.checkpoint import load_model
+from edgeunet.network.unet import Segmenter, UNet
+from edgeunet.spec import ModelSpec
+
+
+class TorchSegmenter:
+    """Runs a network, in eval mode and float32, on single frames of any size."""
+
+    def __init__(self, net: UNet, spec: ModelSpec, device: torch.device | None = None) -> None:
+        self._device = device or torch.device("cpu")
+        self._model = Segmenter(net, spec).to(self._device).eval()
+        self.spec = spec
+
+    @torch.no_grad()
+    def segment(self, frame: UInt8) -> UInt8:
+        """The mask at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
+        fitting = Fitting.of((frame.shape[0], frame.shape[1]), self.spec)
+        batch = torch.from_numpy(fitting.fit(frame)).unsqueeze(0).to(self._device)
+        mask: UInt8 = self._model.masks(batch)[0].cpu().numpy()
+        return fitting.unfit_mask(mask)
+
+
+@contextmanager
+def open_checkpoint(path: str | Path) -> Iterator[TorchSegmenter]:
+    """A checkpoint's network, used as a session is; raises ModelFileError if the file is not one."""
+    yield TorchSegmenter(*load_model(path))

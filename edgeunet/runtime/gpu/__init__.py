@@ -1,0 +1,1 @@
+"""The session on an NVIDIA GPU: TensorRT, pycuda, a CUDA graph and three kernels."""

@@ -1,0 +1,309 @@
+"""All of pycuda: the GPU's context, memory, streams and kernels. Nothing of it happens at import.
+
+pycuda ties a context, and all that was made in it, to one thread. So each Device has a thread of its own, which owns
+the primary context, and whoever wants something done hands that thread a function: Device.call() serves every thread,
+one call after another. What may only be used by the owner refuses other threads with a UsageError.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from edgeunet.board.gpu import find_gpu
+from edgeunet.errors import FrameError, GpuError, MissingPartError, UsageError
+from edgeunet.runtime.gpu.kernels import KERNELS, Arguments, Dim3, Kernel, sources
+from edgeunet.utils.dependencies import missing
+
+T = TypeVar("T")
+NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
+MIB = 1 << 20
+_COMPILING = threading.Lock()  # pycuda's cache is read while it is being written
+
+
+class Device:
+    """One GPU, its primary context, and the thread that owns both.
+
+    name, compute_capability: of the device. integrated: it shares memory with the CPU.
+    resources: what close() frees, the last one first; for the owner.
+    """
+
+    name: str
+    compute_capability: tuple[int, int]
+    integrated: bool
+
+    def __init__(self, index: int = 0) -> None:
+        """Take hold of GPU number `index`; raises GpuError or MissingPartError if it cannot be used."""
+        find_gpu()
+        self.resources = ExitStack()
+        self._driver: Any = None
+        self._functions: dict[str, Any] = {}
+        self._tasks: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._failure: BaseException | None = None
+        opened: Future[None] = Future()
+        # A daemon: a program that forgets close() still ends.
+        self._owner = threading.Thread(target=self._own, args=(index, opened), name="edgeunet-gpu", daemon=True)
+        self._owner.start()
+        try:
+            opened.result()
+        except BaseException:
+            self._owner.join()
+            raise
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run `function` on the owner's thread and give what it returns or raises; from any thread.
+
+        Raises GpuError for what goes wrong on the GPU, UsageError after close().
+        """
+        if threading.current_thread() is self._owner:
+            return function()
+        result: Future[T] = Future()
+        with self._closing:
+            if self._closed:
+                raise UsageError("the GPU was given back: open the session again")
+            self._tasks.put((function, result))
+        return result.result()
+
+    def close(self) -> None:
+        """Free everything and release the context; from any thread, and more than once."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._tasks.put(None)
+        if threading.current_thread() is not self._owner:
+            self._owner.join()
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure
+
+    @property
+    def failures(self) -> tuple[type[BaseException], ...]:
+        """What the owner's calls raise when the GPU refuses something."""
+        return (GpuError, self._driver.Error)
+
+    def stream(self) -> Stream:
+        """A queue of work beside the default one."""
+        self._require_owner()
+        return Stream(self._driver)
+
+    def buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> Buffer:
+        """Memory that both the CPU and the GPU reach."""
+        self._require_owner()
+        return Buffer(self._driver, shape, dtype, mapped=self.integrated)
+
+    def device_memory(self, size: int) -> DeviceMemory:
+        """`size` bytes that only the GPU reaches."""
+        self._require_owner()
+        return DeviceMemory(self._driver, size)
+
+    def memory_mib(self) -> tuple[int, int]:
+        """(free, total) device memory in MiB."""
+        self._require_owner()
+        free, total = self._driver.mem_get_info()
+        return free // MIB, total // MIB
+
+    def launch(self, kernel: Kernel, grid: Dim3, arguments: Arguments, stream: Stream) -> None:
+        """Start a kernel on a stream. The first one compiles all, which takes seconds unless pycuda has them cached."""
+        self._require_owner()
+        if not self._functions:
+            self.compile_kernels()
+        self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.pycuda, *arguments)
+
+    def compile_kernels(self) -> None:
+        """Compile the .cu files with nvcc, or take them from pycuda's cache. Raises MissingPartError without nvcc."""
+        self._require_owner()
+        compiler = importlib.import_module("pycuda.compiler")
+        source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
+        nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+        try:
+            with _COMPILING:
+                module = compiler.SourceModule(source, nvcc=nvcc, no_extern_c=True)
+        except self._driver.CompileError as error:
+            raise GpuError(f"nvcc refuses the CUDA kernels: {_one_line(error)}; is it older than the GPU?") from error
+        except OSError as error:
+            raise MissingPartError(
+                "nvcc",
+                "compiling the CUDA kernels",
+                "install the CUDA toolkit (Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",
+            ) from error
+        self._functions.update((k.name, module.get_function(k.name).prepare(k.arguments)) for k in KERNELS)
+
+    def _require_owner(self) -> None:
+        if threading.current_thread() is not self._owner:
+            raise UsageError(
+                f"{threading.current_thread().name} is not the thread that owns the GPU: go through Device.call()"
+            )
+
+    def _own(self, index: int, opened: Future[None]) -> None:
+        try:
+            self._driver = _pycuda_driver()
+            with ExitStack() as undo:
+                try:
+                    self._open(index, undo)
+                except self._driver.Error as error:
+                    raise self._explained(error) from error
+                opened.set_result(None)
+                self._serve()
+        except BaseException as error:  # noqa: BLE001  it is for the thread that opens or closes
+            if opened.done():
+                self._failure = error
+            else:
+                opened.set_exception(error)
+
+    def _open(self, index: int, undo: ExitStack) -> None:
+        self._driver.init()
+        device = self._driver.Device(index)
+        context = device.retain_primary_context()
+        undo.callback(context.detach)
+        context.push()
+        undo.callback(context.pop)
+        undo.callback(self._functions.clear)  # a module is unloaded when its last function goes
+        undo.callback(self.resources.close)
+        self.name, self.compute_capability = device.name(), device.compute_capability()
+        self.integrated = bool(device.get_attribute(self._driver.device_attribute.INTEGRATED))
+
+    def _serve(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            function, result = task
+            try:
+                value = function()
+            except BaseException as error:  # noqa: BLE001  it is the caller's to handle
+                _forget_locals(error)  # before the caller hears of it
+                result.set_exception(self._explained(error))
+            else:
+                result.set_result(value)
+                del value
+            del task, function, result  # or they would keep their buffers until the next call
+
+    def _explained(self, error: BaseException) -> BaseException:
+        if not isinstance(error, self._driver.Error):
+            return error
+        if isinstance(error, self._driver.MemoryError):
+            explained = GpuError(
+                f"out of GPU memory ({_one_line(error)}): close other programs on the GPU, or take a smaller model"
+            )
+        else:
+            explained = GpuError(
+                f"the GPU failed ({_one_line(error)}): open the session again; if that fails too, end this process"
+            )
+        explained.__cause__ = error
+        return explained
+
+
+class Stream:
+    """A queue of work on the GPU.
+
+    pycuda: the object to hand to pycuda's own functions. handle: CUstream, for TensorRT and the driver.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.pycuda: Any = driver.Stream(NON_BLOCKING)
+        self.handle = int(self.pycuda.handle)
+
+    def synchronize(self) -> None:
+        """Wait until all work in it is done; raises what went wrong in it."""
+        self.pycuda.synchronize()
+
+    def free(self) -> None:
+        self.pycuda = None  # pycuda destroys a stream with its last reference, which must happen on the owner's thread
+
+
+class DeviceMemory:
+    """Memory on the device; address is 0 once it is freed."""
+
+    def __init__(self, driver: Any, size: int) -> None:
+        self._allocation = driver.mem_alloc(size)
+        self.address = int(self._allocation)
+
+    def free(self) -> None:
+        if self.address:
+            self.address = 0
+            self._allocation.free()
+
+
+class Buffer:
+    """Page-locked host memory and the device memory behind it, both of one shape and dtype, allocated once.
+
+    On a GPU that shares memory with the CPU they are the same memory, mapped, and nothing is copied.
+    host: the array on the host, C-contiguous. address: of the device memory.
+    """
+
+    def __init__(self, driver: Any, shape: tuple[int, ...], dtype: DTypeLike, *, mapped: bool) -> None:
+        self._driver = driver
+        self.mapped = mapped
+        self.host: NDArray[Any] = driver.pagelocked_empty(
+            shape, dtype, mem_flags=driver.host_alloc_flags.DEVICEMAP if mapped else 0
+        )
+        self._pages: Any = self.host.base
+        self._device: DeviceMemory | None = None
+        if mapped:
+            self.address = int(self._pages.get_device_pointer())
+            return
+        try:
+            self._device = DeviceMemory(driver, self.host.nbytes)
+        except BaseException:
+            self._pages.free()
+            raise
+        self.address = self._device.address
+
+    def write(self, array: NDArray[Any]) -> None:
+        """Copy an array, of any strides, into the host's side. Raises FrameError for another shape or dtype."""
+        if array.shape != self.host.shape or array.dtype != self.host.dtype:
+            raise FrameError(
+                f"the buffer takes {self.host.dtype} {list(self.host.shape)}, got {array.dtype} {list(array.shape)}: "
+                "hand over what it was made for"
+            )
+        np.copyto(self.host, array)
+
+    def upload(self, stream: Stream) -> None:
+        """Start the copy from host to device."""
+        if not self.mapped:
+            self._driver.memcpy_htod_async(self.address, self.host, stream.pycuda)
+
+    def download(self, stream: Stream) -> None:
+        """Start the copy from device to host."""
+        if not self.mapped:
+            self._driver.memcpy_dtoh_async(self.host, self.address, stream.pycuda)
+
+    def free(self) -> None:
+        """Free both sides; what still uses them must have ended."""
+        if self.address:
+            self.address = 0
+            if self._device is not None:
+                self._device.free()
+            self.host = np.empty(0, self.host.dtype)
+            self._pages.free()
+
+
+def _pycuda_driver() -> Any:
+    try:
+        return importlib.import_module("pycuda.driver")
+    except ModuleNotFoundError as error:
+        raise missing("pycuda") from error
+    except ImportError as error:
+        raise GpuError(
+            f"pycuda does not load ({_one_line(error)}): pip install --force-reinstall --no-binary pycuda pycuda"
+        ) from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    # The frames of an exception that somebody keeps would hold engines and streams beyond the end of their context.
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

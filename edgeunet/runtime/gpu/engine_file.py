@@ -1,0 +1,169 @@
+"""The engine file and the sidecar beside it: checked against this machine before TensorRT sees a byte.
+
+M.engine is a plain plan, which `trtexec --loadEngine` loads too; M.engine.json says everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import struct
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module, version_of
+from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.spec import ModelSpec, made_later, unknown_field
+from edgeunet.utils.files import sha256, write_json
+from edgeunet.utils.json_fields import NotNegative, read_json
+
+SCHEMA = "edgeunet.engine/1"
+HEADER_BYTES = 28
+REMEDY = "build it again with"
+_MAGIC: dict[int, Provider] = {0x74727466: "tensorrt", 0x74727476: "tensorrt_rtx"}  # "ftrt", "vtrt"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first bytes of a plan (TensorRT 8.6 and later): uint32 magic, uint32 0, …, bytes 24 to 27 the version."""
+
+    provider: Provider
+    version: tuple[int, int, int, int]  # major, minor, patch, build
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan is tied to: it runs where these are the same."""
+
+    version: tuple[int, ...]  # of TensorRT; as many parts as its bindings tell
+    gpu: Gpu | None  # None: TensorRT-RTX compiles its plans for the GPU when they are loaded
+    platform: str  # "linux-aarch64"
+
+    @classmethod
+    def here(cls, provider: Provider) -> Machine:
+        """This machine. Raises GpuError or MissingPartError for what it lacks."""
+        gpu = None if provider == "tensorrt_rtx" else find_gpu()
+        return cls(version_of(tensorrt_module(provider)), gpu, f"{sys.platform}-{platform.machine()}")
+
+
+@dataclass(frozen=True)
+class PlanInfo:
+    """The sidecar: what a plan was built from, by what, for what.
+
+    onnx: the model file, relative to the plan's folder. options: of `edgeunet export engine`, as typed.
+    flags: that TensorRT was given. gpu_layers: layers that were to run on the DLA and cannot.
+    spec: with the precision that runs, and in parent_sha256 the hash of the ONNX file.
+    """
+
+    provider: Provider
+    tensorrt_version: str
+    gpu: str
+    compute_capability: str
+    platform: str
+    flags: tuple[str, ...]
+    gpu_layers: tuple[str, ...]
+    onnx: str
+    options: tuple[str, ...]
+    build_seconds: NotNegative
+    plan_sha256: str
+    spec: ModelSpec
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON. Precision and the ONNX file's hash stand in it once more, for other tools."""
+        origin = self.spec.provenance
+        facts = {"schema": SCHEMA, "precision": origin.precision, "onnx_sha256": origin.parent_sha256}
+        write_json(path, {**facts, **asdict(self), "spec": json.loads(self.spec.to_json())}, force=True)
+
+    @classmethod
+    def load(cls, path: Path) -> PlanInfo:
+        """Read what save wrote. Raises ModelFileError if it is missing, damaged or of another version."""
+        how: dict[str, Any] = {
+            "error": ModelFileError,
+            "what": "the sidecar of an engine",
+            "remedy": _rebuild(path.with_suffix("")),
+            "schema": SCHEMA,
+        }
+        info, value = read_json(path, cls, **how), read_json(path, dict[str, Any], **how)
+        spec = ModelSpec.from_json(json.dumps(value.pop("spec")), origin=str(path))
+        if name := unknown_field(value, asdict(info) | dict.fromkeys(("schema", "precision", "onnx_sha256"))):
+            raise ModelFileError(made_later(str(path), f"it has the field {name!r}"))
+        return replace(info, spec=spec)
+
+
+def sidecar_of(plan: Path) -> Path:
+    """M.engine → M.engine.json."""
+    return plan.with_name(f"{plan.name}.json")
+
+
+def read_header(path: Path) -> Header:
+    """Who wrote a plan. Raises ModelFileError if it is missing, cut short or no plan."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(HEADER_BYTES)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: no such engine; `edgeunet export engine` makes one") from error
+    if len(start) < HEADER_BYTES:
+        raise ModelFileError(f"{path} is no engine: it has {len(start)} bytes: {_rebuild(path)}")
+    magic, zero = struct.unpack_from("<II", start)
+    if magic not in _MAGIC or zero != 0:
+        raise ModelFileError(f"{path} is no TensorRT engine: it begins with {start[:4]!r}: {_rebuild(path)}")
+    major, minor, patch, build = start[24:HEADER_BYTES]
+    return Header(_MAGIC[magic], (major, minor, patch, build))
+
+
+def check_plan(path: Path, machine: Machine | None = None) -> PlanInfo:
+    """Hold an engine file against its header, its sidecar and the machine it is to run on.
+
+    machine: this one if not given. Raises ModelFileError for a file that is missing, damaged, no plan or
+    without its sidecar; MismatchError for one of another version, GPU or platform. Each message ends with
+    the command that builds it again.
+    """
+    header = read_header(path)
+    sidecar = sidecar_of(path)
+    if not sidecar.is_file():
+        raise ModelFileError(f"{path} has no {sidecar.name} beside it, which says what it is: {_rebuild(path)}")
+    info = PlanInfo.load(sidecar)
+    if sha256(path) != info.plan_sha256:
+        raise ModelFileError(
+            f"{path} is cut short, damaged or another engine than {sidecar.name} tells of: {_rebuild(path, info)}"
+        )
+    differences = _differences(header, info, machine or Machine.here(header.provider))
+    if differences:
+        raise MismatchError(f"{path} was built {'; '.join(differences)}: {_rebuild(path, info)}")
+    return info
+
+
+def _differences(header: Header, info: PlanInfo, machine: Machine) -> list[str]:
+    found = []
+    # Some releases tell three of the four numbers.
+    if header.version[: len(machine.version)] != machine.version[:4]:
+        found.append(f"by TensorRT {_dotted(header.version)}, this machine has {_dotted(machine.version)}")
+    if info.platform != machine.platform:
+        found.append(f"on {info.platform}, this machine is {machine.platform}")
+    if machine.gpu and (info.gpu, info.compute_capability) != (machine.gpu.name, machine.gpu.compute_capability):
+        found.append(
+            f"for {info.gpu or 'no GPU'} (compute capability {info.compute_capability}), this machine has "
+            f"{machine.gpu.name} ({machine.gpu.compute_capability})"
+        )
+    return found
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _rebuild(path: Path, info: PlanInfo | None = None) -> str:
+    """The command that builds an engine again, as exact as what is known of it."""
+    options: tuple[str, ...] = ()
+    if info is not None:
+        onnx, options = os.path.normpath(path.parent / info.onnx), info.options
+    elif path.with_suffix(".onnx").is_file():
+        onnx = str(path.with_suffix(".onnx"))
+    else:
+        onnx = "MODEL.onnx"
+    words = ["edgeunet", "export", "engine", onnx, "-o", str(path), *options, "--force"]
+    return f"{REMEDY} `{shlex.join(words)}`"

@@ -1,0 +1,62 @@
+"""The CUDA kernels: their source, how each is launched, and with which arguments.
+
+reference.py says in NumPy what each computes, bit for bit. Nothing here needs a GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeunet.errors import FrameError
+from edgeunet.imaging.letterbox import Fitting
+
+MAX_SIDE = 32767  # pixels; the kernels multiply two sides in 32 bits
+Arguments = tuple[int, ...]
+Dim3 = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One __global__ function.
+
+    arguments: its parameters in the format of `struct`: P a device address, i an int32.
+    block: threads of a block, (x, y, z); one thread makes one pixel.
+    """
+
+    name: str
+    arguments: str
+    block: Dim3
+
+    def grid(self, width: int, height: int = 1) -> Dim3:
+        """Blocks that cover `width` by `height` pixels."""
+        return (-(-width // self.block[0]), -(-height // self.block[1]), 1)
+
+
+FIT = Kernel("fit_frame", "PiiPiiiiiii", (32, 8, 1))
+ARGMAX = Kernel("argmax", "PPii", (256, 1, 1))
+BLEND = Kernel("blend", "PiiPiiiiiPi", (32, 8, 1))
+KERNELS = (FIT, ARGMAX, BLEND)
+
+
+def sources() -> tuple[Path, ...]:
+    """The .cu files, which make one module."""
+    return tuple(sorted(Path(__file__).parent.glob("*.cu")))
+
+
+def fit_arguments(fitting: Fitting, frame: int, out: int) -> Arguments:
+    """For FIT: device addresses of the frame, uint8 [h, w, 3], and of the network's input, uint8 [H, W, 3].
+
+    Raises FrameError for a frame that is too large.
+    """
+    if max(fitting.frame_size) > MAX_SIDE:
+        raise FrameError(f"a frame on a GPU has at most {MAX_SIDE} pixels a side, got {fitting.frame_size}: shrink it")
+    rectangle = (fitting.top, fitting.left, fitting.height, fitting.width)
+    return (frame, *fitting.frame_size, out, *fitting.input_size, *rectangle, int(fitting.shrinks))
+
+
+def blend_arguments(fitting: Fitting, frame: int, mask: int, colors: int, opacity: float) -> Arguments:
+    """For BLEND: device addresses of the frame, uint8 [h, w, 3], changed in place, of the mask, uint8 [H, W], and of
+    the colours, uint8 [256, 3]; opacity 0 to 1, in steps of 1/256."""
+    rectangle = (fitting.top, fitting.left, fitting.height, fitting.width)
+    return (frame, *fitting.frame_size, mask, fitting.input_size[1], *rectangle, colors, round(opacity * 256))

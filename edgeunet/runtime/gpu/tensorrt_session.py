@@ -1,0 +1,190 @@
+"""The session on TensorRT, and on TensorRT-RTX, whose classes are the same."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeunet.board.gpu import tensorrt_module
+from edgeunet.errors import GpuError, ModelFileError, UsageError
+from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.runtime.gpu.cuda import Device
+from edgeunet.runtime.gpu.cuda_graph import Driver
+from edgeunet.runtime.gpu.engine_file import check_plan
+from edgeunet.runtime.gpu.frame_slot import Shape, Slot
+from edgeunet.runtime.session import Session
+from edgeunet.spec import ModelSpec
+
+T = TypeVar("T")
+MAX_IN_FLIGHT = 3  # one copied in, one computed, one copied out
+
+
+class TensorRTSession(Session):
+    """Runs a .engine file on the GPU.
+
+    With one frame in flight it is set for latency. With two or three, each has a stream, buffers and an execution
+    context of its own, so that the copies of one overlap with the computing of another: more frames a second, each
+    later, and so many times the engine's working memory.
+
+    Stages: "fit" is the copy into page-locked memory and the start of the work, on the CPU; then, on the GPU between
+    events, "h2d" (not where memory is shared), "resize", "infer", "argmax" (where the engine has only logits) and
+    "d2h" (not where memory is shared).
+
+    What fails on the GPU closes the session; a new one may be opened.
+    """
+
+    def __init__(self, path: str | Path, *, in_flight: int = 1) -> None:
+        """Open the engine. Raises ModelFileError or MismatchError if the plan is not for this machine, GpuError or
+        MissingPartError if the GPU or a part is missing or out of memory."""
+        if not 1 <= in_flight <= MAX_IN_FLIGHT:
+            raise UsageError(f"1 to {MAX_IN_FLIGHT} frames are in flight on a GPU, got {in_flight}")
+        path = Path(path)
+        info = check_plan(path)
+        trt = tensorrt_module(info.provider)
+        super().__init__(info.spec)
+        self.capacity = in_flight
+        self._version, self._provider = str(trt.__version__), str(info.provider)
+        self._slots: list[Slot] = []
+        self._submitted = self._taken = 0
+        self._device = Device()
+        self._finalizer = weakref.finalize(self, self._device.close)  # a session that is dropped frees its GPU too
+        try:
+            self._device.call(lambda: self._open(path, trt))
+        except BaseException:
+            self._close()
+            raise
+
+    def describe(self) -> dict[str, str]:
+        major, minor = self._device.compute_capability
+        return {
+            "backend": self._provider,
+            "version": self._version,
+            "device": f"{self._device.name} (sm_{major}{minor})",
+            "memory": "mapped" if self._device.integrated else "page-locked",
+            "in_flight": str(self.capacity),
+            "cuda_graph": self._slots[0].graph_state,
+        }
+
+    def _open(self, path: Path, trt: Any) -> None:
+        device, driver = self._device, Driver()
+        device.compile_kernels()
+        loaded = _Engine(path, trt, self.spec)
+        device.resources.callback(loaded.free)
+        for _ in range(self.capacity):
+            self._slots.append(Slot(device, driver, loaded.context(device), loaded.outputs))
+
+    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+        slot = self._slots[self._submitted % self.capacity]
+        self._on_gpu(lambda: slot.submit(frame, fitting))
+        self._submitted += 1
+
+    def _result(self) -> tuple[UInt8, dict[str, int]]:
+        slot = self._slots[self._taken % self.capacity]
+        self._taken += 1
+        return self._on_gpu(slot.result)
+
+    def _run(self, frame: UInt8, fitting: Fitting) -> tuple[UInt8, dict[str, int]]:
+        # To hand work to the owner's thread and back takes about 20 µs: once for each frame instead of twice.
+        return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, fitting))
+
+    def _close(self) -> None:
+        self._device.close()
+        self._finalizer.detach()
+
+    def _on_gpu(self, function: Callable[[], T]) -> T:
+        try:
+            return self._device.call(function)
+        except GpuError:
+            self._closed = True
+            self._waiting.clear()
+            self._close()
+            raise
+
+
+class _Engine:
+    """A plan, deserialised and held to the contract of every model file; for the device's owner.
+
+    outputs: the shapes of its outputs for one frame: "mask", "logits" or both.
+    """
+
+    def __init__(self, path: Path, trt: Any, spec: ModelSpec) -> None:
+        self._log = _make_log(trt)
+        try:
+            self._runtime = trt.Runtime(self._log)
+        except TypeError as error:  # what the bindings make of a null pointer
+            raise GpuError(
+                f"TensorRT does not start{self._log.reason()}: update the driver, which may be too old for it"
+            ) from error
+        self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._engine is None:
+            raise ModelFileError(
+                f"TensorRT cannot load {path}{self._log.reason()}: `edgeunet export engine` builds it again"
+            )
+        height, width = spec.input_size
+        self._frame = (1, height, width, 3)
+        expected = {
+            "frame": (trt.TensorIOMode.INPUT, trt.DataType.UINT8, self._frame),
+            "mask": (trt.TensorIOMode.OUTPUT, trt.DataType.UINT8, (1, height, width)),
+            "logits": (trt.TensorIOMode.OUTPUT, trt.DataType.FLOAT, (1, spec.logits, height, width)),
+        }
+        engine = self._engine
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        wrong = [name for name in names if name not in expected or not _fits(engine, name, *expected[name])]
+        if wrong or "frame" not in names or len(names) == 1:
+            tensors = ", ".join(
+                f"{name} {engine.get_tensor_dtype(name)} {list(engine.get_tensor_shape(name))}" for name in names
+            )
+            raise ModelFileError(
+                f"{path} has the tensors {tensors}; this model's engine has frame uint8 {list(self._frame)} and mask "
+                f"uint8 {[1, height, width]} or logits float32 {[1, spec.logits, height, width]}: build it again from "
+                "the .onnx file of `edgeunet export onnx`"
+            )
+        self.outputs: dict[str, Shape] = {name: expected[name][2] for name in names if name != "frame"}
+
+    def context(self, device: Device) -> Any:
+        """A new execution context for one frame at a time."""
+        context = self._engine.create_execution_context()
+        if context is None:
+            free, total = device.memory_mib()
+            raise GpuError(
+                f"TensorRT gives no execution context, with {free} of {total} MiB of GPU memory free"
+                f"{self._log.reason()}: close other programs that use the GPU, or take a smaller model"
+            )
+        if not context.set_input_shape("frame", self._frame):
+            raise ModelFileError(f"the engine refuses frames of shape {list(self._frame)}: build it again")
+        return context
+
+    def free(self) -> None:
+        self._engine = self._runtime = None
+
+
+def _fits(engine: Any, name: str, mode: Any, dtype: Any, shape: Shape) -> bool:
+    """Whether a tensor is what the contract says; the number of frames may be dynamic."""
+    found = tuple(engine.get_tensor_shape(name))
+    return (
+        engine.get_tensor_mode(name) == mode
+        and engine.get_tensor_dtype(name) == dtype
+        and found[1:] == shape[1:]
+        and found[:1] in ((1,), (-1,))
+    )
+
+
+def _make_log(trt: Any) -> Any:
+    """A TensorRT logger that keeps the errors, for the message of whoever meets their effect."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, msg: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(" ".join(msg.split())[:200])
+
+        def reason(self) -> str:
+            """The first error, for a message: the ones after it follow from it."""
+            return f" ({self.errors[0]})" if self.errors else ""
+
+    return Log()

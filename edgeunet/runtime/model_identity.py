@@ -1,0 +1,51 @@
+"""Which file a session was opened from, told by its bytes: a path may lead to another file by the time it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from edgeunet.errors import ModelFileError
+from edgeunet.utils.files import sha256
+
+S = TypeVar("S", bound="AbstractContextManager[object]")
+TRIES = 5  # of opening a file that is being replaced
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file as it was when it was opened."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+def opened_from(path: Path, opener: Callable[[], S]) -> tuple[S, ModelFile]:
+    """What `opener` makes of a file, and the file that it was: if another one came meanwhile, it is opened again.
+
+    Raises what `opener` raises, and ModelFileError if the file never stands still.
+    """
+    for _ in range(TRIES):
+        before = state_of(path)
+        opened = opener()
+        try:
+            found = ModelFile(path.name, sha256(path), path.stat().st_size)
+        except OSError:  # it has gone again
+            found = None
+        if found is not None and state_of(path) == before:
+            return opened, found
+        opened.__exit__(None, None, None)
+    raise ModelFileError(f"{path} changes while it is opened: write it elsewhere, and move it here when it is whole")
+
+
+def state_of(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

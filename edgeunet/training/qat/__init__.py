@@ -1,0 +1,1 @@
+"""Training as INT8 (quantisation-aware training)."""

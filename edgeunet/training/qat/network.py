@@ -1,0 +1,159 @@
+"""A U-Net that computes what its INT8 file will, in floats, so that it can learn to live with the rounding.
+
+Batch norm is folded with frozen statistics, weights are rounded after folding, and activations are rounded where
+`edgeunet.quantisation` puts Q/DQ pairs. How far each range reaches is learnt with the weights.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgeunet.network.fold_batchnorm import folded, folded_parameters
+from edgeunet.network.trace import CENTRED, LOGITS, Trace, traced
+from edgeunet.network.unet import UNet
+from edgeunet.quantisation.calibration import TOP
+from edgeunet.quantisation.graph import MOVES, Graph, Operation
+from edgeunet.quantisation.placement import Group, Placement, place
+from edgeunet.quantisation.qparams import STEPS, grid_of
+from edgeunet.quantisation.ranges_file import Span
+from edgeunet.quantisation.target import Dialect
+from edgeunet.quantisation.value_ranges import origins, spans, union
+from edgeunet.spec import ModelSpec
+from edgeunet.training.qat.rounding import passed_through, rounded, weight_steps
+
+_FRAME = "frame"
+
+
+class _Grid(NamedTuple):
+    """What an activation is rounded to. step: with a gradient."""
+
+    step: Tensor
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How frames of one size go through a network."""
+
+    trace: Trace
+    graph: Graph
+    placement: Placement
+
+    def __deepcopy__(self, _: object) -> Plan:
+        return self  # nothing in it changes
+
+
+def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect) -> Plan:
+    """The operators of a network on frames of `size` (height, width), and what the dialect rounds of them."""
+    trace = traced(folded(net, spec), size)
+    weights = folded_parameters(net, spec)
+    operations = [Operation("Sub", (_FRAME,), (CENTRED,))]
+    for call in trace.calls:
+        inputs = tuple(tensor for tensor in trace.inputs(call) if tensor not in weights)
+        channels = weights[trace.inputs(call)[1]].shape[1] if call.kind == "Conv" else 0
+        copied = inputs if call.kind in MOVES else ()
+        operations.append(Operation(call.kind, inputs, (call.tensor,), copied=copied, channels=channels))
+    graph = Graph(frozenset({_FRAME}), tuple(operations), frozenset({LOGITS}))
+    return Plan(trace, graph, place(graph, dialect))
+
+
+class FakeQuantised(UNet):
+    """(N, 3, H, W) normalised frames → logits (N, classes, H, W), computed as in INT8; a UNet with ranges to learn.
+
+    Weights and ranges are those of its own; batch norm uses its running statistics, in training too.
+    """
+
+    std: Tensor
+
+    def __init__(self, net: UNet, spec: ModelSpec, calibrated: Mapping[str, Span], dialect: Dialect) -> None:
+        """net: trained, and not changed. calibrated: the spans of the network's values, to start from."""
+        super().__init__(net.config)
+        self.load_state_dict(net.state_dict())
+        self.spec = spec
+        self.dialect = dialect
+        self.calibrated = dict(calibrated)
+        # A range is its calibrated one times exp(this): Adam then moves all ranges at the same relative pace, as in
+        # Jain et al., "Trained Quantization Thresholds", MLSys 2020 (arXiv:1903.08066).
+        self.widenings = nn.Parameter(torch.zeros(len(self.calibrated)))
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        self._plans: dict[tuple[int, int], Plan] = {}
+
+    def plain(self) -> UNet:
+        """The same weights without rounding."""
+        net = UNet(self.config)
+        net.load_state_dict({name: value for name, value in self.state_dict().items() if name not in self.learnt()})
+        return net.eval()
+
+    def learnt(self) -> dict[str, Tensor]:
+        """What the state has besides an ordinary network's."""
+        return {"widenings": self.widenings.detach()}
+
+    def spans(self) -> dict[str, Span]:
+        """How far each value of the network is to reach in INT8, as learnt."""
+        factors = self.widenings.detach().double().exp().tolist()
+        return {
+            tensor: (low * factor, high * factor)
+            for (tensor, (low, high)), factor in zip(self.calibrated.items(), factors, strict=True)
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        plan = self._plan((x.shape[2], x.shape[3]))
+        placement, trace = plan.placement, plan.trace
+        grids = self.grids(plan)
+        group = {tensor: group for group in placement.groups for tensor in group}
+        seen = folded_parameters(self, self.spec)  # by every operator
+        quantised: dict[str, Tensor] = {}  # what only the placement's readers see
+
+        def give(tensor: str, value: Tensor, *, on_grid: bool = False) -> None:
+            seen[tensor] = value
+            if tensor in group:
+                quantised[tensor] = value if on_grid else rounded(value, *grids[group[tensor]])
+                if tensor in placement.outputs:
+                    seen[tensor] = quantised[tensor]
+
+        give(CENTRED, x * self.std)
+        for call in trace.calls:
+            name, inputs = call.tensor, trace.inputs(call)
+            if name in placement.convolutions:
+                source, weight, bias = inputs
+                steps = weight_steps(seen[weight])
+                seen[weight] = passed_through(seen[weight], steps)
+                if self.dialect.integer_biases:
+                    seen[bias] = passed_through(seen[bias], steps * grids[group[source]].step.detach())
+            reads = name in placement.readers
+            result = trace.result(call, ChainMap(quantised, seen) if reads else seen)
+            copies = reads and call.kind in MOVES
+            give(name, result, on_grid=copies and all(group[tensor] == group.get(name) for tensor in inputs))
+        return seen[LOGITS]
+
+    def _plan(self, size: tuple[int, int]) -> Plan:
+        if size not in self._plans:
+            self._plans[size] = plan_of(self.plain(), self.spec, size, self.dialect)
+        return self._plans[size]
+
+    def grids(self, plan: Plan) -> dict[Group, _Grid]:
+        """What the exporter makes of the learnt ranges, to the last digit, with gradients to the widenings."""
+        learnt = spans(plan.graph, self.spans())
+        held = origins(plan.graph)
+        index = {tensor: i for i, tensor in enumerate(self.calibrated)}
+        limits = torch.tensor(list(self.calibrated.values()), device=self.widenings.device)  # (values, 2)
+        limits = limits * self.widenings.exp().unsqueeze(1)
+        result = {}
+        for group in plan.placement.groups:
+            step, zero_point = grid_of(union(learnt[tensor] for tensor in group), self.dialect)
+            members = sorted({index[origin] for tensor in group for origin in held[tensor]})
+            low, high = limits[members, 0].min(), limits[members, 1].max()
+            smooth = (high - low) / STEPS if self.dialect.unsigned else torch.maximum(-low, high) / TOP
+            exact = torch.tensor(float(step), device=smooth.device)
+            kinds = np.iinfo(zero_point.dtype)
+            lowest, highest = int(kinds.min) - int(zero_point), int(kinds.max) - int(zero_point)
+            result[group] = _Grid(exact + (smooth - smooth.detach()), lowest, highest)
+        return result

@@ -1,0 +1,82 @@
+"""The ranges that quantisation-aware training starts from, and the file of those that it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgeunet.data.dataset import Sample
+from edgeunet.imaging.letterbox import Fitting
+from edgeunet.network.checkpoint import save_checkpoint
+from edgeunet.network.fold_batchnorm import folded_parameters
+from edgeunet.network.trace import CENTRED
+from edgeunet.network.unet import UNet
+from edgeunet.quantisation.calibration import Histogram, clip
+from edgeunet.quantisation.ranges_file import Ranges, Span, TensorRange
+from edgeunet.quantisation.target import Dialect
+from edgeunet.quantisation.value_ranges import values
+from edgeunet.spec import ModelSpec
+from edgeunet.training.qat.network import FakeQuantised, plan_of
+from edgeunet.utils import console
+from edgeunet.utils.files import sha256
+
+FRAMES = 32  # to calibrate on, spread evenly; training goes on from there
+TRAINED = "trained"
+RANGES = "best.ranges.json"
+_METHOD = "mse"
+
+
+def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> FakeQuantised:
+    """A trained network, to be trained on as INT8, with ranges calibrated on some of the samples."""
+    count = min(FRAMES, len(samples))
+    chosen = [samples[i * len(samples) // count] for i in range(count)]
+    return FakeQuantised(net, spec, calibrated(net, spec, chosen, dialect), dialect)
+
+
+@torch.no_grad()
+def calibrated(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> dict[str, Span]:
+    """The span of each value of a network on frames, clipped where rounding has the least mean squared error."""
+    plan = plan_of(net, spec, spec.input_size, dialect)
+    weights = folded_parameters(net, spec)
+    histograms = {tensor: Histogram() for tensor in values(plan.graph)}
+    with console.progress() as bar:
+        for sample in bar.track(samples, description="calibrating"):
+            frame = Fitting.of((sample.frame.shape[0], sample.frame.shape[1]), spec).fit(sample.frame)
+            centred = frame.astype(np.float32) - np.array(spec.mean, np.float32)
+            tensors = {**weights, CENTRED: torch.from_numpy(centred).permute(2, 0, 1).unsqueeze(0)}
+            histograms[CENTRED].add(np.ascontiguousarray(tensors[CENTRED].numpy()))
+            for call in plan.trace.calls:
+                tensors[call.tensor] = plan.trace.result(call, tensors)
+                if call.tensor in histograms:
+                    histograms[call.tensor].add(np.ascontiguousarray(tensors[call.tensor].numpy()))
+    clips = {tensor: clip(histogram, _METHOD) for tensor, histogram in histograms.items()}
+    return {tensor: (max(h.low, -clips[tensor]), min(h.high, clips[tensor])) for tensor, h in histograms.items()}
+
+
+def save_quantised(path: Path, net: FakeQuantised, spec: ModelSpec, samples: int) -> None:
+    """Write an ordinary checkpoint, and beside it RANGES, which `edgeunet export int8 --ranges` takes.
+
+    samples: how many the network was trained on.
+    """
+    save_checkpoint(path, net.plain(), spec)
+    ranges = Ranges(
+        model_sha256="",
+        images_sha256=spec.provenance.dataset_sha256,
+        split="train",
+        seed=0,
+        method=TRAINED,
+        images=samples,
+        offered=samples,
+        plain=0,
+        settled=False,
+        tensors=_tensors(net.spans()),
+        checkpoint_sha256=sha256(path),
+    )
+    ranges.save(path.with_name(RANGES), force=True)
+
+
+def _tensors(spans: Mapping[str, Span]) -> dict[str, TensorRange]:
+    return {t: TensorRange(low, high, {TRAINED: max(-low, high)}, TRAINED, 0.0, ()) for t, (low, high) in spans.items()}

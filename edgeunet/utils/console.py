@@ -1,0 +1,261 @@
+"""What every command prints with: progress on stderr, results on stdout, errors in one line.
+
+Text is printed as it is: no part of a name is taken for markup or for a command of the terminal, and letters that the
+terminal lacks are replaced.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from edgeunet.errors import EdgeUNetError, OutputError, system_reason
+from edgeunet.utils.dependencies import PARTS, missing
+from edgeunet.utils.masking import shown_command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, Task
+
+    from edgeunet.utils.diagnosis import Finding
+
+INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
+HANGS_S = 5.0  # without a step of Python after SIGTERM, and a command is ended at once
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or cannot show, written as an escape: ESC as \\x1b."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def stdout() -> Console:
+    """For results."""
+    return _console(stderr=False)
+
+
+def stderr() -> Console:
+    """For progress, warnings and errors."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        """Prints text as it is."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Plain(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def command_line() -> str:
+    """What was typed to start this program, for a record of what it measured: without passwords and tokens."""
+    program = Path(sys.argv[0])
+    words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shown_command([*words, *sys.argv[1:]])
+
+
+def progress() -> Progress:
+    """A progress bar on stderr: what is done, how far, time left. Plain where stderr is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Note(ProgressColumn):
+        """What the task says of itself, where it says something."""
+
+        def render(self, task: Task) -> Text:
+            return Text(str(task.fields.get("note", "")))
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        Note(),
+        console=stderr(),
+    )
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a small table on stdout; figures, in every column but the first, stand to the right.
+
+    Ten columns fit into 80 characters; where they do not, the first column is folded, never a figure.
+    """
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(header))
+    grid.pad_edge, grid.padding = False, (0, 1, 0, 0)
+    for index, name in enumerate(header):
+        first = index == 0
+        grid.add_column(name, justify="left" if first else "right", no_wrap=not first, overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    stdout().print(grid)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """A line for each on stdout: ok, warning or wrong, what was found, what to do."""
+    from rich.text import Text
+
+    out = stdout()
+    for finding in findings:
+        out.print(Text(f"{finding.state:<8}", style=finding.color), printable(finding.text))
+
+
+def print_json(value: Any) -> None:
+    """What programs read, on stdout."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed, and --json prints there")
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def run(command: Callable[[], object], *, debug: bool = False) -> int:
+    """Run a command and give its exit code; an error the user can act on becomes one line on stderr.
+
+    debug: let the traceback through instead.
+    """
+    with _streams(debug=debug), _ended_by_sigterm():
+        try:
+            command()
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except EdgeUNetError as error:
+            if debug:
+                raise
+            _line(str(error))
+            return error.exit_code
+        except ModuleNotFoundError as error:
+            part = (error.name or "").partition(".")[0]
+            if debug or part not in PARTS:
+                raise
+            _line(str(missing(part)))
+            return 1
+        except BrokenPipeError:  # whoever read the output, as `head` does, wants no more of it
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            if debug:
+                raise
+            _line(f"{error.filename or 'system'}: {system_reason(error)}")
+            return 1
+        except MemoryError:
+            if debug:
+                raise
+            _line("there is not enough memory for this: close other programs, or give it less at once")
+            return 1
+        except KeyboardInterrupt:
+            _line("interrupted")
+            return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def _streams(*, debug: bool) -> Iterator[None]:
+    """Print to any terminal, and go on printing nothing where standard error cannot be written any more.
+
+    What libraries write to the descriptor of standard error by themselves (libpng, FFmpeg, ONNX Runtime), or to a log
+    that nobody keeps (Pillow), is left out, but for `debug`: what matters of it is in our own message.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    before = sys.stderr
+    if debug or not _is_descriptor_2(before):
+        yield
+        return
+    before.flush()
+    said, logging.lastResort = logging.lastResort, logging.NullHandler()
+    ours = os.dup(2)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
+    sys.stderr = _Tolerant(io.FileIO(ours, "w", closefd=False), before.encoding, "replace", write_through=True)
+    try:
+        yield
+    finally:
+        logging.lastResort = said
+        os.dup2(ours, 2)
+        sys.stderr = before
+        os.close(ours)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, which programs in the background ignore: what it started ends with it,
+    and what it has measured is kept.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    heard = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        heard.set()
+        raise KeyboardInterrupt
+
+    def end_what_hangs() -> None:
+        """Python hears a signal only between two steps of its own: a library that hangs would keep it for ever."""
+        with open(reader, "rb", buffering=0) as told:
+            while number := told.read(1):
+                ours = number[0] == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is end
+                if ours and not heard.wait(HANGS_S):
+                    os._exit(128 + signal.SIGTERM)
+
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=end_what_hangs, name="edgeunet-sigterm", daemon=True).start()
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+
+
+def _is_descriptor_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+class _Tolerant(io.TextIOWrapper):
+    """Standard error, which may be a full disk or a pipe that nobody reads any more: no reason to end the work."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _line(message: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"error: {printable(message)}\n")

@@ -1,0 +1,21 @@
+"""The look of a page that opens without a network: one HTML file, light and dark, wide and narrow, on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeunet.utils.dependencies import missing
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def environment(templates: Path) -> Environment:
+    """What renders the templates of a folder, which extend "page.html.j2"; raises MissingPartError without Jinja2."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise missing("jinja2") from error
+    loader = FileSystemLoader([templates, Path(__file__).parent])
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -1,0 +1,1 @@
+"""A checkpoint becomes ONNX, FP16, INT8 and an engine, with the proof that each is the same model."""

@@ -1,0 +1,1 @@
+"""Real frames, the value range of each tensor, and the calibration table."""

@@ -1,0 +1,132 @@
+"""ONNX → TensorRT engine on this machine, with a sidecar that says what it was built from and for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edgeunet
+from edgeunet.board.gpu import tensorrt_module
+from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.quantisation.target import CPU
+from edgeunet.runtime.gpu.engine_file import REMEDY, Machine, PlanInfo, check_plan, sidecar_of
+from edgeunet.spec import ModelSpec
+from edgeunet.utils.console import progress
+from edgeunet.utils.endings import require_ending, require_no_other_ending
+from edgeunet.utils.files import replacing, require_distinct, sha256
+from edgeunet_export.engine.build import Built, EngineOptions, build_plan
+from edgeunet_export.engine.watch import build_log, interruptible, progress_monitor
+from edgeunet_export.graph.model_file import read_fp32_model, read_model
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that fits this machine.
+
+    stale: why it was built although there was one; "" if that is not so.
+    """
+
+    info: PlanInfo
+    built: bool  # False: it was up to date
+    stale: str = ""
+    timing_cache_refused: bool = False
+
+
+def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stale: bool, force: bool) -> Engine:
+    """Build M.engine from M.onnx, with M.engine.json beside it and TensorRT's words in M.engine.log.
+
+    if_stale: build only if what stands at `output` is missing, damaged, of another machine, ONNX file or options.
+    Raises ModelFileError for a model that is not ours or that TensorRT refuses, GpuError or MissingPartError
+    for what the machine lacks, UsageError, OutputError if the file exists and `force` is false,
+    ExportError if the build fails; no engine is kept then, the log is.
+    """
+    require_ending(output, ".engine")
+    written = {"-o": output, "its sidecar": sidecar_of(output), "its log": _log_of(output)}
+    if options.timing_cache:
+        require_no_other_ending("--timing-cache", options.timing_cache, "a timing cache")
+    require_distinct(
+        written | {"--timing-cache": _timing_of(source, options)}, {"MODEL": source, "--cache": options.cache}
+    )
+    _, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
+    if spec.provenance.target == CPU.name:
+        raise ModelFileError(
+            f"{source} is INT8 for CPUs, and TensorRT takes no uint8: "
+            "make it with `edgeunet export int8 --target tensorrt`"
+        )
+    spec = _engine_spec(spec, source, options)
+    machine = Machine.here(options.provider)
+    stale = ""
+    if if_stale and output.exists():
+        try:
+            info = check_plan(output, machine)
+        except (ModelFileError, MismatchError) as error:
+            stale = str(error).partition(REMEDY)[0].rstrip(": ")
+        else:
+            stale = _changed(info, spec, options)
+            if not stale:
+                return Engine(info, built=False)
+    with replacing(output, force=force or if_stale) as temporary:
+        built = _built(tensorrt_module(options.provider), source, output, options)
+        temporary.write_bytes(built.plan)
+        info = PlanInfo(
+            provider=options.provider,
+            tensorrt_version=".".join(map(str, machine.version)),
+            gpu=machine.gpu.name if machine.gpu else "",
+            compute_capability=machine.gpu.compute_capability if machine.gpu else "",
+            platform=machine.platform,
+            flags=built.flags,
+            gpu_layers=built.gpu_layers,
+            onnx=os.path.relpath(source.resolve(), output.parent.resolve()),
+            options=options.words(),
+            build_seconds=round(built.seconds, 3),
+            plan_sha256=sha256(temporary),
+            spec=spec,
+        )
+    info.save(sidecar_of(output))
+    return Engine(info, built=True, stale=stale, timing_cache_refused=built.timing_cache_refused)
+
+
+def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> ModelSpec:
+    """The model's spec with the engine's provenance: it runs in the file's precision, unless it is weakly typed."""
+    spec = spec.with_provenance(parent_sha256=sha256(source), version=edgeunet.__version__)
+    if options.cache is not None:
+        if not options.cache.is_file():
+            raise ModelFileError(f"{options.cache}: no such calibration cache; `edgeunet export cache` makes one")
+        ranges = f"{options.cache.name} {sha256(options.cache)[:12]}"
+        return spec.with_provenance(precision="int8+fp16", calibration=ranges)
+    return spec if options.dla is None else spec.with_provenance(precision="fp16")
+
+
+def _log_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.log")
+
+
+def _timing_of(source: Path, options: EngineOptions) -> Path:
+    return options.timing_cache or source.with_suffix(".timing")
+
+
+def _changed(info: PlanInfo, spec: ModelSpec, options: EngineOptions) -> str:
+    """What an engine that runs here was built from otherwise; "" if from the same."""
+    if info.spec.with_provenance(version="") != spec.with_provenance(version=""):
+        return "the ONNX file or the calibration cache is another one"
+    if info.options != options.words():
+        return f"its options were {' '.join(info.options) or 'none'}"
+    return ""
+
+
+def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> Built:
+    """The plan, with the timing cache read and written; the log stays, also of a build that fails."""
+    timing_path = _timing_of(source, options)
+    timing: bytes | None = None
+    if options.provider == "tensorrt":  # TensorRT-RTX measures nothing when it builds
+        timing = timing_path.read_bytes() if timing_path.exists() else b""
+    with open(_log_of(output), "w", encoding="utf-8") as file, progress() as bar:
+        monitor = progress_monitor(trt, bar)
+        with interruptible(monitor):
+            built = build_plan(trt, source, options, build_log(trt, file), timing_cache=timing, monitor=monitor)
+    if built.timing_cache is not None:
+        with replacing(timing_path, force=True) as temporary:
+            temporary.write_bytes(built.timing_cache)
+    return built

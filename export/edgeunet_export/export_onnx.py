@@ -1,0 +1,74 @@
+"""Checkpoint → ONNX: fold, translate, write, and keep the file only if it computes what PyTorch does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import edgeunet
+from edgeunet.errors import ExportError
+from edgeunet.network.checkpoint import load_model
+from edgeunet.network.unet import Segmenter, preset_name
+from edgeunet.spec import ModelSpec
+from edgeunet.utils.endings import require_ending
+from edgeunet.utils.files import replacing, require_distinct, sha256
+from edgeunet_export.calibration.frames import own_or_given, spread
+from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.model_file import write_model
+from edgeunet_export.verify.compare import MIN_AGREEMENT
+from edgeunet_export.verify.parity import Parity, parity
+
+FRAMES = 32
+"""Frames that PyTorch and the file are compared on, at most; a fault of translation shows on the first."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the file is to be.
+
+    dynamic_batch: any number of frames at once; otherwise exactly one.
+    logits: a second output, float32 [N, C, H, W], for checks and for kernels that do the argmax.
+    """
+
+    dynamic_batch: bool = False
+    logits: bool = False
+
+
+def export_onnx(
+    checkpoint: Path, output: Path, options: ExportOptions, *, data: Path | None, split: str, force: bool
+) -> tuple[ModelSpec, Parity]:
+    """Write `output` and compare it with PyTorch on frames of `data`, or on the package's own frames.
+
+    Raises ModelFileError for a bad checkpoint, MismatchError for a dataset of other classes, OutputError
+    if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
+    pixels; nothing is kept then.
+    """
+    require_ending(output, ".onnx")
+    require_distinct({"-o": output}, {"CHECKPOINT": checkpoint, "--data": data})
+    with replacing(output, force=force) as temporary:
+        net, spec = load_model(checkpoint)
+        checkpoint_sha256 = sha256(checkpoint)
+        images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
+        spec = spec.with_provenance(
+            network=preset_name(net.config),
+            precision="fp32",
+            checkpoint_sha256=checkpoint_sha256,
+            version=edgeunet.__version__,
+        )
+        with_logits = model_from_network(net, spec, dynamic_batch=options.dynamic_batch, logits=True)
+        model = with_logits
+        if not options.logits:
+            model = type(with_logits).FromString(with_logits.SerializeToString())
+            del model.graph.output[1]
+        write_model(model, temporary)
+        result = parity(Segmenter(net, spec).eval(), temporary, with_logits, images)
+        if not math.isfinite(result.logit_difference):
+            raise ExportError(f"{checkpoint} gives logits that are not finite (NaN or infinite): train it again")
+        if result.agreement < MIN_AGREEMENT:
+            raise ExportError(
+                f"the exported model and PyTorch agree on {result.agreement:.3%} of the pixels of {result.frames} "
+                f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): "
+                "nothing was kept; please report it with the checkpoint"
+            )
+    return spec, result

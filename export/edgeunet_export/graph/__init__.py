@@ -1,0 +1,1 @@
+"""The ONNX graph: built from the network, stored, read and checked."""

@@ -1,0 +1,125 @@
+"""Model files: reading and writing them whole, checked, with the spec in the metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
+
+from edgeunet.errors import ExportError, ModelFileError
+from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
+from edgeunet.runtime.model_metadata import read_spec
+from edgeunet.spec import METADATA_KEY, ModelSpec
+from edgeunet_export.graph.lint import lint
+
+OPSET = 17  # the newest that every supported TensorRT, OpenVINO and ONNX Runtime reads with fp32 scales
+OPSET_FP16_SCALES = 19  # the first whose QuantizeLinear takes them
+IR_VERSION = {OPSET: 8, OPSET_FP16_SCALES: 9}  # the ones that came with them; older readers refuse newer ones
+
+
+def set_spec(model: ModelProto, spec: ModelSpec) -> None:
+    """Store the spec in the model's metadata, in place of an older one."""
+    helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
+
+
+def set_opset(model: ModelProto, version: int) -> None:
+    """Declare a newer opset of IR_VERSION. The operators of a U-Net mean the same in all of them."""
+    model.opset_import[0].version = version
+    model.ir_version = IR_VERSION[version]
+
+
+def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
+    """Read and check a .onnx file of ours; raises ModelFileError if it is missing, damaged or not as its spec says."""
+    path = Path(path)
+    spec = read_spec(path)
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
+        for tensor in model.graph.initializer:  # and what the checker does not see: more values than the shape has
+            numpy_helper.to_array(tensor)
+    except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
+        reason = " ".join(str(error).split())[:120]
+        raise ModelFileError(f"{path} is not a valid ONNX model ({reason}): export it again") from error
+    return model, spec
+
+
+def weight_files(path: Path) -> tuple[str, ...]:
+    """The files that hold weights of a sound .onnx file, by their paths from its folder; none for a whole file."""
+    model = onnx.load(path, load_external_data=False)
+    found = {
+        entry.value
+        for tensor in _tensors(model.graph)
+        if tensor.data_location == TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return tuple(sorted(found))
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Everything that is stored in a graph, also in the graphs inside its nodes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
+
+
+def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[ModelProto, ModelSpec]:
+    """read_model for what another precision is made from; raises ModelFileError for one that is not float32.
+
+    converted: into a file of OPSET, so that it must be of that, and of an IR version that all its readers know.
+    """
+    model, spec = read_model(path)
+    precision = spec.provenance.precision
+    if precision != "fp32" or any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        raise ModelFileError(f"{path} is {precision} already: give the fp32 model of `edgeunet export onnx`")
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if converted and (opsets != {"": OPSET} or model.ir_version > IR_VERSION[OPSET]):
+        found = ", ".join(f"{domain} {version}".strip() for domain, version in opsets.items())
+        raise ModelFileError(
+            f"{path} is of ONNX's opset {found} and IR version {model.ir_version}, and what is made of it must be of "
+            f"{OPSET} and {IR_VERSION[OPSET]} for TensorRT and OpenVINO: give the file of `edgeunet export onnx`, or "
+            "convert it with onnx.version_converter"
+        )
+    return model, spec
+
+
+def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensorrt: bool = True) -> None:
+    """Write the file and read it back: valid, of that opset, and as TensorRT wants it if it is for TensorRT.
+
+    Raises ExportError otherwise.
+    """
+    onnx.save(model, path)
+    written = onnx.load(path)
+    try:
+        onnx.checker.check_model(written, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the exported model is not valid ONNX: {' '.join(str(error).split())[:160]}") from error
+    opsets = [(entry.domain, entry.version) for entry in written.opset_import]
+    if opsets != [("", opset)] or written.ir_version > IR_VERSION[opset]:
+        raise ExportError(
+            f"the exported model has opsets {opsets} and IR {written.ir_version}, "
+            f"expected opset {opset} and IR {IR_VERSION[opset]} at most: install the pinned versions of constraints.txt"
+        )
+    if for_tensorrt and (findings := lint(written)):
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report it")
+
+
+def model_sha256(model: ModelProto) -> str:
+    """Hexadecimal SHA-256 of a model in memory; for one that was read from a file of ours, the file's own."""
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def onnx_session(model: ModelProto, *, threads: int = 0, arena: bool = False) -> OrtModel:
+    """A model in memory, opened for plain `run` calls on the CPU. Raises ModelFileError if ONNX Runtime refuses it.
+
+    arena: keep freed blocks for the next frame, which holds the activations of two frames at once.
+    """
+    return OrtModel(model.SerializeToString(), origin="the model", threads=threads, arena=arena)

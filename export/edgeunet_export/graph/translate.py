@@ -1,0 +1,128 @@
+"""The network's own forward pass, traced and written as ONNX nodes of opset 17.
+
+torch.onnx.export starts at opset 18 and converts down; where a size is odd it can't (there is no
+adapter for Pad), keeps 18 and only logs it. A U-Net needs nine operators, so they are written here
+at the opset that is wanted, and each node bears the name of its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+from torch import nn
+
+from edgeunet.errors import ExportError
+from edgeunet.network.trace import CENTRED, LOGITS, traced
+
+
+@dataclass
+class Fragment:
+    """Nodes and initializers of a part of a graph, in order of execution."""
+
+    nodes: list[NodeProto] = field(default_factory=list)
+    initializers: list[TensorProto] = field(default_factory=list)
+
+    def add(self, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Append a node whose only output has the node's own name; gives that name."""
+        self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
+        return name
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Append an initializer; gives its name."""
+        self.initializers.append(numpy_helper.from_array(value, name))
+        return name
+
+
+def translated(net: nn.Module, input_size: tuple[int, int], *, source: str = CENTRED, output: str = LOGITS) -> Fragment:
+    """The nodes from tensor `source` (N, 3, H, W) float32 to tensor `output`, for frames of `input_size`.
+
+    The batch size appears in none of them. Raises ExportError for an operator that has no translation.
+    """
+    trace = traced(net, input_size, source=source, output=output)
+    stored = net.state_dict()
+    fragment = Fragment()
+    for name in trace.parameters:
+        fragment.constant(name, stored[name].detach().numpy())
+    tensors = {name: name for name in trace.names.values()}
+    for call in trace.calls:
+        if not call.kind:
+            raise ExportError(
+                f"the network uses {call.node.target}, which has no translation to ONNX: use another operator"
+            )
+        inputs, attributes = _TRANSLATIONS[call.kind](fragment, call.name, *trace.arguments(call, tensors))
+        fragment.add(call.kind, call.name, inputs, **attributes)
+        fragment.nodes[-1].output[0] = call.tensor  # the node keeps its module's name
+    return fragment
+
+
+# One function for each operator, with the arguments and defaults of its ATen schema: the node's inputs and attributes.
+
+_Node = tuple[Sequence[str], dict[str, Any]]
+
+
+def _convolution(
+    out: Fragment,
+    name: str,
+    x: str,
+    weight: str,
+    bias: str | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> _Node:
+    attributes = {"strides": stride, "pads": [*padding, *padding], "dilations": dilation, "group": groups}
+    return [x, weight] + ([bias] if bias else []), attributes
+
+
+def _transposed(
+    out: Fragment, name: str, x: str, weight: str, bias: str | None = None, stride: Sequence[int] = (1, 1)
+) -> _Node:
+    return [x, weight] + ([bias] if bias else []), {"strides": stride}
+
+
+def _max_pool(out: Fragment, name: str, x: str, kernel: Sequence[int], stride: Sequence[int]) -> _Node:
+    return [x], {"kernel_shape": kernel, "strides": stride}
+
+
+def _plain(out: Fragment, name: str, *inputs: str) -> _Node:
+    return inputs, {}
+
+
+def _resize(out: Fragment, name: str, x: str, size: None, scale: Sequence[float]) -> _Node:
+    scales = out.constant(f"{name}.scales", np.array([1, 1, *scale], np.float32))
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return [x, "", scales], how
+
+
+def _pad(out: Fragment, name: str, x: str, pad: Sequence[int]) -> _Node:
+    left, right, top, bottom = pad
+    pads = out.constant(f"{name}.pads", np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
+    return [x, pads], {"mode": "constant"}
+
+
+def _concat(out: Fragment, name: str, tensors: Sequence[str], dim: int) -> _Node:
+    return tensors, {"axis": dim}
+
+
+def _slice(out: Fragment, name: str, x: str, dim: int, start: int, end: int) -> _Node:
+    bounds = {"starts": start, "ends": end, "axes": dim}
+    return [x, *(out.constant(f"{name}.{key}", np.array([value], np.int64)) for key, value in bounds.items())], {}
+
+
+_TRANSLATIONS: dict[str, Callable[..., _Node]] = {
+    "Conv": _convolution,
+    "ConvTranspose": _transposed,
+    "MaxPool": _max_pool,
+    "Relu": _plain,
+    "Resize": _resize,
+    "Pad": _pad,
+    "Concat": _concat,
+    "Add": _plain,
+    "Slice": _slice,
+}

@@ -1,0 +1,45 @@
+"""Where each tensor is clipped, chosen by the error that it causes at the output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from edgeunet.quantisation.calibration import METHODS
+from edgeunet.utils.console import progress
+from edgeunet_export.int8.repair.trials import Candidate, Trials
+
+_ALIKE = 0.02
+"""Clips that differ by less than this share are not worth a run of their own."""
+
+
+def chosen(candidate: Candidate, trials: Trials) -> Candidate:
+    """The candidate with the method of each tensor that gives the least error of the logits.
+
+    First one method for all tensors, then tensor by tensor, in the graph's order, with the others as they are by then.
+    """
+    tensors = candidate.ranges.tensors
+    known = [method for method in METHODS if all(method in entry.clips for entry in tensors.values())]
+    uniform = [_with(candidate, dict.fromkeys(tensors, method)) for method in known]
+    best = min((candidate, *uniform), key=lambda tried: trials.deviation(tried).error)
+    with progress() as bar:
+        for tensor in bar.track(list(tensors), description="choosing ranges"):
+            best = min((best, *_others(best, tensor)), key=lambda tried: trials.deviation(tried).error)
+    return best
+
+
+def _others(candidate: Candidate, tensor: str) -> list[Candidate]:
+    """The candidate with each method for one tensor that would clip it elsewhere."""
+    entry = candidate.ranges.tensors[tensor]
+    seen = [entry.clips[entry.method]]
+    found = []
+    for method in METHODS:
+        clip = entry.clips.get(method, seen[0])
+        if all(abs(clip - other) > _ALIKE * max(clip, other) for other in seen):
+            seen.append(clip)
+            found.append(_with(candidate, {tensor: method}))
+    return found
+
+
+def _with(candidate: Candidate, methods: Mapping[str, str]) -> Candidate:
+    return replace(candidate, ranges=candidate.ranges.with_methods(methods))

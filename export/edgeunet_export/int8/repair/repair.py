@@ -1,0 +1,192 @@
+"""An INT8 model that loses no more than its budget: repaired step by step, the cheapest first, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onnx import ModelProto
+
+from edgeunet.errors import ExportError
+from edgeunet.quantisation.ranges_file import Ranges
+from edgeunet.spec import ModelSpec
+from edgeunet_export.calibration.sampling import representative
+from edgeunet_export.int8.repair.biases import corrected
+from edgeunet_export.int8.repair.equalise import equalised
+from edgeunet_export.int8.repair.layers import Latency, Layer, layers, multiply_adds, sensitivities
+from edgeunet_export.int8.repair.methods import chosen
+from edgeunet_export.int8.repair.trials import Build, Candidate, Deviation, Trials
+from edgeunet_export.verify.accuracy import Accuracy, Budget
+
+FRAMES = 16  # of the calibration set, for trials: each costs one run for each evaluation
+MAX_FLOAT = 0.5
+"""Share of the multiply-adds that may stay in float for accuracy: beyond it the file is INT8 in name only."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to become INT8, and how.
+
+    model: float. ranges: of its tensors. images: those that the ranges come from.
+    calibrate: float model with other weights → its ranges.
+    build: see trials.Build; it hides dialect and precision.
+    judge: INT8 model → what it loses on the labelled split.
+    latency: INT8 model → ms a frame on the target; None where it can't be measured here.
+    """
+
+    model: ModelProto
+    spec: ModelSpec
+    ranges: Ranges
+    images: Sequence[Path]
+    calibrate: Callable[[ModelProto], Ranges]
+    build: Build
+    judge: Callable[[ModelProto], Accuracy]
+    latency: Callable[[ModelProto], Latency] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was tried.
+
+    deviation: from the float model on calibration frames, which decides whether the step is worth judging.
+    accuracy: on the labelled split; None for what was not judged.
+    """
+
+    name: str
+    deviation: Deviation
+    accuracy: Accuracy | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Repair:
+    """An INT8 model within its budget.
+
+    candidate: what it was built from; the weights and ranges of a repaired one differ from those of the source.
+    steps: the plain model, then what was tried, in order.
+    layers: the most sensitive first; empty where nothing had to be repaired and no report was asked for.
+    evaluations: INT8 models that were run on the calibration frames.
+    """
+
+    int8: ModelProto
+    candidate: Candidate
+    accuracy: Accuracy
+    steps: tuple[Step, ...]
+    layers: tuple[Layer, ...]
+    evaluations: int
+
+    @property
+    def repaired(self) -> bool:
+        return len(self.steps) > 1
+
+
+def repaired(task: Task, budget: Budget, *, report: bool = False) -> Repair:
+    """Build the INT8 model; repair it while it loses more than the budget.
+
+    Equalisation, then ranges by tensor, then bias correction, each kept if it lowers the error of the logits on
+    calibration frames; at last the most sensitive convolutions stay in float, as few as the budget allows.
+
+    report: measure the convolutions even if nothing has to be repaired.
+    Raises ExportError, which says how close it came, if the budget can't be met.
+    """
+    return _Repairing(task, budget).result(report=report)
+
+
+class _Repairing:
+    """One model on its way."""
+
+    def __init__(self, task: Task, budget: Budget) -> None:
+        self._task, self._budget = task, budget
+        self._trials = Trials(task.model, task.spec, representative(task.images, FRAMES, task.ranges.seed), task.build)
+        self._steps: list[Step] = []
+        self._best = self._tried("as calibrated", Candidate(task.model, task.ranges))
+        self._uncorrected = self._best  # biases that were corrected for INT8 everywhere are wrong with less of it
+
+    def result(self, *, report: bool) -> Repair:
+        if not self._met():
+            for name, step in (("equalisation", self._equalised), ("ranges by tensor", self._chosen)):
+                self._uncorrected = self._best = self._tried(name, step(self._best))
+                if self._met():
+                    break
+            else:
+                self._best = self._tried("bias correction", corrected(self._best, self._trials))
+        found: tuple[Layer, ...] = ()
+        if report or len(self._steps) > 1:
+            sensitivity = sensitivities(self._uncorrected, self._trials)
+            operations = multiply_adds(self._task.model, self._trials)
+            whole = self._trials.int8(self._best)
+            if not self._met():
+                self._leave_in_float(sensitivity, operations)
+            latency = self._task.latency(whole) if self._task.latency else None
+            found = layers(self._task.model, sensitivity, operations, self._best.floating, latency)
+        int8 = self._trials.int8(self._best)
+        return Repair(int8, self._best, self._accuracy, tuple(self._steps), found, self._trials.evaluations)
+
+    def _met(self) -> bool:
+        return self._budget.met(self._accuracy)
+
+    def _equalised(self, candidate: Candidate) -> Candidate:
+        model = equalised(candidate.model, self._trials)
+        return replace(candidate, model=model, ranges=self._task.calibrate(model))
+
+    def _chosen(self, candidate: Candidate) -> Candidate:
+        return chosen(candidate, self._trials)
+
+    def _tried(self, name: str, candidate: Candidate) -> Candidate:
+        """The candidate if it is the first or better than the best so far, which is judged then; else the best."""
+        deviation = self._trials.deviation(candidate)
+        if self._steps and deviation.error >= self._trials.deviation(self._best).error:
+            self._steps.append(Step(name, deviation, None, kept=False))
+            return self._best
+        self._accuracy = self._judged(name, candidate, kept=True)
+        return candidate
+
+    def _judged(self, name: str, candidate: Candidate, *, kept: bool) -> Accuracy:
+        accuracy = self._task.judge(self._trials.int8(candidate))
+        self._steps.append(Step(name, self._trials.deviation(candidate), accuracy, kept))
+        return accuracy
+
+    def _leave_in_float(self, sensitivity: dict[str, float], operations: dict[str, int]) -> None:
+        """Find the fewest of the most sensitive convolutions that have to stay in float: ranked once, then bisected."""
+        self._keep(len(self._steps) - 1, kept=False)  # the bias correction, which is undone
+        room = MAX_FLOAT * sum(operations.values())
+        ranked = []
+        for name in sorted(sensitivity, key=lambda name: -sensitivity[name]):
+            if operations[name] <= room:
+                ranked.append(name)
+                room -= operations[name]
+        too_few, enough = 0, len(ranked)
+        accuracy = self._floating(ranked) if ranked else self._accuracy
+        if not self._budget.met(accuracy):
+            raise self._failure()
+        found = len(self._steps) - 1
+        while enough - too_few > 1:
+            middle = (too_few + enough) // 2
+            tried = self._floating(ranked[:middle])
+            if self._budget.met(tried):
+                enough, accuracy, found = middle, tried, len(self._steps) - 1
+            else:
+                too_few = middle
+        self._keep(found, kept=True)
+        self._best, self._accuracy = self._in_float(ranked[:enough]), accuracy
+
+    def _keep(self, index: int, *, kept: bool) -> None:
+        self._steps[index] = replace(self._steps[index], kept=kept)
+
+    def _floating(self, names: Sequence[str]) -> Accuracy:
+        name = f"{len(names)} convolution{'s' if len(names) > 1 else ''} in float"
+        return self._judged(name, self._in_float(names), kept=False)
+
+    def _in_float(self, names: Sequence[str]) -> Candidate:
+        return replace(self._uncorrected, floating=frozenset(names))
+
+    def _failure(self) -> ExportError:
+        judged = [(step.name, step.accuracy) for step in self._steps if step.accuracy]
+        name, closest = min(judged, key=lambda entry: self._budget.excess(entry[1]))
+        tried = ", ".join(step.name for step in self._steps[1:])
+        return ExportError(
+            f"the INT8 model gives {closest} at best ({name}; tried: {tried}), expected "
+            f"{self._budget.demand(closest)}: nothing was kept; calibrate on frames like those of "
+            "the check, allow more, or export fp16"
+        )

@@ -1,0 +1,85 @@
+"""What the exports print of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeunet.board.machine import int8_instructions
+from edgeunet.errors import MissingPartError
+from edgeunet.utils.console import stdout
+from edgeunet_export.int8.int8 import Quantization
+from edgeunet_export.int8.repair.layers import Latency
+from edgeunet_export.int8.repair.report import print_accuracy, print_layers, print_steps
+from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.verify.compare import ComparedFrame, Comparison
+from edgeunet_export.verify.tensors import deviations
+
+
+def print_quantization(result: Quantization, check_split: str, budget: Budget) -> None:
+    """What is in INT8, what it does to the accuracy on `check_split`, and what was repaired."""
+    out, repair = stdout(), result.repair
+    out.print(f"  {result.convolutions} of {result.all_convolutions} convolutions in int8")
+    if result.left_float:
+        unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
+        out.print(f"  left in float, no rule for them: {unknown}")
+    print_wide(result.wide)
+    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: {repair.accuracy}")
+    print_accuracy(repair.accuracy)
+    drop = repair.accuracy.drop
+    if drop and drop.interval and drop.interval[1] > budget.max_drop:
+        out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: more labelled ones would tell")
+    if repair.repaired:
+        print_steps(repair)
+    print_layers(repair)
+
+
+def print_latency(latency: Latency) -> None:
+    """What INT8 gains on this machine's CPU."""
+    out = stdout()
+    if not int8_instructions():
+        out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not pay on it")
+    times = f"fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms"
+    if latency.int8_ms < latency.float_ms:
+        out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")
+    else:
+        out.print(f"  on this CPU: {times}: INT8 does not pay here, keep the fp32 file")
+
+
+def print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
+    """How often two models agree, the frame on which they do so least, and the mIoU of each if there are labels."""
+    out = stdout()
+    out.print(
+        f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
+        f"frames (worst {comparison.worst[0].name}: {comparison.worst[0].agreement:.2%})"
+    )
+    if comparison.scores_a and comparison.scores_b:
+        miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
+        out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f}: a drop of {miou_a - miou_b:+.2f} points")
+
+
+def print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:
+    """The tensor inside two .onnx files that differs most on a frame."""
+    try:
+        found = deviations(a, b, frame.pixels)
+    except MissingPartError as error:
+        stdout().print(f"  tensors not compared: {error}")
+        return
+    if found:
+        first = found[0]
+        stdout().print(
+            f"  of {len(found)} tensors {first.tensor} deviates most on {frame.name}: by {first.largest:.3g}, "
+            f"{first.relative:.2%} of its largest value"
+        )
+
+
+def print_wide(names: Sequence[str]) -> None:
+    """The convolutions that float16 is too small for."""
+    if names:
+        stay = "convolution stays" if len(names) == 1 else "convolutions stay"
+        stdout().print(f"  {len(names)} {stay} in fp32: {', '.join(names)}")
+
+
+def file_size(path: Path) -> str:
+    """For people: "1.8 MB"."""
+    return f"{path.stat().st_size / 1e6:.1f} MB"

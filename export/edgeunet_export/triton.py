@@ -1,0 +1,148 @@
+"""A model file → a Triton Inference Server model repository.
+
+Fields as in Triton's own schema, model_config.proto of triton-inference-server/common.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeunet.errors import MismatchError, ModelFileError, UsageError
+from edgeunet.runtime.gpu.engine_file import Machine, PlanInfo, check_plan, read_header, sidecar_of
+from edgeunet.spec import METADATA_KEY, ModelSpec
+from edgeunet.utils.files import require_distinct, sha256
+from edgeunet.utils.folders import replacing_folder
+from edgeunet.utils.limits import require_in
+from edgeunet_export.engine.build import MOST_BATCH, EngineOptions
+from edgeunet_export.graph.model_file import read_model, weight_files
+
+LABELS = "labels.txt"
+
+
+@dataclass(frozen=True)
+class TritonOptions:
+    """How the server is to name and to batch the model.
+
+    name: of the model and of its folder; the file's name without ending if empty.
+    max_batch: frames in one batch at most; a file of fixed batch takes one, an engine no more than it was built for.
+    """
+
+    name: str = ""
+    max_batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.name:
+            _checked_name(self.name)
+        require_in("--max-batch", self.max_batch, 1, MOST_BATCH)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What Triton has to know of a model file.
+
+    logits: whether it has them as a second output, float32 [N, spec.logits, H, W].
+    max_batch: 0 for a file of fixed batch 1, as in Triton's configuration.
+    weights: the files beside it that hold its weights, by their paths from there.
+    """
+
+    spec: ModelSpec
+    platform: str
+    file: str
+    logits: bool
+    max_batch: int
+    weights: tuple[str, ...] = ()
+
+
+def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
+    """Write `repository`/NAME, with the configuration and a copy of the model as version 1; gives that folder.
+
+    Raises ModelFileError for a model that is damaged or not ours, MismatchError for an engine that Triton cannot
+    serve, OutputError if the folder exists and `force` is false; nothing is kept then.
+    """
+    name = options.name or _checked_name(model.stem)
+    require_distinct({"-o": repository / name}, {"MODEL": model}, replaced=[repository / name])
+    with replacing_folder(repository / name, force=force) as temporary:
+        served = (_engine if model.suffix == ".engine" else _onnx)(model, options.max_batch)
+        (temporary / "1").mkdir()
+        for weights in served.weights:
+            (temporary / "1" / weights).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(model.parent / weights, temporary / "1" / weights)
+        shutil.copyfile(model, temporary / "1" / served.file)
+        (temporary / LABELS).write_text("".join(f"{c}\n" for c in served.spec.names), encoding="utf-8")
+        (temporary / "config.pbtxt").write_text(configuration(name, served), encoding="utf-8")
+    return repository / name
+
+
+def configuration(name: str, served: Served) -> str:
+    """The text of config.pbtxt."""
+    height, width = served.spec.input_size
+    # Triton leaves the batch out of the dimensions where it may batch.
+    batch = [] if served.max_batch else [1]
+    frame = f"data_type: TYPE_UINT8, dims: {[*batch, height, width, 3]}"
+    mask = f"data_type: TYPE_UINT8, dims: {[*batch, height, width]}"
+    lines = [
+        f"name: {_quoted(name)}",
+        f'platform: "{served.platform}"',
+        f"max_batch_size: {served.max_batch}",
+        f'input {{ name: "frame", {frame} }}',
+        f'output {{ name: "mask", {mask}, label_filename: "{LABELS}" }}',
+    ]
+    if served.logits:
+        logits = f"data_type: TYPE_FP32, dims: {[*batch, served.spec.logits, height, width]}"
+        lines.append(f'output {{ name: "logits", {logits} }}')
+    if served.max_batch:
+        lines.append("dynamic_batching { }")
+    kind = "KIND_GPU" if served.platform == "tensorrt_plan" else "KIND_AUTO"  # AUTO: on the CPU where no GPU is
+    lines.append(f"instance_group {{ count: 1, kind: {kind} }}")
+    for size in sorted({1, served.max_batch or 1}):
+        zeros = f'inputs {{ key: "frame", value {{ {frame}, zero_data: true }} }}'
+        lines.append(f'model_warmup {{ name: "zeros-{size}", batch_size: {size}, {zeros} }}')
+    # What a client needs to fit its frames and to colour the mask.
+    lines.append(f'parameters {{ key: "{METADATA_KEY}", value {{ string_value: {_quoted(served.spec.to_json())} }} }}')
+    return "\n".join(lines) + "\n"
+
+
+def _onnx(path: Path, max_batch: int) -> Served:
+    model, spec = read_model(path)
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0]
+    logits = any(output.name == "logits" for output in model.graph.output)
+    weights = weight_files(path)
+    if "model.onnx" in weights:
+        raise ModelFileError(f"{path} keeps weights in a file named model.onnx, as Triton names the model: rename it")
+    return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch, weights)
+
+
+def _engine(path: Path, max_batch: int) -> Served:
+    """As _onnx; of what the engine was built from, because only TensorRT itself can read a plan's tensors.
+
+    The machine that serves it may be another one, so this one is not asked.
+    """
+    header = read_header(path)
+    info = check_plan(path, Machine(header.version, None, PlanInfo.load(sidecar_of(path)).platform))
+    if info.provider != "tensorrt":
+        raise MismatchError(f"{path} is an engine of TensorRT-RTX, Triton runs TensorRT's: build it without --provider")
+    options = EngineOptions.from_words(info.options, origin=str(sidecar_of(path)))
+    if options.logits_only:
+        raise MismatchError(
+            f"{path} leaves the mask to a kernel that Triton does not have: build without --logits-only"
+        )
+    source = path.parent / info.onnx
+    if not source.is_file() or sha256(source) != info.spec.provenance.parent_sha256:
+        raise MismatchError(f"{source} is not the file that {path.name} was built from: put it there again, or rebuild")
+    served = _onnx(source, min(max_batch, options.max_batch))
+    return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan", weights=())
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise UsageError(f"a model's name has letters, digits, dots, dashes and underscores, got {name!r}: give --name")
+    return name
+
+
+def _quoted(text: str) -> str:
+    """A string of protobuf's text format; JSON's escapes are among its own."""
+    return json.dumps(text, ensure_ascii=False)

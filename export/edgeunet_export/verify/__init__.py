@@ -1,0 +1,1 @@
+"""Whether two model files are the same model: masks, tensors, accuracy."""

@@ -1,0 +1,121 @@
+"""Two model files on the same frames: how often their masks agree, and how good each is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.runtime import Result, Session, open_session
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.spec import ModelSpec
+from edgeunet.utils.console import progress
+from edgeunet_export.calibration.frames import read_frames
+
+MIN_AGREEMENT = 0.999
+"""Share of pixels that a file must give the same class as what it was made from, where nothing but rounding differs."""
+
+
+@dataclass(frozen=True)
+class ComparedFrame:
+    """One frame and what both models made of it.
+
+    pixels: uint8 [h, w, 3] BGR, as it came.
+    agreement: share of its pixels, 0 to 1, with the same class.
+    """
+
+    name: str
+    pixels: UInt8
+    a: Result
+    b: Result
+    agreement: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Of models A and B, over all frames of a split, at each frame's own size.
+
+    worst: the frames with the least agreement, the least first; at least one.
+    scores_a, scores_b: against the labels; None where the split has none.
+    confusions: of A and of B, a matrix for each frame, (frames, classes, classes) int64; None without labels.
+    """
+
+    frames: int
+    agreement: float  # share of all pixels, 0 to 1, with the same class
+    worst: tuple[ComparedFrame, ...]
+    scores_a: Scores | None
+    scores_b: Scores | None
+    specs: tuple[ModelSpec, ModelSpec]
+    confusions: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+
+def compare(
+    a: Path,
+    b: Path,
+    folder: DatasetFolder,
+    split: str,
+    *,
+    worst: int = 1,
+    opened: Callable[[Path], Session] = open_session,
+) -> Comparison:
+    """Run two model files on every frame of a split; `worst` frames are kept in memory.
+
+    opened: makes the session of each file.
+    Raises MismatchError if a model has other classes than the dataset, DatasetError for a damaged split,
+    ModelFileError for a file that can't be opened or gives classes that its spec does not have.
+    """
+    labelled = (folder.path / "masks" / split).is_dir()
+    count = len(folder.image_paths(split))
+    counts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = [], []
+    equal = pixels = 0.0
+    kept: list[ComparedFrame] = []
+    with opened(a) as session_a, opened(b) as session_b, progress() as bar:
+        for path, session in ((a, session_a), (b, session_b)):
+            session.spec.require_classes(folder.names, model=str(path), dataset=str(folder.path))
+        task = bar.add_task(f"comparing on {split}", total=count, note="")
+        for name, frame, label in _frames(folder, split, labelled=labelled):
+            results = session_a.run(frame), session_b.run(frame)
+            # At the frame's own size, where the letterbox bars don't count.
+            masks = [result.fitting.unfit_mask(result.mask) for result in results]
+            for path, mask in zip((a, b), masks, strict=True):
+                require_known_classes(mask, len(folder.classes), model=str(path))
+            share = agreement(*masks)
+            equal += share * masks[0].size
+            pixels += masks[0].size
+            kept = sorted([*kept, ComparedFrame(name, frame, *results, share)], key=lambda f: f.agreement)[:worst]
+            if label is not None:
+                for of_model, mask in zip(counts, masks, strict=True):
+                    confusion = Confusion(len(folder.classes))
+                    confusion.add(label, mask)
+                    of_model.append(confusion.counts)
+            bar.advance(task)
+    confusions = (np.array(counts[0]), np.array(counts[1])) if labelled else None
+    scores = [scores_of(matrices.sum(0)) for matrices in confusions] if confusions else [None, None]
+    specs = (session_a.spec, session_b.spec)
+    return Comparison(count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
+
+
+def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
+    """Share of pixels, 0 to 1, that two .onnx files of one input size give the same class in ONNX Runtime."""
+    shares = []
+    with OnnxRuntimeSession(a) as session_a, OnnxRuntimeSession(b) as session_b, progress() as bar:
+        task = bar.add_task("comparing masks", total=len(images), note="")
+        for _, frame in read_frames(images):
+            shares.append(agreement(session_a.run(frame).mask, session_b.run(frame).mask))
+            bar.advance(task)
+    return sum(shares) / len(shares)
+
+
+def _frames(folder: DatasetFolder, split: str, *, labelled: bool) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
+    if labelled:
+        for sample in folder.load(split):
+            yield sample.name, sample.frame, sample.mask
+    else:
+        for name, frame in read_frames(folder.image_paths(split)):
+            yield name, frame, None

@@ -1,0 +1,47 @@
+"""The proof that a model file computes what the network in PyTorch does, on real frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from onnx import ModelProto
+
+from edgeunet.evaluation.metrics import agreement
+from edgeunet.network.unet import Segmenter, mask_from_logits
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.utils.console import progress
+from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.graph.model_file import onnx_session
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a model file and the network are apart."""
+
+    frames: int
+    agreement: float  # share of pixels, 0 to 1, with the same class
+    logit_difference: float  # the largest; NaN if a logit is not a number
+
+
+def parity(segmenter: Segmenter, path: Path, with_logits: ModelProto, images: Sequence[Path]) -> Parity:
+    """Hold the masks of the model file at `path` against the network's, and the logits of its variant that has them.
+
+    with_logits: the same graph with the output `logits`.
+    images: image files of any size; each is fitted to the network's input.
+    """
+    variant = onnx_session(with_logits)
+    agreements, differences = [], []
+    with OnnxRuntimeSession(path) as session, progress() as bar, torch.inference_mode():
+        task = bar.add_task("comparing with PyTorch", total=len(images), note="")
+        for _, frame in read_frames(images):
+            batch = fitted(frame, segmenter.spec)
+            expected = segmenter(torch.from_numpy(batch))
+            (logits,) = variant.run(["logits"], {"frame": batch})
+            differences.append(float(np.abs(logits - expected.numpy()).max()))
+            agreements.append(agreement(session.run(frame).mask, mask_from_logits(expected)[0].numpy()))
+            bar.advance(task)
+    return Parity(len(images), float(np.mean(agreements)), float(np.max(differences)))

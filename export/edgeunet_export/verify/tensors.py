@@ -1,0 +1,65 @@
+"""How far the tensors inside two .onnx files are apart on one frame, with NVIDIA's Polygraphy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeunet.imaging.letterbox import UInt8
+from edgeunet.utils.dependencies import missing
+from edgeunet_export.calibration.frames import fitted
+from edgeunet_export.graph.model_file import onnx_session, read_model
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Of one tensor, between two models.
+
+    largest: |a - b|, in the tensor's own unit.
+    relative: the same, over the tensor's largest |a|.
+    """
+
+    tensor: str
+    largest: float
+    relative: float
+
+
+def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
+    """Of the float tensors that have the same name and shape in both files, the relatively farthest apart first.
+
+    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; without result if the inputs differ in size.
+    Raises MissingPartError without Polygraphy.
+    """
+    try:
+        from polygraphy.backend.onnx import modify_outputs
+        from polygraphy.backend.onnxrt import OnnxrtRunner
+        from polygraphy.comparator import Comparator
+        from polygraphy.constants import MARK_ALL
+        from polygraphy.logger import G_LOGGER
+    except ImportError as error:
+        raise missing("polygraphy") from error
+
+    models = [read_model(path) for path in (a, b)]
+    inputs = [fitted(pixels, spec) for _, spec in models]
+    if inputs[0].shape != inputs[1].shape:
+        return []
+    opened = [onnx_session(modify_outputs(model, MARK_ALL)) for model, _ in models]
+    runners = [OnnxrtRunner(model.session, name) for model, name in zip(opened, "ab", strict=True)]
+    with G_LOGGER.verbosity(G_LOGGER.CRITICAL), opened[0].refusals():
+        # What compare_accuracy returns has changed between 0.50 and 0.53; this has not.
+        (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
+    found = []
+    for name in outputs_a:
+        if name in outputs_b and not name.startswith("mask"):  # a class index has no size
+            of_a, of_b = np.asarray(outputs_a[name]), np.asarray(outputs_b[name])
+            if of_a.shape == of_b.shape and of_a.dtype.kind == of_b.dtype.kind == "f":
+                found.append(_deviation(name, of_a.astype(np.float64), of_b.astype(np.float64)))
+    return sorted(found, key=lambda deviation: deviation.relative, reverse=True)
+
+
+def _deviation(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> Deviation:
+    largest, peak = float(np.abs(a - b).max()), float(np.abs(a).max())
+    return Deviation(name, largest, largest / peak if peak else largest)

@@ -1,0 +1,32 @@
+"""Which facts forbid a comparison, and that the remedy fits the cause."""
+
+from __future__ import annotations
+
+from edgeunet_bench.guard.judging.facts import differing, refusal
+
+ORT = {"backend": "onnxruntime", "backend_version": "1.20", "device": "cpu", "threads": "2", "cpu": "x"}
+TENSORRT = {"backend": "tensorrt", "backend_version": "10.3", "device": "Orin (sm_87)", "cuda_graph": "on", "cpu": "x"}
+
+
+def test_another_backend_is_what_is_compared_and_no_other_condition() -> None:
+    assert differing(ORT, TENSORRT) == []
+    assert differing(ORT, TENSORRT | {"governor": "powersave"}) == ["governor"]
+    assert differing(ORT, TENSORRT | {"cpu": "y"}) == ["cpu"]
+
+
+def test_with_one_backend_its_version_and_threads_are_conditions() -> None:
+    assert differing(ORT, ORT | {"backend_version": "1.21", "threads": "4"}) == ["backend_version", "threads"]
+    assert differing(ORT, ORT | {"threads": "4"}, varies=["threads"]) == []
+    assert differing({"threads": "2"}, {"threads": "4"}) == ["threads"]  # programs that tell no backend
+
+
+def test_the_remedy_is_that_of_the_cause() -> None:
+    said = refusal(["threads"], ORT, ORT | {"threads": "4"})
+    assert "threads: 2 and 4" in said
+    assert "use the same --threads for both, or add `--varies threads`" in said
+    assert "one machine" not in said
+    said = refusal(["frames", "governor"], {"frames": "a", "governor": "b"}, {"frames": "c"})
+    assert "governor: b and none" in said
+    assert "use the same frames (--data), the same governor for both" in said
+    assert "`--varies frames --varies governor`" in said
+    assert "measure both on one machine" in refusal(["cpu", "kernel"], {"cpu": "x", "kernel": "5"}, {"cpu": "y"})

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edgeunet.camera.host.systemd import Service
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> socket.socket:
+    """A real socket, as systemd's."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(str(tmp_path / "notify"))
+    listener.settimeout(10)
+    return listener
+
+
+def test_states_are_sent_and_the_watchdog_only_as_often_as_it_needs(
+    tmp_path: Path, supervisor: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("edgeunet.camera.host.systemd.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with supervisor:
+        service = Service({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4000000"})
+        service.ready()
+        for now[0] in (100.0, 100.1, 101.9, 102.0, 103.9, 104.1):
+            service.alive()
+        service.stopping()
+        messages = [supervisor.recv(100).decode() for _ in range(5)]
+    assert messages == ["READY=1", *["WATCHDOG=1"] * 3, "STOPPING=1"]
+
+
+@pytest.mark.parametrize("pid", [str(os.getpid()), "1"])
+def test_the_watchdog_of_another_process_is_not_ours(tmp_path: Path, supervisor: socket.socket, pid: str) -> None:
+    with supervisor:
+        address = str(tmp_path / "notify")
+        service = Service({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000", "WATCHDOG_PID": pid})
+        service.alive()
+        service.stopping()
+        assert supervisor.recv(100) == (b"STOPPING=1" if pid == "1" else b"WATCHDOG=1")
+
+
+def test_an_abstract_socket_is_found() -> None:
+    name = f"edgeunet-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0{name}")
+        listener.settimeout(10)
+        Service({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        assert listener.recv(100) == b"READY=1"
+
+
+def test_without_systemd_nothing_is_sent_and_a_lost_one_is_no_error(tmp_path: Path) -> None:
+    for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "1"}):
+        service = Service(environment)
+        service.ready()
+        service.alive()

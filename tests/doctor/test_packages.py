@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeunet.doctor import Finding, Host, examine
+from edgeunet.doctor.packages import package_findings
+
+
+def finding(part: str) -> Finding:
+    (found,) = [f for f in package_findings(Host()) if f.part == part]
+    return found
+
+
+def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PyAV" in finding("packages").found
+    monkeypatch.setitem(sys.modules, "av", None)
+    missing = "missing; reading, recording and streaming video needs it"
+    assert finding("PyAV") == Finding("warning", "PyAV", missing, "pip install 'edgeunet[video]'")
+    assert "PyAV" not in finding("packages").found
+
+
+def test_without_opencv_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert finding("OpenCV").state == "wrong"
+    assert "apt install python3-opencv" in finding("OpenCV").remedy
+
+
+@pytest.mark.parametrize(
+    ("message", "found", "remedy"),
+    [
+        ("libGL.so.1: cannot open shared object file: No such file", "cannot load libGL", "apt install libgl1"),
+        ("numpy.core.multiarray failed to import", "was built for numpy 1", 'pip install "numpy<2"'),
+    ],
+)
+def test_an_opencv_that_does_not_load_is_told_from_a_missing_one(
+    message: str, found: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({message!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    assert finding("OpenCV").found == found
+    assert remedy in finding("OpenCV").remedy
+
+
+def test_this_machine_can_be_examined() -> None:
+    parts = {f.part: f for f in examine()}
+    assert {"board", "Python", "CPU", "memory", "disk", "GPU", "OpenCV", "packages"} <= set(parts)
+    assert parts["Python"].state == "ok"

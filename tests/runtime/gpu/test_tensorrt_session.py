@@ -1,0 +1,373 @@
+"""The session on TensorRT, on a fake TensorRT and a driver made of the host's memory; the kernels are the real ones."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeunet.errors import EdgeUNetError, GpuError, MissingPartError, ModelFileError, UsageError
+from edgeunet.imaging.letterbox import Fitting
+from edgeunet.runtime import Session, open_session
+from edgeunet.runtime.gpu.kernels import reference
+from tests.fakes.pycuda import FakeCuda
+from tests.fakes.tensorrt import FakeTensorRT, Tensor
+from tests.models import toy_mask, toy_spec
+from tests.runtime.engines import FRAME, LOGITS, MASK, SIZE, install_tensorrt, write_toy_engine
+from tests.runtime.session_contract import SessionContract, frame_of
+
+
+@pytest.fixture
+def trt() -> FakeTensorRT:
+    return FakeTensorRT("10.16")
+
+
+@pytest.fixture
+def engine(tmp_path: Path, trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> Path:
+    install_tensorrt(trt, cuda, monkeypatch)
+    return write_toy_engine(tmp_path / "m.engine", trt, (FRAME, MASK))
+
+
+class OnFakes(SessionContract):
+    """The contract of every session, on one version, with so many frames in flight, on one kind of memory."""
+
+    version, in_flight, integrated = "10.16", 1, False
+    tensors: tuple[Tensor, ...] = (FRAME, MASK)
+
+    @pytest.fixture(autouse=True)
+    def _fakes(self, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.trt = FakeTensorRT(self.version)
+        cuda.set("integrated", self.integrated)
+        install_tensorrt(self.trt, cuda, monkeypatch)
+
+    def open(self, folder: Path) -> Session:
+        return open_session(write_toy_engine(folder / "m.engine", self.trt, self.tensors), in_flight=self.in_flight)
+
+    @pytest.fixture
+    def session(self, tmp_path: Path, _fakes: None) -> Iterator[Session]:
+        with self.open(tmp_path) as session:
+            yield session
+
+
+class TestTensorRT103(OnFakes):
+    version = "10.3"
+
+
+class TestTensorRT1016OnSharedMemory(OnFakes):
+    integrated = True
+
+
+class TestTensorRT114WithThreeInFlight(OnFakes):
+    version, in_flight = "11.4", 3
+
+
+class TestLogitsOnly(OnFakes):
+    in_flight, tensors = 2, (FRAME, LOGITS)
+
+
+class TestBothOutputs(OnFakes):
+    tensors = (FRAME, LOGITS, MASK)
+
+
+def graph_state(session: Session) -> str:
+    return session.describe()["cuda_graph"]
+
+
+def test_frames_are_replayed_from_a_graph_from_the_second_on(engine: Path, trt: FakeTensorRT, cuda: FakeCuda) -> None:
+    with open_session(engine) as session:
+        assert graph_state(session) == "not captured yet"
+        masks = [session.run(frame_of(k)).mask for k in range(4)]
+        assert graph_state(session) == "replayed"
+        assert trt.methods_called("IExecutionContext").count("execute_async_v3") == 2, "one frame, and one capture"
+        calls = cuda.journal()
+        assert calls.count("cuGraphLaunch") == 3
+        assert calls.count("cuLaunchKernel") == 2
+        assert "cuStreamSynchronize" in calls[: calls.index("cuStreamBeginCapture_v2")]
+    for k, mask in enumerate(masks):
+        assert np.array_equal(mask, toy_mask(frame_of(k)))
+
+
+def test_replayed_masks_are_those_of_plain_work(engine: Path, cuda: FakeCuda) -> None:
+    frames = [frame_of(k, size) for k, size in enumerate([(48, 64)] * 3 + [(100, 80)] * 3 + [(48, 64)] * 2)]
+    masks = []
+    for refuse in (0, 1):
+        cuda.set("refuse_capture", refuse)
+        with open_session(engine) as session:
+            masks.append([session.run(frame).mask for frame in frames])
+    for frame, replayed, plain in zip(frames, *masks, strict=True):
+        assert np.array_equal(replayed, plain)
+        fitting = Fitting.of((frame.shape[0], frame.shape[1]), toy_spec(SIZE))
+        assert np.array_equal(plain, toy_mask(reference.fit(frame, fitting)))
+
+
+def test_a_refused_capture_is_said_and_frames_are_enqueued_instead(
+    engine: Path, trt: FakeTensorRT, cuda: FakeCuda
+) -> None:
+    cuda.set("refuse_capture", 1)
+    with open_session(engine) as session:
+        for k in range(3):
+            assert np.array_equal(session.run(frame_of(k)).mask, toy_mask(frame_of(k)))
+        assert graph_state(session).startswith("refused: ")
+        assert "operation not permitted when stream is capturing" in graph_state(session)
+        assert cuda.journal().count("cuStreamBeginCapture_v2") == 1, "not tried again"
+    assert trt.methods_called("IExecutionContext").count("execute_async_v3") <= 4
+
+
+def test_tensorrt_may_refuse_capture_too(engine: Path, trt: FakeTensorRT) -> None:
+    work, calls = trt.on_execute, []
+
+    def execute(addresses: dict[str, int], stream: int) -> bool:
+        calls.append(stream)
+        return len(calls) != 2 and work(addresses, stream)
+
+    trt.on_execute = execute  # type: ignore[assignment]
+    with open_session(engine) as session:
+        for k in range(3):
+            assert np.array_equal(session.run(frame_of(k)).mask, toy_mask(frame_of(k)))
+        assert graph_state(session).startswith("refused: TensorRT refuses to run")
+
+
+def test_another_size_of_frames_is_captured_again_and_the_old_buffer_freed(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine) as session:
+        for _ in range(2):
+            session.run(frame_of(0))
+        held = cuda.held()
+        cuda.journal()
+        for size in ((64, 64), (64, 64), SIZE, SIZE):
+            session.run(frame_of(1, size))
+        assert cuda.journal().count("cuStreamBeginCapture_v2") == 2
+        assert cuda.held() == held
+
+
+def test_memory_is_taken_once(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine, in_flight=2) as session:
+        for k in range(4):
+            session.run(frame_of(k))
+        cuda.journal()
+        for k in range(50):
+            session.run(frame_of(k))
+        assert not {name for name in cuda.journal() if "Alloc" in name or "Free" in name or "Create" in name}
+
+
+@pytest.mark.parametrize(
+    ("integrated", "tensors", "stages"),
+    [
+        (False, (FRAME, MASK), ["fit", "h2d", "resize", "infer", "d2h"]),
+        (True, (FRAME, MASK), ["fit", "resize", "infer"]),
+        (False, (FRAME, LOGITS), ["fit", "h2d", "resize", "infer", "argmax", "d2h"]),
+    ],
+)
+def test_the_stages_are_timed_in_order(
+    engine: Path, trt: FakeTensorRT, cuda: FakeCuda, integrated: bool, tensors: tuple[Tensor, ...], stages: list[str]
+) -> None:
+    cuda.set("integrated", integrated)
+    with open_session(write_toy_engine(engine, trt, tensors)) as session:
+        for _ in range(3):  # enqueued, then replayed
+            assert list(session.run(frame_of(0)).times_ns) == stages
+        assert session.describe()["memory"] == ("mapped" if integrated else "page-locked")
+
+
+def test_two_frames_are_in_flight_at_once(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine, in_flight=2) as session:
+        assert (session.capacity, session.describe()["in_flight"]) == (2, "2")
+        assert cuda.held()["streams"] == 2
+        cuda.journal()
+        session.submit(frame_of(0))
+        session.submit(frame_of(1))
+        assert "cuStreamSynchronize" not in cuda.journal(), "nobody waited"
+        for k in range(2, 6):
+            assert np.array_equal(session.result().mask, toy_mask(frame_of(k - 2)))
+            session.submit(frame_of(k))
+    for wrong in (0, 4):
+        with pytest.raises(UsageError, match=f"1 to 3 frames.*got {wrong}"):
+            open_session(engine, in_flight=wrong)
+
+
+def test_everything_is_freed_in_order(engine: Path, cuda: FakeCuda) -> None:
+    session = open_session(engine)
+    for k in range(2):
+        session.run(frame_of(k))
+    session.submit(frame_of(2))
+    cuda.journal()
+    session.close()
+    freed = cuda.journal()
+    order = [
+        *("cuStreamSynchronize", "cuGraphExecDestroy", "cuEventDestroy_v2", "cuMemFree_v2", "cuMemFreeHost"),
+        *("cuStreamDestroy_v2", "cuModuleUnload", "cuCtxPopCurrent_v2", "cuDevicePrimaryCtxRelease_v2"),
+    ]
+    assert [freed.index(name) for name in order] == sorted(freed.index(name) for name in order)
+    assert freed[-1] == "cuDevicePrimaryCtxRelease_v2"
+
+
+def test_tensorrts_objects_end_before_the_memory_and_the_context(
+    engine: Path, trt: FakeTensorRT, cuda: FakeCuda
+) -> None:
+    ended: list[tuple[str, str, int]] = []
+    classes = ("IExecutionContext", "ICudaEngine", "Runtime")
+
+    def end(thing: object) -> None:
+        ended.append((type(thing).__name__, threading.current_thread().name, cuda.held()["contexts"]))
+
+    for name in classes:
+        getattr(trt.module, name).__del__ = end
+    session = open_session(engine)
+    session.run(frame_of(0))
+    session.close()
+    assert ended == [(name, "edgeunet-gpu", 1) for name in classes]
+
+
+def test_a_session_that_is_dropped_frees_its_gpu(engine: Path, cuda: FakeCuda) -> None:
+    session = open_session(engine)
+    session.run(frame_of(0))
+    assert cuda.held()
+    del session
+    gc.collect()
+    assert cuda.held() == {}
+
+
+def test_eight_threads_open_and_close_sessions(engine: Path, cuda: FakeCuda) -> None:
+    def work(thread: int) -> None:
+        for k in range(5):
+            with open_session(engine) as session:
+                frame = frame_of(10 * thread + k)
+                assert np.array_equal(session.run(frame).mask, toy_mask(frame))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+def refuse(name: str) -> Callable[[FakeTensorRT, FakeCuda], None]:
+    return lambda trt, cuda: trt.refused_addresses.add(name)
+
+
+def fail(**attributes: object) -> Callable[[FakeTensorRT, FakeCuda], None]:
+    return lambda trt, cuda: vars(trt).update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("goes_wrong", "error", "says"),
+    [
+        (fail(deserializes=False), ModelFileError, r"cannot load .*m\.engine \(the fake cannot deserialize this\)"),
+        (fail(runtime_is_null=True), GpuError, "TensorRT does not start.*: update the driver"),
+        (fail(context_is_null=True), GpuError, r"no execution context, with 10\d\d of 1024 MiB of GPU memory free"),
+        (refuse("frame"), GpuError, "refuses the memory for the tensor frame"),
+        (refuse("mask"), GpuError, "refuses the memory for the tensor mask"),
+        (lambda trt, cuda: cuda.set("memory", 5000), GpuError, "out of GPU memory.*close other programs"),
+        (lambda trt, cuda: setattr(cuda, "nvcc_is_missing", True), MissingPartError, "nvcc"),
+    ],
+)
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_what_goes_wrong_when_opening_is_one_error_and_leaves_nothing(
+    engine: Path,
+    trt: FakeTensorRT,
+    cuda: FakeCuda,
+    goes_wrong: Callable[[FakeTensorRT, FakeCuda], None],
+    error: type[EdgeUNetError],
+    says: str,
+    in_flight: int,
+) -> None:
+    goes_wrong(trt, cuda)
+    with pytest.raises(error, match=says) as caught:
+        open_session(engine, in_flight=in_flight)
+    assert "\n" not in str(caught.value)
+    assert cuda.held() == {}, "freed while the exception is still held"
+
+
+def changed(index: int, **changes: object) -> tuple[Tensor, ...]:
+    tensors = [FRAME, MASK]
+    tensors[index] = Tensor(**{**vars(tensors[index]), **changes})
+    return tuple(tensors)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        (FRAME,),
+        (MASK,),
+        (FRAME, MASK, Tensor("more", "OUTPUT", "FLOAT", (1,))),
+        changed(0, name="input"),
+        changed(0, dtype="FLOAT"),
+        changed(0, mode="OUTPUT"),
+        changed(0, shape=(1, 3, *SIZE)),
+        changed(0, shape=(2, *SIZE, 3)),
+        changed(1, dtype="INT32"),
+        changed(1, shape=(1, 1, *SIZE)),
+        (FRAME, Tensor("logits", "OUTPUT", "HALF", (1, 3, *SIZE))),
+        (FRAME, Tensor("logits", "OUTPUT", "FLOAT", (1, 4, *SIZE))),
+    ],
+)
+def test_an_engine_of_another_contract_is_refused(engine: Path, trt: FakeTensorRT, tensors: tuple[Tensor, ...]) -> None:
+    write_toy_engine(engine, trt, tensors)
+    with pytest.raises(
+        ModelFileError, match=r"has the tensors .* this model's engine has frame uint8 \[1, 32, 48, 3\]"
+    ):
+        open_session(engine)
+    assert "create_execution_context" not in trt.methods_called("ICudaEngine")
+
+
+def test_an_engine_for_any_number_of_frames_runs_one(engine: Path, trt: FakeTensorRT) -> None:
+    tensors = [Tensor(t.name, t.mode, t.dtype, (-1, *t.shape[1:])) for t in (FRAME, MASK)]
+    with open_session(write_toy_engine(engine, trt, tensors)) as session:
+        assert np.array_equal(session.run(frame_of(0)).mask, toy_mask(frame_of(0)))
+    assert ("IExecutionContext", "set_input_shape", ("frame", (1, *SIZE, 3))) in trt.calls
+
+
+def test_a_device_that_is_lost_ends_the_session_and_not_the_process(engine: Path, cuda: FakeCuda) -> None:
+    session = open_session(engine, in_flight=2)
+    session.run(frame_of(0))
+    cuda.set("lost_after", 12)  # in the second frame
+    session.submit(frame_of(1))
+    session.submit(frame_of(2))
+    assert np.array_equal(session.result().mask, toy_mask(frame_of(1)))
+    with pytest.raises(GpuError, match=r"the GPU failed \(cuStreamSynchronize.*\): open the session again"):
+        session.result()
+    for call in (session.run, session.submit):
+        with pytest.raises(UsageError, match="closed"):
+            call(frame_of(0))
+    with pytest.raises(UsageError):
+        session.result()
+    session.close()
+    assert cuda.held() == {}
+    cuda.warnings.clear()  # pycuda says that a lost device refuses to free
+    cuda.set("lost_after", -1)
+    with open_session(engine) as fresh:
+        assert np.array_equal(fresh.run(frame_of(3)).mask, toy_mask(frame_of(3)))
+
+
+def test_a_frame_that_does_not_fit_into_memory_is_one_error(engine: Path, cuda: FakeCuda) -> None:
+    cuda.set("memory", 100_000)
+    session = open_session(engine)
+    session.run(frame_of(0))
+    with pytest.raises(GpuError, match="out of GPU memory"):
+        session.run(frame_of(0, (300, 400)))
+    assert cuda.held() == {}
+    with pytest.raises(UsageError, match="closed"):
+        session.run(frame_of(0))
+
+
+def test_an_engine_that_refuses_to_run_is_one_error(engine: Path, trt: FakeTensorRT, cuda: FakeCuda) -> None:
+    trt.on_execute = lambda addresses, stream: False
+    session = open_session(engine)
+    with pytest.raises(GpuError, match="TensorRT refuses to run the engine"):
+        session.run(frame_of(0))
+    assert cuda.held() == {}
+
+
+def test_without_pycuda_the_remedy_is_named(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    with pytest.raises(MissingPartError, match="pip install pycuda"):
+        open_session(engine)
+
+
+def test_tensorrt_rtx_runs_with_the_same_code(tmp_path: Path, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    rtx = FakeTensorRT("1.7", "tensorrt_rtx")
+    install_tensorrt(rtx, cuda, monkeypatch)
+    with open_session(write_toy_engine(tmp_path / "m.engine", rtx, (FRAME, MASK))) as session:
+        assert np.array_equal(session.run(frame_of(0)).mask, toy_mask(frame_of(0)))
+        assert session.describe()["backend"] == "tensorrt_rtx"

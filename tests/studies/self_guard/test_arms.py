@@ -1,0 +1,71 @@
+"""The arms of the self-guard, in real processes: they run the tree that they are told to, and see it slow down."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.studies.self_guard.tree import CHECKOUT, argv
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.errors import EdgeUNetError
+from edgeunet.runtime import open_session
+from edgeunet.samples import DATASET
+from edgeunet_bench.guard.running.worker import Worker
+
+SLOW = """
+def _later(call):
+    def slow(*arguments):
+        time.sleep(0.03)
+        return call(*arguments)
+    return slow
+
+
+Session.run, Session.submit = _later(Session.run), _later(Session.submit)
+"""
+
+
+@pytest.fixture(scope="module")
+def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code in which every session takes 30 ms longer, alone and in the loop."""
+    tree = tmp_path_factory.mktemp("slow")
+    for package in ("edgeunet", "export"):
+        shutil.copytree(CHECKOUT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tree / "edgeunet" / "runtime" / "session.py").open("a") as file:
+        file.write(SLOW)
+    return tree
+
+
+def median_ms(command: list[str]) -> float:
+    with Worker(command) as worker:
+        worker.ready()
+        return float(np.median(worker.measure(5)))
+
+
+def test_the_camera_arm_measures_the_loop_of_its_tree(slow_tree: Path) -> None:
+    assert median_ms(argv("camera", slow_tree)) > 30
+    with Worker(argv("camera", CHECKOUT)) as worker:
+        worker.ready()
+        assert worker.measure(20).min() < 30
+
+
+def test_the_inference_arm_runs_the_network_that_its_tree_exports(slow_tree: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    subprocess.run(argv("network", CHECKOUT, str(model)), check=True, capture_output=True)
+    with open_session(model) as session:
+        assert session.spec.input_size == (256, 320)
+        assert session.spec.provenance.precision == "fp32"
+        assert session.spec.names == DatasetFolder.open(DATASET).names
+    quick, slow = (Worker(argv("inference", tree, str(model))) for tree in (CHECKOUT, slow_tree))
+    with quick, slow:
+        assert quick.ready()["threads"] == slow.ready()["threads"] == "1"
+        assert slow.measure(5).min() > quick.measure(5).min() + 20
+
+
+def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
+    (tmp_path / "edgeunet").mkdir()  # no package: Python finds the next one
+    with Worker(argv("camera", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet comes from"):
+        worker.ready()

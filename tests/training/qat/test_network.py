@@ -1,0 +1,122 @@
+"""What is trained as INT8 is what the exporter writes, and what runs."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from edgeunet import samples
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.network.checkpoint import load_model
+from edgeunet.network.unet import Segmenter, UNetConfig
+from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.ranges_file import Ranges
+from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
+from edgeunet.quantisation.value_ranges import values
+from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.training.qat.network import FakeQuantised, plan_of
+from edgeunet.training.qat.ranges import RANGES, fake_quantised, save_quantised
+from edgeunet_export.calibration.frames import fitted
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
+from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.nodes import graph_of
+from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.verify.accuracy import Budget
+from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
+from tests.export.networks import network, spec_for
+
+DIALECTS = pytest.mark.parametrize("dialect", [TENSORRT, CPU], ids=lambda dialect: dialect.name)
+ODD = (51, 67)
+
+
+def _quantised(dialect: Dialect, config: UNetConfig = COMPACT, size: tuple[int, int] = ODD) -> FakeQuantised:
+    """Ranges that training has moved a little."""
+    frames = DatasetFolder.open(samples.DATASET).load("train")[:2]
+    net = fake_quantised(network(config, size), spec_for(config, size), frames, dialect)
+    with torch.no_grad():
+        net.widenings.uniform_(-0.2, 0.1, generator=torch.Generator().manual_seed(0))
+    return net
+
+
+@DIALECTS
+@pytest.mark.parametrize(
+    ("config", "size"), [(COMPACT, ODD), (COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD)]
+)
+def test_training_rounds_where_the_exporter_puts_pairs(
+    config: UNetConfig, size: tuple[int, int], dialect: Dialect
+) -> None:
+    net, spec = network(config, size), spec_for(config, size)
+    graph = graph_of(model_from_network(net, spec, dynamic_batch=False, logits=False))
+    plan = plan_of(net, spec, size, dialect)
+    assert plan.placement == place(graph, dialect)
+    assert values(plan.graph) == [tensor for tensor in values(graph) if not tensor.startswith("mask.")]
+
+
+@DIALECTS
+def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(dialect: Dialect, tmp_path: Path) -> None:
+    net = _quantised(dialect)
+    spec = net.spec
+    save_quantised(tmp_path / "best.pt", net, spec, samples=2)
+    export_onnx(tmp_path / "best.pt", tmp_path / "m.onnx", ExportOptions(), data=None, split="val", force=False)
+    target = "tensorrt" if dialect is TENSORRT else "onnxruntime"
+    options = Int8Options(samples.DATASET, ranges=tmp_path / RANGES, target=target, budget=Budget(max_drop=100))
+    result = export_int8(tmp_path / "m.onnx", tmp_path / "int8.onnx", options, force=False)
+    assert (result.ranges.summary, result.repair.repaired) == ("trained, 2 images", False)
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(tmp_path / "int8.onnx").graph.initializer}
+    with torch.no_grad():
+        grids = net.grids(plan_of(net.plain(), spec, spec.input_size, dialect))
+    assert {f"{group[0]}.scale": float(grid.step) for group, grid in grids.items()} == {
+        f"{group[0]}.scale": float(stored[f"{group[0]}.scale"]) for group in grids
+    }
+    segmenter, without = Segmenter(net, spec), Segmenter(net.plain(), spec)
+    same, before = [], []
+    with OnnxRuntimeSession(tmp_path / "int8.onnx") as session, torch.no_grad():
+        for sample in DatasetFolder.open(samples.DATASET).load("val"):
+            batch = torch.from_numpy(fitted(sample.frame, spec))
+            mask = session.run(sample.frame).mask
+            same.append(np.mean(mask == segmenter.masks(batch)[0].numpy()))
+            before.append(np.mean(mask == without.masks(batch)[0].numpy()))
+    assert np.mean(same) >= 0.999
+    assert 1 - np.mean(before) > 5 * (1 - np.mean(same)), "the float network's masks are others"
+
+
+def test_the_checkpoint_is_an_ordinary_one_and_the_ranges_go_with_it(tmp_path: Path) -> None:
+    net = _quantised(TENSORRT)
+    save_quantised(tmp_path / "best.pt", net, net.spec, samples=2)
+    loaded, spec = load_model(tmp_path / "best.pt")
+    assert loaded.config == COMPACT
+    assert all(torch.equal(value, net.state_dict()[name]) for name, value in loaded.state_dict().items())
+    ranges = Ranges.load(tmp_path / RANGES)
+    assert ranges.spans == net.spans()
+    assert spec == net.spec
+
+
+def test_gradients_reach_every_parameter_and_the_ranges() -> None:
+    net = _quantised(TENSORRT)
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (2, *ODD, 3), dtype=torch.uint8, generator=generator)
+    statistics = copy.deepcopy(dict(net.named_buffers()))
+    loss = Segmenter(net, net.spec).train()(frames).square().mean()
+    loss.backward()
+    assert [name for name, value in net.named_parameters() if value.grad is None or not value.grad.any()] == []
+    # The first convolution's input and what it adds to in the blocks are not rounded, so those ranges do not move.
+    assert net.widenings.grad is not None
+    assert 0.5 * len(net.widenings) < int((net.widenings.grad.abs() > 0).sum()) < len(net.widenings)
+    assert all(torch.equal(value, statistics[name]) for name, value in net.named_buffers())
+
+
+def test_a_crop_of_another_size_is_rounded_alike() -> None:
+    """Padding and cropping come and go with the size, the ranges are the same."""
+    net = _quantised(CPU)
+    small = Segmenter(net, replace(net.spec, input_size=(32, 48)))
+    assert small(torch.zeros(1, 32, 48, 3, dtype=torch.uint8)).shape == (1, 5, 32, 48)
+    full, cropped = (net.grids(plan_of(net.plain(), net.spec, size, CPU)) for size in (ODD, (32, 48)))
+    steps = {group[0]: float(grid.step.detach()) for group, grid in full.items()}
+    assert all(steps[group[0]] == float(grid.step.detach()) for group, grid in cropped.items())

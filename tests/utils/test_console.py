@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from edgeunet.utils import console
+from edgeunet.utils.diagnosis import Finding
+from tests.processes import started
+
+NAMES = ["[/]", "[bold]x", "[link=http://x]y", ":smile:", "a\\[b"]
+
+
+def _run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a command, in a process of its own."""
+    program = (
+        f"import os, sys\nfrom edgeunet import console\ndef command():\n    {code}\nsys.exit(console.run(command))"
+    )
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-c", program],
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        **{"capture_output": True, **options},
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    console.stdout().print(f"{name}: 3 frames")
+    console.table(name, ("class", name), [(name, "1")])
+    console.print_findings([Finding("warning", name, "never occurs", "label some")])
+    with console.progress() as bar:
+        bar.add_task(name, total=1)
+    said = capsys.readouterr()
+    assert said.out.count(name) == 5
+    assert name in said.err
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    console.stdout().print("\x1b]0;title\x07 \u202edcba \ud800 two\nlines")
+    assert capsys.readouterr().out == "\\x1b]0;title\\x07 \\u202edcba \\ud800 two\nlines\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp437"])
+def test_letters_that_the_terminal_lacks_are_replaced(encoding: str) -> None:
+    code = "console.stdout().print('3 \u00d7 4 \u2192 12'); raise console.EdgeUNetError('\u2192 gone')"
+    done = _run(code, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert done.returncode == 1
+    assert done.stdout.endswith(" 12\n")
+    assert done.stderr == "error: ? gone\n"
+
+
+def test_what_libraries_write_is_left_out_unless_debugging() -> None:
+    log = "import logging; logging.getLogger('PIL').error('odd')"
+    ours = "sys.stderr.write('ours\\n'); raise console.EdgeUNetError('damaged')"
+    code = f"os.write(2, b'libpng error: bad\\n'); {log}; {ours}"
+    assert _run(code).stderr == "ours\nerror: damaged\n"
+    program = (
+        f"import os, sys\nfrom edgeunet import console\ndef command():\n    {code}\nconsole.run(command, debug=True)"
+    )
+    debugged = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert debugged.stderr.startswith("libpng error: bad\nodd\nours\nTraceback")
+
+
+def test_the_descriptor_is_as_before_after_a_command() -> None:
+    program = "import os\nfrom edgeunet import console\nconsole.run(lambda: None)\nos.write(2, b'here')"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr == "here"
+
+
+@pytest.mark.parametrize("how", ["full disk", "pipe without a reader", "closed"])
+def test_the_work_goes_on_where_standard_error_cannot_be_written(how: str) -> None:
+    code = "\n    ".join(
+        [
+            "with console.progress() as bar:",
+            "    list(bar.track(range(3)))",
+            "console.stderr().print('warning')",
+            "console.stdout().print('done')",
+        ]
+    )
+    if how == "full disk":
+        with open("/dev/full", "wb") as full:
+            done = _run(code, capture_output=False, stdout=subprocess.PIPE, stderr=full)
+    elif how == "pipe without a reader":
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = _run(code, capture_output=False, stdout=subprocess.PIPE, stderr=writer)
+        os.close(writer)
+    else:
+        done = _run(code, capture_output=False, stdout=subprocess.PIPE, preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_a_reader_that_wants_no_more_is_no_traceback() -> None:
+    code = "[console.stdout().print('x' * 1000) for _ in range(1000)]"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = _run(code, capture_output=False, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_json_for_a_closed_standard_output_is_one_line() -> None:
+    done = _run("console.print_json([])", preexec_fn=lambda: os.close(1), capture_output=False, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "error: standard output is closed, and --json prints there\n")
+
+
+def test_too_little_memory_is_one_line() -> None:
+    done = _run("raise MemoryError")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "not enough memory" in done.stderr
+
+
+def test_a_full_disk_under_standard_output_is_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = _run("console.print_json([1])", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_kept_of_the_command_line_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["/bin/edgeunet", "camera", "m.onnx", "--source", "rtsp://admin:S3crt@10.0.0.5/x", "--token", "T0ken"]
+    monkeypatch.setattr(sys, "argv", given)
+    assert console.command_line() == "edgeunet camera m.onnx --source 'rtsp://…@10.0.0.5/x' --token '…'"
+
+
+def test_sigterm_ends_what_hangs_in_a_library() -> None:
+    program = """
+import ctypes, os, signal, sys, threading
+from edgeunet.utils import console
+def hang():
+    lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+    threading.Timer(2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    lock(mutex)
+    lock(mutex)
+console.HANGS_S = 0.1
+sys.exit(console.run(hang))
+"""
+    with started([sys.executable, "-c", program]) as process:
+        assert process.wait(60) == 128 + signal.SIGTERM
