@@ -95,7 +95,7 @@ check-tensorrt: setup $(TENSORRT)/.ready
 
 test-gpu: setup
 	python -m pytest tests/gpu
-	@if python -c 'import sys; from benchmarks import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
+	@if python -c 'import sys; from benchmarks.studies import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
 		edgeunet train $(DATA) -o runs/gpu --model small --recipe quick --force && \
 		python -m benchmarks.studies.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
 	else echo "no benchmark on this machine, for that reason"; fi

@@ -1,72 +1,191 @@
-"""The house: imports go one way, and what runs on a board starts without torch."""
+"""The house: imports go one way, between rooms and inside them, and what runs on a board starts without torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CORE = {"errors", "files", "spec", "frames", "metrics", "console", "parts", "finding", "drawing"}
-CORE |= {"quantiles", "record", "deadline", "drift", "energy", "boundary", "digits", "options"}
-CORE |= {"endings", "folders", "image_header", "images", "json_fields", "limits", "mask_image", "masking", "modelkind"}
-CORE |= {"renaming", "size"}
-ALLOWED = {  # room: rooms of edgeunet that it may import
-    **dict.fromkeys(CORE, CORE),
-    "model": CORE,
-    "graphcost": CORE,
-    "fold": CORE | {"model"},
-    "traced": CORE,
-    "quantisation": CORE | {"quantisation"},
-    "complexity": CORE | {"model"},
-    "data": CORE | {"data"},
-    "pages": CORE,
-    "evaluation": CORE | {"evaluation", "data", "pages"},
-    "samples": set(),
-    "board": CORE | {"board"},
-    "runtime": CORE | {"runtime", "board"},
-    "training": CORE | {"training", "model", "fold", "traced", "quantisation", "data", "evaluation", "board"},
-    "camera": CORE | {"camera", "runtime", "board", "data"},
+PACKAGES = {name: ROOT / folder / name for folder, name in (("", "edgeunet"), ("export", "edgeunet_export"))}
+PACKAGES |= {"edgeunet_bench": ROOT / "benchmarks" / "edgeunet_bench", "benchmarks": ROOT / "benchmarks" / "studies"}
+FILES = {
+    ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for folder in PACKAGES.values()
+    for path in folder.rglob("*.py")
+}
+FILES = {f"benchmarks.{name}" if name.startswith("studies") else name: path for name, path in FILES.items()}
+
+# Each line may import what stands on the lines below it, and within its own rooms. Names are of modules and of packages
+# with all that is in them; the longest that fits counts.
+HOUSE = (
+    ("benchmarks.studies",),
+    ("edgeunet.__main__",),
+    ("edgeunet.cli",),
+    ("edgeunet.doctor", "edgeunet_bench"),
+    ("edgeunet.camera", "edgeunet_export", "edgeunet.training"),
+    ("edgeunet.runtime", "edgeunet.evaluation"),
+    ("edgeunet.data", "edgeunet.board", "edgeunet.network"),
+    ("edgeunet.imaging", "edgeunet.quantisation", "edgeunet.latency", "edgeunet.samples"),
+    ("edgeunet.spec",),
+    ("edgeunet.utils",),
+    ("edgeunet.errors",),
+)
+INSIDE = {  # the same for the rooms in a room
+    "benchmarks.studies": (("self_guard", "guard_trials"), ("camera",)),
+    "edgeunet.camera": (
+        ("__init__",),
+        ("run",),
+        ("sinks",),
+        ("options",),
+        ("host", "loop", "predict", "serving", "switching"),
+        ("sources",),
+        ("statistics",),
+        ("frame", "frame_queue", "histogram"),
+    ),
+    "edgeunet.camera.sources": (("opening",), ("network",), ("capture", "video", "image_files"), ("address", "source")),
+    "edgeunet.runtime": (("__init__",), ("opening", "warm_up"), ("cpu", "gpu"), ("model_metadata", "session")),
+    "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("gpu", "machine", "power_modes")),
+    "edgeunet.training": (("command",), ("loop",), ("trainer",), ("output",), ("job",), ("qat",), ("processes",)),
+    "edgeunet.data": (("convert",), ("dataset",)),
+    "edgeunet.cli": (("__init__",), ("bench", "data", "export", "info", "train"), ("options",)),
+    "edgeunet_export": (
+        ("summary",),
+        ("int8", "triton"),
+        ("engine", "fp16", "export_onnx"),
+        ("verify",),
+        ("calibration",),
+        ("graph",),
+    ),
+    "edgeunet_export.int8": (("int8",), ("repair",), ("quantize",)),
+    "edgeunet_bench": (
+        ("report", "fit", "power_modes"),
+        ("sweep",),
+        ("guard",),
+        ("measure",),
+        ("render",),
+    ),
+    "edgeunet_bench.guard": (("compare",), ("verdict",), ("comparison",), ("running",), ("judging",)),
+    "edgeunet_bench.report": (("write",), ("contents", "values"), ("sections",)),
 }
 
 
-def imports(path: Path) -> set[str]:
-    """Dotted names of all modules that a file imports, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of all modules of ours that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in PACKAGES)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from {name if name in FILES else node.module for name in names}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(ROOT / "edgeunet").parts[0].removesuffix(".py")
+ARROWS = [(name, other) for name, path in FILES.items() for other in imports(path) if other != name]
+
+
+def floor(lines: tuple[tuple[str, ...], ...], name: str) -> tuple[int, str] | None:
+    """The line of a module, from the top, and the room on it to which it belongs; None if none has it."""
+    found = [
+        (room.count("."), number, room)
+        for number, rooms in enumerate(lines)
+        for room in rooms
+        if f"{name}.".startswith(f"{room}.")
+    ]
+    return max(found)[1:] if found else None
+
+
+def rises(lines: tuple[tuple[str, ...], ...], name: str, other: str) -> bool:
+    """Whether an import runs up, or between two rooms of one line."""
+    here, there = floor(lines, name), floor(lines, other)
+    if here is None or there is None:
+        return False
+    return there[0] < here[0] or (there[0] == here[0] and here[1] != there[1])
 
 
 def test_imports_go_one_way() -> None:
-    wrong = []
-    for path in (ROOT / "edgeunet").rglob("*.py"):
-        allowed = ALLOWED.get(room(path))
-        for name in imports(path):
-            top, *rest = name.split(".")
-            if top in ("export", "benchmarks", "tests") or (
-                top == "edgeunet" and rest and allowed is not None and rest[0] not in allowed | {"__version__"}
-            ):
-                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
-    for path in (ROOT / "export").rglob("*.py"):
-        wrong += [f"{path.name} imports {n}" for n in imports(path) if n.split(".")[0] in ("benchmarks", "tests")]
-    assert wrong == []
+    assert [f"{name} imports {other}" for name, other in ARROWS if rises(HOUSE, name, other)] == []
 
 
-def test_every_room_has_its_rule() -> None:
-    rooms = {room(p) for p in (ROOT / "edgeunet").rglob("*.py")} - {"__init__", "__main__"}
-    assert rooms - set(ALLOWED) == {"cli", "information"}, "these two may import everything"
-    assert set(ALLOWED) - rooms == set(), "a rule without a room"
+@pytest.mark.parametrize("room", INSIDE)
+def test_imports_in_a_room_go_one_way(room: str) -> None:
+    lines = tuple(tuple(f"{room}.{part}" for part in line) for line in INSIDE[room])
+    # A package's own file is its face: it hands on what stands in it.
+    arrows = [
+        (f"{room}.__init__" if name == room else name, other)
+        for name, other in ARROWS
+        if f"{name}.".startswith(f"{room}.") and other.startswith(f"{room}.")
+    ]
+    assert [f"{name} imports {other}" for name, other in arrows if rises(lines, name, other)] == []
+
+
+def test_every_module_has_its_line() -> None:
+    assert [name for name in FILES if floor(HOUSE, name) is None] == ["edgeunet"]
+    rooms = {room for line in HOUSE for room in line} | {
+        f"{room}.{part}" for room, lines in INSIDE.items() for line in lines for part in line if part != "__init__"
+    }
+    assert rooms - set(FILES) == set(), "a line without a room"
+
+
+def test_no_two_files_import_each_other() -> None:
+    """Neither straight nor in a circle."""
+    below = {name: {other for left, other in ARROWS if left == name} for name in FILES}
+    while leaves := {name for name, others in below.items() if not others & set(below)}:
+        below = {name: others for name, others in below.items() if name not in leaves}
+    assert sorted(below) == []
+
+
+def test_a_folder_holds_a_dozen_files_at_most() -> None:
+    count = Counter(path.parent for path in FILES.values() if path.name != "__init__.py")
+    assert {str(folder): n for folder, n in count.items() if n > 12} == {}
+
+
+REPEATED = {
+    "Arm",
+    "Budget",
+    "Built",
+    "Call",
+    "Choice",
+    "Comparison",
+    "Deviation",
+    "Graph",
+    "Header",
+    "Histogram",
+    "Inputs",
+    "Log",
+    "Measured",
+    "Memory",
+    "Mode",
+    "Outcome",
+    "Outputs",
+    "Pair",
+    "Plan",
+    "Reply",
+    "Result",
+    "Scores",
+    "Segmenter",
+    "Skipped",
+    "Source",
+    "_File",
+    "_Graph",
+    "_Reader",
+    "_Slot",
+    "_Work",
+}
+
+
+def test_a_class_has_one_home() -> None:
+    homes = Counter(
+        node.name
+        for path in FILES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, n in homes.items() if n > 1} <= REPEATED
 
 
 BLOCKED = """
@@ -78,7 +197,7 @@ for module in pkgutil.walk_packages(edgeunet.{0}.__path__, "edgeunet.{0}."):
 """
 
 
-@pytest.mark.parametrize("package", ["runtime", "camera", "board", "evaluation"])
+@pytest.mark.parametrize("package", ["runtime", "camera", "board", "doctor", "evaluation"])
 def test_what_runs_on_a_board_starts_without_torch_and_jinja2(package: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", BLOCKED.format(package)], check=True)
 

@@ -15,7 +15,7 @@ from edgeunet.camera.host.memory import Memory
 from edgeunet.camera.host.systemd import Service
 from edgeunet.camera.host.terminal import Display
 from edgeunet.camera.host.throttle import ThrottleWatch
-from edgeunet.camera.loop.latency_record import Warmth, record_of, warm_up
+from edgeunet.camera.loop.latency_record import record_of
 from edgeunet.camera.loop.loop import STUCK_S, Loop
 from edgeunet.camera.loop.watchdog import Work
 from edgeunet.camera.options import CameraOptions
@@ -30,6 +30,7 @@ from edgeunet.camera.switching.fallback_session import LadderSession, open_ladde
 from edgeunet.camera.switching.reload import ModelWatch
 from edgeunet.errors import EdgeUNetError, OutputError
 from edgeunet.runtime import Session, open_session
+from edgeunet.runtime.warm_up import Warmth, warm_up
 from edgeunet.utils.dependencies import require_installed
 
 POLL_S = 0.1

@@ -57,6 +57,15 @@ class LoopStats:
         return self.published / self.wall_s if self.wall_s > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class FallbackStats:
+    """models: in the order of preference. current: the name of the one in use. switches: how many, by cause."""
+
+    models: tuple[str, ...]
+    current: str
+    switches: Mapping[str, int]
+
+
 class Statistics:
     """Counts one source's frames; the threads of the loop may do so at the same time."""
 

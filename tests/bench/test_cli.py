@@ -200,7 +200,6 @@ def test_no_output_takes_the_place_of_an_input(model: Path, arguments: tuple[str
         (("compare", "m.onnx", "m.onnx", "--seed", "4294967296"), "--seed"),
         (("compare", "m.onnx", "m.onnx", "--seconds", "inf"), "--seconds"),
         (("modes", "m.onnx", "--cool-down-s", "-1"), "--cool-down-s"),
-        (("qualify", "-o", "q.json", "--trials", "0"), "--trials"),
     ],
 )
 def test_a_number_out_of_range_is_named_by_its_option(arguments: tuple[str, ...], option: str) -> None:

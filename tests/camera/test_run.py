@@ -22,7 +22,6 @@ import pytest
 from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
 from edgeunet.camera.host.terminal import Display
 from edgeunet.camera.host.throttle import ThrottleWatch
-from edgeunet.camera.loop.latency_record import Warmth
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sinks.window import Window
 from edgeunet.camera.sources.opening import open_source
@@ -30,6 +29,7 @@ from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, Out
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.warm_up import Warmth
 from edgeunet.samples import CLIP
 from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps

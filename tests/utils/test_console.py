@@ -13,12 +13,12 @@ from tests.processes import started
 
 NAMES = ["[/]", "[bold]x", "[link=http://x]y", ":smile:", "a\\[b"]
 
+_BEGIN = "import os, sys\nfrom edgeunet.utils import console\n"
+
 
 def _run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run `code` in a command, in a process of its own."""
-    program = (
-        f"import os, sys\nfrom edgeunet import console\ndef command():\n    {code}\nsys.exit(console.run(command))"
-    )
+    program = f"{_BEGIN}def command():\n    {code}\nsys.exit(console.run(command))"
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-c", program],
         text=True,
@@ -59,15 +59,13 @@ def test_what_libraries_write_is_left_out_unless_debugging() -> None:
     ours = "sys.stderr.write('ours\\n'); raise console.EdgeUNetError('damaged')"
     code = f"os.write(2, b'libpng error: bad\\n'); {log}; {ours}"
     assert _run(code).stderr == "ours\nerror: damaged\n"
-    program = (
-        f"import os, sys\nfrom edgeunet import console\ndef command():\n    {code}\nconsole.run(command, debug=True)"
-    )
+    program = f"{_BEGIN}def command():\n    {code}\nconsole.run(command, debug=True)"
     debugged = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert debugged.stderr.startswith("libpng error: bad\nodd\nours\nTraceback")
 
 
 def test_the_descriptor_is_as_before_after_a_command() -> None:
-    program = "import os\nfrom edgeunet import console\nconsole.run(lambda: None)\nos.write(2, b'here')"
+    program = "import os\nfrom edgeunet.utils import console\nconsole.run(lambda: None)\nos.write(2, b'here')"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr == "here"
 
 

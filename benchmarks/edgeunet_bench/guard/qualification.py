@@ -1,4 +1,4 @@
-"""What `python -m benchmarks.studies.guard_trials` writes: for each condition, what was declared before and what came out."""
+"""A qualification of the guard: for each condition, what was declared before and what came out."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ import typer
 from benchmarks.studies.camera.instant import Instant
 from benchmarks.studies.camera.loop import Memory
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.camera.loop.latency_record import warm_up
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.opening import open_steady
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.runtime.warm_up import warm_up
 from edgeunet.utils import console
 from edgeunet.utils.files import require_writable, write_json
 from edgeunet.utils.masking import shown_command

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,24 +13,7 @@ from edgeunet.camera.statistics import MAX_SAMPLES
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.run_metadata import subject_of
 from edgeunet.runtime.session import Session
-
-WARM_UP = 3  # frames; by then memory is allocated and kernels are chosen
-SETTLED = 1.05  # ratio of the last two of them
-
-
-class Warmth(NamedTuple):
-    """How the first frames went. settled: whether their time had come to rest. slowest_s: the longest of them took."""
-
-    settled: bool
-    slowest_s: float
-
-
-def warm_up(session: Session) -> Warmth:
-    """Run blank frames, so that the first mask is not late."""
-    blank = np.zeros((*session.spec.input_size, 3), np.uint8)
-    times_ns = [sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP)]
-    before, last = times_ns[-2:]
-    return Warmth(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)
+from edgeunet.runtime.warm_up import WARM_UP
 
 
 def record_of(

@@ -8,14 +8,13 @@ import time
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.frame_queue import Channel
 from edgeunet.camera.sources.reconnect import Reconnecting
-from edgeunet.camera.sources.source import Source
+from edgeunet.camera.sources.source import DEFAULT_FPS, Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import Overlay
 from edgeunet.runtime.session import Result
 
 TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame can't be read
-DEFAULT_FPS = 30.0  # of a file that does not say
 
 
 class Feed:

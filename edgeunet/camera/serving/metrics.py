@@ -11,8 +11,7 @@ from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
 from edgeunet.camera.serving.server import HttpServer, serving_http
-from edgeunet.camera.statistics import LoopStats
-from edgeunet.camera.switching.fallback_session import LadderStats
+from edgeunet.camera.statistics import FallbackStats, LoopStats
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -29,7 +28,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
 )
 
 
-def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None = None) -> bytes:
+def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: FallbackStats | None = None) -> bytes:
     """The text that Prometheus reads: all figures of each source. info: facts of the build, as labels of a 1.
 
     ladder: of several models, which one is in use and how often that changed.
@@ -51,7 +50,7 @@ def serving_metrics(
     stats: Callable[[], Mapping[str, LoopStats]],
     info: Mapping[str, str],
     notify: Callable[[str], None],
-    ladder: Callable[[], LadderStats] | None = None,
+    ladder: Callable[[], FallbackStats] | None = None,
 ) -> Iterator[HttpServer]:
     """A server of /metrics as long as the block lasts; `notify` hears its address.
 
@@ -70,7 +69,7 @@ def serving_metrics(
         yield server
 
 
-def _metrics(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: LadderStats | None) -> Iterator[Metric]:
+def _metrics(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: FallbackStats | None) -> Iterator[Metric]:
     yield _metric("build_info", "gauge", "What runs.", [({"version": __version__, **info}, 1)])
     for name, text, value in _COUNTERS:
         yield _metric(name, "counter", text, [({"source": source}, value(s)) for source, s in stats.items()], "_total")

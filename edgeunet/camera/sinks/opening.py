@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edgeunet.camera.frame import Sink
-from edgeunet.camera.loop.reader import DEFAULT_FPS
 from edgeunet.camera.options import SinkOptions
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import serving_page
@@ -18,7 +17,7 @@ from edgeunet.camera.sinks.output_files import Files
 from edgeunet.camera.sinks.recorder import recording
 from edgeunet.camera.sinks.routing import by_source
 from edgeunet.camera.sinks.rtp import streaming_rtp
-from edgeunet.camera.sources.source import Source
+from edgeunet.camera.sources.source import DEFAULT_FPS, Source
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.spec import ModelSpec
 

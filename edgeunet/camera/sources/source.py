@@ -12,6 +12,7 @@ from edgeunet.errors import SourceError
 from edgeunet.imaging.letterbox import UInt8
 
 S = TypeVar("S", bound="Source")
+DEFAULT_FPS = 30.0  # of a file that does not say
 CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: ten seconds of a usual camera
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -16,11 +16,12 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.loop.latency_record import warm_up
+from edgeunet.camera.statistics import FallbackStats
 from edgeunet.camera.switching.fallback_policy import Cause, Ladder
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.letterbox import Fitting, UInt8
 from edgeunet.runtime.session import Result, Session
+from edgeunet.runtime.warm_up import warm_up
 
 ROUNDS = 5  # in which the models' times are measured side by side
 
@@ -30,15 +31,6 @@ class Rung(NamedTuple):
 
     name: str
     session: Session
-
-
-@dataclass(frozen=True)
-class LadderStats:
-    """models: in the order of preference. current: the name of the one in use. switches: how many, by cause."""
-
-    models: tuple[str, ...]
-    current: str
-    switches: Mapping[Cause, int]
 
 
 class LadderSession(Session):
@@ -83,9 +75,13 @@ class LadderSession(Session):
         """The board throttles now. From any thread."""
         self._ladder.throttled(time.perf_counter_ns())
 
-    def stats(self) -> LadderStats:
+    def stats(self) -> FallbackStats:
         """What has been done so far. From any thread."""
-        return LadderStats(tuple(rung.name for rung in self._rungs), self._current.name, dict(self._switches))
+        return FallbackStats(
+            tuple(rung.name for rung in self._rungs),
+            self._current.name,
+            {str(cause): n for cause, n in self._switches.items()},
+        )
 
     def _submit(self, frame: UInt8, fitting: Fitting) -> None:
         self._current.session.submit(frame)

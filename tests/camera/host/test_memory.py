@@ -15,7 +15,7 @@ from tests.models import write_toy_model
 
 SOURCE = "synthetic://?width=1280&height=720&fps=60"
 # The command, but it gives memory back ten times a second.
-OFTEN = "from edgeunet.camera import memory; memory.EVERY_S = 0.1; from edgeunet.cli import main; main()"
+OFTEN = "from edgeunet.camera.host import memory; memory.EVERY_S = 0.1; from edgeunet.cli import main; main()"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")

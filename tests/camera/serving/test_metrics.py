@@ -8,8 +8,7 @@ from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.metrics import exposition, serving_metrics
-from edgeunet.camera.statistics import LoopStats
-from edgeunet.camera.switching.fallback_session import LadderStats
+from edgeunet.camera.statistics import FallbackStats, LoopStats
 
 MS = 1_000_000
 AGE = Quantiles(4, 100 * MS, 20 * MS, 30 * MS, 40 * MS, 41 * MS)
@@ -63,7 +62,7 @@ def test_it_holds_the_loop_s_figures() -> None:
 
 
 def test_a_ladder_tells_which_model_is_in_use_and_how_often_that_changed() -> None:
-    ladder = LadderStats(("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2})
+    ladder = FallbackStats(("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2})
     text = exposition(STATS, {"model": "big.engine"}, ladder).decode().split("\n")
     for line in (
         'edgeunet_model_in_use{model="big.engine"} 0.0',

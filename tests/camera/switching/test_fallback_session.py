@@ -13,10 +13,10 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.loop.reader import Feed
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.camera.statistics import Statistics
+from edgeunet.camera.statistics import FallbackStats, Statistics
 from edgeunet.camera.switching import fallback_policy as ladder_module
 from edgeunet.camera.switching.fallback_policy import Ladder, Switch
-from edgeunet.camera.switching.fallback_session import LadderSession, LadderStats, Rung, open_ladder
+from edgeunet.camera.switching.fallback_session import LadderSession, Rung, open_ladder
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Fitting
 from edgeunet.imaging.overlay import Overlay
@@ -80,7 +80,7 @@ def test_every_frame_of_a_file_is_published_in_order_while_models_change(
         loop = Loop(session, {"it": source}, [nullcontext(out)], LoopOptions(0.0), observe=session.observe)
         loop.start()
         stats = loop.finish()["it"]
-        assert session.stats() == LadderStats(
+        assert session.stats() == FallbackStats(
             ("big.onnx", "middle.onnx", "small.onnx"), "small.onnx", {"deadline": 2, "throttling": 0, "fits": 0}
         )
     assert out.numbers == list(range(40))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.runtime.kernels import Kernel
+from edgeunet.runtime.gpu.kernels import Kernel
 
 Array = NDArray[Any]
 Index = NDArray[np.int64]
@@ -77,7 +77,8 @@ class Memory:
     def get(self, address: int, like: Array) -> Array:
         """What lies at an address, as an array of this shape and dtype."""
         start = address - self.BASE
-        return self._bytes[start : start + like.nbytes].view(like.dtype).reshape(like.shape).copy()
+        found: Array = self._bytes[start : start + like.nbytes].view(like.dtype).reshape(like.shape).copy()
+        return found
 
     def load(self, addresses: Index, kind: str) -> Array:
         """[threads]: one value of each address."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.runtime.kernels import (
+from edgeunet.runtime.gpu.kernels import (
     ARGMAX,
     BLEND,
     FIT,
@@ -23,8 +23,8 @@ from edgeunet.runtime.kernels import (
     reference,
     sources,
 )
-from tests.runtime.ptx import Memory, Program
-from tests.runtime.test_kernels import SIZES, fitting_of, noise
+from tests.runtime.gpu.ptx import Memory, Program
+from tests.runtime.gpu.test_kernels import SIZES, fitting_of, noise
 
 OLDEST = "compute_75"  # what TensorRT 10.3 runs on at least
 ADD = Kernel("add", "PPi", (4, 1, 1))
