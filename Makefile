@@ -15,6 +15,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# A process for each core; one that is done takes over tests of another.
+PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+
 # NVIDIA's parser and builder from PyPI: TensorRT-RTX builds ahead of time, without a GPU. 147 MB, x86-64 Linux.
 TENSORRT := .venv-tensorrt
 TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116 numpy
@@ -22,11 +25,12 @@ TENSORRT_FILES := runs/tensorrt
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test check guard check-tensorrt test-gpu clean
+.PHONY: help setup demo test test-all check guard check-tensorrt test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (3 minutes on 2 cores)"
-	@echo "make test    the tests (no network, no GPU)"
+	@echo "make test    the quick tests: every feature once (3 minutes on 2 cores; no network, no GPU)"
+	@echo "make test-all        all tests, as CI runs them"
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
@@ -68,7 +72,11 @@ demo: setup
 	@echo "errors  $(RUN)/mistakes.html"
 
 test: setup
-	python -m pytest
+	$(PYTEST) -m "not slow"
+	@echo "make test-all runs the slow tests too"
+
+test-all: setup
+	$(PYTEST)
 
 check: setup
 	ruff check .
