@@ -15,7 +15,7 @@ EdgeUNetError            exit code 1; the message says what was got, what was ex
 ├── ExportError          a model file that was made but failed its check
 ├── GpuError             no GPU, no driver, bindings that do not fit, or a GPU that fails
 ├── BoardError           a board that refuses a setting, such as a power mode
-└── MissingPartError     an optional part that is not installed; the message names the command
+└── MissingDependencyError     an optional part that is not installed; the message names the command
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class BoardError(EdgeUNetError):
     """A board that refuses a setting, such as a power mode."""
 
 
-class MissingPartError(EdgeUNetError):
+class MissingDependencyError(EdgeUNetError):
     """An optional part that is not installed; the message names the command that installs it."""
 
     def __init__(self, part: str, why: str, install: str) -> None:

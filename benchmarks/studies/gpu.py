@@ -29,7 +29,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import GpuError, UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.latency.quantiles import summarize
 from edgeunet.runtime import Session, open_session
 from edgeunet.utils import console
@@ -68,7 +68,7 @@ Run = Callable[[UInt8], Mapping[str, int]]
 
 
 def require(provider: str) -> tuple[Gpu, Provider]:
-    """The GPU and the bindings of that name; raises GpuError or MissingPartError for what this machine lacks."""
+    """The GPU and the bindings of that name; raises GpuError or MissingDependencyError for what this machine lacks."""
     bindings: Provider = EngineOptions(provider).provider  # type: ignore[arg-type]  # it refuses other names
     gpu = find_gpu()
     tensorrt_module(bindings)
@@ -194,7 +194,7 @@ def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds
         sessions = {arm: opened.enter_context(open_session(files[arm])) for arm in (FP16, INT8, KERNEL)}
         spec = sessions[FP16].spec
         inputs = load_inputs(data)
-        frames = [Fitting.of((f.shape[0], f.shape[1]), spec).fit(f) for f in inputs.frames]
+        frames = [Letterbox.of((f.shape[0], f.shape[1]), spec).fit(f) for f in inputs.frames]
         sessions[PLAIN] = without_graph(files[FP16], frames[0], opened)
         from_torch, lacking = torch_runs(checkpoint)
         runs = {arm: _run_of_session(session) for arm, session in sessions.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import mask_from_logits
 
@@ -33,8 +33,8 @@ class TorchFloat16:
 
     def run(self, frame: UInt8) -> UInt8:
         """uint8 [h, w, 3] → the mask, uint8 [H, W]."""
-        fitting = Fitting.of((frame.shape[0], frame.shape[1]), self._spec)
-        fitting.fit(frame, out=self._frame[0].numpy())
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), self._spec)
+        letterbox.fit(frame, out=self._frame[0].numpy())
         with torch.inference_mode():
             self._mask.copy_(self._forward(self._frame.to(self._mean.device, non_blocking=True)))
         mask: UInt8 = self._mask[0].numpy().copy()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-from edgeunet.errors import GpuError, MissingPartError
+from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.utils.dependencies import missing
 
 Provider = Literal["tensorrt", "tensorrt_rtx"]
@@ -86,13 +86,13 @@ def _check(driver: ctypes.CDLL, code: int) -> None:
 def tensorrt_module(provider: Provider) -> ModuleType:
     """The Python bindings of TensorRT, or of TensorRT-RTX, which have the same classes.
 
-    Raises MissingPartError if they are not installed, GpuError if they do not load or are too old.
+    Raises MissingDependencyError if they are not installed, GpuError if they do not load or are too old.
     """
     module = _rtx_module() if provider == "tensorrt_rtx" else _import(provider)
     if module is None:
         if provider == "tensorrt":
             raise missing("tensorrt")
-        raise MissingPartError(
+        raise MissingDependencyError(
             "TensorRT-RTX", "--provider tensorrt_rtx", "install the wheel tensorrt_rtx from NVIDIA's TensorRT-RTX"
         )
     if provider == "tensorrt" and version_of(module) < OLDEST:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from edgeunet.errors import BoardError, MissingPartError
+from edgeunet.errors import BoardError, MissingDependencyError
 
 TIMEOUT_S = 60.0  # switching cores on and off takes seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the SSH connection is gone
@@ -33,7 +33,7 @@ class PowerMode:
 
 
 def power_modes() -> list[PowerMode]:
-    """All modes of this board, by number; raises BoardError or MissingPartError."""
+    """All modes of this board, by number; raises BoardError or MissingDependencyError."""
     said = _said("-p", "--verbose")  # "NVPM VERB: POWER_MODEL: ID=0 NAME=15W"
     found = {int(number): name for number, name in re.findall(r"POWER_MODEL:?\s+ID=(\d{1,9})\s+NAME=(\S+)", said)}
     if not found:
@@ -42,7 +42,7 @@ def power_modes() -> list[PowerMode]:
 
 
 def present_mode() -> PowerMode:
-    """The mode that is set; raises BoardError or MissingPartError."""
+    """The mode that is set; raises BoardError or MissingDependencyError."""
     said = _said("-q")  # "NV Power Mode: MAXN_SUPER", and the number on the next line
     found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d{1,9})\s*$", said, re.MULTILINE)
     if found is None:
@@ -105,7 +105,7 @@ def _said(*arguments: str) -> str:
     """Everything that nvpmodel prints. It asks on stdin before a reboot, and is told no."""
     program = shutil.which("nvpmodel")
     if program is None:
-        raise MissingPartError(
+        raise MissingDependencyError(
             "nvpmodel",
             "changing the power mode",
             "on a Jetson: sudo apt install --reinstall nvidia-l4t-nvpmodel; other machines have no such modes: "

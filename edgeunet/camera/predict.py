@@ -11,7 +11,7 @@ import cv2
 
 from edgeunet.camera.sources.image_files import image_paths
 from edgeunet.errors import ImageError, SourceError, UsageError
-from edgeunet.imaging.image_header import HEAD, Header, read_header, what_else
+from edgeunet.imaging.image_header import HEAD, ImageHeader, read_header, what_else
 from edgeunet.imaging.images import is_hidden, named, read_file, read_image
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import OPACITY, Overlay
@@ -26,7 +26,7 @@ class _Work(NamedTuple):
     """One image, its header and where its mask and overlay go."""
 
     image: Path
-    header: Header
+    header: ImageHeader
     mask: Path
     overlay: Path
 
@@ -52,8 +52,8 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
             except ImageError as error:
                 raise SourceError(str(error)) from error
             result = session.run(frame)
-            _write(work.mask, result.fitting.unfit_mask(result.mask))
-            _write(work.overlay, overlay.draw(frame, result.mask, result.fitting))
+            _write(work.mask, result.letterbox.restore_mask(result.mask))
+            _write(work.overlay, overlay.draw(frame, result.mask, result.letterbox))
     return len(listed)
 
 

@@ -41,7 +41,8 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     """Run the loop to the end of all sources, to `max_frames`, or until Ctrl-C, SIGTERM, SIGHUP or the window's end.
 
     Shows progress on stderr; gives the figures by source. To be stopped is no error: all files are closed within a
-    second. Raises ModelFileError, SourceError, OutputError or MissingPartError; what was recorded until then is kept.
+    second. Raises ModelFileError, SourceError, OutputError or MissingDependencyError; what was recorded until then is
+    kept.
     """
     addresses = _by_name(options.sources)
     files = Files.of(options, list(addresses))

@@ -262,15 +262,15 @@ def doctor(
     Example: edgeunet doctor model.engine
     """
     from edgeunet.doctor import examine
-    from edgeunet.doctor.cameras import camera_findings
-    from edgeunet.doctor.models import model_findings
+    from edgeunet.doctor.cameras import check_cameras
+    from edgeunet.doctor.models import check_models
 
-    findings = [*examine(), *camera_findings(), *model_findings(files or ())]
+    checks = [*examine(), *check_cameras(), *check_models(files or ())]
     if as_json:
-        console.print_json([vars(f) for f in findings])
+        console.print_json([vars(f) for f in checks])
     else:
-        console.print_findings(findings)
-    if any(f.state == "wrong" for f in findings):
+        console.print_checks(checks)
+    if any(f.state == "wrong" for f in checks):
         raise typer.Exit(1)
 
 

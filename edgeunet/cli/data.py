@@ -33,11 +33,11 @@ def stats(
 
     Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
     """
-    from edgeunet.data.checks import findings
+    from edgeunet.data.checks import check_dataset
     from edgeunet.data.contact_sheet import require_picture, write_contact_sheet
     from edgeunet.data.dataset import DatasetFolder
     from edgeunet.data.statistics import statistics, survey
-    from edgeunet.utils.diagnosis import Finding
+    from edgeunet.utils.check import Check
 
     if contact_sheet is not None:
         require_picture(contact_sheet, force=force)
@@ -45,14 +45,14 @@ def stats(
     if contact_sheet is not None:
         require_distinct({"--contact-sheet": contact_sheet}, {"DATA": data})
     splits = survey(dataset)
-    found = findings(dataset, splits)
+    found = check_dataset(dataset, splits)
     if as_json:
         value = statistics(data, splits, dataset.names)
         console.print_json({**value, "findings": [vars(f) for f in found]})
     else:
         _print_splits(splits, dataset.names)
-        nothing = [] if any(f.state != "ok" for f in found) else [Finding("ok", str(data), "nothing to mend")]
-        console.print_findings([*found, *nothing])
+        nothing = [] if any(f.state != "ok" for f in found) else [Check("ok", str(data), "nothing to mend")]
+        console.print_checks([*found, *nothing])
     if contact_sheet is not None:
         write_contact_sheet(dataset, splits, contact_sheet, force=force)
     if wrong := sum(f.state == "wrong" for f in found):

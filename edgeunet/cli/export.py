@@ -287,11 +287,11 @@ def engine(
 
 
 def _require(*modules: str) -> None:
-    """Raise MissingPartError for the first of these modules that is not installed."""
+    """Raise MissingDependencyError for the first of these modules that is not installed."""
     from importlib.util import find_spec
 
-    from edgeunet.errors import MissingPartError
+    from edgeunet.errors import MissingDependencyError
 
     for module in modules:
         if find_spec(module) is None:
-            raise MissingPartError(module, "this export", f"pip install {module}")
+            raise MissingDependencyError(module, "this export", f"pip install {module}")

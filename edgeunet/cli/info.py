@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeunet.errors import MissingPartError, UsageError
+from edgeunet.errors import MissingDependencyError, UsageError
 from edgeunet.spec import ModelSpec
-from edgeunet.utils.dependencies import PARTS
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 from edgeunet.utils.formatting import count
 from edgeunet.utils.model_kind import is_checkpoint
 
@@ -35,9 +35,9 @@ def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
         if size is not None:
             raise UsageError(f"{model} has its input size built in: --size is for presets and checkpoints")
         if path.suffix == ".engine":  # its sidecar knows all, without the GPU
-            from edgeunet.runtime.gpu.engine_file import PlanInfo, sidecar_of
+            from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 
-            info = PlanInfo.load(sidecar_of(path))
+            info = EngineInfo.load(info_path(path))
             built_for = {"gpu": info.gpu, "provider": info.provider, "tensorrt_version": info.tensorrt_version}
             return {"schema": SCHEMA, **_spec_facts(info.spec, path), **built_for}
         from edgeunet.runtime.model_metadata import read_spec
@@ -109,7 +109,9 @@ def _preset_cost(name: str, size: tuple[int, int]) -> dict[str, Any]:
     try:
         from edgeunet.network.unet import preset
     except ModuleNotFoundError as error:
-        raise MissingPartError(PARTS["torch"].title, "counting what a preset costs", PARTS["torch"].install) from error
+        raise MissingDependencyError(
+            OPTIONAL_DEPENDENCIES["torch"].title, "counting what a preset costs", OPTIONAL_DEPENDENCIES["torch"].install
+        ) from error
     return _network_cost(preset(name, classes=1), size)
 
 

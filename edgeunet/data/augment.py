@@ -1,6 +1,6 @@
 """Augmentation: one affine warp of frame and mask together, then the frame's colours.
 
-Fitting, scale, rotation, flip and crop are composed into one matrix, so that a pixel is
+Letterbox, scale, rotation, flip and crop are composed into one matrix, so that a pixel is
 interpolated once; a mask is never interpolated, only sampled.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import PADDING, Fitting, UInt8
+from edgeunet.imaging.letterbox import PADDING, Letterbox, UInt8
 from edgeunet.spec import IGNORE
 
 Matrix = NDArray[np.float64]
@@ -47,11 +47,8 @@ class Augmentation:
             raise UsageError("aspect is at least 1, rotation_deg and color at least 0")
 
 
-NO_AUGMENTATION = Augmentation(flip=0.0, scale=(1.0, 1.0), aspect=1.0, rotation_deg=0.0, color=0.0)
-
-
 def crop(
-    sample: Sample, fitting: Fitting, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    sample: Sample, letterbox: Letterbox, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
 ) -> tuple[UInt8, UInt8]:
     """One augmented crop: frame uint8 [H, W, 3] and mask uint8 [H, W] of `size` (H, W).
 
@@ -60,7 +57,7 @@ def crop(
     frame, mask = sample.frame, sample.mask
     scale = float(np.exp(rng.uniform(*np.log(how.scale))))
     stretch = float(how.aspect ** rng.uniform(-0.5, 0.5))
-    matrix = _warp(fitting, size, (scale * stretch, scale / stretch), how, rng)
+    matrix = _warp(letterbox, size, (scale * stretch, scale / stretch), how, rng)
     while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average first
         frame = np.asarray(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         factors = mask.shape[1] / frame.shape[1], mask.shape[0] / frame.shape[0]
@@ -92,12 +89,14 @@ def recolor(frame: UInt8, strength: float, rng: np.random.Generator) -> UInt8:
 
 
 def _warp(
-    fitting: Fitting, size: tuple[int, int], scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
+    letterbox: Letterbox, size: tuple[int, int], scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
 ) -> Matrix:
     """From a frame's coordinates to the crop's: fitted, turned, scaled and flipped about the middle, moved."""
-    rows, columns = fitting.input_size
-    frame_rows, frame_columns = fitting.frame_size
-    fit = _shift(fitting.left, fitting.top) @ np.diag([fitting.width / frame_columns, fitting.height / frame_rows, 1.0])
+    rows, columns = letterbox.input_size
+    frame_rows, frame_columns = letterbox.frame_size
+    fit = _shift(letterbox.left, letterbox.top) @ np.diag(
+        [letterbox.width / frame_columns, letterbox.height / frame_rows, 1.0]
+    )
     angle = np.deg2rad(rng.uniform(-how.rotation_deg, how.rotation_deg))
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     mirror = -1.0 if rng.random() < how.flip else 1.0

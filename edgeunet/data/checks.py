@@ -9,7 +9,7 @@ from edgeunet.data.dataset import DatasetFolder, Sample, size_text
 from edgeunet.data.layouts import convert_command
 from edgeunet.data.pairs import LISTED, grouped
 from edgeunet.data.statistics import FrameFacts, SplitFacts
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 from edgeunet.utils.formatting import percentage
 
 FEW = 5  # frames with a class: with fewer it is learnt by heart, not by kind
@@ -19,45 +19,45 @@ _STATES = ("wrong", "warning", "ok")
 _NAMED = 3  # frames named one by one
 
 
-def findings(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> list[Finding]:
+def check_dataset(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> list[Check]:
     """Everything to say of a dataset, wrong (to be mended before training) before warnings."""
-    found = [*_file_findings(splits), *_split_findings(splits), *_losses(dataset, splits)]
+    found = [*_file_checks(splits), *_split_checks(splits), *_losses(dataset, splits)]
     if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
-        found += _class_findings(dataset, splits["train"], splits["val"])
+        found += _class_checks(dataset, splits["train"], splits["val"])
     found += [*_copies(splits), *_masks(splits)]
     return sorted(found, key=lambda f: _STATES.index(f.state))
 
 
-def training_findings(dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample]) -> list[Finding]:
+def check_training_data(dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample]) -> list[Check]:
     """What `data stats` finds in the two splits of a training; what is wrong is no basis for one."""
     classes = len(dataset.classes)
     splits = {
         split: SplitFacts(tuple(FrameFacts.of(s, classes) for s in samples))
         for split, samples in (("train", train), ("val", val))
     }
-    return findings(dataset, splits)
+    return check_dataset(dataset, splits)
 
 
-def _file_findings(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         problems = grouped(facts.problems)
         for problem in problems[:LISTED]:
-            yield Finding("wrong", problem.file, problem.what, problem.remedy or "mend it, or take the frame out")
+            yield Check("wrong", problem.file, problem.what, problem.remedy or "mend it, or take the frame out")
         if len(problems) > LISTED:
-            yield Finding("wrong", split, f"{len(problems) - LISTED} more files like these", "mend them")
+            yield Check("wrong", split, f"{len(problems) - LISTED} more files like these", "mend them")
 
 
-def _split_findings(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+def _split_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split in ("train", "val"):
         if split not in splits:
-            yield Finding("wrong", split, f"there is no images/{split}", "training needs the splits train and val")
+            yield Check("wrong", split, f"there is no images/{split}", "training needs the splits train and val")
     for split, facts in splits.items():
         if facts.without_masks:
-            yield Finding("ok", split, f"{facts.without_masks} image(s) without masks, which no training needs")
+            yield Check("ok", split, f"{facts.without_masks} image(s) without masks, which no training needs")
         if len(facts.frames) == 1:
-            yield Finding("warning", split, "has a single frame", _SINGLE.get(split, "add more"))
+            yield Check("warning", split, "has a single frame", _SINGLE.get(split, "add more"))
         if facts.frames and not any(f.pixels.any() for f in facts.frames):
-            yield Finding("wrong", split, "every pixel is ignored", "label some, or mend `ignore` in classes.json")
+            yield Check("wrong", split, "every pixel is ignored", "label some, or mend `ignore` in classes.json")
 
 
 _SINGLE = {
@@ -66,13 +66,13 @@ _SINGLE = {
 }
 
 
-def _class_findings(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) -> Iterator[Finding]:
+def _class_checks(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) -> Iterator[Check]:
     occurring = [
         c.name for c, frames in zip(dataset.classes, train.occurrences(len(dataset.classes)), strict=True) if frames
     ]
     if len(occurring) == 1:
         remedy = _absent_remedy("the other class", dataset, train) if train.unowned() else "label a second one"
-        yield Finding("wrong", "train", f"{occurring[0]} is the only class in its masks", remedy)
+        yield Check("wrong", "train", f"{occurring[0]} is the only class in its masks", remedy)
         return
     counts = zip(
         dataset.classes, train.occurrences(len(dataset.classes)), val.occurrences(len(dataset.classes)), strict=True
@@ -80,14 +80,14 @@ def _class_findings(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) 
     for c, in_train, in_val in counts:
         if not in_train:
             where = f"never occurs in train, but in {in_val} frame(s) of val" if in_val else "never occurs"
-            yield Finding("warning", c.name, where, _absent_remedy(c.name, dataset, train))
+            yield Check("warning", c.name, where, _absent_remedy(c.name, dataset, train))
         elif not in_val:
-            yield Finding(
+            yield Check(
                 "warning", c.name, "never occurs in val", "its IoU will not be known; add frames with it to val"
             )
         if 0 < in_train < min(FEW, len(train.frames) / 2):
             found = f"occurs in only {in_train} of {len(train.frames)} train frames"
-            yield Finding("warning", c.name, found, "label more frames with it")
+            yield Check("warning", c.name, found, "label more frames with it")
 
 
 def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
@@ -101,13 +101,13 @@ def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
     return "the network cannot learn it: label frames with it, or take it out of classes.json"
 
 
-def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     """What is in the images and does not reach the network, or reaches it turned."""
     frames = [f for facts in splits.values() for f in facts.frames]
     part = dataset.path.name or "images"
     if turned := [f for f in frames if f.losses.orientation != 1]:
         command = f"{convert_command(dataset.path)} --layout indices --exif"
-        yield Finding(
+        yield Check(
             "warning",
             part,
             f"{len(turned)} image(s) carry an EXIF orientation, and are turned by it: {_names(turned)}",
@@ -115,7 +115,7 @@ def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterato
             "keep`",
         )
     if other := [f for f in frames if f.losses.mask_orientation not in (1, f.losses.orientation)]:
-        yield Finding(
+        yield Check(
             "warning",
             part,
             f"{len(other)} mask(s) carry an EXIF orientation that their image has not, and are turned by it: "
@@ -126,7 +126,7 @@ def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterato
         banded = [f for f in deep if f.losses.banded]
         levels = sorted((f.losses.levels[1], f.losses.levels[0]) for f in banded or deep)
         left = f"{levels[0][0]} to {levels[-1][0]}" if levels[0][0] != levels[-1][0] else str(levels[0][0])
-        yield Finding(
+        yield Check(
             "wrong" if banded else "warning",
             part,
             f"{len(deep)} image(s) have {max(f.losses.bits for f in deep)} bits a channel, of which the upper 8 are "
@@ -134,7 +134,7 @@ def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterato
             "save them with 8 bits a channel, all with the same range from dark to bright",
         )
     if more := [f for f in frames if f.losses.channels]:
-        yield Finding(
+        yield Check(
             "warning",
             part,
             f"{len(more)} image(s) have {max(f.losses.channels for f in more)} channels, of which the last (alpha, or "
@@ -143,30 +143,30 @@ def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterato
         )
     if pages := [f for f in frames if f.losses.pages > 1]:
         found = f"{len(pages)} file(s) have several pages or pictures, of which the first is used: {_names(pages)}"
-        yield Finding("warning", part, found, "save each page as a file of its own")
+        yield Check("warning", part, found, "save each page as a file of its own")
 
 
 def _names(frames: Sequence[FrameFacts]) -> str:
     return _some([f.name for f in frames])
 
 
-def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     """Frames that are in two splits: what is learnt by heart scores well there."""
     for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {_some(twice)}"
-            yield Finding("warning", f"{one} and {other}", found, "scores will be too good; take them out of one")
+            yield Check("warning", f"{one} and {other}", found, "scores will be too good; take them out of one")
 
 
-def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Finding]:
+def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         if small := [f for f in facts.frames if min(f.size) < SMALL_SIDE]:
             found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {_some([_sized(f) for f in small])}"
-            yield Finding("warning", split, found, "too few pixels for four levels of a network; use larger ones")
+            yield Check("warning", split, found, "too few pixels for four levels of a network; use larger ones")
         if mostly := [f.name for f in facts.frames if f.ignored > MOSTLY]:
             found = f"{len(mostly)} mask(s) are ignored to more than half: {_some(mostly)}"
-            yield Finding("warning", split, found, "check them; such frames teach little")
+            yield Check("warning", split, found, "check them; such frames teach little")
 
 
 def _sized(frame: FrameFacts) -> str:

@@ -30,7 +30,7 @@ EXAMPLE = (
 
 
 @dataclass(frozen=True)
-class _Line:
+class _ClassLine:
     """A class as classes.json has it."""
 
     index: _Byte
@@ -40,8 +40,8 @@ class _Line:
 
 
 @dataclass(frozen=True)
-class _File:
-    classes: list[_Line]
+class _ClassesFile:
+    classes: list[_ClassLine]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def read_classes(file: Path) -> ClassList:
     if file.suffix == ".txt":
         return _from_lines(read_lines(file), file)
     remedy = f"it looks like {EXAMPLE}"
-    listed = read_json(file, _File, error=DatasetError, what="a list of classes", remedy=remedy).classes
+    listed = read_json(file, _ClassesFile, error=DatasetError, what="a list of classes", remedy=remedy).classes
     for number, line in enumerate(listed):
         if missing := [f for f in ("name", "color") if getattr(line, f) is None and not line.ignore]:
             raise DatasetError(f"{file} is not a list of classes (class {number} has no {missing[0]}): {remedy}")

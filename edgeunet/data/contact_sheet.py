@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edgeunet.data.dataset import DatasetFolder, Sample
-from edgeunet.data.pairs import Pair, Problem
+from edgeunet.data.pairs import ImageMaskPair, Problem
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.imaging.drawing import (
@@ -45,7 +45,7 @@ _HATCHED = (60, 62, 66)  # (red, green, blue): stands for ignored pixels in the 
 
 
 @dataclass(frozen=True)
-class Choice:
+class SheetFrame:
     """A frame of the sheet. shows: the indices of the classes of which no other frame has more."""
 
     split: str
@@ -60,7 +60,7 @@ def require_picture(path: Path, *, force: bool) -> None:
     require_writable(path, force=force)
 
 
-def choose(splits: Mapping[str, SplitFacts], classes: int) -> list[Choice]:
+def choose(splits: Mapping[str, SplitFacts], classes: int) -> list[SheetFrame]:
     """Of each class, the rarest first, the frame with most of it; then frames from everywhere, evenly spaced.
 
     The same dataset gives the same choice.
@@ -79,7 +79,7 @@ def choose(splits: Mapping[str, SplitFacts], classes: int) -> list[Choice]:
     count = min(len(rest), max(TILES, -(-len(chosen) // COLUMNS) * COLUMNS) - len(chosen))
     for i in np.linspace(0, len(rest) - 1, count).round() if count else ():
         chosen[rest[int(i)]] = ()
-    return [Choice(frames[i][0], frames[i][1].name, shows) for i, shows in chosen.items()]
+    return [SheetFrame(frames[i][0], frames[i][1].name, shows) for i, shows in chosen.items()]
 
 
 def write_contact_sheet(dataset: DatasetFolder, splits: Mapping[str, SplitFacts], path: Path, *, force: bool) -> None:
@@ -114,8 +114,8 @@ def overlay(sample: Sample, classes: Sequence[ClassInfo]) -> UInt8:
     return mixed
 
 
-def _read(dataset: DatasetFolder, choices: Sequence[Choice]) -> list[Sample]:
-    pairs: dict[tuple[str, str], Pair] = {}
+def _read(dataset: DatasetFolder, choices: Sequence[SheetFrame]) -> list[Sample]:
+    pairs: dict[tuple[str, str], ImageMaskPair] = {}
     for split in {c.split for c in choices}:
         pairs |= {(split, p.image.stem): p for p in dataset.pairs(split)[0]}
     read = [dataset.read(pairs[c.split, c.name]) for c in choices]
@@ -125,7 +125,7 @@ def _read(dataset: DatasetFolder, choices: Sequence[Choice]) -> list[Sample]:
     return [s for s in read if isinstance(s, Sample)]
 
 
-def _grid(samples: Sequence[Sample], choices: Sequence[Choice], classes: Sequence[ClassInfo]) -> UInt8:
+def _grid(samples: Sequence[Sample], choices: Sequence[SheetFrame], classes: Sequence[ClassInfo]) -> UInt8:
     height = round(float(np.median([s.mask.shape[0] / s.mask.shape[1] for s in samples])) * _TILE_WIDTH)
     height = min(height, 2 * _TILE_WIDTH)
     tiles = [
@@ -190,7 +190,7 @@ class _Strip:
         return reduced(self._large)
 
 
-def _caption(choice: Choice, classes: Sequence[ClassInfo]) -> UInt8:
+def _caption(choice: SheetFrame, classes: Sequence[ClassInfo]) -> UInt8:
     strip = _Strip(_TILE_WIDTH, _CAPTION)
     middle, room = 12, _TILE_WIDTH * 0.6
     split = strip.text(choice.split, 0, middle, room, _SMALL_TEXT, _GREY)

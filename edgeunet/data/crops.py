@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from edgeunet.data.augment import Augmentation, crop
 from edgeunet.data.dataset import Sample
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.spec import ModelSpec
 
 
@@ -46,6 +46,6 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
         sample = self.sample(k)
-        fitting = Fitting.of((sample.frame.shape[0], sample.frame.shape[1]), self.spec)
-        frame, mask = crop(sample, fitting, self.size, self.how, np.random.default_rng((self.seed, 1, k)))
+        letterbox = Letterbox.of((sample.frame.shape[0], sample.frame.shape[1]), self.spec)
+        frame, mask = crop(sample, letterbox, self.size, self.how, np.random.default_rng((self.seed, 1, k)))
         return torch.from_numpy(frame), torch.from_numpy(mask)

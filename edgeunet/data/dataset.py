@@ -14,10 +14,10 @@ import numpy as np
 
 from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
 from edgeunet.data.layouts import convert_command, detect
-from edgeunet.data.pairs import Pair, Pairing, Problem, listed, pair_up, without_mask
+from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, pair_up, without_mask
 from edgeunet.data.reading_losses import Losses, losses_of
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.imaging.image_header import Header, read_header
+from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.mask_image import Mask, code_of, read_mask
@@ -111,7 +111,7 @@ class DatasetFolder:
             raise DatasetError(f"{self.path} has {len(problems)} problem(s), mend these files:{listed(problems)}")
         return loaded
 
-    def pairs(self, split: str) -> tuple[list[Pair], list[Problem]]:
+    def pairs(self, split: str) -> tuple[list[ImageMaskPair], list[Problem]]:
         """The split's images, each with its mask, and the files that have no partner. Raises DatasetError if empty."""
         paired = self.paired(split)
         lacking = [without_mask(p, self.path) for p in paired.unlabelled]
@@ -130,7 +130,7 @@ class DatasetFolder:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
-    def read(self, pair: Pair) -> Sample | Problem:
+    def read(self, pair: ImageMaskPair) -> Sample | Problem:
         """Decode an image and its mask, or say what is wrong with them."""
         reading = pair.image
         try:
@@ -183,7 +183,7 @@ class DatasetFolder:
 class Split(Sequence[Sample]):
     """The samples of one split: kept in memory as far as _MEMORY allows, read again from disk beyond that."""
 
-    def __init__(self, read: Callable[[Pair], Sample | Problem], pairs: Sequence[Pair]) -> None:
+    def __init__(self, read: Callable[[ImageMaskPair], Sample | Problem], pairs: Sequence[ImageMaskPair]) -> None:
         self._read = read
         self._pairs = pairs
         self._kept: dict[int, Sample] = {}
@@ -216,7 +216,7 @@ class Split(Sequence[Sample]):
         return sample
 
 
-def exif_hint(header: Header, mask: Sequence[int], folder: Path) -> str:
+def exif_hint(header: ImageHeader, mask: Sequence[int], folder: Path) -> str:
     """What to do about a mask of the size (h, w) that the image has before EXIF turns it; "" for any other."""
     if header.orientation < 5 or tuple(mask[:2]) != (header.height, header.width):
         return ""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 LISTED = 20  # problems named one by one; of the rest only the number
 
 
-class Pair(NamedTuple):
+class ImageMaskPair(NamedTuple):
     """The two files of a labelled frame."""
 
     image: Path
@@ -53,7 +53,7 @@ class Pairing(NamedTuple):
     unlabelled: images without a mask. orphans: masks without an image. twice: names that two files have.
     """
 
-    pairs: dict[str, Pair]  # by name, in order
+    pairs: dict[str, ImageMaskPair]  # by name, in order
     unlabelled: tuple[Path, ...]
     orphans: tuple[Problem, ...]
     twice: tuple[Problem, ...]
@@ -71,7 +71,7 @@ def pair_up(images: Sequence[Path], masks: Sequence[tuple[str, Path]], root: Pat
     """
     images_of, masks_of = Counter(p.stem for p in images), Counter(name for name, _ in masks)
     found = dict(masks)
-    pairs = {p.stem: Pair(p, found[p.stem]) for p in images if p.stem in found}
+    pairs = {p.stem: ImageMaskPair(p, found[p.stem]) for p in images if p.stem in found}
     orphans = [Problem(_name(m, root), "no image of that name") for name, m in masks if name not in images_of]
     twice = [Problem(_name(p, root), "two images of that name") for p in images if images_of[p.stem] > 1]
     twice += [Problem(_name(m, root), "two masks of that name") for name, m in masks if masks_of[name] > 1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeunet.errors import ImageError
-from edgeunet.imaging.image_header import Header
+from edgeunet.imaging.image_header import ImageHeader
 from edgeunet.imaging.images import unchanged
 from edgeunet.imaging.letterbox import UInt8
 
@@ -35,7 +35,7 @@ class Losses:
         return self.levels[1] < _LEAST_LEVELS and self.levels[0] > 2 * self.levels[1]
 
 
-def losses_of(data: bytes, header: Header, frame: UInt8, mask: Header) -> Losses:
+def losses_of(data: bytes, header: ImageHeader, frame: UInt8, mask: ImageHeader) -> Losses:
     """frame: uint8 [h, w, 3] as read from `data`. mask: the header of the mask."""
     levels, channels = (0, 0), 0
     if header.bits > 8 or header.channels not in (1, 3) or header.palette:  # whose colours may have alpha

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder, Sample, size_text
-from edgeunet.data.pairs import Pair, Problem
+from edgeunet.data.pairs import ImageMaskPair, Problem
 from edgeunet.data.reading_losses import Losses
 from edgeunet.errors import DatasetError
 from edgeunet.imaging.images import SOME_ENDINGS
@@ -116,13 +116,13 @@ def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
     return facts
 
 
-def _facts(dataset: DatasetFolder, pair: Pair) -> FrameFacts | Problem:
+def _facts(dataset: DatasetFolder, pair: ImageMaskPair) -> FrameFacts | Problem:
     sample = dataset.read(pair)
     return sample if isinstance(sample, Problem) else FrameFacts.of(sample, len(dataset.classes))
 
 
 def statistics(path: str | Path, splits: dict[str, SplitFacts], names: Sequence[str]) -> dict[str, Any]:
-    """What `edgeunet data stats --json` prints of a survey, besides the findings.
+    """What `edgeunet data stats --json` prints of a survey, besides the checks.
 
     For each split: the number of frames, frames of each size, for each class the share of the counted pixels
     (0 to 1) and the number of frames in which it occurs, and the share of all pixels that are ignored.

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeunet.doctor.driver import driver_findings
+from edgeunet.doctor.driver import check_driver
 from edgeunet.doctor.host import Host
-from edgeunet.doctor.packages import package_findings
-from edgeunet.doctor.permissions import permission_findings
-from edgeunet.doctor.power import power_findings
-from edgeunet.doctor.release import python_finding, release_findings
-from edgeunet.doctor.resources import resource_findings
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.doctor.packages import check_packages
+from edgeunet.doctor.permissions import check_permissions
+from edgeunet.doctor.power import check_power
+from edgeunet.doctor.release import check_python, check_release
+from edgeunet.doctor.resources import check_resources
+from edgeunet.utils.check import Check
 
-__all__ = ["Finding", "Host", "examine"]
+__all__ = ["Check", "Host", "examine"]
 
 
-def examine(host: Host | None = None) -> list[Finding]:
+def examine(host: Host | None = None) -> list[Check]:
     """Look at the whole machine, this one if not given; never raises for what it finds."""
     host = host or Host()
     return [
-        *release_findings(host),
-        python_finding(),
-        *resource_findings(host, Path.cwd()),
-        *driver_findings(host),
-        *package_findings(host),
-        *permission_findings(host),
-        *power_findings(host),
+        *check_release(host),
+        check_python(),
+        *check_resources(host, Path.cwd()),
+        *check_driver(host),
+        *check_packages(host),
+        *check_permissions(host),
+        *check_power(host),
     ]

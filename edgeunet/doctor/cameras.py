@@ -7,12 +7,12 @@ from pathlib import Path
 
 from edgeunet.board.machine import text_of
 from edgeunet.camera.sources.capture.listing import Camera, Ioctl, list_cameras
-from edgeunet.doctor import Finding, Host
+from edgeunet.doctor import Check, Host
 
 ARGUS_SOCKET = "tmp/argus_socket"  # where nvargus-daemon, which reads the CSI sensors of a Jetson, listens
 
 
-def camera_findings(host: Host | None = None, ioctl: Ioctl | None = None) -> list[Finding]:
+def check_cameras(host: Host | None = None, ioctl: Ioctl | None = None) -> list[Check]:
     """One line for each camera.
 
     host: this machine if not given. ioctl: stands for the kernel's, as in list_cameras().
@@ -22,38 +22,38 @@ def camera_findings(host: Host | None = None, ioctl: Ioctl | None = None) -> lis
     if not cameras:
         return [_none(host)]
     holders = _holders(host.root)
-    findings = [_camera(camera, holders.get(Path(camera.address).name, "")) for camera in cameras]
+    checks = [_camera(camera, holders.get(Path(camera.address).name, "")) for camera in cameras]
     if any(c.address.startswith("csi:") for c in cameras) and not (host.root / ARGUS_SOCKET).exists():
         remedy = "sudo systemctl restart nvargus-daemon; in a container, -v /tmp/argus_socket:/tmp/argus_socket"
-        findings.append(Finding("warning", "CSI", "nvargus-daemon, which reads the sensors, does not run", remedy))
-    return findings
+        checks.append(Check("warning", "CSI", "nvargus-daemon, which reads the sensors, does not run", remedy))
+    return checks
 
 
-def _none(host: Host) -> Finding:
+def _none(host: Host) -> Check:
     if not host.jetson:
-        return Finding("ok", "cameras", "none")
+        return Check("ok", "cameras", "none")
     remedy = (
         "connect a USB camera, or switch the board off, connect the CSI camera and choose its sensor with "
         "sudo /opt/nvidia/jetson-io/jetson-io.py"
     )
     if host.container:
         remedy = "give the container --device /dev/video0"
-    return Finding("warning", "cameras", "none", remedy)
+    return Check("warning", "cameras", "none", remedy)
 
 
-def _camera(camera: Camera, holder: str) -> Finding:
+def _camera(camera: Camera, holder: str) -> Check:
     part = f"camera {camera.address}"
     if camera.problem:
         said, _, remedy = camera.problem.partition("; ")
-        return Finding("warning", part, said, remedy or "connect it again, and look at sudo dmesg")
+        return Check("warning", part, said, remedy or "connect it again, and look at sudo dmesg")
     if holder:
-        return Finding("warning", part, f"{camera.name}, held by {holder}", "end that program, or read its stream")
+        return Check("warning", part, f"{camera.name}, held by {holder}", "end that program, or read its stream")
     if not camera.modes:
-        return Finding("ok", part, f"{camera.name}, tells no modes")
+        return Check("ok", part, f"{camera.name}, tells no modes")
     largest = max(camera.modes, key=lambda mode: mode.width * mode.height)
     rates = f" at {max(largest.rates):g} frames/s" if largest.rates else ""
     modes = f"{len(camera.modes)} modes up to {largest.width}×{largest.height}{rates}"
-    return Finding("ok", part, f"{camera.name}, {modes}")
+    return Check("ok", part, f"{camera.name}, {modes}")
 
 
 def _holders(root: Path) -> dict[str, str]:

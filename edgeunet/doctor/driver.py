@@ -7,67 +7,67 @@ import re
 
 from edgeunet.board.gpu import tensorrt_module, version_of
 from edgeunet.doctor.host import Host
-from edgeunet.errors import GpuError, MissingPartError
-from edgeunet.utils.dependencies import PARTS
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.errors import GpuError, MissingDependencyError
+from edgeunet.utils.check import Check
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
 WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines are
 _DLA_BOARDS = re.compile(r"AGX Orin|Orin NX")
 
 
-def driver_findings(host: Host) -> list[Finding]:
+def check_driver(host: Host) -> list[Check]:
     """One line where there is no NVIDIA GPU at all."""
     if not host.nvidia_gpu:
-        return [Finding("ok", "GPU", "none of NVIDIA's; .onnx files run on the CPU, engines do not")]
+        return [Check("ok", "GPU", "none of NVIDIA's; .onnx files run on the CPU, engines do not")]
     return [_gpu(host), _toolkit(host), _tensorrt(host), _pycuda()]
 
 
-def _gpu(host: Host) -> Finding:
+def _gpu(host: Host) -> Check:
     try:
         found = host.find_gpu()
     except GpuError as error:
-        return Finding.of_error("wrong" if host.jetson else "warning", "GPU", error)  # a PC can do without
+        return Check.of_error("wrong" if host.jetson else "warning", "GPU", error)  # a PC can do without
     driver = host.facts.get("gpu_driver", "")
     version = f", driver {driver}" if driver else ""
     text = f"{found.name} (compute capability {found.compute_capability}), CUDA {found.cuda}{version}"
-    return Finding("ok", "GPU", text)
+    return Check("ok", "GPU", text)
 
 
-def _toolkit(host: Host) -> Finding:
+def _toolkit(host: Host) -> Check:
     nvcc = "usr/local/cuda/bin/nvcc"
     if (host.root / nvcc).exists():
-        return Finding("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
+        return Check("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
     remedy = "apt install nvidia-jetpack" if host.jetson else "apt install nvidia-cuda-toolkit"
-    return Finding(
+    return Check(
         "warning", "CUDA toolkit", f"no /{nvcc}; building pycuda and the first run of an engine need it", remedy
     )
 
 
-def _tensorrt(host: Host) -> Finding:
+def _tensorrt(host: Host) -> Check:
     try:
         trt = tensorrt_module("tensorrt")
-    except MissingPartError:
-        part = PARTS["tensorrt"]
-        return Finding("warning", part.title, f"missing; {part.work} needs it", part.install)
+    except MissingDependencyError:
+        part = OPTIONAL_DEPENDENCIES["tensorrt"]
+        return Check("warning", part.title, f"missing; {part.work} needs it", part.install)
     except GpuError as error:
-        return Finding.of_error("wrong", "TensorRT", error)
+        return Check.of_error("wrong", "TensorRT", error)
     version = version_of(trt)
     builds = ["fp32", "fp16", "int8", "int8+fp16"]
     if hasattr(trt.BuilderFlag, "INT8"):
         builds.append("calibration caches")
         if version < WITHOUT_DLA and _DLA_BOARDS.search(host.facts.get("board", "")):
             builds.append("DLA")
-    return Finding("ok", "TensorRT", f"{'.'.join(map(str, version))}, builds {', '.join(builds)}")
+    return Check("ok", "TensorRT", f"{'.'.join(map(str, version))}, builds {', '.join(builds)}")
 
 
-def _pycuda() -> Finding:
-    part = PARTS["pycuda"]
+def _pycuda() -> Check:
+    part = OPTIONAL_DEPENDENCIES["pycuda"]
     try:
         module = importlib.import_module("pycuda")
         importlib.import_module("pycuda.driver")
     except ImportError as error:
         if error.name == "pycuda":
-            return Finding("warning", part.title, f"missing; {part.work} needs it", part.install)
+            return Check("warning", part.title, f"missing; {part.work} needs it", part.install)
         remedy = f"build it again: {part.install} --force-reinstall --no-cache-dir"
-        return Finding("warning", part.title, f"does not load ({error})", remedy)
-    return Finding("ok", part.title, str(getattr(module, "VERSION_TEXT", "present")))
+        return Check("warning", part.title, f"does not load ({error})", remedy)
+    return Check("ok", part.title, str(getattr(module, "VERSION_TEXT", "present")))

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeunet.doctor import Finding, Host
-from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError
+from edgeunet.doctor import Check, Host
+from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError
 from edgeunet.evaluation.metrics import require_known_classes
-from edgeunet.runtime.gpu.engine_file import Machine, check_plan
+from edgeunet.runtime.gpu.engine_file import Machine, check_engine
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import open_session
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.model_kind import other_kind
 
 
-def model_findings(files: Sequence[Path], host: Host | None = None, machine: Machine | None = None) -> list[Finding]:
+def check_models(files: Sequence[Path], host: Host | None = None, machine: Machine | None = None) -> list[Check]:
     """One line for each .engine or .onnx file.
 
     machine: what engines are held against, this one if not given.
@@ -26,35 +26,35 @@ def model_findings(files: Sequence[Path], host: Host | None = None, machine: Mac
     return [_engine(path, machine) if path.suffix.lower() == ".engine" else _onnx(path, host) for path in files]
 
 
-def _engine(path: Path, machine: Machine | None) -> Finding:
+def _engine(path: Path, machine: Machine | None) -> Check:
     try:
-        info = check_plan(path, machine)
+        info = check_engine(path, machine)
     except EdgeUNetError as error:
-        return Finding.of_error("wrong", str(path), error)
+        return Check.of_error("wrong", str(path), error)
     built_for = f"TensorRT {info.tensorrt_version}" + (f" on {info.gpu}" if info.gpu else "")
-    return Finding("ok", str(path), f"{_facts(info.spec)}, fits {built_for}")
+    return Check("ok", str(path), f"{_facts(info.spec)}, fits {built_for}")
 
 
-def _onnx(path: Path, host: Host) -> Finding:
+def _onnx(path: Path, host: Host) -> Check:
     if not path.is_file():
-        return Finding("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
+        return Check("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
     if path.suffix.lower() != ".onnx":
         error = other_kind(path, "") or ModelFileError(f"{path} is no model file: give a .onnx or .engine file")
-        return Finding.of_error("wrong", str(path), error)
+        return Check.of_error("wrong", str(path), error)
     try:
         spec = read_spec(path)
         # The header is not all of a model: weights may lie in another file, and operators be unknown.
         with open_session(path, threads=1) as session:
             mask = session.run(np.zeros((*spec.input_size, 3), np.uint8)).mask
         require_known_classes(mask, len(spec.classes), model=str(path))
-    except MissingPartError as error:
-        return Finding.of_error("warning", str(path), error)
+    except MissingDependencyError as error:
+        return Check.of_error("warning", str(path), error)
     except EdgeUNetError as error:
-        return Finding.of_error("wrong", str(path), error)
+        return Check.of_error("wrong", str(path), error)
     if host.jetson and spec.provenance.target == "cpu":
         remedy = "`edgeunet export int8 --target tensorrt` makes the one for the GPU"
-        return Finding("warning", str(path), f"{_facts(spec)}, for CPUs: TensorRT does not take it", remedy)
-    return Finding("ok", str(path), _facts(spec))
+        return Check("warning", str(path), f"{_facts(spec)}, for CPUs: TensorRT does not take it", remedy)
+    return Check("ok", str(path), _facts(spec))
 
 
 def _facts(spec: ModelSpec) -> str:

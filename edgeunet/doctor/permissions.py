@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeunet.doctor.host import Host
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 
 _DEVICES = {  # group: what it opens
     "video": ("video[0-9]*", "nvmap", "nvhost-*"),
@@ -11,7 +11,7 @@ _DEVICES = {  # group: what it opens
 }
 
 
-def permission_findings(host: Host) -> list[Finding]:
+def check_permissions(host: Host) -> list[Check]:
     """Nothing where there is no such device."""
     needed = {
         group: sorted(str(path.relative_to(host.root)) for p in patterns for path in (host.root / "dev").glob(p))
@@ -22,11 +22,11 @@ def permission_findings(host: Host) -> list[Finding]:
     if not needed:
         return []
     if groups is None:
-        return [Finding("ok", "permissions", "root opens every device")]
+        return [Check("ok", "permissions", "root opens every device")]
     lacking = [group for group in needed if group not in groups]
     if lacking:
         devices = ", ".join(f"/{needed[group][0]}" for group in lacking)
         found = f"you are not in the group {' or '.join(lacking)}, which may open {devices}"
         remedy = f"sudo usermod -aG {','.join(lacking)} $USER, then log in again"
-        return [Finding("wrong" if host.jetson else "warning", "permissions", found, remedy)]
-    return [Finding("ok", "permissions", f"you are in {' and '.join(needed)}")]
+        return [Check("wrong" if host.jetson else "warning", "permissions", found, remedy)]
+    return [Check("ok", "permissions", f"you are in {' and '.join(needed)}")]

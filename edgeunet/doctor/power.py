@@ -8,7 +8,7 @@ import re
 from edgeunet.board.sensors.sysfs import Sensor, sensors
 from edgeunet.board.sensors.tegrastats import Tegrastats
 from edgeunet.doctor.host import Host
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 
 HOT_C = 85.0  # an Orin slows itself down at 99 °C (tj)
 LOWEST_W = 10  # modes of 5, 7 and 10 W switch cores off and halve the clocks
@@ -17,7 +17,7 @@ _INTERVAL_S, _TIMEOUT_S = 0.1, 2.0
 _CLOCKS = (("CPU", "cpu0_mhz", "cpu_clocks"), ("GPU", "gpu_mhz", "gpu_clocks"), ("memory", "emc_mhz", ""))
 
 
-def power_findings(host: Host) -> list[Finding]:
+def check_power(host: Host) -> list[Check]:
     """What the system tells; a PC may tell little of it, a virtual machine nothing, and nvpmodel is the host's."""
     found = {sensor.name: value for sensor in sensors(host.root, os.getpid()) if (value := _read(sensor)) is not None}
     lines = [_clocks(host, found), *_temperature(found), *_throttling(found)]
@@ -31,7 +31,7 @@ def _read(sensor: Sensor) -> float | None:
         return None
 
 
-def _mode(host: Host) -> Finding:
+def _mode(host: Host) -> Check:
     mode = host.facts.get("power_mode", "")
     if not mode or mode.startswith("number"):
         said = f"{mode}, which /etc/nvpmodel.conf does not name" if mode else "unknown, nvpmodel has set none"
@@ -39,15 +39,15 @@ def _mode(host: Host) -> Finding:
             "sudo nvpmodel -q says why; sudo systemctl restart nvpmodel, or "
             "sudo apt install --reinstall nvidia-l4t-nvpmodel"
         )
-        return Finding("warning", "power mode", said, remedy)
+        return Check("warning", "power mode", said, remedy)
     watts = re.match(r"(?:MODE_)?([0-9]{1,9})W", mode)
     if watts and int(watts[1]) <= LOWEST_W:
         remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some want a restart"
-        return Finding("warning", "power mode", f"{mode}, a slow one", remedy)
-    return Finding("ok", "power mode", mode)
+        return Check("warning", "power mode", f"{mode}, a slow one", remedy)
+    return Check("ok", "power mode", mode)
 
 
-def _clocks(host: Host, found: dict[str, float]) -> Finding:
+def _clocks(host: Host, found: dict[str, float]) -> Check:
     limits = {name: f"of {host.facts[key]}" for name, _, key in _CLOCKS if key in host.facts}
     said = [f"{name} {found[now]:.0f} {limits.get(name, 'MHz')}" for name, now, _ in _CLOCKS if now in found]
     governor = host.facts.get("governor", "")
@@ -55,42 +55,42 @@ def _clocks(host: Host, found: dict[str, float]) -> Finding:
         said.append(f"governor {governor}")
     if host.jetson and governor == "powersave":
         remedy = "sudo systemctl restart nvpmodel, or sudo jetson_clocks"
-        return Finding("warning", "clocks", ", ".join(said), remedy)
-    return Finding("ok", "clocks", ", ".join(said) or "not told by this system")
+        return Check("warning", "clocks", ", ".join(said), remedy)
+    return Check("ok", "clocks", ", ".join(said) or "not told by this system")
 
 
-def _temperature(found: dict[str, float]) -> list[Finding]:
+def _temperature(found: dict[str, float]) -> list[Check]:
     zones = {name.removesuffix("_c"): degrees for name, degrees in found.items() if name.endswith("_c")}
     if not zones:
         return []
     hottest = max(zones, key=lambda zone: zones[zone])
     said = f"{zones[hottest]:.0f} °C ({hottest}), the hottest of {len(zones)}"
     if zones[hottest] >= HOT_C:
-        return [Finding("warning", "temperature", said, "give it air: is the fan running, is the heat sink on?")]
-    return [Finding("ok", "temperature", said)]
+        return [Check("warning", "temperature", said, "give it air: is the fan running, is the heat sink on?")]
+    return [Check("ok", "temperature", said)]
 
 
-def _throttling(found: dict[str, float]) -> list[Finding]:
+def _throttling(found: dict[str, float]) -> list[Check]:
     if "throttled" not in found:
         return []
     if found["throttled"]:
         remedy = "cool it, take a stronger power supply, or a lower power mode that it can hold"
-        return [Finding("warning", "throttling", "clocks are held down now", remedy)]
-    return [Finding("ok", "throttling", "none now")]
+        return [Check("warning", "throttling", "clocks are held down now", remedy)]
+    return [Check("ok", "throttling", "none now")]
 
 
-def _rails(found: dict[str, float]) -> Finding:
+def _rails(found: dict[str, float]) -> Check:
     rails = [f"{name.removesuffix('_mw')} {power:.0f} mW" for name, power in found.items() if name.endswith("_mw")]
     if rails:
-        return Finding("ok", "power", ", ".join(rails))
+        return Check("ok", "power", ", ".join(rails))
     remedy = "records have no energy then, unless tegrastats tells it"
-    return Finding("warning", "power", "no INA3221 in /sys/class/hwmon", remedy)
+    return Check("warning", "power", "no INA3221 in /sys/class/hwmon", remedy)
 
 
-def _tegrastats(host: Host) -> Finding:
+def _tegrastats(host: Host) -> Check:
     if not (host.root / _TEGRASTATS).exists():
         remedy = "sudo apt install --reinstall nvidia-l4t-tools; records hold what /sys tells without it"
-        return Finding("warning", "tegrastats", f"no /{_TEGRASTATS}", remedy)
+        return Check("warning", "tegrastats", f"no /{_TEGRASTATS}", remedy)
     program = Tegrastats(host.root, _INTERVAL_S)
     try:
         values = program.first(_TIMEOUT_S)
@@ -98,5 +98,5 @@ def _tegrastats(host: Host) -> Finding:
         program.close()
     if not values:
         remedy = "run it by hand; records hold what /sys tells without it"
-        return Finding("warning", "tegrastats", "runs not, or prints lines of an unknown form", remedy)
-    return Finding("ok", "tegrastats", f"{len(values)} values a line")
+        return Check("warning", "tegrastats", "runs not, or prints lines of an unknown form", remedy)
+    return Check("ok", "tegrastats", f"{len(values)} values a line")

@@ -10,7 +10,7 @@ import sys
 
 from edgeunet.board.machine import text_of
 from edgeunet.doctor.host import Host
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 
 OLDEST = (36, 4)
 """Of Jetson Linux: JetPack 6.1, the first with Python 3.10 and TensorRT 10.3."""
@@ -25,37 +25,37 @@ _ORIN_OR_LATER = re.compile(r"Orin|Thor")
 _NO_JETPACK_6 = "this board gets no JetPack 6: use an Orin or a Thor, or run the .onnx file with ONNX Runtime elsewhere"
 
 
-def release_findings(host: Host) -> list[Finding]:
+def check_release(host: Host) -> list[Check]:
     """The board, and on a Jetson its Jetson Linux and JetPack."""
     board = host.facts.get("board") or ("a Jetson that does not tell its model" if host.jetson else "")
     if not host.jetson:
         kind = "a container" if host.container else "no Jetson"
-        return [Finding("ok", "board", f"{board or host.architecture}, {kind}")]
+        return [Check("ok", "board", f"{board or host.architecture}, {kind}")]
     supported = _ORIN_OR_LATER.search(board) or "board" not in host.facts
-    named = Finding("ok", "board", board) if supported else Finding("wrong", "board", board, _NO_JETPACK_6)
+    named = Check("ok", "board", board) if supported else Check("wrong", "board", board, _NO_JETPACK_6)
     return [named, *_container(host), _release(host, bool(supported))]
 
 
-def _container(host: Host) -> list[Finding]:
+def _container(host: Host) -> list[Check]:
     if not host.container:
         return []
     if any((host.root / "dev" / name).exists() for name in ("nvmap", "nvidia0", "nvhost-gpu")):
-        return [Finding("ok", "container", "with the board's GPU")]
+        return [Check("ok", "container", "with the board's GPU")]
     remedy = "start it with --runtime nvidia; jetson/README.md has the whole command"
-    return [Finding("wrong", "container", "without the board's devices (/dev/nvmap)", remedy)]
+    return [Check("wrong", "container", "without the board's devices (/dev/nvmap)", remedy)]
 
 
-def _release(host: Host, supported: bool) -> Finding:
+def _release(host: Host, supported: bool) -> Check:
     release = host.facts.get("l4t", "")
     numbers = tuple(map(int, re.findall(r"[0-9]{1,9}", release)))
     if len(numbers) < 2:
         where = "mount it into the container" if host.container else "flash the board again with JetPack 6.1 or later"
-        return Finding("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not tell it", where)
+        return Check("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not tell it", where)
     if numbers < OLDEST:
         jetpack, reason = _REASONS.get(numbers[0], ("before 6.1", "too old"))
         remedy = "flash JetPack 6.1 or later (or 7)" if supported else _NO_JETPACK_6
-        return Finding("wrong", "Jetson Linux", f"{release} (JetPack {jetpack}): {reason}", remedy)
-    return Finding("ok", "Jetson Linux", f"{release}, JetPack {_jetpack(host) or _by_release(numbers)}")
+        return Check("wrong", "Jetson Linux", f"{release} (JetPack {jetpack}): {reason}", remedy)
+    return Check("ok", "Jetson Linux", f"{release}, JetPack {_jetpack(host) or _by_release(numbers)}")
 
 
 def _jetpack(host: Host) -> str:
@@ -69,9 +69,9 @@ def _by_release(numbers: tuple[int, ...]) -> str:
     return "6.1 or later" if numbers[0] == OLDEST[0] else "7 or later"
 
 
-def python_finding() -> Finding:
+def check_python() -> Check:
     """The interpreter that runs this."""
     version = ".".join(map(str, sys.version_info[:3]))
     if (3, 10) <= sys.version_info < (3, 13):
-        return Finding("ok", "Python", version)
-    return Finding("wrong", "Python", version, "use 3.10, 3.11 or 3.12")
+        return Check("ok", "Python", version)
+    return Check("wrong", "Python", version, "use 3.10, 3.11 or 3.12")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import cpu_model, field_of, int8_instructions, is_number, physical_cores
 from edgeunet.doctor.host import Host
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 
 GIB = 2**30
 SMALL_MEMORY_GIB = 9  # a module of 8 GB: TensorRT's search for kernels and the camera share it with the GPU
@@ -16,16 +16,16 @@ LEAST_AVAILABLE_GIB = 1
 FULL_GIB, LOW_GIB = 0.1, 1.0
 
 
-def resource_findings(host: Host, here: Path) -> list[Finding]:
+def check_resources(host: Host, here: Path) -> list[Check]:
     """here: the folder whose disk the work is written to."""
     return [_cpu(host), _memory(host), *_disks(host, here)]
 
 
-def _cpu(host: Host) -> Finding:
+def _cpu(host: Host) -> Check:
     found = f"{cpu_model(host.root)}, {physical_cores(host.root)} core(s)"
     if fast := int8_instructions(host.root):
-        return Finding("ok", "CPU", f"{found}, INT8 instructions: {', '.join(fast)}")
-    return Finding(
+        return Check("ok", "CPU", f"{found}, INT8 instructions: {', '.join(fast)}")
+    return Check(
         "warning",
         "CPU",
         f"{found}, no INT8 instructions",
@@ -33,21 +33,21 @@ def _cpu(host: Host) -> Finding:
     )
 
 
-def _memory(host: Host) -> Finding:
+def _memory(host: Host) -> Check:
     total, available, swap = (_gib(host, name) for name in ("MemTotal", "MemAvailable", "SwapTotal"))
     found = f"{total:.1f} GiB, {available:.1f} available, swap {swap:.1f} GiB"
     if not total:
-        return Finding("warning", "memory", "unknown, /proc/meminfo does not tell it", "mount /proc")
+        return Check("warning", "memory", "unknown, /proc/meminfo does not tell it", "mount /proc")
     if available < LEAST_AVAILABLE_GIB:
         remedy = "close other programs; on a Jetson, sudo systemctl isolate multi-user.target ends the desktop"
-        return Finding("warning", "memory", found, remedy)
+        return Check("warning", "memory", found, remedy)
     if host.jetson and total < SMALL_MEMORY_GIB and swap < LEAST_SWAP_GIB:
         remedy = (
             "an engine build may be killed: sudo fallocate -l 8G /swapfile && sudo chmod 600 /swapfile && "
             "sudo mkswap /swapfile && sudo swapon /swapfile"
         )
-        return Finding("warning", "memory", found, remedy)
-    return Finding("ok", "memory", found)
+        return Check("warning", "memory", found, remedy)
+    return Check("ok", "memory", found)
 
 
 def _gib(host: Host, name: str) -> float:
@@ -55,19 +55,19 @@ def _gib(host: Host, name: str) -> float:
     return int(kib) / 2**20 if is_number(kib) else 0.0
 
 
-def _disks(host: Host, here: Path) -> list[Finding]:
+def _disks(host: Host, here: Path) -> list[Check]:
     """The root file system, and that of `here` if it is another one."""
-    findings = [_disk("disk", "/", host.root)]
+    checks = [_disk("disk", "/", host.root)]
     if here.stat().st_dev != host.root.stat().st_dev:
-        findings.append(_disk("disk here", str(here), here))
-    return findings
+        checks.append(_disk("disk here", str(here), here))
+    return checks
 
 
-def _disk(part: str, name: str, folder: Path) -> Finding:
+def _disk(part: str, name: str, folder: Path) -> Check:
     free = shutil.disk_usage(folder).free / GIB
     remedy = "free some space: sudo apt clean, sudo journalctl --vacuum-size=100M, old recordings and masks"
     if free < FULL_GIB:
-        return Finding("wrong", part, f"{name} is full, {free * 1024:.0f} MiB free", remedy)
+        return Check("wrong", part, f"{name} is full, {free * 1024:.0f} MiB free", remedy)
     if free < LOW_GIB:
-        return Finding("warning", part, f"{name} is nearly full, {free:.2f} GiB free", remedy)
-    return Finding("ok", part, f"{name} has {free:.0f} GiB free")
+        return Check("warning", part, f"{name} is nearly full, {free:.2f} GiB free", remedy)
+    return Check("ok", part, f"{name} has {free:.0f} GiB free")

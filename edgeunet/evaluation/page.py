@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet import __version__
-from edgeunet.evaluation import mistakes as findings
-from edgeunet.evaluation import pictures
+from edgeunet.evaluation import mistakes, pictures
 from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
 from edgeunet.evaluation.score import Evaluation, Segmenter
 from edgeunet.utils.files import require_writable, write_text
@@ -29,7 +28,7 @@ class Shown:
     name: str
     wrong: float  # share of its pixels
     miou: float
-    mainly: findings.Mistake | None  # what most of its wrong pixels are; None if none is wrong
+    mainly: mistakes.Mistake | None  # what most of its wrong pixels are; None if none is wrong
     pictures: tuple[tuple[str, pictures.Picture], ...]
 
 
@@ -48,7 +47,10 @@ class EvaluationPage:
     """One HTML file; whatever could keep it from being written is found before the evaluation."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
-        """Raises OutputError if `path` exists without `force` or cannot be written, MissingPartError without Jinja2."""
+        """Raises OutputError if `path` exists without `force` or cannot be written.
+
+        Raises MissingDependencyError without Jinja2.
+        """
         require_writable(path, force=force)
         self._path = path
         self._force = force
@@ -64,11 +66,11 @@ class EvaluationPage:
 
 def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
     """What the template shows."""
-    ranked = findings.ranking(evaluation)
+    ranked = mistakes.ranking(evaluation)
     gap = len(evaluation.samples) // (4 * WORST)
-    worst = findings.worst_frames(evaluation, WORST, gap)
+    worst = mistakes.worst_frames(evaluation, WORST, gap)
     usual = [i for i in dict.fromkeys((ranked[len(ranked) // 2], ranked[-1])) if i not in worst]
-    confused = sorted(findings.mistakes(evaluation.counts), key=lambda m: -m.share)
+    confused = sorted(mistakes.mistakes(evaluation.counts), key=lambda m: -m.share)
     return {
         "version": __version__,
         "values": evaluation.values,
@@ -94,7 +96,7 @@ def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> Shown:
         ("mask", pictures.of_classes(mask, evaluation.spec)),
         ("wrong", pictures.of_wrong(sample.frame, sample.mask, mask)),
     )
-    mainly = max(findings.mistakes(counts), key=lambda m: m.pixels, default=None)
+    mainly = max(mistakes.mistakes(counts), key=lambda m: m.pixels, default=None)
     wrong, miou = float(evaluation.wrong_shares[index]), scores_of(counts).miou
     return Shown(index, sample.name, wrong, miou, mainly, shown_as)
 
@@ -102,7 +104,7 @@ def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> Shown:
 def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[Failure]:
     """One for each class of which a pixel is wrong."""
     for index in range(len(evaluation.spec.classes)):
-        frame = findings.worst_frame_of(evaluation, index)
+        frame = mistakes.worst_frame_of(evaluation, index)
         if frame is not None:
             sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
             picture = pictures.of_class(sample.frame, sample.mask, segmenter.segment(sample.frame), index)

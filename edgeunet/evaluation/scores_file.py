@@ -15,7 +15,7 @@ _REMEDY = "make it with `edgeunet evaluate MODEL DATA -o FILE`"
 
 
 @dataclass(frozen=True)
-class Scores:
+class SavedScores:
     """Accuracy of one model file on one split."""
 
     model: str
@@ -31,6 +31,6 @@ class Scores:
     mean_boundary_f1: Share | None = None  # None in older files, and where no label has a boundary
 
 
-def load_scores(path: str | Path) -> Scores:
+def load_scores(path: str | Path) -> SavedScores:
     """Read a scores file; raises RecordError if it is missing, damaged or of another version."""
-    return read_json(path, Scores, error=RecordError, what="a scores file", remedy=_REMEDY, schema=(SCHEMA, OLDER))
+    return read_json(path, SavedScores, error=RecordError, what="a scores file", remedy=_REMEDY, schema=(SCHEMA, OLDER))

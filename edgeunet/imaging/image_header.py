@@ -27,7 +27,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
-class Header:
+class ImageHeader:
     """The header of an image file.
 
     height, width: pixels as stored, before `orientation` turns them. channels: 1 for grey and palettes; alpha counts.
@@ -63,7 +63,7 @@ def what_else(head: bytes) -> str:
     return f"is {kind}" if kind else "is not an image"
 
 
-def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> Header:
+def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> ImageHeader:
     """Read the header of an image file's bytes.
 
     Raises ImageError if it is of no known format, damaged, or claims more than `most_pixels`.
@@ -93,7 +93,7 @@ def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> Header:
     return header
 
 
-def _densest(header: Header) -> float:
+def _densest(header: ImageHeader) -> float:
     """Pixels that a byte of a whole file holds at most: deflate's 1032 to 1, JPEG's bit a block of 64, with some room.
 
     Formats that hold a picture of one colour in next to nothing have no bound.
@@ -150,7 +150,7 @@ _OTHERS = {
 }
 
 
-def _with_pillow(name: str, data: bytes) -> Header:
+def _with_pillow(name: str, data: bytes) -> ImageHeader:
     if name == "AVIF":  # whose EXIF Pillow reads at once
         for tiff in re.finditer(rb"II\*\0|MM\0\*", data):
             _tags(data[tiff.start() :], _int(data[tiff.start() :], 4, 4))
@@ -163,16 +163,16 @@ def _with_pillow(name: str, data: bytes) -> Header:
         channels, bits = int.from_bytes(data[at + 40 : at + 42], "big"), (data[at + 42] & 0x7F) + 1
     frames = getattr(image, "n_frames", 1)
     orientation = _orientation(image.info.get("exif", b""))
-    return Header(name, height, width, channels, bits, image.mode in ("P", "PA"), orientation, frames)
+    return ImageHeader(name, height, width, channels, bits, image.mode in ("P", "PA"), orientation, frames)
 
 
-def _png(name: str, data: bytes) -> Header:
+def _png(name: str, data: bytes) -> ImageHeader:
     """PNG, third edition: 16 bits a channel, which Pillow does not tell, and EXIF behind the picture."""
     width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
     chunks = dict(_chunks(data))
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] + (kind in (0, 2) and b"tRNS" in chunks)
     frames = int.from_bytes(chunks[b"acTL"][:4], "big") if b"acTL" in chunks else 1
-    return Header(name, height, width, channels, bits, kind == 3, _orientation(chunks.get(b"eXIf", b"")), frames)
+    return ImageHeader(name, height, width, channels, bits, kind == 3, _orientation(chunks.get(b"eXIf", b"")), frames)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -187,7 +187,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length + 12
 
 
-def _jpeg(name: str, data: bytes) -> Header:
+def _jpeg(name: str, data: bytes) -> ImageHeader:
     """JPEG (ITU-T T.81, annex B): by hand, since a network camera sends thirty a second, and for what EXIF may cost."""
     at, orientation = 2, 1
     while True:
@@ -202,13 +202,13 @@ def _jpeg(name: str, data: bytes) -> Header:
             orientation = _orientation(body)
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack(">BHHB", body[:6])
-            return Header(name, height, width, 1 if channels == 1 else 3, bits, orientation=orientation)
+            return ImageHeader(name, height, width, 1 if channels == 1 else 3, bits, orientation=orientation)
         if kind in (0xD9, 0xDA):
             raise ValueError("no frame header before the picture")
         at += 2 + length
 
 
-def _tiff(name: str, data: bytes) -> Header:
+def _tiff(name: str, data: bytes) -> ImageHeader:
     """TIFF 6.0 and BigTIFF: the tags alone, since Pillow opens fewer kinds of pixels than OpenCV decodes."""
     tags, after = _tags(data, _int(data, 8, 8) if _is_big(data) else _int(data, 4, 4))
     seen: set[int] = set()
@@ -216,7 +216,7 @@ def _tiff(name: str, data: bytes) -> Header:
         seen.add(after)
         after = _tags(data, after, most=0)[1]
     first = {tag: values[0] for tag, values in tags.items() if values}
-    return Header(
+    return ImageHeader(
         name,
         first[257],
         first[256],
@@ -267,28 +267,28 @@ def _tags(data: bytes, at: int, most: int = 8) -> tuple[dict[int, list[int]], in
     return tags, after
 
 
-def _pnm(name: str, data: bytes) -> Header:
+def _pnm(name: str, data: bytes) -> ImageHeader:
     """Netpbm's ppm(5), pgm(5), pbm(5): a letter and two or three numbers, with comments between them."""
     kind = data[1] - ord("0")
     numbers = re.findall(rb"\d{1,10}", re.sub(rb"#[^\n]*", b"", data[2:1024]))
     width, height = map(int, numbers[:2])
     largest = 1 if kind in (1, 4) else int(numbers[2])
-    return Header(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()), white=largest)
+    return ImageHeader(name, height, width, 3 if kind in (3, 6) else 1, max(1, largest.bit_length()), white=largest)
 
 
-def _pam(name: str, data: bytes) -> Header:
+def _pam(name: str, data: bytes) -> ImageHeader:
     """Netpbm's pam(5): lines of a word and a number."""
     said = dict(re.findall(rb"^(WIDTH|HEIGHT|DEPTH|MAXVAL)\s+(\d{1,10})", data[:4096], re.MULTILINE))
     width, height, channels, largest = (int(said[word]) for word in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
-    return Header(name, height, width, channels, max(1, largest.bit_length()), white=largest)
+    return ImageHeader(name, height, width, channels, max(1, largest.bit_length()), white=largest)
 
 
-def _sun(name: str, data: bytes) -> Header:
+def _sun(name: str, data: bytes) -> ImageHeader:
     width, height, depth = struct.unpack(">III", data[4:16])
-    return Header(name, height, width, {24: 3, 32: 4}.get(depth, 1), min(depth, 8))
+    return ImageHeader(name, height, width, {24: 3, 32: 4}.get(depth, 1), min(depth, 8))
 
 
-def _gif(name: str, data: bytes) -> Header:
+def _gif(name: str, data: bytes) -> ImageHeader:
     """GIF 89a: by hand, since Pillow makes room for the first picture when it opens the file."""
     width, height, flags = struct.unpack("<HHB", data[6:11])
     at, frames = 13 + _colors(flags), 0
@@ -301,7 +301,7 @@ def _gif(name: str, data: bytes) -> Header:
         while at < len(data) and data[at]:
             at += 1 + data[at]
         at += 1
-    return Header(name, height, width, 1, palette=True, frames=max(1, frames))
+    return ImageHeader(name, height, width, 1, palette=True, frames=max(1, frames))
 
 
 def _colors(flags: int) -> int:
@@ -321,7 +321,7 @@ def _upright(orientation: int) -> int:
     return orientation if 1 <= orientation <= 8 else 1
 
 
-_READERS: dict[str, Callable[[str, bytes], Header]] = {
+_READERS: dict[str, Callable[[str, bytes], ImageHeader]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "GIF": _gif,

@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.errors import ImageError, system_reason
-from edgeunet.imaging.image_header import HEAD, MOST_PIXELS, Header, format_of, open_with_pillow, read_header, what_else
+from edgeunet.imaging.image_header import (
+    HEAD,
+    MOST_PIXELS,
+    ImageHeader,
+    format_of,
+    open_with_pillow,
+    read_header,
+    what_else,
+)
 from edgeunet.imaging.letterbox import UInt8
 
 Array = NDArray[Any]
@@ -56,7 +64,7 @@ def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS, eighth: bool = 
     return upright(image, header, turn=turn)
 
 
-def unchanged(data: bytes, header: Header, *, turn: bool = False) -> NDArray[Any]:
+def unchanged(data: bytes, header: ImageHeader, *, turn: bool = False) -> NDArray[Any]:
     """The bytes of an image file with the depth and channels that it has: [h, w] or [h, w, 2 to 4], BGR(A).
 
     turn: as EXIF says, else as stored. Raises ImageError.
@@ -135,7 +143,7 @@ def turned_by(image: Array, orientation: int) -> Array:
     return np.ascontiguousarray(np.rot90(image, _QUARTERS[_MIRRORED.get(orientation, orientation)]))
 
 
-def loaded(header: Header, data: bytes) -> Any:
+def loaded(header: ImageHeader, data: bytes) -> Any:
     """Pillow's image of the file, decoded. Raises ImageError if Pillow cannot decode it either."""
     if header.format == "JPEG" and header.bits > 8:
         raise ImageError(f"is JPEG with {header.bits} bits a channel, which cannot be decoded: save it as PNG or TIFF")
@@ -152,7 +160,7 @@ def loaded(header: Header, data: bytes) -> Any:
     return image
 
 
-def upright(image: Array, header: Header, *, turn: bool) -> Array:
+def upright(image: Array, header: ImageHeader, *, turn: bool) -> Array:
     """What a decoder gave, [h, w, …], turned by the header's orientation or as stored."""
     if turn == (header.format == "TIFF"):  # OpenCV and Pillow turn TIFF, whatever they are told, and here no other
         return image

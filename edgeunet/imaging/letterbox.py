@@ -1,4 +1,4 @@
-"""Fitting a frame to the network's size, and a mask back to the frame's.
+"""The letterbox: a frame at the network's size, and its mask at the frame's size again.
 
 The only preprocessing outside the model file. Dataset, calibration and every session use it, so
 that what the network sees in training is what it sees behind the camera.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.errors import FrameError
-from edgeunet.spec import IGNORE, ModelSpec
+from edgeunet.spec import ModelSpec
 
 UInt8 = NDArray[np.uint8]
 PADDING = 114  # grey of the letterbox bars, the custom of detection networks
@@ -30,8 +30,11 @@ def check_frame(frame: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Fitting:
-    """Where a frame of one size lies inside the network's input: the rectangle it is resized to."""
+class Letterbox:
+    """Where a frame of one size lies inside the network's input: the rectangle it is resized to.
+
+    With the fit "stretch" it is the whole input, without bars.
+    """
 
     frame_size: tuple[int, int]  # (height, width)
     input_size: tuple[int, int]
@@ -41,7 +44,7 @@ class Fitting:
     width: int
 
     @classmethod
-    def of(cls, frame_size: tuple[int, int], spec: ModelSpec) -> Fitting:
+    def of(cls, frame_size: tuple[int, int], spec: ModelSpec) -> Letterbox:
         """The rectangle for frames of `frame_size` (height, width) in this model."""
         height, width = spec.input_size
         if spec.fit == "stretch":
@@ -83,21 +86,16 @@ class Fitting:
             frame = np.asarray(
                 cv2.resize(frame, (width // 2, height // 2), interpolation=interpolation), dtype=np.uint8
             )
-        cv2.resize(frame, (self.width, self.height), dst=self._inside(out), interpolation=interpolation)
+        cv2.resize(frame, (self.width, self.height), dst=self.inside(out), interpolation=interpolation)
         return out
 
-    def fit_mask(self, mask: UInt8) -> UInt8:
-        """uint8 [h, w] class indices → uint8 [H, W], nearest; the bars are IGNORE."""
-        out = np.full(self.input_size, IGNORE, np.uint8)
-        self._inside(out)[:] = cv2.resize(mask, (self.width, self.height), interpolation=cv2.INTER_NEAREST)
-        return out
-
-    def unfit_mask(self, mask: UInt8) -> UInt8:
+    def restore_mask(self, mask: UInt8) -> UInt8:
         """uint8 [H, W] class indices → uint8 [h, w] at the frame's own size, nearest."""
         height, width = self.frame_size
         return np.asarray(
-            cv2.resize(self._inside(mask), (width, height), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
+            cv2.resize(self.inside(mask), (width, height), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
         )
 
-    def _inside(self, array: UInt8) -> UInt8:
+    def inside(self, array: UInt8) -> UInt8:
+        """The part of [H, W, …] that the frame fills, without the bars: a view [height, width, …]."""
         return array[self.top : self.top + self.height, self.left : self.left + self.width]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.errors import ImageError
-from edgeunet.imaging.image_header import Header, read_header
+from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import Array, decode, loaded, named, read_file, upright
 
 Numbers = NDArray[np.int32]  # [h, w]
@@ -28,7 +28,7 @@ class Mask:
     numbers: int32 [h, w] 0 to 255 as stored, of a grey or palette file and of one whose channels are equal; else None.
     """
 
-    header: Header
+    header: ImageHeader
     numbers: Numbers | None
     stored: Array  # [h, w] or [h, w, 3 or 4] RGB(A), of a palette its colours
 
@@ -123,7 +123,7 @@ def _without_alpha(colors: Array, alpha: Array) -> Array:
     raise ImageError("has an alpha channel that varies beside its colours: save it without alpha")
 
 
-def _shown(plain: Array, header: Header) -> Array:
+def _shown(plain: Array, header: ImageHeader) -> Array:
     """What _plain() gives with 8 bits a channel."""
     largest = plain.max()
     if header.largest < 255 and not header.palette:

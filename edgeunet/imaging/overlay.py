@@ -19,7 +19,7 @@ from edgeunet.imaging.drawing import (
     text_width,
     whole,
 )
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.spec import ModelSpec
 
 OPACITY = 0.45  # of the class colours
@@ -39,35 +39,35 @@ class Overlay:
         self._colors = class_colors(spec.classes)
         self._opacity = opacity
         self._swatches = [c.color[::-1] for c in spec.classes]
-        self._fitting: Fitting | None = None  # that the rest is made for
+        self._letterbox: Letterbox | None = None  # that the rest is made for
         self._small: UInt8 = np.empty((0, 0, 3), np.uint8)
         self._wide = self._large = self._small
         self._rows: NDArray[np.intp] = np.empty(0, np.intp)  # of `_wide`, for each row of `_large`
         self._panel = _Panel((0, 0), self._names, self._swatches)
 
-    def draw(self, pixels: UInt8, mask: UInt8, fitting: Fitting, lines: Sequence[str] = ()) -> UInt8:
+    def draw(self, pixels: UInt8, mask: UInt8, letterbox: Letterbox, lines: Sequence[str] = ()) -> UInt8:
         """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, and the legend with `lines` of text below it."""
-        drawn = self.blend(pixels, mask, fitting)
+        drawn = self.blend(pixels, mask, letterbox)
         self.label(drawn, lines)
         return drawn
 
-    def blend(self, pixels: UInt8, mask: UInt8, fitting: Fitting) -> UInt8:
+    def blend(self, pixels: UInt8, mask: UInt8, letterbox: Letterbox) -> UInt8:
         """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, without a legend.
 
         `pixels` stay as they are: other threads may look at them.
         """
-        height, width = fitting.frame_size
-        if fitting != self._fitting:
-            self._fitting = fitting
-            self._small = np.empty((*fitting.input_size, 3), np.uint8)
-            self._wide = np.empty((fitting.height, width, 3), np.uint8)
+        height, width = letterbox.frame_size
+        if letterbox != self._letterbox:
+            self._letterbox = letterbox
+            self._small = np.empty((*letterbox.input_size, 3), np.uint8)
+            self._wide = np.empty((letterbox.height, width, 3), np.uint8)
             self._large = np.empty((height, width, 3), np.uint8)
-            self._rows = np.arange(height) * fitting.height // height
+            self._rows = np.arange(height) * letterbox.height // height
             self._panel = _Panel((height, width), self._names, self._swatches)
         cv2.applyColorMap(mask, self._colors, dst=self._small)
-        inside = self._small[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+        inside = letterbox.inside(self._small)
         # Along the rows, then whole rows: 0.24 ms for 1280×720 on one EPYC core, where cv2.resize() alone takes 0.76.
-        cv2.resize(inside, (width, fitting.height), dst=self._wide, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(inside, (width, letterbox.height), dst=self._wide, interpolation=cv2.INTER_NEAREST)
         np.take(self._wide, self._rows, axis=0, out=self._large, mode="clip")
         drawn = np.empty_like(pixels)
         cv2.addWeighted(pixels, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=drawn)

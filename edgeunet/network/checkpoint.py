@@ -18,7 +18,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from edgeunet.errors import MissingPartError, ModelFileError, UsageError
+from edgeunet.errors import MissingDependencyError, ModelFileError, UsageError
 from edgeunet.network.unet import UNet, UNetConfig, require_input
 from edgeunet.spec import ModelSpec, made_later
 from edgeunet.utils.files import replacing
@@ -160,7 +160,7 @@ def _require_torch() -> None:
     found = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if found and (int(found[1]), int(found[2])) < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
-        raise MissingPartError(
+        raise MissingDependencyError(
             f"PyTorch {oldest}",
             f"loading a checkpoint (the {torch.__version__} here may run code that is hidden in one)",
             f"pip install 'torch>={oldest}'",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import Segmenter, UNet
+from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
 
 
@@ -19,16 +19,16 @@ class TorchSegmenter:
 
     def __init__(self, net: UNet, spec: ModelSpec, device: torch.device | None = None) -> None:
         self._device = device or torch.device("cpu")
-        self._model = Segmenter(net, spec).to(self._device).eval()
+        self._model = NormalisedUNet(net, spec).to(self._device).eval()
         self.spec = spec
 
     @torch.no_grad()
     def segment(self, frame: UInt8) -> UInt8:
         """The mask at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
-        fitting = Fitting.of((frame.shape[0], frame.shape[1]), self.spec)
-        batch = torch.from_numpy(fitting.fit(frame)).unsqueeze(0).to(self._device)
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), self.spec)
+        batch = torch.from_numpy(letterbox.fit(frame)).unsqueeze(0).to(self._device)
         mask: UInt8 = self._model.masks(batch)[0].cpu().numpy()
-        return fitting.unfit_mask(mask)
+        return letterbox.restore_mask(mask)
 
 
 @contextmanager

@@ -218,7 +218,7 @@ class UNet(nn.Module):
         return x
 
 
-class Segmenter(nn.Module):
+class NormalisedUNet(nn.Module):
     """The network with its normalisation: uint8 frames [N, H, W, 3] BGR → logits [N, spec.logits, H, W].
 
     What training and evaluation run. The exported model file is the same computation.

@@ -60,7 +60,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
         raise error
     try:
         with path.open("rb") as file:
-            return _Reader(file, path.stat().st_size).header()
+            return _HeaderReader(file, path.stat().st_size).header()
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} is not a model in the ONNX format ({error}): export it again") from error
 
@@ -75,7 +75,7 @@ class _Field(NamedTuple):
     end: int
 
 
-class _Reader:
+class _HeaderReader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
         self._fields = 0

@@ -32,7 +32,7 @@ def open_session(
         for the most frames a second.
     batch: frames that may run as one; of a .onnx file of dynamic batch in ONNX Runtime, ignored elsewhere.
     Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec;
-    MissingPartError if the backend is not installed.
+    MissingDependencyError if the backend is not installed.
     """
     if backend not in (None, *ONNX_BACKENDS):
         raise UsageError(f"unknown backend {backend!r}: choose one of {', '.join(ONNX_BACKENDS)}")

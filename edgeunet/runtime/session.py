@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8, check_frame
+from edgeunet.imaging.letterbox import Letterbox, UInt8, check_frame
 from edgeunet.runtime.model_identity import ModelFile
 from edgeunet.spec import ModelSpec
 
@@ -28,13 +28,13 @@ class Result:
 
     mask: uint8 [H, W] class indices at the network's input size; the caller's to keep.
     times_ns: duration of each stage in nanoseconds, monotonic clock, in the order in which they ran.
-    fitting: where the frame lies in the mask; fitting.unfit_mask(mask) is the mask at the frame's size.
+    letterbox: where the frame lies in the mask; letterbox.restore_mask(mask) is the mask at the frame's size.
     model: the name of the model that made it, where several take turns.
     """
 
     mask: UInt8
     times_ns: Mapping[str, int]
-    fitting: Fitting
+    letterbox: Letterbox
     model: str = ""
 
 
@@ -58,8 +58,8 @@ class Session(ABC):
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._lock = threading.Lock()
-        self._fitting: Fitting | None = None
-        self._waiting: deque[tuple[Fitting, int]] = deque()  # (where the frame lies, time to fit it)
+        self._letterbox: Letterbox | None = None
+        self._waiting: deque[tuple[Letterbox, int]] = deque()  # (where the frame lies, time to fit it)
         self._closed = False
 
     @abstractmethod
@@ -67,7 +67,7 @@ class Session(ABC):
         """Backend, its version, device, threads: whatever decides how fast it is."""
 
     @abstractmethod
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         """Fit the frame into an input buffer and, where the backend can, start the inference."""
 
     @abstractmethod
@@ -86,31 +86,31 @@ class Session(ABC):
         check_frame(frame)
         with self._lock:
             self._require_room(self.capacity)
-            fitting = self._fitting_of(frame)
-            self._waiting.append((fitting, self._timed_submit(frame, fitting)))
+            letterbox = self._letterbox_of(frame)
+            self._waiting.append((letterbox, self._timed_submit(frame, letterbox)))
 
     def result(self) -> Result:
         """Wait for the oldest submitted frame. Raises UsageError when none is waiting."""
         with self._lock:
             if not self._waiting:
                 raise UsageError("no frame is waiting: submit one first")
-            fitting, fit_ns = self._waiting.popleft()
+            letterbox, fit_ns = self._waiting.popleft()
             mask, times = self._result()
-            return Result(mask, {"fit": fit_ns, **times}, fitting)
+            return Result(mask, {"fit": fit_ns, **times}, letterbox)
 
     def run(self, frame: UInt8) -> Result:
         """submit() and result() in one; safe from any thread."""
         check_frame(frame)
         with self._lock:
             self._require_room(1)
-            fitting = self._fitting_of(frame)
-            mask, times = self._run(frame, fitting)
-            return Result(mask, times, fitting)
+            letterbox = self._letterbox_of(frame)
+            mask, times = self._run(frame, letterbox)
+            return Result(mask, times, letterbox)
 
     def segment(self, frame: UInt8) -> UInt8:
         """The mask at the frame's own size: uint8 [h, w, 3] → uint8 [h, w] class indices."""
         result = self.run(frame)
-        return result.fitting.unfit_mask(result.mask)
+        return result.letterbox.restore_mask(result.mask)
 
     def close(self) -> None:
         """Free the model; a later call of run() or submit() raises UsageError."""
@@ -134,19 +134,19 @@ class Session(ABC):
         if len(self._waiting) >= room:
             raise UsageError(f"{len(self._waiting)} submitted frames wait already: take their results first")
 
-    def _fitting_of(self, frame: UInt8) -> Fitting:
+    def _letterbox_of(self, frame: UInt8) -> Letterbox:
         size = (frame.shape[0], frame.shape[1])
-        if self._fitting is None or self._fitting.frame_size != size:
-            self._fitting = Fitting.of(size, self.spec)
-        return self._fitting
+        if self._letterbox is None or self._letterbox.frame_size != size:
+            self._letterbox = Letterbox.of(size, self.spec)
+        return self._letterbox
 
-    def _run(self, frame: UInt8, fitting: Fitting) -> tuple[UInt8, dict[str, int]]:
+    def _run(self, frame: UInt8, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
         """One frame from start to end: its mask and all its times."""
-        fit_ns = self._timed_submit(frame, fitting)
+        fit_ns = self._timed_submit(frame, letterbox)
         mask, times = self._result()
         return mask, {"fit": fit_ns, **times}
 
-    def _timed_submit(self, frame: UInt8, fitting: Fitting) -> int:
+    def _timed_submit(self, frame: UInt8, letterbox: Letterbox) -> int:
         begin = time.perf_counter_ns()
-        self._submit(frame, fitting)
+        self._submit(frame, letterbox)
         return time.perf_counter_ns() - begin

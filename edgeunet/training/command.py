@@ -16,7 +16,7 @@ from typing import Any
 from rich.progress import Progress
 
 from edgeunet import __version__
-from edgeunet.data.checks import training_findings
+from edgeunet.data.checks import check_training_data
 from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.metrics import Scores
@@ -125,11 +125,11 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     )
     val = dataset.load("val")
     if distributed.rank() == 0:
-        found = training_findings(dataset, samples, val)
-        if wrong := [finding.text for finding in found if finding.state == "wrong"]:
+        found = check_training_data(dataset, samples, val)
+        if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
-        for finding in found:
-            console.stderr().print(f"warning: {finding.text}")
+        for check in found:
+            console.stderr().print(f"warning: {check.text}")
     start = None
     if options.qat is not None:
         net, trained = load_model(options.qat)

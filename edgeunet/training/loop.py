@@ -26,7 +26,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a run ended. interrupted: it stopped early and can be resumed.
 
     miou: of the network in `checkpoint`; None where no score says so, and it is the last one.
@@ -38,7 +38,7 @@ class Outcome:
     interrupted: bool
 
 
-def train(job: Job, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> Outcome:
+def train(job: Job, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> TrainingResult:
     """Train to the end of the recipe or of the time budget.
 
     on_begin: called before the first step, when nothing is left to refuse the run for.
@@ -60,7 +60,7 @@ def train(job: Job, observer: Observer, *, on_begin: Callable[[], None] = lambda
                 raise
             raise known from error
         run.close()
-    return Outcome(job.folder / BEST, run.best, run.step, not run.ended)
+    return TrainingResult(job.folder / BEST, run.best, run.step, not run.ended)
 
 
 def _train(run: Run, observer: Observer, stop: threading.Event) -> None:

@@ -16,7 +16,7 @@ from edgeunet.errors import ModelFileError, TrainingError
 from edgeunet.evaluation.metrics import Confusion, Scores, scores_of
 from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.network.torch_segmenter import TorchSegmenter
-from edgeunet.network.unet import Segmenter, UNet
+from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.training.batches import make_crops, make_loader
 from edgeunet.training.budget import Length, Steps, TimeBudget
 from edgeunet.training.faults import is_out_of_memory, some_names
@@ -51,7 +51,7 @@ class Run:
         self.average = MovingAverage(net, job.recipe.ema)
         if distributed.size() > 1:
             synchronized(net, self.device)
-        self.model = Segmenter(net, job.spec).to(self.device).train()
+        self.model = NormalisedUNet(net, job.spec).to(self.device).train()
         self.optimizer = make_optimizer(net, job.recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         weights = class_weights(job.train, len(job.spec.classes)) if job.recipe.balance else None

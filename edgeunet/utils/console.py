@@ -21,14 +21,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
-from edgeunet.utils.dependencies import PARTS, missing
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, missing
 from edgeunet.utils.masking import shown_command
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, Task
 
-    from edgeunet.utils.diagnosis import Finding
+    from edgeunet.utils.check import Check
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 HANGS_S = 5.0  # without a step of Python after SIGTERM, and a command is ended at once
@@ -114,13 +114,13 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     stdout().print(grid)
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
+def print_checks(checks: Sequence[Check]) -> None:
     """A line for each on stdout: ok, warning or wrong, what was found, what to do."""
     from rich.text import Text
 
     out = stdout()
-    for finding in findings:
-        out.print(Text(f"{finding.state:<8}", style=finding.color), printable(finding.text))
+    for check in checks:
+        out.print(Text(f"{check.state:<8}", style=check.color), printable(check.text))
 
 
 def print_json(value: Any) -> None:
@@ -147,7 +147,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
             return error.exit_code
         except ModuleNotFoundError as error:
             part = (error.name or "").partition(".")[0]
-            if debug or part not in PARTS:
+            if debug or part not in OPTIONAL_DEPENDENCIES:
                 raise
             _line(str(missing(part)))
             return 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import edgeunet
 from edgeunet.errors import ExportError
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import Segmenter, preset_name
+from edgeunet.network.unet import NormalisedUNet, preset_name
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
@@ -62,7 +62,7 @@ def export_onnx(
             model = type(with_logits).FromString(with_logits.SerializeToString())
             del model.graph.output[1]
         write_model(model, temporary)
-        result = parity(Segmenter(net, spec).eval(), temporary, with_logits, images)
+        result = parity(NormalisedUNet(net, spec).eval(), temporary, with_logits, images)
         if not math.isfinite(result.logit_difference):
             raise ExportError(f"{checkpoint} gives logits that are not finite (NaN or infinite): train it again")
         if result.agreement < MIN_AGREEMENT:

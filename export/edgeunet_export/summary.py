@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeunet.board.machine import int8_instructions
-from edgeunet.errors import MissingPartError
+from edgeunet.errors import MissingDependencyError
 from edgeunet.utils.console import stdout
 from edgeunet_export.int8.int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
@@ -62,7 +62,7 @@ def print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:
     """The tensor inside two .onnx files that differs most on a frame."""
     try:
         found = deviations(a, b, frame.pixels)
-    except MissingPartError as error:
+    except MissingDependencyError as error:
         stdout().print(f"  tensors not compared: {error}")
         return
     if found:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
-from edgeunet.runtime.gpu.engine_file import Machine, PlanInfo, check_plan, read_header, sidecar_of
+from edgeunet.runtime.gpu.engine_file import EngineInfo, Machine, check_engine, info_path, read_engine_header
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from edgeunet.utils.files import require_distinct, sha256
 from edgeunet.utils.folders import replacing_folder
@@ -121,11 +121,11 @@ def _engine(path: Path, max_batch: int) -> Served:
 
     The machine that serves it may be another one, so this one is not asked.
     """
-    header = read_header(path)
-    info = check_plan(path, Machine(header.version, None, PlanInfo.load(sidecar_of(path)).platform))
+    header = read_engine_header(path)
+    info = check_engine(path, Machine(header.version, None, EngineInfo.load(info_path(path)).platform))
     if info.provider != "tensorrt":
         raise MismatchError(f"{path} is an engine of TensorRT-RTX, Triton runs TensorRT's: build it without --provider")
-    options = EngineOptions.from_words(info.options, origin=str(sidecar_of(path)))
+    options = EngineOptions.from_words(info.options, origin=str(info_path(path)))
     if options.logits_only:
         raise MismatchError(
             f"{path} leaves the mask to a kernel that Triton does not have: build without --logits-only"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeunet.board.gpu import Gpu, find_gpu, tensorrt_module, version_of
-from edgeunet.errors import GpuError, MissingPartError
+from edgeunet.errors import GpuError, MissingDependencyError
 from tests.fakes.tensorrt import FakeTensorRT
 
 DRIVER = """
@@ -86,9 +86,9 @@ def test_missing_bindings_name_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(MissingPartError, match="apt install python3-libnvinfer"):
+    with pytest.raises(MissingDependencyError, match="apt install python3-libnvinfer"):
         tensorrt_module("tensorrt")
-    with pytest.raises(MissingPartError, match="wheel tensorrt_rtx"):
+    with pytest.raises(MissingDependencyError, match="wheel tensorrt_rtx"):
         tensorrt_module("tensorrt_rtx")
 
 

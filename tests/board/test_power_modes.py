@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.board import power_modes as nvpmodel
 from edgeunet.board.power_modes import PowerMode, RebootNeededError, power_modes, present_mode, restoring, set_mode
-from edgeunet.errors import BoardError, MissingPartError
+from edgeunet.errors import BoardError, MissingDependencyError
 from tests.fakes.nvpmodel import FakeNvpmodel
 
 
@@ -53,7 +53,7 @@ def test_a_refusal_has_the_programs_reason(folder: Path) -> None:
 
 
 def test_without_the_program_the_remedy_is_said(folder: Path) -> None:
-    with pytest.raises(MissingPartError, match=r"nvidia-l4t-nvpmodel; other machines have no such modes"):
+    with pytest.raises(MissingDependencyError, match=r"nvidia-l4t-nvpmodel; other machines have no such modes"):
         present_mode()
 
 

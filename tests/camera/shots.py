@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from edgeunet.camera.frame import Frame, Shot
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
 from tests.models import toy_spec
@@ -27,8 +27,8 @@ def shot_of(
     spec = spec or toy_spec()
     pixels = overlay if pixels is None else pixels
     mask = np.zeros(spec.input_size, np.uint8) if mask is None else mask
-    fitting = Fitting.of((pixels.shape[0], pixels.shape[1]), spec)
+    letterbox = Letterbox.of((pixels.shape[0], pixels.shape[1]), spec)
     frame = Frame(pixels, number, time.perf_counter_ns(), 2_000_000)
     times = {"fit": 500_000, "infer": 10_000_000}
     stages = {"read": 2_000_000, **times, "draw": 1_500_000}
-    return Shot(source, frame, Result(mask, times, fitting), overlay, overlay, time_s, stages, 12_000_000, 3)
+    return Shot(source, frame, Result(mask, times, letterbox), overlay, overlay, time_s, stages, 12_000_000, 3)

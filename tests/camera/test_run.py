@@ -25,7 +25,7 @@ from edgeunet.camera.host.throttle import ThrottleWatch
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sinks.window import Window
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.errors import EdgeUNetError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
+from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -127,7 +127,7 @@ def test_show_without_a_screen_says_so(model: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(EdgeUNetError, match="--record") as caught:
         run(model, CLIP, SinkOptions(show=True))
-    assert isinstance(caught.value, (MissingPartError, OutputError))
+    assert isinstance(caught.value, (MissingDependencyError, OutputError))
 
 
 def test_closing_the_window_ends_it_and_keeps_the_video(

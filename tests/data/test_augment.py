@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from edgeunet.data.augment import NO_AUGMENTATION, Augmentation, crop
+from edgeunet.data.augment import Augmentation, crop
 from edgeunet.data.crops import Crops
 from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import PADDING, Fitting
+from edgeunet.imaging.letterbox import PADDING, Letterbox
 from edgeunet.spec import IGNORE
 from tests.datasets import draw
 from tests.models import toy_spec
 
 SPEC = toy_spec((48, 64))
-FULL = Fitting.of((48, 64), SPEC)
+FULL = Letterbox.of((48, 64), SPEC)
+NO_AUGMENTATION = Augmentation(flip=0.0, scale=(1.0, 1.0), aspect=1.0, rotation_deg=0.0, color=0.0)
 
 
 def sample(number: int = 0) -> Sample:
@@ -36,12 +37,14 @@ def test_without_augmentation_a_crop_is_the_frame() -> None:
 
 
 def test_a_frame_is_fitted_as_the_camera_fits_it() -> None:
-    """A letterboxed crop without augmentation lies where Fitting puts the frame."""
+    """A letterboxed crop without augmentation lies where Letterbox puts the frame."""
     wide = Sample("wide", np.full((24, 64, 3), 9, np.uint8), np.ones((24, 64), np.uint8))
-    fitting = Fitting.of((24, 64), SPEC)
-    frame, mask = crop(wide, fitting, (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
-    assert np.array_equal(frame, fitting.fit(wide.frame))
-    assert np.array_equal(mask, fitting.fit_mask(wide.mask))
+    letterbox = Letterbox.of((24, 64), SPEC)
+    frame, mask = crop(wide, letterbox, (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
+    assert np.array_equal(frame, letterbox.fit(wide.frame))
+    expected = np.full((48, 64), IGNORE, np.uint8)
+    letterbox.inside(expected)[:] = 1
+    assert np.array_equal(mask, expected)
 
 
 def test_the_mask_is_never_interpolated() -> None:
@@ -74,7 +77,7 @@ def test_shrinking_averages_pixels() -> None:
     """Four times smaller, noise turns grey: bilinear sampling would keep it."""
     noise = np.random.default_rng(0).integers(0, 255, (192, 256, 3), dtype=np.uint8)
     big = Sample("noise", noise, np.zeros((192, 256), np.uint8))
-    frame, _ = crop(big, Fitting.of((192, 256), SPEC), (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
+    frame, _ = crop(big, Letterbox.of((192, 256), SPEC), (48, 64), NO_AUGMENTATION, np.random.default_rng(0))
     assert frame.std() < 0.35 * noise.std()
 
 

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.checks import findings, training_findings
+from edgeunet.data.checks import check_dataset, check_training_data
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.statistics import survey
 from edgeunet.imaging.images import SOME_ENDINGS
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 from tests.datasets import write_dataset
 
 SIZE = (64, 96)
@@ -31,9 +31,9 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def found_in(path: Path) -> list[Finding]:
+def found_in(path: Path) -> list[Check]:
     dataset = DatasetFolder.open(path)
-    return findings(dataset, survey(dataset))
+    return check_dataset(dataset, survey(dataset))
 
 
 def change_masks(path: Path, split: str, change: Callable[[UInt8], None], *, keep: int = 0) -> None:
@@ -51,7 +51,7 @@ def without(index: int) -> Callable[[UInt8], None]:
     return change
 
 
-def only(path: Path) -> Finding:
+def only(path: Path) -> Check:
     found = found_in(path)
     assert len(found) == 1, found
     return found[0]
@@ -59,10 +59,10 @@ def only(path: Path) -> Finding:
 
 def test_a_class_absent_from_train_cannot_be_learnt(data: Path) -> None:
     change_masks(data, "train", without(2))
-    finding = only(data)
-    assert (finding.state, finding.part) == ("warning", "bar")
-    assert finding.found == "never occurs in train, but in 3 frame(s) of val"
-    assert "cannot learn it" in finding.remedy
+    check = only(data)
+    assert (check.state, check.part) == ("warning", "bar")
+    assert check.found == "never occurs in train, but in 3 frame(s) of val"
+    assert "cannot learn it" in check.remedy
     change_masks(data, "val", without(2))
     assert only(data).found == "never occurs"
 
@@ -90,19 +90,19 @@ def test_a_binary_mask_with_255_is_told_what_255_means(tmp_path: Path) -> None:
 
     for split in ("train", "val"):
         change_masks(path, split, times_255)
-    finding = only(path)
-    assert (finding.state, finding.found) == ("wrong", "cell is the only class in its masks")
-    assert "masks have 255 in " in finding.remedy
-    assert shlex.join(["edgeunet", "data", "convert", str(path), "-o", f"{path}-indices"]) in finding.remedy
+    check = only(path)
+    assert (check.state, check.found) == ("wrong", "cell is the only class in its masks")
+    assert "masks have 255 in " in check.remedy
+    assert shlex.join(["edgeunet", "data", "convert", str(path), "-o", f"{path}-indices"]) in check.remedy
 
 
 def test_frames_in_two_splits_are_found_in_whatever_file_they_are(data: Path) -> None:
     shutil.copy(data / "images" / "train" / "003.png", data / "images" / "val" / "001.png")
     again = np.asarray(cv2.imread(str(data / "images" / "train" / "004.png")))
     cv2.imwrite(str(data / "images" / "val" / "002.png"), again, [cv2.IMWRITE_PNG_COMPRESSION, 0])
-    finding = only(data)
-    assert (finding.state, finding.part) == ("warning", "train and val")
-    assert finding.found == "2 frame(s) are in both: 003 = 001, 004 = 002"
+    check = only(data)
+    assert (check.state, check.part) == ("warning", "train and val")
+    assert check.found == "2 frame(s) are in both: 003 = 001, 004 = 002"
 
 
 def test_mostly_ignored_masks_are_named(data: Path) -> None:
@@ -156,6 +156,6 @@ def test_many_faults_alike_are_counted_not_listed(data: Path) -> None:
 def test_training_is_told_the_same(data: Path) -> None:
     change_masks(data, "train", without(1))
     dataset = DatasetFolder.open(data)
-    assert training_findings(dataset, dataset.load("train"), dataset.load("val")) == [only(data)]
+    assert check_training_data(dataset, dataset.load("train"), dataset.load("val")) == [only(data)]
     assert only(data).text.startswith("disc: never occurs in train")
     assert "\n" not in only(data).text

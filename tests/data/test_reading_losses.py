@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeunet.data.checks import findings
+from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.statistics import survey
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 from tests.datasets import write_dataset
 
 SIZE = (64, 96)
@@ -23,9 +23,9 @@ def data(tmp_path: Path) -> Path:
     return write_dataset(tmp_path / "d", train=12, val=3, size=SIZE)
 
 
-def only(path: Path) -> Finding:
+def only(path: Path) -> Check:
     dataset = DatasetFolder.open(path)
-    found = findings(dataset, survey(dataset))
+    found = check_dataset(dataset, survey(dataset))
     assert len(found) == 1, found
     return found[0]
 
@@ -37,11 +37,9 @@ def image(data: Path, name: str = "001.png") -> Path:
 def test_sixteen_bits_are_named_with_what_is_left_of_them(data: Path) -> None:
     levels = np.random.default_rng(0).integers(7000, 7400, SIZE, np.uint16)
     cv2.imwrite(str(image(data)), levels)
-    finding = only(data)
-    assert (finding.state, finding.part) == ("wrong", "d")
-    assert finding.found.startswith(
-        "1 image(s) have 16 bits a channel, of which the upper 8 are used: 2 levels are left"
-    )
+    check = only(data)
+    assert (check.state, check.part) == ("wrong", "d")
+    assert check.found.startswith("1 image(s) have 16 bits a channel, of which the upper 8 are used: 2 levels are left")
     cv2.imwrite(str(image(data)), levels * 8)
     cv2.imwrite(str(image(data, "002.png")), np.linspace(0, 65535, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint16))
     image(data).unlink()
@@ -52,13 +50,13 @@ def test_sixteen_bits_are_named_with_what_is_left_of_them(data: Path) -> None:
 def test_a_fourth_channel_that_says_something_is_named(data: Path) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (*SIZE, 4), np.uint8)
     cv2.imwrite(str(image(data)), frame)
-    finding = only(data)
-    assert finding.state == "warning"
-    assert "1 image(s) have 4 channels, of which the last" in finding.found
+    check = only(data)
+    assert check.state == "warning"
+    assert "1 image(s) have 4 channels, of which the last" in check.found
     frame[..., 3] = 255
     cv2.imwrite(str(image(data)), frame)
     dataset = DatasetFolder.open(data)
-    assert findings(dataset, survey(dataset)) == [], "an alpha channel that is the same everywhere"
+    assert check_dataset(dataset, survey(dataset)) == [], "an alpha channel that is the same everywhere"
 
 
 def test_further_pages_are_named(data: Path) -> None:
@@ -73,18 +71,18 @@ def test_an_exif_orientation_is_named_with_the_way_to_choose(data: Path, orienta
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.open(image(data)).save(image(data), exif=exif)
-    finding = only(data)
+    check = only(data)
     if orientation == 3:
-        assert (finding.state, finding.found) == (
+        assert (check.state, check.found) == (
             "warning",
             "1 image(s) carry an EXIF orientation, and are turned by it: 001",
         )
-        assert "--exif drop" in finding.remedy
-        assert "--exif keep" in finding.remedy
+        assert "--exif drop" in check.remedy
+        assert "--exif keep" in check.remedy
     else:
-        assert finding.found == "96x64, but its image is 64x96"
-        assert "EXIF turns these images by a quarter" in finding.remedy
-        assert f"edgeunet data convert {data} -o {data}-indices --exif drop" in finding.remedy
+        assert check.found == "96x64, but its image is 64x96"
+        assert "EXIF turns these images by a quarter" in check.remedy
+        assert f"edgeunet data convert {data} -o {data}-indices --exif drop" in check.remedy
 
 
 def test_a_mask_with_an_orientation_that_its_image_has_not_is_named(data: Path) -> None:
@@ -103,4 +101,4 @@ def test_alpha_in_a_palette_is_named_where_it_varies(data: Path) -> None:
     assert "1 image(s) have 4 channels, of which the last" in only(data).found
     picture.save(image(data))
     dataset = DatasetFolder.open(data)
-    assert findings(dataset, survey(dataset)) == []
+    assert check_dataset(dataset, survey(dataset)) == []

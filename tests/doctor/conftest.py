@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.doctor import Finding, Host, examine
+from edgeunet.doctor import Check, Host, examine
 from tests.doctor.systems import SYSTEMS, System
 
-Visit = Callable[[System], dict[str, Finding]]
+Visit = Callable[[System], dict[str, Check]]
 
 
 @pytest.fixture

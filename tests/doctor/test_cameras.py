@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.doctor import Finding, Host
+from edgeunet.doctor import Check, Host
 from edgeunet.doctor import cameras as checkup
-from edgeunet.doctor.cameras import camera_findings
+from edgeunet.doctor.cameras import check_cameras
 from tests.camera.sources.capture.test_listing import CAPTURE, DISCRETE, FakeKernel, SizesOf
 
 Driver = tuple[str, str, int, SizesOf]
@@ -32,32 +32,32 @@ def board(tmp_path: Path) -> Host:
 
 
 def test_no_camera_is_a_warning_on_a_board_only(board: Host, tmp_path: Path) -> None:
-    (found,) = camera_findings(board)
+    (found,) = check_cameras(board)
     assert (found.state, found.found) == ("warning", "none")
     assert "jetson-io.py" in found.remedy
-    assert camera_findings(Host(tmp_path / "nothing")) == [Finding("ok", "cameras", "none")]
+    assert check_cameras(Host(tmp_path / "nothing")) == [Check("ok", "cameras", "none")]
 
 
 def test_a_container_is_told_to_be_given_its_camera(board: Host) -> None:
     (board.root / ".dockerenv").touch()
-    assert camera_findings(board)[0].remedy == "give the container --device /dev/video0"
+    assert check_cameras(board)[0].remedy == "give the container --device /dev/video0"
 
 
 def test_a_camera_is_told_with_its_largest_mode(board: Host) -> None:
-    (found,) = camera_findings(board, FakeKernel(board.root / "dev", {"video0": WEBCAM}))
+    (found,) = check_cameras(board, FakeKernel(board.root / "dev", {"video0": WEBCAM}))
     address = board.root / "dev/video0"
-    assert found == Finding("ok", f"camera {address}", "HD Webcam, 2 modes up to 1280×720 at 60 frames/s")
+    assert found == Check("ok", f"camera {address}", "HD Webcam, 2 modes up to 1280×720 at 60 frames/s")
 
 
 def test_sensors_need_nvidias_daemon(board: Host) -> None:
     kernel = FakeKernel(board.root / "dev", {"video0": SENSOR})
-    sensor, daemon = camera_findings(board, kernel)
+    sensor, daemon = check_cameras(board, kernel)
     assert (sensor.state, sensor.part) == ("ok", "camera csi://0")
     assert daemon.state == "warning"
     assert daemon.remedy.startswith("sudo systemctl restart nvargus-daemon")
     (board.root / "tmp").mkdir()
     (board.root / checkup.ARGUS_SOCKET).touch()
-    assert camera_findings(board, kernel) == [sensor]
+    assert check_cameras(board, kernel) == [sensor]
 
 
 def test_a_camera_of_another_group_names_the_command(board: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_a_camera_of_another_group_names_the_command(board: Host, monkeypatch: p
 
     kernel = FakeKernel(board.root / "dev", {"video0": WEBCAM})
     monkeypatch.setattr("edgeunet.camera.sources.capture.listing.os.open", refused)  # to root nothing is refused
-    (found,) = camera_findings(board, kernel)
+    (found,) = check_cameras(board, kernel)
     assert (found.state, found.found) == ("warning", "permission denied")
     assert found.remedy.startswith("sudo usermod -aG video $USER")
 
@@ -78,6 +78,6 @@ def test_a_camera_that_another_program_holds_names_it(board: Host) -> None:
     (descriptors / "3").symlink_to("/dev/video0")
     (descriptors.parent / "comm").write_text("cheese\n")
     (board.root / "proc/813").mkdir()  # it ended meanwhile
-    (found,) = camera_findings(board, kernel)
+    (found,) = check_cameras(board, kernel)
     assert found.state == "warning"
     assert found.found == "HD Webcam, held by cheese (pid 812)"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.doctor import Finding, Host
-from edgeunet.doctor.models import model_findings
+from edgeunet.doctor import Check, Host
+from edgeunet.doctor.models import check_models
 from edgeunet.utils.model_kind import kind_of
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.tensorrt import FakeTensorRT
@@ -18,8 +18,8 @@ from tests.models import toy_spec, write_toy_model
 ORIN = FakeTensorRT("10.3")
 
 
-def look_at(path: Path, fake: FakeTensorRT = ORIN, root: Path = Path("/")) -> Finding:
-    (found,) = model_findings([path], Host(root), machine_of(fake))
+def look_at(path: Path, fake: FakeTensorRT = ORIN, root: Path = Path("/")) -> Check:
+    (found,) = check_models([path], Host(root), machine_of(fake))
     return found
 
 

@@ -5,27 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.doctor import Finding, Host, examine
-from edgeunet.doctor.packages import package_findings
+from edgeunet.doctor import Check, Host, examine
+from edgeunet.doctor.packages import check_packages
 
 
-def finding(part: str) -> Finding:
-    (found,) = [f for f in package_findings(Host()) if f.part == part]
+def check(part: str) -> Check:
+    (found,) = [f for f in check_packages(Host()) if f.part == part]
     return found
 
 
 def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "PyAV" in finding("packages").found
+    assert "PyAV" in check("packages").found
     monkeypatch.setitem(sys.modules, "av", None)
     missing = "missing; reading, recording and streaming video needs it"
-    assert finding("PyAV") == Finding("warning", "PyAV", missing, "pip install 'edgeunet[video]'")
-    assert "PyAV" not in finding("packages").found
+    assert check("PyAV") == Check("warning", "PyAV", missing, "pip install 'edgeunet[video]'")
+    assert "PyAV" not in check("packages").found
 
 
 def test_without_opencv_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert finding("OpenCV").state == "wrong"
-    assert "apt install python3-opencv" in finding("OpenCV").remedy
+    assert check("OpenCV").state == "wrong"
+    assert "apt install python3-opencv" in check("OpenCV").remedy
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_an_opencv_that_does_not_load_is_told_from_a_missing_one(
     (tmp_path / "cv2.py").write_text(f"raise ImportError({message!r})")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
-    assert finding("OpenCV").found == found
-    assert remedy in finding("OpenCV").remedy
+    assert check("OpenCV").found == found
+    assert remedy in check("OpenCV").remedy
 
 
 def test_this_machine_can_be_examined() -> None:

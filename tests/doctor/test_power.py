@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.doctor import Finding, Host
-from edgeunet.doctor.power import power_findings
+from edgeunet.doctor import Check, Host
+from edgeunet.doctor.power import check_power
 from tests.doctor.systems import SYSTEMS, System
 
 NANO, AGX = SYSTEMS["Orin Nano, JetPack 6"], SYSTEMS["AGX Orin, JetPack 6"]
 LINE = "RAM 1/2MB CPU [1%@729,off] GR3D_FREQ 26%@[306] gpu@46.03C tj@46.41C VDD_IN 4900mW/5000mW"
 
 
-def look(system: System, root: Path) -> dict[str, Finding]:
-    return {f.part: f for f in power_findings(system.host(root))}
+def look(system: System, root: Path) -> dict[str, Check]:
+    return {f.part: f for f in check_power(system.host(root))}
 
 
 def with_tegrastats(root: Path, script: str) -> None:
@@ -31,7 +31,7 @@ def test_clocks_temperature_and_rails_are_told(tmp_path: Path) -> None:
     found = look(NANO.but({f"{gpu}/min_freq": "306000000\n", f"{gpu}/max_freq": "1020000000\n"}), tmp_path)
     assert found["clocks"].found == "CPU 730 MHz, GPU 306 of 306-1020 MHz"
     assert found["temperature"].found == "46 °C (tj), the hottest of 3"
-    assert found["throttling"] == Finding("ok", "throttling", "none now")
+    assert found["throttling"] == Check("ok", "throttling", "none now")
     assert found["power"].found.startswith("VDD_IN 4968 mW, VDD_CPU_GPU_CV 924 mW")
 
 
@@ -71,7 +71,7 @@ def test_heat_is_a_warning(tmp_path: Path) -> None:
 
 def test_sensors_that_vanish_while_they_are_read_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = NANO.host(tmp_path)
-    listed = power_findings.__globals__["sensors"]
+    listed = check_power.__globals__["sensors"]
 
     def then_gone(root: Path, pid: int) -> object:
         found = listed(root, pid)
@@ -81,7 +81,7 @@ def test_sensors_that_vanish_while_they_are_read_are_left_out(tmp_path: Path, mo
         return found
 
     monkeypatch.setattr("edgeunet.doctor.power.sensors", then_gone)
-    found = {f.part: f for f in power_findings(host)}
+    found = {f.part: f for f in check_power(host)}
     assert "temperature" not in found
     assert found["power"].found.startswith("VDD_CPU_GPU_CV")
 
@@ -93,7 +93,7 @@ def test_without_power_monitors_energy_is_said_to_be_missing(tmp_path: Path) -> 
 
 def test_tegrastats_is_run(tmp_path: Path) -> None:
     with_tegrastats(tmp_path, f"echo '{LINE}'; exec sleep 60")
-    assert look(NANO, tmp_path)["tegrastats"] == Finding("ok", "tegrastats", "6 values a line")
+    assert look(NANO, tmp_path)["tegrastats"] == Check("ok", "tegrastats", "6 values a line")
 
 
 @pytest.mark.parametrize(("script", "says"), [("echo what is this", "unknown form"), ("exit 3", "runs not")])
@@ -113,4 +113,4 @@ def test_absent_tegrastats_names_its_package(tmp_path: Path) -> None:
 def test_a_pc_is_asked_for_neither_mode_nor_tegrastats(tmp_path: Path) -> None:
     found = look(SYSTEMS["PC without an NVIDIA GPU"], tmp_path)
     assert set(found) == {"clocks"}
-    assert power_findings(Host(tmp_path / "nothing"))[0] == Finding("ok", "clocks", "not told by this system")
+    assert check_power(Host(tmp_path / "nothing"))[0] == Check("ok", "clocks", "not told by this system")

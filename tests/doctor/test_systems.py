@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeunet.doctor import Finding, Host, examine, resources
+from edgeunet.doctor import Check, Host, examine, resources
 from edgeunet.errors import GpuError
 from tests.doctor.conftest import Visit
 from tests.doctor.systems import NO_DEVICE, ORIN_NANO, SYSTEMS, System
@@ -53,7 +53,7 @@ def test_without_the_package_the_release_tells_the_jetpack(visit: Visit) -> None
 def test_jetpack_5_is_refused_with_the_reason_and_the_way_out(visit: Visit) -> None:
     found = visit(SYSTEMS["Orin Nano, JetPack 5"])
     reason = "R35.4.1 (JetPack 5): Python 3.8 and TensorRT 8.5"
-    assert found["Jetson Linux"] == Finding("wrong", "Jetson Linux", reason, "flash JetPack 6.1 or later (or 7)")
+    assert found["Jetson Linux"] == Check("wrong", "Jetson Linux", reason, "flash JetPack 6.1 or later (or 7)")
     assert found["board"].state == "ok", "the board itself will do"
     assert found["TensorRT"].state == "wrong"
     assert "JetPack 6.1" in found["TensorRT"].remedy
@@ -139,7 +139,7 @@ def test_a_container_without_devices_is_told_how_to_start(visit: Visit) -> None:
 
 def test_a_container_with_the_devices_is_not_asked_for_the_hosts_settings(visit: Visit) -> None:
     found = visit(NANO_6.but({".dockerenv": ""}))
-    assert found["container"] == Finding("ok", "container", "with the board's GPU")
+    assert found["container"] == Check("ok", "container", "with the board's GPU")
     assert not {"power mode", "tegrastats"} & set(found)
     assert [f for f in found.values() if f.state != "ok"] == []
 
@@ -154,7 +154,7 @@ def test_missing_groups_are_named_in_one_command(visit: Visit) -> None:
 
 def test_root_needs_no_groups(host: Callable[[System], Host]) -> None:
     as_root = replace(host(NANO_6), groups=lambda: None)
-    assert Finding("ok", "permissions", "root opens every device") in examine(as_root)
+    assert Check("ok", "permissions", "root opens every device") in examine(as_root)
 
 
 def test_little_memory_without_swap_is_a_warning_on_a_small_board(visit: Visit) -> None:
@@ -180,16 +180,14 @@ def test_a_full_disk_is_wrong(free_gib: float, state: str, visit: Visit, monkeyp
 
 
 def test_an_error_becomes_a_line_with_its_remedy() -> None:
-    assert Finding.of_error("wrong", "x", GpuError("x: it broke; mend it")) == Finding(
-        "wrong", "x", "it broke", "mend it"
-    )
-    assert Finding.of_error("wrong", "x", GpuError("it broke")).remedy
+    assert Check.of_error("wrong", "x", GpuError("x: it broke; mend it")) == Check("wrong", "x", "it broke", "mend it")
+    assert Check.of_error("wrong", "x", GpuError("it broke")).remedy
 
 
 def test_a_line_without_remedy_is_a_fault_of_the_program() -> None:
     for state, remedy in (("ok", "do this"), ("wrong", "")):
         with pytest.raises(ValueError, match="has a remedy"):
-            Finding(state, "x", "y", remedy)  # type: ignore[arg-type]
+            Check(state, "x", "y", remedy)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

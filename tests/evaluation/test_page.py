@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.evaluation.page import EvaluationPage
 from edgeunet.spec import IGNORE
 from tests.evaluation.colored import SIZE, Frame, evaluated, halves
@@ -101,6 +101,6 @@ def test_what_keeps_it_from_being_written_is_found_before(tmp_path: Path, monkey
     with pytest.raises(OutputError, match="folder"):
         EvaluationPage(tmp_path, force=True)
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingPartError, match="pip install jinja2"):
+    with pytest.raises(MissingDependencyError, match="pip install jinja2"):
         EvaluationPage(path, force=True)
     assert path.read_text() == "mine"

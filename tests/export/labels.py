@@ -19,5 +19,5 @@ def write_own_labels(model: Path, dataset: Path, folder: Path) -> Path:
     with OnnxRuntimeSession(model) as session:
         for path, (_, frame) in zip(images, read_frames(images), strict=True):
             result = session.run(frame)
-            cv2.imwrite(str(folder / "masks" / "val" / f"{path.stem}.png"), result.fitting.unfit_mask(result.mask))
+            cv2.imwrite(str(folder / "masks" / "val" / f"{path.stem}.png"), result.letterbox.restore_mask(result.mask))
     return folder

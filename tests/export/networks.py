@@ -9,7 +9,7 @@ import torch
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import save_checkpoint
-from edgeunet.network.unet import Segmenter, UNet, UNetConfig
+from edgeunet.network.unet import NormalisedUNet, UNet, UNetConfig
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import Span
 from edgeunet.spec import ClassInfo, ModelSpec
@@ -33,7 +33,7 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 2.0, generator=generator)
             torch.nn.init.uniform_(module.bias, -0.5, 0.5, generator=generator)
-    segmenter = Segmenter(net, spec_for(config, size))
+    segmenter = NormalisedUNet(net, spec_for(config, size))
     frames = [frame for _, frame in read_frames(DatasetFolder.open(samples.DATASET).image_paths("train")[:3])]
     batch = torch.cat([torch.from_numpy(fitted(frame, segmenter.spec)) for frame in frames])
     with torch.no_grad():

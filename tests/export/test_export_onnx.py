@@ -10,7 +10,7 @@ import torch
 import edgeunet
 from edgeunet.errors import ExportError, MismatchError, ModelFileError, OutputError
 from edgeunet.network.checkpoint import load_model, save_checkpoint
-from edgeunet.network.unet import Segmenter, UNet
+from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.files import sha256
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
@@ -38,7 +38,7 @@ def test_the_file_gives_the_masks_of_pytorch_and_the_contract_s_tensors(
     frame = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
     (mask,) = session.run(["mask"], {"frame": frame})
     with torch.inference_mode():
-        expected = Segmenter(net, spec).eval().masks(torch.from_numpy(frame)).numpy()
+        expected = NormalisedUNet(net, spec).eval().masks(torch.from_numpy(frame)).numpy()
     assert len(np.unique(expected)) > 1
     assert np.mean(mask == expected) >= 0.999
 

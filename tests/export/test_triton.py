@@ -14,7 +14,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 
 from edgeunet.cli.export import app
 from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
-from edgeunet.runtime.gpu.engine_file import PlanInfo, sidecar_of
+from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
 from edgeunet.utils.files import sha256
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
@@ -134,7 +134,7 @@ def _engine(model: Path, folder: Path, **changes: Any) -> Path:
     path = source.with_suffix(".engine")
     spec = read_model(model)[1].with_provenance(precision="fp16", parent_sha256=sha256(model))
     info = write_engine(path, FakeTensorRT("10.3"))
-    replace(info, **{"spec": spec, "options": (), **changes}).save(sidecar_of(path))
+    replace(info, **{"spec": spec, "options": (), **changes}).save(info_path(path))
     return path
 
 
@@ -162,13 +162,13 @@ def test_engines_that_triton_cannot_serve_are_refused(model: Path, tmp_path: Pat
     with pytest.raises(MismatchError, match="--logits-only"):
         export_triton(engine, tmp_path, TritonOptions(), force=False)
     engine.with_suffix(".onnx").write_bytes(b"another model")
-    replace(PlanInfo.load(sidecar_of(engine)), options=()).save(sidecar_of(engine))
+    replace(EngineInfo.load(info_path(engine)), options=()).save(info_path(engine))
     with pytest.raises(MismatchError, match="is not the file that"):
         export_triton(engine, tmp_path, TritonOptions(), force=False)
     plan = engine.read_bytes()
     engine.write_bytes(b"vtrt" + plan[4:])
-    replace(PlanInfo.load(sidecar_of(engine)), provider="tensorrt_rtx", plan_sha256=sha256(engine)).save(
-        sidecar_of(engine)
+    replace(EngineInfo.load(info_path(engine)), provider="tensorrt_rtx", plan_sha256=sha256(engine)).save(
+        info_path(engine)
     )
     with pytest.raises(MismatchError, match="TensorRT-RTX"):
         export_triton(engine, tmp_path, TritonOptions(), force=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.board.gpu import Gpu, version_of
-from edgeunet.runtime.gpu.engine_file import Machine, PlanInfo, sidecar_of
+from edgeunet.runtime.gpu.engine_file import EngineInfo, Machine, info_path
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.files import sha256
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
@@ -19,13 +19,13 @@ def machine_of(fake: FakeTensorRT) -> Machine:
     return Machine(version_of(fake.module), ORIN, "linux-aarch64")
 
 
-def write_engine(path: Path, fake: FakeTensorRT, spec: ModelSpec | None = None) -> PlanInfo:
+def write_engine(path: Path, fake: FakeTensorRT, spec: ModelSpec | None = None) -> EngineInfo:
     """M.engine and M.engine.json, as built from M.onnx with optimisation level 5 on machine_of(fake)."""
     spec = spec or toy_spec()
     height, width = spec.input_size
     frame = Tensor("frame", "INPUT", "UINT8", (1, height, width, 3))
     path.write_bytes(fake.plan([frame, Tensor("mask", "OUTPUT", "UINT8", (1, height, width))]))
-    info = PlanInfo(
+    info = EngineInfo(
         provider=fake.provider,
         tensorrt_version=fake.module.__version__,
         gpu=ORIN.name,
@@ -39,5 +39,5 @@ def write_engine(path: Path, fake: FakeTensorRT, spec: ModelSpec | None = None) 
         plan_sha256=sha256(path),
         spec=spec.with_provenance(precision="fp16", parent_sha256="0" * 64),
     )
-    info.save(sidecar_of(path))
+    info.save(info_path(path))
     return info

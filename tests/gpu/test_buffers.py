@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import GpuError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device, Stream
-from edgeunet.runtime.gpu.cuda_graph import Driver, Graph, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import FIT, fit_arguments, reference
 from tests.gpu.memory import Memory
 from tests.models import toy_spec
@@ -38,14 +38,14 @@ class Fit:
 
     def __init__(self, device: Device, held: ExitStack) -> None:
         self._device = device
-        self.fitting = Fitting.of(FRAME, toy_spec(NETWORK))
+        self.letterbox = Letterbox.of(FRAME, toy_spec(NETWORK))
         self.stream: Stream = device.stream()
         self.frame = device.buffer((*FRAME, 3), np.uint8)
         self.out = device.buffer((*NETWORK, 3), np.uint8)
         self.timeline = Timeline(Driver(), 2)
         for thing in (self.stream, self.frame, self.out, self.timeline):
             held.callback(thing.free)
-        self._arguments = fit_arguments(self.fitting, self.frame.address, self.out.address)
+        self._arguments = fit_arguments(self.letterbox, self.frame.address, self.out.address)
 
     def enqueue(self, *, captured: bool) -> None:
         self.timeline.mark(0, self.stream.handle, captured=captured)
@@ -54,10 +54,10 @@ class Fit:
         self.out.download(self.stream)
         self.timeline.mark(1, self.stream.handle, captured=captured)
 
-    def capture(self, held: ExitStack) -> Graph:
+    def capture(self, held: ExitStack) -> CudaGraph:
         self.enqueue(captured=False)
         self.stream.synchronize()
-        graph = Graph(Driver(), self.stream.handle, lambda: self.enqueue(captured=True))
+        graph = CudaGraph(Driver(), self.stream.handle, lambda: self.enqueue(captured=True))
         held.callback(graph.free)
         return graph
 
@@ -77,7 +77,7 @@ def test_a_replayed_graph_gives_what_plain_work_gives(device: Device) -> None:
                 graph.launch(fit.stream.handle)
                 fit.stream.synchronize()
                 assert np.array_equal(fit.out.host, plain)
-                assert np.array_equal(plain, reference.fit(frame, fit.fitting))
+                assert np.array_equal(plain, reference.fit(frame, fit.letterbox))
                 assert 0 < fit.timeline.durations_ns()[0] < 1_000_000_000
 
     device.call(work)
@@ -94,7 +94,7 @@ def test_streams_do_not_disturb_each_other(device: Device) -> None:
                     graph.launch(fit.stream.handle)
                 for k, fit in enumerate(fits):
                     fit.stream.synchronize()
-                    assert np.array_equal(fit.out.host, reference.fit(noise(10 * number + k), fit.fitting))
+                    assert np.array_equal(fit.out.host, reference.fit(noise(10 * number + k), fit.letterbox))
 
     device.call(work)
 
@@ -174,7 +174,7 @@ def test_eight_threads_open_and_close_devices_for_a_minute() -> None:
                         fit.frame.write(noise(number))
                         fit.enqueue(captured=False)
                         fit.stream.synchronize()
-                        assert np.array_equal(fit.out.host, reference.fit(noise(number), fit.fitting))
+                        assert np.array_equal(fit.out.host, reference.fit(noise(number), fit.letterbox))
 
                 device.call(fit_one)
             finally:

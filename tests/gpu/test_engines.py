@@ -10,12 +10,12 @@ import pytest
 from edgeunet import samples
 from edgeunet.board.gpu import Provider, tensorrt_module
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.errors import GpuError, MissingPartError
+from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.evaluation import evaluate
 from edgeunet.evaluation.metrics import Scores, agreement
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.gpu.engine_file import check_plan
+from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet.training.command import TrainingOptions, run_training
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.engine import export_engine
@@ -56,7 +56,7 @@ def provider(request: pytest.FixtureRequest) -> Provider:
     name: Provider = request.param
     try:
         tensorrt_module(name)
-    except (GpuError, MissingPartError) as error:
+    except (GpuError, MissingDependencyError) as error:
         pytest.skip(str(error))
     return name
 
@@ -128,7 +128,7 @@ def test_an_engine_that_is_up_to_date_is_not_built_again(
     models: Mapping[str, Path], engines: Mapping[str, Path], provider: Provider
 ) -> None:
     path = engines["fp16"]
-    assert check_plan(path).provider == provider
+    assert check_engine(path).provider == provider
     built = path.stat().st_mtime_ns
     again = export_engine(models["fp16"], path, EngineOptions(provider), if_stale=True, force=False)
     assert not again.built

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Buffer, Device
 from edgeunet.runtime.gpu.kernels import (
     ARGMAX,
@@ -18,11 +18,10 @@ from edgeunet.runtime.gpu.kernels import (
     FIT,
     Arguments,
     Kernel,
-    blend_arguments,
     fit_arguments,
-    reference,
 )
 from tests.models import toy_spec
+from tests.runtime.gpu import reference
 
 SIZES = [  # camera (height, width), network (height, width)
     ((480, 640), (240, 320)),
@@ -69,17 +68,17 @@ class Launch:
 
 @pytest.mark.parametrize(("frame_size", "network"), SIZES)
 def test_fitting(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
-    frame, fitting = noise(*frame_size, 3), Fitting.of(frame_size, toy_spec(network))
+    frame, letterbox = noise(*frame_size, 3), Letterbox.of(frame_size, toy_spec(network))
 
     def work() -> UInt8:
         with ExitStack() as held:
             launch = Launch(device, held)
             source, out = launch.up(frame), launch.up(np.zeros((*network, 3), np.uint8))
-            return launch.run(FIT, network[1], network[0], fit_arguments(fitting, source.address, out.address), out)
+            return launch.run(FIT, network[1], network[0], fit_arguments(letterbox, source.address, out.address), out)
 
     fitted = device.call(work)
-    assert np.array_equal(fitted, reference.fit(frame, fitting))
-    assert np.abs(fitted.astype(int) - fitting.fit(frame)).max() <= 1
+    assert np.array_equal(fitted, reference.fit(frame, letterbox))
+    assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [1, 3, 19, 255])
@@ -98,7 +97,7 @@ def test_argmax(device: Device, channels: int) -> None:
 
 @pytest.mark.parametrize(("frame_size", "network"), SIZES)
 def test_blending(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
-    fitting = Fitting.of(frame_size, toy_spec(network))
+    letterbox = Letterbox.of(frame_size, toy_spec(network))
     frame, mask, colors = noise(*frame_size, 3), noise(*network), noise(256, 3)
 
     def work() -> UInt8:
@@ -106,7 +105,7 @@ def test_blending(device: Device, frame_size: tuple[int, int], network: tuple[in
             launch = Launch(device, held)
             picture = launch.up(frame)
             addresses = (picture.address, launch.up(mask).address, launch.up(colors).address)
-            arguments = blend_arguments(fitting, *addresses, 0.45)
+            arguments = reference.blend_arguments(letterbox, *addresses, 0.45)
             return launch.run(BLEND, frame_size[1], frame_size[0], arguments, picture)
 
-    assert np.array_equal(device.call(work), reference.blend(frame, mask, colors, fitting, 0.45))
+    assert np.array_equal(device.call(work), reference.blend(frame, mask, colors, letterbox, 0.45))

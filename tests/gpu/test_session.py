@@ -11,14 +11,14 @@ import pytest
 
 from edgeunet.board.gpu import Provider, tensorrt_module
 from edgeunet.errors import EdgeUNetError, GpuError
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.gpu.kernels import reference
 from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.engine import export_engine
 from tests.gpu.memory import Memory
 from tests.models import toy_mask, toy_spec, write_toy_model
+from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
 
@@ -70,9 +70,9 @@ def test_replayed_masks_are_those_of_plain_work(engine: Path, monkeypatch: pytes
         plain = [session.run(frame).mask for frame in frames]
         assert session.describe()["cuda_graph"].startswith("refused")
     for frame, a, b in zip(frames, replayed, plain, strict=True):
-        fitting = Fitting.of((frame.shape[0], frame.shape[1]), toy_spec(SIZE))
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), toy_spec(SIZE))
         assert np.array_equal(a, b)
-        assert np.array_equal(a, toy_mask(reference.fit(frame, fitting)))
+        assert np.array_equal(a, toy_mask(reference.fit(frame, letterbox)))
 
 
 def test_ten_thousand_frames_take_no_memory(engine: Path) -> None:

@@ -6,20 +6,20 @@ import pytest
 
 from edgeunet.errors import UsageError
 from edgeunet.imaging.drawing import class_colors
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.overlay import Overlay
 from tests.models import toy_spec
 
 FRAME = (540, 960)
 
 
-def result(mask_index: int) -> tuple[UInt8, Fitting]:
+def result(mask_index: int) -> tuple[UInt8, Letterbox]:
     """The whole picture is one class; the bars of the letterbox are another."""
     spec = toy_spec((64, 64))
-    fitting = Fitting.of(FRAME, spec)
+    letterbox = Letterbox.of(FRAME, spec)
     mask = np.full(spec.input_size, 2, np.uint8)
-    mask[fitting.top : fitting.top + fitting.height] = mask_index
-    return mask, fitting
+    mask[letterbox.top : letterbox.top + letterbox.height] = mask_index
+    return mask, letterbox
 
 
 def test_colours_are_blended_over_the_whole_frame_in_bgr() -> None:
@@ -33,11 +33,11 @@ def test_colours_are_blended_over_the_whole_frame_in_bgr() -> None:
 
 def test_mask_edge_lands_where_the_frame_has_it() -> None:
     spec = toy_spec((64, 64))
-    fitting = Fitting.of(FRAME, spec)
+    letterbox = Letterbox.of(FRAME, spec)
     mask = np.zeros(spec.input_size, np.uint8)
     mask[:, 32:] = 1
     pixels = np.zeros((*FRAME, 3), np.uint8)
-    drawn = Overlay(spec, 1.0).draw(pixels, mask, fitting)
+    drawn = Overlay(spec, 1.0).draw(pixels, mask, letterbox)
     bottom = drawn[-1]
     assert (bottom[:480] == (0, 0, 255)).all()
     assert (bottom[480:] == (0, 255, 0)).all()
@@ -47,9 +47,9 @@ def test_mask_edge_lands_where_the_frame_has_it() -> None:
 def test_every_pixel_has_the_colour_of_its_class_at_the_frame_s_size(frame: tuple[int, int]) -> None:
     spec = toy_spec((64, 64))
     mask = np.random.default_rng(0).integers(0, 3, spec.input_size, np.uint8)
-    fitting = Fitting.of(frame, spec)
-    drawn = Overlay(spec, 1.0).draw(np.zeros((*frame, 3), np.uint8), mask, fitting)
-    expected = class_colors(spec.classes)[fitting.unfit_mask(mask), 0]
+    letterbox = Letterbox.of(frame, spec)
+    drawn = Overlay(spec, 1.0).draw(np.zeros((*frame, 3), np.uint8), mask, letterbox)
+    expected = class_colors(spec.classes)[letterbox.restore_mask(mask), 0]
     right = frame[1] // 2  # beside the legend
     assert (drawn[:, right:] == expected[:, right:]).all()
 
@@ -73,8 +73,8 @@ def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
     spec = toy_spec()
     overlay = Overlay(spec, 0.5)
 
-    def result_of(size: tuple[int, int]) -> tuple[UInt8, Fitting]:
-        return np.zeros(spec.input_size, np.uint8), Fitting.of(size, spec)
+    def result_of(size: tuple[int, int]) -> tuple[UInt8, Letterbox]:
+        return np.zeros(spec.input_size, np.uint8), Letterbox.of(size, spec)
 
     overlay.draw(np.zeros((50, 60, 3), np.uint8), *result_of((50, 60)))  # a camera may change its size
     drawn = overlay.draw(np.zeros((*frame, 3), np.uint8), *result_of(frame), ["1 frames/s"])
@@ -87,7 +87,7 @@ def test_masks_of_several_sizes_are_drawn_alike() -> None:
     pixels = np.zeros((*FRAME, 3), np.uint8)
     for size, color in (((64, 64), 0), ((32, 96), 1), ((128, 64), 2), ((64, 64), 1)):
         mask = np.full(size, color, np.uint8)
-        drawn = overlay.draw(pixels, mask, Fitting.of(FRAME, toy_spec(size)))
+        drawn = overlay.draw(pixels, mask, Letterbox.of(FRAME, toy_spec(size)))
         assert (drawn[:, FRAME[1] // 2 :] == class_colors(toy_spec().classes)[color, 0]).all()
 
 

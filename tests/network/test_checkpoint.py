@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeunet.errors import MissingPartError, ModelFileError
+from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.network.checkpoint import FORMAT, load_model, model_of, read_checkpoint, save_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
 from tests.models import toy_spec, write_toy_model
@@ -107,7 +107,7 @@ def test_other_files_are_called_what_they_are(tmp_path: Path) -> None:
 def test_a_torch_that_lets_files_run_code_loads_none(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "2.5.1+cu124")
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the file was loaded"))
-    with pytest.raises(MissingPartError, match=r"torch>=2\.6"):
+    with pytest.raises(MissingDependencyError, match=r"torch>=2\.6"):
         read_checkpoint(checkpoint)
 
 

@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from edgeunet.network.fold_batchnorm import folded
-from edgeunet.network.unet import Segmenter
+from edgeunet.network.unet import NormalisedUNet
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
 
@@ -12,7 +12,7 @@ def test_a_folded_network_on_centred_frames_gives_the_same_logits_up_to_the_bord
         spec = spec_for(config, (32, 48))
         net = network(config, (32, 48))
         frames = torch.randint(0, 256, (2, 32, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-        segmenter = Segmenter(net, spec)
+        segmenter = NormalisedUNet(net, spec)
         centred = frames.permute(0, 3, 1, 2).float() - segmenter.mean
         with torch.no_grad():
             torch.testing.assert_close(folded(net, spec)(centred), segmenter(frames), rtol=1e-4, atol=1e-4)

@@ -8,7 +8,7 @@ import torch
 
 from edgeunet.errors import UsageError
 from edgeunet.network.complexity import complexity
-from edgeunet.network.unet import PRESETS, Residual, Segmenter, UNet, UNetConfig, mask_from_logits, preset
+from edgeunet.network.unet import PRESETS, NormalisedUNet, Residual, UNet, UNetConfig, mask_from_logits, preset
 from tests.models import toy_spec
 
 
@@ -86,7 +86,7 @@ def test_normalisation_is_the_specs() -> None:
     seen: list[torch.Tensor] = []
     net = UNet(UNetConfig(classes=3, features=(8,))).eval()
     net.inc.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    Segmenter(net, spec)(torch.tensor([[[[11, 22, 33]] * 2] * 2], dtype=torch.uint8))
+    NormalisedUNet(net, spec)(torch.tensor([[[[11, 22, 33]] * 2] * 2], dtype=torch.uint8))
     assert seen[0][0, :, 0, 0].tolist() == [5.0, 5.0, 3.75]
 
 
@@ -98,7 +98,7 @@ def test_masks_from_logits() -> None:
 
 def test_a_network_of_other_classes_is_refused() -> None:
     with pytest.raises(UsageError, match="3 classes need 3"):
-        Segmenter(UNet(UNetConfig(classes=2, features=(8,))), toy_spec())
+        NormalisedUNet(UNet(UNetConfig(classes=2, features=(8,))), toy_spec())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.runtime.gpu.engine_file import sidecar_of
+from edgeunet.runtime.gpu.engine_file import info_path
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.files import sha256
 from tests.fakes.engine import machine_of, write_engine
@@ -31,7 +31,7 @@ def write_toy_engine(path: Path, trt: FakeTensorRT, tensors: Sequence[Tensor], s
     """An engine of these inputs and outputs, with its sidecar."""
     info = write_engine(path, trt)
     path.write_bytes(trt.plan(tensors))
-    replace(info, plan_sha256=sha256(path), spec=spec or toy_spec(SIZE)).save(sidecar_of(path))
+    replace(info, plan_sha256=sha256(path), spec=spec or toy_spec(SIZE)).save(info_path(path))
     return path
 
 

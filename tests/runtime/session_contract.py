@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import FrameError, UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Session
 from tests.models import toy_mask, toy_spec
 
@@ -49,7 +49,7 @@ class SessionContract(ABC):
         for size in ((100, 200), (31, 17), SIZE, (480, 640)):
             frame = np.full((*size, 3), (9, 200, 30), np.uint8)
             result = session.run(frame)
-            assert result.fitting == Fitting.of(size, session.spec)
+            assert result.letterbox == Letterbox.of(size, session.spec)
             assert result.mask.shape == SIZE
             assert (session.segment(frame) == 1).all()
             assert session.segment(frame).shape == size

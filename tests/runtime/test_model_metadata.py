@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeunet.cli.info import describe
 from edgeunet.doctor import Host
-from edgeunet.doctor.models import model_findings
+from edgeunet.doctor.models import check_models
 from edgeunet.errors import ModelFileError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_metadata import read_spec
@@ -79,7 +79,7 @@ def test_a_spec_that_is_damaged_or_does_not_fit_is_refused_everywhere(value: Any
             read(path)
         assert str(caught.value).startswith(str(path))
         assert "\n" not in str(caught.value)
-    (found,) = model_findings([path], Host(tmp_path))
+    (found,) = check_models([path], Host(tmp_path))
     assert (found.state, found.part) == ("wrong", str(path))
 
 
@@ -140,7 +140,7 @@ def test_a_graph_that_only_the_runtime_can_refuse_is_a_model_file_error(tmp_path
         for backend in ("onnxruntime", "openvino"):
             with pytest.raises(ModelFileError, match="does not run in"):
                 open_session(tmp_path / name, backend=backend)
-        (found,) = model_findings([tmp_path / name], Host(tmp_path))
+        (found,) = check_models([tmp_path / name], Host(tmp_path))
         assert found.state == "wrong"
 
 
@@ -150,7 +150,7 @@ def test_the_doctor_runs_what_it_calls_ok(tmp_path: Path) -> None:
     model.graph.node[-1].input[0] = "further"
     model.graph.node.insert(5, helper.make_node("Add", ["index_float", "beyond"], ["further"]))
     onnx.save(model, tmp_path / "m.onnx")
-    (found,) = model_findings([tmp_path / "m.onnx"], Host(tmp_path))
+    (found,) = check_models([tmp_path / "m.onnx"], Host(tmp_path))
     assert (found.state, "class 73" in found.found) == ("wrong", True)
 
 

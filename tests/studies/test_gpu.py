@@ -16,7 +16,7 @@ from edgeunet.errors import GpuError
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import Segmenter, UNetConfig
+from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from tests.export.networks import save_network
 
 FRAMES = [np.zeros((4, 4, 3), np.uint8)]
@@ -62,7 +62,7 @@ def test_pytorch_in_float16_gives_the_masks_of_float32(tmp_path: Path) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     net, spec = load_model(checkpoint)
     with torch.inference_mode():
-        expected = Segmenter(net, spec).masks(torch.from_numpy(frame[None])).numpy()[0]
+        expected = NormalisedUNet(net, spec).masks(torch.from_numpy(frame[None])).numpy()[0]
     mask = TorchFloat16(checkpoint, compiled=False, device="cpu").run(frame)
     assert mask.shape == (64, 96)
     assert mask.dtype == np.uint8

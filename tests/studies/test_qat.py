@@ -8,7 +8,7 @@ from benchmarks.studies.qat import checkpoints, rescale_bottleneck, trained
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import Segmenter, UNetConfig
+from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from edgeunet.training.command import TrainingOptions
 from edgeunet_export.graph.build import model_from_network
 from tests.export.conftest import COMPACT, TRANSPOSE
@@ -23,7 +23,7 @@ def test_a_rescaled_network_gives_the_same_logits_by_way_of_larger_numbers(confi
     frame = torch.randint(0, 256, (1, *SIZE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     seen: list[torch.Tensor] = []
     net.down[-1].register_forward_hook(lambda _, inputs, output: seen.append(output))
-    segmenter = Segmenter(net, spec_for(config, SIZE))
+    segmenter = NormalisedUNet(net, spec_for(config, SIZE))
     with torch.no_grad():
         before = segmenter(frame)
         rescale_bottleneck(net, 64)

@@ -15,7 +15,7 @@ from edgeunet.network.checkpoint import read_checkpoint
 from edgeunet.training import trainer as run_module
 from edgeunet.training.budget import Steps, TimeBudget, seconds_from_text
 from edgeunet.training.command import TrainingOptions
-from edgeunet.training.loop import Outcome, train
+from edgeunet.training.loop import TrainingResult, train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -61,7 +61,7 @@ def test_a_time_too_short_for_an_evaluation_is_refused() -> None:
         TimeBudget(20, evaluations=5, evaluation_s=15)
 
 
-TimedRun = Callable[..., tuple[Outcome, float]]
+TimedRun = Callable[..., tuple[TrainingResult, float]]
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def timed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedRun:
     monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: next(clock) / 10))
     dataset = DatasetFolder.open(write_dataset(tmp_path / "d"))
 
-    def timed(watcher: Watcher, *, resume: bool = False) -> tuple[Outcome, float]:
+    def timed(watcher: Watcher, *, resume: bool = False) -> tuple[TrainingResult, float]:
         recipe = replace(RECIPE, evaluations=4)
         began = next(clock) / 10
         folder = tmp_path / "run"

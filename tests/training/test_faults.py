@@ -87,8 +87,8 @@ def test_a_batch_too_large_for_the_memory_says_which_one_fits(dataset: DatasetFo
     assert "Traceback" not in ran.stderr
     assert "error: a batch of 256 does not fit into the memory of the CPU; one of " in ran.stderr
     assert "no checkpoint was written yet" in ran.stderr
-    fitting = ran.stderr.partition("--batch ")[2].partition(";")[0]
-    ran = subprocess.run([*command, str(tmp_path / "fits"), fitting], capture_output=True, text=True)
+    letterbox = ran.stderr.partition("--batch ")[2].partition(";")[0]
+    ran = subprocess.run([*command, str(tmp_path / "fits"), letterbox], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
 
 

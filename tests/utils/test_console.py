@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from edgeunet.utils import console
-from edgeunet.utils.diagnosis import Finding
+from edgeunet.utils.check import Check
 from tests.processes import started
 
 NAMES = ["[/]", "[bold]x", "[link=http://x]y", ":smile:", "a\\[b"]
@@ -32,7 +32,7 @@ def _run(code: str, **options: object) -> subprocess.CompletedProcess[str]:
 def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], name: str) -> None:
     console.stdout().print(f"{name}: 3 frames")
     console.table(name, ("class", name), [(name, "1")])
-    console.print_findings([Finding("warning", name, "never occurs", "label some")])
+    console.print_checks([Check("warning", name, "never occurs", "label some")])
     with console.progress() as bar:
         bar.add_task(name, total=1)
     said = capsys.readouterr()

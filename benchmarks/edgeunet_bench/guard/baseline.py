@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgeunet.errors import OutputError, RecordError, UsageError
-from edgeunet.runtime.gpu.engine_file import sidecar_of
+from edgeunet.runtime.gpu.engine_file import info_path
 from edgeunet.utils.files import locked, replacing, sha256, write_json, writing
 from edgeunet.utils.json_fields import read_json
 from edgeunet_bench.guard.comparison import Comparison
@@ -124,8 +124,8 @@ def _file(folder: Path, name: str) -> Path:
 
 def _copies(model: Path, target: Path) -> list[tuple[Path, Path]]:
     """What to copy where: the model last, with what stands beside an engine and belongs to it."""
-    sidecar = sidecar_of(model)
-    beside = [(sidecar, sidecar_of(target))] if sidecar.is_file() and sidecar != model else []
+    sidecar = info_path(model)
+    beside = [(sidecar, info_path(target))] if sidecar.is_file() and sidecar != model else []
     return [*beside, (model, target)]
 
 
@@ -145,7 +145,7 @@ def _remove_others(folder: Path, kept: str, old: Baseline | None) -> None:
         if old and file.name == old.model:
             known = old.sha256
         if known and sha256(file).startswith(known):
-            for path in (sidecar_of(file), file):
+            for path in (info_path(file), file):
                 with suppress(OSError):
                     path.unlink()
     with suppress(OSError):  # a commit alone needs no folder

@@ -56,9 +56,9 @@ def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, fo
     """Measure, write `output` if it is given, and then set the mode again that was set before, whatever happened.
 
     Ctrl-C, SIGTERM and SIGHUP end it early and keep what there is, marked as partial; before the first mode is
-    measured nothing is kept. Raises MissingPartError without nvpmodel, BoardError if it refuses the mode that is set,
-    if no mode could be measured, or if the mode could not be set again; ModelFileError, DatasetError or SourceError
-    for input that is wrong from the start.
+    measured nothing is kept. Raises MissingDependencyError without nvpmodel, BoardError if it refuses the mode that is
+    set, if no mode could be measured, or if the mode could not be set again; ModelFileError, DatasetError or
+    SourceError for input that is wrong from the start.
     """
     if not model.is_file():
         raise ModelFileError(f"{model}: no such model file; give a .onnx or .engine file")

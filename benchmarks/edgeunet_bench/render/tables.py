@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from edgeunet.evaluation.scores_file import Scores
+from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.quantiles import Quantile, samples_needed
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.utils import console
@@ -29,7 +29,7 @@ class TextTable:
     note: str = ""
 
 
-def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, Scores]) -> TextTable:
+def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, SavedScores]) -> TextTable:
     """One row for each record. scores: by model_sha256."""
     rows = []
     for record, name in zip(records, record_names(records), strict=True):
@@ -75,7 +75,7 @@ def transposed(table: TextTable) -> TextTable:
     return TextTable(tuple(header), tuple(rows), note=table.note)
 
 
-def class_table(scores: Iterable[Scores]) -> TextTable:
+def class_table(scores: Iterable[SavedScores]) -> TextTable:
     """IoU of each class in percent, one column for each model; boundary F1 where a file has it."""
     scores = list(scores)
     names = list(dict.fromkeys(name for s in scores for name in s.iou))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from edgeunet.evaluation.scores_file import Scores
+from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.utils.formatting import count
 from edgeunet_bench.guard.comparison import Comparison
@@ -48,7 +48,7 @@ def _sections(inputs: Inputs) -> Iterator[Section]:
     yield Section("Where it ran", tuple(_machines(records, comparisons, inputs)))
 
 
-def _accuracy_note(scores: Iterable[Scores]) -> str:
+def _accuracy_note(scores: Iterable[SavedScores]) -> str:
     splits = sorted({f"{Path(s.dataset).name}, split {s.split}, {s.frames} frames" for s in scores})
     return f"In percent: IoU of each class on {', '.join(splits)}; – : the class does not occur."
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeunet import evaluation
 from edgeunet.errors import RecordError, UsageError
-from edgeunet.evaluation.scores_file import Scores, load_scores
+from edgeunet.evaluation.scores_file import SavedScores, load_scores
 from edgeunet.latency import record as latency
 from edgeunet.latency.record import LARGEST, LatencyRecord
 from edgeunet.utils.json_fields import read_json
@@ -29,7 +29,7 @@ class Inputs:
     comparisons: Sequence[Comparison]
     sweeps: Sequence[Sweep]
     qualifications: Sequence[Qualification]
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, SavedScores]
 
     def __post_init__(self) -> None:
         models = {record.subject.model_sha256 for record in self.records}
@@ -59,9 +59,9 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
     """Read what a report is to show; raises RecordError for a file that is missing, damaged or of no such kind."""
     loaded = [_load(path) for path in files]
-    if all(isinstance(item, Scores) for item in loaded):
+    if all(isinstance(item, SavedScores) for item in loaded):
         raise UsageError("got accuracy only: give what `edgeunet bench` measured as well")
-    known = [item for item in loaded if isinstance(item, Scores)] + [load_scores(path) for path in scores]
+    known = [item for item in loaded if isinstance(item, SavedScores)] + [load_scores(path) for path in scores]
     return Inputs(
         records=[part for item in loaded if isinstance(item, LatencyRecord) for part in item.by_source()],
         comparisons=[item for item in loaded if isinstance(item, Comparison)],
@@ -71,9 +71,9 @@ def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
     )
 
 
-def by_model(scores: Iterable[Scores]) -> dict[str, Scores]:
-    """Scores by the hash of their model; raises RecordError if one model has two."""
-    found: dict[str, Scores] = {}
+def by_model(scores: Iterable[SavedScores]) -> dict[str, SavedScores]:
+    """SavedScores by the hash of their model; raises RecordError if one model has two."""
+    found: dict[str, SavedScores] = {}
     for s in scores:
         if s.model_sha256 in found:
             raise RecordError(f"two scores files are of {s.model}: give one for each model")

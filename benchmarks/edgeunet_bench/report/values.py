@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from edgeunet import __version__
-from edgeunet.evaluation.scores_file import Scores
+from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.deadlines import deadlines, jitter_ms
 from edgeunet.latency.energy import gross_mj, net_mj
 from edgeunet.latency.quantiles import Summary, summarize
@@ -114,7 +114,7 @@ def _times(kind: str, name: str, quantity: str, summary: Summary) -> Iterator[Va
         yield Value(kind, name, quantity, q.name, q.value, low, high, "ms")
 
 
-def _scores(s: Scores) -> Iterator[Value]:
+def _scores(s: SavedScores) -> Iterator[Value]:
     figures = {"mIoU": s.miou, "accuracy": s.accuracy, "boundary F1": s.mean_boundary_f1}
     figures |= {f"IoU of {name}": iou for name, iou in s.iou.items()}
     for quantity, share in figures.items():

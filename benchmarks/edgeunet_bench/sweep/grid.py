@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
-from edgeunet.runtime.gpu.engine_file import PlanInfo, sidecar_of
+from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.spec import ModelSpec
@@ -122,7 +122,7 @@ def _ways(variant: Variant, options: SweepOptions) -> list[Combination]:
 def _given(path: Path, name: str) -> Variant:
     """A model file as it is; an engine's sidecar tells all without a GPU."""
     if path.suffix == ".engine":
-        return Variant(name, path, PlanInfo.load(sidecar_of(path)).spec)
+        return Variant(name, path, EngineInfo.load(info_path(path)).spec)
     return Variant(name, path, read_spec(path))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Session
 from edgeunet.spec import ClassInfo, ModelSpec
 
@@ -26,8 +26,8 @@ class Instant(Session):
     def describe(self) -> dict[str, str]:
         return {"backend": "none", "version": "", "device": "cpu"}
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
-        fitting.fit(frame, out=self._input)
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+        letterbox.fit(frame, out=self._input)
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         self._count += 1

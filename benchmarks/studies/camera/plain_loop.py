@@ -18,7 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgeunet.errors import ModelFileError
-from edgeunet.imaging.letterbox import PADDING, Fitting, UInt8
+from edgeunet.imaging.letterbox import PADDING, Letterbox, UInt8
 from edgeunet.spec import METADATA_KEY, ModelSpec
 
 
@@ -60,12 +60,12 @@ class PlainLoop:
 
     def segment(self, frame: UInt8) -> UInt8:
         """uint8 [h, w, 3] → uint8 [H, W]."""
-        fitting = self._fitting(frame)
-        small = cv2.resize(frame, (fitting.width, fitting.height))
-        bottom = fitting.input_size[0] - fitting.top - fitting.height
-        right = fitting.input_size[1] - fitting.left - fitting.width
+        letterbox = self._letterbox(frame)
+        small = cv2.resize(frame, (letterbox.width, letterbox.height))
+        bottom = letterbox.input_size[0] - letterbox.top - letterbox.height
+        right = letterbox.input_size[1] - letterbox.left - letterbox.width
         small = cv2.copyMakeBorder(
-            small, fitting.top, bottom, fitting.left, right, cv2.BORDER_CONSTANT, value=(PADDING,) * 3
+            small, letterbox.top, bottom, letterbox.left, right, cv2.BORDER_CONSTANT, value=(PADDING,) * 3
         )
         # The division by the standard deviation is in the weights, as in the model file.
         x: NDArray[np.float32] = small.astype(np.float32) - self._mean
@@ -76,10 +76,8 @@ class PlainLoop:
 
     def _draw(self, frame: UInt8, mask: UInt8, fps: float, opacity: float) -> None:
         height, width = frame.shape[:2]
-        fitting = self._fitting(frame)
-        colors = self._colors[mask][
-            fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width
-        ]
+        letterbox = self._letterbox(frame)
+        colors = letterbox.inside(self._colors[mask])
         colors = np.asarray(cv2.resize(colors, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
         drawn = cv2.addWeighted(frame, 1 - opacity, colors, opacity, 0)
         for index, info in enumerate(self.spec.classes):
@@ -89,8 +87,8 @@ class PlainLoop:
         text_y = 30 + 24 * len(self.spec.classes)
         cv2.putText(drawn, f"{fps:.1f} fps", (16, text_y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1)
 
-    def _fitting(self, frame: UInt8) -> Fitting:
-        return Fitting.of((frame.shape[0], frame.shape[1]), self.spec)
+    def _letterbox(self, frame: UInt8) -> Letterbox:
+        return Letterbox.of((frame.shape[0], frame.shape[1]), self.spec)
 
 
 def _cut(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, bool]:

@@ -63,7 +63,7 @@ class Feed:
     def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
         """Two pictures, uint8 [h, w, 3] BGR: the frame with mask, legend, rate, age and the model in turn on it, and
         the one without the legend. The frame's own stands in the place of one that is not asked for."""
-        blended = self._overlay.blend(frame.pixels, result.mask, result.fitting) if legend or plain else frame.pixels
+        blended = self._overlay.blend(frame.pixels, result.mask, result.letterbox) if legend or plain else frame.pixels
         if not legend:
             return frame.pixels, blended
         now = time.perf_counter_ns()

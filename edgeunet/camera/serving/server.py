@@ -78,7 +78,7 @@ class HttpServer:
 def serving_http(access: Access, handler: Handler) -> Iterator[HttpServer]:
     """A server that answers as long as the block lasts.
 
-    Raises OutputError if the address cannot be had, MissingPartError without aiohttp.
+    Raises OutputError if the address cannot be had, MissingDependencyError without aiohttp.
     """
     server = HttpServer(access, handler)
     try:

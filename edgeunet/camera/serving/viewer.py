@@ -107,7 +107,7 @@ class Viewer:
 
     def _encode(self, shot: Shot, view: str) -> bytes:
         if view == "mask":
-            pixels = cv2.applyColorMap(shot.result.fitting.unfit_mask(shot.result.mask), self._colors)
+            pixels = cv2.applyColorMap(shot.result.letterbox.restore_mask(shot.result.mask), self._colors)
         else:
             pixels = shot.plain if view == "overlay" else shot.frame.pixels
         scale = MAX_SIDE / max(pixels.shape[:2])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.utils.dependencies import missing
 
@@ -107,7 +107,7 @@ def letterboxed(pixels: UInt8, size: tuple[int, int]) -> UInt8:
 
 
 def load_av() -> Any:
-    """The module PyAV; raises MissingPartError if it is not installed or has no H.264 encoder."""
+    """The module PyAV; raises MissingDependencyError if it is not installed or has no H.264 encoder."""
     try:
         import av
         import av.video.frame
@@ -115,5 +115,5 @@ def load_av() -> Any:
     except ImportError as error:
         raise missing("av") from error
     if "libx264" not in av.codecs_available:
-        raise MissingPartError("the encoder libx264", "writing H.264 video", "pip install --force-reinstall av")
+        raise MissingDependencyError("the encoder libx264", "writing H.264 video", "pip install --force-reinstall av")
     return av

@@ -62,8 +62,8 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
     captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
     model: which one made the mask, where several take turns. classes: the share of the picture that each has, 0 to 1.
     """
-    fitting = shot.result.fitting
-    inside = shot.result.mask[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width]
+    letterbox = shot.result.letterbox
+    inside = letterbox.inside(shot.result.mask)
     shares = np.bincount(inside.ravel(), minlength=len(classes)) / inside.size
     since_ns = time.perf_counter_ns() - shot.frame.captured_ns
     captured = datetime.fromtimestamp((time.time_ns() - since_ns) / 1e9, timezone.utc)

@@ -27,7 +27,7 @@ class MaskFolder:
         A file is there whole or not at all. Raises OutputError on a full disk.
         """
         path = self._folder / f"{shot.frame.number:06d}{self._suffixes[shot.source]}.png"
-        mask = shot.result.fitting.unfit_mask(shot.result.mask)
+        mask = shot.result.letterbox.restore_mask(shot.result.mask)
         data = cv2.imencode(".png", mask)[1]
         with writing(path), replacing(path, force=True) as temporary:
             temporary.write_bytes(data.tobytes())

@@ -57,7 +57,7 @@ class Files:
         return {"--record": list(self.record.values()), "--rtp": list(self.sdp.values()), **found}
 
     def require(self, options: CameraOptions) -> None:
-        """Raise before any work what the sinks would: UsageError, OutputError or MissingPartError, by the option."""
+        """Raise before any work what the sinks would, by option: UsageError, OutputError, MissingDependencyError."""
         outputs = self.by_option()
         sources = [path for address in options.sources if (path := _file_of(address)) is not None]
         # What lies in a folder of images and is one is an input too.

@@ -116,7 +116,7 @@ class _File:
 
 
 def check_recordable(path: str | Path, *, force: bool) -> None:
-    """Raise before any work what recording() would: UsageError for the ending, MissingPartError, OutputError."""
+    """Raise before any work what recording() would: UsageError for the ending, MissingDependencyError, OutputError."""
     if Path(path).suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
     load_av()

@@ -10,7 +10,7 @@ import threading
 import cv2
 
 from edgeunet.camera.frame import Shot
-from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.imaging.letterbox import UInt8
 
 TITLE = "edgeunet"
@@ -21,9 +21,9 @@ class Window:
     """A sink that shows each source's newest frame. Any thread writes; the main thread refreshes, as desktops ask."""
 
     def __init__(self) -> None:
-        """Raises MissingPartError if this OpenCV has no windows, OutputError if there is no screen."""
+        """Raises MissingDependencyError if this OpenCV has no windows, OutputError if there is no screen."""
         if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
-            raise MissingPartError(
+            raise MissingDependencyError(
                 "OpenCV's window module",
                 "--show",
                 "pip install --force-reinstall opencv-python (not -headless), or use --record",

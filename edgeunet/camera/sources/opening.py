@@ -28,7 +28,7 @@ def open_source(address: str) -> Source:
     """Open a camera, a stream, a video, an image or a folder of images (see address.py for how they are written).
 
     Raises UsageError for an address that cannot be understood, SourceError if it is missing, empty, cut, of
-    no format that can be decoded, or gives no picture, MissingPartError if it needs a part that is not there.
+    no format that can be decoded, or gives no picture, MissingDependencyError if it needs a part that is not there.
     """
     found = Address.parse(address)
     if found.kind == "v4l2":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.frame_queue import Channel
 from edgeunet.camera.sources.source import Source, UnusableError
-from edgeunet.errors import MissingPartError, SourceError, UsageError
+from edgeunet.errors import MissingDependencyError, SourceError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.utils.limits import require_in
 
@@ -23,7 +23,7 @@ OPEN_S = 15.0  # until the first frame: a stream may wait long for a picture tha
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 MOST_HANGING = 3  # threads left behind; one more would hang as well
 CLOSE_S = 0.5  # how long close() waits for a source that hangs
-_FINAL = (UnusableError, UsageError, MissingPartError)  # the same the next time
+_FINAL = (UnusableError, UsageError, MissingDependencyError)  # the same the next time
 
 
 class Reconnecting(Source):

@@ -19,7 +19,7 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.statistics import FallbackStats
 from edgeunet.camera.switching.fallback_policy import Cause, Ladder
 from edgeunet.errors import MismatchError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.session import Result, Session
 from edgeunet.runtime.warm_up import warm_up
 
@@ -67,7 +67,7 @@ class LadderSession(Session):
             return
         before, after = self._current, self._rungs[switch.to]
         with self._lock:
-            self._current, self.spec, self._fitting = after, after.session.spec, None
+            self._current, self.spec, self._letterbox = after, after.session.spec, None
         self._switches[switch.cause] += 1
         self._notify(f"{after.name} takes over from {before.name}: {switch.why}")
 
@@ -83,7 +83,7 @@ class LadderSession(Session):
             {str(cause): n for cause, n in self._switches.items()},
         )
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         self._current.session.submit(frame)
         self._taken.append(self._current)
 

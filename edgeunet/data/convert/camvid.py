@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered, read_classes
-from edgeunet.data.convert.source import Source, pair_folders
+from edgeunet.data.convert.source import ConversionSource, pair_folders
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.errors import DatasetError
 
@@ -31,7 +31,7 @@ _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of 
 _SPLITS = ("train", "val", "test")
 
 
-def read_camvid(path: Path) -> Source:
+def read_camvid(path: Path) -> ConversionSource:
     """701_StillsRaw_full/*.png with LabeledApproved_full/*_L.png, grouped by label_colors.txt; without splits."""
     masks = path / "LabeledApproved_full"
     file = next((f for f in (path / COLORS_FILE, masks / COLORS_FILE) if f.is_file()), None)
@@ -47,15 +47,15 @@ def read_camvid(path: Path) -> Source:
     names = {e.index: e.name for e in listed.entries}
     table = MaskTable.of_colors({color: groups[names[index]] for color, index in listed.colors().items()})
     found, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, "_L")
-    return Source(_classes(), found, table, problems)
+    return ConversionSource(_classes(), found, table, problems)
 
 
-def read_segnet(path: Path, classes: Path | None, mask_suffix: str | None) -> Source:
+def read_segnet(path: Path, classes: Path | None, mask_suffix: str | None) -> ConversionSource:
     """train/ and trainannot/, the same for val and test; masks hold class indices, CamVid's if no list is given."""
     listed = read_classes(classes) if classes else _classes()
     folders = {s: (path / s, path / f"{s}annot") for s in _SPLITS if (path / s).is_dir()}
     found, problems = pair_folders(path, folders, mask_suffix)
-    return Source(listed, found, MaskTable.of_values(listed.own_values()), problems)
+    return ConversionSource(listed, found, MaskTable.of_values(listed.own_values()), problems)
 
 
 def _classes() -> ClassList:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.classes import ClassList, Entry
-from edgeunet.data.convert.source import Source, masks_by_image
+from edgeunet.data.convert.source import ConversionSource, masks_by_image
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing, pair_up
 from edgeunet.spec import IGNORE
@@ -39,7 +39,7 @@ _SPLITS = ("train", "val")  # the labels of test are kept secret, and its masks 
 _IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 
 
-def read_cityscapes(path: Path) -> Source:
+def read_cityscapes(path: Path) -> ConversionSource:
     """The splits train and val, named <city>_<sequence>_<frame>; ignored is 255, as in labelTrainIds."""
     entries = [Entry(i, name, color) for i, (_, name, color) in enumerate(_CLASSES)]
     classes = ClassList((*entries, Entry(IGNORE, "void", (0, 0, 0), ignore=True)), "Cityscapes")
@@ -54,4 +54,4 @@ def read_cityscapes(path: Path) -> Source:
         paired = pair_up(images, masks_by_image(masks, end, _IMAGE), path)
         pairs = {stem.removesuffix(_IMAGE): pair for stem, pair in paired.pairs.items()}
         found[split] = paired._replace(pairs=pairs)
-    return Source(classes, found, table)
+    return ConversionSource(classes, found, table)

@@ -12,11 +12,11 @@ from edgeunet.data.classes import CLASSES_FILE
 from edgeunet.data.convert.camvid import read_camvid, read_segnet
 from edgeunet.data.convert.cityscapes import read_cityscapes
 from edgeunet.data.convert.plain import read_plain
-from edgeunet.data.convert.source import Source, Splits
+from edgeunet.data.convert.source import ConversionSource, Splits
 from edgeunet.data.convert.splitting import VAL_SHARE, by_lists, divide
-from edgeunet.data.convert.writing import Exif, Outcome, write_frames
+from edgeunet.data.convert.writing import Exif, WrittenFrames, write_frames
 from edgeunet.data.layouts import LAYOUTS, described, detect
-from edgeunet.data.pairs import Pair, Problem, listed, without_mask
+from edgeunet.data.pairs import ImageMaskPair, Problem, listed, without_mask
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.utils.files import require_distinct
 from edgeunet.utils.folders import replacing_folder, require_folder_writable
@@ -96,7 +96,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> Converted:
     return Converted(layout, frames, (*left_out, *_notes(done, options)), tuple(_warnings(done, source)))
 
 
-def _read(layout: str, path: Path, target: Path, options: ConversionOptions) -> Source:
+def _read(layout: str, path: Path, target: Path, options: ConversionOptions) -> ConversionSource:
     if layout in ("colors", "indices"):
         in_colors = layout == "colors" if options.layout else None
         return read_plain(path, options.classes, options.mask_suffix, in_colors=in_colors, output=target)
@@ -109,7 +109,7 @@ def _read(layout: str, path: Path, target: Path, options: ConversionOptions) -> 
     return read_camvid(path) if layout == "camvid" else read_cityscapes(path)
 
 
-def _notes(done: Outcome, options: ConversionOptions) -> Iterator[str]:
+def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
     if done.unknown:
         share = percentage(done.unknown / done.area)
         yield f"{done.unknown} pixels of unknown colours, {share} % of all, are ignored"
@@ -120,7 +120,7 @@ def _notes(done: Outcome, options: ConversionOptions) -> Iterator[str]:
         )
 
 
-def _warnings(done: Outcome, source: Source) -> Iterator[str]:
+def _warnings(done: WrittenFrames, source: ConversionSource) -> Iterator[str]:
     if done.unknown >= _MUCH * done.area:
         yield (
             f"{percentage(done.unknown / done.area)} % of all pixels are of unknown colours and ignored: add the "
@@ -135,7 +135,7 @@ def _warnings(done: Outcome, source: Source) -> Iterator[str]:
         yield f"no mask has a pixel of {', '.join(absent)}: look at the masks and at the list of classes"
 
 
-def _settled(source: Source, path: Path, options: ConversionOptions) -> tuple[Splits, list[str]]:
+def _settled(source: ConversionSource, path: Path, options: ConversionOptions) -> tuple[Splits, list[str]]:
     """The splits of the source, where it has a val; lists come before them, and what has no val is divided.
 
     With lines on what is left out. Raises DatasetError for files in the way of what is needed.
@@ -174,13 +174,13 @@ def _settled(source: Source, path: Path, options: ConversionOptions) -> tuple[Sp
     return {**divide(splits.pop(whole), options.val_share or VAL_SHARE), **splits}, left_out
 
 
-def _unlabelled(source: Source) -> set[str]:
+def _unlabelled(source: ConversionSource) -> set[str]:
     return {p.stem for pairing in source.found.values() for p in pairing.unlabelled}
 
 
-def _together(splits: Splits) -> dict[str, Pair]:
+def _together(splits: Splits) -> dict[str, ImageMaskPair]:
     """The frames of all splits; raises DatasetError if a name does not tell which one is meant."""
-    together: dict[str, Pair] = {}
+    together: dict[str, ImageMaskPair] = {}
     for pairs in splits.values():
         if twice := together.keys() & pairs.keys():
             raise DatasetError(f"{min(twice)} is in several splits, so that a list cannot name it: leave --list out")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, ClassList, read_classes
 from edgeunet.data.convert.proposal import proposed
-from edgeunet.data.convert.source import Source, holds_indices, pair_folders
+from edgeunet.data.convert.source import ConversionSource, holds_indices, pair_folders
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing
 from edgeunet.errors import DatasetError, ImageError
@@ -22,7 +22,7 @@ _LOOKED_AT = 16  # masks that tell what the others are
 
 def read_plain(
     path: Path, classes: Path | None, mask_suffix: str | None, *, in_colors: bool | None, output: Path
-) -> Source:
+) -> ConversionSource:
     """in_colors: whether masks have the colours of the list of classes, or class indices; found out if None.
 
     Without a list of classes one is written beside `output`, the folder to be made, and DatasetError says so.
@@ -40,7 +40,7 @@ def read_plain(
     if in_colors is None:
         in_colors = not _are_indices(_masks(found, _LOOKED_AT), listed)
     table = MaskTable.of_colors(listed.colors()) if in_colors else MaskTable.of_values(listed.own_values())
-    return Source(listed, found, table, problems)
+    return ConversionSource(listed, found, table, problems)
 
 
 def _masks(found: Mapping[str, Pairing], most: int | None = None) -> Iterator[Mask]:

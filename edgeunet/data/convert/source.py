@@ -8,14 +8,14 @@ from pathlib import Path
 
 from edgeunet.data.classes import ClassList
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.data.pairs import Pair, Pairing, Problem, pair_up
+from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, pair_up
 from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
 
-Splits = dict[str, dict[str, Pair]]  # by split and name; the split is "" where the source has none
+Splits = dict[str, dict[str, ImageMaskPair]]  # by split and name; the split is "" where the source has none
 
 
 @dataclass(frozen=True)
-class Source:
+class ConversionSource:
     """A folder in another layout. Nothing in it is ever written."""
 
     classes: ClassList
@@ -31,7 +31,7 @@ class Source:
 def pair_folders(
     root: Path, folders: Mapping[str, tuple[Path, Path]], mask_suffix: str | None = None
 ) -> tuple[dict[str, Pairing], tuple[Problem, ...]]:
-    """Pair the files of an image and a mask folder for each split, and tell which files are in the way.
+    """ImageMaskPair the files of an image and a mask folder for each split, and tell which files are in the way.
 
     mask_suffix: what a mask's name has after the image's, such as "_L"; where all masks of the source have the same,
     it need not be given.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.data.convert.source import Splits
-from edgeunet.data.pairs import Pair
+from edgeunet.data.pairs import ImageMaskPair
 from edgeunet.data.text import read_lines
 from edgeunet.errors import DatasetError, UsageError
 
@@ -17,7 +17,7 @@ _BLOCK = 10  # frames that a block has at least
 _BLOCKS = 5
 
 
-def divide(pairs: Mapping[str, Pair], val_share: float) -> Splits:
+def divide(pairs: Mapping[str, ImageMaskPair], val_share: float) -> Splits:
     """Divide frames into train and val: val is made of a few blocks of neighbours in the order of their names.
 
     Never at random: neighbouring frames of a video, or sections of a stack, are nearly the same picture. Drawn at
@@ -39,7 +39,7 @@ def divide(pairs: Mapping[str, Pair], val_share: float) -> Splits:
     }
 
 
-def by_lists(pairs: Mapping[str, Pair], lists: Mapping[str, Path], unlabelled: Collection[str] = ()) -> Splits:
+def by_lists(pairs: Mapping[str, ImageMaskPair], lists: Mapping[str, Path], unlabelled: Collection[str] = ()) -> Splits:
     """The frames that files name for each split, a line each: the name or path of an image, maybe the mask's after it.
 
     unlabelled: names of images without a mask. Raises DatasetError for a name that the source does not have or that

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.data.convert.source import Source, Splits, holds_indices
+from edgeunet.data.convert.source import ConversionSource, Splits, holds_indices
 from edgeunet.data.convert.table import UNKNOWN
 from edgeunet.data.dataset import exif_hint, size_text
-from edgeunet.data.pairs import Pair, Problem, listed
+from edgeunet.data.pairs import ImageMaskPair, Problem, listed
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import read_header
 from edgeunet.imaging.images import decode_image, named, read_file, unchanged
@@ -31,15 +31,15 @@ Exif = Literal["keep", "drop"]
 _SHOWN = 5  # unknown colours named one by one
 
 
-class _Work(NamedTuple):
+class _FrameFiles(NamedTuple):
     """One frame: its files and where they go, the image without its ending."""
 
-    pair: Pair
+    pair: ImageMaskPair
     image: Path
     mask: Path
 
 
-class _Written(NamedTuple):
+class _WrittenFrame(NamedTuple):
     """One frame: pixels of each unknown code and of each mask value, (256,), and what its files are."""
 
     unknown: Counter[int]
@@ -50,7 +50,7 @@ class _Written(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WrittenFrames:
     """unknown: pixels of unknown colours or values, of so many in `area`. turned: images with an EXIF orientation."""
 
     unknown: int
@@ -60,8 +60,8 @@ class Outcome:
 
 
 def write_frames(
-    path: Path, source: Source, splits: Splits, target: Path, *, ignore_unknown: bool, exif: Exif | None
-) -> Outcome:
+    path: Path, source: ConversionSource, splits: Splits, target: Path, *, ignore_unknown: bool, exif: Exif | None
+) -> WrittenFrames:
     """Write images/ and masks/ of every split to `target`.
 
     exif: turn images as their EXIF orientation says, or leave the pixels as stored, and write them without it; copied
@@ -73,8 +73,8 @@ def write_frames(
         images, masks = target / "images" / split, target / "masks" / split
         images.mkdir(parents=True)
         masks.mkdir(parents=True)
-        work += [_Work(pair, images / name, masks / f"{name}.png") for name, pair in pairs.items()]
-    written: dict[Path, _Written] = {}
+        work += [_FrameFiles(pair, images / name, masks / f"{name}.png") for name, pair in pairs.items()]
+    written: dict[Path, _WrittenFrame] = {}
     problems = []
     with console.progress() as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(lambda one: _write_frame(path, source, one, exif), work)
@@ -91,10 +91,10 @@ def write_frames(
     if unknown and not ignore_unknown:
         raise DatasetError(_unknown_text(path, source, unknown, written))
     pixels = np.sum([w.pixels for w in written.values()], axis=0)
-    return Outcome(unknown.total(), int(pixels.sum()), sum(w.turned for w in written.values()), pixels)
+    return WrittenFrames(unknown.total(), int(pixels.sum()), sum(w.turned for w in written.values()), pixels)
 
 
-def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> _Written | Problem:
+def _write_frame(path: Path, source: ConversionSource, work: _FrameFiles, exif: Exif | None) -> _WrittenFrame | Problem:
     """Write one image and its mask, or say what is wrong."""
     reading = work.pair.image
     try:
@@ -123,7 +123,7 @@ def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> 
         shutil.copyfile(work.pair.image, work.image.with_name(work.image.name + work.pair.image.suffix))
     work.mask.write_bytes(cv2.imencode(".png", values)[1].tobytes())
     found, counts = np.unique(codes[strange], return_counts=True)
-    return _Written(
+    return _WrittenFrame(
         Counter(dict(zip(found.tolist(), counts.tolist(), strict=True))),
         np.bincount(values.ravel(), minlength=256).astype(np.int64),
         mask.header.bits,
@@ -132,7 +132,9 @@ def _write_frame(path: Path, source: Source, work: _Work, exif: Exif | None) -> 
     )
 
 
-def _unknown_text(path: Path, source: Source, unknown: Counter[int], written: Mapping[Path, _Written]) -> str:
+def _unknown_text(
+    path: Path, source: ConversionSource, unknown: Counter[int], written: Mapping[Path, _WrittenFrame]
+) -> str:
     table, origin = source.table, source.classes.origin
     kind = "colour" if table.in_colors else "value"
     first = {code: file for file, w in reversed(list(written.items())) for code in w.unknown}

@@ -11,7 +11,7 @@ from edgeunet.utils.dependencies import missing
 
 
 def onnxruntime() -> Any:
-    """The module; raises MissingPartError without it."""
+    """The module; raises MissingDependencyError without it."""
     try:
         import onnxruntime as module
     except ImportError as error:

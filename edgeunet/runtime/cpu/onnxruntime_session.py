@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel, onnxruntime
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Session
@@ -47,8 +47,8 @@ class OnnxRuntimeSession(Session):
         if batch > 1 and not isinstance(session.get_inputs()[0].shape[0], int):
             self._batch = _Batch(ort, session, self.spec.input_size, batch)
             self.capacity, self.batched = batch, True
-        self._free = deque(_Slot(ort, session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
-        self._busy: deque[tuple[_Slot, Callable[[], int]]] = deque()  # and what waits for its inference
+        self._free = deque(_BoundBuffers(ort, session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
+        self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # and what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
     def describe(self) -> dict[str, str]:
@@ -60,18 +60,18 @@ class OnnxRuntimeSession(Session):
             "in_flight": str(self.capacity),
         }
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         if self._batch is not None:
-            fitting.fit(frame, out=self._batch.next_input())
+            letterbox.fit(frame, out=self._batch.next_input())
             return
         slot = self._free.popleft()
-        fitting.fit(frame, out=slot.input[0])
+        letterbox.fit(frame, out=slot.input[0])
         if self.capacity == 1:  # the caller's own thread does it: a change of threads costs 0.1 ms
             self._busy.append((slot, partial(self._infer, slot)))
         else:
             self._busy.append((slot, self._workers.submit(self._infer, slot).result))
 
-    def _infer(self, slot: _Slot) -> int:
+    def _infer(self, slot: _BoundBuffers) -> int:
         begin = time.perf_counter_ns()
         self._model.run_bound(slot.binding)
         return time.perf_counter_ns() - begin
@@ -98,7 +98,7 @@ def _buffers(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
     return np.empty((frames, *size, 3), np.uint8), np.empty((frames, *size), np.uint8)
 
 
-class _Slot:
+class _BoundBuffers:
     """The buffers of what runs in one call, bound to the model."""
 
     def __init__(self, ort: Any, session: Any, frames: UInt8, masks: UInt8) -> None:
@@ -116,7 +116,7 @@ class _Batch:
 
     def __init__(self, ort: Any, session: Any, size: tuple[int, int], most: int) -> None:
         self._input, output = _buffers(most, size)
-        self._slots = [_Slot(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
+        self._slots = [_BoundBuffers(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
         self._count = 0  # of frames that wait
         self._results: deque[tuple[UInt8, int] | Exception] = deque()
 
@@ -126,7 +126,7 @@ class _Batch:
         self._count += 1
         return place
 
-    def result(self, infer: Callable[[_Slot], int]) -> tuple[UInt8, dict[str, int]]:
+    def result(self, infer: Callable[[_BoundBuffers], int]) -> tuple[UInt8, dict[str, int]]:
         """The next frame's mask, and how long its whole batch took; raises what its batch raised."""
         if not self._results:
             slot = self._slots[self._count - 1]

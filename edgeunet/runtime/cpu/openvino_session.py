@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.utils.dependencies import missing
@@ -47,13 +47,13 @@ class OpenVinoSession(Session):
             model = core.read_model(loadable(path))
             model.reshape({"frame": [1, *spec.input_size, 3]})
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
-            self._free = deque(_Slot(openvino, compiled, spec.input_size) for _ in range(in_flight))
+            self._free = deque(_InferRequest(openvino, compiled, spec.input_size) for _ in range(in_flight))
         except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise
             raise self._refusal(path, error) from error
         super().__init__(spec)
         self._path = path
         self._version: str = openvino.__version__.partition("-")[0]
-        self._busy: deque[tuple[_Slot, int, int]] = deque()  # with the time to fit the frame, and when it ended
+        self._busy: deque[tuple[_InferRequest, int, int]] = deque()  # with the time to fit the frame, and when it ended
 
     def describe(self) -> dict[str, str]:
         return {
@@ -80,10 +80,10 @@ class OpenVinoSession(Session):
         reason = " ".join(str(error).split())[-160:]
         return ModelFileError(f"{path} does not run in OpenVINO ({reason}): export it again")
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         slot = self._free.popleft()
         begin = time.perf_counter_ns()
-        fitting.fit(frame, out=slot.input[0])
+        letterbox.fit(frame, out=slot.input[0])
         fitted = time.perf_counter_ns()
         slot.request.start_async()
         self._busy.append((slot, fitted - begin, fitted))
@@ -106,7 +106,7 @@ class OpenVinoSession(Session):
         self._free.clear()
 
 
-class _Slot:
+class _InferRequest:
     """The buffers of one frame in flight, and the request that reads and writes them."""
 
     def __init__(self, openvino: Any, compiled: Any, size: tuple[int, int]) -> None:

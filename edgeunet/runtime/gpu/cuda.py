@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edgeunet.board.gpu import find_gpu
-from edgeunet.errors import FrameError, GpuError, MissingPartError, UsageError
+from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
 from edgeunet.runtime.gpu.kernels import KERNELS, Arguments, Dim3, Kernel, sources
 from edgeunet.utils.dependencies import missing
 
@@ -43,7 +43,7 @@ class Device:
     integrated: bool
 
     def __init__(self, index: int = 0) -> None:
-        """Take hold of GPU number `index`; raises GpuError or MissingPartError if it cannot be used."""
+        """Take hold of GPU number `index`; raises GpuError or MissingDependencyError if it cannot be used."""
         find_gpu()
         self.resources = ExitStack()
         self._driver: Any = None
@@ -122,7 +122,7 @@ class Device:
         self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.pycuda, *arguments)
 
     def compile_kernels(self) -> None:
-        """Compile the .cu files with nvcc, or take them from pycuda's cache. Raises MissingPartError without nvcc."""
+        """Compile the .cu files with nvcc, or take pycuda's cached module; raises MissingDependencyError without nvcc."""
         self._require_owner()
         compiler = importlib.import_module("pycuda.compiler")
         source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
@@ -133,7 +133,7 @@ class Device:
         except self._driver.CompileError as error:
             raise GpuError(f"nvcc refuses the CUDA kernels: {_one_line(error)}; is it older than the GPU?") from error
         except OSError as error:
-            raise MissingPartError(
+            raise MissingDependencyError(
                 "nvcc",
                 "compiling the CUDA kernels",
                 "install the CUDA toolkit (Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",

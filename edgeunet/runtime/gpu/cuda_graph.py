@@ -85,7 +85,7 @@ class Timeline:
             self._driver.clean_up("cuEventDestroy_v2", self._events.pop())
 
 
-class Graph:
+class CudaGraph:
     """The work that `enqueue` puts into a stream, captured instead of run; the addresses in it must stay as they are.
 
     stream: its handle; not the default stream, and nothing in it is running.

@@ -28,7 +28,7 @@ _MAGIC: dict[int, Provider] = {0x74727466: "tensorrt", 0x74727476: "tensorrt_rtx
 
 
 @dataclass(frozen=True)
-class Header:
+class EngineHeader:
     """The first bytes of a plan (TensorRT 8.6 and later): uint32 magic, uint32 0, …, bytes 24 to 27 the version."""
 
     provider: Provider
@@ -45,13 +45,13 @@ class Machine:
 
     @classmethod
     def here(cls, provider: Provider) -> Machine:
-        """This machine. Raises GpuError or MissingPartError for what it lacks."""
+        """This machine. Raises GpuError or MissingDependencyError for what it lacks."""
         gpu = None if provider == "tensorrt_rtx" else find_gpu()
         return cls(version_of(tensorrt_module(provider)), gpu, f"{sys.platform}-{platform.machine()}")
 
 
 @dataclass(frozen=True)
-class PlanInfo:
+class EngineInfo:
     """The sidecar: what a plan was built from, by what, for what.
 
     onnx: the model file, relative to the plan's folder. options: of `edgeunet export engine`, as typed.
@@ -79,7 +79,7 @@ class PlanInfo:
         write_json(path, {**facts, **asdict(self), "spec": json.loads(self.spec.to_json())}, force=True)
 
     @classmethod
-    def load(cls, path: Path) -> PlanInfo:
+    def load(cls, path: Path) -> EngineInfo:
         """Read what save wrote. Raises ModelFileError if it is missing, damaged or of another version."""
         how: dict[str, Any] = {
             "error": ModelFileError,
@@ -94,12 +94,12 @@ class PlanInfo:
         return replace(info, spec=spec)
 
 
-def sidecar_of(plan: Path) -> Path:
+def info_path(plan: Path) -> Path:
     """M.engine → M.engine.json."""
     return plan.with_name(f"{plan.name}.json")
 
 
-def read_header(path: Path) -> Header:
+def read_engine_header(path: Path) -> EngineHeader:
     """Who wrote a plan. Raises ModelFileError if it is missing, cut short or no plan."""
     try:
         with open(path, "rb") as file:
@@ -112,21 +112,21 @@ def read_header(path: Path) -> Header:
     if magic not in _MAGIC or zero != 0:
         raise ModelFileError(f"{path} is no TensorRT engine: it begins with {start[:4]!r}: {_rebuild(path)}")
     major, minor, patch, build = start[24:HEADER_BYTES]
-    return Header(_MAGIC[magic], (major, minor, patch, build))
+    return EngineHeader(_MAGIC[magic], (major, minor, patch, build))
 
 
-def check_plan(path: Path, machine: Machine | None = None) -> PlanInfo:
+def check_engine(path: Path, machine: Machine | None = None) -> EngineInfo:
     """Hold an engine file against its header, its sidecar and the machine it is to run on.
 
     machine: this one if not given. Raises ModelFileError for a file that is missing, damaged, no plan or
     without its sidecar; MismatchError for one of another version, GPU or platform. Each message ends with
     the command that builds it again.
     """
-    header = read_header(path)
-    sidecar = sidecar_of(path)
+    header = read_engine_header(path)
+    sidecar = info_path(path)
     if not sidecar.is_file():
         raise ModelFileError(f"{path} has no {sidecar.name} beside it, which says what it is: {_rebuild(path)}")
-    info = PlanInfo.load(sidecar)
+    info = EngineInfo.load(sidecar)
     if sha256(path) != info.plan_sha256:
         raise ModelFileError(
             f"{path} is cut short, damaged or another engine than {sidecar.name} tells of: {_rebuild(path, info)}"
@@ -137,7 +137,7 @@ def check_plan(path: Path, machine: Machine | None = None) -> PlanInfo:
     return info
 
 
-def _differences(header: Header, info: PlanInfo, machine: Machine) -> list[str]:
+def _differences(header: EngineHeader, info: EngineInfo, machine: Machine) -> list[str]:
     found = []
     # Some releases tell three of the four numbers.
     if header.version[: len(machine.version)] != machine.version[:4]:
@@ -156,7 +156,7 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _rebuild(path: Path, info: PlanInfo | None = None) -> str:
+def _rebuild(path: Path, info: EngineInfo | None = None) -> str:
     """The command that builds an engine again, as exact as what is known of it."""
     options: tuple[str, ...] = ()
     if info is not None:

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from edgeunet.errors import GpuError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Buffer, Device, Stream
-from edgeunet.runtime.gpu.cuda_graph import Driver, Graph, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
 
 Shape = tuple[int, ...]
@@ -58,10 +58,10 @@ class Slot:
         keep(self._drop_size)
         keep(self._settle)
 
-    def submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         """Start a frame, uint8 [h, w, 3], on its way; it may be reused when this returns."""
-        if self._size is None or self._size.fitting != fitting:
-            self._size = self._of_size(fitting)
+        if self._size is None or self._size.letterbox != letterbox:
+            self._size = self._of_size(letterbox)
         self._size.frame.write(frame)
         self._size.start()
 
@@ -81,15 +81,15 @@ class Slot:
                 self.graph_state = f"refused: {' '.join(str(error).split())}"
         return mask, times
 
-    def _of_size(self, fitting: Fitting) -> _Size:
+    def _of_size(self, letterbox: Letterbox) -> _Size:
         self._drop_size()
         if not self.graph_state.startswith("refused"):
             self.graph_state = "not captured yet"
-        arguments = fit_arguments(fitting, 0, self._input.address)  # refuses a frame that is too large
-        frame = self._device.buffer((*fitting.frame_size, 3), "uint8")
+        arguments = fit_arguments(letterbox, 0, self._input.address)  # refuses a frame that is too large
+        frame = self._device.buffer((*letterbox.frame_size, 3), "uint8")
         try:
             arguments = (frame.address, *arguments[1:])
-            return _Size(fitting, frame, self._stages(frame, arguments), self._driver, self._stream)
+            return _Size(letterbox, frame, self._stages(frame, arguments), self._driver, self._stream)
         except BaseException:
             frame.free()
             raise
@@ -130,11 +130,11 @@ class Slot:
 class _Size:
     """What belongs to frames of one size: the buffer they come in, the work done to them, and its graph."""
 
-    def __init__(self, fitting: Fitting, frame: Buffer, stages: Stages, driver: Driver, stream: Stream) -> None:
-        self.fitting, self.frame = fitting, frame
+    def __init__(self, letterbox: Letterbox, frame: Buffer, stages: Stages, driver: Driver, stream: Stream) -> None:
+        self.letterbox, self.frame = letterbox, frame
         self._stages, self._driver, self._stream = stages, driver, stream
         self._timeline = Timeline(driver, len(stages) + 1)
-        self._graph: Graph | None = None
+        self._graph: CudaGraph | None = None
 
     def start(self) -> None:
         if self._graph is None:
@@ -143,7 +143,7 @@ class _Size:
             self._graph.launch(self._stream.handle)
 
     def capture(self) -> None:
-        self._graph = Graph(self._driver, self._stream.handle, partial(self._enqueue, captured=True))
+        self._graph = CudaGraph(self._driver, self._stream.handle, partial(self._enqueue, captured=True))
 
     def times_ns(self) -> dict[str, int]:
         return dict(zip(self._stages, self._timeline.durations_ns(), strict=True))

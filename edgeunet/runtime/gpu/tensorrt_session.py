@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import GpuError, ModelFileError, UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
-from edgeunet.runtime.gpu.engine_file import check_plan
+from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet.runtime.gpu.frame_slot import Shape, Slot
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
@@ -37,11 +37,11 @@ class TensorRTSession(Session):
 
     def __init__(self, path: str | Path, *, in_flight: int = 1) -> None:
         """Open the engine. Raises ModelFileError or MismatchError if the plan is not for this machine, GpuError or
-        MissingPartError if the GPU or a part is missing or out of memory."""
+        MissingDependencyError if the GPU or a part is missing or out of memory."""
         if not 1 <= in_flight <= MAX_IN_FLIGHT:
             raise UsageError(f"1 to {MAX_IN_FLIGHT} frames are in flight on a GPU, got {in_flight}")
         path = Path(path)
-        info = check_plan(path)
+        info = check_engine(path)
         trt = tensorrt_module(info.provider)
         super().__init__(info.spec)
         self.capacity = in_flight
@@ -75,9 +75,9 @@ class TensorRTSession(Session):
         for _ in range(self.capacity):
             self._slots.append(Slot(device, driver, loaded.context(device), loaded.outputs))
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
         slot = self._slots[self._submitted % self.capacity]
-        self._on_gpu(lambda: slot.submit(frame, fitting))
+        self._on_gpu(lambda: slot.submit(frame, letterbox))
         self._submitted += 1
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
@@ -85,9 +85,9 @@ class TensorRTSession(Session):
         self._taken += 1
         return self._on_gpu(slot.result)
 
-    def _run(self, frame: UInt8, fitting: Fitting) -> tuple[UInt8, dict[str, int]]:
+    def _run(self, frame: UInt8, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
         # To hand work to the owner's thread and back takes about 20 µs: once for each frame instead of twice.
-        return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, fitting))
+        return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, letterbox))
 
     def _close(self) -> None:
         self._device.close()
@@ -174,7 +174,7 @@ def _fits(engine: Any, name: str, mode: Any, dtype: Any, shape: Shape) -> bool:
 def _make_log(trt: Any) -> Any:
     """A TensorRT logger that keeps the errors, for the message of whoever meets their effect."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class ErrorLog(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
@@ -187,4 +187,4 @@ def _make_log(trt: Any) -> Any:
             """The first error, for a message: the ones after it follow from it."""
             return f" ({self.errors[0]})" if self.errors else ""
 
-    return Log()
+    return ErrorLog()

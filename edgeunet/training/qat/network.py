@@ -40,18 +40,18 @@ class _Grid(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class QatPlan:
     """How frames of one size go through a network."""
 
     trace: Trace
     graph: Graph
     placement: Placement
 
-    def __deepcopy__(self, _: object) -> Plan:
+    def __deepcopy__(self, _: object) -> QatPlan:
         return self  # nothing in it changes
 
 
-def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect) -> Plan:
+def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect) -> QatPlan:
     """The operators of a network on frames of `size` (height, width), and what the dialect rounds of them."""
     trace = traced(folded(net, spec), size)
     weights = folded_parameters(net, spec)
@@ -62,7 +62,7 @@ def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect)
         copied = inputs if call.kind in MOVES else ()
         operations.append(Operation(call.kind, inputs, (call.tensor,), copied=copied, channels=channels))
     graph = Graph(frozenset({_FRAME}), tuple(operations), frozenset({LOGITS}))
-    return Plan(trace, graph, place(graph, dialect))
+    return QatPlan(trace, graph, place(graph, dialect))
 
 
 class FakeQuantised(UNet):
@@ -84,7 +84,7 @@ class FakeQuantised(UNet):
         # Jain et al., "Trained Quantization Thresholds", MLSys 2020 (arXiv:1903.08066).
         self.widenings = nn.Parameter(torch.zeros(len(self.calibrated)))
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
-        self._plans: dict[tuple[int, int], Plan] = {}
+        self._plans: dict[tuple[int, int], QatPlan] = {}
 
     def plain(self) -> UNet:
         """The same weights without rounding."""
@@ -134,12 +134,12 @@ class FakeQuantised(UNet):
             give(name, result, on_grid=copies and all(group[tensor] == group.get(name) for tensor in inputs))
         return seen[LOGITS]
 
-    def _plan(self, size: tuple[int, int]) -> Plan:
+    def _plan(self, size: tuple[int, int]) -> QatPlan:
         if size not in self._plans:
             self._plans[size] = plan_of(self.plain(), self.spec, size, self.dialect)
         return self._plans[size]
 
-    def grids(self, plan: Plan) -> dict[Group, _Grid]:
+    def grids(self, plan: QatPlan) -> dict[Group, _Grid]:
         """What the exporter makes of the learnt ranges, to the last digit, with gradients to the widenings."""
         learnt = spans(plan.graph, self.spans())
         held = origins(plan.graph)

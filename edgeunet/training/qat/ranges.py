@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from edgeunet.data.dataset import Sample
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.fold_batchnorm import folded_parameters
 from edgeunet.network.trace import CENTRED
@@ -44,7 +44,7 @@ def calibrated(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: D
     histograms = {tensor: Histogram() for tensor in values(plan.graph)}
     with console.progress() as bar:
         for sample in bar.track(samples, description="calibrating"):
-            frame = Fitting.of((sample.frame.shape[0], sample.frame.shape[1]), spec).fit(sample.frame)
+            frame = Letterbox.of((sample.frame.shape[0], sample.frame.shape[1]), spec).fit(sample.frame)
             centred = frame.astype(np.float32) - np.array(spec.mean, np.float32)
             tensors = {**weights, CENTRED: torch.from_numpy(centred).permute(2, 0, 1).unsqueeze(0)}
             histograms[CENTRED].add(np.ascontiguousarray(tensors[CENTRED].numpy()))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def environment(templates: Path) -> Environment:
-    """What renders the templates of a folder, which extend "page.html.j2"; raises MissingPartError without Jinja2."""
+    """Renders the templates of a folder, which extend "page.html.j2"; raises MissingDependencyError without Jinja2."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:

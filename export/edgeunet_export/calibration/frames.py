@@ -9,7 +9,7 @@ from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import read_image
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.spec import ModelSpec
 
 """That a command may be asked to look at."""
@@ -57,4 +57,4 @@ def read_thumbnail(path: Path) -> UInt8:
 
 def fitted(frame: UInt8, spec: ModelSpec) -> UInt8:
     """uint8 [h, w, 3] → uint8 [1, H, W, 3], what the model file takes."""
-    return Fitting.of((frame.shape[0], frame.shape[1]), spec).fit(frame)[None]
+    return Letterbox.of((frame.shape[0], frame.shape[1]), spec).fit(frame)[None]

@@ -11,7 +11,7 @@ import edgeunet
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import MismatchError, ModelFileError
 from edgeunet.quantisation.target import CPU
-from edgeunet.runtime.gpu.engine_file import REMEDY, Machine, PlanInfo, check_plan, sidecar_of
+from edgeunet.runtime.gpu.engine_file import REMEDY, EngineInfo, Machine, check_engine, info_path
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
@@ -28,7 +28,7 @@ class Engine:
     stale: why it was built although there was one; "" if that is not so.
     """
 
-    info: PlanInfo
+    info: EngineInfo
     built: bool  # False: it was up to date
     stale: str = ""
     timing_cache_refused: bool = False
@@ -38,12 +38,12 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     """Build M.engine from M.onnx, with M.engine.json beside it and TensorRT's words in M.engine.log.
 
     if_stale: build only if what stands at `output` is missing, damaged, of another machine, ONNX file or options.
-    Raises ModelFileError for a model that is not ours or that TensorRT refuses, GpuError or MissingPartError
+    Raises ModelFileError for a model that is not ours or that TensorRT refuses, GpuError or MissingDependencyError
     for what the machine lacks, UsageError, OutputError if the file exists and `force` is false,
     ExportError if the build fails; no engine is kept then, the log is.
     """
     require_ending(output, ".engine")
-    written = {"-o": output, "its sidecar": sidecar_of(output), "its log": _log_of(output)}
+    written = {"-o": output, "its sidecar": info_path(output), "its log": _log_of(output)}
     if options.timing_cache:
         require_no_other_ending("--timing-cache", options.timing_cache, "a timing cache")
     require_distinct(
@@ -60,7 +60,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     stale = ""
     if if_stale and output.exists():
         try:
-            info = check_plan(output, machine)
+            info = check_engine(output, machine)
         except (ModelFileError, MismatchError) as error:
             stale = str(error).partition(REMEDY)[0].rstrip(": ")
         else:
@@ -70,7 +70,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     with replacing(output, force=force or if_stale) as temporary:
         built = _built(tensorrt_module(options.provider), source, output, options)
         temporary.write_bytes(built.plan)
-        info = PlanInfo(
+        info = EngineInfo(
             provider=options.provider,
             tensorrt_version=".".join(map(str, machine.version)),
             gpu=machine.gpu.name if machine.gpu else "",
@@ -84,7 +84,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
             plan_sha256=sha256(temporary),
             spec=spec,
         )
-    info.save(sidecar_of(output))
+    info.save(info_path(output))
     return Engine(info, built=True, stale=stale, timing_cache_refused=built.timing_cache_refused)
 
 
@@ -107,7 +107,7 @@ def _timing_of(source: Path, options: EngineOptions) -> Path:
     return options.timing_cache or source.with_suffix(".timing")
 
 
-def _changed(info: PlanInfo, spec: ModelSpec, options: EngineOptions) -> str:
+def _changed(info: EngineInfo, spec: ModelSpec, options: EngineOptions) -> str:
     """What an engine that runs here was built from otherwise; "" if from the same."""
     if info.spec.with_provenance(version="") != spec.with_provenance(version=""):
         return "the ONNX file or the calibration cache is another one"

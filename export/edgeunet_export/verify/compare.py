@@ -82,7 +82,7 @@ def compare(
         for name, frame, label in _frames(folder, split, labelled=labelled):
             results = session_a.run(frame), session_b.run(frame)
             # At the frame's own size, where the letterbox bars don't count.
-            masks = [result.fitting.unfit_mask(result.mask) for result in results]
+            masks = [result.letterbox.restore_mask(result.mask) for result in results]
             for path, mask in zip((a, b), masks, strict=True):
                 require_known_classes(mask, len(folder.classes), model=str(path))
             share = agreement(*masks)

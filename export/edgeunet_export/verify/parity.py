@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto
 
 from edgeunet.evaluation.metrics import agreement
-from edgeunet.network.unet import Segmenter, mask_from_logits
+from edgeunet.network.unet import NormalisedUNet, mask_from_logits
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.utils.console import progress
 from edgeunet_export.calibration.frames import fitted, read_frames
@@ -27,7 +27,7 @@ class Parity:
     logit_difference: float  # the largest; NaN if a logit is not a number
 
 
-def parity(segmenter: Segmenter, path: Path, with_logits: ModelProto, images: Sequence[Path]) -> Parity:
+def parity(segmenter: NormalisedUNet, path: Path, with_logits: ModelProto, images: Sequence[Path]) -> Parity:
     """Hold the masks of the model file at `path` against the network's, and the logits of its variant that has them.
 
     with_logits: the same graph with the output `logits`.

@@ -41,12 +41,12 @@ def side_by_side(frame: ComparedFrame, specs: tuple[ModelSpec, ModelSpec], names
 
 
 def _overlay(pixels: UInt8, result: Result, spec: ModelSpec, name: str) -> UInt8:
-    return Overlay(spec, OPACITY).draw(pixels, result.mask, result.fitting, [name])
+    return Overlay(spec, OPACITY).draw(pixels, result.mask, result.letterbox, [name])
 
 
 def _difference(frame: ComparedFrame) -> UInt8:
     grey = cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY) // 2
     picture = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-    a, b = (result.fitting.unfit_mask(result.mask) for result in (frame.a, frame.b))
+    a, b = (result.letterbox.restore_mask(result.mask) for result in (frame.a, frame.b))
     picture[a != b] = DIFFERENT
     return picture

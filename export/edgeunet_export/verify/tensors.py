@@ -31,7 +31,7 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
     """Of the float tensors that have the same name and shape in both files, the relatively farthest apart first.
 
     pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; without result if the inputs differ in size.
-    Raises MissingPartError without Polygraphy.
+    Raises MissingDependencyError without Polygraphy.
     """
     try:
         from polygraphy.backend.onnx import modify_outputs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeunet.errors import OutputError, RecordError, UsageError
-from edgeunet.runtime.gpu.engine_file import sidecar_of
+from edgeunet.runtime.gpu.engine_file import info_path
 from edgeunet.utils.files import locked, sha256
 from edgeunet_bench.guard import baseline as module
 from edgeunet_bench.guard.baseline import accept, default_folder, load_baseline, resolve, verdict_of
@@ -32,7 +32,7 @@ def test_an_accepted_model_is_found_by_name(tmp_path: Path, model: Path) -> None
     assert load_baseline(folder, "release") == made
     found = resolve(folder, Path("release"))
     assert found.read_bytes() == b"weights"
-    assert sidecar_of(found).is_file()  # an engine is nothing without its sidecar
+    assert info_path(found).is_file()  # an engine is nothing without its sidecar
     assert found.name == made.model == f"model-{sha256(model)[:16]}.engine"
     assert resolve(folder, model) == model
     assert resolve(folder, Path("other")) == Path("other")

@@ -12,7 +12,7 @@ import pytest
 
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.latency.energy import gross_mj, idle_mj, net_mj
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -32,8 +32,8 @@ class InterruptedSession(OnnxRuntimeSession):
 
     calls_left = -1
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
-        super()._submit(frame, fitting)
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+        super()._submit(frame, letterbox)
         self.calls_left -= 1
         if self.calls_left == 0:
             signal.raise_signal(signal.SIGINT)

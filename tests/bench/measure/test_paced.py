@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -30,8 +30,8 @@ class StallingSession(OnnxRuntimeSession):
 
     calls = 0
 
-    def _submit(self, frame: UInt8, fitting: Fitting) -> None:
-        super()._submit(frame, fitting)
+    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+        super()._submit(frame, letterbox)
         self.calls += 1
         if self.calls == 5:
             time.sleep(STALL_MS / 1000)

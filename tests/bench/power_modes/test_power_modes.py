@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from edgeunet.board.power_modes import PowerMode
 from edgeunet.board.sensors.sysfs import Sensor
 from edgeunet.cli.bench import app
-from edgeunet.errors import BoardError, MissingPartError, ModelFileError, OutputError, SourceError, UsageError
+from edgeunet.errors import BoardError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet_bench.measure import model as measuring
 from edgeunet_bench.power_modes import run
 from edgeunet_bench.power_modes.record import Measured, Modes, Skipped
@@ -177,7 +177,7 @@ def test_bad_input_changes_no_mode(model: Path, tmp_path: Path, monkeypatch: pyt
     assert isinstance(_bench(model, "-o", output).exception, OutputError)
     assert fake.asked == []
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert isinstance(_bench(model, "-o", tmp_path / "other.json").exception, MissingPartError)
+    assert isinstance(_bench(model, "-o", tmp_path / "other.json").exception, MissingDependencyError)
 
 
 def test_a_model_that_runs_in_no_mode_is_an_error_with_the_reason(tmp_path: Path) -> None:

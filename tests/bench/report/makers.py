@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet.evaluation.scores_file import Scores
+from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge
@@ -20,7 +20,7 @@ from tests.bench.records import noisy, toy_record, toy_telemetry
 CREATED = "2026-01-02T03:04:05+00:00"
 
 
-def toy_scores(sha256: str = "ab" * 32, **changes: Any) -> Scores:
+def toy_scores(sha256: str = "ab" * 32, **changes: Any) -> SavedScores:
     """Of the model of toy_record, with a class that does not occur and whose name is HTML."""
     fields: dict[str, Any] = {
         "model": "toy.onnx",
@@ -34,7 +34,7 @@ def toy_scores(sha256: str = "ab" * 32, **changes: Any) -> Scores:
         "accuracy": 0.9,
         "iou": {"road": 0.91, "<b>car</b>": None},
     }
-    return Scores(**(fields | changes))
+    return SavedScores(**(fields | changes))
 
 
 def toy_comparison(slowdown: float = 1.0, name: str = "new.onnx", foreign: float = 0.01) -> Comparison:
@@ -118,7 +118,7 @@ def inputs_of(*items: Any) -> Inputs:
         comparisons=[i for i in items if isinstance(i, Comparison)],
         sweeps=[i for i in items if isinstance(i, Sweep)],
         qualifications=[i for i in items if isinstance(i, Qualification)],
-        scores=by_model(i for i in items if isinstance(i, Scores)),
+        scores=by_model(i for i in items if isinstance(i, SavedScores)),
     )
 
 

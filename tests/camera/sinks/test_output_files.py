@@ -11,7 +11,7 @@ import pytest
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sinks.output_files import Files
-from edgeunet.errors import MissingPartError, OutputError, UsageError
+from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.latency.record import LatencyRecord
 from tests.camera.videos import write_numbered
 from tests.models import write_toy_model
@@ -150,5 +150,5 @@ def test_a_server_s_missing_part_is_named_before_the_work(
     sinks: SinkOptions, absent: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgeunet.utils.dependencies.find_spec", lambda name: None if name == absent else object())
-    with pytest.raises(MissingPartError, match=message):
+    with pytest.raises(MissingDependencyError, match=message):
         run_camera(CameraOptions(Path("absent.onnx"), (D,), sinks))

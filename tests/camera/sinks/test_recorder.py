@@ -14,7 +14,7 @@ import pytest
 
 from edgeunet.camera.sinks.recorder import check_recordable, recording
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.errors import MissingPartError, OutputError, UsageError
+from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from tests.browser import browsing
 from tests.camera.shots import shot_of
@@ -232,7 +232,7 @@ def test_what_cannot_be_recorded_is_refused_before_any_work(tmp_path: Path, monk
 
     real_import = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without_av)
-    with pytest.raises(MissingPartError, match=r"pip install 'edgeunet\[video\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'edgeunet\[video\]'"):
         check_recordable(tmp_path / "new.mp4", force=False)
 
 

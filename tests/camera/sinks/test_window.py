@@ -8,7 +8,7 @@ import pytest
 
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.sinks.window import Window
-from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
 from tests.models import write_toy_model
@@ -74,7 +74,7 @@ def test_escape_and_q_end_it(monkeypatch: pytest.MonkeyPatch, key: int) -> None:
 
 def test_opencv_without_windows_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                           NONE\n")
-    with pytest.raises(MissingPartError, match=r"pip install .*opencv-python"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .*opencv-python"):
         Window()
 
 

@@ -14,7 +14,7 @@ from edgeunet.camera.sources.opening import Source, open_source, open_steady, se
 from edgeunet.camera.sources.reconnect import Reconnecting
 from edgeunet.camera.sources.source import UnusableError
 from edgeunet.camera.sources.stamp import decode_stamp
-from edgeunet.errors import MissingPartError, SourceError, UsageError
+from edgeunet.errors import MissingDependencyError, SourceError, UsageError
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import SIZE, FakeCamera, number_of, numbered, write_numbered
 
@@ -212,7 +212,7 @@ def test_whatever_a_source_raises_is_no_more_than_a_reconnect(cameras: Cameras, 
     assert "\n" not in notes.lines[0]
 
 
-@pytest.mark.parametrize("error", [UnusableError("grey"), MissingPartError("GStreamer", "it", "apt install it")])
+@pytest.mark.parametrize("error", [UnusableError("grey"), MissingDependencyError("GStreamer", "it", "apt install it")])
 def test_what_another_try_would_not_change_is_raised(cameras: Cameras, notes: Notes, error: Exception) -> None:
     cameras.plug(showing(1, error))
     with Reconnecting(cameras, notes) as source:

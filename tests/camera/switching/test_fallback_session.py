@@ -18,7 +18,7 @@ from edgeunet.camera.switching import fallback_policy as ladder_module
 from edgeunet.camera.switching.fallback_policy import Ladder, Switch
 from edgeunet.camera.switching.fallback_session import LadderSession, Rung, open_ladder
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.overlay import Overlay
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -90,7 +90,7 @@ def test_every_frame_of_a_file_is_published_in_order_while_models_change(
     assert set(made_by) == {"big.onnx", "middle.onnx", "small.onnx"}
     for shot in out.shots:
         assert shot.result.mask.shape == dict(zip(session.stats().models, SIZES, strict=True))[shot.result.model]
-        assert shot.result.fitting.unfit_mask(shot.result.mask).shape == shot.frame.pixels.shape[:2]
+        assert shot.result.letterbox.restore_mask(shot.result.mask).shape == shot.frame.pixels.shape[:2]
     assert [note.partition(":")[0] for note in notes if "takes over" in note] == [
         "middle.onnx takes over from big.onnx",
         "small.onnx takes over from middle.onnx",
@@ -101,7 +101,7 @@ def test_the_overlay_names_the_model_that_made_the_mask() -> None:
     spec, camera = toy_spec(), FakeCamera()
     feed = Feed(camera, "it", Overlay(spec, 0.0), Statistics(), max_frames=None, changed=threading.Condition())
     frame = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
-    result = Result(np.zeros(spec.input_size, np.uint8), {}, Fitting.of((480, 640), spec))
+    result = Result(np.zeros(spec.input_size, np.uint8), {}, Letterbox.of((480, 640), spec))
     models = ("", "big.onnx", "tiny.onnx", "big.onnx")
     drawn = [feed.draw(frame, replace(result, model=name), legend=True, plain=False)[0] for name in models]
     heights = [np.flatnonzero(picture.any(axis=(1, 2)))[-1] for picture in drawn]
@@ -131,8 +131,8 @@ def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[
         results = [session.result() for _ in pictures]
     assert [r.model for r in results] == ["big.onnx", "big.onnx", "small.onnx"]
     for index, (result, size) in enumerate(zip(results, (SIZES[0], SIZES[0], SIZES[2]), strict=True)):
-        assert result.fitting == Fitting.of((60, 90), toy_spec(size))
-        assert (result.fitting.unfit_mask(result.mask) == index).all()
+        assert result.letterbox == Letterbox.of((60, 90), toy_spec(size))
+        assert (result.letterbox.restore_mask(result.mask) == index).all()
 
 
 class LoadedSession(OnnxRuntimeSession):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgeunet.data.convert.splitting import by_lists, divide
-from edgeunet.data.pairs import Pair
+from edgeunet.data.pairs import ImageMaskPair
 from edgeunet.errors import DatasetError, UsageError
 
 
-def frames(count: int) -> dict[str, Pair]:
-    return {f"{k:04}": Pair(Path(f"{k}.png"), Path(f"{k}.png")) for k in reversed(range(count))}
+def frames(count: int) -> dict[str, ImageMaskPair]:
+    return {f"{k:04}": ImageMaskPair(Path(f"{k}.png"), Path(f"{k}.png")) for k in reversed(range(count))}
 
 
 @pytest.mark.parametrize(("count", "share", "blocks"), [(30, 0.2, 1), (5, 0.2, 1), (701, 0.2, 5), (100, 0.25, 2)])
@@ -35,7 +35,7 @@ def test_a_share_that_leaves_nothing_is_refused() -> None:
 
 
 def test_lists_name_frames_in_the_usual_ways(tmp_path: Path) -> None:
-    pairs = {name: Pair(Path(name), Path(name)) for name in ("a", "b", "two words", "v1.5")}
+    pairs = {name: ImageMaskPair(Path(name), Path(name)) for name in ("a", "b", "two words", "v1.5")}
     (tmp_path / "train.txt").write_text("a\n\n/data/two words.png\n")
     (tmp_path / "val.txt").write_text("images/b.jpg masks/b.png\nv1.5\n")
     splits = by_lists(pairs, {"train": tmp_path / "train.txt", "val": tmp_path / "val.txt"})

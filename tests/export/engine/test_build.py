@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from edgeunet.cli.export import app, engine
 from edgeunet.errors import GpuError, ModelFileError, UsageError
-from edgeunet.runtime.gpu.engine_file import check_plan
+from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet_export.engine.build import EngineOptions
 from tests.export.engines import Board, build, cache_for, told
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
@@ -51,7 +51,7 @@ def test_every_precision_builds_strongly_typed(version: str, precision: str, boa
     assert not {"int8_calibrator", "DLA_core", "default_device_type"} & set(settings)
     info = result.info
     assert (result.built, result.stale) == (True, "")
-    assert info == check_plan(tmp_path / "m.engine")
+    assert info == check_engine(tmp_path / "m.engine")
     assert info.spec.provenance.precision == precision
     assert (info.gpu, info.compute_capability, info.flags) == ("Orin", "8.7", ("STRONGLY_TYPED",))
     assert info.options == ("--workspace", "256", "--level", "5")
@@ -90,7 +90,7 @@ def test_the_dla_falls_back_to_the_gpu_and_says_for_what(
     assert settings["default_device_type"] == (fake.module.DeviceType.DLA,)
     names = ["FP16", "INT8", "GPU_FALLBACK"] if with_cache else ["FP16", "GPU_FALLBACK"]
     assert settings["set_flag"] == tuple(f"BuilderFlag.{name}" for name in names)
-    info = check_plan(tmp_path / "m.engine")
+    info = check_engine(tmp_path / "m.engine")
     assert info.gpu_layers == ("index", "mask")
     assert info.spec.provenance.precision == ("int8+fp16" if with_cache else "fp16")
     assert "2 layers fell back to the GPU: index, mask" in capsys.readouterr().out

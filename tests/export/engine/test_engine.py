@@ -15,12 +15,12 @@ from edgeunet.errors import (
     EdgeUNetError,
     ExportError,
     GpuError,
-    MissingPartError,
+    MissingDependencyError,
     ModelFileError,
     OutputError,
     UsageError,
 )
-from edgeunet.runtime.gpu.engine_file import Header, check_plan, read_header
+from edgeunet.runtime.gpu.engine_file import EngineHeader, check_engine, read_engine_header
 from edgeunet_export.calibration.table_file import TensorRTVersion, write_cache
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.engine import export_engine
@@ -41,7 +41,7 @@ def test_the_engine_is_a_plain_plan_and_the_rest_lies_beside_it(board: Board, mo
     plan = (tmp_path / "m.engine").read_bytes()
     engine = fake.module.Runtime(fake.module.Logger()).deserialize_cuda_engine(plan)
     assert engine.num_io_tensors == 2
-    assert read_header(tmp_path / "m.engine") == Header("tensorrt", (10, 16, 0, 0))
+    assert read_engine_header(tmp_path / "m.engine") == EngineHeader("tensorrt", (10, 16, 0, 0))
     log = (tmp_path / "m.engine.log").read_text()
     assert "INFO: the fake builds" in log
     assert "every thought" not in log, "verbose messages are far too many"
@@ -92,7 +92,7 @@ def test_a_failed_build_leaves_the_engine_there_was(board: Board, model: Path, t
     fake.build_error = "broken"
     with pytest.raises(ExportError):
         build(model, force=True)
-    assert check_plan(tmp_path / "m.engine") == info
+    assert check_engine(tmp_path / "m.engine") == info
 
 
 def test_if_stale_builds_only_what_does_not_fit(board: Board, model: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_if_stale_builds_only_what_does_not_fit(board: Board, model: Path, tmp_p
     assert build(model, if_stale=True).built, "there was none"
     builds = fake.methods_called("Builder").count("build_serialized_network")
     result = build(model, if_stale=True)
-    assert (result.built, result.info) == (False, check_plan(tmp_path / "m.engine"))
+    assert (result.built, result.info) == (False, check_engine(tmp_path / "m.engine"))
     assert fake.methods_called("Builder").count("build_serialized_network") == builds
 
     def stale(options: EngineOptions | None = None) -> str:
@@ -136,10 +136,10 @@ def test_tensorrt_rtx_builds_without_a_gpu(monkeypatch: pytest.MonkeyPatch, mode
     fake = FakeTensorRT("1.7", "tensorrt_rtx")
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", fake.module)
     info = build(model, EngineOptions(provider="tensorrt_rtx")).info
-    assert read_header(tmp_path / "m.engine").provider == "tensorrt_rtx"
+    assert read_engine_header(tmp_path / "m.engine").provider == "tensorrt_rtx"
     assert (info.gpu, info.options) == ("", ("--provider", "tensorrt_rtx"))
     assert not (tmp_path / "m.timing").exists()
-    assert check_plan(tmp_path / "m.engine") == info
+    assert check_engine(tmp_path / "m.engine") == info
 
 
 def test_models_of_another_contract_are_refused(board: Board, model: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_without_gpu_or_bindings_nothing_is_made(model: Path, tmp_path: Path, mo
         build(model)
     monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", lambda: ORIN)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(MissingPartError, match="TensorRT is not installed"):
+    with pytest.raises(MissingDependencyError, match="TensorRT is not installed"):
         build(model)
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 

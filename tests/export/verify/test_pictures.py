@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import OutputError
-from edgeunet.imaging.letterbox import Fitting, UInt8
+from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Result
 from edgeunet_export.verify.compare import ComparedFrame, Comparison
 from edgeunet_export.verify.pictures import DIFFERENT, write_pictures
@@ -19,9 +19,9 @@ def _compared(name: str, different_rows: int) -> ComparedFrame:
     spec = toy_spec(SIZE)
     a, b = np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8)
     b[:different_rows] = 1
-    fitting = Fitting.of(SIZE, spec)
+    letterbox = Letterbox.of(SIZE, spec)
     pixels = np.full((*SIZE, 3), 128, np.uint8)
-    return ComparedFrame(name, pixels, Result(a, {}, fitting), Result(b, {}, fitting), 1 - different_rows / SIZE[0])
+    return ComparedFrame(name, pixels, Result(a, {}, letterbox), Result(b, {}, letterbox), 1 - different_rows / SIZE[0])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.errors import MissingPartError
+from edgeunet.errors import MissingDependencyError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import onnx_session, read_model, set_spec, write_model
@@ -73,5 +73,5 @@ def test_models_of_other_sizes_have_nothing_to_compare(tmp_path: Path, frame: UI
 
 def test_without_polygraphy_the_command_is_named(model: Path, frame: UInt8, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "polygraphy.backend.onnx", None)
-    with pytest.raises(MissingPartError, match=r"Polygraphy is not installed.*pip install polygraphy"):
+    with pytest.raises(MissingDependencyError, match=r"Polygraphy is not installed.*pip install polygraphy"):
         deviations(model, model, frame)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeunet.errors import MissingPartError, ModelFileError
+from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from tests.models import toy_mask, toy_spec, write_toy_model
@@ -107,5 +107,5 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 def test_without_onnxruntime_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingPartError, match="pip install onnxruntime"):
+    with pytest.raises(MissingDependencyError, match="pip install onnxruntime"):
         open_session(write_toy_model(tmp_path / "m.onnx"), backend="onnxruntime")

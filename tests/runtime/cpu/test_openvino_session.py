@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgeunet.errors import MissingPartError, ModelFileError
+from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.runtime import Session, open_session
 from tests.models import toy_spec, write_toy_model
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
@@ -28,7 +28,7 @@ class TestTwoFramesInFlight(SessionContract):
 def test_without_openvino_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(MissingPartError, match="pip install openvino"):
+    with pytest.raises(MissingDependencyError, match="pip install openvino"):
         open_session(path, backend="openvino")
 
 

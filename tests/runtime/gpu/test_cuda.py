@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from edgeunet.errors import FrameError, GpuError, MissingPartError, UsageError
+from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
 from edgeunet.runtime.gpu.cuda import Buffer, Device
-from edgeunet.runtime.gpu.cuda_graph import Driver, Graph, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX
 from tests.fakes.pycuda import FakeCuda
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_opened_is_said_and_leaves_nothing(cuda: FakeCuda, monkey
     cuda.reset()
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
     monkeypatch.delattr(sys.modules["pycuda"], "driver")
-    with pytest.raises(MissingPartError, match="pip install pycuda"):
+    with pytest.raises(MissingDependencyError, match="pip install pycuda"):
         Device()
 
     def no_driver() -> None:
@@ -185,7 +185,7 @@ def test_out_of_memory_is_one_clear_error_and_leaves_nothing(cuda: FakeCuda) -> 
 def test_without_nvcc_the_remedy_is_named(cuda: FakeCuda) -> None:
     cuda.nvcc_is_missing = True
     device = Device()
-    with pytest.raises(MissingPartError, match=r"nvcc is not installed.*PATH="):
+    with pytest.raises(MissingDependencyError, match=r"nvcc is not installed.*PATH="):
         device.call(device.compile_kernels)
     device.close()
 
@@ -209,7 +209,7 @@ class TestGraph:
                 mask.download(stream)
                 timeline.mark(1, stream.handle, captured=True)
 
-            graph, masks = Graph(driver, stream.handle, enqueue), []
+            graph, masks = CudaGraph(driver, stream.handle, enqueue), []
             mask.host[:] = 9
             stream.synchronize()
             masks.append(mask.host.tolist())
@@ -240,7 +240,7 @@ class TestGraph:
                 raise GpuError("not this")
 
             with pytest.raises((GpuError, *device.failures), match=r"not this|capturing"):
-                Graph(driver, stream.handle, enqueue)
+                CudaGraph(driver, stream.handle, enqueue)
             buffer.upload(stream)
             stream.synchronize()
             buffer.free()

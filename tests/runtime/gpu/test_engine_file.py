@@ -15,7 +15,7 @@ from edgeunet.board.gpu import Gpu
 from edgeunet.cli.info import describe
 from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError, UsageError
 from edgeunet.runtime import open_session
-from edgeunet.runtime.gpu.engine_file import Header, PlanInfo, check_plan, read_header, sidecar_of
+from edgeunet.runtime.gpu.engine_file import EngineHeader, EngineInfo, check_engine, info_path, read_engine_header
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
@@ -26,7 +26,7 @@ from tests.runtime.engines import install_tensorrt
 def test_an_engine_of_this_machine_passes(version: str, tmp_path: Path) -> None:
     fake = FakeTensorRT(version)
     written = write_engine(tmp_path / "m.engine", fake)
-    assert check_plan(tmp_path / "m.engine", machine_of(fake)) == written
+    assert check_engine(tmp_path / "m.engine", machine_of(fake)) == written
     facts = json.loads((tmp_path / "m.engine.json").read_text())
     assert facts["precision"] == "fp16"
     assert facts["onnx_sha256"] == "0" * 64
@@ -34,18 +34,18 @@ def test_an_engine_of_this_machine_passes(version: str, tmp_path: Path) -> None:
 
 def test_the_header_tells_who_wrote_it(tmp_path: Path) -> None:
     for fake, expected in (
-        (FakeTensorRT("10.16"), Header("tensorrt", (10, 16, 0, 0))),
-        (FakeTensorRT("1.7", "tensorrt_rtx"), Header("tensorrt_rtx", (1, 7, 0, 0))),
+        (FakeTensorRT("10.16"), EngineHeader("tensorrt", (10, 16, 0, 0))),
+        (FakeTensorRT("1.7", "tensorrt_rtx"), EngineHeader("tensorrt_rtx", (1, 7, 0, 0))),
     ):
         write_engine(tmp_path / "m.engine", fake)
-        assert read_header(tmp_path / "m.engine") == expected
+        assert read_engine_header(tmp_path / "m.engine") == expected
 
 
 def test_the_header_of_a_real_tensorrt_rtx_plan(tmp_path: Path) -> None:
     """The first 32 bytes of a plan that TensorRT-RTX 1.7.1.116 built."""
     start = "76747274000000000200000000000000041a0600000000000107017476747274"
     (tmp_path / "m.engine").write_bytes(bytes.fromhex(start))
-    assert read_header(tmp_path / "m.engine") == Header("tensorrt_rtx", (1, 7, 1, 116))
+    assert read_engine_header(tmp_path / "m.engine") == EngineHeader("tensorrt_rtx", (1, 7, 1, 116))
 
 
 def test_releases_that_tell_three_of_four_numbers_are_the_same(tmp_path: Path) -> None:
@@ -54,10 +54,10 @@ def test_releases_that_tell_three_of_four_numbers_are_the_same(tmp_path: Path) -
     for version, fits in (((10, 3, 0), True), ((10, 3, 0, 0), True), ((10, 3), True), ((10, 3, 0, 26), False)):
         machine = replace(machine_of(fake), version=version)
         if fits:
-            assert check_plan(tmp_path / "m.engine", machine) == info
+            assert check_engine(tmp_path / "m.engine", machine) == info
         else:
             with pytest.raises(MismatchError, match=r"10\.3\.0\.0, this machine has 10\.3\.0\.26"):
-                check_plan(tmp_path / "m.engine", machine)
+                check_engine(tmp_path / "m.engine", machine)
 
 
 def _truncate(path: Path) -> None:
@@ -79,7 +79,7 @@ def _onnx(path: Path) -> None:
 
 
 def _without_sidecar(path: Path) -> None:
-    sidecar_of(path).unlink()
+    info_path(path).unlink()
 
 
 def _sidecar_of_another_plan(path: Path) -> None:
@@ -87,28 +87,28 @@ def _sidecar_of_another_plan(path: Path) -> None:
 
 
 def _half_a_sidecar(path: Path) -> None:
-    sidecar_of(path).write_text(sidecar_of(path).read_text()[:100])
+    info_path(path).write_text(info_path(path).read_text()[:100])
 
 
 def _sidecar_of_another_kind(path: Path) -> None:
-    sidecar_of(path).write_text('{"schema": "edgeunet.latency/1"}')
+    info_path(path).write_text('{"schema": "edgeunet.latency/1"}')
 
 
 def _sidecar_without_a_field(path: Path) -> None:
-    facts = json.loads(sidecar_of(path).read_text())
+    facts = json.loads(info_path(path).read_text())
     del facts["gpu"]
-    sidecar_of(path).write_text(json.dumps(facts))
+    info_path(path).write_text(json.dumps(facts))
 
 
 def _sidecar_of_a_later_version(path: Path) -> None:
-    facts = json.loads(sidecar_of(path).read_text())
-    sidecar_of(path).write_text(json.dumps({**facts, "sparsity": True}))
+    facts = json.loads(info_path(path).read_text())
+    info_path(path).write_text(json.dumps({**facts, "sparsity": True}))
 
 
 def _sidecar_with_a_spec_of_numbers(path: Path) -> None:
-    facts = json.loads(sidecar_of(path).read_text())
+    facts = json.loads(info_path(path).read_text())
     facts["spec"]["classes"][0]["name"] = 5
-    sidecar_of(path).write_text(json.dumps(facts))
+    info_path(path).write_text(json.dumps(facts))
 
 
 DAMAGE = [
@@ -133,7 +133,7 @@ def test_what_is_damaged_is_refused_with_the_command_that_rebuilds(
     path.with_suffix(".onnx").touch()
     spoil(path)
     with pytest.raises(ModelFileError, match=says) as caught:
-        check_plan(path, machine_of(fake))
+        check_engine(path, machine_of(fake))
     _assert_rebuilds(caught.value, tmp_path / "m.onnx", path)
 
 
@@ -146,7 +146,7 @@ def test_a_sidecar_of_a_later_version_or_with_wrong_types_is_named(tmp_path: Pat
         write_engine(path, fake)
         spoil(path)
         with pytest.raises(ModelFileError, match=says):
-            check_plan(path, machine_of(fake))
+            check_engine(path, machine_of(fake))
 
 
 def _of_another_version(path: Path) -> None:
@@ -154,7 +154,7 @@ def _of_another_version(path: Path) -> None:
 
 
 def _of_another_gpu(path: Path) -> None:
-    replace(write_engine(path, FakeTensorRT("10.3")), gpu="NVIDIA Thor").save(sidecar_of(path))
+    replace(write_engine(path, FakeTensorRT("10.3")), gpu="NVIDIA Thor").save(info_path(path))
 
 
 @pytest.mark.parametrize("spoil", [*(spoil for spoil, _ in DAMAGE), _of_another_version, _of_another_gpu])
@@ -178,7 +178,7 @@ def test_what_was_built_for_another_machine_says_all_that_differs(tmp_path: Path
     write_engine(path, FakeTensorRT("10.3"))
     here = replace(machine_of(FakeTensorRT("10.16")), gpu=Gpu("NVIDIA Thor", "11.0", "13.0"), platform="linux-x86_64")
     with pytest.raises(MismatchError) as caught:
-        check_plan(path, here)
+        check_engine(path, here)
     for says in (
         "by TensorRT 10.3.0.0, this machine has 10.16.0",
         "on linux-aarch64, this machine is linux-x86_64",
@@ -191,12 +191,12 @@ def test_what_was_built_for_another_machine_says_all_that_differs(tmp_path: Path
 def test_a_plan_of_tensorrt_rtx_is_not_tied_to_one_gpu(tmp_path: Path) -> None:
     fake = FakeTensorRT("1.7", "tensorrt_rtx")
     info = write_engine(tmp_path / "m.engine", fake)
-    assert check_plan(tmp_path / "m.engine", replace(machine_of(fake), gpu=None)) == info
+    assert check_engine(tmp_path / "m.engine", replace(machine_of(fake), gpu=None)) == info
 
 
 def test_no_engine_and_no_gpu_are_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelFileError, match="no such engine"):
-        check_plan(tmp_path / "m.engine")
+        check_engine(tmp_path / "m.engine")
 
     def no_driver() -> Gpu:
         raise GpuError("no driver here")
@@ -204,7 +204,7 @@ def test_no_engine_and_no_gpu_are_said_plainly(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", no_driver)
     write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
     with pytest.raises(GpuError, match="no driver here"):
-        check_plan(tmp_path / "m.engine")
+        check_engine(tmp_path / "m.engine")
 
 
 def test_the_onnx_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,9 +216,9 @@ def test_the_onnx_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     _truncate(Path("a b/m.engine"))
     with pytest.raises(ModelFileError) as caught:
-        check_plan(Path("a b/m.engine"), machine_of(fake))
+        check_engine(Path("a b/m.engine"), machine_of(fake))
     _assert_rebuilds(caught.value, Path("onnx/m.onnx"), Path("a b/m.engine"), "--level 5 ")
-    assert PlanInfo.load(Path("a b/m.engine.json")) == info
+    assert EngineInfo.load(Path("a b/m.engine.json")) == info
 
 
 def _assert_rebuilds(error: EdgeUNetError, onnx: Path, engine: Path, options: str = "") -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import FrameError
-from edgeunet.imaging.letterbox import Fitting, UInt8
-from edgeunet.runtime.gpu.kernels import ARGMAX, BLEND, FIT, blend_arguments, fit_arguments, reference, sources
+from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.runtime.gpu.kernels import ARGMAX, BLEND, FIT, fit_arguments, sources
 from edgeunet.samples import DATASET
 from edgeunet.spec import ModelSpec
 from tests.fakes.pycuda import FakeCuda
 from tests.models import toy_spec
+from tests.runtime.gpu import reference
 
 ARCHITECTURES = ("sm_75", "sm_87", "sm_90", "sm_110")  # desktop, Orin, H100, Thor
 SIZES = [  # camera (height, width), network (height, width)
@@ -40,25 +41,25 @@ def noise(*shape: int) -> UInt8:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
-def fitting_of(frame: tuple[int, int], network: tuple[int, int], fit: str) -> Fitting:
+def fitting_of(frame: tuple[int, int], network: tuple[int, int], fit: str) -> Letterbox:
     toy = toy_spec(network)
-    return Fitting.of(frame, ModelSpec(toy.classes, network, "stretch" if fit == "stretch" else "letterbox"))
+    return Letterbox.of(frame, ModelSpec(toy.classes, network, "stretch" if fit == "stretch" else "letterbox"))
 
 
-def fit_on(driver: FakeCuda, frame: UInt8, fitting: Fitting) -> UInt8:
-    out = np.full((*fitting.input_size, 3), 77, np.uint8)
-    height, width = fitting.input_size
-    driver.run_kernel(FIT, width, height, fit_arguments(fitting, frame.ctypes.data, out.ctypes.data))
+def fit_on(driver: FakeCuda, frame: UInt8, letterbox: Letterbox) -> UInt8:
+    out = np.full((*letterbox.input_size, 3), 77, np.uint8)
+    height, width = letterbox.input_size
+    driver.run_kernel(FIT, width, height, fit_arguments(letterbox, frame.ctypes.data, out.ctypes.data))
     return out
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
 @pytest.mark.parametrize(("frame_size", "network"), SIZES)
 def test_fitting(driver_on_cpu: FakeCuda, frame_size: tuple[int, int], network: tuple[int, int], fit: str) -> None:
-    frame, fitting = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
-    fitted = fit_on(driver_on_cpu, frame, fitting)
-    assert np.array_equal(fitted, reference.fit(frame, fitting))
-    assert np.abs(fitted.astype(int) - fitting.fit(frame)).max() <= 1
+    frame, letterbox = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
+    fitted = fit_on(driver_on_cpu, frame, letterbox)
+    assert np.array_equal(fitted, reference.fit(frame, letterbox))
+    assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1
 
 
 def test_fitting_of_many_sizes(driver_on_cpu: FakeCuda) -> None:
@@ -66,12 +67,12 @@ def test_fitting_of_many_sizes(driver_on_cpu: FakeCuda) -> None:
     seen = set()
     for _ in range(150):
         (h, w), (height, width) = rng.integers(1, 90, 2).tolist(), rng.integers(1, 60, 2).tolist()
-        fitting = fitting_of((h, w), (height, width), str(rng.choice(["letterbox", "stretch"])))
+        letterbox = fitting_of((h, w), (height, width), str(rng.choice(["letterbox", "stretch"])))
         frame = noise(h, w, 3)
-        fitted = fit_on(driver_on_cpu, frame, fitting)
-        assert np.array_equal(fitted, reference.fit(frame, fitting)), fitting
-        assert np.abs(fitted.astype(int) - fitting.fit(frame)).max() <= 1, fitting
-        seen.add((fitting.shrinks, h >= fitting.height, w >= fitting.width))
+        fitted = fit_on(driver_on_cpu, frame, letterbox)
+        assert np.array_equal(fitted, reference.fit(frame, letterbox)), letterbox
+        assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1, letterbox
+        seen.add((letterbox.shrinks, h >= letterbox.height, w >= letterbox.width))
     assert len(seen) >= 6, "bilinear, areas, and areas in one direction only"
 
 
@@ -81,28 +82,28 @@ def test_fitting_of_camera_pictures(driver_on_cpu: FakeCuda) -> None:
     for path in pictures:
         frame: UInt8 = np.asarray(cv2.imread(str(path)), dtype=np.uint8)
         for network in ((256, 320), (96, 128)):
-            fitting = fitting_of((frame.shape[0], frame.shape[1]), network, "letterbox")
-            fitted = fit_on(driver_on_cpu, frame, fitting)
-            assert np.array_equal(fitted, reference.fit(frame, fitting))
-            assert np.abs(fitted.astype(int) - fitting.fit(frame)).max() <= 1
+            letterbox = fitting_of((frame.shape[0], frame.shape[1]), network, "letterbox")
+            fitted = fit_on(driver_on_cpu, frame, letterbox)
+            assert np.array_equal(fitted, reference.fit(frame, letterbox))
+            assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1
 
 
 @pytest.mark.parametrize("value", [0, 255])
 def test_a_plain_frame_stays_plain(driver_on_cpu: FakeCuda, value: int) -> None:
     """The weights add up to one, also where they are largest."""
     for size in ((700, 900), (40, 30), (31, 47)):
-        fitting = fitting_of(size, (32, 48), "stretch")
-        assert (fit_on(driver_on_cpu, np.full((*size, 3), value, np.uint8), fitting) == value).all()
+        letterbox = fitting_of(size, (32, 48), "stretch")
+        assert (fit_on(driver_on_cpu, np.full((*size, 3), value, np.uint8), letterbox) == value).all()
 
 
 def test_the_largest_frames_do_not_overflow(driver_on_cpu: FakeCuda) -> None:
     for size in ((32767, 1), (1, 32767)):
         frame = noise(*size, 3)
         for network in ((2, 3), (16384, 1), (1, 16384)):
-            fitting = fitting_of(size, network, "stretch")
-            fitted = fit_on(driver_on_cpu, frame, fitting)
+            letterbox = fitting_of(size, network, "stretch")
+            fitted = fit_on(driver_on_cpu, frame, letterbox)
             if max(network) < 100:  # the reference takes the square of a side
-                assert np.array_equal(fitted, reference.fit(frame, fitting))
+                assert np.array_equal(fitted, reference.fit(frame, letterbox))
 
 
 def test_a_frame_too_large_for_the_arithmetic_is_refused() -> None:
@@ -128,14 +129,14 @@ def test_argmax(driver_on_cpu: FakeCuda, channels: int, size: tuple[int, int]) -
 def test_blending(
     driver_on_cpu: FakeCuda, frame_size: tuple[int, int], network: tuple[int, int], opacity: float
 ) -> None:
-    fitting = fitting_of(frame_size, network, "letterbox")
+    letterbox = fitting_of(frame_size, network, "letterbox")
     frame, mask, colors = noise(*frame_size, 3), noise(*network), noise(256, 3)
     drawn = frame.copy()
     addresses = (drawn.ctypes.data, mask.ctypes.data, colors.ctypes.data)
-    arguments = blend_arguments(fitting, *addresses, opacity)
+    arguments = reference.blend_arguments(letterbox, *addresses, opacity)
     driver_on_cpu.run_kernel(BLEND, frame_size[1], frame_size[0], arguments)
-    assert np.array_equal(drawn, reference.blend(frame, mask, colors, fitting, opacity))
-    plain = cv2.addWeighted(frame, 1 - opacity, colors[fitting.unfit_mask(mask)], opacity, 0.0)
+    assert np.array_equal(drawn, reference.blend(frame, mask, colors, letterbox, opacity))
+    plain = cv2.addWeighted(frame, 1 - opacity, colors[letterbox.restore_mask(mask)], opacity, 0.0)
     assert np.abs(drawn.astype(int) - plain).max() <= 1
 
 

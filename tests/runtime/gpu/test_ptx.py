@@ -18,11 +18,10 @@ from edgeunet.runtime.gpu.kernels import (
     KERNELS,
     Arguments,
     Kernel,
-    blend_arguments,
     fit_arguments,
-    reference,
     sources,
 )
+from tests.runtime.gpu import reference
 from tests.runtime.gpu.ptx import Memory, Program
 from tests.runtime.gpu.test_kernels import SIZES, fitting_of, noise
 
@@ -81,10 +80,10 @@ def launched(
 def test_fitting(
     programs: dict[Kernel, Program], frame_size: tuple[int, int], network: tuple[int, int], fit: str
 ) -> None:
-    frame, fitting = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
+    frame, letterbox = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
     arrays = [frame, np.full((*network, 3), 77, np.uint8)]
-    fitted = launched(programs[FIT], network[1], network[0], arrays, lambda *a: fit_arguments(fitting, *a), 1)
-    assert np.array_equal(fitted, reference.fit(frame, fitting))
+    fitted = launched(programs[FIT], network[1], network[0], arrays, lambda *a: fit_arguments(letterbox, *a), 1)
+    assert np.array_equal(fitted, reference.fit(frame, letterbox))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 19, 255])
@@ -98,7 +97,7 @@ def test_argmax(programs: dict[Kernel, Program], channels: int) -> None:
 
 @pytest.mark.parametrize("opacity", [0.0, 0.45, 1.0])
 def test_blending(programs: dict[Kernel, Program], opacity: float) -> None:
-    frame, mask, colors, fitting = (
+    frame, mask, colors, letterbox = (
         noise(65, 97, 3),
         noise(32, 48),
         noise(256, 3),
@@ -106,10 +105,10 @@ def test_blending(programs: dict[Kernel, Program], opacity: float) -> None:
     )
 
     def arguments(frame: int, mask: int, colors: int) -> Arguments:
-        return blend_arguments(fitting, frame, mask, colors, opacity)
+        return reference.blend_arguments(letterbox, frame, mask, colors, opacity)
 
     drawn = launched(programs[BLEND], 97, 65, [frame, mask, colors], arguments, 0)
-    assert np.array_equal(drawn, reference.blend(frame, mask, colors, fitting, opacity))
+    assert np.array_equal(drawn, reference.blend(frame, mask, colors, letterbox, opacity))
 
 
 def test_the_interpreter_runs_the_threads_that_a_predicate_leaves() -> None:

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.errors import EdgeUNetError, GpuError, MissingPartError, ModelFileError, UsageError
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.errors import EdgeUNetError, GpuError, MissingDependencyError, ModelFileError, UsageError
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.gpu.kernels import reference
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import toy_mask, toy_spec
 from tests.runtime.engines import FRAME, LOGITS, MASK, SIZE, install_tensorrt, write_toy_engine
+from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SessionContract, frame_of
 
 
@@ -102,8 +102,8 @@ def test_replayed_masks_are_those_of_plain_work(engine: Path, cuda: FakeCuda) ->
             masks.append([session.run(frame).mask for frame in frames])
     for frame, replayed, plain in zip(frames, *masks, strict=True):
         assert np.array_equal(replayed, plain)
-        fitting = Fitting.of((frame.shape[0], frame.shape[1]), toy_spec(SIZE))
-        assert np.array_equal(plain, toy_mask(reference.fit(frame, fitting)))
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), toy_spec(SIZE))
+        assert np.array_equal(plain, toy_mask(reference.fit(frame, letterbox)))
 
 
 def test_a_refused_capture_is_said_and_frames_are_enqueued_instead(
@@ -259,7 +259,7 @@ def fail(**attributes: object) -> Callable[[FakeTensorRT, FakeCuda], None]:
         (refuse("frame"), GpuError, "refuses the memory for the tensor frame"),
         (refuse("mask"), GpuError, "refuses the memory for the tensor mask"),
         (lambda trt, cuda: cuda.set("memory", 5000), GpuError, "out of GPU memory.*close other programs"),
-        (lambda trt, cuda: setattr(cuda, "nvcc_is_missing", True), MissingPartError, "nvcc"),
+        (lambda trt, cuda: setattr(cuda, "nvcc_is_missing", True), MissingDependencyError, "nvcc"),
     ],
 )
 @pytest.mark.parametrize("in_flight", [1, 3])
@@ -361,7 +361,7 @@ def test_an_engine_that_refuses_to_run_is_one_error(engine: Path, trt: FakeTenso
 
 def test_without_pycuda_the_remedy_is_named(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(MissingPartError, match="pip install pycuda"):
+    with pytest.raises(MissingDependencyError, match="pip install pycuda"):
         open_session(engine)
 
 

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import Segmenter, UNetConfig
+from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
@@ -75,7 +75,7 @@ def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(dialect: Dia
     assert {f"{group[0]}.scale": float(grid.step) for group, grid in grids.items()} == {
         f"{group[0]}.scale": float(stored[f"{group[0]}.scale"]) for group in grids
     }
-    segmenter, without = Segmenter(net, spec), Segmenter(net.plain(), spec)
+    segmenter, without = NormalisedUNet(net, spec), NormalisedUNet(net.plain(), spec)
     same, before = [], []
     with OnnxRuntimeSession(tmp_path / "int8.onnx") as session, torch.no_grad():
         for sample in DatasetFolder.open(samples.DATASET).load("val"):
@@ -103,7 +103,7 @@ def test_gradients_reach_every_parameter_and_the_ranges() -> None:
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (2, *ODD, 3), dtype=torch.uint8, generator=generator)
     statistics = copy.deepcopy(dict(net.named_buffers()))
-    loss = Segmenter(net, net.spec).train()(frames).square().mean()
+    loss = NormalisedUNet(net, net.spec).train()(frames).square().mean()
     loss.backward()
     assert [name for name, value in net.named_parameters() if value.grad is None or not value.grad.any()] == []
     # The first convolution's input and what it adds to in the blocks are not rounded, so those ranges do not move.
@@ -115,7 +115,7 @@ def test_gradients_reach_every_parameter_and_the_ranges() -> None:
 def test_a_crop_of_another_size_is_rounded_alike() -> None:
     """Padding and cropping come and go with the size, the ranges are the same."""
     net = _quantised(CPU)
-    small = Segmenter(net, replace(net.spec, input_size=(32, 48)))
+    small = NormalisedUNet(net, replace(net.spec, input_size=(32, 48)))
     assert small(torch.zeros(1, 32, 48, 3, dtype=torch.uint8)).shape == (1, 5, 32, 48)
     full, cropped = (net.grids(plan_of(net.plain(), net.spec, size, CPU)) for size in (ODD, (32, 48)))
     steps = {group[0]: float(grid.step.detach()) for group, grid in full.items()}

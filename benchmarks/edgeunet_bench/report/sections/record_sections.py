@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from edgeunet.evaluation.scores_file import Scores
+from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.quantiles import CONFIDENCE
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.utils.formatting import count
@@ -56,7 +56,7 @@ TREND_NOTE = (
 )
 
 
-def record_sections(records: Records, scores: Mapping[str, Scores]) -> Iterator[Section]:
+def record_sections(records: Records, scores: Mapping[str, SavedScores]) -> Iterator[Section]:
     """scores: by model_sha256."""
     shown = _shown(records)
     some = sum(map(len, shown)) < len(records)

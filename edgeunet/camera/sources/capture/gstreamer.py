@@ -10,7 +10,7 @@ import cv2
 
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
-from edgeunet.errors import MissingPartError, SourceError
+from edgeunet.errors import MissingDependencyError, SourceError
 
 INSTALL = (
     "apt install python3-opencv and a venv with --system-site-packages (PyPI's opencv-python has no GStreamer: "
@@ -21,11 +21,11 @@ INSTALL = (
 def open_gst(address: Address) -> CaptureSource:
     """Open a pipeline or a CSI sensor.
 
-    Raises MissingPartError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
+    Raises MissingDependencyError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
     pipeline does not start.
     """
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
-        raise MissingPartError("OpenCV with GStreamer", address.name, INSTALL)
+        raise MissingDependencyError("OpenCV with GStreamer", address.name, INSTALL)
     pipeline = csi_pipeline(address) if address.kind == "csi" else address.target
     _require_elements(pipeline, address)
     silence()
@@ -61,7 +61,7 @@ def _require_elements(pipeline: str, address: Address) -> None:
                 if address.kind == "csi"
                 else "apt install the gstreamer1.0 package that has it (plugins-base, -good, -bad, -ugly, libav)"
             )
-            raise MissingPartError(f"GStreamer's {name}", address.name, install)
+            raise MissingDependencyError(f"GStreamer's {name}", address.name, install)
 
 
 def _fraction(fps: float) -> str:

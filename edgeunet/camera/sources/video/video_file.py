@@ -171,7 +171,7 @@ class VideoFile(Source):
 def open_video(path: Path, name: str) -> VideoFile:
     """Open a video file.
 
-    Raises SourceError if it is missing, empty, cut or not a video, MissingPartError without PyAV.
+    Raises SourceError if it is missing, empty, cut or not a video, MissingDependencyError without PyAV.
     """
     if not path.is_file():
         raise SourceError(f"{name} is not a video file: give one file, a folder of images, or a camera such as 0")

@@ -1,6 +1,6 @@
 """The CUDA kernels: their source, how each is launched, and with which arguments.
 
-reference.py says in NumPy what each computes, bit for bit. Nothing here needs a GPU.
+tests/runtime/gpu/reference.py computes the same in NumPy, bit for bit. Nothing here needs a GPU.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import FrameError
-from edgeunet.imaging.letterbox import Fitting
+from edgeunet.imaging.letterbox import Letterbox
 
 MAX_SIDE = 32767  # pixels; the kernels multiply two sides in 32 bits
 Arguments = tuple[int, ...]
@@ -44,19 +44,14 @@ def sources() -> tuple[Path, ...]:
     return tuple(sorted(Path(__file__).parent.glob("*.cu")))
 
 
-def fit_arguments(fitting: Fitting, frame: int, out: int) -> Arguments:
+def fit_arguments(letterbox: Letterbox, frame: int, out: int) -> Arguments:
     """For FIT: device addresses of the frame, uint8 [h, w, 3], and of the network's input, uint8 [H, W, 3].
 
     Raises FrameError for a frame that is too large.
     """
-    if max(fitting.frame_size) > MAX_SIDE:
-        raise FrameError(f"a frame on a GPU has at most {MAX_SIDE} pixels a side, got {fitting.frame_size}: shrink it")
-    rectangle = (fitting.top, fitting.left, fitting.height, fitting.width)
-    return (frame, *fitting.frame_size, out, *fitting.input_size, *rectangle, int(fitting.shrinks))
-
-
-def blend_arguments(fitting: Fitting, frame: int, mask: int, colors: int, opacity: float) -> Arguments:
-    """For BLEND: device addresses of the frame, uint8 [h, w, 3], changed in place, of the mask, uint8 [H, W], and of
-    the colours, uint8 [256, 3]; opacity 0 to 1, in steps of 1/256."""
-    rectangle = (fitting.top, fitting.left, fitting.height, fitting.width)
-    return (frame, *fitting.frame_size, mask, fitting.input_size[1], *rectangle, colors, round(opacity * 256))
+    if max(letterbox.frame_size) > MAX_SIDE:
+        raise FrameError(
+            f"a frame on a GPU has at most {MAX_SIDE} pixels a side, got {letterbox.frame_size}: shrink it"
+        )
+    rectangle = (letterbox.top, letterbox.left, letterbox.height, letterbox.width)
+    return (frame, *letterbox.frame_size, out, *letterbox.input_size, *rectangle, int(letterbox.shrinks))

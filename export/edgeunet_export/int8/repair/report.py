@@ -63,7 +63,7 @@ def print_layers(repair: Repair) -> None:
 def write_report(folder: Path, repair: Repair, *, force: bool) -> None:
     """Write the layers as CSV and as a plot (PNG) into `folder`.
 
-    Raises OutputError if the folder exists and `force` is false, MissingPartError without Matplotlib.
+    Raises OutputError if the folder exists and `force` is false, MissingDependencyError without Matplotlib.
     """
     figure = _plot(repair.layers)
     with replacing_folder(folder, force=force) as temporary:

@@ -13,7 +13,7 @@ import pytest
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.gstreamer import csi_pipeline
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.errors import MissingPartError
+from edgeunet.errors import MissingDependencyError
 from tests.camera.servers import OUR_PACKAGES, SYSTEM_PYTHON, require_gstreamer_opencv
 
 ROOT = Path(__file__).parents[4]
@@ -70,7 +70,7 @@ def test_pipeline_of_another_format_is_told_what_to_add() -> None:
 )
 def test_element_that_is_missing_is_named(address: str, message: str) -> None:
     found = read(address)
-    assert (found["kind"], found["frames"]) == ("MissingPartError", [])
+    assert (found["kind"], found["frames"]) == ("MissingDependencyError", [])
     assert message in found["error"]
 
 
@@ -84,7 +84,9 @@ def test_pipeline_that_does_not_start_is_an_error() -> None:
 def test_opencv_without_gstreamer_names_the_package(address: str) -> None:
     if cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         pytest.skip("this OpenCV has GStreamer")
-    with pytest.raises(MissingPartError, match=r"OpenCV with GStreamer is not installed.*apt install python3-opencv"):
+    with pytest.raises(
+        MissingDependencyError, match=r"OpenCV with GStreamer is not installed.*apt install python3-opencv"
+    ):
         open_source(address)
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.sources.capture.opencv import silence
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.errors import EdgeUNetError, MissingPartError, SourceError
+from edgeunet.errors import EdgeUNetError, MissingDependencyError, SourceError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
 
@@ -352,7 +352,7 @@ def test_picture_that_is_no_video_and_pyav_that_is_missing_are_said(
     with pytest.raises(SourceError, match="describes a stream"):
         open_source(str(tmp_path / "a.sdp"))
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingPartError, match=r"PyAV is not installed.*pip install 'edgeunet\[video\]'"):
+    with pytest.raises(MissingDependencyError, match=r"PyAV is not installed.*pip install 'edgeunet\[video\]'"):
         open_source(str(CLIP))
 
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 from onnx import ModelProto
 
-from edgeunet.errors import MissingPartError, OutputError
+from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet_export.graph.model_file import read_model
@@ -89,6 +89,6 @@ def test_without_matplotlib_the_command_is_named(
     repair: Repair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPartError, match="pip install matplotlib"):
+    with pytest.raises(MissingDependencyError, match="pip install matplotlib"):
         write_report(tmp_path / "report", repair, force=False)
     assert list(tmp_path.iterdir()) == []

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.imaging.letterbox import PADDING, Fitting, UInt8
+from edgeunet.imaging.letterbox import PADDING, Letterbox, UInt8
+from edgeunet.runtime.gpu.kernels import Arguments
 
 WEIGHT_BITS = 11
 Ints = NDArray[np.int64]
 
 
-def fit(frame: UInt8, fitting: Fitting) -> UInt8:
-    """uint8 [h, w, 3] → uint8 [H, W, 3], as fitting.fit(frame), whose every pixel is at most 1 away."""
-    out = np.full((*fitting.input_size, 3), PADDING, np.uint8)
-    out[fitting.top : fitting.top + fitting.height, fitting.left : fitting.left + fitting.width] = _resize(
-        frame.astype(np.int64), (fitting.height, fitting.width), fitting.shrinks
-    )
+def fit(frame: UInt8, letterbox: Letterbox) -> UInt8:
+    """uint8 [h, w, 3] → uint8 [H, W, 3], as letterbox.fit(frame), whose every pixel is at most 1 away."""
+    out = np.full((*letterbox.input_size, 3), PADDING, np.uint8)
+    inside = letterbox.inside(out)
+    inside[:] = _resize(frame.astype(np.int64), (letterbox.height, letterbox.width), letterbox.shrinks)
     return out
 
 
@@ -27,14 +27,21 @@ def argmax(logits: NDArray[np.float32]) -> UInt8:
     return np.asarray(logits.argmax(axis=0), dtype=np.uint8)
 
 
-def blend(frame: UInt8, mask: UInt8, colors: UInt8, fitting: Fitting, opacity: float) -> UInt8:
+def blend(frame: UInt8, mask: UInt8, colors: UInt8, letterbox: Letterbox, opacity: float) -> UInt8:
     """Class colours over a frame: uint8 [h, w, 3], mask uint8 [H, W], colours uint8 [256, 3] → uint8 [h, w, 3]."""
-    height, width = fitting.frame_size
-    rows = fitting.top + np.arange(height) * fitting.height // height
-    columns = fitting.left + np.arange(width) * fitting.width // width
+    height, width = letterbox.frame_size
+    rows = letterbox.top + np.arange(height) * letterbox.height // height
+    columns = letterbox.left + np.arange(width) * letterbox.width // width
     weight = round(opacity * 256)
     drawn = colors[mask[rows[:, None], columns]].astype(np.int64)
     return np.asarray(((256 - weight) * frame.astype(np.int64) + weight * drawn + 128) >> 8, dtype=np.uint8)
+
+
+def blend_arguments(letterbox: Letterbox, frame: int, mask: int, colors: int, opacity: float) -> Arguments:
+    """For BLEND: device addresses of the frame, uint8 [h, w, 3], changed in place, of the mask, uint8 [H, W], and of
+    the colours, uint8 [256, 3]; opacity 0 to 1, in steps of 1/256."""
+    rectangle = (letterbox.top, letterbox.left, letterbox.height, letterbox.width)
+    return (frame, *letterbox.frame_size, mask, letterbox.input_size[1], *rectangle, colors, round(opacity * 256))
 
 
 def _resize(frame: Ints, size: tuple[int, int], shrinks: bool) -> Ints:

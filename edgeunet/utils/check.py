@@ -12,7 +12,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """What was looked at, what was found, and what to do. wrong: it cannot work so; warning: not well."""
 
     state: State
@@ -33,7 +33,7 @@ class Finding:
         return f"{self.part}: {self.found}" + (f"; {self.remedy}" if self.remedy else "")
 
     @classmethod
-    def of_error(cls, state: State, part: str, error: EdgeUNetError) -> Finding:
+    def of_error(cls, state: State, part: str, error: EdgeUNetError) -> Check:
         """A line from an error's, which says what is wrong and after a colon or a semicolon what to do."""
         text = str(error).removeprefix(part).lstrip(" :")
         mark = ": " if ": " in text else "; "
