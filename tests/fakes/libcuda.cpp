@@ -14,9 +14,9 @@
 
 #include "cuda_on_cpu.h"
 
-#include "../../edgeunet/runtime/kernels/argmax.cu"
-#include "../../edgeunet/runtime/kernels/blend.cu"
-#include "../../edgeunet/runtime/kernels/fit.cu"
+#include "../../edgeunet/runtime/gpu/kernels/argmax.cu"
+#include "../../edgeunet/runtime/gpu/kernels/blend.cu"
+#include "../../edgeunet/runtime/gpu/kernels/fit.cu"
 
 using Result = int;
 using Pointer = unsigned long long;

@@ -122,7 +122,7 @@ class Device:
         self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.pycuda, *arguments)
 
     def compile_kernels(self) -> None:
-        """Compile the .cu files with nvcc, or take pycuda's cached module; raises MissingDependencyError without nvcc."""
+        """Compile the .cu files with nvcc, or take pycuda's cached module; raises MissingDependencyError."""
         self._require_owner()
         compiler = importlib.import_module("pycuda.compiler")
         source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
