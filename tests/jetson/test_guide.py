@@ -21,7 +21,7 @@ def test_commands_of_the_guide_exist() -> None:
 
 
 def test_files_that_the_guide_names_are_there() -> None:
-    named = set(re.findall(r"(?<!-)(?:jetson|tests/\w+)/[\w@.-]*\w|tests/board/doctor", GUIDE))
+    named = set(re.findall(r"(?<!-)(?:jetson|tests/\w+)/[\w@.-]*\w|tests/doctor", GUIDE))
     assert {"jetson/setup.sh", "jetson/camera.env", "jetson/Dockerfile"} <= named
     assert [name for name in named if not list(ROOT.glob(f"{name}*"))] == []
 
