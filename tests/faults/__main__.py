@@ -7,13 +7,14 @@ import importlib
 import os
 import pkgutil
 import random
+import resource
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from itertools import product
+from itertools import count
 from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "120", "NO_COLOR": "1"}
@@ -39,6 +40,8 @@ def main() -> int:
     parser.add_argument("--kinds", help="some of them, with commas between", default=",".join((*KINDS, ARGUMENTS)))
     parser.add_argument("--case", metavar="KIND:NUMBER", help="only this case, with all that it says")
     options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # keeps the machine alive
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _load_all()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -60,7 +63,8 @@ def fuzz(options: argparse.Namespace, folder: Path) -> bool:
     states: dict[str, Counter[str]] = defaultdict(Counter)
     faults: Counter[tuple[str, str]] = Counter()
     end = time.monotonic() + options.seconds
-    for number, name in product(range(options.rounds or 10**9), options.kinds.split(",")):
+    numbers = range(options.rounds) if options.rounds else count()
+    for number, name in ((number, name) for number in numbers for name in options.kinds.split(",")):
         if time.monotonic() >= end:
             break
         verdict, line = case(name, f"{options.seed}:{name}:{number}", folder)

@@ -75,7 +75,10 @@ def changed_json(rng: random.Random, data: bytes) -> bytes:
         index = rng.randrange(len(lines))
         lines[index] = changed_json(rng, lines[index].rstrip()) + b"\n"
         return b"".join(lines)
-    value = json.loads(data)
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):  # it was changed before
+        return changed_bytes(rng, data)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         _change_inside(rng, value)
     text = json.dumps(value)
@@ -85,7 +88,8 @@ def changed_json(rng: random.Random, data: bytes) -> bytes:
 
 
 def _odd_value(rng: random.Random) -> Any:
-    return rng.choice((*VALUES, *rng.sample(NUMBERS, 3), *rng.sample(TEXTS, 3), f"@raw{rng.randrange(len(RAW))}"))
+    odd = rng.choice((*VALUES, *rng.sample(NUMBERS, 3), *rng.sample(TEXTS, 3), f"@raw{rng.randrange(len(RAW))}"))
+    return copy.deepcopy(odd)  # it may be changed next
 
 
 def _change_inside(rng: random.Random, value: Any) -> None:
