@@ -51,7 +51,15 @@ INSIDE = {  # the same for the rooms in a room
     "edgeunet.camera.sources": (("opening",), ("network",), ("capture", "video", "image_files"), ("address", "source")),
     "edgeunet.runtime": (("__init__",), ("opening", "warm_up"), ("cpu", "gpu"), ("model_metadata", "session")),
     "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("gpu", "machine", "power_modes")),
-    "edgeunet.training": (("command",), ("loop",), ("trainer",), ("output",), ("job",), ("qat",), ("processes",)),
+    "edgeunet.training": (
+        ("command",),
+        ("train",),
+        ("trainer",),
+        ("output",),
+        ("training_job",),
+        ("qat",),
+        ("processes",),
+    ),
     "edgeunet.data": (("convert",), ("dataset",)),
     "edgeunet.cli": (("__init__",), ("bench", "data", "export", "info", "train"), ("options",)),
     "edgeunet_export": (

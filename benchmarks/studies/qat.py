@@ -27,7 +27,7 @@ from edgeunet.quantisation.target import dialect_of
 from edgeunet.quantisation.value_ranges import spans
 from edgeunet.training.command import TrainingOptions, run_training
 from edgeunet.training.output.run_folder import BEST
-from edgeunet.training.qat.ranges import RANGES
+from edgeunet.training.qat.learnt_ranges import RANGES
 from edgeunet.utils.console import table
 from edgeunet.utils.files import require_writable
 from edgeunet_export.calibration.sampling import representative

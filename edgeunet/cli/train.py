@@ -50,9 +50,9 @@ def train(
 
     torchrun --nproc-per-node 2 -m edgeunet train my_frames -o runs/first --model small
     """
-    from edgeunet.training.budget import seconds_from_text
     from edgeunet.training.command import TrainingOptions, run_training
     from edgeunet.training.processes.distributed import processes
+    from edgeunet.training.progress import seconds_from_text
 
     with processes():
         options = TrainingOptions(

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgeunet.data.crops import Crops
-from edgeunet.training.job import Job
 from edgeunet.training.processes import distributed
 from edgeunet.training.processes.signals import ignore_stop
+from edgeunet.training.training_job import TrainingJob
 
 
-def make_crops(job: Job, scale: float = 1.0) -> Crops:
+def make_crops(job: TrainingJob, scale: float = 1.0) -> Crops:
     """As many crops as a run may take, of everything at that scale."""
     recipe = job.recipe
     # Multiples of 16: the compact networks halve a crop four times, and pad what is odd on the way back.
@@ -26,7 +26,7 @@ def make_crops(job: Job, scale: float = 1.0) -> Crops:
     return Crops(job.train, job.spec, (height, width), how, count=sys.maxsize, seed=recipe.seed)
 
 
-def make_loader(job: Job, crops: Crops, step: int, *, pinned: bool) -> DataLoader[tuple[Tensor, Tensor]]:
+def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> DataLoader[tuple[Tensor, Tensor]]:
     """This process's parts of the batches from `step` on, without an end, prepared by the job's workers.
 
     pinned: in memory that a GPU can copy from while it computes.

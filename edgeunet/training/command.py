@@ -1,4 +1,4 @@
-"""What `edgeunet train` does: check the data, choose what was not said, train, and show it."""
+"""What `edgeunet train` does: check the data, choose what is not given, train, and show it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from edgeunet.network.unet import preset, require_input
 from edgeunet.quantisation.target import TENSORRT, dialect_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training.hardware import keep_freed_memory, trained_precision
-from edgeunet.training.job import Job
-from edgeunet.training.loop import train
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
-from edgeunet.training.qat.ranges import fake_quantised
+from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
+from edgeunet.training.train import train
+from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct, sha256
 from edgeunet.utils.limits import require_in
@@ -46,8 +46,9 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The command's options. size: (height, width) or None to choose one. precision, compiled, time_budget_s: see Job.
+    """The command's options. precision, compiled, time_budget_s: see TrainingJob.
 
+    size: (height, width), or None to choose one.
     recipe: "" for the one that fits: "qat" with a checkpoint to go on from, else "standard".
     qat: the checkpoint to go on from, computing as in INT8 on `target`; it brings network and input size.
     changes: fields of the recipe to replace; None keeps the recipe's value.
@@ -98,17 +99,17 @@ def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
     recipe = options.make_recipe()
     written = [folder / name for name in OUTPUTS]
     require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
-    with ExitStack() as held:
+    with ExitStack() as stack:
         if distributed.rank() == 0:
             if not options.resume:
                 require_free(folder, force=options.force)
-            held.enter_context(claimed(folder))
+            stack.enter_context(claimed(folder))
         job = _job(data, folder, recipe, options, began)
         _train(job, data, options)
 
 
-def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> Job:
-    """Everything that is asked before the first step."""
+def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> TrainingJob:
+    """Everything that is checked and chosen before the first step."""
     if options.size is not None:
         require_input(preset(options.model, classes=1), options.size)
     dataset = DatasetFolder.open(data)
@@ -137,7 +138,7 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
         start = fake_quantised(net, spec, samples, dialect_of(options.target))
     config = start.config if start else preset(options.model, spec.logits)
-    return Job(
+    return TrainingJob(
         samples,
         val,
         config,
@@ -156,37 +157,37 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     )
 
 
-def _train(job: Job, data: Path, options: TrainingOptions) -> None:
+def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> None:
     out, bar = console.stdout(), console.progress()
     out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
     length = f"for {job.steps} steps" if job.time_budget_s is None else f"for {job.time_budget_s:g} s, in steps"
     spec = job.spec
-    begun = (
+    summary = (
         f"training {options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
         f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {job.recipe.batch} crops{together}"
     )
     display = _Display(bar, job)
 
     def begin() -> None:
-        out.print(begun)
+        out.print(summary)
         bar.start()
 
     try:
-        outcome = train(job, display, on_begin=begin)
-        if not outcome.interrupted:
+        result = train(job, display, on_begin=begin)
+        if not result.interrupted:
             display.finish()
     finally:
         bar.stop()
-    if outcome.interrupted:
-        out.print(f"interrupted at step {outcome.step}: the same command with --resume goes on; {outcome.checkpoint}")
+    if result.interrupted:
+        out.print(f"interrupted at step {result.step}: the same command with --resume goes on; {result.checkpoint}")
         distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
-    if outcome.miou is None:
-        out.print(f"no score says which network is the best: {outcome.checkpoint} is the last one")
+    if result.miou is None:
+        out.print(f"there is no score to choose a network by: {result.checkpoint} is the last one")
     else:
-        out.print(f"best val mIoU {100 * outcome.miou:.1f} % → {outcome.checkpoint}")
-    out.print(f"next: edgeunet export onnx {shlex.quote(str(outcome.checkpoint))} -o model.onnx")
+        out.print(f"best val mIoU {100 * result.miou:.1f} % → {result.checkpoint}")
+    out.print(f"next: edgeunet export onnx {shlex.quote(str(result.checkpoint))} -o model.onnx")
 
 
 def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
@@ -204,11 +205,11 @@ def _default_workers() -> int:
 class _Display:
     """The progress bar, with a line for each evaluation above it."""
 
-    def __init__(self, bar: Progress, job: Job) -> None:
-        """The bar counts steps, or the seconds of a time budget, in which evaluations have their part."""
+    def __init__(self, bar: Progress, job: TrainingJob) -> None:
+        """The bar counts steps, or the seconds of a time budget, evaluations included."""
         self._bar, self._names = bar, job.spec.names
         timed = job.time_budget_s is not None
-        self._unit = 1000 if timed else 1  # positions of the run
+        self._unit = 1000 if timed else 1  # positions for one unit of the bar
         self._total = max(1, round(job.time_budget_s)) if job.time_budget_s is not None else job.steps
         self._task = bar.add_task("training, seconds" if timed else "training, steps", total=self._total, note="")
         self._rate = 0.0

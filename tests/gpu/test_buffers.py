@@ -15,9 +15,10 @@ from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
-from edgeunet.runtime.gpu.kernels import FIT, fit_arguments, reference
+from edgeunet.runtime.gpu.kernels import FIT, fit_arguments
 from tests.gpu.memory import Memory
 from tests.models import toy_spec
+from tests.runtime.gpu import reference
 
 FRAME, NETWORK = (480, 640), (256, 320)
 

@@ -10,8 +10,8 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.unet import UNetConfig
 from edgeunet.spec import ModelSpec
-from edgeunet.training.job import Job
 from edgeunet.training.recipe import Recipe
+from edgeunet.training.training_job import TrainingJob
 
 RECIPE = Recipe(epochs=0, min_steps=12, batch=2, evaluations=3, lr=1e-2, ema=0.8)
 
@@ -41,7 +41,7 @@ def job(
     features: tuple[int, ...] = (8, 16),
     size: tuple[int, int] = (32, 48),
     **changes: Any,
-) -> Job:
+) -> TrainingJob:
     spec = ModelSpec(dataset.classes, size)
     config = UNetConfig(classes=spec.logits, features=features, up="nearest")
-    return Job(dataset.load("train"), dataset.load("val"), config, spec, recipe, folder, **changes)
+    return TrainingJob(dataset.load("train"), dataset.load("val"), config, spec, recipe, folder, **changes)

@@ -15,7 +15,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import TrainingError
 from edgeunet.network.checkpoint import load_model, read_checkpoint
 from edgeunet.training.faults import explained, some_names
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.datasets import write_dataset
 from tests.processes import started
 from tests.training.jobs import RECIPE, Watcher, job
@@ -65,7 +65,7 @@ from pathlib import Path
 from edgeunet.utils import console
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.spec import ModelSpec
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 data, folder = DatasetFolder.open(sys.argv[1]), Path(sys.argv[2])
@@ -87,8 +87,8 @@ def test_a_batch_too_large_for_the_memory_says_which_one_fits(dataset: DatasetFo
     assert "Traceback" not in ran.stderr
     assert "error: a batch of 256 does not fit into the memory of the CPU; one of " in ran.stderr
     assert "no checkpoint was written yet" in ran.stderr
-    letterbox = ran.stderr.partition("--batch ")[2].partition(";")[0]
-    ran = subprocess.run([*command, str(tmp_path / "fits"), letterbox], capture_output=True, text=True)
+    fitting = ran.stderr.partition("--batch ")[2].partition(";")[0]
+    ran = subprocess.run([*command, str(tmp_path / "fits"), fitting], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
 
 
@@ -96,7 +96,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.training.jobs import Watcher, job
 
 whole = Path.write_bytes
@@ -141,7 +141,7 @@ import sys
 from pathlib import Path
 from edgeunet.utils import console
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.training.jobs import Watcher, job
 
 task = job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]), features=(2,), compiled=True)

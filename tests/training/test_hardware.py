@@ -11,7 +11,7 @@ from edgeunet.errors import UsageError
 from edgeunet.network.checkpoint import load_model
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.hardware import bf16_pays, trained_precision
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeunet.training.progress import Row
 from edgeunet.utils.files import replacing
-
-Row = dict[str, float]
 
 
 class RunLog:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edgeunet.errors import OutputError
-from edgeunet.training.qat.ranges import RANGES
+from edgeunet.training.qat.learnt_ranges import RANGES
 from edgeunet.utils.files import locked, made_parents
 
 BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"

@@ -13,16 +13,16 @@ import torch
 from edgeunet import __version__
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.network.unet import preset_name
-from edgeunet.training.job import Job
-from edgeunet.training.output.log import Row
 from edgeunet.training.processes import distributed
+from edgeunet.training.progress import Row
+from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils.console import command_line
 
 SCHEMA = "edgeunet.run/1"
 
 
 def run_record(
-    job: Job, *, precision: str, parameters: int, seconds: float, step: int, rows: Sequence[Row], finished: bool
+    job: TrainingJob, *, precision: str, parameters: int, seconds: float, step: int, rows: Sequence[Row], finished: bool
 ) -> dict[str, Any]:
     """The value of run.json after `step` steps and `seconds` seconds, all starts of the run together.
 

@@ -11,8 +11,8 @@ import pytest
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import OutputError
-from edgeunet.training.loop import train
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
+from edgeunet.training.train import train
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 

@@ -9,8 +9,8 @@ import torch
 from edgeunet import __version__
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
-from edgeunet.training.loop import train
 from edgeunet.training.output.run_record import run_record
+from edgeunet.training.train import train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 

@@ -16,10 +16,10 @@ from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
 from edgeunet.spec import ModelSpec
 from edgeunet.training.command import TrainingOptions, run_training
-from edgeunet.training.job import Job
-from edgeunet.training.loop import train
-from edgeunet.training.qat.ranges import RANGES, fake_quantised
+from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised
 from edgeunet.training.recipe import Recipe
+from edgeunet.training.train import train
+from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils.files import sha256
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher
@@ -42,11 +42,11 @@ def checkpoint(dataset: DatasetFolder, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def job(dataset: DatasetFolder, checkpoint: Path) -> Callable[..., Job]:
-    def made(folder: Path, dialect: Dialect = TENSORRT, *, resume: bool = False) -> Job:
+def job(dataset: DatasetFolder, checkpoint: Path) -> Callable[..., TrainingJob]:
+    def made(folder: Path, dialect: Dialect = TENSORRT, *, resume: bool = False) -> TrainingJob:
         (net, spec), samples = load_model(checkpoint), dataset.load("train")
         start = fake_quantised(net, spec, samples, dialect)
-        return Job(samples, dataset.load("val"), net.config, spec, RECIPE, folder, start, resume)
+        return TrainingJob(samples, dataset.load("val"), net.config, spec, RECIPE, folder, start, resume)
 
     return made
 
@@ -67,7 +67,7 @@ def test_the_command_leaves_an_ordinary_checkpoint_and_its_ranges(
     load_model(tmp_path / "run" / "last.pt")
 
 
-def test_ranges_are_learnt(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_ranges_are_learnt(job: Callable[..., TrainingJob], tmp_path: Path) -> None:
     task = job(tmp_path / "run")
     train(task, Watcher())
     ranges = Ranges.load(tmp_path / "run" / RANGES)
@@ -76,7 +76,7 @@ def test_ranges_are_learnt(job: Callable[..., Job], tmp_path: Path) -> None:
     assert sum(ranges.spans[tensor] != span for tensor, span in start.items()) > len(start) / 2
 
 
-def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., TrainingJob], tmp_path: Path) -> None:
     train(job(tmp_path / "whole"), Watcher())
     assert train(job(tmp_path / "halves"), Watcher(interrupt_at=2)).interrupted
     train(job(tmp_path / "halves", resume=True), Watcher())
@@ -85,7 +85,7 @@ def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., J
     assert all(torch.equal(value, halves[name]) for name, value in whole.items())
 
 
-def test_a_run_for_another_target_is_not_resumed(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_run_for_another_target_is_not_resumed(job: Callable[..., TrainingJob], tmp_path: Path) -> None:
     train(job(tmp_path / "run"), Watcher(interrupt_at=2))
     with pytest.raises(TrainingError, match="--target tensorrt, now cpu"):
         train(job(tmp_path / "run", CPU, resume=True), Watcher())

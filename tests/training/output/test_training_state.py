@@ -16,17 +16,17 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ModelFileError
 from edgeunet.network.checkpoint import read_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
-from edgeunet.training.job import Job
-from edgeunet.training.loop import train
 from edgeunet.training.optimizer import make_optimizer
-from edgeunet.training.output.state import TrainingState, load_network, load_optimizer
-from edgeunet.training.trainer import Run
+from edgeunet.training.output.training_state import SavedState, load_network, load_optimizer
+from edgeunet.training.train import train
+from edgeunet.training.trainer import Trainer
+from edgeunet.training.training_job import TrainingJob
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
 
 @pytest.fixture(scope="module")
-def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Job:
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
     """A job that was stopped after five steps, to be resumed."""
     folder = tmp_path_factory.mktemp("data")
     dataset = DatasetFolder.open(write_dataset(folder / "d"))
@@ -34,14 +34,14 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job(dataset, folder / "run", resume=True)
 
 
-def resumed(task: Job, value: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Run:
+def resumed(task: TrainingJob, value: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Trainer:
     """The run as it goes on from that content of last.pt, a step further."""
-    monkeypatch.setattr("edgeunet.training.trainer.read_checkpoint", lambda _: value)
-    run = Run(task)
-    for frames, masks in run.batches():
-        run.step_on(frames, masks)
+    monkeypatch.setattr("edgeunet.training.output.training_state.read_checkpoint", lambda _: value)
+    trainer = Trainer(task)
+    for frames, masks in trainer.batches():
+        trainer.train_step(frames, masks)
         break
-    return run
+    return trainer
 
 
 CHANGES: list[tuple[str, Any, str]] = [
@@ -58,7 +58,7 @@ CHANGES: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("name", "new", "says"), CHANGES)
 def test_what_a_run_cannot_go_on_from_is_named(
-    name: str, new: Any, says: str, interrupted: Job, monkeypatch: pytest.MonkeyPatch
+    name: str, new: Any, says: str, interrupted: TrainingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = read_checkpoint(interrupted.folder / "last.pt")
     (value if name == "run" else value["run"])[name] = new
@@ -67,10 +67,10 @@ def test_what_a_run_cannot_go_on_from_is_named(
     assert str(caught.value).startswith(str(interrupted.folder / "last.pt"))
 
 
-def test_a_run_from_before_there_was_a_score_goes_on(interrupted: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_from_before_there_was_a_score_goes_on(interrupted: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     value = read_checkpoint(interrupted.folder / "last.pt")
     value["run"]["best"] = -1.0  # as earlier versions wrote it
-    assert resumed(interrupted, value, monkeypatch).best is None
+    assert resumed(interrupted, value, monkeypatch).progress.best is None
 
 
 @settings(max_examples=100, deadline=None)
@@ -102,7 +102,7 @@ def test_any_change_ends_in_a_state_or_in_one_line(data: st.DataObject) -> None:
     new = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just(torch.zeros(2))
     place[key] = data.draw(new | st.lists(new, max_size=2) | st.dictionaries(st.text(max_size=3), new, max_size=2))
     with suppress(ModelFileError):  # and nothing else
-        state = TrainingState.of(value, "last.pt")
+        state = SavedState.of(value, "last.pt")
         load_network(net, state.net, "last.pt")
         load_optimizer(optimizer, state.optimizer, "last.pt")
         optimizer.step()

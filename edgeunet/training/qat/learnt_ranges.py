@@ -19,7 +19,7 @@ from edgeunet.quantisation.ranges_file import Ranges, Span, TensorRange
 from edgeunet.quantisation.target import Dialect
 from edgeunet.quantisation.value_ranges import values
 from edgeunet.spec import ModelSpec
-from edgeunet.training.qat.network import FakeQuantised, plan_of
+from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256
 

@@ -12,10 +12,10 @@ import pytest
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.network.checkpoint import read_checkpoint
-from edgeunet.training import trainer as run_module
-from edgeunet.training.budget import Steps, TimeBudget, seconds_from_text
+from edgeunet.training import progress
 from edgeunet.training.command import TrainingOptions
-from edgeunet.training.loop import TrainingResult, train
+from edgeunet.training.progress import Steps, TimeBudget, seconds_from_text
+from edgeunet.training.train import TrainingResult, train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -71,7 +71,7 @@ def timed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TimedRun:
     Gives the outcome, and how long this start took.
     """
     clock = count()
-    monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: next(clock) / 10))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock) / 10))
     dataset = DatasetFolder.open(write_dataset(tmp_path / "d"))
 
     def timed(watcher: Watcher, *, resume: bool = False) -> tuple[TrainingResult, float]:

@@ -21,8 +21,8 @@ from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
 from edgeunet.quantisation.value_ranges import values
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
-from edgeunet.training.qat.network import FakeQuantised, plan_of
-from edgeunet.training.qat.ranges import RANGES, fake_quantised, save_quantised
+from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
+from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised, save_quantised
 from edgeunet_export.calibration.frames import fitted
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.graph.build import model_from_network

@@ -1,4 +1,4 @@
-"""The training loop: steps, evaluations, checkpoints; an interrupted run goes on to the identical result."""
+"""train(): steps, evaluations and checkpoints until the run ends. A resumed run reaches the identical result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Protocol
 
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.training.faults import explained
-from edgeunet.training.job import Job
 from edgeunet.training.output.run_folder import BEST
 from edgeunet.training.processes import distributed
 from edgeunet.training.processes.signals import stop_requested
-from edgeunet.training.trainer import Run
+from edgeunet.training.trainer import Trainer
+from edgeunet.training.training_job import TrainingJob
 
 
 class Observer(Protocol):
-    """Is told how the run goes, and shows it. position: of `total`, in steps or in milliseconds of a time budget."""
+    """Shows how a run goes. position: of `total`, in steps or in milliseconds of a time budget."""
 
     def on_step(self, position: int, total: int, loss: float, images_per_s: float) -> None: ...
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None: ...
@@ -29,7 +29,7 @@ class Observer(Protocol):
 class TrainingResult:
     """How a run ended. interrupted: it stopped early and can be resumed.
 
-    miou: of the network in `checkpoint`; None where no score says so, and it is the last one.
+    miou: of the network in `checkpoint`; None if there is no score, then it is the last network.
     """
 
     checkpoint: Path
@@ -38,42 +38,44 @@ class TrainingResult:
     interrupted: bool
 
 
-def train(job: Job, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> TrainingResult:
+def train(job: TrainingJob, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> TrainingResult:
     """Train to the end of the recipe or of the time budget.
 
-    on_begin: called before the first step, when nothing is left to refuse the run for.
+    on_begin: called before the first step, once nothing can refuse the run any more.
 
     The best network by val mIoU is kept in best.pt, all state in last.pt, the curve in log.csv and run.json.
-    Ctrl-C and SIGTERM end the run after the step under way, with these files written.
+    Ctrl-C and SIGTERM end the run after the current step, with these files written.
     Raises OutputError if the folder holds a run already, UsageError for a precision or a time budget that this
     machine cannot keep, TrainingError if the run cannot be resumed, its loss is no longer finite, or memory does not
     suffice (the checkpoints of the last evaluation stay).
     """
     with stop_requested() as stop:
         try:
-            run = Run(job)
+            trainer = Trainer(job)
             on_begin()
-            _train(run, observer, stop)
+            _train(trainer, observer, stop)
         except (MemoryError, RuntimeError) as error:
             known = explained(error)
             if known is None:
                 raise
             raise known from error
-        run.close()
-    return TrainingResult(job.folder / BEST, run.best, run.step, not run.ended)
+        trainer.writer.close()
+    progress = trainer.progress
+    return TrainingResult(job.folder / BEST, progress.best, progress.step, not progress.ended)
 
 
-def _train(run: Run, observer: Observer, stop: threading.Event) -> None:
-    for frames, masks in run.batches():
+def _train(trainer: Trainer, observer: Observer, stop: threading.Event) -> None:
+    progress = trainer.progress
+    for frames, masks in trainer.batches():
         begin = time.perf_counter()
-        loss = run.step_on(frames, masks)
-        rate = run.job.recipe.batch / (time.perf_counter() - begin)
-        observer.on_step(run.position, run.length.total, loss, rate)
-        if run.is_due:
-            scores, best = run.evaluate()
-            observer.on_evaluation(run.step, scores, best=best)
+        loss = trainer.train_step(frames, masks)
+        rate = trainer.job.recipe.batch / (time.perf_counter() - begin)
+        observer.on_step(progress.position, progress.length.total, loss, rate)
+        if progress.evaluation_is_due:
+            scores, best = trainer.evaluate()
+            observer.on_evaluation(progress.step, scores, best=best)
         if distributed.anywhere(stop.is_set()):
-            run.save()
+            trainer.writer.save()
             return
-        if run.ended:
+        if progress.ended:
             return

@@ -19,9 +19,9 @@ from edgeunet.errors import ModelFileError, OutputError, TrainingError
 from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.training.batches import make_crops
-from edgeunet.training.loop import train
 from edgeunet.training.recipe import Optimizer
-from edgeunet.training.trainer import Run
+from edgeunet.training.train import train
+from edgeunet.training.trainer import Trainer
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
@@ -192,13 +192,13 @@ def test_a_damaged_checkpoint_is_named(dataset: DatasetFolder, tmp_path: Path, d
 def test_a_run_is_coarse_at_first_but_for_a_step_that_shows_whether_there_is_memory(
     dataset: DatasetFolder, tmp_path: Path
 ) -> None:
-    run = Run(job(dataset, tmp_path / "run", replace(RECIPE, min_steps=4, coarse=0.5), size=(64, 96)))
+    trainer = Trainer(job(dataset, tmp_path / "run", replace(RECIPE, min_steps=4, coarse=0.5), size=(64, 96)))
     sizes = []
-    for frames, masks in run.batches():
+    for frames, masks in trainer.batches():
         assert masks.shape == frames.shape[:3]
         sizes.append(tuple(frames.shape[1:3]))
-        run.step_on(frames, masks)
-        if run.ended:
+        trainer.train_step(frames, masks)
+        if trainer.progress.ended:
             break
     assert sizes == [(64, 96), (32, 48), (64, 96), (64, 96)]
 
@@ -229,7 +229,7 @@ from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.loop import train
+from edgeunet.training.train import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 cv2.setNumThreads(4)

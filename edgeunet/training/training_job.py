@@ -14,12 +14,12 @@ from edgeunet.errors import TrainingError, UsageError
 from edgeunet.network.unet import PRESETS, UNet, UNetConfig
 from edgeunet.spec import ModelSpec
 from edgeunet.training.processes import distributed
-from edgeunet.training.qat.network import FakeQuantised
+from edgeunet.training.qat.fake_quantised import FakeQuantised
 from edgeunet.training.recipe import RECIPES, Recipe
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What to train: on what, into which folder.
 
     start: the network to go on from, of `config`; a new one if not given. One that is fake-quantised is kept as an
