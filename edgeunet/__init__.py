@@ -1,3 +1,93 @@
-"""Train a compact U-Net, export it, run it behind a camera, and guard its latency."""
+"""Train a compact U-Net, export it, run it behind a camera, and guard its latency.
+
+The names below are loaded at their first use: `import edgeunet` alone takes milliseconds, and what runs on a board
+never loads PyTorch. `docs/api.md` has them all.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from edgeunet.errors import (
+    BoardError,
+    CommandError,
+    DatasetError,
+    EdgeUNetError,
+    ExportError,
+    FrameError,
+    GpuError,
+    ImageError,
+    MismatchError,
+    MissingDependencyError,
+    ModelFileError,
+    OutputError,
+    RecordError,
+    SourceError,
+    TrainingError,
+    UsageError,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BoardError",
+    "CameraOptions",
+    "CommandError",
+    "DatasetError",
+    "EdgeUNetError",
+    "Evaluation",
+    "ExportError",
+    "FrameError",
+    "GpuError",
+    "HostPort",
+    "ImageError",
+    "LoopStats",
+    "MismatchError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "ModelSpec",
+    "OutputError",
+    "RecordError",
+    "Result",
+    "Session",
+    "SinkOptions",
+    "SourceError",
+    "TrainingError",
+    "TrainingOptions",
+    "TrainingResult",
+    "UsageError",
+    "evaluate",
+    "open_session",
+    "run_camera",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
+    from edgeunet.camera.serving.hostport import HostPort
+    from edgeunet.evaluation import Evaluation
+    from edgeunet.evaluation.command import evaluate
+    from edgeunet.runtime import Result, Session, open_session
+    from edgeunet.spec import ModelSpec
+    from edgeunet.training.command import TrainingOptions, train
+    from edgeunet.training.train import TrainingResult
+else:
+    _HOMES = {
+        "edgeunet.camera": ("CameraOptions", "LoopStats", "SinkOptions", "run_camera"),
+        "edgeunet.camera.serving.hostport": ("HostPort",),
+        "edgeunet.evaluation": ("Evaluation",),
+        "edgeunet.evaluation.command": ("evaluate",),
+        "edgeunet.runtime": ("Result", "Session", "open_session"),
+        "edgeunet.spec": ("ModelSpec",),
+        "edgeunet.training.command": ("TrainingOptions", "train"),
+        "edgeunet.training.train": ("TrainingResult",),
+    }
+    _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value = getattr(import_module(_HOME_OF[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

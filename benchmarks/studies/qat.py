@@ -25,7 +25,7 @@ from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import dialect_of
 from edgeunet.quantisation.value_ranges import spans
-from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training.command import TrainingOptions, train
 from edgeunet.training.output.run_folder import BEST
 from edgeunet.training.qat.learnt_ranges import RANGES
 from edgeunet.utils.console import table
@@ -71,7 +71,7 @@ def rescale_bottleneck(net: UNet, factor: float) -> None:
 
 def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, run: Path) -> Accuracy:
     """What the INT8 file loses against `float_model` after its checkpoint was trained on as INT8."""
-    run_training(data.path, run, options)
+    train(data.path, run, options)
     net, spec = load_model(run / BEST)
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     graph = graph_of(model)
@@ -90,7 +90,6 @@ def main() -> None:
         require_writable(options.output, force=options.force)
     data, budget, dialect = DatasetFolder.open(options.data), Budget(options.max_drop), dialect_of(options.target)
     images = representative(data.image_paths("train"), options.images, 0)
-    changes = {} if options.steps is None else {"epochs": 0, "min_steps": options.steps}
     records: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         for case, checkpoint in checkpoints(options.checkpoint, Path(name), options.factors):
@@ -98,13 +97,13 @@ def main() -> None:
             net, spec = load_model(checkpoint)
             onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
             record = record_of(run(Case(case, float_model, images), data, SPLIT, dialect, budget))
-            training = TrainingOptions(qat=checkpoint, target=options.target, changes=changes)
+            training = TrainingOptions(qat=checkpoint, target=options.target, steps=options.steps)
             accuracy = trained(float_model, data, training, Path(name) / f"run-{checkpoint.stem}")
             records[case] = {**record, "trained": figures(accuracy)}
     kinds = ("minmax", "default", "repaired", "trained")
     rows = [(c, *(str(r.get(kind, {}).get("drop_points", "refused")) for kind in kinds)) for c, r in records.items()]
     table("drop in points of mIoU", ("case", "min-max", "default", "repaired", "trained as INT8"), rows)
-    recipe = TrainingOptions(qat=options.checkpoint, changes=changes).make_recipe()
+    recipe = TrainingOptions(qat=options.checkpoint, steps=options.steps).make_recipe()
     write_result("benchmarks.studies.qat", options, records, recipe=asdict(recipe))
 
 

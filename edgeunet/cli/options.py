@@ -9,4 +9,7 @@ import typer
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+Backend = Annotated[
+    str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]

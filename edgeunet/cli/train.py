@@ -50,7 +50,8 @@ def train(
 
     torchrun --nproc-per-node 2 -m edgeunet train my_frames -o runs/first --model small
     """
-    from edgeunet.training.command import TrainingOptions, run_training
+    from edgeunet.training.command import TrainingOptions
+    from edgeunet.training.command import train as train_into
     from edgeunet.training.processes.distributed import processes
     from edgeunet.training.progress import seconds_from_text
 
@@ -60,6 +61,7 @@ def train(
             recipe=recipe,
             size=size_from_text(size) if size else None,
             fit=fit,
+            steps=steps,
             changes={
                 "batch": batch,
                 "lr": lr,
@@ -67,7 +69,6 @@ def train(
                 "schedule": schedule,
                 "loss": loss,
                 "seed": seed,
-                **({} if steps is None else {"epochs": 0, "min_steps": steps}),
             },
             workers=workers,
             precision=precision,
@@ -78,4 +79,4 @@ def train(
             qat=qat,
             target=target,
         )
-        run_training(data, output, options)
+        train_into(data, output, options)

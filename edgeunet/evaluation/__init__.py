@@ -4,6 +4,6 @@ As the literature does it: class IoU from one confusion matrix over the whole sp
 pixels left out, at the resolution of the labels.
 """
 
-from edgeunet.evaluation.score import SCHEMA, Evaluation, Segmenter, evaluate, evaluate_model
+from edgeunet.evaluation.score import SCHEMA, Evaluation, Segmenter, evaluate_model, score_masks
 
-__all__ = ["SCHEMA", "Evaluation", "Segmenter", "evaluate", "evaluate_model"]
+__all__ = ["SCHEMA", "Evaluation", "Segmenter", "evaluate_model", "score_masks"]

@@ -31,7 +31,7 @@ from edgeunet.utils.files import sha256
 SCHEMA = "edgeunet.scores/2"
 
 
-def evaluate(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], classes: int) -> Scores:
+def score_masks(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], classes: int) -> Scores:
     """Run `segment` (frame uint8 [h, w, 3] → mask uint8 [h, w]) on every sample and score its masks."""
     confusion = Confusion(classes)
     for sample in samples:

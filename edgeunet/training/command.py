@@ -29,7 +29,8 @@ from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
-from edgeunet.training.train import train
+from edgeunet.training.train import TrainingResult
+from edgeunet.training.train import train as train_job
 from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct, sha256
@@ -46,18 +47,22 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The command's options. precision, compiled, time_budget_s: see TrainingJob.
+    """What to train, and how.
 
-    size: (height, width), or None to choose one.
-    recipe: "" for the one that fits: "qat" with a checkpoint to go on from, else "standard".
+    model: "nano", "small", "base" or "classic". size: (height, width) in pixels; chosen from the data if not given.
+    fit: how frames get to that size, "letterbox" or "stretch".
+    recipe: "quick", "standard", "thorough" or "qat"; "" for the one that fits: "qat" with a checkpoint to go on from,
+    else "standard". steps: exactly that many instead of the recipe's. changes: other fields of the recipe to replace;
+    None keeps the recipe's value. workers, precision, compiled, time_budget_s: see TrainingJob.
     qat: the checkpoint to go on from, computing as in INT8 on `target`; it brings network and input size.
-    changes: fields of the recipe to replace; None keeps the recipe's value.
+    resume: go on with the interrupted run in the folder. force: replace what is in the folder.
     """
 
     model: str = "small"
     recipe: str = ""
     size: tuple[int, int] | None = None
     fit: Any = "letterbox"
+    steps: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     workers: int | None = None
     precision: str = "auto"
@@ -76,7 +81,7 @@ class TrainingOptions:
             raise UsageError("--qat goes on with the input size of its checkpoint: leave --size out")
         if self.resume and self.force:
             raise UsageError("--resume goes on with a run and --force starts again: give one of them")
-        if self.time_budget_s is not None and self.changes.get("min_steps") is not None:
+        if self.time_budget_s is not None and self.steps is not None:
             raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
         require_in("--workers", self.workers, 0, MOST_WORKERS)
         trained_precision(self.precision, distributed.device())
@@ -85,27 +90,32 @@ class TrainingOptions:
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
 
     def make_recipe(self) -> Recipe:
-        recipe = self.recipe or ("qat" if self.qat else "standard")
-        return replace(RECIPES[recipe], **{k: v for k, v in self.changes.items() if v is not None})
+        recipe = RECIPES[self.recipe or ("qat" if self.qat else "standard")]
+        if self.steps is not None:
+            recipe = replace(recipe, epochs=0, min_steps=self.steps)
+        return replace(recipe, **{name: value for name, value in self.changes.items() if value is not None})
 
 
-def run_training(data: Path, folder: Path, options: TrainingOptions) -> None:
-    """Train on the train split of `data`, choosing by its val split, into `folder`.
+def train(data: str | Path, folder: str | Path, options: TrainingOptions | None = None) -> TrainingResult:
+    """Train on the train split of the dataset folder `data`, and keep the network that is best on its val split.
 
-    Under torch's launcher this is one of its processes. Raises DatasetError, UsageError, OutputError or TrainingError.
+    folder: where best.pt, last.pt, log.csv and run.json go. Shows progress on stderr and the result on stdout.
+    Under torch's launcher this is one of its processes. Raises DatasetError, UsageError, OutputError, TrainingError,
+    or KeyboardInterrupt when it was interrupted and can be resumed.
     """
     began = time.monotonic()
+    data, folder, options = Path(data), Path(folder), options or TrainingOptions()
     keep_freed_memory()
-    recipe = options.make_recipe()
-    written = [folder / name for name in OUTPUTS]
-    require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
-    with ExitStack() as stack:
+    with distributed.processes(), ExitStack() as stack:
+        recipe = options.make_recipe()
+        written = [folder / name for name in OUTPUTS]
+        require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
         if distributed.rank() == 0:
             if not options.resume:
                 require_free(folder, force=options.force)
             stack.enter_context(claimed(folder))
         job = _job(data, folder, recipe, options, began)
-        _train(job, data, options)
+        return _train(job, data, options)
 
 
 def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> TrainingJob:
@@ -157,7 +167,7 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     )
 
 
-def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> None:
+def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingResult:
     out, bar = console.stdout(), console.progress()
     out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
@@ -174,7 +184,7 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> None:
         bar.start()
 
     try:
-        result = train(job, display, on_begin=begin)
+        result = train_job(job, display, on_begin=begin)
         if not result.interrupted:
             display.finish()
     finally:
@@ -188,6 +198,7 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> None:
     else:
         out.print(f"best val mIoU {100 * result.miou:.1f} % → {result.checkpoint}")
     out.print(f"next: edgeunet export onnx {shlex.quote(str(result.checkpoint))} -o model.onnx")
+    return result
 
 
 def default_size(samples: Sequence[Sample]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import DatasetError
-from edgeunet.evaluation import SCHEMA, evaluate
+from edgeunet.evaluation import SCHEMA, score_masks
 from edgeunet.spec import IGNORE
 from tests.evaluation.colored import SIZE, evaluated, halves
 
@@ -48,7 +48,7 @@ def test_it_agrees_with_the_scores_of_training(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     frames = [(halves(int(a), 2, 0), halves(int(b), 2, 1)) for a, b in rng.integers(1, 47, (5, 2))]
     evaluation, _ = evaluated(tmp_path, frames)
-    scores = evaluate(lambda frame: np.asarray(frame.argmax(axis=2), np.uint8), evaluation.samples, 3)
+    scores = score_masks(lambda frame: np.asarray(frame.argmax(axis=2), np.uint8), evaluation.samples, 3)
     assert (evaluation.values["miou"], evaluation.values["accuracy"]) == (scores.miou, scores.accuracy)
 
 

@@ -11,12 +11,12 @@ from edgeunet import samples
 from edgeunet.board.gpu import Provider, tensorrt_module
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import GpuError, MissingDependencyError
-from edgeunet.evaluation import evaluate
+from edgeunet.evaluation import score_masks
 from edgeunet.evaluation.metrics import Scores, agreement
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.engine_file import check_engine
-from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training.command import TrainingOptions, train
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
@@ -40,7 +40,7 @@ def models(data: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> Map
     """A trained nano network in every precision; "logits" is the fp16 one with logits."""
     folder = tmp_path_factory.mktemp("models")
     changes = {"epochs": 1, "min_steps": 200}
-    run_training(data.path, folder / "run", TrainingOptions("nano", "quick", size=(128, 160), changes=changes))
+    train(data.path, folder / "run", TrainingOptions("nano", "quick", size=(128, 160), changes=changes))
     files = {name: folder / f"{name}.onnx" for name in (*PRECISIONS, "logits")}
     for name, logits in (("fp32", False), ("logits-fp32", True)):
         path = folder / f"{name}.onnx"
@@ -87,7 +87,7 @@ def _shares(a: Path, b: Path, data: DatasetFolder) -> list[float]:
 
 def _scores(path: Path, data: DatasetFolder) -> Scores:
     with _open(path) as session:
-        return evaluate(session.segment, data.load("train"), len(data.classes))
+        return score_masks(session.segment, data.load("train"), len(data.classes))
 
 
 def _open(path: Path) -> Session:

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeunet.cli.info import describe
 from edgeunet.doctor import Host
 from edgeunet.doctor.models import check_models
 from edgeunet.errors import ModelFileError
 from edgeunet.runtime import open_session
+from edgeunet.runtime.model_info import describe_model
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from tests.models import toy_spec, write_toy_model
@@ -74,7 +74,7 @@ SPECS: list[Any] = [
 @pytest.mark.parametrize("value", SPECS, ids=lambda value: str(value)[:40])
 def test_a_spec_that_is_damaged_or_does_not_fit_is_refused_everywhere(value: Any, tmp_path: Path) -> None:
     path = with_spec(tmp_path / "m.onnx", value)
-    for read in (read_spec, open_session, lambda p: describe(str(p), None)):
+    for read in (read_spec, open_session, lambda p: describe_model(str(p), None)):
         with pytest.raises(ModelFileError) as caught:
             read(path)
         assert str(caught.value).startswith(str(path))

@@ -38,7 +38,7 @@ def test_a_case_is_trained_as_int8_and_held_against_its_own_float_network(tmp_pa
     assert (name, hard) == ("as trained", "bottleneck channels times 10")
     net, spec = load_model(checkpoint)
     onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), tmp_path / "float.onnx")
-    options = TrainingOptions(qat=checkpoint, changes={"epochs": 0, "min_steps": 1, "batch": 1})
+    options = TrainingOptions(qat=checkpoint, steps=1, changes={"batch": 1})
     accuracy = trained(tmp_path / "float.onnx", DatasetFolder.open(samples.DATASET), options, tmp_path / "run")
     assert accuracy.drop is not None
     assert accuracy.comparison.frames == 2

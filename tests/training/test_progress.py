@@ -32,7 +32,7 @@ def test_other_times_are_refused(wrong: str) -> None:
 
 def test_steps_and_time_are_not_given_together() -> None:
     with pytest.raises(UsageError, match="--steps and --time-budget"):
-        TrainingOptions(changes={"epochs": 0, "min_steps": 5}, time_budget_s=60)
+        TrainingOptions(steps=5, time_budget_s=60)
 
 
 def test_so_many_steps_are_evaluated_at_equal_distances_and_at_the_end() -> None:

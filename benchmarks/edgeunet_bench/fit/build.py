@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.errors import UsageError
-from edgeunet.evaluation import evaluate_model
+from edgeunet.evaluation.command import evaluate
 from edgeunet.quantisation.target import TENSORRT
-from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
-from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training.command import TrainingOptions, train
 from edgeunet.training.output.run_folder import BEST, LAST
 from edgeunet.training.recipe import RECIPES
 from edgeunet.utils.limits import require_count, require_seed
@@ -92,8 +91,7 @@ class Builder:
             check = ("export", "verify", fp32, model, "--data", self.data, "--split", options.split)
             exported += [line, _line(*check)]
         backend = row.backend if row.backend in ONNX_BACKENDS and find_spec(row.backend) else None
-        with open_session(model, backend=backend) as session:
-            scores = evaluate_model(session, model, self.data, options.split).values
+        scores = evaluate(model, self.data, options.split, backend=backend).values
         trained = ("train", self.data, "-o", run, *self._training(row))
         evaluated = ("evaluate", model, self.data, "--split", options.split)
         commands = (_line(*trained), *exported, _line(*evaluated, *(("--backend", backend) if backend else ())))
@@ -115,17 +113,16 @@ class Builder:
         if run in self._trained:
             return
         options = self.options
-        steps = {} if options.steps is None else {"epochs": 0, "min_steps": options.steps}
-        changes = {"seed": options.seed, **steps}
         training = TrainingOptions(
             row.network,
             options.recipe,
             row.input_size,
-            changes=changes,
+            steps=options.steps,
+            changes={"seed": options.seed},
             resume=self.resume and (run / LAST).is_file(),
             force=self.force,
         )
-        run_training(self.data, run, training)
+        train(self.data, run, training)
         self._trained.add(run)
 
     def _fp16(self, row: Row, fp32: Path, model: Path) -> tuple[str, tuple[str, ...], str]:

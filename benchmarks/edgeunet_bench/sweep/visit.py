@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import EdgeUNetError
-from edgeunet.evaluation import evaluate
+from edgeunet.evaluation import score_masks
 from edgeunet.latency.energy import gross_mj
 from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL
@@ -117,4 +117,4 @@ def _score(combination: Combination, data: Path, split: str) -> float:
     variant = combination.variant
     samples = DatasetFolder.open(data).load(split)
     with open_session(variant.path, backend=combination.backend) as session:
-        return evaluate(session.segment, samples, len(variant.spec.classes)).miou
+        return score_masks(session.segment, samples, len(variant.spec.classes)).miou

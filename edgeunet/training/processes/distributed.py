@@ -65,12 +65,12 @@ def barrier() -> None:
 
 @contextmanager
 def processes() -> Iterator[None]:
-    """Join the others that torch's launcher started, for as long as the block lasts.
+    """Join the others that torch's launcher started, for as long as the block lasts; a block within it changes nothing.
 
     An error in one process ends all of them, and only the first to fail raises it: the others, which notice
     that it has gone or fail for the same reason, end without a word (SystemExit).
     """
-    if not (dist.is_available() and dist.is_torchelastic_launched()):
+    if _joined() or not (dist.is_available() and dist.is_torchelastic_launched()):
         yield
         return
     if torch.cuda.is_available():

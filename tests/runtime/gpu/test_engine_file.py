@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from edgeunet.board.gpu import Gpu
-from edgeunet.cli.info import describe
 from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError, UsageError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.gpu.engine_file import EngineHeader, EngineInfo, check_engine, info_path, read_engine_header
+from edgeunet.runtime.model_info import describe_model
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
@@ -230,7 +230,7 @@ def _assert_rebuilds(error: EdgeUNetError, onnx: Path, engine: Path, options: st
 
 def test_info_reads_an_engines_sidecar_without_a_gpu(tmp_path: Path) -> None:
     info = write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
-    facts = describe(str(tmp_path / "m.engine"), None)
+    facts = describe_model(str(tmp_path / "m.engine"), None)
     assert facts["classes"] == list(info.spec.names)
     assert facts["precision"] == "fp16"
     assert (facts["gpu"], facts["provider"]) == ("Orin", "tensorrt")

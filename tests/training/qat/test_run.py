@@ -15,7 +15,8 @@ from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
 from edgeunet.spec import ModelSpec
-from edgeunet.training.command import TrainingOptions, run_training
+from edgeunet.training import command
+from edgeunet.training.command import TrainingOptions
 from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised
 from edgeunet.training.recipe import Recipe
 from edgeunet.training.train import train
@@ -56,7 +57,7 @@ def test_the_command_leaves_an_ordinary_checkpoint_and_its_ranges(
 ) -> None:
     options = TrainingOptions(qat=checkpoint, changes={"epochs": 0, "min_steps": 4, "evaluations": 1})
     assert options.make_recipe().lr < 1e-3, "the recipe of a fine-tuning"
-    run_training(dataset.path, tmp_path / "run", options)
+    command.train(dataset.path, tmp_path / "run", options)
     net, spec = load_model(tmp_path / "run" / "best.pt")
     assert (net.config, spec.input_size) == (CONFIG, (32, 48))
     assert spec.provenance.parent_sha256 == sha256(checkpoint)
@@ -98,4 +99,4 @@ def test_what_does_not_go_together_is_refused(dataset: DatasetFolder, checkpoint
         TrainingOptions(qat=checkpoint, target="tflite")
     other = write_dataset(tmp_path / "other", classes=2)
     with pytest.raises(MismatchError, match="has the classes ground, disc, bar"):
-        run_training(other, tmp_path / "run", TrainingOptions(qat=checkpoint))
+        command.train(other, tmp_path / "run", TrainingOptions(qat=checkpoint))

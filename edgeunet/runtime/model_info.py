@@ -1,22 +1,20 @@
-"""What `edgeunet info` says of a preset, a checkpoint or a model file."""
+"""What a preset, a checkpoint or a model file is, and what it costs. Never imports torch for a model file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeunet.errors import MissingDependencyError, UsageError
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
-from edgeunet.utils.formatting import count
 from edgeunet.utils.model_kind import is_checkpoint
 
 SCHEMA = "edgeunet.info/1"
 _PRESET_SIZE = (256, 320)  # of a preset that was asked for without a size
 
 
-def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
+def describe_model(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
     """Facts by name, as they stand in the JSON: numbers, texts, lists.
 
     model: a preset's name or a path. size: (height, width) to count for; the model's own, or 256×320 for a preset.
@@ -45,45 +43,6 @@ def describe(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
         spec = read_spec(path)
         return {"schema": SCHEMA, **_spec_facts(spec, path), **_graph_cost(path, spec.input_size)}
     return {"schema": SCHEMA, "model": model, **_preset_cost(model, size or _PRESET_SIZE)}
-
-
-def rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same for people: a title and a text for each fact."""
-    return [(_title(name), _text(name, value)) for name, value in facts.items() if name not in ("schema", "model")]
-
-
-_TITLES = {
-    "file_bytes": "file size",
-    "target": "made for",
-    "checkpoint_sha256": "made from checkpoint",
-    "parent_sha256": "made from model",
-    "dataset_sha256": "trained on data",
-    "edgeunet_version": "edgeunet",
-    "counted_for": "counted for",
-    "gflops": "GFLOPs",
-    "activation_bytes": "peak activation memory",
-    "gpu": "built for",
-    "tensorrt_version": "TensorRT",
-}
-
-
-def _title(name: str) -> str:
-    return _TITLES.get(name, name.replace("_", " "))
-
-
-def _text(name: str, value: Any) -> str:
-    if name.endswith("_sha256"):
-        return str(value)[:12]
-    if name.endswith("_bytes"):
-        return f"{value / 1e6:.2f} MB"
-    if name in ("input_size", "counted_for"):
-        return "×".join(map(str, value))
-    if name == "residual_blocks":
-        blocks = [f"{b['channels']} channels, dilated {', '.join(map(str, b['dilations']))}" for b in value]
-        return "; ".join(blocks)
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return count(value) if name == "parameters" else str(value)
 
 
 def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:

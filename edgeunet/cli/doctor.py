@@ -1,0 +1,36 @@
+"""`edgeunet doctor`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeunet.cli.options import Json
+from edgeunet.utils import console
+
+
+def doctor(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Model files (.onnx or .engine): whether they run on this machine.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at this machine: what is there, what is missing or set badly, and the command that mends it.
+
+    Each line is ok, warning (something does not work, or not well) or wrong (exit code 1).
+
+    Example: edgeunet doctor model.engine
+    """
+    from edgeunet.doctor import examine
+    from edgeunet.doctor.cameras import check_cameras
+    from edgeunet.doctor.models import check_models
+
+    checks = [*examine(), *check_cameras(), *check_models(files or ())]
+    if as_json:
+        console.print_json([vars(f) for f in checks])
+    else:
+        console.print_checks(checks)
+    if any(f.state == "wrong" for f in checks):
+        raise typer.Exit(1)
