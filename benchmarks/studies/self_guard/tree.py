@@ -1,7 +1,7 @@
 """Runs an arm of the self-guard on the code of a tree: `tree.py TREE ARM ARGUMENT…`.
 
-The arms are the working tree's files, and import of `edgeunet` and `edgeunet_export` only what both commits have. What
-the release has under another name is found under today's.
+The arms are the working tree's files, and import of `edgeunet` and `edgeunet_export` only what both commits have. The
+release had no folders in its packages yet: its modules are loaded under today's names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import edgeunet
 from edgeunet.errors import EdgeUNetError
 
 CHECKOUT = Path(__file__).parents[3]
-FORMER = {  # today's name of a module: that of the release
+FORMER = {  # today's name of a module: its name in the release
     "edgeunet.camera.loop.loop": "edgeunet.camera.loop",
     "edgeunet.camera.sources.source": "edgeunet.camera.source",
     "edgeunet.data.dataset": "edgeunet.data.folder",
@@ -30,22 +30,30 @@ def argv(arm: str, tree: Path, *arguments: str) -> list[str]:
 
     A script by its path, not a module by its name: Python would look for that in the current folder first.
     """
-    path = f"PYTHONPATH={tree}:{tree / 'export'}:{CHECKOUT}:{CHECKOUT / 'benchmarks'}"
-    return ["env", path, sys.executable, str(Path(__file__)), str(tree), arm, *arguments]
+    # The release's own `export` is a package, and its files, triton.py for one, must not hide other packages.
+    code = [tree] if _is_former(tree) else [tree, tree / "export"]
+    path = ":".join(map(str, [*code, CHECKOUT, CHECKOUT / "benchmarks"]))
+    return ["env", f"PYTHONPATH={path}", sys.executable, str(Path(__file__)), str(tree), arm, *arguments]
 
 
-def require_tree(tree: Path) -> None:
-    """Raise EdgeUNetError unless the code that runs is that of the tree."""
-    runs = Path(edgeunet.__file__).parents[1]
-    if runs.resolve() != tree.resolve():
-        raise EdgeUNetError(f"edgeunet comes from {runs}, expected {tree}: nothing may come before PYTHONPATH")
+def use_only(tree: Path) -> None:
+    """Make today's names mean the code of the tree; raises EdgeUNetError if `edgeunet` comes from elsewhere."""
+    found = Path(edgeunet.__file__).parents[1]
+    if found.resolve() != tree.resolve():
+        raise EdgeUNetError(f"edgeunet comes from {found}, expected {tree}: nothing may come before PYTHONPATH")
+    if _is_former(tree):
+        sys.modules["edgeunet_export"] = None  # type: ignore[assignment]  # an installed one must not fill a gap
+        sys.modules.update({name: importlib.import_module(former) for name, former in FORMER.items()})
+
+
+def _is_former(tree: Path) -> bool:
+    """Whether the tree has the release's layout."""
+    return not (tree / "export" / "edgeunet_export").is_dir()
 
 
 def main() -> None:
     tree, arm = Path(sys.argv[1]), sys.argv[2]
-    require_tree(tree)
-    if not (tree / "export" / "edgeunet_export").is_dir():
-        sys.modules.update({name: importlib.import_module(former) for name, former in FORMER.items()})
+    use_only(tree)
     importlib.import_module(f"benchmarks.studies.self_guard.{arm}").main()
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.studies.self_guard.anchor import NoAnchorError, extract
 from benchmarks.studies.self_guard.tree import CHECKOUT, argv
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import EdgeUNetError
 from edgeunet.runtime import open_session
 from edgeunet.samples import DATASET
+from edgeunet_bench.guard.baseline import FOLDER, load_baseline
 from edgeunet_bench.guard.running.worker import Worker
 
 SLOW = """
@@ -36,6 +38,17 @@ def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(CHECKOUT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (tree / "edgeunet" / "runtime" / "session.py").open("a") as file:
         file.write(SLOW)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code of the last release, whose packages had another layout."""
+    tree = tmp_path_factory.mktemp("release")
+    try:
+        extract(CHECKOUT, load_baseline(CHECKOUT / FOLDER, "release").commit, tree)
+    except NoAnchorError as error:
+        pytest.skip(str(error))
     return tree
 
 
@@ -69,3 +82,30 @@ def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
     (tmp_path / "edgeunet").mkdir()  # no package: Python finds the next one
     with Worker(argv("camera", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet comes from"):
         worker.ready()
+
+
+FILES = """
+import sys, importlib
+from pathlib import Path
+from benchmarks.studies.self_guard.tree import FORMER, use_only
+use_only(Path(sys.argv[1]))
+print(*(importlib.import_module(name).__file__ for name in FORMER), sep="\\n")
+import edgeunet_export.int8
+"""
+
+
+def test_todays_names_mean_the_files_of_the_release_and_nothing_else(release: Path, tmp_path: Path) -> None:
+    script = tmp_path / "files.py"
+    script.write_text(FILES)
+    command = [*argv("network", release)[:3], str(script), str(release)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert all(line.startswith(f"{release}/") for line in done.stdout.splitlines())
+    assert done.stdout.splitlines()
+    assert "No module named 'edgeunet_export.int8'" in done.stderr
+
+
+def test_every_arm_runs_on_the_code_of_the_release(release: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    subprocess.run(argv("network", release, str(model)), check=True, capture_output=True)
+    for command in (argv("inference", release, str(model)), argv("camera", release)):
+        assert median_ms(command) > 0
