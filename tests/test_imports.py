@@ -38,7 +38,7 @@ HOUSE = (
     ("edgeunet.errors",),
 )
 INSIDE = {  # the same for the rooms in a room
-    "benchmarks.studies": (("self_guard", "guard_trials"), ("camera",)),
+    "benchmarks.studies": (("self_guard", "guard_trials"), ("camera",), ("study",)),
     "edgeunet.camera": (
         ("__init__",),
         ("run",),

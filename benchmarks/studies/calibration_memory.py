@@ -7,7 +7,6 @@ An untrained `small` at 480x360, on sample frames with noise. Each figure comes 
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import resource
@@ -18,10 +17,14 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks.studies.study import OptionalOutput, Study, run
 from edgeunet.board.machine import cpu_model, physical_cores
+from edgeunet.cli.options import Force
+from edgeunet.utils.console import stdout
 
 # Nothing heavy up here: a process starts with the peak of the one that spawned it.
 
+STUDY = Study(__doc__ or "")
 COUNTS = (40, 400)  # images
 SIZE = (360, 480)  # (height, width)
 METHOD = "mse"
@@ -87,7 +90,6 @@ def measure() -> dict[str, Any]:
     growth = runs[-1]["peak_mib"] / runs[0]["peak_mib"] - 1
     machine = f"{cpu_model()}, {physical_cores()} cores"
     return {
-        "command": "python -m benchmarks.studies.calibration_memory",
         "machine": machine,
         "model": "small",
         "input_size": SIZE,
@@ -102,23 +104,16 @@ def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, help="write the figures to this JSON file, replacing it")
-    output = parser.parse_args().output
-    result = measure()
-    from edgeunet.utils.console import stdout
-    from edgeunet.utils.files import write_json
-
-    for run in result["runs"]:
+def main(output: OptionalOutput = None, force: Force = False) -> None:
+    """Measure the peak memory and the time of calibration."""
+    result = STUDY.keep(output, measure, force=force)
+    for each in result["runs"]:
         stdout().print(
-            f"{run['images']:4} images: peak {run['peak_mib']:.0f} MiB, {run['seconds']:.1f} s "
-            f"({run['cpu_seconds']:.1f} s of CPU, load before {run['load']:.1f})"
+            f"{each['images']:4} images: peak {each['peak_mib']:.0f} MiB, {each['seconds']:.1f} s "
+            f"({each['cpu_seconds']:.1f} s of CPU, load before {each['load']:.1f})"
         )
     stdout().print(f"growth {100 * result['growth']:+.1f} %")
-    if output:
-        write_json(output, result, force=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

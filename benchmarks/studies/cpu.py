@@ -13,7 +13,6 @@ onnxruntime fp32, onnxruntime int8: sessions of the larger network on ONNX Runti
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,13 +26,16 @@ import onnx
 import torch
 import typer
 
+from benchmarks.studies.camera.instant import Prepared
 from benchmarks.studies.camera.plain_loop import PlainLoop
+from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet import samples
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import int8_instructions
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.opening import in_flight, open_source
 from edgeunet.camera.sources.source import Source
+from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.torch_segmenter import TorchSegmenter
@@ -44,15 +46,13 @@ from edgeunet.quantisation.value_ranges import spans
 from edgeunet.runtime import Session, open_session
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, write_json
-from edgeunet.utils.masking import shown_command
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.graph.build import model_from_network
 from edgeunet_export.graph.model_file import set_spec
 from edgeunet_export.graph.nodes import graph_of
 from edgeunet_export.int8.quantize import quantized
 
-SCHEMA = "edgeunet.cpu/1"
+STUDY = Study(__doc__ or "", "edgeunet.cpu/1")
 SIZE = (256, 320)
 ALONE = 100  # frames of an arm that decodes none
 SLOW = 30  # frames of the slowest arms
@@ -62,27 +62,6 @@ GOALS = {
     "memory / bare": 0.85,
     "onnxruntime int8 / onnxruntime fp32": 2.5,
 }
-
-
-class Memory(Source):
-    """The frames of a file, decoded before."""
-
-    live, name, fps = False, "memory", 0.0
-
-    def __init__(self, frames: list[UInt8]) -> None:
-        super().__init__()
-        self._frames = frames
-        self.size = (frames[0].shape[0], frames[0].shape[1])
-        self.frame_count = len(frames)
-
-    def _grab(self) -> bool:
-        return self._number < len(self._frames)
-
-    def _retrieve(self) -> UInt8:
-        return self._frames[self._number]
-
-    def close(self) -> None:
-        pass
 
 
 def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
@@ -103,14 +82,14 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
 
 
 def loop_fps(session: Session, source: Source) -> float:
-    """Frames a second of the camera loop, from the first frame to the last mask."""
+    """Frames per second of the camera loop, from the first frame to the last mask."""
     loop = Loop(session, {"clip": source}, options=LoopOptions(draw=False))
     loop.start()
     return loop.finish()["clip"].fps
 
 
 def session_fps(session: Session, frames: list[UInt8], count: int) -> float:
-    """Frames a second of a session that always has as many frames in flight as it takes."""
+    """Frames per second of a session that always has as many frames in flight as it takes."""
     begin = time.perf_counter()
     for index in range(count):
         if index >= session.capacity:
@@ -122,7 +101,7 @@ def session_fps(session: Session, frames: list[UInt8], count: int) -> float:
 
 
 def torch_fps(segmenter: TorchSegmenter, clip: Path) -> float:
-    """Frames a second of reading and segmenting the clip's first frames."""
+    """Frames per second of reading and segmenting the clip's first frames."""
     with open_source(str(clip)) as source:
         begin = time.perf_counter()
         for _ in range(SLOW):
@@ -132,7 +111,7 @@ def torch_fps(segmenter: TorchSegmenter, clip: Path) -> float:
 
 
 def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
-    """Frames a second of every arm in every round, and what the result file holds besides."""
+    """Frames per second of every arm in every round, and what the result file holds besides."""
     clip = samples.CLIP
     with TemporaryDirectory() as folder, ExitStack() as stack:
         net, spec, fp32, int8 = write_models(small, Path(folder))
@@ -146,22 +125,18 @@ def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
             "tutorial": lambda: tutorial.run(clip),
             "torch": lambda: torch_fps(segmenter, clip),
             "camera": lambda: loop_fps(best, open_source(str(clip))),
-            "memory": lambda: loop_fps(best, Memory(decoded)),
+            "memory": lambda: loop_fps(best, Prepared(decoded, len(decoded))),
             "bare": lambda: session_fps(best, fitted, ALONE),
             "onnxruntime fp32": lambda: session_fps(ort[0], fitted, SLOW),
             "onnxruntime int8": lambda: session_fps(ort[1], fitted, SLOW),
         }
         turns = []
-        with console.progress() as bar:
-            for index in bar.track(range(rounds), description="rounds"):
-                # Whoever goes first may find the machine cooler, so they take turns at that too.
-                order = list(arms) if index % 2 else list(arms)[::-1]
-                turns.append({name: arms[name]() for name in order})
+        for index in rounds_of(rounds):
+            # The first may find the machine cooler, so they take turns at that too.
+            order = list(arms) if index % 2 else list(arms)[::-1]
+            turns.append({name: arms[name]() for name in order})
         machine = fingerprint(best.describe())
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.cpu", *sys.argv[1:]]),
         "network": small,
         "larger_network": large,
         "input_size": list(SIZE),
@@ -187,26 +162,19 @@ def _ratio(turns: list[dict[str, float]], name: str) -> float:
     return median(turn[a] / turn[b] for turn in turns)
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    output: Output,
     model: Annotated[str, typer.Option(help="Preset behind the camera.")] = "small",
     large: Annotated[str, typer.Option(help="Preset on ONNX Runtime, fp32 against INT8.")] = "base",
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of all arms.")] = 5,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    rounds: Rounds = 5,
+    force: Force = False,
 ) -> None:
-    """Compare the camera's best CPU path with what people have today, in frames a second."""
-    require_writable(output, force=force)
-    result = measure(model, large, rounds)
-    write_json(output, result, force=force)
+    """Compare the camera's best CPU path with what people have today, in frames per second."""
+    result = STUDY.keep(output, lambda: measure(model, large, rounds), force=force)
     console.table("median frames/s", ("arm", "frames/s"), [(n, f"{v:.1f}") for n, v in result["median_fps"].items()])
     rows = [(name, f"{ratio:.2f}", f"{GOALS[name]:g}") for name, ratio in result["median_ratio"].items()]
     console.table("median ratio", ("", "ratio", "goal"), rows)
-    console.stdout().print(f"written to {output}")
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

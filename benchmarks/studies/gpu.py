@@ -11,7 +11,6 @@ fitting kernel and the waiting. A graph is replayed, or the same work enqueued c
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -25,17 +24,18 @@ from unittest import mock
 import numpy as np
 import typer
 
+from benchmarks.studies.study import Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module
+from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.errors import GpuError, UsageError
+from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.latency.quantiles import summarize
 from edgeunet.runtime import Session, open_session
 from edgeunet.utils import console
 from edgeunet.utils.dependencies import missing
-from edgeunet.utils.files import require_writable, sha256, write_json
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.files import sha256
 from edgeunet_bench.measure.inputs import load_inputs
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.engine import export_engine
@@ -47,7 +47,7 @@ from edgeunet_export.verify.compare import compare
 if TYPE_CHECKING:
     from benchmarks.studies.torch_gpu import TorchFloat16
 
-SCHEMA = "edgeunet.gpu/1"
+STUDY = Study(__doc__ or "", "edgeunet.gpu/1")
 RESULTS = Path(__file__).parents[1] / "results"
 CALLS, WARMUP_CALLS = 200, 50  # of each arm, in each round and before the first
 GOALS = {"overhead": 1.05, "fp16_agreement": 0.995, "int8_miou_loss_points": 0.5}
@@ -133,21 +133,20 @@ def measure(runs: Mapping[str, Run], frames: Sequence[UInt8], rounds: int) -> di
 
     Gives arms: quantiles over all rounds in ms, and the median of each stage; ratios and overheads: one for each round.
     """
-    for run in runs.values():
+    for arm in runs.values():
         for index in range(WARMUP_CALLS):
-            run(frames[index % len(frames)])
+            arm(frames[index % len(frames)])
     whole: dict[str, list[list[float]]] = {name: [] for name in runs}
     stages: dict[str, list[Mapping[str, int]]] = {name: [] for name in runs}
     overheads: dict[str, list[float]] = {}
-    with console.progress() as bar:
-        for _ in bar.track(range(rounds), description="rounds"):
-            for name, run in runs.items():
-                times, of_stages = _timed(run, frames)
-                whole[name].append(times)
-                stages[name] += of_stages
-                if any(of_stages):
-                    known = [sum(s.get(stage, 0) for stage in COPIES_AND_ENGINE) / 1e6 for s in of_stages]
-                    overheads.setdefault(name, []).append(median(times) / median(known))
+    for _ in rounds_of(rounds):
+        for name, arm in runs.items():
+            times, of_stages = _timed(arm, frames)
+            whole[name].append(times)
+            stages[name] += of_stages
+            if any(of_stages):
+                known = [sum(s.get(stage, 0) for stage in COPIES_AND_ENGINE) / 1e6 for s in of_stages]
+                overheads.setdefault(name, []).append(median(times) / median(known))
     medians = {name: [median(times) for times in of_rounds] for name, of_rounds in whole.items()}
     arms = {}
     for name, of_rounds in whole.items():
@@ -201,9 +200,6 @@ def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds
         measured = measure(runs | from_torch, frames, rounds)
         about = {arm: session.describe() for arm, session in sessions.items()}
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.gpu", *sys.argv[1:]]),
         "checkpoint_sha256": sha256(checkpoint),
         "input_size": list(spec.input_size),
         "frames": inputs.name,
@@ -218,10 +214,6 @@ def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds
     }
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")],
     data: Annotated[Path, typer.Argument(help="Dataset: train calibrates, val is measured and scored.")],
@@ -230,18 +222,14 @@ def main(
         typer.Option("--output", "-o", help="Result (JSON); benchmarks/results/gpu-NAME.json if not given."),
     ] = None,
     provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
-    rounds: Annotated[int, typer.Option(help="Turns of all arms.")] = 10,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    rounds: Rounds = 10,
+    force: Force = False,
 ) -> None:
     """Measure engines on this machine's GPU. Refuses, saying what is missing, where there is none."""
     gpu, bindings = require(provider)
-    if rounds < 1:
-        raise UsageError(f"--rounds is at least 1, got {rounds}")
     name = re.sub(r"\W+", "-", gpu.name.lower())
     output = output or RESULTS / f"gpu-{name}.json"
-    require_writable(output, force=force)
-    result = benchmark(checkpoint, data, bindings, gpu, rounds)
-    write_json(output, result, force=force)
+    result = STUDY.keep(output, lambda: benchmark(checkpoint, data, bindings, gpu, rounds), force=force)
     rows = []
     for arm, facts in result["arms"].items():
         overhead = result["overheads"].get(arm)
@@ -253,8 +241,8 @@ def main(
         out.print(f"{ratio}: {median(of_rounds):.2f}")
     if result["skipped"]:
         out.print(f"skipped: {result['skipped']}")
-    out.print(f"accuracy: {result['accuracy']}; written to {output}")
+    out.print(f"accuracy: {result['accuracy']}")
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

@@ -7,21 +7,23 @@ All cases come from one checkpoint and one dataset; drops are in points of mIoU 
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import cv2
 import numpy as np
 import onnx
 import torch
+import typer
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from benchmarks.studies.study import OptionalOutput, Study, run
 from edgeunet.board.fingerprint import fingerprint
+from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError
 from edgeunet.imaging.letterbox import UInt8
@@ -32,8 +34,8 @@ from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import Dialect, dialect_of
 from edgeunet.quantisation.value_ranges import spans
 from edgeunet.spec import ModelSpec
-from edgeunet.utils.console import stdout, table
-from edgeunet.utils.files import require_writable, sha256, write_json
+from edgeunet.utils.console import table
+from edgeunet.utils.files import sha256
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import fitted, read_frames
 from edgeunet_export.calibration.sampling import representative
@@ -44,6 +46,7 @@ from edgeunet_export.int8.quantize import quantized
 from edgeunet_export.int8.repair import Repair, Task, repaired
 from edgeunet_export.verify.accuracy import Accuracy, Budget, judged
 
+STUDY = Study(__doc__ or "")
 FACTOR = 1000.0  # between the channels of one tensor
 OUTLIER = 300.0  # times the largest activation of the other channels
 RARE = 0.9999  # share of the pixels on which the outlier's channel is silent
@@ -87,7 +90,7 @@ def cases(checkpoint: Path, data: DatasetFolder, split: str, count: int, folder:
     )
 
 
-class Result(NamedTuple):
+class Outcomes(NamedTuple):
     """What became of a case: plain min-max and the default as they are, and the repaired model or why there is none."""
 
     minmax: Accuracy
@@ -95,7 +98,7 @@ class Result(NamedTuple):
     repair: Repair | ExportError
 
 
-def run(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: Budget) -> Result:
+def quantise(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: Budget) -> Outcomes:
     """Quantise the case in all three ways and judge each on a labelled split."""
     model, spec = read_fp32_model(case.model)
     options = CalibrationOptions(data.path)
@@ -115,9 +118,9 @@ def run(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: B
     minmax, default = (judge(build(model, each, frozenset())) for each in (plain, ranges))
     task = Task(model, spec, ranges, case.images, calibrate, build, judge)
     try:
-        return Result(minmax, default, repaired(task, budget))
+        return Outcomes(minmax, default, repaired(task, budget))
     except ExportError as error:
-        return Result(minmax, default, error)
+        return Outcomes(minmax, default, error)
 
 
 def rescale_before_norm(net: UNet) -> None:
@@ -222,7 +225,7 @@ def figures(accuracy: Accuracy) -> dict[str, Any]:
     }
 
 
-def record_of(result: Result) -> dict[str, Any]:
+def record_of(result: Outcomes) -> dict[str, Any]:
     record: dict[str, Any] = {"minmax": figures(result.minmax), "default": figures(result.default)}
     if isinstance(result.repair, ExportError):
         return {**record, "refused": str(result.repair)}
@@ -236,56 +239,62 @@ def record_of(result: Result) -> dict[str, Any]:
     }
 
 
-def parser_of(description: str) -> argparse.ArgumentParser:
-    """What is asked of the command line by every benchmark that quantises a checkpoint."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--target", default="tensorrt")
-    parser.add_argument("--max-drop", type=float, default=0.3, help="points of mIoU")
-    parser.add_argument("--images", type=int, default=64, help="calibration images at most")
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--force", action="store_true")
-    return parser
+Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")]
+Data = Annotated[Path, typer.Argument(help="Dataset: train calibrates, val is scored.")]
+Target = Annotated[str, typer.Option(help="What will run the INT8 file: tensorrt, onnxruntime or openvino.")]
+MaxDrop = Annotated[float, typer.Option(help="Points of mIoU that INT8 may lose.")]
+Images = Annotated[int, typer.Option(min=1, help="Calibration images, at most.")]
 
 
-def write_result(program: str, options: argparse.Namespace, records: dict[str, Any], **more: Any) -> None:
-    """Write what a benchmark with such a command line found, if it is to be kept."""
-    if not options.output:
-        return
-    data = DatasetFolder.open(options.data)
-    value = {
-        "command": f"python -m {program} best.pt DATASET --target {options.target} "
-        f"--max-drop {options.max_drop:g} --images {options.images}",
-        "checkpoint_sha256": sha256(options.checkpoint),
+def result_of(
+    checkpoint: Path, data: DatasetFolder, target: str, budget: Budget, records: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """What the result file of a study on a checkpoint holds."""
+    return {
+        "checkpoint_sha256": sha256(checkpoint),
         "dataset_sha256": data.sha256("val"),
-        "dataset": options.data.name,
-        "target": options.target,
-        "max_drop_points": options.max_drop,
+        "dataset": data.path.name,
+        "target": target,
+        "max_drop_points": budget.max_drop,
         **more,
         "cases": records,
         "machine": fingerprint({"backend": "onnxruntime"}),
     }
-    write_json(options.output, value, force=options.force)
-    stdout().print(f"written to {options.output}")
 
 
-def main() -> None:
-    """Run all cases and print; see the top of the file."""
-    options = parser_of(str(__doc__).splitlines()[0]).parse_args()
-    if options.output:
-        require_writable(options.output, force=options.force)
-    data, budget = DatasetFolder.open(options.data), Budget(options.max_drop)
-    records, rows = {}, []
-    with tempfile.TemporaryDirectory() as name:
-        for case in cases(options.checkpoint, data, "train", options.images, Path(name)):
-            result = run(case, data, "val", dialect_of(options.target), budget)
-            record = records[case.name] = record_of(result)
-            drops = [record.get(kind, {}).get("drop_points", "refused") for kind in ("minmax", "default", "repaired")]
-            rows.append((case.name, *map(str, drops)))
-    table(f"drop in points of mIoU, at most {budget.max_drop:g}", ("case", "min-max", "default", "repaired"), rows)
-    write_result("benchmarks.studies.hard_cases", options, records)
+def print_drops(records: dict[str, Any], budget: Budget, kinds: Sequence[str]) -> None:
+    """A row for each case."""
+    drops = {
+        name: [record.get(kind, {}).get("drop_points", "refused") for kind in kinds] for name, record in records.items()
+    }
+    rows = [(name, *map(str, of_kinds)) for name, of_kinds in drops.items()]
+    table(f"drop in points of mIoU, at most {budget.max_drop:g}", ("case", *kinds), rows)
+
+
+def measure(checkpoint: Path, data: DatasetFolder, target: str, budget: Budget, images: int) -> dict[str, Any]:
+    """What the result file holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        records = {
+            case.name: record_of(quantise(case, data, "val", dialect_of(target), budget))
+            for case in cases(checkpoint, data, "train", images, Path(folder))
+        }
+    return result_of(checkpoint, data, target, budget, records)
+
+
+def main(
+    checkpoint: Checkpoint,
+    data: Data,
+    target: Target = "tensorrt",
+    max_drop: MaxDrop = 0.3,
+    images: Images = 64,
+    output: OptionalOutput = None,
+    force: Force = False,
+) -> None:
+    """Quantise each hard case in three ways, and print what each loses."""
+    dataset, budget = DatasetFolder.open(data), Budget(max_drop)
+    result = STUDY.keep(output, lambda: measure(checkpoint, dataset, target, budget, images), force=force)
+    print_drops(result["cases"], budget, ("minmax", "default", "repaired"))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

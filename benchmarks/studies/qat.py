@@ -11,13 +11,28 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import onnx
 import torch
+import typer
 from torch import nn
 
-from benchmarks.studies.hard_cases import Case, figures, parser_of, record_of, run, write_result
+from benchmarks.studies.hard_cases import (
+    Case,
+    Checkpoint,
+    Data,
+    Images,
+    MaxDrop,
+    Target,
+    figures,
+    print_drops,
+    quantise,
+    record_of,
+    result_of,
+)
+from benchmarks.studies.study import OptionalOutput, Study, run
+from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model, save_checkpoint
 from edgeunet.network.unet import UNet
@@ -28,14 +43,13 @@ from edgeunet.quantisation.value_ranges import spans
 from edgeunet.training.command import TrainingOptions, train
 from edgeunet.training.output.run_folder import BEST
 from edgeunet.training.qat.learnt_ranges import RANGES
-from edgeunet.utils.console import table
-from edgeunet.utils.files import require_writable
 from edgeunet_export.calibration.sampling import representative
 from edgeunet_export.graph.build import model_from_network
 from edgeunet_export.graph.nodes import graph_of
 from edgeunet_export.int8.quantize import quantized
 from edgeunet_export.verify.accuracy import Accuracy, Budget, judged
 
+STUDY = Study(__doc__ or "")
 SPLIT = "val"
 FACTORS = (1.0, 10.0, 100.0)
 
@@ -80,32 +94,54 @@ def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, ru
     return judged(float_model, int8, data, SPLIT)
 
 
-def main() -> None:
-    """Run all cases and print; see the top of the file."""
-    parser = parser_of(str(__doc__).splitlines()[0])
-    parser.add_argument("--steps", type=int, help="of training; the recipe's if not given")
-    parser.add_argument("--factors", type=float, nargs="+", default=FACTORS, help="one case each; 1: as trained")
-    options = parser.parse_args()
-    if options.output:
-        require_writable(options.output, force=options.force)
-    data, budget, dialect = DatasetFolder.open(options.data), Budget(options.max_drop), dialect_of(options.target)
-    images = representative(data.image_paths("train"), options.images, 0)
+def measure(
+    source: Path,
+    data: DatasetFolder,
+    target: str,
+    budget: Budget,
+    images: int,
+    steps: int | None,
+    factors: Sequence[float],
+) -> dict[str, Any]:
+    """What the result file holds. steps: of the training; the recipe's if None."""
+    calibrating = representative(data.image_paths("train"), images, 0)
     records: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        for case, checkpoint in checkpoints(options.checkpoint, Path(name), options.factors):
+    with tempfile.TemporaryDirectory() as folder:
+        for case, checkpoint in checkpoints(source, Path(folder), factors):
             float_model = checkpoint.with_suffix(".onnx")
             net, spec = load_model(checkpoint)
             onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
-            record = record_of(run(Case(case, float_model, images), data, SPLIT, dialect, budget))
-            training = TrainingOptions(qat=checkpoint, target=options.target, steps=options.steps)
-            accuracy = trained(float_model, data, training, Path(name) / f"run-{checkpoint.stem}")
-            records[case] = {**record, "trained": figures(accuracy)}
-    kinds = ("minmax", "default", "repaired", "trained")
-    rows = [(c, *(str(r.get(kind, {}).get("drop_points", "refused")) for kind in kinds)) for c, r in records.items()]
-    table("drop in points of mIoU", ("case", "min-max", "default", "repaired", "trained as INT8"), rows)
-    recipe = TrainingOptions(qat=options.checkpoint, steps=options.steps).make_recipe()
-    write_result("benchmarks.studies.qat", options, records, recipe=asdict(recipe))
+            repaired = quantise(Case(case, float_model, calibrating), data, SPLIT, dialect_of(target), budget)
+            training = TrainingOptions(qat=checkpoint, target=target, steps=steps)
+            accuracy = trained(float_model, data, training, Path(folder) / f"run-{checkpoint.stem}")
+            records[case] = {**record_of(repaired), "trained": figures(accuracy)}
+    recipe = TrainingOptions(qat=source, steps=steps).make_recipe()
+    return result_of(source, data, target, budget, records, recipe=asdict(recipe))
+
+
+def main(
+    checkpoint: Checkpoint,
+    data: Data,
+    target: Target = "tensorrt",
+    max_drop: MaxDrop = 0.3,
+    images: Images = 64,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of the training; the recipe's if not given.")] = None,
+    factors: Annotated[
+        list[float] | None,
+        typer.Option(help="A case for each; may be repeated; 1 (as trained), 10 and 100 if not given."),
+    ] = None,
+    output: OptionalOutput = None,
+    force: Force = False,
+) -> None:
+    """Compare INT8 after training, repaired, and trained as INT8."""
+    dataset, budget = DatasetFolder.open(data), Budget(max_drop)
+    result = STUDY.keep(
+        output,
+        lambda: measure(checkpoint, dataset, target, budget, images, steps, factors or FACTORS),
+        force=force,
+    )
+    print_drops(result["cases"], budget, ("minmax", "default", "repaired", "trained"))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,27 +10,24 @@ On a busy machine, run it before the others: `chrt -r 1 python -m …`, which th
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
+from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.telemetry import Sampler
-from edgeunet.errors import UsageError
+from edgeunet.cli.options import Force
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, write_json
-from edgeunet.utils.masking import shown_command
 
-SCHEMA = "edgeunet.telemetry-cost/1"
+STUDY = Study(__doc__ or "", "edgeunet.telemetry-cost/1")
 SENSORS = 40
 HZ = 10.0
 TURN_S = 1.0
@@ -99,7 +96,7 @@ class InThread(Nothing):
             self._rows.append([time.perf_counter_ns(), *row])
 
 
-class Call:
+class Workload:
     """About 1 ms of work on one core."""
 
     def __init__(self) -> None:
@@ -133,16 +130,14 @@ class Call:
 
 def compare(rounds: int) -> dict[str, Any]:
     """Measure the arms `rounds` times and give what the result file holds."""
-    if rounds < 1:
-        raise UsageError(f"--rounds is at least 1, got {rounds}")
-    call, rng = Call(), np.random.default_rng(0)
+    call, rng = Workload(), np.random.default_rng(0)
     added_ms: dict[str, list[float]] = {"none": [], "process": [], "thread": []}
     calls_ms: dict[str, list[float]] = {name: [] for name in added_ms}
     costs = []
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, console.progress() as bar:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         root = Path(folder)
         made_sensors(root)
-        for _ in bar.track(range(rounds), description="rounds"):
+        for _ in rounds_of(rounds):
             process = InProcess(root, HZ, NO_PROCESS)
             arms: dict[str, Nothing | InProcess] = {"none": Nothing(), "process": process, "thread": InThread(root)}
             for name in rng.permutation(list(arms)).tolist():
@@ -152,9 +147,6 @@ def compare(rounds: int) -> dict[str, Any]:
             told = process.telemetry(0)
             costs += [] if told is None else [told.cost]
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.telemetry_cost", *sys.argv[1:]]),
         "machine": fingerprint({}),
         "hz": HZ,
         "sensors": SENSORS,
@@ -164,7 +156,7 @@ def compare(rounds: int) -> dict[str, Any]:
     }
 
 
-def _turn(call: Call, sampler: Nothing | InProcess) -> tuple[list[float], list[float]]:
+def _turn(call: Workload, sampler: Nothing | InProcess) -> tuple[list[float], list[float]]:
     """The time of each call, and for each sample by how much the calls it touched took longer than others, in ms."""
     with sampler:
         begin = time.perf_counter_ns()
@@ -189,19 +181,13 @@ def _statistics(values: list[float]) -> dict[str, float]:
     return {"n": len(values), "median": p50, "p90": p90, "p99": p99}
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
-    rounds: Annotated[int, typer.Option(help="Turns of all arms.")] = 40,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    output: Output,
+    rounds: Rounds = 40,
+    force: Force = False,
 ) -> None:
     """Measure what sampling does to a call beside it."""
-    require_writable(output, force=force)
-    result = compare(rounds)
-    write_json(output, result, force=force)
+    result = STUDY.keep(output, lambda: compare(rounds), force=force)
     out = console.stdout()
     for arm, calls in result["call_ms"].items():
         added = result["added_by_a_sample_ms"][arm]
@@ -209,8 +195,8 @@ def main(
             f"{arm}: a call takes {calls['median']:.3f} ms (p99 {calls['p99']:.3f}); a sample adds "
             f"{added['median']:.3f} ms (p90 {added['p90']:.3f}) to those it touches"
         )
-    out.print(f"the process took {result['cost_of_one_core']:.2%} of one core; written to {output}")
+    out.print(f"the process took {result['cost_of_one_core']:.2%} of one core")
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

@@ -1,4 +1,4 @@
-"""Images a second of training steps: plain fp32, and what training adds to it one by one.
+"""Images per second of training steps: plain fp32, and what training adds to it one by one.
 
     python -m benchmarks.studies.training -o benchmarks/results/training.json
 
@@ -8,31 +8,33 @@ alike.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.studies.study import OptionalOutput, Rounds, Study, run
 from edgeunet.board.fingerprint import fingerprint
+from edgeunet.cli.options import Force
 from edgeunet.network.unet import UNet, preset
 from edgeunet.training.hardware import keep_freed_memory
 from edgeunet.training.losses import make_loss
 from edgeunet.utils.console import stdout
-from edgeunet.utils.files import require_writable, write_json
 
+STUDY = Study(__doc__ or "")
 CLASSES, BATCH, SIZE = 11, 8, (288, 384)
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One way of running the same training step. formula: the loss with its gradient by formula, not by autograd."""
+class TrainingStep:
+    """One way of running the same step. formula: the loss with its gradient by formula, not by autograd."""
 
     bf16: bool = False
     channels_last: bool = False
@@ -41,11 +43,11 @@ class Arm:
 
 
 ARMS = {
-    "fp32": Arm(),
-    "bf16": Arm(bf16=True),
-    "and channels-last": Arm(bf16=True, channels_last=True),
-    "and the loss by formula": Arm(bf16=True, channels_last=True, formula=True),
-    "and freed memory kept": Arm(bf16=True, channels_last=True, formula=True, keep_memory=True),
+    "fp32": TrainingStep(),
+    "bf16": TrainingStep(bf16=True),
+    "and channels-last": TrainingStep(bf16=True, channels_last=True),
+    "and the loss by formula": TrainingStep(bf16=True, channels_last=True, formula=True),
+    "and freed memory kept": TrainingStep(bf16=True, channels_last=True, formula=True, keep_memory=True),
 }
 
 
@@ -57,7 +59,7 @@ def autograd_loss(logits: Tensor, masks: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), masks.long()) + 1 - ((2 * overlap + 1) / (sizes + 1)).mean()
 
 
-def serve(pipe: Connection, model: str, arm: Arm, threads: int) -> None:
+def serve(pipe: Connection, model: str, arm: TrainingStep, threads: int) -> None:
     """Run a step for every message that comes, and answer with its time in seconds; ends with the pipe."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -80,7 +82,7 @@ def serve(pipe: Connection, model: str, arm: Arm, threads: int) -> None:
 
 
 def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
-    """For each arm images a second, and how many times those of the first arm, medians over the rounds."""
+    """For each arm images per second, and how many times those of the first arm, medians over the rounds."""
     context = multiprocessing.get_context("spawn")
     pipes = []
     for arm in ARMS.values():
@@ -104,28 +106,27 @@ def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
-    """Measure and print; see the top of the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--models", nargs="+", default=["nano", "small"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--force", action="store_true")
-    options = parser.parse_args()
-    if options.output:
-        require_writable(options.output, force=options.force)
+def measure_all(models: list[str], rounds: int) -> dict[str, Any]:
+    """What the result file holds; prints each network's figures as they come."""
     result = {}
-    for model in options.models:
-        result[model] = measure(model, options.rounds)
+    for model in models:
+        result[model] = measure(model, rounds)
         for name, figures in result[model].items():
             line = f"{model:6} {name:24} {figures['images_per_s']:6.1f} images/s  {figures['ratio']:.2f} × fp32"
             stdout().print(line)
-    if options.output:
-        session = {"backend": "torch", "version": torch.__version__, "threads": str(torch.get_num_threads())}
-        command = f"python -m benchmarks.studies.training --models {' '.join(options.models)} --rounds {options.rounds}"
-        value = {"command": command, "batch": BATCH, "size": SIZE, "models": result, "machine": fingerprint(session)}
-        write_json(options.output, value, force=options.force)
+    session = {"backend": "torch", "version": torch.__version__, "threads": str(torch.get_num_threads())}
+    return {"batch": BATCH, "size": SIZE, "models": result, "machine": fingerprint(session)}
+
+
+def main(
+    models: Annotated[list[str] | None, typer.Option(help="Preset; may be repeated; nano, small if not given.")] = None,
+    rounds: Rounds = 7,
+    output: OptionalOutput = None,
+    force: Force = False,
+) -> None:
+    """Compare ways of running one training step, in images per second."""
+    STUDY.keep(output, lambda: measure_all(models or ["nano", "small"], rounds), force=force)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -9,6 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.studies import gpu
+from benchmarks.studies.study import app_of
 from benchmarks.studies.torch_gpu import TorchFloat16
 from edgeunet import samples
 from edgeunet.board.gpu import find_gpu
@@ -78,6 +79,6 @@ def test_without_a_gpu_it_refuses_and_writes_nothing(tmp_path: Path) -> None:
     else:
         pytest.skip("there is a GPU here")
     output = tmp_path / "gpu.json"
-    result = CliRunner().invoke(gpu.app, ["net.pt", str(samples.DATASET), "-o", str(output)])
+    result = CliRunner().invoke(app_of(gpu.main), ["net.pt", str(samples.DATASET), "-o", str(output)])
     assert isinstance(result.exception, GpuError)
     assert not output.exists()

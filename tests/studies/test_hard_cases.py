@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.studies.hard_cases import Case, cases, run
+from benchmarks.studies.hard_cases import Case, cases, quantise
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError
@@ -49,7 +49,7 @@ def test_every_case_ends_within_its_budget_or_says_how_close_it_came(made: tuple
     found, data = made
     drops: dict[str, float] = {}
     for case in found:
-        result = run(case, data, "val", TENSORRT, BUDGET)
+        result = quantise(case, data, "val", TENSORRT, BUDGET)
         assert result.default.drop is not None
         drops[case.name] = result.default.drop.points
         if isinstance(result.repair, ExportError):

@@ -1,36 +1,33 @@
 """`python -m benchmarks.studies.camera.age -o FILE`: how old masks are with a camera that is too fast.
 
-A synthetic camera captures 30 frames a second by the clock, inference takes exactly 50 ms, so a third of the frames is
-dropped. A loop that queued frames would give older masks by the minute. Promised is, at p99: one frame interval, one
-inference and 5 ms. The first mask of the loop counts, too; nothing is left out. Programs beside it that keep the CPUs
-busy make masks late, so their share is counted.
+A synthetic camera captures 30 frames per second by the clock, inference takes exactly 50 ms, so a third of the frames
+is dropped. In a loop that queues frames, masks would grow older by the minute. The limit at p99 is one frame interval,
+one inference and 5 ms. The first mask counts too; nothing is left out. Other programs that keep the CPUs busy make
+masks late, so their share is counted.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import psutil
 import typer
 
-from benchmarks.studies.camera.instant import Instant
-from benchmarks.studies.camera.loop import Memory
+from benchmarks.studies.camera.instant import Discard, Instant
+from benchmarks.studies.study import Output, Study, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.opening import open_steady
+from edgeunet.cli.options import Force
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime.warm_up import warm_up
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, write_json
-from edgeunet.utils.masking import shown_command
 
-SCHEMA = "edgeunet.camera-age/1"
+STUDY = Study(__doc__ or "", "edgeunet.camera-age/1")
 FPS = 30
 INFERENCE_MS = 50.0
 BOUND_MS = 1000 / FPS + INFERENCE_MS + 5.0
@@ -56,7 +53,7 @@ def measure(seconds: float) -> dict[str, Any]:
         warm_up(session)
         source = open_steady(f"synthetic://?fps={FPS}&seconds={seconds:g}", lambda line: None)
         options = LoopOptions(deadline_ms=BOUND_MS, keep_samples=True)
-        loop = Loop(session, {"synthetic": source}, [nullcontext(Memory())], options)
+        loop = Loop(session, {"synthetic": source}, [nullcontext(Discard())], options)
         before = _cpu_seconds()
         loop.start()
         with console.progress() as bar:
@@ -72,9 +69,6 @@ def measure(seconds: float) -> dict[str, Any]:
     minutes = (captured_ns - captured_ns[0]) // MINUTE_NS
     p50, p99, p999 = (round(float(q), 3) for q in np.quantile(age_ms, (0.5, 0.99, 0.999)))
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.camera.age", *sys.argv[1:]]),
         "machine": facts,
         "source_fps": FPS,
         "inference_ms": INFERENCE_MS,
@@ -104,24 +98,18 @@ def _cpu_seconds() -> tuple[float, float]:
     return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice, own.user + own.system
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    output: Output,
     seconds: Annotated[float, typer.Option(help="How long.")] = 600.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    force: Force = False,
 ) -> None:
-    """Measure the age of masks behind a camera of 30 frames a second and an inference of 50 ms."""
-    require_writable(output, force=force)
-    result = measure(seconds)
-    write_json(output, result, force=force)
+    """Measure the age of masks behind a camera of 30 frames per second and an inference of 50 ms."""
+    result = STUDY.keep(output, lambda: measure(seconds), force=force)
     console.stdout().print(
         f"age of {result['masks']} masks: p50 {result['age_p50_ms']:.1f}, p99 {result['age_p99_ms']:.1f}, max "
-        f"{result['age_max_ms']:.1f} ms; promised {BOUND_MS:.1f} ms at p99; written to {output}"
+        f"{result['age_max_ms']:.1f} ms; promised {BOUND_MS:.1f} ms at p99"
     )
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

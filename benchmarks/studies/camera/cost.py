@@ -9,11 +9,9 @@ time is counted, which other programs on the machine disturb less than the clock
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import nullcontext
 from itertools import islice
-from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
@@ -21,45 +19,20 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.studies.camera.instant import INPUT_SIZE, Instant
-from benchmarks.studies.camera.loop import Memory
+from benchmarks.studies.camera.instant import INPUT_SIZE, Discard, Instant, Prepared
+from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop
-from edgeunet.camera.sources.opening import Source, open_source
-from edgeunet.errors import UsageError
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.cli.options import Force
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, write_json
-from edgeunet.utils.masking import shown_command
 
-SCHEMA = "edgeunet.camera-cost/1"
+STUDY = Study(__doc__ or "", "edgeunet.camera-cost/1")
 GOAL_MS = 2.0
 SIZE = (720, 1280)  # (height, width) of the frames
 KEPT = 4  # different frames, as in the buffers of a driver
-
-
-class Prepared(Source):
-    """Frames that are in memory already, one after another."""
-
-    live = False
-    name = "memory"
-    size = SIZE
-    fps = 30.0
-
-    def __init__(self, frames: list[UInt8], count: int) -> None:
-        super().__init__()
-        self._frames = frames
-        self.frame_count: int = count
-
-    def _grab(self) -> bool:
-        return self._number < self.frame_count
-
-    def _retrieve(self) -> UInt8:
-        return self._frames[self._number % len(self._frames)]
-
-    def close(self) -> None:
-        pass
 
 
 def real_frames() -> list[UInt8]:
@@ -72,7 +45,7 @@ def real_frames() -> list[UInt8]:
 def cost_of(frames: list[UInt8], count: int) -> dict[str, Any]:
     """CPU time of the process a frame in ms, and the median of each stage by the clock."""
     with Instant() as session:
-        loop = Loop(session, {"memory": Prepared(frames, count)}, [nullcontext(Memory())])
+        loop = Loop(session, {"memory": Prepared(frames, count)}, [nullcontext(Discard())])
         begin = time.process_time_ns()
         loop.start()
         stats = loop.finish()["memory"]
@@ -83,18 +56,12 @@ def cost_of(frames: list[UInt8], count: int) -> dict[str, Any]:
 
 def measure(rounds: int, count: int) -> dict[str, Any]:
     """What the result file holds; the process stays on one core."""
-    if rounds < 1 or count < 1:
-        raise UsageError(f"at least one round of one frame, got {rounds} of {count}")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     frames = real_frames()
     cost_of(frames, 50)  # memory is allocated
-    with console.progress() as bar:
-        turns = [cost_of(frames, count) for _ in bar.track(range(rounds), description="rounds")]
+    turns = [cost_of(frames, count) for _ in rounds_of(rounds)]
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.camera.cost", *sys.argv[1:]]),
         "frame_size": list(SIZE),
         "input_size": list(INPUT_SIZE),
         "opencv": cv2.__version__,
@@ -106,24 +73,16 @@ def measure(rounds: int, count: int) -> dict[str, Any]:
     }
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
-    rounds: Annotated[int, typer.Option(help="How often.")] = 9,
-    frames: Annotated[int, typer.Option(help="Frames in a round.")] = 500,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    output: Output,
+    rounds: Rounds = 9,
+    frames: Annotated[int, typer.Option(min=1, help="Frames in a round.")] = 500,
+    force: Force = False,
 ) -> None:
     """Measure what the camera loop costs a frame besides inference."""
-    require_writable(output, force=force)
-    result = measure(rounds, frames)
-    write_json(output, result, force=force)
-    console.stdout().print(
-        f"{result['median_cpu_ms_a_frame']:.2f} ms of one core a frame of {SIZE[1]}×{SIZE[0]}; written to {output}"
-    )
+    result = STUDY.keep(output, lambda: measure(rounds, frames), force=force)
+    console.stdout().print(f"{result['median_cpu_ms_a_frame']:.2f} ms of one core per frame of {SIZE[1]}×{SIZE[0]}")
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

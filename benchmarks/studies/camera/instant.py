@@ -1,9 +1,11 @@
-"""A session that needs no time for inference, to measure what is around it."""
+"""A source, a session and a sink that take no time, to measure the camera loop between them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from edgeunet.camera.frame import Shot
+from edgeunet.camera.sources.source import Source
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Session
 from edgeunet.spec import ClassInfo, ModelSpec
@@ -34,4 +36,33 @@ class Instant(Session):
         return self._masks[self._count % MASKS], {}
 
     def _close(self) -> None:
+        pass
+
+
+class Prepared(Source):
+    """Frames that are in memory already, one after another and from the first again, `count` in all."""
+
+    live, name, fps = False, "memory", 30.0
+
+    def __init__(self, frames: list[UInt8], count: int) -> None:
+        """frames: (h, w, 3) uint8 each, of one size."""
+        super().__init__()
+        self._frames = frames
+        self.size = (frames[0].shape[0], frames[0].shape[1])
+        self.frame_count: int = count
+
+    def _grab(self) -> bool:
+        return self._number < self.frame_count
+
+    def _retrieve(self) -> UInt8:
+        return self._frames[self._number % len(self._frames)]
+
+    def close(self) -> None:
+        pass
+
+
+class Discard:
+    """A sink that takes drawn frames and does nothing with them."""
+
+    def write(self, shot: Shot) -> None:
         pass

@@ -7,7 +7,6 @@ each round gives one ratio: what the machine does to both cancels.
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
@@ -16,34 +15,27 @@ from typing import Annotated, Any
 import cv2
 import typer
 
+from benchmarks.studies.camera.instant import Discard
 from benchmarks.studies.camera.plain_loop import PlainLoop
+from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.camera.frame import Shot
 from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.sources.opening import in_flight, open_source
-from edgeunet.errors import UsageError
+from edgeunet.cli.options import Force
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.overlay import OPACITY
 from edgeunet.runtime import Session, open_session
 from edgeunet.samples import CLIP
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, sha256, write_json
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.files import sha256
 
-SCHEMA = "edgeunet.loop/1"
+STUDY = Study(__doc__ or "", "edgeunet.loop/1")
 COMPARED = 10  # frames on which the masks of both arms are compared
 
 
-class Memory:
-    """A sink that takes drawn frames and does nothing with them."""
-
-    def write(self, shot: Shot) -> None:
-        pass
-
-
 def camera_fps(session: Session, clip: Path) -> float:
-    """Frames a second of the camera loop on a whole clip."""
-    loop = Loop(session, {"clip": open_source(str(clip))}, [nullcontext(Memory())])
+    """Frames per second of the camera loop on a whole clip."""
+    loop = Loop(session, {"clip": open_source(str(clip))}, [nullcontext(Discard())])
     loop.start()
     return loop.finish()["clip"].fps
 
@@ -59,17 +51,12 @@ def mask_agreement(session: Session, plain: PlainLoop, clip: Path) -> float:
 
 def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     """Measure both loops `rounds` times in turn and give what the result file holds."""
-    if rounds < 1:
-        raise UsageError(f"--rounds is at least 1, got {rounds}")
     plain = PlainLoop(model, OPACITY)
-    with (
-        open_session(model, in_flight=in_flight(str(clip)), backend="onnxruntime") as session,
-        console.progress() as bar,
-    ):
+    with open_session(model, in_flight=in_flight(str(clip)), backend="onnxruntime") as session:
         same = mask_agreement(session, plain, clip)
         turns = []
-        for index in bar.track(range(rounds), description="rounds"):
-            # Whoever goes first may find the machine cooler, so they take turns at that too.
+        for index in rounds_of(rounds):
+            # The first may find the machine cooler, so they take turns at that too.
             if index % 2:
                 plain_fps = plain.run(clip)
                 loop_fps = camera_fps(session, clip)
@@ -79,9 +66,6 @@ def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
             turns.append({"loop_fps": loop_fps, "plain_fps": plain_fps, "ratio": loop_fps / plain_fps})
         facts = fingerprint(session.describe())
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.camera.loop", *sys.argv[1:]]),
         "model": model.name,
         "model_sha256": sha256(model),
         "precision": session.spec.provenance.precision,
@@ -98,21 +82,15 @@ def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
     model: Annotated[Path, typer.Argument(help="Model file (.onnx).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    output: Output,
     source: Annotated[Path, typer.Option(help="Video that both loops run on.")] = CLIP,
-    rounds: Annotated[int, typer.Option(help="Turns of both loops.")] = 5,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    rounds: Rounds = 5,
+    force: Force = False,
 ) -> None:
-    """Compare the camera loop with the plain loop, in frames a second on one clip."""
-    require_writable(output, force=force)
-    result = compare_loops(model, source, rounds)
-    write_json(output, result, force=force)
+    """Compare the camera loop with the plain loop, in frames per second on one clip."""
+    result = STUDY.keep(output, lambda: compare_loops(model, source, rounds), force=force)
     out = console.stdout()
     for index, turn in enumerate(result["rounds"], 1):
         out.print(
@@ -120,9 +98,9 @@ def main(
         )
     out.print(
         f"median ratio {result['median_ratio']:.3f} (camera loop {result['median_loop_fps']:.1f}, "
-        f"plain loop {result['median_plain_fps']:.1f} frames/s); written to {output}"
+        f"plain loop {result['median_plain_fps']:.1f} frames/s)"
     )
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

@@ -42,7 +42,7 @@ class PlainLoop:
         self._opacity = opacity
 
     def run(self, clip: Path) -> float:
-        """All frames of a video; frames a second."""
+        """All frames of a video; frames per second."""
         capture = cv2.VideoCapture(str(clip))
         count, begin = 0, time.perf_counter()
         while True:

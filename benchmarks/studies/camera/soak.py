@@ -1,6 +1,6 @@
 """`python -m benchmarks.studies.camera.soak MODEL -o FILE`: whether memory, threads or open files of the camera grow.
 
-The real command `edgeunet camera` runs on a synthetic source of 30 frames a second with every sink that needs no
+The real command `edgeunet camera` runs on a synthetic source of 30 frames per second with every sink that needs no
 screen: the page with a viewer that reads all of its stream, video, masks, RTP, lines of JSON, metrics that are
 fetched every few seconds. Its resident memory, threads and file descriptors are read from the outside. What it writes
 goes to a folder that is deleted in the end. Memory may grow by 5 MB from the second minute to the last.
@@ -23,14 +23,15 @@ from typing import Annotated, Any
 import psutil
 import typer
 
+from benchmarks.studies.study import Output, Study, run
 from edgeunet.board.fingerprint import fingerprint
+from edgeunet.cli.options import Force
 from edgeunet.errors import EdgeUNetError, UsageError
 from edgeunet.runtime import open_session
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, sha256, write_json
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.files import sha256
 
-SCHEMA = "edgeunet.camera-soak/1"
+STUDY = Study(__doc__ or "", "edgeunet.camera-soak/1")
 EVERY_S = 5.0
 WARM_S = 60.0  # until then memory may grow
 GROWTH_MB = 5.0
@@ -78,9 +79,6 @@ def soak(model: Path, seconds: float) -> dict[str, Any]:
     with open_session(model) as session:
         facts = fingerprint(session.describe())
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.camera.soak", *sys.argv[1:]]),
         "ran": f"edgeunet camera {model.name} {options}",
         "model_sha256": sha256(model),
         "machine": facts,
@@ -137,26 +135,19 @@ def _minutes(samples: list[dict[str, float]]) -> tuple[list[dict[str, float]], l
     return [s for s in samples if s["s"] < begin + 60], [s for s in samples if s["s"] > end - 60]
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
     model: Annotated[Path, typer.Argument(help="Model file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    output: Output,
     seconds: Annotated[float, typer.Option(help="How long.")] = 1800.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Run the camera with all sinks and watch its memory, threads and open files."""
-    require_writable(output, force=force)
-    result = soak(model, seconds)
-    write_json(output, result, force=force)
+    result = STUDY.keep(output, lambda: soak(model, seconds), force=force)
     console.stdout().print(
         f"{result['seconds']:.0f} s: {result['rss_growth_mb']:+.1f} MB after the first minute, "
-        f"threads {result['threads']}, descriptors {result['file_descriptors']}; {result['last_line']}; "
-        f"written to {output}"
+        f"threads {result['threads']}, descriptors {result['file_descriptors']}; {result['last_line']}"
     )
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

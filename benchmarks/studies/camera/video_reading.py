@@ -7,7 +7,6 @@ compared.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,16 +18,16 @@ import cv2
 import numpy as np
 import typer
 
+from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.sources.capture.opencv import silence
 from edgeunet.camera.sources.opening import open_source
+from edgeunet.cli.options import Force
 from edgeunet.samples import CLIP
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, sha256, write_json
-from edgeunet.utils.limits import require_in
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.files import sha256
 
-SCHEMA = "edgeunet.video_reading/1"
+STUDY = Study(__doc__ or "", "edgeunet.video_reading/1")
 
 
 def by_pyav(clip: Path) -> int:
@@ -58,29 +57,24 @@ def differing_frames(clip: Path) -> int:
 
 def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
     """Measure both readers `rounds` times in turn and give what the result file holds."""
-    require_in("--rounds", rounds, 1, 10_000)
     silence()
     differing = differing_frames(clip)
     turns = []
-    with console.progress() as bar:
-        for index in bar.track(range(rounds), description="rounds"):
-            arms = {"pyav": by_pyav, "opencv": by_opencv}
-            order = list(arms) if index % 2 else list(reversed(arms))
-            turn = {name: _measure(arms[name], clip) for name in order}
-            (pyav_fps, pyav_ms), (opencv_fps, opencv_ms) = turn["pyav"], turn["opencv"]
-            turns.append(
-                {
-                    "pyav_fps": pyav_fps,
-                    "opencv_fps": opencv_fps,
-                    "ratio": pyav_fps / opencv_fps,
-                    "pyav_cpu_ms": pyav_ms,
-                    "opencv_cpu_ms": opencv_ms,
-                }
-            )
+    for index in rounds_of(rounds):
+        arms = {"pyav": by_pyav, "opencv": by_opencv}
+        order = list(arms) if index % 2 else list(reversed(arms))
+        turn = {name: _measure(arms[name], clip) for name in order}
+        (pyav_fps, pyav_ms), (opencv_fps, opencv_ms) = turn["pyav"], turn["opencv"]
+        turns.append(
+            {
+                "pyav_fps": pyav_fps,
+                "opencv_fps": opencv_fps,
+                "ratio": pyav_fps / opencv_fps,
+                "pyav_cpu_ms": pyav_ms,
+                "opencv_cpu_ms": opencv_ms,
+            }
+        )
     return {
-        "schema": SCHEMA,
-        "what": " ".join((__doc__ or "").split("\n\n", 1)[1].split()),
-        "command": shown_command(["python", "-m", "benchmarks.studies.camera.video_reading", *sys.argv[1:]]),
         "clip": clip.name,
         "clip_sha256": sha256(clip),
         "pyav": av.__version__,
@@ -97,33 +91,26 @@ def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
 
 
 def _measure(read: Callable[[Path], int], clip: Path) -> tuple[float, float]:
-    """Frames a second, and CPU time of all threads in ms a frame."""
+    """Frames per second, and CPU time of all threads in ms per frame."""
     begin, used = time.perf_counter(), time.process_time()
     count = read(clip)
     return count / (time.perf_counter() - begin), (time.process_time() - used) * 1000 / count
 
 
-app = typer.Typer(pretty_exceptions_enable=False)
-
-
-@app.command()
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")],
+    output: Output,
     source: Annotated[Path, typer.Option(help="Video that both read.")] = CLIP,
-    rounds: Annotated[int, typer.Option(help="Turns of both readers.")] = 20,
-    force: Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")] = False,
+    rounds: Rounds = 20,
+    force: Force = False,
 ) -> None:
-    """Compare reading a video file with PyAV and with OpenCV, in frames a second."""
-    require_writable(output, force=force)
-    result = compare_readers(source, rounds)
-    write_json(output, result, force=force)
+    """Compare reading a video file with PyAV and with OpenCV, in frames per second."""
+    result = STUDY.keep(output, lambda: compare_readers(source, rounds), force=force)
     console.stdout().print(
         f"median ratio {result['median_ratio']:.3f} (PyAV {result['median_pyav_fps']:.1f}, "
         f"OpenCV {result['median_opencv_fps']:.1f} frames/s), CPU time {result['median_pyav_cpu_ms']:.2f} against "
-        f"{result['median_opencv_cpu_ms']:.2f} ms a frame, {result['differing_frames']} frames differ; "
-        f"written to {output}"
+        f"{result['median_opencv_cpu_ms']:.2f} ms per frame, {result['differing_frames']} frames differ"
     )
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

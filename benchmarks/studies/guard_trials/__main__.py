@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmarks.studies import study
 from edgeunet.cli.options import Force, Json
-from edgeunet.utils import console
-
-app = typer.Typer(pretty_exceptions_enable=False)
 
 
-@app.command()
-def qualify(
+def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to go on with (JSON).")],
     model: Annotated[
         Path | None, typer.Option(help="Model file to run; without one, a NumPy loop on one processor.")
@@ -66,4 +62,4 @@ def qualify(
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    study.run(main)

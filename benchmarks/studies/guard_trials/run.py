@@ -20,10 +20,11 @@ from benchmarks.studies.guard_trials.rules import called_slower
 from benchmarks.studies.guard_trials.summary import as_wanted, qualification_of
 from benchmarks.studies.guard_trials.trials import Plan, Trial, TrialFile, code_hash, declared_in
 from benchmarks.studies.guard_trials.workload import ABOUT
+from benchmarks.studies.study import command_of
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import usable_cpus
 from edgeunet.errors import EdgeUNetError, MismatchError, UsageError
-from edgeunet.utils.console import command_line, progress
+from edgeunet.utils.console import progress
 from edgeunet.utils.files import require_writable, sha256
 from edgeunet.utils.limits import require_count
 from edgeunet_bench.guard.comparison import Comparison
@@ -37,6 +38,7 @@ from edgeunet_bench.measure.surroundings import now
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+MODULE = "benchmarks.studies.guard_trials"
 KEPT = 40  # comparisons that did not end as wanted, whose samples are kept: some 100 MB
 HOUR_S = 3600.0
 MAX_TRIALS = 100_000
@@ -155,7 +157,7 @@ def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> Plan:
         most = options.trials or max(kind.declared for kind in KINDS)
         declared = {kind.name: min(kind.declared, most) for kind in KINDS}
     workload = f"{options.model.name}, {about['backend']}" if options.model else "NumPy loop"
-    return Plan(workload, arm.facts, fingerprint(about), code_hash(), declared, command_line())
+    return Plan(workload, arm.facts, fingerprint(about), code_hash(), declared, command_of(MODULE))
 
 
 def _arm(options: QualifyOptions, injection: Injection = NOTHING, starts: Path | None = None) -> TurnArm:
@@ -231,7 +233,7 @@ def _keep(path: Path, kind: Kind, options: QualifyOptions, compare: CompareOptio
         seed=compare.seed,
         seconds=compare.seconds,
         created=now(),
-        command=command_line(),
+        command=command_of(MODULE),
     ).save(path, force=True)
 
 

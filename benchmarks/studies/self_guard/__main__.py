@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -18,6 +17,7 @@ import typer
 
 from benchmarks.studies.self_guard.anchor import NoAnchorError, extract
 from benchmarks.studies.self_guard.tree import CHECKOUT, argv
+from benchmarks.studies.study import run
 from edgeunet.board.machine import usable_cpus
 from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
@@ -30,10 +30,7 @@ from edgeunet_bench.measure.surroundings import commit_of
 
 HARMLESS = {Verdict.PASS.value, Verdict.INCONCLUSIVE.value, Verdict.INVALID.value}
 
-app = typer.Typer(pretty_exceptions_enable=False)
 
-
-@app.command()
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the samples of both comparisons.")],
     seconds: Annotated[float, typer.Option(help="Time for each comparison, at most.")] = 60.0,
@@ -78,4 +75,4 @@ def _arm(name: str, title: str, tree: Path, folder: Path) -> TurnArm:
 
 
 if __name__ == "__main__":
-    sys.exit(console.run(app))
+    run(main)

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.studies.guard_trials import run
-from benchmarks.studies.guard_trials.__main__ import app
+from benchmarks.studies.guard_trials.__main__ import main
 from benchmarks.studies.guard_trials.trials import Plan, Trial, TrialFile
+from benchmarks.studies.study import app_of
 from edgeunet.errors import EdgeUNetError, MismatchError, OutputError, UsageError
 from edgeunet.utils.console import INTERRUPTED
 from edgeunet_bench.guard.comparison import Comparison
@@ -37,7 +38,7 @@ def _short_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _qualify(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["-o", "q.json", *map(str, arguments)])
+    return CliRunner().invoke(app_of(main), ["-o", "q.json", *map(str, arguments)])
 
 
 def _fails(*arguments: object) -> BaseException:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from benchmarks.studies.self_guard import __main__ as guarding
 from benchmarks.studies.self_guard.anchor import NoAnchorError, extract
 from benchmarks.studies.self_guard.tree import CHECKOUT
+from benchmarks.studies.study import app_of
 from edgeunet_bench.guard.baseline import FOLDER, accept, load_baseline
 from edgeunet_bench.guard.running.arms import TurnArm
 
@@ -65,7 +66,7 @@ def run(monkeypatch: pytest.MonkeyPatch, checkout: Path, output: Path, codes: li
     monkeypatch.setattr(guarding, "_arm", lambda *_: arm)
     monkeypatch.setattr(guarding, "compare_arms", compared)
     monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)
-    result = CliRunner().invoke(guarding.app, ["-o", str(output)])
+    result = CliRunner().invoke(app_of(guarding.main), ["-o", str(output)])
     assert next(rest, None) is None, "both are compared, whatever the first one says, unless Ctrl-C ends it"
     return result
 
