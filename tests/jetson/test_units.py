@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.jetson.commands import unknown_options
+from tests.commands import unknown_options
 
 JETSON = Path(__file__).parents[2] / "jetson"
 CAMERA, SOAK, TIMER = "edgeunet-camera@.service", "edgeunet-soak.service", "edgeunet-soak.timer"
@@ -61,7 +62,7 @@ def test_commands_and_their_options_exist(unit: str) -> None:
     for line in (found["ExecStartPre"][0], found["ExecStart"][0]):
         call = line.partition(COMMAND)[2].removesuffix("'").strip()
         assert "--" in call or "$CAMERA_OPTIONS" in call
-        assert unknown_options(call) == set()
+        assert unknown_options(shlex.split(call)) == set()
 
 
 def test_the_example_sets_every_variable_that_the_service_uses() -> None:
