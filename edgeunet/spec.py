@@ -1,6 +1,6 @@
 """What a model file says of itself: classes, colours, input size, how frames are fitted, where it comes from.
 
-Stored as JSON in the ONNX metadata, in the checkpoint and beside an engine, so that no setting
+Stored as JSON in the ONNX metadata, in the checkpoint and next to an engine, so that no setting
 is ever typed again at inference.
 """
 
@@ -43,14 +43,14 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a model file comes from: what it needs to be trusted. Empty where it does not apply."""
+    """Where a model file comes from, so that it can be trusted. Empty where it does not apply."""
 
     network: str = ""  # the preset's name, if it is one
     precision: Precision = "fp32"
     checkpoint_sha256: str = ""
     dataset_sha256: str = ""
     parent_sha256: str = ""  # the model file that this one was made from
-    target: str = ""  # what 8 bits are written for: "tensorrt" or "cpu"
+    target: str = ""  # of the quantisation: "tensorrt" or "cpu"
     calibration: str = ""  # method and number of frames
     calibration_sha256: str = ""  # of the frames the ranges come from
     version: str = ""  # of edgeunet
@@ -66,7 +66,7 @@ class ModelSpec:
 
     input_size: (height, width) in pixels of the frame the network takes.
     fit: how a camera frame of another size gets there; "letterbox" keeps its shape and pads,
-        "stretch" does not (frames.py does it, for dataset, calibration and camera alike).
+        "stretch" does not (imaging/letterbox.py does it, for dataset, calibration and camera alike).
     mean, std: (blue, green, red) in 0–255, subtracted and divided inside the graph.
     """
 
@@ -112,8 +112,12 @@ class ModelSpec:
                 "give a dataset of the same classes, in the same order"
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Values that are JSON's, with the schema."""
+        return {"schema": SCHEMA, **asdict(self)}
+
     def to_json(self) -> str:
-        return json.dumps({"schema": SCHEMA, **asdict(self)})
+        return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str, *, origin: str) -> ModelSpec:
@@ -123,9 +127,7 @@ class ModelSpec:
         if from_json(text, _Versioned, what=what, **how).schema > SCHEMA:
             raise ModelFileError(made_later(origin, "its spec is of a newer schema"))
         spec = from_json(text, cls, what=what, **how)
-        if field_name := unknown_field(
-            from_json(text, dict[str, Any], what=what, **how), {"schema": SCHEMA, **asdict(spec)}
-        ):
+        if field_name := unknown_field(from_json(text, dict[str, Any], what=what, **how), spec.to_dict()):
             raise ModelFileError(made_later(origin, f"its spec has the field {field_name!r}"))
         return spec
 
@@ -136,12 +138,12 @@ class _Versioned:
 
 
 def made_later(origin: str, why: str) -> str:
-    """What to say of a file with something that this version does not know."""
+    """The message for a file with something that this version does not know."""
     return f"{origin} was made by a later edgeunet ({why}): update this one, or make the file again with it"
 
 
 def unknown_field(value: Any, known: Any) -> str:
-    """The first field of a parsed JSON value that what was read of it does not have; "" for none."""
+    """The first field of a parsed JSON value that `known`, what was read from it, does not have; "" for none."""
     if isinstance(value, dict) and isinstance(known, dict):
         for name, inner in value.items():
             if name not in known:

@@ -96,7 +96,7 @@ def build(checkpoint: Path, data: Path, provider: Provider, folder: Path) -> dic
 def without_graph(path: Path, frame: UInt8, opened: ExitStack) -> Session:
     """A session on an engine that refuses to capture, and so enqueues each frame's work call by call."""
     refusal = GpuError("plain enqueue is measured")
-    with mock.patch("edgeunet.runtime.gpu.frame_slot.Graph", side_effect=refusal):
+    with mock.patch("edgeunet.runtime.gpu.infer_request.CudaGraph", side_effect=refusal):
         session = opened.enter_context(open_session(path))
         session.run(frame)
     return session

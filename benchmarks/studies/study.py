@@ -12,7 +12,7 @@ import typer
 
 from edgeunet.utils import console
 from edgeunet.utils.files import require_writable, write_json
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.redaction import shown_command
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")]
 OptionalOutput = Annotated[

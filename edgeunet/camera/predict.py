@@ -41,7 +41,7 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
     listed = _listed(model, inputs, folder, force=force)
     if deep := [w for w in listed if w.header.bits > 8]:
         console.stderr().print(
-            f"warning: {len(deep)} image(s) have more than 8 bits a channel, of which the upper 8 are used: "
+            f"warning: {len(deep)} image(s) have more than 8 bits per channel, of which the upper 8 are used: "
             f"{deep[0].image}{', …' if len(deep) > 1 else ''}"
         )
     overlay = Overlay(session.spec, OPACITY)

@@ -29,7 +29,7 @@ def stats(
 ) -> None:
     """Read every file of a dataset folder: sizes, share and frames of each class, and what is wrong with it.
 
-    Exit code 1 if something must be mended before training; warnings alone are no error.
+    Exit code 1 if something must be fixed before training; warnings alone are no error.
 
     Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
     """
@@ -51,12 +51,12 @@ def stats(
         console.print_json({**value, "findings": [vars(f) for f in found]})
     else:
         _print_splits(splits, dataset.names)
-        nothing = [] if any(f.state != "ok" for f in found) else [Check("ok", str(data), "nothing to mend")]
+        nothing = [] if any(f.state != "ok" for f in found) else [Check("ok", str(data), "nothing to fix")]
         console.print_checks([*found, *nothing])
     if contact_sheet is not None:
         write_contact_sheet(dataset, splits, contact_sheet, force=force)
     if wrong := sum(f.state == "wrong" for f in found):
-        raise DatasetError(f"{data} has {wrong} problem(s) that must be mended before training")
+        raise DatasetError(f"{data} has {wrong} problem(s) that must be fixed before training")
 
 
 def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None:

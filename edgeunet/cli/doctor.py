@@ -17,7 +17,7 @@ def doctor(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at this machine: what is there, what is missing or set badly, and the command that mends it.
+    """Look at this machine: what is there, what is missing or set badly, and the command that fixes it.
 
     Each line is ok, warning (something does not work, or not well) or wrong (exit code 1).
 

@@ -257,7 +257,7 @@ def engine(
     ] = False,
     force: Force = False,
 ) -> None:
-    """ONNX → TensorRT engine for the GPU of this machine, with OUTPUT.json beside it, which says what it is.
+    """ONNX → TensorRT engine for the GPU of this machine, with OUTPUT.json next to it, which describes it.
 
     Example: edgeunet export engine model.fp16.onnx -o model.engine --if-stale
     """

@@ -28,8 +28,8 @@ class Augmentation:
     scale: smallest and largest size relative to the fitted frame.
     aspect: largest factor by which width and height scale differently.
     rotation_deg: largest turn either way.
-    color: strength of changes of brightness, contrast, gamma, saturation and hue; 0 leaves colours alone. With 1 a
-        network knew less of other places after 8 minutes (benchmarks/results/camvid/screening.json).
+    color: strength of changes of brightness, contrast, gamma, saturation and hue; 0 changes no colours. With 1 a
+        network was worse on other places after 8 minutes (benchmarks/results/camvid/screening.json).
     """
 
     flip: float = 0.5
@@ -50,15 +50,15 @@ class Augmentation:
 def crop(
     sample: Sample, letterbox: Letterbox, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
 ) -> tuple[UInt8, UInt8]:
-    """One augmented crop: frame uint8 [H, W, 3] and mask uint8 [H, W] of `size` (H, W).
+    """One augmented crop: frame uint8 [H, W, 3] BGR and mask uint8 [H, W] of `size` (H, W).
 
-    Pixels from outside the frame have the letterbox grey, and IGNORE in the mask.
+    Pixels outside the frame are PADDING in the crop and IGNORE in its mask.
     """
     frame, mask = sample.frame, sample.mask
     scale = float(np.exp(rng.uniform(*np.log(how.scale))))
     stretch = float(how.aspect ** rng.uniform(-0.5, 0.5))
     matrix = _warp(letterbox, size, (scale * stretch, scale / stretch), how, rng)
-    while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average first
+    while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average them first
         frame = np.asarray(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         factors = mask.shape[1] / frame.shape[1], mask.shape[0] / frame.shape[0]
         mask = np.asarray(cv2.resize(mask, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
@@ -73,7 +73,7 @@ def crop(
 
 
 def recolor(frame: UInt8, strength: float, rng: np.random.Generator) -> UInt8:
-    """Change saturation, then brightness, contrast, gamma and the balance of the channels, by one table each."""
+    """Change saturation, then brightness, contrast, gamma and the balance of the channels, with one table for each."""
     if strength == 0:
         return frame
     gamma = float(np.exp(strength * rng.uniform(-0.5, 0.5)))
@@ -91,7 +91,7 @@ def recolor(frame: UInt8, strength: float, rng: np.random.Generator) -> UInt8:
 def _warp(
     letterbox: Letterbox, size: tuple[int, int], scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
 ) -> Matrix:
-    """From a frame's coordinates to the crop's: fitted, turned, scaled and flipped about the middle, moved."""
+    """From a frame's coordinates to the crop's: letterboxed, turned, scaled and flipped about the middle, moved."""
     rows, columns = letterbox.input_size
     frame_rows, frame_columns = letterbox.frame_size
     fit = _shift(letterbox.left, letterbox.top) @ np.diag(
@@ -101,7 +101,7 @@ def _warp(
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     mirror = -1.0 if rng.random() < how.flip else 1.0
     grow = np.diag([mirror * scale[0], scale[1], 1.0])
-    # Where the scaled frame is larger than the crop the crop lies anywhere in it, else the frame anywhere in the crop.
+    # A crop smaller than the scaled frame lies anywhere in it; a larger crop has the frame anywhere in it.
     spare = (scale[0] * columns - size[1], scale[1] * rows - size[0])
     move = [rng.uniform(-0.5, 0.5) * s for s in spare]
     middle = _shift(size[1] / 2 + move[0], size[0] / 2 + move[1])

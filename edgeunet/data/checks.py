@@ -1,4 +1,4 @@
-"""What a dataset makes hard or impossible to learn, found in its facts; each with the remedy."""
+"""Checks of a dataset: what is hard or impossible to learn from it, each with a remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeunet.data.statistics import FrameFacts, SplitFacts
 from edgeunet.utils.check import Check
 from edgeunet.utils.formatting import percentage
 
-FEW = 5  # frames with a class: with fewer it is learnt by heart, not by kind
+FEW = 5  # frames with a class: with fewer a network memorises them
 SMALL_SIDE = 64  # pixels: three halvings leave 8
 MOSTLY = 0.5  # of a mask's pixels ignored
 _STATES = ("wrong", "warning", "ok")
@@ -20,8 +20,8 @@ _NAMED = 3  # frames named one by one
 
 
 def check_dataset(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> list[Check]:
-    """Everything to say of a dataset, wrong (to be mended before training) before warnings."""
-    found = [*_file_checks(splits), *_split_checks(splits), *_losses(dataset, splits)]
+    """All checks that find something: first what is wrong and must be fixed before training, then warnings."""
+    found = [*_file_checks(splits), *_split_checks(splits), *_image_checks(dataset, splits)]
     if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
         found += _class_checks(dataset, splits["train"], splits["val"])
     found += [*_copies(splits), *_masks(splits)]
@@ -29,7 +29,7 @@ def check_dataset(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> l
 
 
 def check_training_data(dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample]) -> list[Check]:
-    """What `data stats` finds in the two splits of a training; what is wrong is no basis for one."""
+    """What `data stats` finds in the two splits of a training; nothing may be wrong."""
     classes = len(dataset.classes)
     splits = {
         split: SplitFacts(tuple(FrameFacts.of(s, classes) for s in samples))
@@ -42,9 +42,9 @@ def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         problems = grouped(facts.problems)
         for problem in problems[:LISTED]:
-            yield Check("wrong", problem.file, problem.what, problem.remedy or "mend it, or take the frame out")
+            yield Check("wrong", problem.file, problem.what, problem.remedy or "fix it, or take the frame out")
         if len(problems) > LISTED:
-            yield Check("wrong", split, f"{len(problems) - LISTED} more files like these", "mend them")
+            yield Check("wrong", split, f"{len(problems) - LISTED} more files like these", "fix them")
 
 
 def _split_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
@@ -53,16 +53,16 @@ def _split_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
             yield Check("wrong", split, f"there is no images/{split}", "training needs the splits train and val")
     for split, facts in splits.items():
         if facts.without_masks:
-            yield Check("ok", split, f"{facts.without_masks} image(s) without masks, which no training needs")
+            yield Check("ok", split, f"{facts.without_masks} image(s) without masks, which training does not need")
         if len(facts.frames) == 1:
             yield Check("warning", split, "has a single frame", _SINGLE.get(split, "add more"))
         if facts.frames and not any(f.pixels.any() for f in facts.frames):
-            yield Check("wrong", split, "every pixel is ignored", "label some, or mend `ignore` in classes.json")
+            yield Check("wrong", split, "every pixel is ignored", "label some, or fix `ignore` in classes.json")
 
 
 _SINGLE = {
-    "train": "the network will learn it by heart; label more",
-    "val": "its scores say little about others; label more",
+    "train": "the network will memorise it; label more",
+    "val": "its scores say little about other frames; label more",
 }
 
 
@@ -92,7 +92,7 @@ def _class_checks(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) ->
 
 def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
     if unowned := train.unowned():
-        # The usual way to store a binary mask, and 255 is what is ignored everywhere.
+        # The usual way to store a binary mask; but here 255 is always ignored.
         return (
             f"masks have 255 in {percentage(unowned)} % of their pixels, which is ignored; if it means {name}: give "
             "that class the color [255, 255, 255] in classes.json, the class of 0 the color [0, 0, 0], and "
@@ -101,47 +101,47 @@ def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
     return "the network cannot learn it: label frames with it, or take it out of classes.json"
 
 
-def _losses(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
-    """What is in the images and does not reach the network, or reaches it turned."""
+def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
+    """What is in the image files and does not reach the network, or reaches it turned."""
     frames = [f for facts in splits.values() for f in facts.frames]
     part = dataset.path.name or "images"
-    if turned := [f for f in frames if f.losses.orientation != 1]:
+    if turned := [f for f in frames if f.image.orientation != 1]:
         command = f"{convert_command(dataset.path)} --layout indices --exif"
         yield Check(
             "warning",
             part,
-            f"{len(turned)} image(s) carry an EXIF orientation, and are turned by it: {_names(turned)}",
+            f"{len(turned)} image(s) have an EXIF orientation and are turned by it: {_names(turned)}",
             f"if the masks were drawn on the pixels as stored, they do not fit: `{command} drop`; else `{command} "
             "keep`",
         )
-    if other := [f for f in frames if f.losses.mask_orientation not in (1, f.losses.orientation)]:
+    if other := [f for f in frames if f.image.mask_orientation not in (1, f.image.orientation)]:
         yield Check(
             "warning",
             part,
-            f"{len(other)} mask(s) carry an EXIF orientation that their image has not, and are turned by it: "
+            f"{len(other)} mask(s) have an EXIF orientation that their image does not have, and are turned by it: "
             f"{_names(other)}",
             f"if image and mask fit as stored: `{convert_command(dataset.path)} --layout indices --exif drop`",
         )
-    if deep := [f for f in frames if f.losses.bits > 8]:
-        banded = [f for f in deep if f.losses.banded]
-        levels = sorted((f.losses.levels[1], f.losses.levels[0]) for f in banded or deep)
+    if deep := [f for f in frames if f.image.bits > 8]:
+        banded = [f for f in deep if f.image.banded]
+        levels = sorted((f.image.levels[1], f.image.levels[0]) for f in banded or deep)
         left = f"{levels[0][0]} to {levels[-1][0]}" if levels[0][0] != levels[-1][0] else str(levels[0][0])
         yield Check(
             "wrong" if banded else "warning",
             part,
-            f"{len(deep)} image(s) have {max(f.losses.bits for f in deep)} bits a channel, of which the upper 8 are "
+            f"{len(deep)} image(s) have {max(f.image.bits for f in deep)} bits per channel, of which the upper 8 are "
             f"used: {left} levels are left of up to {max(n for _, n in levels)} ({_names(banded or deep)})",
-            "save them with 8 bits a channel, all with the same range from dark to bright",
+            "save them with 8 bits per channel, all with the same range from dark to bright",
         )
-    if more := [f for f in frames if f.losses.channels]:
+    if more := [f for f in frames if f.image.channels]:
         yield Check(
             "warning",
             part,
-            f"{len(more)} image(s) have {max(f.losses.channels for f in more)} channels, of which the last (alpha, or "
+            f"{len(more)} image(s) have {max(f.image.channels for f in more)} channels, of which the last (alpha, or "
             f"a fourth channel such as infrared) is not used: {_names(more)}",
-            "nothing is lost if it is transparency; else put what matters into the three that are used",
+            "nothing is lost if it is transparency; else put what matters into the three channels that are used",
         )
-    if pages := [f for f in frames if f.losses.pages > 1]:
+    if pages := [f for f in frames if f.image.pages > 1]:
         found = f"{len(pages)} file(s) have several pages or pictures, of which the first is used: {_names(pages)}"
         yield Check("warning", part, found, "save each page as a file of its own")
 
@@ -151,22 +151,22 @@ def _names(frames: Sequence[FrameFacts]) -> str:
 
 
 def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
-    """Frames that are in two splits: what is learnt by heart scores well there."""
+    """Frames that are in two splits: a network that memorises them scores well there."""
     for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {_some(twice)}"
-            yield Check("warning", f"{one} and {other}", found, "scores will be too good; take them out of one")
+            yield Check("warning", f"{one} and {other}", found, "scores will be too good; take them out of one split")
 
 
 def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         if small := [f for f in facts.frames if min(f.size) < SMALL_SIDE]:
             found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {_some([_sized(f) for f in small])}"
-            yield Check("warning", split, found, "too few pixels for four levels of a network; use larger ones")
+            yield Check("warning", split, found, "too few pixels for the four levels of a network; use larger ones")
         if mostly := [f.name for f in facts.frames if f.ignored > MOSTLY]:
-            found = f"{len(mostly)} mask(s) are ignored to more than half: {_some(mostly)}"
-            yield Check("warning", split, found, "check them; such frames teach little")
+            found = f"{len(mostly)} mask(s) are ignored in more than half of their pixels: {_some(mostly)}"
+            yield Check("warning", split, found, "check them; such frames help training little")
 
 
 def _sized(frame: FrameFacts) -> str:

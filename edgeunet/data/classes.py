@@ -12,14 +12,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edgeunet.data.text import read_lines
+from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.spec import IGNORE, ClassInfo
 from edgeunet.utils.json_fields import read_json
 
 CLASSES_FILE = "classes.json"
 COLORS_FILE = "label_colors.txt"
-_VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored")  # what a text file calls pixels that do not count
+_VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored")  # names in a text file for pixels that do not count
 Color = tuple[int, int, int]  # (red, green, blue)
 _Byte = Annotated[int, Meta(ge=0, le=255)]
 EXAMPLE = (
@@ -46,7 +46,7 @@ class _ClassesFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """One value of the masks; what is ignored needs no colour."""
+    """One value of the masks; an ignored one needs no colour."""
 
     index: int
     name: str
@@ -81,18 +81,18 @@ class ClassList:
             ("name", Counter(e.name for e in trained)),
         ):
             if twice := [value for value, times in count.items() if times > 1]:
-                raise DatasetError(f"{self.origin}: two classes have the {kind} {twice[0]}: give each one of its own")
+                raise DatasetError(f"{self.origin}: two classes have the {kind} {twice[0]}: give each another")
         for e in self.entries:
             if not 0 <= e.index <= IGNORE or (e.color and not all(0 <= c <= 255 for c in e.color)):
                 raise DatasetError(f"{self.origin}: index and color of {e.name!r} must be 0 to 255")
         try:
             _ = self.classes
-        except UsageError as error:  # a name that no model can carry
+        except UsageError as error:  # a name that no model can have
             raise DatasetError(f"{self.origin}: {error}") from error
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
-        """The trained ones, by index."""
+        """The trained classes, by index."""
         return tuple(ClassInfo(e.name, e.color) for e in self.entries if not e.ignore and e.color)
 
     @property
@@ -101,11 +101,11 @@ class ClassList:
         return tuple(e.index for e in self.entries if e.ignore)
 
     def own_values(self) -> dict[int, int]:
-        """Every value that masks of class indices may hold, each as itself."""
+        """Every value that masks of class indices may have, mapped to itself."""
         return {value: value for value in (*(e.index for e in self.entries), IGNORE)}
 
     def colors(self) -> dict[Color, int]:
-        """The mask value of each colour. Raises DatasetError if one colour stands for two values."""
+        """The mask value of each colour. Raises DatasetError if two values have one colour."""
         found: dict[Color, Entry] = {}
         for e in self.entries:
             if e.color is not None and found.setdefault(e.color, e) is not e:
@@ -141,7 +141,7 @@ def read_classes(file: Path) -> ClassList:
 
 
 def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
-    """Trained classes in their order, and after them those whose name says that they do not count, such as "Void"."""
+    """Trained classes in their order, then the ignored ones: those with names such as "Void"."""
     trained = [n for n in named if n[0].lower() not in _VOID]
     ignored = [n for n in named if n[0].lower() in _VOID]
     entries = [Entry(i, name, color, i >= len(trained)) for i, (name, color) in enumerate([*trained, *ignored])]

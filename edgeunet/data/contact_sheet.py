@@ -25,6 +25,7 @@ from edgeunet.imaging.drawing import (
 )
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE, ClassInfo
+from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_writable
 
 COLUMNS = 4
@@ -36,17 +37,17 @@ _GAP = 16
 _CAPTION = 30
 _TEXT = 11  # height of capitals
 _SMALL_TEXT = 9
-SUFFIXES = (".jpg", ".jpeg", ".png")
+ENDINGS = (".jpg", ".jpeg", ".png")
 _QUALITY = 92  # of JPEG, 0 to 100
 _BACKGROUND = (30, 26, 24)  # (blue, green, red)
 _WHITE = (245, 245, 245)
 _GREY = (170, 166, 162)
-_HATCHED = (60, 62, 66)  # (red, green, blue): stands for ignored pixels in the legend
+_HATCHED = (60, 62, 66)  # (red, green, blue): of ignored pixels in the legend
 
 
 @dataclass(frozen=True)
 class SheetFrame:
-    """A frame of the sheet. shows: the indices of the classes of which no other frame has more."""
+    """A frame of the sheet. shows: the indices of the classes that no other frame has more of."""
 
     split: str
     name: str
@@ -54,16 +55,15 @@ class SheetFrame:
 
 
 def require_picture(path: Path, *, force: bool) -> None:
-    """Raise UsageError or OutputError, before long work, if no sheet can be written to that path."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"a contact sheet is a {' or '.join(SUFFIXES)} file, got {path}")
+    """Raise UsageError or OutputError, before long work, if a sheet cannot be written to that path."""
+    require_ending(path, *ENDINGS, title="--contact-sheet")
     require_writable(path, force=force)
 
 
 def choose(splits: Mapping[str, SplitFacts], classes: int) -> list[SheetFrame]:
-    """Of each class, the rarest first, the frame with most of it; then frames from everywhere, evenly spaced.
+    """For each class, the rarest first, the frame with most of it; then more frames, evenly spaced.
 
-    The same dataset gives the same choice.
+    The same dataset always gets the same choice.
     """
     frames = [(split, f) for split, facts in splits.items() for f in facts.frames]
     if not frames:
@@ -89,11 +89,11 @@ def write_contact_sheet(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]
     """
     choices = choose(splits, len(dataset.classes))
     if not choices:
-        raise DatasetError(f"{dataset.path} has no frame that can be drawn: mend the files that `data stats` names")
+        raise DatasetError(f"{dataset.path} has no frame that can be drawn: fix the files that `data stats` names")
     samples = _read(dataset, choices)
     sheet = np.vstack([_header(dataset, splits), _grid(samples, choices, dataset.classes)])
     suffix = path.suffix.lower()
-    how = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]  # OpenCV 5 complains of what it can't use
+    how = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]  # OpenCV 5 warns of options without use
     done, data = cv2.imencode(suffix, sheet, how)
     if not done:
         raise UsageError(f"OpenCV cannot write {path.suffix}: choose .png")
@@ -134,11 +134,11 @@ def _grid(samples: Sequence[Sample], choices: Sequence[SheetFrame], classes: Seq
     ]
     empty = np.full_like(tiles[0], _BACKGROUND)
     tiles += [empty] * (-len(tiles) % COLUMNS)
-    beside = np.full((len(empty), _GAP, 3), _BACKGROUND, np.uint8)
+    gap = np.full((len(empty), _GAP, 3), _BACKGROUND, np.uint8)
     rows = []
     for start in range(0, len(tiles), COLUMNS):
-        row = [part for tile in tiles[start : start + COLUMNS] for part in (beside, tile)]
-        rows.append(np.hstack([*row, beside]))
+        row = [part for tile in tiles[start : start + COLUMNS] for part in (gap, tile)]
+        rows.append(np.hstack([*row, gap]))
     return np.vstack(rows)
 
 
@@ -146,7 +146,7 @@ def _fitted(picture: UInt8, height: int) -> UInt8:
     """In the middle of a tile, as large as fits."""
     scale = min(height / picture.shape[0], _TILE_WIDTH / picture.shape[1])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST  # pixels of small frames stay to be seen
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST  # the pixels of small frames stay visible
     tile = np.full((height, _TILE_WIDTH, 3), _BACKGROUND, np.uint8)
     top, left = (height - size[1]) // 2, (_TILE_WIDTH - size[0]) // 2
     tile[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=how)
@@ -168,7 +168,7 @@ class _Strip:
         size: int = _TEXT,
         color: tuple[int, int, int] = _WHITE,
     ) -> float:
-        """Write in at most `room` pixels, with capitals of `size`, and give the width that was needed."""
+        """Write in at most `room` pixels, with capitals of `size`; returns the width that was needed."""
         font, stroke = font_scale(size * SMOOTHING), max(1, round(size * SMOOTHING / 8))
         text = text.encode("ascii", "replace").decode()  # OpenCV's fonts have no other letters
         shown = text
@@ -180,7 +180,7 @@ class _Strip:
         return text_width(shown, font, stroke) / SMOOTHING
 
     def swatch(self, left: float, middle: float, size: int, color: tuple[int, int, int]) -> None:
-        """A square of a class's colour, (red, green, blue), with a rim so that black ones are seen."""
+        """A square of a class's colour, (red, green, blue), with a border so that black ones are visible."""
         for inset, bgr in ((0, _GREY), (1, color[::-1])):
             side = (size - 2 * inset) * SMOOTHING
             x, y = round((left + inset) * SMOOTHING), round((middle - size / 2 + inset) * SMOOTHING)
@@ -226,7 +226,7 @@ def _header(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> UInt8:
 
 
 def _counts(splits: Mapping[str, SplitFacts], index: int, classes: int) -> str:
-    """Of one class, for each split: its share of the pixels, and in how many of the frames it occurs."""
+    """For one class and each split: its share of the pixels, and the number of frames in which it occurs."""
     return "   ".join(
         f"{split} {100 * f.shares(classes)[index]:.2f} % in {f.occurrences(classes)[index]}/{len(f.frames)}"
         for split, f in splits.items()

@@ -1,4 +1,4 @@
-"""The stream of training crops: number k is always the same crop, whoever asks and in which process."""
+"""The stream of training crops: number k is always the same crop, in every process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from edgeunet.spec import ModelSpec
 class Crops(Dataset[tuple[Tensor, Tensor]]):
     """Crop k: frame uint8 [H, W, 3] BGR and mask uint8 [H, W].
 
-    The samples are gone through in a new order each epoch. Order and augmentation follow from
-    (seed, k) alone, so neither the number of workers nor an interruption changes what is learnt.
+    The samples have a new order in each epoch. Order and augmentation follow from (seed, k) alone, so neither the
+    number of workers nor an interruption changes what is learnt.
     """
 
     def __init__(

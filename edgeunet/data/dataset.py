@@ -13,9 +13,9 @@ from typing import overload
 import numpy as np
 
 from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
+from edgeunet.data.image_facts import ImageFacts, image_facts_of
 from edgeunet.data.layouts import convert_command, detect
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, pair_up, without_mask
-from edgeunet.data.reading_losses import Losses, losses_of
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
@@ -24,7 +24,7 @@ from edgeunet.imaging.mask_image import Mask, code_of, read_mask
 from edgeunet.spec import IGNORE, ClassInfo
 
 _MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
-_AT_ONCE = 64  # frames decoded between two looks at the memory
+_AT_ONCE = 64  # frames decoded before memory is checked again
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Sample:
     name: str
     frame: UInt8  # [h, w, 3] BGR
     mask: UInt8  # [h, w] class index, IGNORE where it does not count
-    losses: Losses = field(default_factory=Losses)
-    unowned: int = 0  # pixels of the value IGNORE that no class of the list has
+    image: ImageFacts = field(default_factory=ImageFacts)
+    unowned: int = 0  # pixels with the value IGNORE, which is not in the list of classes
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class DatasetFolder:
 
     @property
     def ignore_index(self) -> int | None:
-        """The mask value that stands for "ignored" in the files, if the dataset has one."""
+        """The mask value that means "ignored" in the files, if the dataset has one."""
         return self.ignored[0] if self.ignored else None
 
     @property
     def without_splits(self) -> str:
-        """What is wrong with a folder without splits, and what to do."""
+        """The message about a folder without splits."""
         if images_in(self.path / "images"):
             return f"has images, but no images/<split>: divide them with `{convert_command(self.path)}`"
         return "has no images/<split> folder, such as images/train and images/val"
@@ -90,7 +90,7 @@ class DatasetFolder:
         """The split's images, sorted by name; raises DatasetError if it has none."""
         folder = self.path / "images" / split
         splits = self.splits()
-        paths = images_in(folder) if split in splits else []  # no path to anywhere else
+        paths = images_in(folder) if split in splits else []  # `split` may not be a path
         if not paths:
             have = ", ".join(splits)
             if not have:
@@ -101,18 +101,18 @@ class DatasetFolder:
     def load(self, split: str) -> Split:
         """Every frame of a split with its mask, decoded once and checked.
 
-        Raises DatasetError that lists all problems at once: files without a partner, images that
+        Raises DatasetError that lists all problems at once: images without masks and masks without images, images that
         cannot be read, sizes that differ, mask values that classes.json does not have.
         """
         pairs, problems = self.pairs(split)
         loaded = Split(self.read, pairs)
         problems += loaded.problems
         if problems:
-            raise DatasetError(f"{self.path} has {len(problems)} problem(s), mend these files:{listed(problems)}")
+            raise DatasetError(f"{self.path} has {len(problems)} problem(s), fix these files:{listed(problems)}")
         return loaded
 
     def pairs(self, split: str) -> tuple[list[ImageMaskPair], list[Problem]]:
-        """The split's images, each with its mask, and the files that have no partner. Raises DatasetError if empty."""
+        """The split's images, each with its mask, and the problems of the other files. Raises DatasetError if empty."""
         paired = self.paired(split)
         lacking = [without_mask(p, self.path) for p in paired.unlabelled]
         return list(paired.pairs.values()), [*lacking, *paired.orphans, *paired.twice]
@@ -131,7 +131,7 @@ class DatasetFolder:
         return digest.hexdigest()
 
     def read(self, pair: ImageMaskPair) -> Sample | Problem:
-        """Decode an image and its mask, or say what is wrong with them."""
+        """Decode an image and its mask, or return what is wrong with them."""
         reading = pair.image
         try:
             data = read_file(reading)
@@ -158,10 +158,10 @@ class DatasetFolder:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
         unowned = 0 if IGNORE in self.ignored else int(counts[IGNORE])
-        return Sample(pair.image.stem, frame, table[numbers], losses_of(data, header, frame, mask.header), unowned)
+        return Sample(pair.image.stem, frame, table[numbers], image_facts_of(data, header, frame, mask.header), unowned)
 
     def _is_colored(self, mask: Mask) -> bool:
-        """Whether a palette has the colours of the classes under other indices than theirs: then these mean nothing."""
+        """Whether a palette has the colours of the classes, but at other indices: then the indices mean nothing."""
         if not mask.header.palette:
             return False
         index_of = {code_of(c.color): i for i, c in enumerate(self.classes)}
@@ -181,7 +181,7 @@ class DatasetFolder:
 
 
 class Split(Sequence[Sample]):
-    """The samples of one split: kept in memory as far as _MEMORY allows, read again from disk beyond that."""
+    """The samples of one split: as many as _MEMORY allows stay in memory, the others are read again from disk."""
 
     def __init__(self, read: Callable[[ImageMaskPair], Sample | Problem], pairs: Sequence[ImageMaskPair]) -> None:
         self._read = read
@@ -217,7 +217,7 @@ class Split(Sequence[Sample]):
 
 
 def exif_hint(header: ImageHeader, mask: Sequence[int], folder: Path) -> str:
-    """What to do about a mask of the size (h, w) that the image has before EXIF turns it; "" for any other."""
+    """The remedy for a mask whose size (h, w) is the image's before EXIF turns it; "" for any other mask."""
     if header.orientation < 5 or tuple(mask[:2]) != (header.height, header.width):
         return ""
     return (

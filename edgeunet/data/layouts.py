@@ -1,4 +1,4 @@
-"""The layouts that `edgeunet data convert` reads, known by the folders that they have, and the command itself."""
+"""The layouts that `edgeunet data convert` reads, recognised by their folders, and the command itself."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _FOLDERS = {
     "segnet": ("train", "trainannot"),
     "colors": ("images", "masks"),
 }
-# "indices" has the folders of "colors": only whoever made the masks knows what their values mean.
+# "indices" has the same folders as "colors": only the values of the masks differ.
 LAYOUTS = (*_FOLDERS, "indices")
 
 
 def detect(path: Path) -> str | None:
-    """The layout of a folder, or None if it has the folders of none."""
+    """The layout of a folder, or None if it has the folders of no layout."""
     return next((name for name, folders in _FOLDERS.items() if all((path / f).is_dir() for f in folders)), None)
 
 
 def described() -> str:
-    """What each layout is known by, for a message."""
+    """The folders of each layout, for a message."""
     return "; ".join(f"{name} has {' and '.join(f'{f}/' for f in folders)}" for name, folders in _FOLDERS.items())
 
 
 def convert_command(path: Path) -> str:
-    """What to type to convert that folder into one beside it."""
+    """The command that converts that folder into one next to it."""
     whole = path.resolve() if path.name in ("", "..") else path
     target = whole.with_name(f"{whole.name}-indices")
     return f"edgeunet data convert {shlex.quote(str(path))} -o {shlex.quote(str(target))}"

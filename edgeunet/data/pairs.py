@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-LISTED = 20  # problems named one by one; of the rest only the number
+LISTED = 20  # problems that are listed; of the rest only the number
 
 
 class ImageMaskPair(NamedTuple):
@@ -18,7 +18,7 @@ class ImageMaskPair(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a file; `remedy` where it is not to mend or remove that file."""
+    """What is wrong with a file. remedy: where that is something else than fixing or removing the file."""
 
     file: str  # relative to the dataset
     what: str
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
 
 def grouped(problems: Sequence[Problem]) -> list[Problem]:
-    """Of the problems with one and the same remedy only the first, which says how many are like it; then the others."""
+    """For each remedy only the first problem, with the number of those like it; then the problems without a remedy."""
     alike = Counter(p.remedy for p in problems if p.remedy)
     firsts = {p.remedy: p for p in reversed(problems)}
     groups = [
@@ -40,7 +40,7 @@ def grouped(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def listed(problems: Sequence[Problem]) -> str:
-    """The problems as lines of an error, the first ones one by one, and after them the remedies."""
+    """The problems as lines of an error, at most LISTED of them, then the remedies."""
     groups = grouped(problems)
     shown = "".join(f"\n  {p}" for p in groups[:LISTED])
     more = f"\n  and {len(groups) - LISTED} more" if len(groups) > LISTED else ""
@@ -50,7 +50,7 @@ def listed(problems: Sequence[Problem]) -> str:
 class Pairing(NamedTuple):
     """Images and masks of the same names.
 
-    unlabelled: images without a mask. orphans: masks without an image. twice: names that two files have.
+    unlabelled: images without a mask. orphans: masks without an image. twice: files that share their name.
     """
 
     pairs: dict[str, ImageMaskPair]  # by name, in order
@@ -60,7 +60,7 @@ class Pairing(NamedTuple):
 
 
 def without_mask(image: Path, root: Path) -> Problem:
-    """That this image has no mask."""
+    """The problem of an image without a mask."""
     return Problem(_name(image, root), "no mask of that name")
 
 

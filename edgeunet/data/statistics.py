@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder, Sample, size_text
+from edgeunet.data.image_facts import ImageFacts
 from edgeunet.data.pairs import ImageMaskPair, Problem
-from edgeunet.data.reading_losses import Losses
 from edgeunet.errors import DatasetError
 from edgeunet.imaging.images import SOME_ENDINGS
 from edgeunet.utils import console
@@ -32,9 +32,9 @@ class FrameFacts:
     size: tuple[int, int]  # (height, width)
     pixels: NDArray[np.int64]  # (classes,), those that count
     ignored: float  # share of its pixels, 0 to 1
-    picture: str  # hash of the decoded frame: of copies the same, in whatever file they are
-    losses: Losses = field(default_factory=Losses)
-    unowned: float = 0.0  # share of its pixels whose value is IGNORE, which no class of the list has, 0 to 1
+    picture: str  # hash of the decoded frame: copies have the same, in any format
+    image: ImageFacts = field(default_factory=ImageFacts)
+    unowned: float = 0.0  # share of its pixels with the value IGNORE, which is not in the list of classes, 0 to 1
 
     @classmethod
     def of(cls, sample: Sample, classes: int) -> FrameFacts:
@@ -45,19 +45,19 @@ class FrameFacts:
         area = height * width
         ignored = 1.0 - float(pixels.sum()) / area
         unowned = sample.unowned / area
-        return cls(sample.name, (height, width), pixels, ignored, digest.hexdigest(), sample.losses, unowned)
+        return cls(sample.name, (height, width), pixels, ignored, digest.hexdigest(), sample.image, unowned)
 
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """The frames of a split that can be used, and what is wrong with the others."""
+    """The usable frames of a split, and what is wrong with the others."""
 
     frames: tuple[FrameFacts, ...]
     problems: tuple[Problem, ...] = ()
     without_masks: int = 0  # images of a split that needs no masks and has none
 
     def shares(self, classes: int) -> NDArray[np.float64]:
-        """(classes,): of all pixels that count, the share that each class has."""
+        """(classes,): the share of each class in all pixels that count, 0 to 1."""
         pixels = self._pixels(classes).sum(0)
         return np.asarray(pixels / max(1, pixels.sum()), dtype=np.float64)
 
@@ -74,7 +74,7 @@ class SplitFacts:
         return self._share([f.ignored for f in self.frames])
 
     def unowned(self) -> float:
-        """Share of all pixels whose value is IGNORE, which no class of the list has, 0 to 1."""
+        """Share of all pixels with the value IGNORE, which is not in the list of classes, 0 to 1."""
         return self._share([f.unowned for f in self.frames])
 
     def _share(self, shares: Sequence[float]) -> float:
@@ -86,7 +86,7 @@ class SplitFacts:
 
 
 def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
-    """Read every file of every split; what is wrong with files is among the facts.
+    """Read every file of every split; the facts include what is wrong with files.
 
     Raises DatasetError only if there is no images/<split> folder.
     """
@@ -98,7 +98,7 @@ def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
             try:
                 paired = dataset.paired(split)
                 pairs, problems = dataset.pairs(split)
-            except DatasetError:  # the folder is empty, which is a problem of that folder alone
+            except DatasetError:  # the folder is empty: a problem of that folder alone
                 empty = Problem(f"images/{split}", f"has no images ({SOME_ENDINGS})")
                 facts[split] = SplitFacts((), (empty,))
                 continue
@@ -122,7 +122,7 @@ def _facts(dataset: DatasetFolder, pair: ImageMaskPair) -> FrameFacts | Problem:
 
 
 def statistics(path: str | Path, splits: dict[str, SplitFacts], names: Sequence[str]) -> dict[str, Any]:
-    """What `edgeunet data stats --json` prints of a survey, besides the checks.
+    """What `edgeunet data stats --json` prints of a survey, apart from the checks.
 
     For each split: the number of frames, frames of each size, for each class the share of the counted pixels
     (0 to 1) and the number of frames in which it occurs, and the share of all pixels that are ignored.

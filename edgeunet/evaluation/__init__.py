@@ -1,7 +1,7 @@
 """Scoring a model on a labelled split, the same for a checkpoint and for every model file, and showing where it fails.
 
-As the literature does it: class IoU from one confusion matrix over the whole split, boundary F1 beside it, ignored
-pixels left out, at the resolution of the labels.
+As the literature does it: class IoU from one confusion matrix over the whole split, and boundary F1, without ignored
+pixels, at the resolution of the labels.
 """
 
 from edgeunet.evaluation.score import SCHEMA, Evaluation, Segmenter, evaluate_model, score_masks

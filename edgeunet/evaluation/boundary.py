@@ -23,13 +23,13 @@ Bool = NDArray[np.bool_]
 def boundary_f1(label: UInt8, mask: UInt8, classes: int, radius: float | None = None) -> NDArray[np.float64]:
     """Boundary F1 of each class in one frame, float64 [classes], from two uint8 [h, w] arrays of class indices.
 
-    A pixel is on the boundary of its class if one of the four pixels beside it has another class. Pixels labelled
+    A pixel is on the boundary of its class if one of its four neighbours has another class. Pixels labelled
     IGNORE have no class, in label and mask alike: their edge is no boundary, nor is the edge of the frame.
     Precision is the share of the mask's boundary pixels of a class that have one of the label's within `radius`
     pixels (as the crow flies; TOLERANCE of the diagonal if not given), recall the share of the label's that have one
     of the mask's, and F1 is their harmonic mean.
 
-    NaN for a class without a boundary in the label: there is nothing to follow. What the mask invents there costs IoU.
+    NaN for a class without a boundary in the label. What the mask invents there lowers IoU.
     """
     if label.shape != mask.shape:
         raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")
@@ -49,12 +49,12 @@ def class_means(frames: NDArray[np.float64]) -> NDArray[np.float64]:
     for index, column in enumerate(frames.T):
         known = column[~np.isnan(column)]
         if known.size:
-            means[index] = math.fsum(known) / known.size  # exactly rounded, so that the order does not matter
+            means[index] = math.fsum(known) / known.size  # exact, so that the order does not matter
     return means
 
 
 def _edges(mask: UInt8) -> Bool:
-    """Pixels, [h, w], beside one of another class; IGNORE is none."""
+    """Pixels, bool [h, w], with a neighbour of another class; IGNORE is no class."""
     edges = np.zeros(mask.shape, bool)
     counted = mask != IGNORE
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -70,7 +70,7 @@ def _f1(true: Bool, found: Bool, near: UInt8) -> float:
         return 0.0
     both = true | found
     rows, columns = np.flatnonzero(both.any(1)), np.flatnonzero(both.any(0))
-    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # nothing beyond can be near either
+    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # nothing outside can be near either
     true, found = true[inside], found[inside]
     precision = _share_near(found, true, near)
     recall = _share_near(true, found, near)
@@ -84,9 +84,9 @@ def _share_near(pixels: Bool, targets: Bool, near: UInt8) -> float:
 
 
 def _disc(radius: float) -> UInt8:
-    """Offsets of at most `radius`, in whole numbers: no distance is rounded. A seventh of a distance transform's time.
+    """Offsets of at most `radius`, in whole numbers: no distance is rounded.
 
-    That was measured with CamVid's val frames, 480×360.
+    On CamVid's val frames, 480×360, it takes a seventh of a distance transform's time.
     """
     reach = int(radius + _ROUNDING)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]

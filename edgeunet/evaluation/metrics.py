@@ -1,4 +1,4 @@
-"""Confusion matrix, and what it amounts to: IoU, precision and recall of each class, and pixel accuracy."""
+"""The confusion matrix, and the scores from it: IoU, precision and recall of each class, and pixel accuracy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Confusion:
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
     def scores(self) -> Scores:
-        """What the counts so far amount to."""
+        """The scores of the counts so far."""
         return scores_of(self.counts)
 
 
@@ -40,8 +40,8 @@ class Confusion:
 class Scores:
     """mIoU over the classes that the labels have; the IoU of every other class is NaN.
 
-    stray: of each class without labels, the pixels that were taken for it; 0 for the others. They are wrong pixels of
-        the classes on which they lie.
+    stray: for each class without labels, the pixels that were predicted as it; 0 for the others. They are wrong
+        pixels of other classes.
     """
 
     miou: float
@@ -52,7 +52,7 @@ class Scores:
 
 
 def scores_of(counts: NDArray[np.int64]) -> Scores:
-    """What a confusion matrix, (classes, classes) with a row for each label, amounts to."""
+    """The scores of a confusion matrix, (classes, classes) with a row for each label."""
     total = int(counts.sum())
     accuracy = float(np.trace(counts) / total) if total else float("nan")
     stray = np.where(counts.sum(1) == 0, counts.sum(0), 0)
@@ -64,8 +64,8 @@ def scores_of(counts: NDArray[np.int64]) -> Scores:
 def class_iou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """IoU of each class, (…, classes), from matrices (…, classes, classes); NaN where the labels do not have it.
 
-    So the classes that have one are the same for every network on the same labels: with a class that no label has, a
-    single stray pixel would add an IoU of 0 and change a mean by a whole share of it.
+    So the same classes have an IoU for every network on the same labels. Otherwise one stray pixel of a class that no
+    label has would add an IoU of 0 to the mean.
     """
     iou = _hits_of(counts, counts.sum(-2) + counts.sum(-1) - _hits(counts))
     iou[counts.sum(-1) == 0] = np.nan
@@ -97,7 +97,7 @@ def _hits(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _hits_of(counts: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Right pixels of each class as a share of so many."""
+    """Right pixels of each class as a share of `pixels`."""
     shares = np.full(pixels.shape, np.nan)
     np.divide(_hits(counts), pixels, out=shares, where=pixels > 0)
     return shares
@@ -106,12 +106,12 @@ def _hits_of(counts: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np
 def require_known_classes(mask: UInt8, classes: int, *, model: str = "the model") -> None:
     """Raise ModelFileError if a mask has a class beyond 0 to `classes` - 1: its pixels would count as another's.
 
-    model: how to call the model in the message.
+    model: its name in the message.
     """
     largest = int(mask.max(initial=0))
     if largest >= classes:
         raise ModelFileError(
-            f"{model} gives masks with the class {largest}, but its spec has the classes 0 to {classes - 1}: "
+            f"{model} returns masks with the class {largest}, but its spec has the classes 0 to {classes - 1}: "
             "its graph and its spec do not belong together, export it again"
         )
 

@@ -1,4 +1,4 @@
-"""What is worth looking at: the classes that are mistaken for others, the frames that went worst."""
+"""What is worth looking at: the classes that are mistaken for others, and the worst frames."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mistakes(counts: Counts) -> list[Mistake]:
 
 
 def ranking(evaluation: Evaluation) -> list[int]:
-    """The frames that have a pixel that counts, by their share of wrong pixels, the worst first; then by name."""
+    """The frames with a pixel that counts, by their share of wrong pixels, the worst first; then by name."""
     shares = evaluation.wrong_shares
     return sorted((int(i) for i in np.flatnonzero(~np.isnan(shares))), key=lambda i: (-shares[i], i))
 
@@ -43,7 +43,7 @@ def ranking(evaluation: Evaluation) -> list[int]:
 def worst_frames(evaluation: Evaluation, most: int, gap: int) -> list[int]:
     """The first of the ranking with a wrong pixel, more than `gap` frames apart.
 
-    Frames of one video follow each other by name, and the neighbours of the worst show the same once more.
+    Frames of one video follow each other by name, and the neighbours of the worst show the same again.
     """
     shares = evaluation.wrong_shares
     chosen: list[int] = []

@@ -26,7 +26,7 @@ class Shown:
 
     index: int
     name: str
-    wrong: float  # share of its pixels
+    wrong: float  # share of its pixels, 0 to 1
     miou: float
     mainly: mistakes.Mistake | None  # what most of its wrong pixels are; None if none is wrong
     pictures: tuple[tuple[str, pictures.Picture], ...]
@@ -44,7 +44,7 @@ class Failure:
 
 
 class EvaluationPage:
-    """One HTML file; whatever could keep it from being written is found before the evaluation."""
+    """One HTML file; what could prevent writing it is found before the evaluation."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
         """Raises OutputError if `path` exists without `force` or cannot be written.
@@ -60,7 +60,7 @@ class EvaluationPage:
         self._template = pages.get_template("evaluation.html.j2")
 
     def write(self, evaluation: Evaluation, segmenter: Segmenter) -> None:
-        """Write the page. segmenter: the one that was evaluated; it runs again on the frames that are shown."""
+        """Write the page. segmenter: the evaluated one; it runs again on the frames that are shown."""
         write_text(self._path, self._template.render(_contents(evaluation, segmenter)), force=self._force)
 
 

@@ -1,4 +1,4 @@
-"""A frame, its label, its mask and what is wrong with it as pictures that stand inside a page."""
+"""A frame, its label, its mask and what is wrong with it, as pictures inside a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeunet.spec import IGNORE, ModelSpec
 LONGEST = 640  # pixels of a picture's longer side: a page of 11 classes takes about 1.5 MB, one of 34 about 5
 QUALITY = 85  # of JPEG
 
-COLORS = {  # (red, green, blue), far apart for all kinds of colour vision, and unlike a grey picture
+COLORS = {  # (red, green, blue): clear for all kinds of colour vision, on a grey picture
     "wrong": (230, 30, 60),
     "missed": (255, 160, 0),
     "claimed": (40, 130, 255),
@@ -27,7 +27,7 @@ Bool = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file in an address. width, height: in pixels."""
+    """An image file as a data: address. width, height: in pixels."""
 
     address: str
     width: int
@@ -54,7 +54,7 @@ def of_wrong(frame: UInt8, label: UInt8, mask: UInt8) -> Picture:
 
 
 def of_class(frame: UInt8, label: UInt8, mask: UInt8, index: int) -> Picture:
-    """The frame in grey; of one class what was found, missed and wrongly claimed."""
+    """The frame in grey with the pixels of one class that were found, missed and wrongly claimed."""
     true, claimed = label == index, mask == index
     return _painted(frame, label, {"found": true & claimed, "missed": true & ~claimed, "claimed": claimed & ~true})
 
@@ -65,7 +65,7 @@ def _painted(frame: UInt8, label: UInt8, areas: dict[str, Bool]) -> Picture:
     picture = np.repeat(grey * 0.6, 3, axis=2)
     for name, area in areas.items():
         share = _reduced(np.where(area & (label != IGNORE), np.uint8(255), np.uint8(0)))
-        # Twice its share, so that what is thinner than a pixel of the picture is still seen.
+        # Twice its share, so that what is thinner than a pixel of the picture stays visible.
         opacity = np.minimum(share.astype(np.float32)[:, :, None] * (2 / 255), 1) * 0.85
         picture = picture * (1 - opacity) + np.array(COLORS[name][::-1], np.float32) * opacity
     ignored = _reduced(label, cv2.INTER_NEAREST) == IGNORE

@@ -1,4 +1,4 @@
-"""The figures: a model's masks of a split against its labels."""
+"""The scores of a model: its masks of a split against the labels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def score_masks(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], cl
 
 
 class Segmenter(Protocol):
-    """Whatever turns frames into masks: a session, or a checkpoint in PyTorch."""
+    """What turns frames into masks at their own size: a session, or a checkpoint in PyTorch."""
 
     spec: ModelSpec
 
@@ -49,13 +49,13 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model made of a split, frame by frame.
+    """How good a model's masks of a split are, frame by frame.
 
     samples: the split's frames and labels, n of them.
     frame_counts: int64 [n, classes, classes], the confusion matrix of each frame: a row for each label.
     frame_boundary_f1: float64 [n, classes], see boundary.py.
     ignored: pixels that do not count.
-    model_sha256, dataset_sha256: of the files as they were when the work began.
+    model_sha256, dataset_sha256: of the files when the work began.
     """
 
     model: Path
@@ -95,10 +95,10 @@ class Evaluation:
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """What stands in a scores file; what has no figure has null.
+        """The content of a scores file; null where there is no figure.
 
         "confusion" has a row for each label and a column for each prediction, in the order of "iou". "stray_pixels" has
-        the classes that no label has, whose IoU is null and counts in no mean, and how many pixels were taken for them.
+        the classes that no label has, whose IoU is null and in no mean, and how many pixels were predicted as them.
         """
         scores = scores_of(self.counts)
         return {

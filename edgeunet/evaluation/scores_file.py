@@ -1,4 +1,4 @@
-"""The accuracy that stands beside the latency: what `edgeunet evaluate --json` wrote."""
+"""Reading a scores file: the accuracy that `edgeunet evaluate --json` wrote, to go with a latency."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ _OTHERS = {
         rb"|G.{187}G|.{4}G.{191}G"  # MPEG-2 TS: the sync byte of every packet
     ),
     "JPEG XL, which cannot be read: save it as PNG": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "a picture of floating point: save it with 8 or 16 bits a channel": rb"#\?R|P[Ff]\s|\x76\x2f\x31\x01",
+    "a picture of floating point: save it with 8 or 16 bits per channel": rb"#\?R|P[Ff]\s|\x76\x2f\x31\x01",
     "a PDF file: export its pages as PNG": rb"%PDF",
     "a Photoshop file: export it as PNG": rb"8BPS",
     "an archive: unpack it first": rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!",
@@ -167,7 +167,7 @@ def _with_pillow(name: str, data: bytes) -> ImageHeader:
 
 
 def _png(name: str, data: bytes) -> ImageHeader:
-    """PNG, third edition: 16 bits a channel, which Pillow does not tell, and EXIF behind the picture."""
+    """PNG, third edition: 16 bits per channel, which Pillow does not tell, and EXIF behind the picture."""
     width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
     chunks = dict(_chunks(data))
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] + (kind in (0, 2) and b"tRNS" in chunks)

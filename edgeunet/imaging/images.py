@@ -146,7 +146,7 @@ def turned_by(image: Array, orientation: int) -> Array:
 def loaded(header: ImageHeader, data: bytes) -> Any:
     """Pillow's image of the file, decoded. Raises ImageError if Pillow cannot decode it either."""
     if header.format == "JPEG" and header.bits > 8:
-        raise ImageError(f"is JPEG with {header.bits} bits a channel, which cannot be decoded: save it as PNG or TIFF")
+        raise ImageError(f"is JPEG with {header.bits} bits per channel, which cannot be read: save it as PNG or TIFF")
     try:
         if header.format == "JPEG":  # every OpenCV has it, and Pillow would read all that EXIF claims
             raise OSError("damaged")
@@ -170,7 +170,7 @@ def upright(image: Array, header: ImageHeader, *, turn: bool) -> Array:
 def _bgr(image: Any) -> UInt8:
     """Pillow's image as OpenCV decodes it: uint8 [h, w, 3] BGR without alpha, of 16 bits the upper 8."""
     if image.mode == "F":
-        raise ImageError("has pixels of floating point: save it with 8 or 16 bits a channel")
+        raise ImageError("has pixels of floating point: save it with 8 or 16 bits per channel")
     if image.mode.startswith("I"):
         grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)

@@ -34,7 +34,7 @@ class Mask:
 
     @cached_property
     def colors(self) -> Numbers:
-        """int32 [h, w] 0xRRGGBB as it is shown. Raises ImageError if 8 bits a channel don't hold it."""
+        """int32 [h, w] 0xRRGGBB as it is shown. Raises ImageError if 8 bits per channel don't hold it."""
         shown = _shown(_plain(self.stored), self.header).astype(np.int32)
         red, green, blue = (shown, shown, shown) if shown.ndim == 2 else (shown[..., i] for i in range(3))
         return np.asarray(red << 16 | green << 8 | blue, np.int32)
@@ -124,7 +124,7 @@ def _without_alpha(colors: Array, alpha: Array) -> Array:
 
 
 def _shown(plain: Array, header: ImageHeader) -> Array:
-    """What _plain() gives with 8 bits a channel."""
+    """What _plain() gives with 8 bits per channel."""
     largest = plain.max()
     if header.largest < 255 and not header.palette:
         return np.asarray(plain.astype(np.int32) * 255 // header.largest)
@@ -135,4 +135,4 @@ def _shown(plain: Array, header: ImageHeader) -> Array:
     return plain
 
 
-_WANTED = "a mask has class indices from 0 to 255, or colours of 8 bits a channel"
+_WANTED = "a mask has class indices from 0 to 255, or colours of 8 bits per channel"

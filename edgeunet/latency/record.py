@@ -21,7 +21,7 @@ from edgeunet.latency.quantiles import Samples, Summary, summarize
 from edgeunet.utils.files import write_json
 from edgeunet.utils.json_fields import Whole, read_json
 from edgeunet.utils.limits import MAX_MS, SIDE
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.latency/2"
 REMEDY = "measure again with `edgeunet bench run`"
@@ -35,7 +35,7 @@ Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 
 
 @dataclass(frozen=True)
-class Subject:
+class RunMetadata:
     """What ran. Two records with different subjects may be compared.
 
     Of a command there is no model file: `model` is the command itself, and what only a file tells is empty or 0.
@@ -139,7 +139,7 @@ class LatencyRecord:
     telemetry: None where the system offers none.
     """
 
-    subject: Subject
+    subject: RunMetadata
     machine: Mapping[str, str]
     frames: str
     mode: str

@@ -1,7 +1,7 @@
-"""Checkpoints: the network, what it is, and what a training run needs to go on.
+"""Checkpoints: the network, its spec, and what a training run needs to go on.
 
 Plain dictionaries of tensors, numbers and strings, so that they load with weights_only=True: a
-checkpoint from somebody else can't run code. What it says is held against what it holds before a network is built.
+checkpoint from somebody else cannot run code. Its description is checked against its tensors before a network is built.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _FIELDS = {"format", "config", "spec", "model", "run"}
 _WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before the names of a network's tensors."""
 _UNPACKED, _RATIO = 64 << 20, 4
-"""Bytes that a small file may unpack to, and how many times its own size a large one: torch does not compress."""
+"""A file may unpack to that many bytes, or to that many times its own size: torch does not compress."""
 
 
 def save_checkpoint(path: str | Path, net: UNet, spec: ModelSpec, *, run: dict[str, Any] | None = None) -> None:
-    """Write the network and its spec, and in `run` what resuming needs; replaces an older file in one step."""
+    """Write the network and its spec, with `run`, what resuming needs; replaces an older file in one step."""
     value = {
         "format": FORMAT,
         "config": asdict(net.config),
@@ -51,7 +51,7 @@ def save_checkpoint(path: str | Path, net: UNet, spec: ModelSpec, *, run: dict[s
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The dictionary of save_checkpoint: its fields are there, and of no later version; what they hold is unchecked.
+    """The dictionary of save_checkpoint: all its fields and no others; their values are not checked.
 
     Raises ModelFileError if the file is missing, damaged, of another kind, or larger inside than it is itself.
     """
@@ -71,7 +71,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     version = value.get("format") if isinstance(value, dict) else None
     if not isinstance(version, str) or not version.startswith("edgeunet.checkpoint/"):
         raise ModelFileError(
-            f"{path} is a PyTorch file of another project: edgeunet goes on from the checkpoints of `edgeunet train`"
+            f"{path} is a PyTorch file of another project: edgeunet reads the checkpoints of `edgeunet train`"
         )
     if version != FORMAT or value.keys() - _FIELDS:
         raise ModelFileError(made_later(str(path), f"it is of format {version}, with {', '.join(map(str, value))}"))
@@ -86,9 +86,9 @@ def load_model(path: str | Path) -> tuple[UNet, ModelSpec]:
 
 
 def model_of(value: dict[str, Any], origin: str) -> tuple[UNet, ModelSpec]:
-    """As load_model, of what read_checkpoint gave. origin: the file's name, for errors."""
+    """As load_model, from what read_checkpoint returned. origin: the file's name, for errors."""
     if not isinstance(value["spec"], str):
-        raise ModelFileError(f"{origin} is a damaged checkpoint (its spec is no text): train it again")
+        raise ModelFileError(f"{origin} is a damaged checkpoint (its spec is not text): train it again")
     spec = ModelSpec.from_json(value["spec"], origin=origin)
     config = _config(value["config"], origin)
     try:
@@ -120,14 +120,14 @@ def _config(value: Any, origin: str) -> UNetConfig:
 
 
 def _weights(value: Any, config: UNetConfig, origin: str) -> dict[str, Tensor]:
-    """A network's tensors. It is built without memory for its numbers first: a file with few of them costs little."""
+    """A network's tensors, checked against a network without memory for them: a damaged file costs little."""
     with torch.device("meta"):
         needed = UNet(config).state_dict()
     return require_tensors(value, needed, origin)
 
 
 def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
-    """Tensors by name, without what wrappers put before the names; raises ModelFileError unless they are those needed.
+    """Tensors by name, without the prefixes of wrappers; raises ModelFileError unless they are those needed.
 
     needed: tensors of the same shapes and kinds of number, by name.
     """
@@ -144,12 +144,12 @@ def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> di
             what = f"{name} must be {list(like.shape)} {like.dtype}, got {got}"
             raise ModelFileError(f"{damaged} ({what}): train it again")
     if further := weights.keys() - needed.keys():
-        raise ModelFileError(f"{damaged} (its weights have {min(further)[:80]}, its network has not): train it again")
+        raise ModelFileError(f"{damaged} (its weights have {min(further)[:80]}, its network does not): train it again")
     return weights
 
 
 def _holds(tensor: Any, like: Tensor) -> bool:
-    """Whether a tensor has the shape and kind of number of another, and as many numbers in memory as it claims."""
+    """Whether a tensor has the shape and kind of number of another, and all its numbers are in memory."""
     if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.is_meta:
         return False
     same = tensor.shape == like.shape and tensor.dtype.is_floating_point == like.dtype.is_floating_point

@@ -36,7 +36,7 @@ def complexity(config: UNetConfig, size: tuple[int, int]) -> Complexity:
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Adds up the storages that operations create, until Python lets go of them."""
+    """Adds up the storages that operations create, for as long as Python keeps them."""
 
     def __init__(self, *alive: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -24,7 +24,7 @@ class GraphCost:
 
 
 def graph_cost(path: Path) -> GraphCost:
-    """Count without the weights themselves. Raises ModelFileError for a graph whose shapes cannot be told."""
+    """Count without the weights themselves. Raises ModelFileError for a graph whose shapes are unknown."""
     try:
         model = onnx.load(path, load_external_data=False)
         shapes = _shapes(model)
@@ -38,7 +38,7 @@ def graph_cost(path: Path) -> GraphCost:
 def _cost(node: NodeProto, shapes: dict[str, Shape]) -> tuple[int, int]:
     weights = prod(shapes[node.input[1]])
     biases = prod(shapes[node.input[2]]) if len(node.input) > 2 else 0
-    # Each weight meets every pixel of what a convolution gives, and of what a transposed one reads.
+    # Each weight is used for every output pixel of a convolution, and for every input pixel of a transposed one.
     pixels = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]][2:]
     return weights + biases, 2 * weights * prod(pixels)
 

@@ -1,4 +1,4 @@
-"""Masks straight from a network in PyTorch: the reference that every exported file is held against."""
+"""Masks from a network in PyTorch: the reference that every exported file is compared with."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class TorchSegmenter:
 
 @contextmanager
 def open_checkpoint(path: str | Path) -> Iterator[TorchSegmenter]:
-    """A checkpoint's network, used as a session is; raises ModelFileError if the file is not one."""
+    """A checkpoint's network, used like a session; raises ModelFileError if the file is not one."""
     yield TorchSegmenter(*load_model(path))

@@ -1,8 +1,8 @@
 """The U-Net: contracting path, bottleneck, expansive path, skip connections by concatenation.
 
 Source: Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image
-Segmentation", MICCAI 2015 (arXiv:1505.04597), with padded convolutions and batch norm as in
-today's usual code, so that the mask has the size of the frame.
+Segmentation", MICCAI 2015 (arXiv:1505.04597), with padded convolutions and batch norm as is
+usual today, so that the mask has the size of the frame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgeunet.spec import IGNORE, ModelSpec
 Upsampling = Literal["transpose", "nearest"]
 
 MOST_LEVELS, MOST_CHANNELS, MOST_BLOCKS, MOST_DILATION = 8, 4096, 16, 64
-"""Of one network, of one level, in one level, of one block: far beyond what trains, and little enough to be built."""
+"""Limits of a network, a level, a level and a block: far more than trains, and little enough to be built."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class UNetConfig:
     classes: channels of the output: 1 for a binary mask (one logit), else the number of classes.
     features: output channels of each level of the contracting path.
     bottleneck: channels of the level below these; twice the last if not given.
-    stride: of the first convolution. With 2 no level has the frame's size, which costs most; the head doubles it.
+    stride: of the first convolution. With 2 no level has the frame's size, which costs most; the last layer doubles it.
     residual: for each level, the bottleneck's last, the dilations of the residual blocks behind its double
         convolution; () for a network without any.
     """
@@ -75,12 +75,12 @@ class UNetConfig:
 
     @property
     def smallest_input(self) -> int:
-        """The least height and width in pixels that leaves a pixel to the bottleneck."""
+        """The least height and width in pixels: the bottleneck then has one pixel."""
         return int(self.stride * 2 ** len(self.features))
 
 
 def _compact(*widths: int) -> UNetConfig:
-    """The plan of the compact networks, which spend most operations at a quarter to a sixteenth of the frame.
+    """A compact network, which spends most operations at a quarter to a sixteenth of the frame.
 
     Dilations let the bottleneck see the whole frame. Multiples of 8 channels, and nearest upsampling, which INT8 and
     DLA handle best.
@@ -106,7 +106,7 @@ def preset(name: str, classes: int) -> UNetConfig:
 
 
 def require_input(config: UNetConfig, size: tuple[int, int]) -> None:
-    """Raise UsageError for an input of (height, width) pixels that leaves the bottleneck nothing."""
+    """Raise UsageError for an input of (height, width) pixels that is too small for the bottleneck."""
     least = config.smallest_input
     if min(size) < least:
         raise UsageError(
@@ -134,9 +134,9 @@ class DoubleConv(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions beside an identity (He et al., CVPR 2016, arXiv:1512.03385); keeps shape and channels.
+    """Two 3×3 convolutions added to an identity (He et al., CVPR 2016, arXiv:1512.03385); keeps shape and channels.
 
-    dilation: of both convolutions: what they see grows, what they cost does not.
+    dilation: of both convolutions; they see more with it, and cost the same.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
@@ -221,7 +221,7 @@ class UNet(nn.Module):
 class NormalisedUNet(nn.Module):
     """The network with its normalisation: uint8 frames [N, H, W, 3] BGR → logits [N, spec.logits, H, W].
 
-    What training and evaluation run. The exported model file is the same computation.
+    What training and evaluation run. The exported model file computes the same.
     """
 
     mean: Tensor

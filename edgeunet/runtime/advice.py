@@ -1,4 +1,4 @@
-"""A note for whoever runs a file on a machine that it was not made for: it works there, and slowly."""
+"""Notes about model files that run slowly on this machine, because they were made for another kind."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from edgeunet.errors import GpuError
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
 
-_FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o INT8.onnx` makes the one for its CPU"
+_FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o INT8.onnx` makes one for the CPU"
 
 
 def advise(path: Path, spec: ModelSpec) -> None:
     """Print a note, once for each file, where a .onnx file that was made for GPUs is opened on a CPU."""
     if spec.provenance.target == "tensorrt":
-        _print(f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, `edgeunet export engine` a GPU's")
+        _print(
+            f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, `edgeunet export engine` one for a GPU"
+        )
     elif spec.provenance.precision == "fp16":
-        _print(f"{path} is fp16, which CPUs are slow with: run the fp32 file that it was made from here")
+        _print(f"{path} is fp16, which is slow on a CPU: run the fp32 file that it was made from")
 
 
 def advise_without_gpu(path: Path, spec: ModelSpec) -> None:

@@ -1,4 +1,4 @@
-"""Which file a session was opened from, told by its bytes: a path may lead to another file by the time it is asked."""
+"""Which file a session was opened from, by its bytes: the path may name another file later."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ModelFile:
 
 
 def opened_from(path: Path, opener: Callable[[], S]) -> tuple[S, ModelFile]:
-    """What `opener` makes of a file, and the file that it was: if another one came meanwhile, it is opened again.
+    """What `opener` returns for a file, and which file it was: if the file is replaced meanwhile, it is opened again.
 
-    Raises what `opener` raises, and ModelFileError if the file never stands still.
+    Raises what `opener` raises, and ModelFileError if the file changes each time.
     """
     for _ in range(TRIES):
         before = state_of(path)

@@ -32,7 +32,7 @@ def describe_model(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
     if path.suffix or path.is_file():
         if size is not None:
             raise UsageError(f"{model} has its input size built in: --size is for presets and checkpoints")
-        if path.suffix == ".engine":  # its sidecar knows all, without the GPU
+        if path.suffix == ".engine":  # its .json knows all, without the GPU
             from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 
             info = EngineInfo.load(info_path(path))

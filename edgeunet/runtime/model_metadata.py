@@ -14,7 +14,7 @@ MAKE = "make it with `edgeunet export onnx`"
 
 
 def read_spec(path: str | Path) -> ModelSpec:
-    """The spec of a .onnx file, held against its graph: the one reader for every command and backend.
+    """The spec of a .onnx file, checked against its graph: the one reader for every command and backend.
 
     Raises ModelFileError if the file is missing, damaged, another kind of file, without a spec, or of a graph with
     other tensors than the spec says.
@@ -29,7 +29,7 @@ def read_spec(path: str | Path) -> ModelSpec:
 def loadable(path: Path) -> str | bytes:
     """What ONNX Runtime and OpenVINO open a file by: its path, or its bytes if no name that they take leads to it.
 
-    They take UTF-8 alone. Of bytes they find no weights that lie in another file, and say so.
+    They take names in UTF-8 only. Given bytes, they cannot find weights in another file, and say so.
     """
     try:
         os.fsencode(path).decode()
@@ -42,7 +42,7 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
     """Raise ModelFileError unless a graph has the tensors of every exported model, of the sizes that the spec says.
 
     frame: uint8 [N, H, W, 3], the only input. mask: uint8 [N, H, W]. logits, if there: float [N, spec.logits, H, W].
-    N is 1 or free; what the file does not say of a shape is left to the backend.
+    N is 1 or free; a dimension that the file leaves open is not checked.
     """
     height, width = spec.input_size
     named = {tensor.name: tensor for tensor in (*inputs, *outputs)}
@@ -56,13 +56,11 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
         raise ModelFileError(f"{path} has the tensors {found}; edgeunet needs frame and mask, both uint8: {MAKE}")
     if further := [str(tensor) for tensor in inputs if tensor.name != "frame"]:
         raise ModelFileError(
-            f"{path} has further inputs beside frame ({', '.join(further)}), which edgeunet does not fill: {MAKE}"
+            f"{path} has more inputs than frame ({', '.join(further)}), which edgeunet does not fill: {MAKE}"
         )
     for name in expected.keys() & named.keys():
         if not _fits(named[name], expected[name]):
-            raise ModelFileError(
-                f"{path} has {named[name]} in its graph, and by its spec {expected[name]} is expected: {MAKE}"
-            )
+            raise ModelFileError(f"{path} has {named[name]} in its graph, but its spec needs {expected[name]}: {MAKE}")
 
 
 def _spec_of(path: Path, header: OnnxHeader) -> ModelSpec:

@@ -1,4 +1,4 @@
-"""What a .onnx file says of itself, read without a backend: metadata, inputs, outputs; the nodes are passed over.
+"""What a .onnx file says of itself, read without a backend: metadata, inputs, outputs; the nodes are skipped.
 
 Layout: ModelProto, GraphProto, ValueInfoProto and TypeProto of onnx.proto, encoded as protocol buffers' "Encoding"
 describes.
@@ -15,7 +15,7 @@ from edgeunet.errors import ModelFileError
 from edgeunet.utils.model_kind import other_kind
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
-_MOST_FIELDS = 2_000_000  # of one file: the largest networks have a few thousand
+_MOST_FIELDS = 2_000_000  # in one file: the largest networks have a few thousand
 _MOST_OPSET = 1000  # ONNX has 27 in 2026
 _DTYPES = {
     1: "float32",
@@ -113,7 +113,7 @@ class _HeaderReader:
         header.outputs = tuple(tensors[12])
 
     def _name(self, message: _Field, number: int) -> str:
-        """A tensor's name; what lies around it may be many MB and is passed over."""
+        """A tensor's name; its values may be many MB and are skipped."""
         names = [self._bytes(f) for f in self._messages(message, number)]
         return names[-1].decode(errors="replace") if names else ""
 
@@ -144,7 +144,7 @@ class _HeaderReader:
         return self._file.read(entry.end - entry.start)
 
     def _each(self, start: int, end: int) -> Iterator[_Field]:
-        """The fields between two places of the file; whoever gets one may move about in between."""
+        """The fields between two places of the file; the reader may seek elsewhere between them."""
         while start < end:
             self._fields += 1
             if self._fields > _MOST_FIELDS:

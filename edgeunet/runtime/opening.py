@@ -24,15 +24,17 @@ def open_session(
     batch: int = 1,
     backend: str | None = None,
 ) -> Session:
-    """Open a model file with the fastest backend that is installed and computes exactly what the file says.
+    """Open a .onnx or .engine file with the fastest installed backend that computes exactly what the file says.
 
-    backend: of a .onnx file: "onnxruntime" or "openvino"; chosen by the file if not given.
-    threads: CPU threads for one frame; by default the physical cores, shared among the frames in flight.
-    in_flight: frames that submit() takes before the first result() is fetched: 1 for the least latency, 2 or 3
-        for the most frames a second.
-    batch: frames that may run as one; of a .onnx file of dynamic batch in ONNX Runtime, ignored elsewhere.
-    Raises ModelFileError if no backend takes the file, or if it is missing, damaged or without a spec;
-    MissingDependencyError if the backend is not installed.
+    threads: CPU threads for one frame; by default the physical cores, shared by the frames in flight.
+    in_flight: frames that submit() takes before the first result(): 1 for the least latency, 2 or 3 for the most
+        frames per second.
+    batch: frames that may run as one batch; for .onnx files of dynamic batch in ONNX Runtime, ignored elsewhere.
+    backend: of a .onnx file, "onnxruntime" or "openvino"; chosen by the file if not given.
+
+    Raises ModelFileError if no backend runs the file, or if it is missing, damaged or without a spec;
+    MissingDependencyError if the backend is not installed; UsageError for an option out of range; MismatchError for
+    an engine of another machine; GpuError for a GPU that is missing, out of memory, or fails.
     """
     if backend not in (None, *ONNX_BACKENDS):
         raise UsageError(f"unknown backend {backend!r}: choose one of {', '.join(ONNX_BACKENDS)}")
@@ -71,8 +73,8 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
 def _fastest(path: Path) -> str:
     """The backend for a .onnx file on this machine's CPU.
 
-    Measured at 256×320 on 2 cores with AVX512-VNNI: files in 8 bits for CPUs take OpenVINO half of ONNX Runtime's time
-    (nano 5.5 and 11 ms, small 11.5 and 19); for float32 files it is the same within 10 %.
+    Measured at 256×320 on 2 cores with AVX512-VNNI: with 8-bit files for CPUs OpenVINO takes half of ONNX Runtime's
+    time (nano 5.5 and 11 ms, small 11.5 and 19); with float32 files both take the same within 10 %.
     """
     installed = [backend for backend in ONNX_BACKENDS if find_spec(backend) is not None]
     for_cpu = read_spec(path).provenance.target == "cpu"

@@ -1,16 +1,16 @@
-"""What a latency record says of the model that ran."""
+"""The run metadata of a latency record: which model ran, on which backend, by which command."""
 
 from __future__ import annotations
 
-from edgeunet.latency.record import Subject
+from edgeunet.latency.record import RunMetadata
 from edgeunet.runtime.session import Session
 from edgeunet.utils.console import command_line
 
 
-def subject_of(session: Session, *, commit: str = "") -> Subject:
-    """The model file that open_session() opened, and the command that did. commit: of the checkout, if it is one."""
+def run_metadata_of(session: Session, *, commit: str = "") -> RunMetadata:
+    """Of a session that open_session() opened and of this command. commit: of the checkout, if it is one."""
     about = session.describe()
-    return Subject(
+    return RunMetadata(
         model=session.file.name,
         model_sha256=session.file.sha256,
         precision=session.spec.provenance.precision,

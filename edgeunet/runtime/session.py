@@ -1,4 +1,4 @@
-"""The session: one model, opened, that turns frames into masks.
+"""The session: one opened model that turns frames into masks.
 
 Every backend is a subclass in a file of its own; all of them pass tests/runtime/session_contract.py.
 """
@@ -24,12 +24,13 @@ S = TypeVar("S", bound="Session")
 
 @dataclass(frozen=True)
 class Result:
-    """What one frame became.
+    """The mask of one frame.
 
-    mask: uint8 [H, W] class indices at the network's input size; the caller's to keep.
-    times_ns: duration of each stage in nanoseconds, monotonic clock, in the order in which they ran.
+    mask: uint8 [H, W] class indices at the network's input size; the caller may keep it.
+    times_ns: duration of each stage in nanoseconds, by the monotonic clock, in the order in which the stages ran:
+        "fit", "infer", and others that the backend has.
     letterbox: where the frame lies in the mask; letterbox.restore_mask(mask) is the mask at the frame's size.
-    model: the name of the model that made it, where several take turns.
+    model: the name of the model that made it, where several take turns; else "".
     """
 
     mask: UInt8
@@ -39,21 +40,21 @@ class Result:
 
 
 class Session(ABC):
-    """One opened model.
+    """One opened model; open_session() makes it. `with` closes it.
 
-    run() may be called from several threads: the calls are served one after another. submit() and
-    result() belong together and are for one thread; while a submitted frame waits, run() raises.
-    Use it in a `with` statement, or call close(); close() may be called twice.
+    run() may be called from several threads: the calls run one after another. submit() and result() belong
+    together and are for one thread.
+
+    spec: the classes, their colours and the input size (H, W) in pixels.
+    capacity: how many frames may be submitted before the first result is taken.
+    batched: whether the first result() runs all frames that are submitted by then as one batch; take all of its
+        results in a row.
+    file: name, SHA-256 and size in bytes of the model file.
     """
 
     capacity = 1
-    """Frames that may be submitted before the first result is taken."""
-
     batched = False
-    """Whether the first result() runs all frames submitted until then as one batch; take all its results in a row."""
-
     file: ModelFile
-    """What open_session() opened."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -64,7 +65,7 @@ class Session(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Backend, its version, device, threads: whatever decides how fast it is."""
+        """Facts that decide how fast it is, by name: "backend", "version", "device", "in_flight" and others."""
 
     @abstractmethod
     def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
@@ -72,16 +73,17 @@ class Session(ABC):
 
     @abstractmethod
     def _result(self) -> tuple[UInt8, dict[str, int]]:
-        """The oldest submitted frame's mask (owned by the caller), and its times after fitting."""
+        """The oldest submitted frame's mask (owned by the caller), and the nanoseconds of the stages after "fit"."""
 
     @abstractmethod
     def _close(self) -> None:
         """Free what the backend holds."""
 
     def submit(self, frame: UInt8) -> None:
-        """Hand over a frame, uint8 [h, w, 3] of any size; it may be reused once this returns.
+        """Hand over a frame, uint8 [h, w, 3] BGR of any size; its memory may be reused once this returns.
 
-        Raises FrameError for another shape or dtype, UsageError when `capacity` frames wait already.
+        Raises FrameError for another shape or dtype, UsageError if `capacity` frames wait already or the session is
+        closed, GpuError or ModelFileError if the backend fails.
         """
         check_frame(frame)
         with self._lock:
@@ -90,7 +92,10 @@ class Session(ABC):
             self._waiting.append((letterbox, self._timed_submit(frame, letterbox)))
 
     def result(self) -> Result:
-        """Wait for the oldest submitted frame. Raises UsageError when none is waiting."""
+        """Wait for the oldest submitted frame and return its mask.
+
+        Raises UsageError if none is waiting, GpuError or ModelFileError if the backend fails.
+        """
         with self._lock:
             if not self._waiting:
                 raise UsageError("no frame is waiting: submit one first")
@@ -99,7 +104,10 @@ class Session(ABC):
             return Result(mask, {"fit": fit_ns, **times}, letterbox)
 
     def run(self, frame: UInt8) -> Result:
-        """submit() and result() in one; safe from any thread."""
+        """The mask of a frame, uint8 [h, w, 3] BGR of any size: submit() and result() in one; safe from any thread.
+
+        Raises what they raise, and UsageError while a submitted frame waits.
+        """
         check_frame(frame)
         with self._lock:
             self._require_room(1)
@@ -108,12 +116,12 @@ class Session(ABC):
             return Result(mask, times, letterbox)
 
     def segment(self, frame: UInt8) -> UInt8:
-        """The mask at the frame's own size: uint8 [h, w, 3] → uint8 [h, w] class indices."""
+        """As run(), at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
         result = self.run(frame)
         return result.letterbox.restore_mask(result.mask)
 
     def close(self) -> None:
-        """Free the model; a later call of run() or submit() raises UsageError."""
+        """Free the model; run() and submit() raise UsageError afterwards. It may be closed more than once."""
         with self._lock:
             if not self._closed:
                 self._closed = True

@@ -13,7 +13,7 @@ SETTLED = 1.05  # ratio of the last two of them
 
 
 class Warmth(NamedTuple):
-    """How the first frames went. settled: whether their time had come to rest. slowest_s: the longest of them took."""
+    """How the first frames went. settled: whether the last two took the same time. slowest_s: of the slowest one."""
 
     settled: bool
     slowest_s: float

@@ -17,9 +17,9 @@ from edgeunet.training.training_job import TrainingJob
 
 
 def make_crops(job: TrainingJob, scale: float = 1.0) -> Crops:
-    """As many crops as a run may take, of everything at that scale."""
+    """The crops of a run, without an end, with everything at that scale."""
     recipe = job.recipe
-    # Multiples of 16: the compact networks halve a crop four times, and pad what is odd on the way back.
+    # Multiples of 16: the compact networks halve a crop four times.
     height, width = (max(32, round(scale * recipe.crop * side / 16) * 16) for side in job.spec.input_size)
     low, high = recipe.augmentation.scale
     how = replace(recipe.augmentation, scale=(scale * low, scale * high))
@@ -34,7 +34,7 @@ def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> D
     share = job.recipe.batch // distributed.size()
     first = distributed.rank() * share
     if job.workers:
-        # Before they are forked: in a worker OpenCV would wait for ever for the threads of its parent.
+        # Before they fork: in a worker OpenCV would wait forever for the threads of its parent.
         cv2.setNumThreads(1)
     numbers = (job.crop_numbers(k)[first : first + share] for k in itertools.count(step))
     return DataLoader(

@@ -1,4 +1,4 @@
-"""What the hardware offers a training: the precision of its multiplications, and how the process holds memory."""
+"""Hardware settings of a training: the precision of its multiplications, and how the process keeps memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DTYPES: dict[Trained, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloa
 
 
 def trained_precision(name: str, device: torch.device) -> Trained:
-    """The precision of that name, or the one that "auto" comes to on this device.
+    """The precision of that name; for "auto" the best one on this device.
 
     Raises UsageError for another name, and for fp16 on a CPU.
     """
@@ -29,7 +29,7 @@ def trained_precision(name: str, device: torch.device) -> Trained:
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 in hardware; elsewhere autocast only costs conversions.
+    """Whether the device multiplies bf16 in hardware; elsewhere autocast only adds conversions.
 
     benchmarks/studies/training.py measures it: 1.6 to 1.7 times the images per second of fp32 on 2 cores with
     AVX512-BF16.
@@ -44,11 +44,11 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what tensors free, for the next step's; elsewhere than with glibc nothing happens.
+    """Let glibc keep the memory that tensors free for the next step; other C libraries are left alone.
 
-    It maps every large tensor afresh, and the kernel clears each page at its first touch: on a CPU that takes longer
-    than most operators compute (benchmarks/studies/training.py has whole steps). The process keeps what it needed at
-    its peak.
+    By default it maps every large tensor again, and the kernel clears each page at its first use: on a CPU that takes
+    longer than most operators compute (benchmarks/studies/training.py measures whole steps). The process keeps what
+    it needed at its peak.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -25,8 +25,8 @@ from edgeunet.training.processes import distributed
 LossName = Literal["ce", "dice", "ce+dice"]
 Loss = Callable[[Tensor, Tensor], Tensor]
 _PARTS: dict[str, tuple[float, float]] = {"ce": (1.0, 0.0), "dice": (0.0, 1.0), "ce+dice": (1.0, 1.0)}
-_LEAST = 1e-30  # what a sure mistake counts for; its gradient is exact all the same
-_SMOOTH = 1.0  # pixels; a class that is neither there nor predicted loses nothing
+_LEAST = 1e-30  # the least probability in the logarithm; the gradient stays exact
+_SMOOTH = 1.0  # pixels; a class that is neither labelled nor predicted has no loss
 
 
 def make_loss(name: LossName, weights: Tensor | None = None) -> Loss:
@@ -37,7 +37,7 @@ def make_loss(name: LossName, weights: Tensor | None = None) -> Loss:
     parts = _PARTS[name]
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        if logits.shape[1] == 1:  # one logit is the second of two, the first being 0
+        if logits.shape[1] == 1:  # one logit is the second of two; the first is 0
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
         of_class = logits.new_ones(logits.shape[1]) if weights is None else weights
         result: Tensor = _CrossEntropyAndDice.apply(logits, target, of_class.float(), parts)  # type: ignore[no-untyped-call]
@@ -49,7 +49,7 @@ def make_loss(name: LossName, weights: Tensor | None = None) -> Loss:
 class _CrossEntropyAndDice(torch.autograd.Function):
     """Both losses and their gradient by the formula, in few passes over the logits.
 
-    Autograd walks through a dozen tensors of the logits' size, which on a CPU takes as long as a compact network
+    Autograd would go through a dozen tensors of the logits' size, which on a CPU takes as long as a compact network
     (benchmarks/studies/training.py measures it).
     """
 
@@ -58,7 +58,7 @@ class _CrossEntropyAndDice(torch.autograd.Function):
         batch, classes = logits.shape[:2]
         # Plane by plane: a softmax over eleven neighbouring numbers takes 15 times as long.
         planes = logits.detach().to(torch.float32, memory_format=torch.contiguous_format).view(batch, classes, -1)
-        share = torch.softmax(planes, dim=1)  # (N, C, pixels), as all below without C
+        share = torch.softmax(planes, dim=1)  # (N, C, pixels); the tensors below have no C
         valid = target.view(batch, -1) != IGNORE
         counted = valid.float()
         known = target.view(batch, -1).masked_fill(~valid, 0).long()
@@ -78,7 +78,7 @@ class _CrossEntropyAndDice(torch.autograd.Function):
         dice = (2 * overlap + _SMOOTH) / (sizes + _SMOOTH)
         loss = parts[0] * entropy / total + parts[1] * (1 - dice.mean())
 
-        # d loss / d share, but for the entropy's: `fall` for every pixel's own class, and `rise` for each class.
+        # d loss / d share without the entropy's: `fall` for every pixel's own class, and `rise` for each class.
         rise = parts[1] * dice / (sizes + _SMOOTH) / classes
         fall = _of_class(parts[1] * 2 / (sizes + _SMOOTH) / classes, known) * right
         weight *= parts[0] / total

@@ -12,7 +12,7 @@ from edgeunet.training.recipe import Recipe
 
 def make_optimizer(net: UNet, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD, Adam or AdamW over all parameters of the network."""
-    # Decay is for the convolutions' weights; batch norm and biases have one dimension.
+    # Only the convolutions' weights decay; batch norm and biases have one dimension.
     decayed = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -23,7 +23,7 @@ def make_optimizer(net: UNet, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 class MovingAverage:
-    """Holds a copy of the network that follows it slowly; batch-norm statistics follow too."""
+    """A copy of the network that follows it slowly, batch-norm statistics included."""
 
     def __init__(self, net: UNet, decay: float) -> None:
         self.net = copy.deepcopy(net).eval().requires_grad_(requires_grad=False)
@@ -31,7 +31,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, net: UNet, step: int) -> None:
-        """Move towards `net` after optimiser step `step`; faster at first, when the weights still run."""
+        """Move towards `net` after optimiser step `step`; faster at first, when the weights change fast."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for mine, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
             if mine.is_floating_point():

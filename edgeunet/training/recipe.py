@@ -20,11 +20,11 @@ Schedule = Literal["cosine", "onecycle"]
 class Recipe:
     """Everything that decides what is learnt, besides the data and the network.
 
-    The run lasts `epochs` passes over the data, and at least `min_steps` steps of `batch` crops: a
-    handful of frames needs more passes than a thousand.
+    The run lasts `epochs` passes over the data, and at least `min_steps` steps of `batch` crops: few
+    frames need more passes than many.
     crop: (height, width) of a training crop as a share of the input size.
-    coarse: share of the run, at first, that learns from everything at half its size, which takes a quarter of the time.
-    ema: decay of the moving average of the weights, which is what is evaluated and kept.
+    coarse: share of the run, at its start, that trains at half the size, which takes a quarter of the time.
+    ema: decay of the moving average of the weights; the average is evaluated and kept.
     """
 
     epochs: int
@@ -60,7 +60,7 @@ class Recipe:
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
 
     def steps(self, samples: int) -> int:
-        """Optimiser steps of the whole run on a dataset of that many samples."""
+        """Optimiser steps of the whole run on that many samples."""
         return max(self.min_steps, math.ceil(self.epochs * samples / self.batch))
 
     def lr_at(self, step: int, steps: int) -> float:
@@ -80,7 +80,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    # Small scales show it the bars of a letterbox, which frames of another shape will have.
+    # Small scales show the network letterbox bars, which frames of another shape have.
     "quick": Recipe(epochs=15, min_steps=600, evaluations=6, augmentation=Augmentation(scale=(0.5, 1.5))),
     "standard": Recipe(epochs=70, min_steps=2000),
     "thorough": Recipe(
@@ -93,6 +93,6 @@ RECIPES: dict[str, Recipe] = {
         evaluations=6,
         augmentation=Augmentation(scale=(0.75, 2.0)),
     ),
-    # What training goes on with as INT8: it only has to find its way back from the rounding.
+    # For going on as INT8: training only has to recover what the rounding costs.
     "qat": Recipe(epochs=5, min_steps=100, lr=2e-4, schedule="cosine", warmup=0.05, evaluations=5),
 }

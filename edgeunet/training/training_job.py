@@ -1,4 +1,4 @@
-"""What to train: the network, the data, the recipe, and how this machine is to do it."""
+"""The job of a training: its network, data and recipe, and how this machine runs it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from edgeunet.training.recipe import RECIPES, Recipe
 class TrainingJob:
     """What to train: on what, into which folder.
 
-    start: the network to go on from, of `config`; a new one if not given. One that is fake-quantised is kept as an
-        ordinary checkpoint, with its ranges beside it.
+    start: the network to go on from, of `config`; a new one if not given. A fake-quantised one is saved as an
+        ordinary checkpoint, with its ranges next to it.
     resume: go on with the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
-    time_budget_s: end after so many seconds instead of the recipe's steps. began: time.monotonic() from which they
-    count. val_sha256: hash of the val split; that of the train split is in the spec.
+    time_budget_s: end after that many seconds instead of the recipe's steps, counted from `began`, a time.monotonic().
+    val_sha256: hash of the val split; that of the train split is in the spec.
     """
 
     train: Sequence[Sample]
@@ -59,7 +59,7 @@ class TrainingJob:
         return self.recipe.steps(len(self.train))
 
     def crop_numbers(self, step: int) -> range:
-        """The crops that optimiser step `step` (from 0) learns from, in all processes together."""
+        """The crops of optimiser step `step` (from 0), of all processes together."""
         return range(step * self.recipe.batch, (step + 1) * self.recipe.batch)
 
     def settings(self) -> dict[str, str]:
@@ -89,9 +89,9 @@ class TrainingJob:
 
 
 def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
-    """The options of `edgeunet train` that bring settings of an earlier run back, as far as options do."""
+    """The options of `edgeunet train` that restore settings of an earlier run, where there are such options."""
     network, recipe = _flat(asdict(PRESETS["nano"])), _flat(asdict(RECIPES["quick"]))
-    asked = then.get("epochs") == "0"  # for a number of steps
+    asked = then.get("epochs") == "0"  # --steps was given
     typed = {*_OPTIONS} - ({"min_steps"} if not asked else set())
     words = {_as_typed(name, then[name]) for name in changed if name in typed and then.get(name, "None") != "None"}
     if set(changed) & network.keys() and (name := _named(PRESETS, then, set())):
@@ -120,7 +120,7 @@ def _value(name: str, value: str) -> str:
 
 
 def _named(known: Mapping[str, Any], then: Mapping[str, str], but: Collection[str]) -> str:
-    """The name of the preset or recipe that settings are of, whatever the fields `but`; "" for none."""
+    """The name of the preset or recipe with these settings, apart from the fields `but`; "" for none."""
     but = {*but, "classes"}
     for name, value in known.items():
         fields = {k: str(v) for k, v in _flat(asdict(value)).items() if k not in but}

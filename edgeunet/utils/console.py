@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, missing
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.redaction import shown_command
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Endings of the names of outputs: a file must not be called something that it is not."""
+"""Endings of the names of outputs: a name must not say that a file is something else."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ _KNOWN = {
     ".txt": "text",
     ".png": "a picture",
     ".jpg": "a picture",
+    ".jpeg": "a picture",
     ".mp4": "a video",
     ".zip": "an archive",
 }
 
 
-def require_ending(path: Path, own: str) -> None:
-    """Raise UsageError unless a file to be written is named by the ending of what it is, as its readers need it."""
-    if path.suffix.lower() != own:
-        name = f"{path.stem.strip('.') or 'model'}{own}"
-        raise UsageError(f"-o {path}: {_KNOWN[own]} needs the ending {own}: name it {name}")
+def require_ending(path: Path, *own: str, title: str = "-o") -> None:
+    """Raise UsageError unless a file to be written has the ending, or one of several, that its readers need.
+
+    title: of its option.
+    """
+    if path.suffix.lower() not in own:
+        name = f"{path.stem.strip('.') or 'model'}{own[0]}"
+        raise UsageError(f"{title} {path}: {_KNOWN[own[0]]} needs the ending {' or '.join(own)}: name it {name}")
 
 
 def require_no_other_ending(title: str, path: Path, what: str, *own: str) -> None:
-    """Raise UsageError if a file to be written has the ending of something else.
+    """Raise UsageError if a file to be written has the ending of something else; unknown endings are allowed.
 
-    title: of its option. what: the file is. own: its endings; one that is not known is allowed too.
+    title: of its option. what: the file is. own: its endings.
     """
     suffix = path.suffix.lower()
     if suffix in _KNOWN and suffix not in own:

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from edgeunet.latency.quantiles import Samples
-from edgeunet.latency.record import LatencyRecord, Subject, Telemetry
+from edgeunet.latency.record import LatencyRecord, RunMetadata, Telemetry
 
 
 def toy_record(total_ms: Samples, **changes: Any) -> LatencyRecord:
     """A record whose stages are a tenth and eight tenths of the total; `changes` replace its fields."""
     fields: dict[str, Any] = {
-        "subject": Subject("toy.onnx", "ab" * 32, "fp32", (32, 48), 1234, "onnxruntime 1.0", "edgeunet bench run", ""),
+        "subject": RunMetadata(
+            "toy.onnx", "ab" * 32, "fp32", (32, 48), 1234, "onnxruntime 1.0", "edgeunet bench run", ""
+        ),
         "machine": {"cpu": "Some CPU", "governor": "performance"},
         "frames": "road, 2 frames of 582x437",
         "mode": "single",

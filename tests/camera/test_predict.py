@@ -119,4 +119,4 @@ def test_bits_that_are_not_used_are_told(
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), frame().astype(np.uint16) * 200)
     predict_images(session, model, [tmp_path / "a.png"], tmp_path / "out", force=False)
-    assert "1 image(s) have more than 8 bits a channel, of which the upper 8 are used" in capsys.readouterr().err
+    assert "1 image(s) have more than 8 bits per channel, of which the upper 8 are used" in capsys.readouterr().err

@@ -110,7 +110,10 @@ def test_mostly_ignored_masks_are_named(data: Path) -> None:
         mask[: SIZE[0] // 2 + 1] = 3
 
     change_masks(data, "train", ignore, keep=11)
-    assert (only(data).part, only(data).found) == ("train", "1 mask(s) are ignored to more than half: 011")
+    assert (only(data).part, only(data).found) == (
+        "train",
+        "1 mask(s) are ignored in more than half of their pixels: 011",
+    )
 
 
 def test_a_split_without_a_label_must_be_mended(data: Path) -> None:

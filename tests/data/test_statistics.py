@@ -78,7 +78,7 @@ def test_stats_prints_the_share_and_the_frames_of_each_class(run: Run) -> None:
     assert "train: 9 frames, 9 of 582x437" in ran.out
     rows = [line.split() for line in ran.out.splitlines()]
     assert ["lane_markings", "0.87", "8", "0.48", "2"] in rows
-    assert "nothing to mend" in ran.out
+    assert "nothing to fix" in ran.out
 
 
 def test_stats_prints_all_it_can_of_a_dataset_with_faults(run: Run, tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_stats_prints_all_it_can_of_a_dataset_with_faults(run: Run, tmp_path: Pa
     ran = run("data", "stats", path)
     assert ran.code == 1
     assert "train: 3 frames" in ran.out
-    assert "wrong    images/train/001.png: is empty; mend it, or take the frame out" in ran.out
+    assert "wrong    images/train/001.png: is empty; fix it, or take the frame out" in ran.out
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
-    assert errors == [f"error: {path} has 1 problem(s) that must be mended before training"]
+    assert errors == [f"error: {path} has 1 problem(s) that must be fixed before training"]
 
 
 def test_json_has_what_the_table_has(run: Run, tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_test_split_without_masks_is_a_note(tmp_path: Path, run: Run) -> None:
     shutil.copytree(path / "images" / "val", path / "images" / "test")
     ran = run("data", "stats", path)
     assert ran.code == 0
-    assert "ok       test: 3 image(s) without masks, which no training needs" in ran.out
-    assert "nothing to mend" in ran.out
+    assert "ok       test: 3 image(s) without masks, which training does not need" in ran.out
+    assert "nothing to fix" in ran.out
     (path / "masks" / "test").mkdir()
     shutil.copy(path / "masks" / "val" / "000.png", path / "masks" / "test")
     ran = run("data", "stats", path)

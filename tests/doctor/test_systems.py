@@ -180,7 +180,7 @@ def test_a_full_disk_is_wrong(free_gib: float, state: str, visit: Visit, monkeyp
 
 
 def test_an_error_becomes_a_line_with_its_remedy() -> None:
-    assert Check.of_error("wrong", "x", GpuError("x: it broke; mend it")) == Check("wrong", "x", "it broke", "mend it")
+    assert Check.of_error("wrong", "x", GpuError("x: it broke; fix it")) == Check("wrong", "x", "it broke", "fix it")
     assert Check.of_error("wrong", "x", GpuError("it broke")).remedy
 
 

@@ -1,4 +1,4 @@
-"""An engine file of the fake TensorRT with its sidecar, and the machine it was built for."""
+"""An engine file of the fake TensorRT with its M.engine.json, and the machine it was built for."""
 
 from __future__ import annotations
 

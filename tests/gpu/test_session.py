@@ -65,7 +65,7 @@ def test_replayed_masks_are_those_of_plain_work(engine: Path, monkeypatch: pytes
     frames = [frame_of(k, size) for k, size in enumerate([(48, 64)] * 3 + [(100, 80)] * 3 + [(480, 640)] * 3)]
     with open_session(engine) as session:
         replayed = [session.run(frame).mask for frame in frames]
-    monkeypatch.setattr("edgeunet.runtime.gpu.frame_slot.Graph", _refuse)
+    monkeypatch.setattr("edgeunet.runtime.gpu.infer_request.CudaGraph", _refuse)
     with open_session(engine) as session:
         plain = [session.run(frame).mask for frame in frames]
         assert session.describe()["cuda_graph"].startswith("refused")

@@ -45,7 +45,7 @@ def test_what_wrappers_put_before_the_names_is_taken_off(prefix: str, checkpoint
 CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("it has no spec", lambda v: v.pop("spec")),
     ("it has no model", lambda v: v.pop("model")),
-    ("its spec is no text", lambda v: v.update(spec=3)),
+    ("its spec is not text", lambda v: v.update(spec=3)),
     ("valid spec", lambda v: v.update(spec="{}")),
     ("its network is not described", lambda v: v.update(config="x")),
     ("its network is not described", lambda v: v.update(config=torch.zeros(3))),

@@ -28,7 +28,7 @@ LOGITS = Tensor("logits", "OUTPUT", "FLOAT", (1, 3, *SIZE))
 
 
 def write_toy_engine(path: Path, trt: FakeTensorRT, tensors: Sequence[Tensor], spec: ModelSpec | None = None) -> Path:
-    """An engine of these inputs and outputs, with its sidecar."""
+    """An engine of these inputs and outputs, with its M.engine.json."""
     info = write_engine(path, trt)
     path.write_bytes(trt.plan(tensors))
     replace(info, plan_sha256=sha256(path), spec=spec or toy_spec(SIZE)).save(info_path(path))

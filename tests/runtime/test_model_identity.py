@@ -9,7 +9,7 @@ import pytest
 from edgeunet.errors import ModelFileError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_identity import ModelFile, opened_from
-from edgeunet.runtime.run_metadata import subject_of
+from edgeunet.runtime.run_metadata import run_metadata_of
 from tests.models import toy_spec, write_toy_model
 
 
@@ -68,8 +68,8 @@ def test_what_a_record_says_of_the_model_was_true_when_it_was_opened(tmp_path: P
     data = path.read_bytes()
     with open_session(path) as session:
         write_toy_model(tmp_path / "other.onnx", toy_spec((16, 24))).replace(path)
-        replaced = subject_of(session)
+        replaced = run_metadata_of(session)
         path.unlink()
-        assert subject_of(session) == replaced
+        assert run_metadata_of(session) == replaced
     assert (replaced.model, replaced.size_bytes) == ("toy.onnx", len(data))
     assert replaced.model_sha256 == hashlib.sha256(data).hexdigest()

@@ -94,7 +94,7 @@ GRAPHS: list[tuple[str, str, int, list[Any] | None, str]] = [
     ("input", "frame", TensorProto.UINT8, [1, 3, 32, 48], r"has frame uint8 \[1, 3, 32, 48\]"),
     ("input", "frame", TensorProto.UINT8, [1, 32, 48], r"has frame uint8 \[1, 32, 48\]"),
     ("input", "frame", TensorProto.UINT8, [4, 32, 48, 3], r"has frame uint8 \[4"),
-    ("input", "threshold", TensorProto.FLOAT, [1], r"further inputs beside frame \(threshold float32 \[1\]\)"),
+    ("input", "threshold", TensorProto.FLOAT, [1], r"more inputs than frame \(threshold float32 \[1\]\)"),
     ("output", "mask", TensorProto.INT64, [1, 32, 48], "has mask int64"),
     ("output", "mask", TensorProto.UINT8, [1, 32, 49], r"has mask uint8 \[1, 32, 49\]"),
     ("output", "logits", TensorProto.FLOAT, [1, 5, 32, 48], r"has logits float32 \[1, 5, 32, 48\]"),

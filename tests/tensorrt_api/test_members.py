@@ -18,7 +18,7 @@ FILES = [
     "export/edgeunet_export/engine/build.py",
     "export/edgeunet_export/engine/watch.py",
     "edgeunet/runtime/gpu/tensorrt_session.py",
-    "edgeunet/runtime/gpu/frame_slot.py",
+    "edgeunet/runtime/gpu/infer_request.py",
 ]
 CLASSES = {  # of what the files call by these names
     "builder": "Builder",

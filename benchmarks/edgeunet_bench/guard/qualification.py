@@ -13,7 +13,7 @@ from edgeunet.errors import RecordError
 from edgeunet.latency.record import require_utc
 from edgeunet.utils.files import write_json
 from edgeunet.utils.json_fields import Whole, read_json
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.qualification/1"
 REMEDY = "measure again with `python -m benchmarks.studies.guard_trials`"

@@ -17,7 +17,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime import open_session
-from edgeunet.runtime.run_metadata import subject_of
+from edgeunet.runtime.run_metadata import run_metadata_of
 from edgeunet_bench.measure.calls import Call, Calls
 from edgeunet_bench.measure.command import run_process
 from edgeunet_bench.measure.gauge import Gauge
@@ -46,7 +46,7 @@ def measure_cold(
     marked as partial; before the first one it stops the program as always.
     """
     with open_session(model, threads=threads, backend=backend) as session:
-        subject = subject_of(session, commit=commit_of(Path(__file__).parent))
+        subject = run_metadata_of(session, commit=commit_of(Path(__file__).parent))
         machine = fingerprint(session.describe())
     opening = (str(threads or ""), backend or "")
     processes = options.processes or PROCESSES

@@ -19,7 +19,7 @@ import numpy as np
 from edgeunet.errors import CommandError, UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.limits import MAX_MS
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 
 SHOWN = 100  # characters of a command in a message
 

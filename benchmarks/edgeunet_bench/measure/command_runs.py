@@ -11,7 +11,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
-from edgeunet.latency.record import TOTAL, LatencyRecord, Subject
+from edgeunet.latency.record import TOTAL, LatencyRecord, RunMetadata
 from edgeunet.utils.console import command_line
 from edgeunet_bench.measure.command import run_command, shown
 from edgeunet_bench.measure.gauge import Gauge
@@ -67,7 +67,7 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
             gauge.show(options.length_s, f"{len(runs)} runs, {count} samples", last=True)
     origin_ns = runs[0][0]
     return LatencyRecord(
-        subject=Subject(
+        subject=RunMetadata(
             model=shown(command),
             model_sha256="",
             precision="",

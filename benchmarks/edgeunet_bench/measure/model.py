@@ -15,7 +15,7 @@ from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.errors import UsageError
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime import Session
-from edgeunet.runtime.run_metadata import subject_of
+from edgeunet.runtime.run_metadata import run_metadata_of
 from edgeunet_bench.measure.calls import Calls
 from edgeunet_bench.measure.gauge import Gauge
 from edgeunet_bench.measure.inputs import Inputs
@@ -53,7 +53,7 @@ def measure(session: Session, inputs: Inputs, options: MeasureOptions) -> Latenc
         else:
             gauge.show(options.length_s, f"{len(calls)} frames", last=True)
     return LatencyRecord(
-        subject=subject_of(session, commit=commit_of(Path(__file__).parent)),
+        subject=run_metadata_of(session, commit=commit_of(Path(__file__).parent)),
         machine=fingerprint(session.describe()),
         frames=inputs.name,
         mode=options.mode,

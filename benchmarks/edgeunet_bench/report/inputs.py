@@ -72,7 +72,7 @@ def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
 
 
 def by_model(scores: Iterable[SavedScores]) -> dict[str, SavedScores]:
-    """SavedScores by the hash of their model; raises RecordError if one model has two."""
+    """Scores by the hash of their model; raises RecordError if one model has two."""
     found: dict[str, SavedScores] = {}
     for s in scores:
         if s.model_sha256 in found:

@@ -120,7 +120,7 @@ def _ways(variant: Variant, options: SweepOptions) -> list[Combination]:
 
 
 def _given(path: Path, name: str) -> Variant:
-    """A model file as it is; an engine's sidecar tells all without a GPU."""
+    """A model file as it is; an engine's .json tells all without a GPU."""
     if path.suffix == ".engine":
         return Variant(name, path, EngineInfo.load(info_path(path)).spec)
     return Variant(name, path, read_spec(path))

@@ -20,7 +20,7 @@ from edgeunet.latency.quantiles import Samples, Summary, summarize
 from edgeunet.latency.record import LARGEST, Duration, require_times, require_utc
 from edgeunet.utils.files import write_json
 from edgeunet.utils.json_fields import Share, Side, Whole, read_json
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.sweep/1"
 _REMEDY = "sweep again with `edgeunet bench sweep`"

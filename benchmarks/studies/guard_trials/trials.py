@@ -19,7 +19,7 @@ from edgeunet.errors import MismatchError, RecordError, system_reason
 from edgeunet.latency.record import require_utc
 from edgeunet.utils.files import replacing, writing
 from edgeunet.utils.json_fields import NotNegative, Number, Whole, from_json
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.trials/1"
 REMEDY = "give another --output, or --force to begin again"

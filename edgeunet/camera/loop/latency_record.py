@@ -11,7 +11,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.reader import Feed
 from edgeunet.camera.statistics import MAX_SAMPLES
 from edgeunet.latency.record import TOTAL, LatencyRecord
-from edgeunet.runtime.run_metadata import subject_of
+from edgeunet.runtime.run_metadata import run_metadata_of
 from edgeunet.runtime.session import Session
 from edgeunet.runtime.warm_up import WARM_UP
 
@@ -31,7 +31,7 @@ def record_of(
     captured_ms, age_ms, *stages_ms = rows[order].T / 1e6
     several, live = len(feeds) > 1, any(feed.source.live for feed in feeds)
     return LatencyRecord(
-        subject=subject_of(session),
+        subject=run_metadata_of(session),
         machine=fingerprint(session.describe()),
         frames=", ".join(feed.name for feed in feeds),
         mode="camera" if live else "file",

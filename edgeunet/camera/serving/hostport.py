@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from edgeunet.errors import UsageError
-from edgeunet.utils.masking import shown_address
+from edgeunet.utils.redaction import shown_address
 
 _HOST = re.compile(r"[\w.:%~-]+")  # no login, and no scheme
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from edgeunet.errors import UsageError
 from edgeunet.utils.limits import SIDE
-from edgeunet.utils.masking import shown_address
+from edgeunet.utils.redaction import shown_address
 
 Kind = Literal["v4l2", "csi", "stream", "file", "gst", "synthetic"]
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")

@@ -41,7 +41,7 @@ def read_camvid(path: Path) -> ConversionSource:
     listed = read_classes(file)
     if strangers := [e.name for e in listed.entries if e.name not in groups]:
         raise DatasetError(
-            f"{file} has classes that CamVid has not ({', '.join(strangers[:3])}): use CamVid's own, or give "
+            f"{file} has classes that CamVid does not have ({', '.join(strangers[:3])}): use CamVid's own, or give "
             "--layout colors for classes of your own, with the folders named images and masks"
         )
     names = {e.index: e.name for e in listed.entries}

@@ -35,7 +35,7 @@ _CLASSES = (  # id in labelIds, name, (red, green, blue); their order is that of
     (32, "motorcycle", (0, 0, 230)),
     (33, "bicycle", (119, 11, 32)),
 )
-_SPLITS = ("train", "val")  # the labels of test are kept secret, and its masks are empty
+_SPLITS = ("train", "val")  # the labels of test are secret, and its masks are empty
 _IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 
 
@@ -43,7 +43,7 @@ def read_cityscapes(path: Path) -> ConversionSource:
     """The splits train and val, named <city>_<sequence>_<frame>; ignored is 255, as in labelTrainIds."""
     entries = [Entry(i, name, color) for i, (_, name, color) in enumerate(_CLASSES)]
     classes = ClassList((*entries, Entry(IGNORE, "void", (0, 0, 0), ignore=True)), "Cityscapes")
-    # labelIds are what is published; labelTrainIds are made from them by whoever wants them.
+    # labelIds are published; labelTrainIds are made from them by the user.
     ids = next(path.glob(f"gtFine/*/*/*{_IDS}.png"), None) is not None
     end = _IDS if ids else _TRAIN_IDS
     table = MaskTable.of_values({(c[0] if ids else i): i for i, c in enumerate(_CLASSES)}, rest=IGNORE)

@@ -1,4 +1,4 @@
-"""The conversion: read a source in its layout, settle its splits, write the dataset folder whole or not at all."""
+"""The conversion: read a source in its layout, choose its splits, write the dataset folder whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeunet.utils.files import require_distinct
 from edgeunet.utils.folders import replacing_folder, require_folder_writable
 from edgeunet.utils.formatting import percentage
 
-_MUCH = 0.01  # of all pixels ignored because their colour is unknown
+_MUCH = 0.01  # share of all pixels that are ignored because their colour is unknown
 _WITH_CLASSES = ("colors", "indices", "segnet")
 
 
@@ -31,7 +31,7 @@ class ConversionOptions:
     """layout: detected if not given. classes: a list of classes instead of the source's own.
 
     val_share: of the frames, where the source has no val (VAL_SHARE if not given). lists: files that name each
-    split's frames. mask_suffix: what a mask's name has after its image's. exif: what becomes of images with an EXIF
+    split's frames. mask_suffix: what a mask's name has after its image's. exif: what happens to images with an EXIF
     orientation, see write_frames(). ignore_unknown: pixels of a colour or value that the list does not have are
     ignored.
     """
@@ -60,7 +60,7 @@ class ConversionOptions:
 
 
 class Converted(NamedTuple):
-    """What was made; notes and warnings are lines to print."""
+    """What was written; notes and warnings are lines to print."""
 
     layout: str
     frames: dict[str, int]  # of each split
@@ -86,7 +86,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> Converted:
     if layout is None:
         raise DatasetError(f"{path} has no known layout ({described()}): give the folder that has these, or --layout")
     source = _read(layout, path, target, options)
-    splits, left_out = _settled(source, path, options)
+    splits, left_out = _choose_splits(source, path, options)
     with replacing_folder(target, force=options.force) as temporary:
         done = write_frames(path, source, splits, temporary, ignore_unknown=options.ignore_unknown, exif=options.exif)
         (temporary / CLASSES_FILE).write_text(source.classes.to_json(path.resolve().name), encoding="utf-8")
@@ -115,7 +115,7 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
         yield f"{done.unknown} pixels of unknown colours, {share} % of all, are ignored"
     if done.turned and options.exif is None:
         yield (
-            f"{done.turned} image(s) carry an EXIF orientation and are turned by it wherever they are read; if their "
+            f"{done.turned} image(s) have an EXIF orientation and are turned by it wherever they are read; if their "
             "masks were drawn on the pixels as stored, give --exif drop, else --exif keep, which turns the pixels"
         )
 
@@ -135,10 +135,10 @@ def _warnings(done: WrittenFrames, source: ConversionSource) -> Iterator[str]:
         yield f"no mask has a pixel of {', '.join(absent)}: look at the masks and at the list of classes"
 
 
-def _settled(source: ConversionSource, path: Path, options: ConversionOptions) -> tuple[Splits, list[str]]:
-    """The splits of the source, where it has a val; lists come before them, and what has no val is divided.
+def _choose_splits(source: ConversionSource, path: Path, options: ConversionOptions) -> tuple[Splits, list[str]]:
+    """The splits of the lists if there are any, of the source if it has a val split, or divided here.
 
-    With lines on what is left out. Raises DatasetError for files in the way of what is needed.
+    With notes about what is left out. Raises DatasetError for problems of files that are needed.
     """
     splits = {split: pairs for split, pairs in source.splits.items() if pairs}
     twice = [p for pairing in source.found.values() for p in pairing.twice]
@@ -156,7 +156,7 @@ def _settled(source: ConversionSource, path: Path, options: ConversionOptions) -
             left_out.append(f"{len(pairing.unlabelled)} images of {split} have no masks and are left out")
     if problems:
         raise DatasetError(
-            f"{path} has {len(problems)} problem(s), mend these, or name the frames of each split with --list:"
+            f"{path} has {len(problems)} problem(s), fix these, or name the frames of each split with --list:"
             f"{listed(problems)}"
         )
     if not splits:
@@ -179,7 +179,7 @@ def _unlabelled(source: ConversionSource) -> set[str]:
 
 
 def _together(splits: Splits) -> dict[str, ImageMaskPair]:
-    """The frames of all splits; raises DatasetError if a name does not tell which one is meant."""
+    """The frames of all splits; raises DatasetError for a name that is in several of them."""
     together: dict[str, ImageMaskPair] = {}
     for pairs in splits.values():
         if twice := together.keys() & pairs.keys():

@@ -17,15 +17,15 @@ from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import is_hidden
 from edgeunet.imaging.mask_image import Mask, code_of, read_mask
 
-_LOOKED_AT = 16  # masks that tell what the others are
+_LOOKED_AT = 16  # masks that are read to detect what all are
 
 
 def read_plain(
     path: Path, classes: Path | None, mask_suffix: str | None, *, in_colors: bool | None, output: Path
 ) -> ConversionSource:
-    """in_colors: whether masks have the colours of the list of classes, or class indices; found out if None.
+    """in_colors: whether masks have the colours of the list of classes, or class indices; detected if None.
 
-    Without a list of classes one is written beside `output`, the folder to be made, and DatasetError says so.
+    Without a list of classes one is written next to `output`, the folder to be made, and DatasetError says so.
     """
     images, masks = path / "images", path / "masks"
     if not (images.is_dir() and masks.is_dir()):
@@ -44,19 +44,19 @@ def read_plain(
 
 
 def _masks(found: Mapping[str, Pairing], most: int | None = None) -> Iterator[Mask]:
-    """The masks that can be read, at most so many from everywhere."""
+    """The masks that can be read; if `most` is given, about that many, evenly spaced."""
     files = [pair.mask for pairing in found.values() for pair in pairing.pairs.values()]
     for file in files[:: max(1, len(files) // most)] if most else files:
         try:
             mask = read_mask(file)
             mask.colors  # noqa: B018 - raises what is wrong with them
         except ImageError:
-            continue  # told of when it is to be written
+            continue  # reported when it is converted
         yield mask
 
 
 def _are_indices(masks: Iterator[Mask], listed: ClassList) -> bool:
-    """Whether masks hold class indices: values of the list, several of them, in colours that it does not have."""
+    """Whether masks hold class indices: several values of the list, shown in colours that the list does not have."""
     known = {code_of(e.color) for e in listed.entries if e.color is not None}
     values = []
     strange = False

@@ -1,4 +1,4 @@
-"""A list of classes to fill in, made of what the masks of a folder hold."""
+"""A list of classes to fill in, made from the values or colours of a folder's masks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from edgeunet.imaging.mask_image import Mask
 from edgeunet.spec import IGNORE
 from edgeunet.utils.files import write_text
 
-_MOST = 64  # more colours are those of a picture that was saved with losses
+_MOST = 64  # masks with more colours were saved with lossy compression
 
 
 def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
-    """Write a list of the masks' classes beside `output`, never over another; gives what to do, for a message."""
+    """Write a list of the masks' classes next to `output`, never over another; returns what to do, for a message."""
     target = output.with_name(f"{output.resolve().name}.classes.json")
     words = ("edgeunet", "data", "convert", str(path), "-o", str(output), "--classes", str(target))
     command = f"`{shlex.join(words)}`"
@@ -35,7 +35,7 @@ def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
 
 
 def _contents(masks: Iterable[Mask]) -> tuple[set[int], set[int]]:
-    """The numbers of all masks, {} unless all have numbers that are no mere black and white, and their colours."""
+    """The numbers of all masks, and their colours; no numbers if some mask has none, or all are black and white."""
     values: set[int] = set()
     colors: set[int] = set()
     numbered = True

@@ -1,4 +1,4 @@
-"""What every layout is read as: labelled files, the classes they are to have, and what their mask values mean."""
+"""What every layout is read as: labelled files, their classes, and what their mask values mean."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ConversionSource:
 def pair_folders(
     root: Path, folders: Mapping[str, tuple[Path, Path]], mask_suffix: str | None = None
 ) -> tuple[dict[str, Pairing], tuple[Problem, ...]]:
-    """ImageMaskPair the files of an image and a mask folder for each split, and tell which files are in the way.
+    """Pair the files of an image and a mask folder for each split; also returns the problems of the masks.
 
     mask_suffix: what a mask's name has after the image's, such as "_L"; where all masks of the source have the same,
     it need not be given.
@@ -48,7 +48,7 @@ def pair_folders(
 
 
 def masks_by_image(masks: Sequence[Path], suffix: str, image_suffix: str = "") -> list[tuple[str, Path]]:
-    """Masks with the name of the image that each belongs to; what each has after the frame's own name is given."""
+    """Masks, each with the name of its image. suffix, image_suffix: what their names have after the frame's name."""
     return [(m.stem.removesuffix(suffix) + image_suffix, m) for m in masks]
 
 
@@ -74,7 +74,7 @@ def _common_suffix(files: Sequence[tuple[Sequence[Path], Sequence[Path]]]) -> st
 
 
 def _others(folder: Path) -> list[Path]:
-    """Files of a folder of masks that are no images by their endings."""
+    """Files of a folder of masks that are not images by their endings."""
     if not folder.is_dir():
         return []
     return sorted(

@@ -1,4 +1,4 @@
-"""Which frames are for training and which for choosing the model: from lists, or divided here."""
+"""Which frames are in train and which in val: from lists, or divided here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeunet.data.convert.source import Splits
 from edgeunet.data.pairs import ImageMaskPair
-from edgeunet.data.text import read_lines
+from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, UsageError
 
 VAL_SHARE = 0.2
@@ -21,8 +21,8 @@ def divide(pairs: Mapping[str, ImageMaskPair], val_share: float) -> Splits:
     """Divide frames into train and val: val is made of a few blocks of neighbours in the order of their names.
 
     Never at random: neighbouring frames of a video, or sections of a stack, are nearly the same picture. Drawn at
-    random each val frame would have its twins in train, and the score would tell what was learnt by heart. A block
-    has neighbours in train at its two ends only; several blocks show more of the places than a single one.
+    random, each val frame would have near copies in train, and the score would measure memory. A block has neighbours
+    in train only at its two ends; several blocks show more places than a single one.
     """
     names = sorted(pairs)
     count = round(val_share * len(names))
@@ -64,6 +64,6 @@ def by_lists(pairs: Mapping[str, ImageMaskPair], lists: Mapping[str, Path], unla
 
 
 def _names(line: str) -> Iterator[str]:
-    """What a line may mean: a name may have blanks, and a dot without being a file's."""
+    """The names that a line may mean: they may have blanks, or a dot that is not an ending's."""
     for path in (Path(line), Path(line.split()[0])):
         yield from (path.name, path.stem)

@@ -1,4 +1,4 @@
-"""What the values or colours of a source's masks mean: a table that gives the class index of each."""
+"""What the values or colours of a source's masks mean: a table of class indices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MaskTable:
 
     @classmethod
     def of_colors(cls, indices: Mapping[Color, int]) -> MaskTable:
-        """For masks in colours, (red, green, blue); grey ones count as such."""
+        """For masks in colours, (red, green, blue); grey masks count as colours too."""
         table = np.full(_COLORS, UNKNOWN, np.int16)
         table[[code_of(color) for color in indices]] = list(indices.values())
         return cls(table)

@@ -28,11 +28,11 @@ from edgeunet.utils import console
 from edgeunet.utils.formatting import percentage
 
 Exif = Literal["keep", "drop"]
-_SHOWN = 5  # unknown colours named one by one
+_SHOWN = 5  # unknown colours that are listed
 
 
 class _FrameFiles(NamedTuple):
-    """One frame: its files and where they go, the image without its ending."""
+    """The files of one frame, and where they go; the image's target is without an ending."""
 
     pair: ImageMaskPair
     image: Path
@@ -45,13 +45,13 @@ class _WrittenFrame(NamedTuple):
     unknown: Counter[int]
     pixels: NDArray[np.int64]
     bits: int  # of the mask
-    values: set[int]  # the mask's numbers, whatever their colours are; none if it is in colours
+    values: set[int]  # the mask's numbers; none if it is in colours
     turned: bool  # by EXIF
 
 
 @dataclass(frozen=True)
 class WrittenFrames:
-    """unknown: pixels of unknown colours or values, of so many in `area`. turned: images with an EXIF orientation."""
+    """unknown: pixels of unknown colours or values. area: all pixels. turned: images with an EXIF orientation."""
 
     unknown: int
     area: int
@@ -64,9 +64,9 @@ def write_frames(
 ) -> WrittenFrames:
     """Write images/ and masks/ of every split to `target`.
 
-    exif: turn images as their EXIF orientation says, or leave the pixels as stored, and write them without it; copied
-    as they are if None. Raises DatasetError that lists all files that are damaged or do not fit their image, and,
-    unless these pixels are to be ignored, all colours or values that the source's list of classes does not have.
+    exif: "keep" turns the pixels of images as their EXIF orientation says, "drop" leaves them as stored; both write
+    images without it, None copies them as they are. Raises DatasetError that lists all files that are damaged or do
+    not fit their image, and, unless ignore_unknown, all colours or values that the list of classes does not have.
     """
     work = []
     for split, pairs in splits.items():
@@ -84,7 +84,7 @@ def write_frames(
             else:
                 written[one.pair.mask] = result
     if problems:
-        raise DatasetError(f"{path} has {len(problems)} problem(s), mend these files:{listed(problems)}")
+        raise DatasetError(f"{path} has {len(problems)} problem(s), fix these files:{listed(problems)}")
     unknown = Counter[int]()
     for result in written.values():
         unknown += result.unknown
@@ -95,7 +95,7 @@ def write_frames(
 
 
 def _write_frame(path: Path, source: ConversionSource, work: _FrameFiles, exif: Exif | None) -> _WrittenFrame | Problem:
-    """Write one image and its mask, or say what is wrong."""
+    """Write one image and its mask, or return what is wrong."""
     reading = work.pair.image
     try:
         with named(reading):
@@ -119,7 +119,7 @@ def _write_frame(path: Path, source: ConversionSource, work: _FrameFiles, exif: 
         exact = unchanged(data, header, turn=exif == "keep")
         work.image.with_name(f"{work.image.name}.png").write_bytes(cv2.imencode(".png", exact)[1].tobytes())
     else:
-        # Copied, not linked: what is done to the copy must not reach the source.
+        # Copied, not linked: a change of the copy must not reach the source.
         shutil.copyfile(work.pair.image, work.image.with_name(work.image.name + work.pair.image.suffix))
     work.mask.write_bytes(cv2.imencode(".png", values)[1].tobytes())
     found, counts = np.unique(codes[strange], return_counts=True)
@@ -150,7 +150,7 @@ def _unknown_text(
     absent = [c.name for i, c in enumerate(source.classes.classes) if not pixels_of[i]]
     if table.in_colors and len(absent) == len(unknown):
         remedy = (
-            f"no mask has {', '.join(absent)}: if the colours above stand for that, change its color in {origin}; "
+            f"no mask has {', '.join(absent)}: if the colours above mean that, change its color in {origin}; "
             f"else {remedy}"
         )
     if table.in_colors and holds_indices([w.values for w in written.values() if w.unknown], source.classes):

@@ -24,22 +24,22 @@ class OnnxRuntimeSession(Session):
     """Runs a .onnx file on the CPU.
 
     With one frame in flight it is set for latency: all physical cores work on that frame, one operator
-    after another. With several each gets its share of the cores: more frames a second, each later.
-    Input and output are bound once to buffers that stay; the one allocation left for each frame is the
-    mask that the caller keeps. A model of dynamic batch runs up to `batch` frames as one.
+    after another. With several each gets its share of the cores: more frames per second, each later.
+    Input and output are bound once to buffers that stay; the only allocation for each frame is the mask that
+    the caller keeps. A model of dynamic batch runs up to `batch` frames as one.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1, batch: int = 1) -> None:
-        """Open the model; raises ModelFileError if it is damaged or without a spec."""
+        """Open the model; raises ModelFileError if it is damaged or has no spec."""
         if in_flight < 1:
             raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
         ort = onnxruntime()
         super().__init__(read_spec(path))
         self.capacity = in_flight
         self._threads = threads or max(1, physical_cores() // in_flight)
-        # Idle threads that spin take the cores from camera and encoder. Measured with nano, 256×320, on 2 cores: one
-        # frame alone takes 3.6 % longer without (23.7 ms), the camera loop makes 12 % more frames a second; beside
-        # other busy processes one frame takes 57 ms instead of 96.
+        # Idle threads that spin take the cores from camera and encoder. Measured without spinning, with nano, 256×320,
+        # on 2 cores: one frame alone takes 3.6 % longer (23.7 ms), the camera loop makes 12 % more frames per second,
+        # and next to other busy processes one frame takes 57 ms instead of 96.
         self._model = OrtModel(loadable(Path(path)), origin=str(path), threads=self._threads, spins=False)
         session = self._model.session
         self._version: str = ort.__version__
@@ -47,8 +47,8 @@ class OnnxRuntimeSession(Session):
         if batch > 1 and not isinstance(session.get_inputs()[0].shape[0], int):
             self._batch = _Batch(ort, session, self.spec.input_size, batch)
             self.capacity, self.batched = batch, True
-        self._free = deque(_BoundBuffers(ort, session, *_buffers(1, self.spec.input_size)) for _ in range(in_flight))
-        self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # and what waits for its inference
+        self._free = deque(_BoundBuffers(ort, session, *_allocate(1, self.spec.input_size)) for _ in range(in_flight))
+        self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # with what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
     def describe(self) -> dict[str, str]:
@@ -64,27 +64,27 @@ class OnnxRuntimeSession(Session):
         if self._batch is not None:
             letterbox.fit(frame, out=self._batch.next_input())
             return
-        slot = self._free.popleft()
-        letterbox.fit(frame, out=slot.input[0])
-        if self.capacity == 1:  # the caller's own thread does it: a change of threads costs 0.1 ms
-            self._busy.append((slot, partial(self._infer, slot)))
+        buffers = self._free.popleft()
+        letterbox.fit(frame, out=buffers.input[0])
+        if self.capacity == 1:  # in the caller's own thread: changing threads costs 0.1 ms
+            self._busy.append((buffers, partial(self._infer, buffers)))
         else:
-            self._busy.append((slot, self._workers.submit(self._infer, slot).result))
+            self._busy.append((buffers, self._workers.submit(self._infer, buffers).result))
 
-    def _infer(self, slot: _BoundBuffers) -> int:
+    def _infer(self, buffers: _BoundBuffers) -> int:
         begin = time.perf_counter_ns()
-        self._model.run_bound(slot.binding)
+        self._model.run_bound(buffers.binding)
         return time.perf_counter_ns() - begin
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         if self._batch is not None:
             return self._batch.result(self._infer)
-        slot, inference = self._busy.popleft()
+        buffers, inference = self._busy.popleft()
         try:
             infer_ns = inference()
-            return slot.output[0].copy(), {"infer": infer_ns}
+            return buffers.output[0].copy(), {"infer": infer_ns}
         finally:
-            self._free.append(slot)
+            self._free.append(buffers)
 
     def _close(self) -> None:
         self._workers.shutdown()
@@ -93,8 +93,8 @@ class OnnxRuntimeSession(Session):
         del self._model
 
 
-def _buffers(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
-    """Input and output of so many frames at once."""
+def _allocate(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
+    """Input uint8 [frames, H, W, 3] and output uint8 [frames, H, W]."""
     return np.empty((frames, *size, 3), np.uint8), np.empty((frames, *size), np.uint8)
 
 
@@ -112,11 +112,11 @@ class _BoundBuffers:
 
 
 class _Batch:
-    """Frames that run together: those submitted until the first result is asked for."""
+    """Frames that run together: those that are submitted before the first result is taken."""
 
     def __init__(self, ort: Any, session: Any, size: tuple[int, int], most: int) -> None:
-        self._input, output = _buffers(most, size)
-        self._slots = [_BoundBuffers(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
+        self._input, output = _allocate(most, size)
+        self._buffers = [_BoundBuffers(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
         self._count = 0  # of frames that wait
         self._results: deque[tuple[UInt8, int] | Exception] = deque()
 
@@ -129,14 +129,14 @@ class _Batch:
     def result(self, infer: Callable[[_BoundBuffers], int]) -> tuple[UInt8, dict[str, int]]:
         """The next frame's mask, and how long its whole batch took; raises what its batch raised."""
         if not self._results:
-            slot = self._slots[self._count - 1]
+            buffers = self._buffers[self._count - 1]
             self._count = 0
             try:
-                infer_ns = infer(slot)
+                infer_ns = infer(buffers)
             except Exception as error:  # noqa: BLE001 - every frame of the batch has failed
-                self._results.extend([error] * len(slot.output))
+                self._results.extend([error] * len(buffers.output))
             else:
-                self._results.extend((mask.copy(), infer_ns) for mask in slot.output)
+                self._results.extend((mask.copy(), infer_ns) for mask in buffers.output)
         found = self._results.popleft()
         if isinstance(found, Exception):
             raise found

@@ -29,12 +29,12 @@ class OpenVinoSession(Session):
     """Runs a .onnx file on the CPU, in the precision that the file has.
 
     With one frame in flight all threads work on it; with several each has its own stream of threads.
-    Input and output stay in the same buffers; the mask that the caller keeps is the one allocation
+    Input and output stay in the same buffers; the mask that the caller keeps is the request allocation
     for each frame.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1) -> None:
-        """Open the model; raises ModelFileError if it is damaged or without a spec."""
+        """Open the model; raises ModelFileError if it is damaged or has no spec."""
         if in_flight < 1:
             raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
         openvino = _openvino()
@@ -68,11 +68,11 @@ class OpenVinoSession(Session):
         settings: dict[str, object] = {
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": self.capacity,
-            # Where the CPU has bf16, OpenVINO would compute an fp32 file in it: another model than was checked.
+            # Where the CPU has bf16, OpenVINO would compute an fp32 file in it: not the model that was checked.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        # With symmetric int8 its passes for 8 bits give other masks: the same on 96 % of the pixels; on 99.8 % without
-        # them, at the speed of fp32. With uint8 on 99.99 %.
+        # Its 8-bit passes change the masks of symmetric int8 files: only 96 % of the pixels are the same. Without them
+        # 99.8 % are, at the speed of fp32. Files of uint8 keep 99.99 % with them.
         return settings | {"LP_TRANSFORMS_MODE": "NO"} if exact else settings
 
     @staticmethod
@@ -81,37 +81,43 @@ class OpenVinoSession(Session):
         return ModelFileError(f"{path} does not run in OpenVINO ({reason}): export it again")
 
     def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        slot = self._free.popleft()
+        request = self._free.popleft()
         begin = time.perf_counter_ns()
-        letterbox.fit(frame, out=slot.input[0])
+        letterbox.fit(frame, out=request.input[0])
         fitted = time.perf_counter_ns()
-        slot.request.start_async()
-        self._busy.append((slot, fitted - begin, fitted))
+        request.start()
+        self._busy.append((request, fitted - begin, fitted))
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
-        slot, fit_ns, fitted = self._busy.popleft()
+        request, fit_ns, fitted = self._busy.popleft()
         try:
             try:
-                slot.request.wait()
+                request.wait()
             except RuntimeError as error:
                 raise self._refusal(self._path, error) from error
-            return slot.output[0].copy(), {"fit": fit_ns, "infer": time.perf_counter_ns() - fitted}
+            return request.output[0].copy(), {"fit": fit_ns, "infer": time.perf_counter_ns() - fitted}
         finally:
-            self._free.append(slot)
+            self._free.append(request)
 
     def _close(self) -> None:
-        for slot, _, _ in self._busy:
-            slot.request.wait()
+        for request, _, _ in self._busy:
+            request.wait()
         self._busy.clear()
         self._free.clear()
 
 
 class _InferRequest:
-    """The buffers of one frame in flight, and the request that reads and writes them."""
+    """One frame in flight: its input uint8 [1, H, W, 3] and output uint8 [1, H, W], bound to an OpenVINO request."""
 
     def __init__(self, openvino: Any, compiled: Any, size: tuple[int, int]) -> None:
         self.input = np.empty((1, *size, 3), np.uint8)
         self.output = np.empty((1, *size), np.uint8)
-        self.request = compiled.create_infer_request()
-        self.request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))
-        self.request.set_tensor("mask", openvino.Tensor(self.output, shared_memory=True))
+        self._request = compiled.create_infer_request()
+        self._request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))
+        self._request.set_tensor("mask", openvino.Tensor(self.output, shared_memory=True))
+
+    def start(self) -> None:
+        self._request.start_async()
+
+    def wait(self) -> None:
+        self._request.wait()

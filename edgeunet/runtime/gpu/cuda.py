@@ -1,8 +1,8 @@
 """All of pycuda: the GPU's context, memory, streams and kernels. Nothing of it happens at import.
 
-pycuda ties a context, and all that was made in it, to one thread. So each Device has a thread of its own, which owns
-the primary context, and whoever wants something done hands that thread a function: Device.call() serves every thread,
-one call after another. What may only be used by the owner refuses other threads with a UsageError.
+pycuda ties a context, and all that is made in it, to one thread. So each Device has a thread of its own, which owns
+the primary context. Other threads hand it functions through Device.call(), which run one after another. Methods that
+only the owner may call raise UsageError in other threads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Device:
     """One GPU, its primary context, and the thread that owns both.
 
     name, compute_capability: of the device. integrated: it shares memory with the CPU.
-    resources: what close() frees, the last one first; for the owner.
+    resources: what close() frees, the last one first; for the owner only.
     """
 
     name: str
@@ -63,16 +63,16 @@ class Device:
             raise
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run `function` on the owner's thread and give what it returns or raises; from any thread.
+        """Run `function` on the owner's thread; returns or raises what it does; from any thread.
 
-        Raises GpuError for what goes wrong on the GPU, UsageError after close().
+        Raises GpuError if the GPU fails, UsageError after close().
         """
         if threading.current_thread() is self._owner:
             return function()
         result: Future[T] = Future()
         with self._closing:
             if self._closed:
-                raise UsageError("the GPU was given back: open the session again")
+                raise UsageError("the GPU was released: open the session again")
             self._tasks.put((function, result))
         return result.result()
 
@@ -90,11 +90,11 @@ class Device:
 
     @property
     def failures(self) -> tuple[type[BaseException], ...]:
-        """What the owner's calls raise when the GPU refuses something."""
+        """What the owner's calls raise if the GPU refuses something."""
         return (GpuError, self._driver.Error)
 
     def stream(self) -> Stream:
-        """A queue of work beside the default one."""
+        """A new queue of work, apart from the default one."""
         self._require_owner()
         return Stream(self._driver)
 
@@ -115,7 +115,7 @@ class Device:
         return free // MIB, total // MIB
 
     def launch(self, kernel: Kernel, grid: Dim3, arguments: Arguments, stream: Stream) -> None:
-        """Start a kernel on a stream. The first one compiles all, which takes seconds unless pycuda has them cached."""
+        """Start a kernel on a stream. The first call compiles all: seconds, unless pycuda has them cached."""
         self._require_owner()
         if not self._functions:
             self.compile_kernels()
@@ -156,7 +156,7 @@ class Device:
                     raise self._explained(error) from error
                 opened.set_result(None)
                 self._serve()
-        except BaseException as error:  # noqa: BLE001  it is for the thread that opens or closes
+        except BaseException as error:  # noqa: BLE001  the thread that opens or closes raises it
             if opened.done():
                 self._failure = error
             else:
@@ -179,8 +179,8 @@ class Device:
             function, result = task
             try:
                 value = function()
-            except BaseException as error:  # noqa: BLE001  it is the caller's to handle
-                _forget_locals(error)  # before the caller hears of it
+            except BaseException as error:  # noqa: BLE001  the caller raises it
+                _forget_locals(error)  # before the caller gets it
                 result.set_exception(self._explained(error))
             else:
                 result.set_result(value)
@@ -213,7 +213,7 @@ class Stream:
         self.handle = int(self.pycuda.handle)
 
     def synchronize(self) -> None:
-        """Wait until all work in it is done; raises what went wrong in it."""
+        """Wait until all its work is done; raises the error of work that failed."""
         self.pycuda.synchronize()
 
     def free(self) -> None:
@@ -259,11 +259,11 @@ class Buffer:
         self.address = self._device.address
 
     def write(self, array: NDArray[Any]) -> None:
-        """Copy an array, of any strides, into the host's side. Raises FrameError for another shape or dtype."""
+        """Copy an array of any strides to the host's side. Raises FrameError for another shape or dtype."""
         if array.shape != self.host.shape or array.dtype != self.host.dtype:
             raise FrameError(
                 f"the buffer takes {self.host.dtype} {list(self.host.shape)}, got {array.dtype} {list(array.shape)}: "
-                "hand over what it was made for"
+                "give it what it was made for"
             )
         np.copyto(self.host, array)
 
@@ -278,7 +278,7 @@ class Buffer:
             self._driver.memcpy_dtoh_async(self.host, self.address, stream.pycuda)
 
     def free(self) -> None:
-        """Free both sides; what still uses them must have ended."""
+        """Free both sides; nothing may use them any more."""
         if self.address:
             self.address = 0
             if self._device is not None:
@@ -303,7 +303,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _forget_locals(error: BaseException | None) -> None:
-    # The frames of an exception that somebody keeps would hold engines and streams beyond the end of their context.
+    # The frames of an exception that is kept would hold engines and streams longer than their context lives.
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

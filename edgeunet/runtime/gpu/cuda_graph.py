@@ -50,12 +50,12 @@ class Driver:
             raise GpuError(f"{name} failed: {(text.value or b'unknown error').decode()} ({code})")
 
     def clean_up(self, name: str, *arguments: Any) -> None:
-        """The same for what destroys something: a lost device refuses even that, which was said when it was lost."""
+        """The same for a function that destroys something; a lost device refuses even that, so errors are ignored."""
         getattr(self._library, name)(*arguments)
 
 
 class Timeline:
-    """Marks in a stream, and the time that passed between them on the GPU (resolution about 0.5 µs)."""
+    """Marks in a stream, and the time between them on the GPU (resolution about 0.5 µs)."""
 
     def __init__(self, driver: Driver, marks: int) -> None:
         self._driver = driver
@@ -73,7 +73,7 @@ class Timeline:
             self._driver.call("cuEventRecord", self._events[index], stream)
 
     def durations_ns(self) -> list[int]:
-        """From each mark to the next, at least 1, once the stream is through with all of them."""
+        """From each mark to the next, at least 1; the stream must have passed all of them."""
         elapsed, durations = ctypes.c_float(), []
         for before, after in zip(self._events, self._events[1:], strict=False):
             self._driver.call("cuEventElapsedTime", ctypes.byref(elapsed), before, after)
@@ -89,7 +89,7 @@ class CudaGraph:
     """The work that `enqueue` puts into a stream, captured instead of run; the addresses in it must stay as they are.
 
     stream: its handle; not the default stream, and nothing in it is running.
-    Raises GpuError if the driver refuses any of the work; the stream can be used as before.
+    Raises GpuError if the driver refuses any of the work; the stream stays usable.
     """
 
     def __init__(self, driver: Driver, stream: int, enqueue: Callable[[], None]) -> None:

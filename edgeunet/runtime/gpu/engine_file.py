@@ -1,6 +1,6 @@
-"""The engine file and the sidecar beside it: checked against this machine before TensorRT sees a byte.
+"""The engine file and the JSON file next to it: checked against this machine before TensorRT sees a byte.
 
-M.engine is a plain plan, which `trtexec --loadEngine` loads too; M.engine.json says everything else.
+M.engine is what TensorRT built, and `trtexec --loadEngine` loads it too; M.engine.json says everything else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAGIC: dict[int, Provider] = {0x74727466: "tensorrt", 0x74727476: "tensorrt_rtx
 
 @dataclass(frozen=True)
 class EngineHeader:
-    """The first bytes of a plan (TensorRT 8.6 and later): uint32 magic, uint32 0, …, bytes 24 to 27 the version."""
+    """The first bytes of an engine (TensorRT 8.6 and later): uint32 magic, uint32 0, …, version at 24 to 27."""
 
     provider: Provider
     version: tuple[int, int, int, int]  # major, minor, patch, build
@@ -37,10 +37,10 @@ class EngineHeader:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a plan is tied to: it runs where these are the same."""
+    """What an engine is tied to: it runs where these are the same."""
 
-    version: tuple[int, ...]  # of TensorRT; as many parts as its bindings tell
-    gpu: Gpu | None  # None: TensorRT-RTX compiles its plans for the GPU when they are loaded
+    version: tuple[int, ...]  # of TensorRT; as many numbers as its bindings give
+    gpu: Gpu | None  # None: TensorRT-RTX compiles its engines for the GPU when they are loaded
     platform: str  # "linux-aarch64"
 
     @classmethod
@@ -52,10 +52,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """The sidecar: what a plan was built from, by what, for what.
+    """M.engine.json: what an engine was built from, by what, for what.
 
-    onnx: the model file, relative to the plan's folder. options: of `edgeunet export engine`, as typed.
-    flags: that TensorRT was given. gpu_layers: layers that were to run on the DLA and cannot.
+    onnx: the model file, relative to the engine's folder. options: of `edgeunet export engine`, as typed.
+    flags: of TensorRT. gpu_layers: layers that should run on the DLA and cannot.
     spec: with the precision that runs, and in parent_sha256 the hash of the ONNX file.
     """
 
@@ -73,17 +73,17 @@ class EngineInfo:
     spec: ModelSpec
 
     def save(self, path: Path) -> None:
-        """Write it as JSON. Precision and the ONNX file's hash stand in it once more, for other tools."""
+        """Write it as JSON, with the precision and the ONNX file's hash at the top too, for other tools."""
         origin = self.spec.provenance
         facts = {"schema": SCHEMA, "precision": origin.precision, "onnx_sha256": origin.parent_sha256}
-        write_json(path, {**facts, **asdict(self), "spec": json.loads(self.spec.to_json())}, force=True)
+        write_json(path, {**facts, **asdict(self), "spec": self.spec.to_dict()}, force=True)
 
     @classmethod
     def load(cls, path: Path) -> EngineInfo:
         """Read what save wrote. Raises ModelFileError if it is missing, damaged or of another version."""
         how: dict[str, Any] = {
             "error": ModelFileError,
-            "what": "the sidecar of an engine",
+            "what": "the description of an engine",
             "remedy": _rebuild(path.with_suffix("")),
             "schema": SCHEMA,
         }
@@ -94,42 +94,42 @@ class EngineInfo:
         return replace(info, spec=spec)
 
 
-def info_path(plan: Path) -> Path:
+def info_path(engine: Path) -> Path:
     """M.engine → M.engine.json."""
-    return plan.with_name(f"{plan.name}.json")
+    return engine.with_name(f"{engine.name}.json")
 
 
 def read_engine_header(path: Path) -> EngineHeader:
-    """Who wrote a plan. Raises ModelFileError if it is missing, cut short or no plan."""
+    """What built an engine. Raises ModelFileError if the file is missing, cut short or not an engine."""
     try:
         with open(path, "rb") as file:
             start = file.read(HEADER_BYTES)
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such engine; `edgeunet export engine` makes one") from error
     if len(start) < HEADER_BYTES:
-        raise ModelFileError(f"{path} is no engine: it has {len(start)} bytes: {_rebuild(path)}")
+        raise ModelFileError(f"{path} is not an engine: it has {len(start)} bytes: {_rebuild(path)}")
     magic, zero = struct.unpack_from("<II", start)
     if magic not in _MAGIC or zero != 0:
-        raise ModelFileError(f"{path} is no TensorRT engine: it begins with {start[:4]!r}: {_rebuild(path)}")
+        raise ModelFileError(f"{path} is not a TensorRT engine: it begins with {start[:4]!r}: {_rebuild(path)}")
     major, minor, patch, build = start[24:HEADER_BYTES]
     return EngineHeader(_MAGIC[magic], (major, minor, patch, build))
 
 
 def check_engine(path: Path, machine: Machine | None = None) -> EngineInfo:
-    """Hold an engine file against its header, its sidecar and the machine it is to run on.
+    """Check an engine file against its header, its M.engine.json and the machine that is to run it.
 
-    machine: this one if not given. Raises ModelFileError for a file that is missing, damaged, no plan or
-    without its sidecar; MismatchError for one of another version, GPU or platform. Each message ends with
+    machine: this one if not given. Raises ModelFileError for a file that is missing, damaged, not an engine or
+    without its M.engine.json; MismatchError for one of another version, GPU or platform. Each message ends with
     the command that builds it again.
     """
     header = read_engine_header(path)
-    sidecar = info_path(path)
-    if not sidecar.is_file():
-        raise ModelFileError(f"{path} has no {sidecar.name} beside it, which says what it is: {_rebuild(path)}")
-    info = EngineInfo.load(sidecar)
+    described = info_path(path)
+    if not described.is_file():
+        raise ModelFileError(f"{path} has no {described.name} next to it, which describes it: {_rebuild(path)}")
+    info = EngineInfo.load(described)
     if sha256(path) != info.plan_sha256:
         raise ModelFileError(
-            f"{path} is cut short, damaged or another engine than {sidecar.name} tells of: {_rebuild(path, info)}"
+            f"{path} is cut short, damaged, or not the engine that {described.name} describes: {_rebuild(path, info)}"
         )
     differences = _differences(header, info, machine or Machine.here(header.provider))
     if differences:
@@ -139,7 +139,7 @@ def check_engine(path: Path, machine: Machine | None = None) -> EngineInfo:
 
 def _differences(header: EngineHeader, info: EngineInfo, machine: Machine) -> list[str]:
     found = []
-    # Some releases tell three of the four numbers.
+    # Some releases give only three of the four numbers.
     if header.version[: len(machine.version)] != machine.version[:4]:
         found.append(f"by TensorRT {_dotted(header.version)}, this machine has {_dotted(machine.version)}")
     if info.platform != machine.platform:
@@ -157,7 +157,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _rebuild(path: Path, info: EngineInfo | None = None) -> str:
-    """The command that builds an engine again, as exact as what is known of it."""
+    """The command that builds an engine again, as exact as what is known about it."""
     options: tuple[str, ...] = ()
     if info is not None:
         onnx, options = os.path.normpath(path.parent / info.onnx), info.options

@@ -13,7 +13,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
 from edgeunet.runtime.gpu.engine_file import check_engine
-from edgeunet.runtime.gpu.frame_slot import Shape, Slot
+from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
 
@@ -25,8 +25,8 @@ class TensorRTSession(Session):
     """Runs a .engine file on the GPU.
 
     With one frame in flight it is set for latency. With two or three, each has a stream, buffers and an execution
-    context of its own, so that the copies of one overlap with the computing of another: more frames a second, each
-    later, and so many times the engine's working memory.
+    context of its own, so that the copies of one overlap with the computing of another: more frames per
+    second, each later, and two or three times the engine's working memory.
 
     Stages: "fit" is the copy into page-locked memory and the start of the work, on the CPU; then, on the GPU between
     events, "h2d" (not where memory is shared), "resize", "infer", "argmax" (where the engine has only logits) and
@@ -36,8 +36,8 @@ class TensorRTSession(Session):
     """
 
     def __init__(self, path: str | Path, *, in_flight: int = 1) -> None:
-        """Open the engine. Raises ModelFileError or MismatchError if the plan is not for this machine, GpuError or
-        MissingDependencyError if the GPU or a part is missing or out of memory."""
+        """Open the engine. Raises ModelFileError or MismatchError if it is not for this machine, GpuError or
+        MissingDependencyError if the GPU or a package is missing or memory is short."""
         if not 1 <= in_flight <= MAX_IN_FLIGHT:
             raise UsageError(f"1 to {MAX_IN_FLIGHT} frames are in flight on a GPU, got {in_flight}")
         path = Path(path)
@@ -46,10 +46,10 @@ class TensorRTSession(Session):
         super().__init__(info.spec)
         self.capacity = in_flight
         self._version, self._provider = str(trt.__version__), str(info.provider)
-        self._slots: list[Slot] = []
+        self._requests: list[InferRequest] = []
         self._submitted = self._taken = 0
         self._device = Device()
-        self._finalizer = weakref.finalize(self, self._device.close)  # a session that is dropped frees its GPU too
+        self._finalizer = weakref.finalize(self, self._device.close)  # also for a session that nobody closes
         try:
             self._device.call(lambda: self._open(path, trt))
         except BaseException:
@@ -64,7 +64,7 @@ class TensorRTSession(Session):
             "device": f"{self._device.name} (sm_{major}{minor})",
             "memory": "mapped" if self._device.integrated else "page-locked",
             "in_flight": str(self.capacity),
-            "cuda_graph": self._slots[0].graph_state,
+            "cuda_graph": self._requests[0].graph_state,
         }
 
     def _open(self, path: Path, trt: Any) -> None:
@@ -73,20 +73,20 @@ class TensorRTSession(Session):
         loaded = _Engine(path, trt, self.spec)
         device.resources.callback(loaded.free)
         for _ in range(self.capacity):
-            self._slots.append(Slot(device, driver, loaded.context(device), loaded.outputs))
+            self._requests.append(InferRequest(device, driver, loaded.context(device), loaded.outputs))
 
     def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        slot = self._slots[self._submitted % self.capacity]
-        self._on_gpu(lambda: slot.submit(frame, letterbox))
+        request = self._requests[self._submitted % self.capacity]
+        self._on_gpu(lambda: request.submit(frame, letterbox))
         self._submitted += 1
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
-        slot = self._slots[self._taken % self.capacity]
+        request = self._requests[self._taken % self.capacity]
         self._taken += 1
-        return self._on_gpu(slot.result)
+        return self._on_gpu(request.result)
 
     def _run(self, frame: UInt8, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
-        # To hand work to the owner's thread and back takes about 20 µs: once for each frame instead of twice.
+        # Handing work to the owner's thread and back takes about 20 µs: do it once for each frame instead of twice.
         return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, letterbox))
 
     def _close(self) -> None:
@@ -104,7 +104,7 @@ class TensorRTSession(Session):
 
 
 class _Engine:
-    """A plan, deserialised and held to the contract of every model file; for the device's owner.
+    """A deserialised engine, checked against the contract of every model file; for the device's owner only.
 
     outputs: the shapes of its outputs for one frame: "mask", "logits" or both.
     """
@@ -172,7 +172,7 @@ def _fits(engine: Any, name: str, mode: Any, dtype: Any, shape: Shape) -> bool:
 
 
 def _make_log(trt: Any) -> Any:
-    """A TensorRT logger that keeps the errors, for the message of whoever meets their effect."""
+    """A TensorRT logger that keeps the errors, for the message about what they lead to."""
 
     class ErrorLog(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -184,7 +184,7 @@ def _make_log(trt: Any) -> Any:
                 self.errors.append(" ".join(msg.split())[:200])
 
         def reason(self) -> str:
-            """The first error, for a message: the ones after it follow from it."""
+            """The first error, for a message; later ones follow from it."""
             return f" ({self.errors[0]})" if self.errors else ""
 
     return ErrorLog()

@@ -19,7 +19,7 @@ class RunLog:
         self._board = _tensorboard(path.parent)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Replace the file by these rows, which all have the same columns; the last one is new."""
+        """Replace the file by these rows, which have the same columns; only the last one is new."""
         with replacing(self._path, force=True) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[-1]))
             writer.writeheader()

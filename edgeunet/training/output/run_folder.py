@@ -1,4 +1,4 @@
-"""The folder of a run: what a run writes there, whose it is, and that one process at a time writes to it."""
+"""The folder of a run: its files, whether they are ours, and a lock for one process at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeunet.utils.files import locked, made_parents
 
 BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"
 OUTPUTS = (BEST, LAST, LOG, RECORD, RANGES)
-_MARKS = {  # what a file of ours begins with, or what its pickle does
+_MARKS = {  # bytes at the start of a file of ours, or of its pickle
     BEST: b"edgeunet.checkpoint/",
     LAST: b"edgeunet.checkpoint/",
     LOG: b"step,loss,miou,accuracy",
@@ -32,7 +32,7 @@ def outputs(folder: Path) -> list[Path]:
 def require_free(folder: Path, *, force: bool) -> None:
     """Raise OutputError if the folder holds a run and `force` is false, or files named as a run's that are not ours.
 
-    Others call their weights best.pt too: what `force` may remove is told by the content.
+    Other projects have a best.pt too: the content decides what `force` may remove.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: give the name of a folder")
@@ -46,10 +46,10 @@ def require_free(folder: Path, *, force: bool) -> None:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Make the folder and keep it from other trainings as long as this process trains into it.
+    """Make the folder and lock it against other trainings while this process trains into it.
 
-    After an exception a folder that was made is gone again, unless something is in it. Raises OutputError if another
-    process holds it; a process that is killed holds nothing.
+    After an exception a folder that was made is removed again, unless something is in it. Raises OutputError if
+    another process holds the lock; a killed process holds none.
     """
     with made_parents(folder / BEST), ExitStack() as held:
         try:

@@ -1,4 +1,4 @@
-"""run.json: what a run was, on what machine, how long it took, and how good it became."""
+"""run.json: the settings of a run, its machine, how long it took, and its scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_record(
 ) -> dict[str, Any]:
     """The value of run.json after `step` steps and `seconds` seconds, all starts of the run together.
 
-    rows: the evaluations so far, as in log.csv. precision: what "auto" came to.
+    rows: the evaluations so far, as in log.csv. precision: the one that "auto" became.
     """
     return {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""Batch norm over the batches of all processes, so that several learn what one would learn."""
+"""Batch norm over the batches of all processes, so that several learn the same as one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def synchronized(net: nn.Module, device: torch.device) -> None:
 
 
 class SynchronizedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose mean and variance are those of all processes' batches, which are of one size."""
+    """Batch norm with the mean and variance of all processes' batches, which have one size."""
 
     momentum: float
     running_mean: Tensor

@@ -1,7 +1,7 @@
 """The processes of one training: `torchrun --nproc-per-node 2 -m edgeunet train …` starts them.
 
-Each runs the same steps on its part of every batch. Where torch's launcher did not start this one it is
-alone, and nothing here communicates.
+Each runs the same steps on its part of every batch. A process that torch's launcher did not start is alone,
+and nothing here communicates.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def barrier() -> None:
 def processes() -> Iterator[None]:
     """Join the others that torch's launcher started, for as long as the block lasts; a block within it changes nothing.
 
-    An error in one process ends all of them, and only the first to fail raises it: the others, which notice
-    that it has gone or fail for the same reason, end without a word (SystemExit).
+    An error in one process ends all of them, and only the first to fail raises it: the others end silently
+    (SystemExit), because they notice that it has gone or fail for the same reason.
     """
     if _joined() or not (dist.is_available() and dist.is_torchelastic_launched()):
         yield
@@ -85,7 +85,7 @@ def processes() -> Iterator[None]:
             raise SystemExit(1) from None
         if "gloo" in str(error) or isinstance(error, dist.DistError):
             raise TrainingError(
-                "another process of this training has gone without a word (killed, perhaps for want of memory): "
+                "another process of this training has ended silently (killed, perhaps because memory is short): "
                 "--resume goes on from the last checkpoint, if there is one"
             ) from error
         raise
@@ -106,7 +106,7 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # communication is no part of a compiled graph
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # communication cannot be in a compiled graph
 def _sum(values: Tensor) -> Tensor:
     total: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
     return total
@@ -117,7 +117,7 @@ def _joined() -> bool:
 
 
 def _is_first(store: Any) -> bool:
-    """Whether no other process has failed before; one that cannot ask any more has seen rank 0 go."""
+    """Whether no other process has failed before; a process that cannot ask has lost rank 0."""
     try:
         return bool(store.add("failed", 1) == 1)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Being asked to stop: the step under way is finished first, so that the checkpoint is whole."""
+"""Signals that stop a training: the current step is finished first, so that the checkpoint is whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STOP = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what torch's launcher, a serv
 
 @contextmanager
 def stop_requested() -> Iterator[threading.Event]:
-    """An event that the first signal sets instead of stopping in the middle of a step; the second stops at once."""
+    """An event that the first signal sets; a second signal stops at once, in the middle of a step."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -36,6 +36,6 @@ def stop_requested() -> Iterator[threading.Event]:
 
 
 def ignore_stop() -> None:
-    """For a worker: signals reach every process of a group, and only the one that saves may act on them."""
+    """For a worker: signals reach every process of a group, but only the one that saves handles them."""
     for number in _STOP:
         signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""A U-Net that computes what its INT8 file will, in floats, so that it can learn to live with the rounding.
+"""A U-Net that computes the same as its INT8 file, in floats, so that training adapts it to the rounding.
 
 Batch norm is folded with frozen statistics, weights are rounded after folding, and activations are rounded where
-`edgeunet.quantisation` puts Q/DQ pairs. How far each range reaches is learnt with the weights.
+`edgeunet.quantisation` puts Q/DQ pairs. The value ranges are learnt with the weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FRAME = "frame"
 
 
 class _Grid(NamedTuple):
-    """What an activation is rounded to. step: with a gradient."""
+    """The numbers that an activation is rounded to: lowest to highest, times step, which has a gradient."""
 
     step: Tensor
     lowest: int
@@ -41,14 +41,14 @@ class _Grid(NamedTuple):
 
 @dataclass(frozen=True)
 class QatPlan:
-    """How frames of one size go through a network."""
+    """The operators of a network on frames of one size, and the placement of Q/DQ pairs."""
 
     trace: Trace
     graph: Graph
     placement: Placement
 
     def __deepcopy__(self, _: object) -> QatPlan:
-        return self  # nothing in it changes
+        return self  # it never changes
 
 
 def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect) -> QatPlan:
@@ -68,13 +68,13 @@ def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect)
 class FakeQuantised(UNet):
     """(N, 3, H, W) normalised frames → logits (N, classes, H, W), computed as in INT8; a UNet with ranges to learn.
 
-    Weights and ranges are those of its own; batch norm uses its running statistics, in training too.
+    It has its own weights and ranges; batch norm uses its running statistics, in training too.
     """
 
     std: Tensor
 
     def __init__(self, net: UNet, spec: ModelSpec, calibrated: Mapping[str, Span], dialect: Dialect) -> None:
-        """net: trained, and not changed. calibrated: the spans of the network's values, to start from."""
+        """net: a trained one; it is not changed. calibrated: the value ranges to start from, by tensor."""
         super().__init__(net.config)
         self.load_state_dict(net.state_dict())
         self.spec = spec
@@ -93,11 +93,11 @@ class FakeQuantised(UNet):
         return net.eval()
 
     def learnt(self) -> dict[str, Tensor]:
-        """What the state has besides an ordinary network's."""
+        """The part of the state that an ordinary network does not have."""
         return {"widenings": self.widenings.detach()}
 
     def spans(self) -> dict[str, Span]:
-        """How far each value of the network is to reach in INT8, as learnt."""
+        """The learnt range (low, high) of each value of the network."""
         factors = self.widenings.detach().double().exp().tolist()
         return {
             tensor: (low * factor, high * factor)
@@ -109,8 +109,8 @@ class FakeQuantised(UNet):
         placement, trace = plan.placement, plan.trace
         grids = self.grids(plan)
         group = {tensor: group for group in placement.groups for tensor in group}
-        seen = folded_parameters(self, self.spec)  # by every operator
-        quantised: dict[str, Tensor] = {}  # what only the placement's readers see
+        seen = folded_parameters(self, self.spec)  # read by every operator
+        quantised: dict[str, Tensor] = {}  # read by the placement's readers only
 
         def give(tensor: str, value: Tensor, *, on_grid: bool = False) -> None:
             seen[tensor] = value
@@ -140,7 +140,7 @@ class FakeQuantised(UNet):
         return self._plans[size]
 
     def grids(self, plan: QatPlan) -> dict[Group, _Grid]:
-        """What the exporter makes of the learnt ranges, to the last digit, with gradients to the widenings."""
+        """The same scales as the exporter makes from the learnt ranges, with gradients to the widenings."""
         learnt = spans(plan.graph, self.spans())
         held = origins(plan.graph)
         index = {tensor: i for i, tensor in enumerate(self.calibrated)}

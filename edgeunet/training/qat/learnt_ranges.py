@@ -1,4 +1,4 @@
-"""The ranges that quantisation-aware training starts from, and the file of those that it ends with."""
+"""The value ranges that quantisation-aware training starts from, and the file of the learnt ones."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256
 
-FRAMES = 32  # to calibrate on, spread evenly; training goes on from there
+FRAMES = 32  # to calibrate on, evenly spaced
 TRAINED = "trained"
 RANGES = "best.ranges.json"
 _METHOD = "mse"
 
 
 def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> FakeQuantised:
-    """A trained network, to be trained on as INT8, with ranges calibrated on some of the samples."""
+    """A trained network for training as INT8, with ranges calibrated on some of the samples."""
     count = min(FRAMES, len(samples))
     chosen = [samples[i * len(samples) // count] for i in range(count)]
     return FakeQuantised(net, spec, calibrated(net, spec, chosen, dialect), dialect)
@@ -38,7 +38,7 @@ def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialec
 
 @torch.no_grad()
 def calibrated(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> dict[str, Span]:
-    """The span of each value of a network on frames, clipped where rounding has the least mean squared error."""
+    """The range of each value of a network, clipped where rounding has the least mean squared error."""
     plan = plan_of(net, spec, spec.input_size, dialect)
     weights = folded_parameters(net, spec)
     histograms = {tensor: Histogram() for tensor in values(plan.graph)}
@@ -57,7 +57,7 @@ def calibrated(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: D
 
 
 def save_quantised(path: Path, net: FakeQuantised, spec: ModelSpec, samples: int) -> None:
-    """Write an ordinary checkpoint, and beside it RANGES, which `edgeunet export int8 --ranges` takes.
+    """Write an ordinary checkpoint, and next to it RANGES, which `edgeunet export int8 --ranges` takes.
 
     samples: how many the network was trained on.
     """

@@ -14,14 +14,14 @@ def rounded(x: Tensor, step: Tensor, lowest: int, highest: int) -> Tensor:
     """The nearest of lowest * step to highest * step for every value of x, float32 of any shape.
 
     step: one number. Gradients as in Esser et al., "Learned Step Size Quantization", ICLR 2020 (arXiv:1902.08153):
-    x gets its own where it is not clipped, the step the one of equation 3, scaled as in its section 2.2.
+    that of x is passed on where x is not clipped, that of the step is equation 3, scaled as in section 2.2.
     """
     result: Tensor = _Rounded.apply(x.float(), step, lowest, highest)  # type: ignore[no-untyped-call]
     return result
 
 
 def weight_steps(weight: Tensor) -> Tensor:
-    """The steps (out,) of weights (out, in, height, width): the largest of each output channel is TOP of them."""
+    """The steps (out,) of weights (out, in, height, width): the largest weight of each output channel is TOP steps."""
     steps = weight.detach().float().abs().amax(dim=(1, 2, 3)) / TOP
     return torch.where(steps > 0, steps, 1.0)
 

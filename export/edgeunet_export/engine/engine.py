@@ -1,4 +1,4 @@
-"""ONNX → TensorRT engine on this machine, with a sidecar that says what it was built from and for."""
+"""ONNX → TensorRT engine on this machine, with M.engine.json next to it that says what it was built from and for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     ExportError if the build fails; no engine is kept then, the log is.
     """
     require_ending(output, ".engine")
-    written = {"-o": output, "its sidecar": info_path(output), "its log": _log_of(output)}
+    written = {"-o": output, "its description": info_path(output), "its log": _log_of(output)}
     if options.timing_cache:
         require_no_other_ending("--timing-cache", options.timing_cache, "a timing cache")
     require_distinct(

@@ -32,7 +32,7 @@ def test_an_accepted_model_is_found_by_name(tmp_path: Path, model: Path) -> None
     assert load_baseline(folder, "release") == made
     found = resolve(folder, Path("release"))
     assert found.read_bytes() == b"weights"
-    assert info_path(found).is_file()  # an engine is nothing without its sidecar
+    assert info_path(found).is_file()  # an engine is nothing without its .json
     assert found.name == made.model == f"model-{sha256(model)[:16]}.engine"
     assert resolve(folder, model) == model
     assert resolve(folder, Path("other")) == Path("other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeunet.latency.record import LatencyRecord, Subject
+from edgeunet.latency.record import LatencyRecord, RunMetadata
 from edgeunet.utils.formatting import count
 from edgeunet_bench.render.blocks import in_parts
 from edgeunet_bench.render.names import LENGTH, record_names
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(2)
 
 
 def _named(model: str, backend: str = "onnxruntime 1.0", **changes: object) -> LatencyRecord:
-    return toy_record(np.ones(9), subject=Subject(model, "", "", (0, 0), 0, backend, ""), **changes)
+    return toy_record(np.ones(9), subject=RunMetadata(model, "", "", (0, 0), 0, backend, ""), **changes)
 
 
 def test_names_hold_what_tells_records_apart_and_no_more() -> None:

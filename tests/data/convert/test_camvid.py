@@ -47,7 +47,7 @@ def test_the_official_lists_make_the_official_splits(tmp_path: Path) -> None:
 def test_without_its_list_of_colours_it_is_refused(tmp_path: Path) -> None:
     source = write_camvid(tmp_path / "source")
     (source / "label_colors.txt").write_text(LABEL_COLORS.replace("Wall", "Hedge"))
-    with pytest.raises(DatasetError, match=r"has classes that CamVid has not \(Hedge\): .*--layout colors"):
+    with pytest.raises(DatasetError, match=r"has classes that CamVid does not have \(Hedge\): .*--layout colors"):
         convert(source, tmp_path / "made", ConversionOptions())
     (source / "label_colors.txt").unlink()
     with pytest.raises(DatasetError, match=r"has no label_colors.txt: it comes with CamVid"):

@@ -125,7 +125,7 @@ def test_exif_is_kept_or_dropped(tmp_path: Path, orientation: int) -> None:
     else:
         convert(source, made, options)
         assert np.array_equal(read_image(made / "images" / "train" / "001.png"), upright)
-        assert "1 image(s) carry an EXIF orientation" in convert(source, made, ConversionOptions(force=True)).notes[0]
+        assert "1 image(s) have an EXIF orientation" in convert(source, made, ConversionOptions(force=True)).notes[0]
 
 
 def test_bits_of_images_are_kept(tmp_path: Path) -> None:

@@ -145,5 +145,5 @@ def test_black_and_white_masks_of_a_red_class_are_told_whose_colour_white_may_be
     classes.write_text("0 0 0 ground\n255 0 0 disc\n")
     for k in range(5):
         cv2.imwrite(str(source / "masks" / f"{k:03}.png"), 255 * draw(k, classes=2)[1])
-    with pytest.raises(DatasetError, match=r"no mask has disc: if the colours above stand for that, change"):
+    with pytest.raises(DatasetError, match=r"no mask has disc: if the colours above mean that, change"):
         convert(source, tmp_path / "made", ConversionOptions(classes=classes))

@@ -114,7 +114,7 @@ def test_if_stale_builds_only_what_does_not_fit(board: Board, model: Path, tmp_p
     (tmp_path / "m.engine").write_bytes((tmp_path / "m.engine").read_bytes()[:-1])
     assert "cut short" in stale()
     (tmp_path / "m.engine.json").unlink()
-    assert "no m.engine.json beside it, which says what it is" in stale()
+    assert "no m.engine.json next to it, which describes it" in stale()
     write_toy_model(model, toy_spec().with_provenance(dataset_sha256="1"))
     assert "ONNX file" in stale()
     board("10.16")

@@ -61,7 +61,7 @@ def test_what_is_for_the_owner_refuses_other_threads(cuda: FakeCuda) -> None:
         with pytest.raises(UsageError, match=r"MainThread is not the thread that owns the GPU: .*Device\.call\(\)"):
             call()
     device.close()
-    with pytest.raises(UsageError, match="given back"):
+    with pytest.raises(UsageError, match="was released"):
         device.call(lambda: None)
 
 

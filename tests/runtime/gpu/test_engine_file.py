@@ -1,4 +1,4 @@
-"""An engine is held against its header, its sidecar and the machine; what does not fit never gets to TensorRT."""
+"""An engine is checked against its header, its M.engine.json and the machine before TensorRT gets it."""
 
 from __future__ import annotations
 
@@ -78,49 +78,49 @@ def _onnx(path: Path) -> None:
     path.write_bytes(b"\x08\x08\x12\x08edgeunet" + bytes(100))
 
 
-def _without_sidecar(path: Path) -> None:
+def _without_info_file(path: Path) -> None:
     info_path(path).unlink()
 
 
-def _sidecar_of_another_plan(path: Path) -> None:
+def _info_file_of_another_engine(path: Path) -> None:
     path.write_bytes(FakeTensorRT("10.3").plan(()))
 
 
-def _half_a_sidecar(path: Path) -> None:
+def _half_an_info_file(path: Path) -> None:
     info_path(path).write_text(info_path(path).read_text()[:100])
 
 
-def _sidecar_of_another_kind(path: Path) -> None:
+def _info_file_of_another_kind(path: Path) -> None:
     info_path(path).write_text('{"schema": "edgeunet.latency/1"}')
 
 
-def _sidecar_without_a_field(path: Path) -> None:
+def _info_file_without_a_field(path: Path) -> None:
     facts = json.loads(info_path(path).read_text())
     del facts["gpu"]
     info_path(path).write_text(json.dumps(facts))
 
 
-def _sidecar_of_a_later_version(path: Path) -> None:
+def _info_file_of_a_later_version(path: Path) -> None:
     facts = json.loads(info_path(path).read_text())
     info_path(path).write_text(json.dumps({**facts, "sparsity": True}))
 
 
-def _sidecar_with_a_spec_of_numbers(path: Path) -> None:
+def _info_file_with_a_spec_of_numbers(path: Path) -> None:
     facts = json.loads(info_path(path).read_text())
     facts["spec"]["classes"][0]["name"] = 5
     info_path(path).write_text(json.dumps(facts))
 
 
 DAMAGE = [
-    (_truncate, "cut short, damaged or another engine"),
+    (_truncate, "cut short, damaged, or not the engine"),
     (_truncate_header, "it has 20 bytes"),
-    (_flip, "cut short, damaged or another engine"),
-    (_onnx, "no TensorRT engine: it begins with"),
-    (_without_sidecar, r"has no m\.engine\.json beside it"),
-    (_sidecar_of_another_plan, "another engine than m.engine.json tells of"),
-    (_half_a_sidecar, "not the sidecar of an engine"),
-    (_sidecar_of_another_kind, "its schema is 'edgeunet.latency/1'"),
-    (_sidecar_without_a_field, "the field 'gpu' is missing"),
+    (_flip, "cut short, damaged, or not the engine"),
+    (_onnx, "is not a TensorRT engine: it begins with"),
+    (_without_info_file, r"has no m\.engine\.json next to it"),
+    (_info_file_of_another_engine, "not the engine that m.engine.json describes"),
+    (_half_an_info_file, "not the description of an engine"),
+    (_info_file_of_another_kind, "its schema is 'edgeunet.latency/1'"),
+    (_info_file_without_a_field, "the field 'gpu' is missing"),
 ]
 
 
@@ -137,11 +137,11 @@ def test_what_is_damaged_is_refused_with_the_command_that_rebuilds(
     _assert_rebuilds(caught.value, tmp_path / "m.onnx", path)
 
 
-def test_a_sidecar_of_a_later_version_or_with_wrong_types_is_named(tmp_path: Path) -> None:
+def test_an_info_file_of_a_later_version_or_with_wrong_types_is_named(tmp_path: Path) -> None:
     fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
     for spoil, says in (
-        (_sidecar_of_a_later_version, "was made by a later edgeunet .*'sparsity'"),
-        (_sidecar_with_a_spec_of_numbers, r"spec\.classes\[0\]\.name: expected text, got a whole number"),
+        (_info_file_of_a_later_version, "was made by a later edgeunet .*'sparsity'"),
+        (_info_file_with_a_spec_of_numbers, r"spec\.classes\[0\]\.name: expected text, got a whole number"),
     ):
         write_engine(path, fake)
         spoil(path)
@@ -208,7 +208,7 @@ def test_no_engine_and_no_gpu_are_said_plainly(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_onnx_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sidecar holds the ONNX file relative to the engine: both may be moved together."""
+    """M.engine.json holds the ONNX file relative to the engine: both may be moved together."""
     fake = FakeTensorRT("10.3")
     (tmp_path / "a b").mkdir()
     info = replace(write_engine(tmp_path / "a b/m.engine", fake), onnx="../onnx/m.onnx")
@@ -228,7 +228,7 @@ def _assert_rebuilds(error: EdgeUNetError, onnx: Path, engine: Path, options: st
     assert "\n" not in str(error)
 
 
-def test_info_reads_an_engines_sidecar_without_a_gpu(tmp_path: Path) -> None:
+def test_info_reads_an_engines_info_file_without_a_gpu(tmp_path: Path) -> None:
     info = write_engine(tmp_path / "m.engine", FakeTensorRT("10.3"))
     facts = describe_model(str(tmp_path / "m.engine"), None)
     assert facts["classes"] == list(info.spec.names)

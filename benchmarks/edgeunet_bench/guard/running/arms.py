@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.files import sha256
-from edgeunet.utils.masking import shown_command_text
+from edgeunet.utils.redaction import shown_command_text
 from edgeunet_bench.guard.running.model import ModelOptions
 from edgeunet_bench.measure.command import run_command, words_of
 

@@ -17,7 +17,7 @@ from edgeunet.errors import CommandError, EdgeUNetError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.json_fields import from_json
 from edgeunet.utils.limits import MAX_MS
-from edgeunet.utils.masking import shown_command
+from edgeunet.utils.redaction import shown_command
 from edgeunet_bench.guard.running.protocol import FAILED, READY
 
 _Fact: TypeAlias = str | int | float | bool | None

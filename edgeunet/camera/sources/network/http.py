@@ -19,7 +19,7 @@ from urllib.request import (
 
 from edgeunet.camera.sources.address import Address
 from edgeunet.errors import SourceError
-from edgeunet.utils.masking import hidden_in, login_letters
+from edgeunet.utils.redaction import hidden_in, login_letters
 
 BROKEN = (OSError, http.client.HTTPException)
 _MULTIPART = re.compile(r'multipart/.*boundary="?([^";]+)', re.IGNORECASE)

@@ -11,7 +11,7 @@ from edgeunet.camera.sources.network.mjpeg import MjpegSource
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.video.video_file import open_url
 from edgeunet.errors import SourceError
-from edgeunet.utils.masking import login_letters
+from edgeunet.utils.redaction import login_letters
 
 NETWORK_TIMEOUT_MS = 5_000  # OpenCV waits 30 s by default
 

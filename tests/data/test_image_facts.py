@@ -39,7 +39,9 @@ def test_sixteen_bits_are_named_with_what_is_left_of_them(data: Path) -> None:
     cv2.imwrite(str(image(data)), levels)
     check = only(data)
     assert (check.state, check.part) == ("wrong", "d")
-    assert check.found.startswith("1 image(s) have 16 bits a channel, of which the upper 8 are used: 2 levels are left")
+    assert check.found.startswith(
+        "1 image(s) have 16 bits per channel, of which the upper 8 are used: 2 levels are left"
+    )
     cv2.imwrite(str(image(data)), levels * 8)
     cv2.imwrite(str(image(data, "002.png")), np.linspace(0, 65535, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint16))
     image(data).unlink()
@@ -75,7 +77,7 @@ def test_an_exif_orientation_is_named_with_the_way_to_choose(data: Path, orienta
     if orientation == 3:
         assert (check.state, check.found) == (
             "warning",
-            "1 image(s) carry an EXIF orientation, and are turned by it: 001",
+            "1 image(s) have an EXIF orientation and are turned by it: 001",
         )
         assert "--exif drop" in check.remedy
         assert "--exif keep" in check.remedy
@@ -90,7 +92,7 @@ def test_a_mask_with_an_orientation_that_its_image_has_not_is_named(data: Path) 
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.open(mask).save(mask, exif=exif)
-    assert "1 mask(s) carry an EXIF orientation that their image has not" in only(data).found
+    assert "1 mask(s) have an EXIF orientation that their image does not have" in only(data).found
 
 
 def test_alpha_in_a_palette_is_named_where_it_varies(data: Path) -> None:

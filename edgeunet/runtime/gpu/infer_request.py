@@ -1,4 +1,4 @@
-"""One frame in flight on a GPU: its stream, its buffers, and the work from copy in to copy out."""
+"""The infer request: one frame in flight on a GPU, with its stream, its buffers and its work."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Stages = dict[str, Callable[[], None]]
 """What happens to a frame on the GPU, in order; each puts its work into the stream."""
 
 
-class Slot:
-    """Runs one frame after another on a stream of its own. All methods are for the device's owner.
+class InferRequest:
+    """Runs one frame after another on a stream of its own. All methods are for the device's owner only.
 
-    The camera's frame is uploaded at its own size and fitted by a kernel. What is done to it is enqueued once
-    for each size of frames, then captured into a CUDA graph and replayed; if capture is refused, it is
-    enqueued each time. device.resources frees everything.
+    The camera's frame is uploaded at its own size and fitted by a kernel. For each size of frames the work is
+    enqueued once, then captured into a CUDA graph and replayed; if the capture is refused, the work is enqueued
+    for each frame. device.resources frees everything.
 
     graph_state: whether frames are replayed from a graph, and if not, why.
     """
 
     def __init__(self, device: Device, driver: Driver, context: Any, outputs: Mapping[str, Shape]) -> None:
-        """context: a TensorRT execution context for this slot alone, its input shape set.
+        """context: a TensorRT execution context for this request alone, its input shape set.
         outputs: "mask" (1, H, W) uint8, or "logits" (1, C, H, W) float32, of which a kernel makes the mask; or both.
 
         Raises GpuError if memory is short or TensorRT refuses an address.
@@ -59,7 +59,7 @@ class Slot:
         keep(self._settle)
 
     def submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        """Start a frame, uint8 [h, w, 3], on its way; it may be reused when this returns."""
+        """Start the work for a frame, uint8 [h, w, 3]; its memory may be reused when this returns."""
         if self._size is None or self._size.letterbox != letterbox:
             self._size = self._of_size(letterbox)
         self._size.frame.write(frame)
@@ -68,7 +68,7 @@ class Slot:
     def result(self) -> tuple[UInt8, dict[str, int]]:
         """Wait for the frame: its mask, uint8 [H, W], and the nanoseconds of each stage on the GPU."""
         if self._size is None:
-            raise GpuError("the slot was given back: open the session again")
+            raise GpuError("the session is closed: open it again")
         self._stream.synchronize()
         mask: UInt8 = self._mask.host.copy()
         times = self._size.times_ns()
@@ -115,7 +115,7 @@ class Slot:
             raise GpuError("TensorRT refuses to run the engine: build it again, or look at the log above")
 
     def _settle(self) -> None:
-        with suppress(*self._device.failures):  # what went wrong in it was said when it did
+        with suppress(*self._device.failures):  # result() has raised them
             self._stream.synchronize()
 
     def _drop_size(self) -> None:

@@ -1,4 +1,4 @@
-"""What is lost between an image file and the frame that the network sees: bits, a channel, pages."""
+"""Facts of an image file that its frame does not show: orientation, bits beyond 8, further channels and pages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from edgeunet.imaging.image_header import ImageHeader
 from edgeunet.imaging.images import unchanged
 from edgeunet.imaging.letterbox import UInt8
 
-_LEAST_LEVELS = 64  # of 256: with fewer, of more, a photo is banded
+_LEAST_LEVELS = 64  # of 256: a photo of more levels that keeps fewer is banded
 
 
 @dataclass(frozen=True)
-class Losses:
-    """orientation: EXIF's, 1 where the image is as stored. bits: of a channel in the file.
+class ImageFacts:
+    """orientation: EXIF's, 1 where the image is as stored. bits: of a channel in the file. pages: in the file.
 
-    levels: different values in the file and in the frame, where the file has more than 8 bits. channels: how many the
-    file has, if more than the three (or one) that are read differ from pixel to pixel; else 0. pages: in the file.
+    levels: different values in the file and in the frame, if the file has more than 8 bits. channels: how many the
+    file has, if those that are not read differ from pixel to pixel; else 0.
     """
 
     orientation: int = 1
@@ -31,17 +31,17 @@ class Losses:
 
     @property
     def banded(self) -> bool:
-        """Whether so few levels are left that little can be learnt from them."""
+        """Whether too few levels are left to learn from."""
         return self.levels[1] < _LEAST_LEVELS and self.levels[0] > 2 * self.levels[1]
 
 
-def losses_of(data: bytes, header: ImageHeader, frame: UInt8, mask: ImageHeader) -> Losses:
+def image_facts_of(data: bytes, header: ImageHeader, frame: UInt8, mask: ImageHeader) -> ImageFacts:
     """frame: uint8 [h, w, 3] as read from `data`. mask: the header of the mask."""
     levels, channels = (0, 0), 0
-    if header.bits > 8 or header.channels not in (1, 3) or header.palette:  # whose colours may have alpha
+    if header.bits > 8 or header.channels not in (1, 3) or header.palette:  # the colours of a palette may have alpha
         try:
             pixels = unchanged(data, header)
-        except ImageError:  # neither decoder has more of it than the frame
+        except ImageError:  # neither decoder reads more than the frame
             pixels = frame
         extra = pixels.ndim == 3 and pixels.shape[2] in (2, 4) and bool(np.ptp(pixels[..., -1]))
         channels = max(header.channels, *pixels.shape[2:]) if extra or header.channels > 4 else 0
@@ -49,4 +49,4 @@ def losses_of(data: bytes, header: ImageHeader, frame: UInt8, mask: ImageHeader)
             colors = pixels[..., :3] if pixels.ndim == 3 else pixels
             levels = len(np.unique(colors)), len(np.unique(frame))
     pages = header.frames if header.format != "JPEG" else 1
-    return Losses(header.orientation, mask.orientation, header.bits, levels, channels, pages)
+    return ImageFacts(header.orientation, mask.orientation, header.bits, levels, channels, pages)

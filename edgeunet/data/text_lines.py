@@ -1,4 +1,4 @@
-"""Text files that a user writes: lists of frames, colours and names."""
+"""The lines of text files that a user writes: lists of frames, colours and names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LARGEST = 64 << 20  # bytes
 
 
 def read_lines(path: Path) -> list[str]:
-    """Its lines without the blanks around them, the empty ones too; a byte-order mark is left out.
+    """The lines of a file, stripped, empty ones too; a byte-order mark is left out.
 
     Raises DatasetError if it cannot be read or is not UTF-8.
     """

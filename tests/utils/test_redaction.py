@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeunet.utils.masking import hidden_in, login_letters, shown_address, shown_command, shown_command_text
+from edgeunet.utils.redaction import hidden_in, login_letters, shown_address, shown_command, shown_command_text
 
 # Two halves that must not be seen, with whatever a person may have in a password between them.
 SECRETS = st.text("#/?@&;:!, '\"%+=\\$ab", max_size=4).map(lambda middle: f"Zq7{middle}wV3")
