@@ -33,7 +33,8 @@ from edgeunet import samples
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import int8_instructions
 from edgeunet.camera.loop.loop import Loop, LoopOptions
-from edgeunet.camera.sources.opening import in_flight, open_source
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.sources.source import Source
 from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
@@ -116,7 +117,7 @@ def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         net, spec, fp32, int8 = write_models(small, Path(folder))
         _, _, large_fp32, large_int8 = write_models(large, Path(folder))
-        best = stack.enter_context(open_session(int8, in_flight=in_flight(str(clip))))
+        best = stack.enter_context(open_session(int8, in_flight=Address.parse(str(clip)).in_flight))
         ort = [stack.enter_context(open_session(p, backend="onnxruntime")) for p in (large_fp32, large_int8)]
         tutorial, segmenter = PlainLoop(fp32), TorchSegmenter(net, spec)
         decoded = _decoded(clip)

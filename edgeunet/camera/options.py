@@ -1,4 +1,4 @@
-"""One run of the camera: what is asked for, with the ranges of all numbers."""
+"""The options of one camera run, with the ranges of all numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SinkOptions:
 
     show: a window on the desktop. serve: the address of the page. record: a video file. save_masks: a folder. rtp: the
     address to stream to. jsonl: a file of lines, `-` for the standard output. metrics: the address for Prometheus.
-    token: the secret of page and metrics. force: over what is there already.
+    token: the secret of page and metrics. force: replace files that exist.
     """
 
     show: bool = False
@@ -38,13 +38,8 @@ class SinkOptions:
 
     @property
     def legend(self) -> bool:
-        """Whether any of them looks at the overlay with its legend; the page has a legend of its own."""
+        """Whether any of them uses the overlay with its legend; the page has its own legend."""
         return self.show or self.record is not None or self.rtp is not None
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The optional modules that a server needs; see parts.py."""
-        return (("aiohttp",) if self.serve or self.metrics else ()) + (("prometheus_client",) if self.metrics else ())
 
     def access(self, address: HostPort | None) -> Access | None:
         """Who may read at an address; raises UsageError for a token that is too short."""
@@ -56,10 +51,10 @@ class CameraOptions:
     """One run of the camera.
 
     fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
-    sources: addresses, see address.py. backend, threads: as open_session() takes them. deadline_ms: an older mask is
-    counted as late. stall_s: seconds without a frame until a live source is opened again, and until an inference
-    counts as hanging. watch_model: take over a newer file when it replaces the model. latency_record: the file to
-    write each mask's age to. max_frames: masks to make of each source before it ends.
+    sources: addresses, see address.py. backend, threads: of open_session(). deadline_ms: an older mask counts as late.
+    stall_s: after so many seconds without a frame a live source is opened again, and an inference counts as hanging.
+    watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
+    max_frames: masks to make of each source before it ends.
     """
 
     model: Path
@@ -87,20 +82,20 @@ class CameraOptions:
         if self.fallbacks:
             self._check_fallbacks()
         if self.watch_model and self.latency_record is not None:
-            raise UsageError("--latency-record is of one model, and --watch-model may change it: leave one of them out")
+            raise UsageError("--latency-record is for one model, and --watch-model may change it: leave out either")
 
     def _check_fallbacks(self) -> None:
         if self.deadline_ms is None:
-            raise UsageError("several models take turns to keep a deadline: give --deadline-ms, or one model")
+            raise UsageError("several models need a deadline to keep: give --deadline-ms, or one model")
         if len({self.model, *self.fallbacks}) <= len(self.fallbacks):
-            raise UsageError("a model is given twice: name each one once, the most wanted first")
+            raise UsageError("a model is given twice: name each one once, the preferred one first")
         if self.watch_model:
             raise UsageError("--watch-model follows one model file: give one model, or leave it out")
         if self.latency_record is not None:
-            raise UsageError("--latency-record is of one model: give one model, or leave it out; --jsonl takes several")
+            raise UsageError("--latency-record is for one model: give one model, or use --jsonl instead")
 
     def for_loop(self) -> LoopOptions:
-        """What the loop needs of them."""
+        """The part that the loop needs."""
         return LoopOptions(
             max_frames=self.max_frames,
             deadline_ms=self.deadline_ms,

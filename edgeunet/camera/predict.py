@@ -22,7 +22,7 @@ from edgeunet.utils.files import replacing, require_distinct, require_writable
 _JPEG_SIDE = 65_535  # pixels that JPEG can count
 
 
-class _Work(NamedTuple):
+class _Job(NamedTuple):
     """One image, its header and where its mask and overlay go."""
 
     image: Path
@@ -34,9 +34,9 @@ class _Work(NamedTuple):
 def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> int:
     """Write <name>.mask.png (class index at the image's size) and <name>.overlay.jpg of every image into `folder`.
 
-    inputs: image files and folders of them. An overlay too large for JPEG is a .png. Gives the number of images.
-    Looks at all inputs and outputs before it writes anything: raises SourceError for what cannot be read, UsageError
-    for an output that would overwrite an input or another output, OutputError for what exists or cannot be written.
+    inputs: image files and folders of them. An overlay too large for JPEG is a .png. Returns the number of images.
+    Checks all inputs and outputs before it writes anything: raises SourceError for what cannot be read, UsageError for
+    an output that would overwrite an input or another output, OutputError for what exists or cannot be written.
     """
     listed = _listed(model, inputs, folder, force=force)
     if deep := [w for w in listed if w.header.bits > 8]:
@@ -57,7 +57,7 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
     return len(listed)
 
 
-def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> list[_Work]:
+def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> list[_Job]:
     """Every image with its outputs, none of which is an input or another output."""
     require_distinct({"--output": folder}, {"MODEL": model, "INPUT": [path for path in inputs if path.is_dir()]})
     listed = [_work(path, folder) for source in inputs for path in _images(source)]
@@ -98,7 +98,7 @@ def _require_no_video(path: Path) -> None:
         )
 
 
-def _work(path: Path, folder: Path) -> _Work:
+def _work(path: Path, folder: Path) -> _Job:
     try:
         with named(path):
             header = read_header(read_file(path))
@@ -107,7 +107,7 @@ def _work(path: Path, folder: Path) -> _Work:
             _require_no_video(path)
         raise SourceError(str(error)) from error
     ending = ".jpg" if max(header.height, header.width) <= _JPEG_SIDE else ".png"
-    return _Work(path, header, folder / f"{path.stem}.mask.png", folder / f"{path.stem}.overlay{ending}")
+    return _Job(path, header, folder / f"{path.stem}.mask.png", folder / f"{path.stem}.overlay{ending}")
 
 
 def _identity(path: Path) -> tuple[int, int]:

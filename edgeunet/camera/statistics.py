@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from array import array
@@ -14,25 +15,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.histogram import EMPTY, Histogram, Quantiles
 
-RECENT = 30  # masks that the shown rate and age are taken from
-SILENCE_NS = 1_000_000_000  # from then on the shown rate falls while nothing comes
-MAX_SAMPLES = 200_000  # that are kept for a latency record: almost two hours at 30 frames a second, 8 MB
+RECENT = 30  # masks: of the rate and age that are shown
+SILENCE_NS = 1_000_000_000  # without a mask, and the rate shown falls
+MAX_SAMPLES = 200_000  # kept for a latency record: almost two hours at 30 fps, 8 MB
+BITS = 7  # a bucket is at most 1/128 of its value wide: 0.8 %
+LARGEST_NS = (1 << 45) - 1  # almost 10 hours; longer durations count as this
+_BUCKETS = (LARGEST_NS.bit_length() - BITS + 1) << BITS
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Of many durations, in nanoseconds; all zero if there is none.
+
+    A quantile is the smallest duration that at least this share does not exceed, 0.8 % too large at most.
+    """
+
+    count: int = 0
+    total_ns: int = 0
+    p50_ns: int = 0
+    p90_ns: int = 0
+    p99_ns: int = 0
+    max_ns: int = 0
+
+
+EMPTY = Quantiles()
+
+
+class LatencyHistogram:
+    """Running quantiles of durations in little memory, for a loop that never ends. Not thread-safe.
+
+    The buckets are those of an HDR histogram (Gil Tene, hdrhistogram.org): as fine in proportion at 1 ms as at 1 s. The
+    PyPI package hdrhistogram is C without a wheel for aarch64, so a board would have to compile it.
+    """
+
+    def __init__(self) -> None:
+        self._counts = array("Q", bytes(8 * _BUCKETS))
+        self._total_ns = self._max_ns = 0
+
+    def add(self, duration_ns: int) -> None:
+        """Count a duration; a negative one counts as 0."""
+        value = min(max(0, duration_ns), LARGEST_NS)
+        shift = max(0, value.bit_length() - BITS - 1)
+        self._counts[(shift << BITS) + (value >> shift)] += 1
+        self._total_ns += value
+        self._max_ns = max(self._max_ns, value)
+
+    def quantiles(self) -> Quantiles:
+        """Of all durations so far."""
+        up_to = np.cumsum(np.frombuffer(self._counts, np.uint64))
+        count = int(up_to[-1])
+        if count == 0:
+            return EMPTY
+        ranks = [math.ceil(count * p - 1e-9) for p in (0.5, 0.9, 0.99)]
+        p50, p90, p99 = (min(_largest_in(int(b)), self._max_ns) for b in np.searchsorted(up_to, ranks))
+        return Quantiles(count, self._total_ns, p50, p90, p99, self._max_ns)
+
+
+def _largest_in(bucket: int) -> int:
+    shift = max(0, (bucket >> BITS) - 1)
+    return ((bucket - (shift << BITS) + 1) << shift) - 1
 
 
 @dataclass(frozen=True)
 class LoopStats:
     """What the loop has done with one source so far.
 
-    total: masks there will be in the end, None if there is no end or nobody knows.
-    read: frames the source gave. published: masks made. dropped: frames of a live source that a newer one
-    replaced before inference. failed: inferences that raised. The rest was on its way when the loop was stopped.
-    corrupt: frames that could not be decoded; reconnects: how often the source was opened again.
-    misses: masks older than the deadline when they were published; longest_miss: most of them in a row.
-    age: from capture to published mask. jitter: by how much the time between two masks differs from the one before.
-    stages: each stage's durations: "read", "wait" (from capture to inference), the session's own ("fit", "infer"),
-    "draw", "write".
+    total: masks there will be at the end, None if unknown or endless. read: frames read from the source. published:
+    masks made. dropped: frames of a live source that a newer one replaced before inference. failed: inferences that
+    raised. The other frames were on their way when the loop was stopped. corrupt: frames that could not be decoded.
+    reconnects: how often the source was opened again. misses: masks older than the deadline when published;
+    longest_miss: most of them in a row. recent_fps, recent_age_ms: over the latest masks; the age is the median.
+    age: from capture to published mask. jitter: change of the time between two masks. stages: durations of "read",
+    "wait" (from capture to inference), the session's own stages ("fit", "infer"), "draw", "write".
     """
 
     total: int | None = None
@@ -45,21 +100,21 @@ class LoopStats:
     misses: int = 0
     longest_miss: int = 0
     wall_s: float = 0.0
-    recent_fps: float = 0.0  # masks a second over the latest frames
-    recent_age_ms: float = 0.0  # median of the latest frames
+    recent_fps: float = 0.0
+    recent_age_ms: float = 0.0
     age: Quantiles = EMPTY
     jitter: Quantiles = EMPTY
     stages: Mapping[str, Quantiles] = field(default_factory=dict)
 
     @property
     def fps(self) -> float:
-        """Masks a second over the whole time."""
+        """Masks per second over the whole time."""
         return self.published / self.wall_s if self.wall_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class FallbackStats:
-    """models: in the order of preference. current: the name of the one in use. switches: how many, by cause."""
+    """models: in the order of preference. current: the model in use. switches: how many, by cause."""
 
     models: tuple[str, ...]
     current: str
@@ -67,7 +122,7 @@ class FallbackStats:
 
 
 class Statistics:
-    """Counts one source's frames; the threads of the loop may do so at the same time."""
+    """Counts one source's frames; for all threads of the loop."""
 
     def __init__(self, deadline_ns: int | None = None, *, keep_samples: bool = False) -> None:
         """keep_samples: also keep each mask's times, for a latency record."""
@@ -75,8 +130,8 @@ class Statistics:
         self._keep = keep_samples
         self._lock = threading.Lock()
         self._read = self._published = self._failed = self._misses = self._streak = self._longest = 0
-        self._age, self._jitter = Histogram(), Histogram()
-        self._stages: dict[str, Histogram] = {}
+        self._age, self._jitter = LatencyHistogram(), LatencyHistogram()
+        self._stages: dict[str, LatencyHistogram] = {}
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT + 1)  # (published, age) in ns
         self._interval_ns = 0
         self._samples = array("q")  # rows of captured_ns, age_ns, and the stages of `_columns`
@@ -93,13 +148,13 @@ class Statistics:
         self._end_ns = time.perf_counter_ns()
 
     def read(self, read_ns: int) -> None:
-        """The source gave a frame."""
+        """A frame was read."""
         with self._lock:
             self._read += 1
             self._time("read", read_ns)
 
     def published(self, frame: Frame, now_ns: int, stages_ns: Mapping[str, int]) -> int:
-        """A mask is there; gives how many there are. stages_ns: from capture to the mask, in order."""
+        """A mask is made; returns how many there are. stages_ns: from capture to the mask, in order."""
         age_ns = now_ns - frame.captured_ns
         with self._lock:
             self._published += 1
@@ -127,20 +182,20 @@ class Statistics:
             self._failed += 1
 
     def drawn(self, draw_ns: int, write_ns: int) -> None:
-        """A mask was drawn and given to the sinks."""
+        """A mask was drawn and written to the sinks."""
         with self._lock:
             self._time("draw", draw_ns)
             self._time("write", write_ns)
 
     def recent(self) -> tuple[float, float]:
-        """Masks a second, and their median age in ms, over the latest frames."""
+        """fps, and the median age in ms, of the latest masks."""
         with self._lock:
             return self._recently(time.perf_counter_ns())
 
     def snapshot(
         self, *, total: int | None = None, dropped: int = 0, corrupt: int = 0, reconnects: int = 0
     ) -> LoopStats:
-        """The figures so far, with those that only the feed knows."""
+        """The figures so far, with those that only the reader knows."""
         with self._lock:
             now = self._end_ns or time.perf_counter_ns()
             fps, age_ms = self._recently(now)
@@ -179,5 +234,5 @@ class Statistics:
     def _time(self, stage: str, duration_ns: int) -> None:
         histogram = self._stages.get(stage)
         if histogram is None:
-            histogram = self._stages[stage] = Histogram()
+            histogram = self._stages[stage] = LatencyHistogram()
         histogram.add(duration_ns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import Annotated, Any
 
 import typer
@@ -84,11 +83,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        sys.exit(console.run(lambda: app(arguments), debug="--debug" in sys.argv))
-    except SystemExit as end:
-        if any(thread.name == "edgeunet-inferrer" for thread in threading.enumerate()):
-            # The camera left an inference behind that hangs, and Python would wait for the backend's threads.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(end.code if isinstance(end.code, int) else 1)
-        raise
+        code: object = console.run(lambda: app(arguments), debug="--debug" in sys.argv)
+    except SystemExit as ended:
+        code = ended.code
+    console.end(code)

@@ -17,8 +17,8 @@ def camera(
         list[Path] | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file (.onnx or .engine) (default: the demo's). Several, the most wanted first: the next one "
-            "takes over while --deadline-ms is missed or the board throttles.",
+            help="A model file (.onnx or .engine) (default: the demo's). Several, the preferred one first: the next "
+            "one takes over while --deadline-ms is missed or the board throttles.",
             show_default=False,
         ),
     ] = None,
@@ -36,29 +36,31 @@ def camera(
     record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
     save_masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG into this folder.")] = None,
     rtp: Annotated[str | None, typer.Option(help="Stream the overlay as H.264 to HOST:PORT.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(help="Write a line of JSON a frame to this file; - for stdout.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Serve figures to Prometheus: PORT or HOST:PORT.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="Write a line of JSON per frame to this file; - for stdout.")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(help="Serve figures for Prometheus: PORT or HOST:PORT.")] = None,
     token: Annotated[
         # Other users of the machine see a command line, but not its environment.
         str | None,
-        typer.Option(help="What --serve and --metrics ask their readers for.", envvar="EDGEUNET_TOKEN"),
+        typer.Option(help="The secret that --serve and --metrics ask for.", envvar="EDGEUNET_TOKEN"),
     ] = None,
     deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this as late.")] = None,
-    stall_s: Annotated[float, typer.Option(help="Open a camera again after so many seconds without a frame.")] = 5.0,
+    stall_s: Annotated[float, typer.Option(help="Open a camera again after this time without a frame.")] = 5.0,
     watch_model: Annotated[
-        bool, typer.Option("--watch-model", help="Take over a newer model file when it replaces this one.")
+        bool, typer.Option("--watch-model", help="Switch to a newer model file when it replaces this one.")
     ] = False,
     latency_record: Annotated[
         Path | None, typer.Option(help="Write the age of every mask to this file, for `edgeunet bench report`.")
     ] = None,
-    max_frames: Annotated[int | None, typer.Option(help="Stop after that many frames of each source.")] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Stop after this number of frames of each source.")] = None,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
 ) -> None:
     """Segment cameras and videos: every frame of a file, only the newest of a live source.
 
-    Without anything: the first camera and the demo's model, in the browser.
+    Without options: the first camera and the demo's model, in the browser.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""Drawing a mask over the camera's picture, with a legend that says what the colours mean and how fast it runs."""
+"""Drawing a mask over the camera's picture, with a legend of the class colours and the rate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXT_COLOR = (245, 245, 245)
 
 
 class Overlay:
-    """Draws masks over copies of frames. A frame or a mask of another size than the last is fine. For one thread."""
+    """Draws masks over copies of frames. Frames and masks may change their size. For one thread."""
 
     def __init__(self, spec: ModelSpec, opacity: float) -> None:
         """opacity: of the class colours, 0 to 1."""
@@ -39,7 +39,7 @@ class Overlay:
         self._colors = class_colors(spec.classes)
         self._opacity = opacity
         self._swatches = [c.color[::-1] for c in spec.classes]
-        self._letterbox: Letterbox | None = None  # that the rest is made for
+        self._letterbox: Letterbox | None = None  # for which the arrays below are made
         self._small: UInt8 = np.empty((0, 0, 3), np.uint8)
         self._wide = self._large = self._small
         self._rows: NDArray[np.intp] = np.empty(0, np.intp)  # of `_wide`, for each row of `_large`
@@ -54,7 +54,7 @@ class Overlay:
     def blend(self, pixels: UInt8, mask: UInt8, letterbox: Letterbox) -> UInt8:
         """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, without a legend.
 
-        `pixels` stay as they are: other threads may look at them.
+        `pixels` are not changed: other threads may use them.
         """
         height, width = letterbox.frame_size
         if letterbox != self._letterbox:
@@ -66,7 +66,7 @@ class Overlay:
             self._panel = _Panel((height, width), self._names, self._swatches)
         cv2.applyColorMap(mask, self._colors, dst=self._small)
         inside = letterbox.inside(self._small)
-        # Along the rows, then whole rows: 0.24 ms for 1280×720 on one EPYC core, where cv2.resize() alone takes 0.76.
+        # First along the rows, then whole rows: 0.24 ms for 1280×720 on one EPYC core; cv2.resize() alone takes 0.76.
         cv2.resize(inside, (width, letterbox.height), dst=self._wide, interpolation=cv2.INTER_NEAREST)
         np.take(self._wide, self._rows, axis=0, out=self._large, mode="clip")
         drawn = np.empty_like(pixels)
@@ -74,18 +74,18 @@ class Overlay:
         return drawn
 
     def label(self, blended: UInt8, lines: Sequence[str]) -> None:
-        """Draw the legend, with `lines` of text below it, over the picture that blend() gave last."""
+        """Draw the legend, with `lines` of text below it, over the picture that blend() returned last."""
         self._panel.draw(blended, tuple(lines))
 
 
 class _Panel:
-    """The legend in the upper left corner, on frames that have room for it; drawn anew only when its text changes."""
+    """The legend in the upper left corner, on frames that have room for it; drawn again only when its text changes."""
 
     def __init__(
         self, frame_size: tuple[int, int], names: Sequence[str], colors: Sequence[tuple[int, int, int]]
     ) -> None:
         self._frame_size = frame_size
-        self._unit = max(10.0, min(frame_size) / 32)  # everything else is in proportion, in pixels
+        self._unit = max(10.0, min(frame_size) / 32)  # pixels; the other lengths are in proportion
         self._margin = round(self._unit * 0.9)
         self._names = names
         self._colors = colors
@@ -105,7 +105,7 @@ class _Panel:
         corner[:] = cv2.add(cv2.multiply(corner, self._rest, scale=1 / 255), self._ink)
 
     def _render(self, lines: tuple[str, ...]) -> None:
-        """The panel's part of the picture, and the share of the camera's that is left, 0 to 255; uint8 [h, w, 3]."""
+        """The panel's part of the picture, and the camera's share, 0 to 255; uint8 [h, w, 3]."""
         scale = self._unit * SMOOTHING
         font = font_scale(0.62 * scale)
         stroke = max(1, round(scale / 11))

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, missing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 HANGS_S = 5.0  # without a step of Python after SIGTERM, and a command is ended at once
+_may_hang = WeakSet[threading.Thread]()
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -169,6 +171,20 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
             _line("interrupted")
             return INTERRUPTED
     return 0
+
+
+def do_not_wait_for(thread: threading.Thread) -> None:
+    """Let end() leave this thread behind: it may hang in a driver."""
+    _may_hang.add(thread)
+
+
+def end(code: object) -> NoReturn:
+    """End the process with the code of a SystemExit; at once if a thread hangs, for which Python would wait."""
+    if any(thread.is_alive() for thread in _may_hang):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
+    raise SystemExit(code)
 
 
 @contextmanager

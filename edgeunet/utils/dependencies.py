@@ -49,7 +49,8 @@ def missing(module: str) -> MissingDependencyError:
     return MissingDependencyError(part.title, part.work, part.install)
 
 
-def require_installed(module: str) -> None:
-    """Raise the error for a module of OPTIONAL_DEPENDENCIES that is not installed; it is not loaded for that."""
-    if find_spec(module) is None:
-        raise missing(module)
+def require_installed(*modules: str) -> None:
+    """Raise the error for the first module of OPTIONAL_DEPENDENCIES that is not installed; none is loaded for that."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise missing(module)

@@ -1,4 +1,4 @@
-"""A disk that fills, and threads that must end."""
+"""A model, a disk that fills, and threads that must end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.models import write_toy_model
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_toy_model(tmp_path / "toy.onnx")
 
 
 @pytest.fixture

@@ -14,18 +14,13 @@ import pytest
 
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import OutputError, SourceError
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import FakeCamera, eventually, numbered
-from tests.models import write_toy_model
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_toy_model(tmp_path / "toy.onnx")
 
 
 @pytest.fixture
@@ -102,15 +97,15 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
     gone = SourceError("camera 0 is not there")
     opened: Iterator[FakeCamera | SourceError] = iter([first, gone, second])
 
-    def fake(address: str) -> FakeCamera:
-        if address == "1":
+    def fake(address: Address) -> FakeCamera:
+        if address.name == "camera 1":
             return whole
         camera = next(opened)
         if isinstance(camera, SourceError):
             raise camera
         return camera
 
-    monkeypatch.setattr("edgeunet.camera.sources.opening.open_source", fake)
+    monkeypatch.setattr("edgeunet.camera.sources.opening.open_address", fake)
 
     def play() -> None:
         first.show(numbered(0))

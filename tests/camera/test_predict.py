@@ -17,14 +17,9 @@ from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.runtime.session import Session
 from edgeunet.samples import CLIP
-from tests.models import toy_mask, write_toy_model
+from tests.models import toy_mask
 
 SIZE = (32, 48)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_toy_model(tmp_path / "toy.onnx")
 
 
 @pytest.fixture

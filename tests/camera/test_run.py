@@ -24,7 +24,8 @@ from edgeunet.camera.host.terminal import Display
 from edgeunet.camera.host.throttle import ThrottleWatch
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sinks.window import Window
-from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.opening import open_address, open_source
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import TOTAL, LatencyRecord
@@ -35,11 +36,6 @@ from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.videos import number_of, write_numbered
 from tests.models import toy_spec, write_toy_model
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_toy_model(tmp_path / "toy.onnx")
 
 
 def run(model: Path, source: object, sinks: SinkOptions | None = None, **options: Any) -> LoopStats:
@@ -98,11 +94,6 @@ def test_several_sources_have_files_of_their_own(tmp_path: Path, model: Path) ->
     for name, count in (("a", 4), ("b", 7)):
         with open_source(str(tmp_path / f"out-{name}.mp4")) as video:
             assert len(list(iter(video.read, None))) == count
-
-
-def test_sources_of_one_name_are_numbered(model: Path) -> None:
-    stats = run_camera(CameraOptions(model, (SYNTHETIC, SYNTHETIC), max_frames=2))
-    assert list(stats) == ["synthetic:// (1)", "synthetic:// (2)"]
 
 
 def test_existing_video_is_found_before_the_model_and_the_source_are_opened(tmp_path: Path) -> None:
@@ -176,7 +167,7 @@ def test_closing_the_window_ends_it_and_keeps_the_video(
         ({"fallbacks": (Path("n.onnx"),)}, "give --deadline-ms, or one model"),
         ({"fallbacks": (Path("n.onnx"), Path("m.onnx")), "deadline_ms": 33.0}, "given twice"),
         ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "watch_model": True}, "--watch-model follows one"),
-        ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "latency_record": Path("r")}, "--latency-record is of"),
+        ({"fallbacks": (Path("n.onnx"),), "deadline_ms": 33.0, "latency_record": Path("r")}, "--latency-record is for"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
@@ -268,9 +259,9 @@ def test_the_model_is_warm_before_the_source_is_opened(model: Path, monkeypatch:
             calls.append("run")
             return super().run(frame)
 
-    def opened(address: str, **options: object) -> Any:
+    def opened(address: Address, **options: object) -> Any:
         calls.append("open")
-        return open_source(address)
+        return open_address(address)
 
     monkeypatch.setattr("edgeunet.camera.run.open_session", lambda path, **options: Session(path))
     monkeypatch.setattr("edgeunet.camera.run.open_steady", opened)
@@ -341,7 +332,7 @@ def test_hanging_inference_is_said_is_left_to_the_watchdog_and_ends_with_an_erro
             run(model, SYNTHETIC, SinkOptions(record=tmp_path / "out.mp4"), stall_s=0.3)
         after = received(listener)
     assert len(notes) == 1
-    assert notes[0].endswith("and goes on; Ctrl-C ends the camera")
+    assert notes[0].endswith("s so far; Ctrl-C ends the camera")
     assert (before[0], before[1]) == ("READY=1", "WATCHDOG=1")
     assert after == ["STOPPING=1"]  # no more sign of life
     assert len(stamps(tmp_path / "out.mp4")) == 1
@@ -362,7 +353,7 @@ def test_a_slow_inference_is_no_hanging_one(
     run(model, SYNTHETIC, stall_s=0.05)
     interrupt.join()
     said = capfd.readouterr().err
-    assert "is not waited for: it has taken" in said
+    assert "; the camera ends without it" in said
     assert "hangs" not in said
     assert "driver" not in said
 

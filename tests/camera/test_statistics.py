@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.histogram import LARGEST_NS, Histogram, Quantiles
-from edgeunet.camera.statistics import Statistics
+from edgeunet.camera.statistics import LARGEST_NS, LatencyHistogram, Quantiles, Statistics
 
 MS = 1_000_000
 PIXELS = np.zeros((2, 2, 3), np.uint8)
@@ -22,7 +21,7 @@ def publish(statistics: Statistics, ages_ms: list[int], every_ms: int = 100) -> 
 @pytest.mark.parametrize("largest", [200, 10_000, 50 * MS, 3_600_000 * MS])
 def test_quantiles_are_those_of_the_sorted_durations_within_a_bucket(largest: int) -> None:
     values = np.sort(np.random.default_rng(largest).integers(1, largest, 5_000))
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     for value in values:
         histogram.add(int(value))
     got = histogram.quantiles()
@@ -33,7 +32,7 @@ def test_quantiles_are_those_of_the_sorted_durations_within_a_bucket(largest: in
 
 
 def test_a_histogram_takes_any_duration() -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     assert histogram.quantiles() == Quantiles()
     for value in (-5, 0, LARGEST_NS + 1):
         histogram.add(value)

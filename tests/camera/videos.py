@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.sinks.recorder import recording
-from edgeunet.camera.sources.opening import Source
+from edgeunet.camera.sources.source import Source
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
 

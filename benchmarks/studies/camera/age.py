@@ -20,6 +20,7 @@ from benchmarks.studies.camera.instant import Discard, Instant
 from benchmarks.studies.study import Output, Study, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop, LoopOptions
+from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_steady
 from edgeunet.cli.options import Force
 from edgeunet.errors import UsageError
@@ -51,7 +52,7 @@ def measure(seconds: float) -> dict[str, Any]:
         raise UsageError(f"--seconds is above 0, got {seconds:g}")
     with Fixed() as session:
         warm_up(session)
-        source = open_steady(f"synthetic://?fps={FPS}&seconds={seconds:g}", lambda line: None)
+        source = open_steady(Address.parse(f"synthetic://?fps={FPS}&seconds={seconds:g}"), lambda line: None)
         options = LoopOptions(deadline_ms=BOUND_MS, keep_samples=True)
         loop = Loop(session, {"synthetic": source}, [nullcontext(Discard())], options)
         before = _cpu_seconds()
@@ -63,7 +64,7 @@ def measure(seconds: float) -> dict[str, Any]:
                 bar.update(task, completed=stats.wall_s, note=f"p99 {stats.age.p99_ns / 1e6:.1f} ms")
         stats = loop.finish()["synthetic"]
         all_s, own_s = (after - begin for after, begin in zip(_cpu_seconds(), before, strict=True))
-        names, rows = loop.feeds[0].statistics.samples()
+        names, rows = loop.readers[0].statistics.samples()
         facts = fingerprint(session.describe())
     captured_ns, age_ms = rows[:, 0], rows[:, 1] / 1e6
     minutes = (captured_ns - captured_ns[0]) // MINUTE_NS

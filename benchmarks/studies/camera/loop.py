@@ -20,7 +20,8 @@ from benchmarks.studies.camera.plain_loop import PlainLoop
 from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop
-from edgeunet.camera.sources.opening import in_flight, open_source
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.opening import open_source
 from edgeunet.cli.options import Force
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.overlay import OPACITY
@@ -52,7 +53,7 @@ def mask_agreement(session: Session, plain: PlainLoop, clip: Path) -> float:
 def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
     """Measure both loops `rounds` times in turn and give what the result file holds."""
     plain = PlainLoop(model, OPACITY)
-    with open_session(model, in_flight=in_flight(str(clip)), backend="onnxruntime") as session:
+    with open_session(model, in_flight=Address.parse(str(clip)).in_flight, backend="onnxruntime") as session:
         same = mask_agreement(session, plain, clip)
         turns = []
         for index in rounds_of(rounds):

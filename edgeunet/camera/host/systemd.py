@@ -28,19 +28,19 @@ class Service:
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Nothing hangs; sent only as often as systemd's watchdog needs it."""
+        """Nothing hangs; sent as often as systemd's watchdog needs it."""
         now = time.monotonic()
         if self._interval_s is not None and now >= self._due:
             self._due = now + self._interval_s / 2
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """The camera ends."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        # A supervisor that is gone is no reason to end the camera.
+        # The camera goes on without its supervisor.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
             out.sendto(message.encode(), self._address)

@@ -1,4 +1,4 @@
-"""What the terminal shows while the loop runs: frames, rate, drops, frame age and each stage's time, by source."""
+"""What the terminal shows while the loop runs, by source: frames, rate, drops, frame age, time of each stage."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LINE_EVERY_S = 5.0
 
 
 class Display:
-    """A live table on stderr; a plain line for each source now and then where stderr is no terminal.
+    """A live table on stderr; if that is no terminal, a plain line for each source from time to time.
 
-    Where nothing can be written any more, a full disk, a pipe that nobody reads, a closed terminal, it is given up.
+    Once nothing can be written (a full disk, a closed pipe or terminal), it shows nothing more.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Display:
             self._try(self._live.stop)
 
     def note(self, line: str) -> None:
-        """Say something that happened, above the table. From any thread."""
+        """A note above the table. From any thread."""
         self.say(f"note: {line}")
 
     def say(self, *lines: str) -> None:
@@ -51,7 +51,7 @@ class Display:
             self._try(lambda: out.print(*lines, sep="\n"))
 
     def update(self, stats: Mapping[str, LoopStats], *, last: bool = False) -> None:
-        """Show these figures by source, if it is time again; always when they are the last ones."""
+        """Show these figures by source, if it is time; the last ones always."""
         now = time.monotonic()
         if now < self._due and not last:
             return
@@ -72,7 +72,7 @@ class Display:
 
 
 def headline(stats: LoopStats, *, last: bool = False) -> str:
-    """How far, how fast, how long still, and what went wrong: "120 of 221 frames · 31.4 frames/s · 3 s left".
+    """Progress, rate, time left and faults: "120 of 221 frames · 31.4 frames/s · 3 s left".
 
     last: the rate is over all frames.
     """
@@ -117,7 +117,7 @@ def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Group:
 
 
 def _headlines(stats: Mapping[str, LoopStats], *, last: bool) -> list[str]:
-    """One for each source; where there are several, with its number in the table and its name."""
+    """One for each source; if there are several, with its number in the table and its name."""
     lines = [(name, headline(s, last=last)) for name, s in stats.items()]
     if len(lines) == 1:
         return [lines[0][1]]

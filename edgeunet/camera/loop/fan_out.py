@@ -1,4 +1,4 @@
-"""All sinks together: one that fails is left behind, and the others go on."""
+"""All sinks together: one that fails is closed, and the others go on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from edgeunet.camera.frame import Shot, Sink
 from edgeunet.errors import OutputError
 
 
-class Outputs:
-    """Enters sinks, writes to them and leaves them, in one thread.
+class FanOut:
+    """Enters sinks, writes each frame to all of them and leaves them, in one thread.
 
     A sink that raises OutputError is left with that error, and `notify` gets a line about it. Any other exception
     is a fault of the program and goes through.
@@ -19,7 +19,7 @@ class Outputs:
 
     def __init__(self, sinks: Sequence[AbstractContextManager[Sink]], notify: Callable[[str], None]) -> None:
         self.errors: list[OutputError] = []
-        self._contexts = sinks
+        self.sinks = list(sinks)
         self._notify = notify
         self._open: list[tuple[AbstractContextManager[Sink], Sink]] = []
 
@@ -38,9 +38,9 @@ class Outputs:
                 self._notify(str(error) + ("; the rest goes on" if self._open else ""))
                 self._leave(context, error)
 
-    def __enter__(self) -> Outputs:
+    def __enter__(self) -> FanOut:
         try:
-            for context in self._contexts:
+            for context in self.sinks:
                 self._open.append((context, context.__enter__()))
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
@@ -54,7 +54,7 @@ class Outputs:
             self._leave(self._open.pop()[0], value)
 
     def _leave(self, context: AbstractContextManager[Sink], reason: BaseException | None) -> None:
-        """Close a sink; what fails is one error, however often it is raised."""
+        """Close a sink; a failure is one error, however often it is raised."""
         try:
             context.__exit__(None if reason is None else type(reason), reason, None)
         except OutputError as error:

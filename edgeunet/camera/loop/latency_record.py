@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.camera.loop.reader import Feed
+from edgeunet.camera.loop.reader import SourceReader
 from edgeunet.camera.statistics import MAX_SAMPLES
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.run_metadata import run_metadata_of
@@ -17,32 +17,32 @@ from edgeunet.runtime.warm_up import WARM_UP
 
 
 def record_of(
-    feeds: Sequence[Feed], session: Session, *, settled: bool, deadline_ms: float | None = None
+    readers: Sequence[SourceReader], session: Session, *, settled: bool, deadline_ms: float | None = None
 ) -> LatencyRecord:
     """The record of sources whose samples were kept, in the order of capture; "total" is the age of the mask.
 
-    It is partial if a source has more masks than are kept. There must be at least one mask.
+    It is partial if a source has more masks than were kept. There must be at least one mask.
     """
-    kept = [feed.statistics.samples() for feed in feeds]
+    kept = [reader.statistics.samples() for reader in readers]
     columns = max((columns for columns, _ in kept), key=len)
     of = np.concatenate([np.full(len(rows), place) for place, (names, rows) in enumerate(kept) if names == columns])
     rows = np.concatenate([rows for names, rows in kept if names == columns])
     order = np.argsort(rows[:, 0], kind="stable")
     captured_ms, age_ms, *stages_ms = rows[order].T / 1e6
-    several, live = len(feeds) > 1, any(feed.source.live for feed in feeds)
+    several, live = len(readers) > 1, any(reader.source.live for reader in readers)
     return LatencyRecord(
         subject=run_metadata_of(session),
         machine=fingerprint(session.describe()),
-        frames=", ".join(feed.name for feed in feeds),
+        frames=", ".join(reader.name for reader in readers),
         mode="camera" if live else "file",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warmup_frames=WARM_UP,
         warmup_settled=settled,
-        partial=any(feed.stats().published > MAX_SAMPLES for feed in feeds),
+        partial=any(reader.stats().published > MAX_SAMPLES for reader in readers),
         starts_ms=captured_ms - captured_ms[0],
         samples_ms={TOTAL: age_ms, **dict(zip(columns[2:], stages_ms, strict=True))},
         deadline_ms=deadline_ms,
-        dropped=sum(feed.stats().dropped for feed in feeds) if live else None,
-        sources=tuple(feed.name for feed in feeds) if several else (),
+        dropped=sum(reader.stats().dropped for reader in readers) if live else None,
+        sources=tuple(reader.name for reader in readers) if several else (),
         source_of=tuple(of[order].tolist()) if several else (),
     )

@@ -1,10 +1,13 @@
-"""The camera loop: reading, inference and drawing, each in threads of their own.
+"""The camera loop, in threads of their own: one reads each source, one runs the session, one draws and writes.
 
-    source ──Channel──┐
-    source ──Channel──┼─ in turn ──▶ session ──Channel──▶ overlay, sinks
-    a reader for each ┘              inferrer             drawer
+A frame's way: address → source → reader thread → frame queue (of a camera the newest only) → session → overlay →
+fan-out → sinks, each in a thread of its own.
 
-OpenCV, ONNX Runtime and PyAV let go of Python's lock while they work, so they overlap.
+    source ─ reader ─ FrameQueue ─┐
+    source ─ reader ─ FrameQueue ─┼─ in turn ─▶ session ─ FrameQueue ─▶ overlay, fan-out ─▶ sinks
+    source ─ reader ─ FrameQueue ─┘             inferrer               drawer
+
+OpenCV, ONNX Runtime and PyAV release Python's lock while they work, so the threads overlap.
 """
 
 from __future__ import annotations
@@ -19,30 +22,30 @@ from functools import partial
 from typing import NamedTuple
 
 from edgeunet.camera.frame import Frame, Shot, Sink
-from edgeunet.camera.frame_queue import Channel, Turns
-from edgeunet.camera.loop.fan_out import Outputs
-from edgeunet.camera.loop.reader import Feed
-from edgeunet.camera.loop.watchdog import Busy, Work
+from edgeunet.camera.frame_queue import FrameQueue, RoundRobin
+from edgeunet.camera.loop.fan_out import FanOut
+from edgeunet.camera.loop.reader import SourceReader
+from edgeunet.camera.loop.watchdog import Activity, Watchdog
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.errors import OutputError
 from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.runtime.session import Result, Session
+from edgeunet.utils import console
 from edgeunet.utils.limits import FRAMES, MAX_MS, require_in
 
-FAILURES = 5  # inferences in a row that raise before the loop gives up: one may be chance, five are not
-STUCK_S = 0.5  # how long a camera that hangs in its driver may hold up the end
+FAILURES = 5  # inferences in a row that raise, and the loop gives up: one may be chance, five are not
+STUCK_S = 0.5  # how long the end waits for a camera that hangs in its driver
 INFERENCE = "inference"
-WRITING_S = 10.0  # how long sinks may take to write what they have, once the loop is stopped
+WRITING_S = 10.0  # how long the end waits for the sinks to write their last frames
 
 
 @dataclass(frozen=True)
 class LoopOptions:
     """opacity: of the class colours, 0 to 1. max_frames: masks to make of each source, None for all.
 
-    deadline_ms: a mask that is older counts as a miss. draw, plain: whether a sink looks at the overlay with its
-    legend, and at the one without; a Shot has the camera's picture in the place of what nobody looks at.
-    keep_samples: keep each mask's times for a latency record.
+    deadline_ms: an older mask counts as a miss. draw, plain: whether any sink uses the overlay with its legend, and the
+    one without; an unused one is the camera's picture. keep_samples: keep each mask's times for a latency record.
     """
 
     opacity: float = OPACITY
@@ -64,7 +67,7 @@ DEFAULTS = LoopOptions()
 class _Item(NamedTuple):
     """A mask on its way to the drawer."""
 
-    feed: Feed
+    reader: SourceReader
     frame: Frame
     result: Result
     stages_ns: dict[str, int]
@@ -74,11 +77,13 @@ class _Item(NamedTuple):
 class Loop:
     """Runs sources through one session into sinks, once.
 
-    A file: every frame, in order. A live source: only the newest frame, and one that waits is replaced. Several
-    sources are served in turn, one frame each, and the end of one does not touch the others.
+    A file: every frame, in order. A live source: only the newest frame; it replaces one that still waits. Several
+    sources take turns, one frame each, and the end of one does not touch the others.
     Each sink is entered and left in the drawing thread, and left with an exception if the loop fails. `notify` gets
-    a line, from any thread, whenever something goes wrong that does not end the loop. `observe` gets each frame whose
-    mask is published, and when (time.perf_counter_ns()), in the thread that submits the next one.
+    a line, from any thread, for each fault that does not end the loop. `observe` gets each frame whose mask is
+    published, and when (time.perf_counter_ns()), in the thread that submits the next one.
+    session: the model in use; the caller closes it once the loop has ended, unless is_stuck(). readers: the sources in
+    the order given. live: whether any of them is.
     """
 
     def __init__(
@@ -91,18 +96,17 @@ class Loop:
         notify: Callable[[str], None] = lambda line: None,
         observe: Callable[[Frame, int], None] | None = None,
     ) -> None:
-        """sources: by the name that sinks and figures give them."""
-        self._session = session
+        """sources: by the names that sinks and figures use."""
+        self.session = session
         self._next: Session | None = None
         self._options = options
-        self._notify = notify
+        self.notify = notify
         self._observe = observe
-        self._has_sinks = bool(sinks)
-        self._outputs = Outputs(sinks, notify)
+        self._fan_out = FanOut(sinks, notify)
         self._changed = threading.Condition()
         deadline_ns = None if options.deadline_ms is None else round(options.deadline_ms * 1e6)
-        self._feeds = [
-            Feed(
+        self.readers = [
+            SourceReader(
                 source,
                 name,
                 Overlay(session.spec, options.opacity),
@@ -112,31 +116,26 @@ class Loop:
             )
             for name, source in sources.items()
         ]
-        self._live = any(source.live for source in sources.values())
-        self._results: Channel[_Item] = Channel()
+        self.live = any(source.live for source in sources.values())
+        self._results: FrameQueue[_Item] = FrameQueue()
         self._failures = 0  # inferences that raised, in a row
         self._error: BaseException | None = None
         self._failing = threading.Lock()
-        self._busy = Busy()
-        self._readers = [self._thread(partial(self._read, feed), f"reader of {feed.name}") for feed in self._feeds]
+        self._watchdog = Watchdog()
+        self._reader_threads = [self._thread(partial(self._read, r), f"reader of {r.name}") for r in self.readers]
         self._inferrer = self._thread(self._infer, "inferrer")
         self._drawer = self._thread(self._draw, "drawer")
 
-    @property
-    def session(self) -> Session:
-        """The model in use; the caller closes it once the loop has ended, unless is_stuck()."""
-        return self._session
-
-    @property
-    def feeds(self) -> Sequence[Feed]:
-        """The sources in the order given, with their names and figures."""
-        return self._feeds
+    def publish_to(self, sinks: Sequence[AbstractContextManager[Sink]]) -> None:
+        """Add sinks, before start()."""
+        self._fan_out.sinks += sinks
 
     def start(self) -> None:
         """Start the threads."""
-        for feed in self._feeds:
-            feed.statistics.begin()
-        for thread in (*self._readers, self._inferrer, self._drawer):
+        console.do_not_wait_for(self._inferrer)
+        for reader in self.readers:
+            reader.statistics.begin()
+        for thread in (*self._reader_threads, self._inferrer, self._drawer):
             thread.start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -146,8 +145,8 @@ class Loop:
 
     def stop(self) -> None:
         """End after the frame that is in the session; every mask that was made is still drawn, and the video kept."""
-        for feed in self._feeds:
-            feed.frames.close(discard=True)
+        for reader in self.readers:
+            reader.frames.close(discard=True)
 
     def fail(self, error: BaseException) -> None:
         """End at once; finish() raises the first error given."""
@@ -157,7 +156,7 @@ class Loop:
         self._results.close(discard=True)
 
     def finish(self, patience_s: float | None = None) -> Mapping[str, LoopStats]:
-        """Wait for the end and give the figures by source; raises what went wrong.
+        """Wait for the end and return the figures by source; raises what went wrong.
 
         patience_s: after stop(), how long to wait for an inference that may hang. Sinks are closed in any case.
         """
@@ -172,8 +171,8 @@ class Loop:
             unused, self._next = self._next, None
         if unused is not None:
             unused.close()
-        # A source's first: it is why an output has nothing to write.
-        errors = [self._error, *(feed.error for feed in self._feeds), *self._outputs.errors]
+        # A source's error first: it is why an output has nothing to write.
+        errors = [self._error, *(reader.error for reader in self.readers), *self._fan_out.errors]
         if (error := next(filter(None, errors), None)) is not None:
             raise error
         return self.stats()
@@ -181,8 +180,8 @@ class Loop:
     def _join_readers(self) -> None:
         """Only a live source can hang; all of them together get STUCK_S."""
         end = time.monotonic() + STUCK_S
-        for feed, reader in zip(self._feeds, self._readers, strict=True):
-            reader.join(max(0.0, end - time.monotonic()) if feed.source.live else None)
+        for reader, thread in zip(self.readers, self._reader_threads, strict=True):
+            thread.join(max(0.0, end - time.monotonic()) if reader.source.live else None)
 
     def is_stuck(self) -> bool:
         """After finish(): whether the session still works on a frame, so that it cannot be closed."""
@@ -190,11 +189,11 @@ class Loop:
 
     def stats(self) -> dict[str, LoopStats]:
         """What has been done so far, by source; may be called from any thread while it runs."""
-        return {feed.name: feed.stats() for feed in self._feeds}
+        return {reader.name: reader.stats() for reader in self.readers}
 
-    def longest_work(self) -> Work | None:
-        """What the session or the sinks have been busy with for the longest time; None if nothing is under way."""
-        return self._busy.longest()
+    def longest_activity(self) -> Activity | None:
+        """What the session or the sinks have worked on for the longest time; None if nothing is under way."""
+        return self._watchdog.longest()
 
     def switch(self, session: Session) -> None:
         """Go on with another session of the same classes and size, from the next frame on; the old one is closed."""
@@ -212,24 +211,24 @@ class Loop:
         except BaseException as error:  # noqa: BLE001 - finish() raises it in the caller's thread
             self.fail(error)
 
-    def _read(self, feed: Feed) -> None:
-        feed.read()
-        if feed.error is not None and len(self._feeds) > 1:
-            self._notify(f"{feed.error}; the other sources go on")
+    def _read(self, reader: SourceReader) -> None:
+        reader.read()
+        if reader.error is not None and len(self.readers) > 1:
+            self.notify(f"{reader.error}; the other sources go on")
 
     def _infer(self) -> None:
-        turns = Turns([feed.frames for feed in self._feeds], self._changed)
-        waiting: deque[tuple[Feed, Frame, int]] = deque()
+        turns = RoundRobin([reader.frames for reader in self.readers], self._changed)
+        waiting: deque[tuple[SourceReader, Frame, int]] = deque()
         while (taken := turns.get(wait=self._pipelined or not waiting)) is not None or waiting:
             if taken is not None:
                 if self._next is not None:
                     self._publish_all(waiting)
                     self._take_next_session()
-                feed, frame = self._feeds[taken[0]], taken[1]
+                reader, frame = self.readers[taken[0]], taken[1]
                 wait_ns = time.perf_counter_ns() - frame.captured_ns
-                if self._submit(feed, frame):
-                    waiting.append((feed, frame, wait_ns))
-                if len(waiting) < (self._session.capacity if self._pipelined or self._session.batched else 1):
+                if self._submit(reader, frame):
+                    waiting.append((reader, frame, wait_ns))
+                if len(waiting) < (self.session.capacity if self._pipelined or self.session.batched else 1):
                     continue
             self._publish(*waiting.popleft())
             if not self._pipelined:
@@ -238,79 +237,79 @@ class Loop:
 
     @property
     def _pipelined(self) -> bool:
-        """Whether a frame may wait for the next ones in the session: a file's, not a camera's nor those of a batch."""
-        return not self._live and not self._session.batched
+        """Whether a frame may wait in the session for the next ones: of a file, but not of a camera or in a batch."""
+        return not self.live and not self.session.batched
 
-    def _publish_all(self, waiting: deque[tuple[Feed, Frame, int]]) -> None:
+    def _publish_all(self, waiting: deque[tuple[SourceReader, Frame, int]]) -> None:
         while waiting:
             self._publish(*waiting.popleft())
 
-    def _submit(self, feed: Feed, frame: Frame) -> bool:
+    def _submit(self, reader: SourceReader, frame: Frame) -> bool:
         """Whether the session took the frame."""
         try:
-            with self._busy.at(INFERENCE, frame, feed.name):
-                self._session.submit(frame.pixels)
-        except Exception as error:  # noqa: BLE001 - a backend raises what it likes
-            self._skip(feed, frame, error)
+            with self._watchdog.watching(INFERENCE, frame, reader.name):
+                self.session.submit(frame.pixels)
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            self._skip(reader, frame, error)
             return False
         return True
 
-    def _publish(self, feed: Feed, frame: Frame, wait_ns: int) -> None:
+    def _publish(self, reader: SourceReader, frame: Frame, wait_ns: int) -> None:
         """Take a result, count it, and hand it to the drawer."""
         try:
-            with self._busy.at(INFERENCE, frame, feed.name):
-                result = self._session.result()
-        except Exception as error:  # noqa: BLE001 - a backend raises what it likes
-            self._skip(feed, frame, error)
+            with self._watchdog.watching(INFERENCE, frame, reader.name):
+                result = self.session.result()
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            self._skip(reader, frame, error)
             return
         self._failures = 0
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
-        published = feed.statistics.published(frame, now, stages_ns)
+        published = reader.statistics.published(frame, now, stages_ns)
         if self._observe is not None:
             self._observe(frame, now)
-        self._results.put(_Item(feed, frame, result, stages_ns, now - frame.captured_ns))
+        self._results.put(_Item(reader, frame, result, stages_ns, now - frame.captured_ns))
         if published == self._options.max_frames:
-            feed.frames.close(discard=True)
+            reader.frames.close(discard=True)
 
-    def _skip(self, feed: Feed, frame: Frame, error: Exception) -> None:
-        feed.statistics.failed()
+    def _skip(self, reader: SourceReader, frame: Frame, error: Exception) -> None:
+        reader.statistics.failed()
         self._failures += 1
         if self._failures == FAILURES:
             raise error
-        self._notify(
-            f"inference of frame {frame.number} of {feed.name} failed, it is skipped: {' '.join(str(error).split())}"
+        self.notify(
+            f"inference of frame {frame.number} of {reader.name} failed, it is skipped: {' '.join(str(error).split())}"
         )
 
     def _take_next_session(self) -> None:
         with self._changed:
-            old, self._session, self._next = self._session, self._next or self._session, None
+            old, self.session, self._next = self.session, self._next or self.session, None
         old.close()
 
     def _draw(self) -> None:
-        with self._outputs as outputs:
+        with self._fan_out:
             while (item := self._results.get()) is not None:
-                if not self._has_sinks:
+                if not self._fan_out.sinks:
                     continue
-                with self._busy.at("drawing and writing", item.frame, item.feed.name):
+                with self._watchdog.watching("drawing and writing", item.frame, item.reader.name):
                     self._write(item)
-                if not outputs:  # nobody is left to work for
+                if not self._fan_out:  # every sink has failed
                     self.stop()
                     break
             self._results.close(discard=True)
             if self._error is not None:
                 raise self._error
-        for feed in self._feeds:
-            feed.statistics.end()
+        for reader in self.readers:
+            reader.statistics.end()
 
     def _write(self, item: _Item) -> None:
         """Draw a mask and give it to the sinks."""
-        feed, frame, result, stages_ns, age_ns = item
+        reader, frame, result, stages_ns, age_ns = item
         begin = time.perf_counter_ns()
-        overlay, plain = feed.draw(frame, result, legend=self._options.draw, plain=self._options.plain)
+        overlay, plain = reader.draw(frame, result, legend=self._options.draw, plain=self._options.plain)
         drawn = time.perf_counter_ns()
         stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
-        dropped, time_s = feed.frames.dropped, feed.time_of(frame)
-        shot = Shot(feed.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped)
-        self._outputs.write(shot)
-        feed.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)
+        dropped, time_s = reader.frames.dropped, reader.time_of(frame)
+        shot = Shot(reader.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped)
+        self._fan_out.write(shot)
+        reader.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)

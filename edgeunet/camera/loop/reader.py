@@ -1,4 +1,4 @@
-"""One source on its way into the session: the thread that reads it, the frames that wait, its overlay and figures."""
+"""One source of the loop: the thread that reads it, its frame queue, its overlay and its figures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import threading
 import time
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.frame_queue import Channel
-from edgeunet.camera.sources.reconnect import Reconnecting
+from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import DEFAULT_FPS, Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import Overlay
 from edgeunet.runtime.session import Result
 
-TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame can't be read
+TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame cannot be read
 
 
-class Feed:
+class SourceReader:
     """Reads one source: a file frame by frame, a live source so that only the newest frame waits."""
 
     def __init__(
@@ -30,12 +29,12 @@ class Feed:
         max_frames: int | None,
         changed: threading.Condition,
     ) -> None:
-        """name: its own among the loop's sources. max_frames: masks to make. changed: of the waiting frames."""
+        """name: unique in the loop. max_frames: masks to make. changed: the condition of the frame queue."""
         self.source = source
         self.name = name
         self.statistics = statistics
-        self.frames: Channel[Frame] = Channel(newest=source.live, changed=changed)
-        self.error: Exception | None = None  # why it broke off
+        self.frames: FrameQueue[Frame] = FrameQueue(newest=source.live, changed=changed)
+        self.error: Exception | None = None  # what ended the reading early
         self._overlay = overlay
         self._max_frames = max_frames
         self._first_ns = 0
@@ -43,11 +42,11 @@ class Feed:
         self._text_ns = 0
 
     def read(self) -> None:
-        """Read the source to its end, and close it; what goes wrong with it is kept as `error`."""
+        """Read the source to its end and close it; an error is kept as `error`."""
         count = 0
         try:
             with self.source as source:
-                while self.frames.wait_for_room():  # read late: a frame of a file that waits here grows old
+                while self.frames.wait_for_room():  # a file's frame that waits here would grow old
                     if not source.live and count == self._max_frames:
                         break
                     frame = source.read()
@@ -60,9 +59,16 @@ class Feed:
             self.error = error
         self.frames.close()
 
+    @property
+    def fps(self) -> float:
+        """Of the source, or the usual rate if it does not say."""
+        return self.source.fps or DEFAULT_FPS
+
     def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
-        """Two pictures, uint8 [h, w, 3] BGR: the frame with mask, legend, rate, age and the model in turn on it, and
-        the one without the legend. The frame's own stands in the place of one that is not asked for."""
+        """Two pictures, uint8 [h, w, 3] BGR: with the mask and the legend (rate, age, model in use), and with the mask.
+
+        One that is not asked for is the frame itself.
+        """
         blended = self._overlay.blend(frame.pixels, result.mask, result.letterbox) if legend or plain else frame.pixels
         if not legend:
             return frame.pixels, blended
@@ -78,23 +84,21 @@ class Feed:
     def time_of(self, frame: Frame) -> float:
         """Seconds from the first frame to this one: by the clock for a live source, by its own times for a file.
 
-        Where a file has none, as a folder of images, its number counts.
+        A folder of images has no times: the frame's number counts.
         """
         if frame.time_s is not None:
             return frame.time_s
         if not self.source.live:
-            return frame.number / (self.source.fps or DEFAULT_FPS)
+            return frame.number / self.fps
         self._first_ns = self._first_ns or frame.captured_ns
         return (frame.captured_ns - self._first_ns) / 1e9
 
     def stats(self) -> LoopStats:
         """What has been done so far; from any thread."""
-        source = self.source
-        reconnects = source.reconnects if isinstance(source, Reconnecting) else 0
-        ends = [count for count in (source.frame_count, self._max_frames) if count is not None]
+        ends = [count for count in (self.source.frame_count, self._max_frames) if count is not None]
         return self.statistics.snapshot(
             total=min(ends, default=None),
             dropped=self.frames.dropped,
-            corrupt=source.corrupt,
-            reconnects=reconnects,
+            corrupt=self.source.corrupt,
+            reconnects=self.source.reconnects,
         )

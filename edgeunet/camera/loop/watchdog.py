@@ -1,4 +1,4 @@
-"""What the loop's threads are busy with, so that a hanging one can be told from an idle one."""
+"""What the loop's threads work on, so that one that hangs can be told from one that waits."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import NamedTuple
 from edgeunet.camera.frame import Frame
 
 
-class Work(NamedTuple):
-    """One piece of work, for people."""
+class Activity(NamedTuple):
+    """One thing that is under way. title: for people."""
 
     title: str
     begin_ns: int
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Since its start."""
         return (time.perf_counter_ns() - self.begin_ns) / 1e9
 
 
-class Busy:
-    """Keeps what is under way, one piece of each kind. Any thread may ask."""
+class Watchdog:
+    """Knows what is under way: one activity of each kind. Any thread may ask."""
 
     def __init__(self) -> None:
-        self._work: dict[str, Work] = {}
+        self._under_way: dict[str, Activity] = {}
 
     @contextmanager
-    def at(self, kind: str, frame: Frame, source: str) -> Iterator[None]:
+    def watching(self, kind: str, frame: Frame, source: str) -> Iterator[None]:
         """The block works on this frame."""
-        self._work[kind] = Work(f"{kind} of frame {frame.number} of {source}", time.perf_counter_ns())
+        self._under_way[kind] = Activity(f"{kind} of frame {frame.number} of {source}", time.perf_counter_ns())
         try:
             yield
         finally:
-            del self._work[kind]
+            del self._under_way[kind]
 
-    def longest(self) -> Work | None:
-        """What has been under way for the longest time; None if all are idle."""
-        return min(self._work.copy().values(), key=lambda work: work.begin_ns, default=None)
+    def longest(self) -> Activity | None:
+        """What has been under way for the longest time; None if nothing is."""
+        return min(self._under_way.copy().values(), key=lambda activity: activity.begin_ns, default=None)

@@ -1,4 +1,4 @@
-"""Who may look at the page and the figures: a token, and no foreign names."""
+"""Who may look at the page and the figures: by a token, and by no foreign host name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import parse_qs
 from edgeunet.camera.serving.hostport import HostPort, is_address
 from edgeunet.errors import UsageError
 
-LOOPBACK = "127.0.0.1"  # where a server listens unless it is told otherwise
+LOOPBACK = "127.0.0.1"  # where a server listens by default
 MIN_TOKEN = 8  # characters
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where a server listens, and the secret that it asks for; None: whoever reaches it may look."""
+    """Where a server listens, and the secret that it asks for; None: anyone who reaches it may look."""
 
     address: HostPort
     token: str | None = None
@@ -32,7 +32,9 @@ class Access:
             )
         try:
             self.token.encode()
-        except UnicodeEncodeError as error:  # bytes of the environment that are not UTF-8: no request can carry them
+        except (
+            UnicodeEncodeError
+        ) as error:  # the environment may hold bytes that are not UTF-8; no request can carry them
             raise UsageError("the token is not UTF-8 text: give letters, digits and signs") from error
 
     def allows(self, headers: Mapping[str, str], query: str) -> bool:
@@ -56,10 +58,10 @@ class Access:
         return f"edgeunet-{self.address.port}", hashlib.sha256((self.token or "").encode()).hexdigest()
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header means this machine and not a foreign name that was bent to it (DNS rebinding).
+        """Whether a Host header means this machine, and not a foreign name that points to it (DNS rebinding).
 
-        An address cannot be bent, and a request with the token needs no other proof. A name of a single word, as
-        containers give each other, can be bent by whoever answers for the network's names: it needs the token.
+        An address is safe, and a request with the token needs no other proof. A name of a single word, as containers
+        use, is not safe, for the network's name server may answer anything: it needs the token.
         """
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
         name = name.removeprefix("[").removesuffix("]").lower()
@@ -68,9 +70,9 @@ class Access:
 
 
 def notice(title: str, access: Access, port: int, path: str = "") -> str:
-    """What the terminal says of a server: where it is, and who may look. port: the one that the system gave."""
+    """What the terminal says about a server: where it is, and who may look. port: the one in use."""
     host = access.address.host
-    if host in ("0.0.0.0", "::", "*"):  # noqa: S104 - asked for, and said below
+    if host in ("0.0.0.0", "::", "*"):  # noqa: S104 - the user asked for it, and the notice says it
         host = socket.gethostname()
     text = f"{title}: http://{HostPort(host, port)}/{path}"
     if access.token is not None:
@@ -79,5 +81,5 @@ def notice(title: str, access: Access, port: int, path: str = "") -> str:
 
 
 def _same(given: str, secret: str) -> bool:
-    """In a time that tells nothing of the secret."""
+    """In a time that does not depend on the secret."""
     return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())

@@ -1,4 +1,4 @@
-"""aiohttp's side of the server: what a request costs at most, who is answered, and how. Imported once a server runs."""
+"""aiohttp's side of the server: what a request may cost, who is answered, and how. Imported once a server runs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qs
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from edgeunet.camera.serving.access import Access
-from edgeunet.camera.serving.connections import Waiting
-from edgeunet.camera.serving.reply import Handler, Reply
+from edgeunet.camera.serving.reply import Handler, Reply, refusal, to_page
 
-MAX_STREAMS = 32  # replies without an end, which are the viewers
+MAX_STREAMS = 32  # endless replies, which are the viewers
 MAX_REQUEST = 16 * 1024  # bytes of a whole request
 MAX_LINE = 8190  # bytes of a line of it
 MAX_HEADERS = 64
-REQUEST_S = 5.0  # for the whole request, however it is dealt out
-SEND_S = 10.0  # for one piece of a reply: then a viewer does not read any more
+REQUEST_S = 5.0  # for the whole request, in however many pieces
+SEND_S = 10.0  # for one piece of a reply: a slower viewer has stopped reading
+MOST = 128  # connections that wait for their answer
+MOST_OF_ONE = 32  # of one address: a browser opens six
 _METHODS = ("GET", "HEAD")
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -32,12 +33,46 @@ _HEADERS = {
 }
 
 
+class Droppable(Protocol):
+    """A connection that can be ended at once."""
+
+    def abort(self) -> None: ...
+
+
+class WaitingConnections:
+    """Connections from their first byte until their request is answered; viewers are not among them.
+
+    There is always room for one more: the oldest one is dropped for it, of the same address if that has too many.
+    So idle connections are lost first, and quick requests are answered.
+    """
+
+    def __init__(self) -> None:
+        self._addresses: dict[Droppable, str] = {}  # the oldest first
+
+    def enter(self, connection: Droppable, address: str) -> None:
+        """A new connection; it may be dropped from now on."""
+        own = [other for other, its_address in self._addresses.items() if its_address == address]
+        if len(own) >= MOST_OF_ONE:
+            self._drop(own[0])
+        elif len(self._addresses) >= MOST:
+            self._drop(next(iter(self._addresses)))
+        self._addresses[connection] = address
+
+    def leave(self, connection: Droppable) -> None:
+        """A connection that may stay, or has ended."""
+        self._addresses.pop(connection, None)
+
+    def _drop(self, connection: Droppable) -> None:
+        self.leave(connection)
+        connection.abort()
+
+
 class Connection(web.RequestHandler):
     """One connection, one request: it ends with the reply, or when the request is too long or takes too long."""
 
     transport: asyncio.Transport | None
 
-    def __init__(self, server: Server, waiting: Waiting, **limits: Any) -> None:
+    def __init__(self, server: Server, waiting: WaitingConnections, **limits: Any) -> None:
         super().__init__(server, **limits)
         self._waiting = waiting
         self._received = 0
@@ -64,12 +99,12 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def complete(self) -> None:
-        """The request is here."""
+        """The request has arrived."""
         if self._deadline is not None:
             self._deadline.cancel()
 
     def abort(self) -> None:
-        """End it at once, whatever it is about."""
+        """End it at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -78,19 +113,19 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, ConnectionError):  # the client has gone
             raise exc
-        if status == HTTPStatus.BAD_REQUEST:  # what clients send is no news, and may hold a secret
+        if status == HTTPStatus.BAD_REQUEST:  # a client's bytes are not worth a log line, and may hold a secret
             return _response(refusal(HTTPStatus.BAD_REQUEST))
         return super().handle_error(request, status, exc, message)
 
 
 class Server(web.Server):
-    """Answers each request by `handler`, if `access` lets it."""
+    """Answers each request with `handler`, if `access` allows it."""
 
     def __init__(self, access: Access, handler: Handler) -> None:
         super().__init__(self._answer, handler_cancellation=True)
         self._access = access
         self._handler = handler
-        self._waiting = Waiting()
+        self._waiting = WaitingConnections()
         self._streams = 0
 
     def __call__(self) -> Connection:
@@ -109,7 +144,7 @@ class Server(web.Server):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
         connection.complete()
-        if request.version not in (HttpVersion10, HttpVersion11):  # of which no reply would make sense
+        if request.version not in (HttpVersion10, HttpVersion11):  # no reply would make sense
             connection.abort()
         reply = self._reply_to(request)
         if reply.status == HTTPStatus.OK:
@@ -139,21 +174,8 @@ class Server(web.Server):
             challenge = (("WWW-Authenticate", 'Bearer realm="edgeunet"'),)
             return refusal(HTTPStatus.UNAUTHORIZED, "add ?token=… to the address", headers=challenge)
         if self._access.token is not None and path == "/" and "token" in parse_qs(query):
-            return _to_page(self._access)
+            return to_page(self._access)
         return self._handler(path) or refusal(HTTPStatus.NOT_FOUND)
-
-
-def refusal(status: HTTPStatus, text: str = "", *, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
-    """A line that says what is wrong."""
-    line = f"{status.value} {status.phrase}{': ' if text else ''}{text}\n"
-    return Reply(line.encode(), status=status, headers=headers)
-
-
-def _to_page(access: Access) -> Reply:
-    """To the page without the token in its address, where a history or a screenshot would keep it."""
-    name, value = access.cookie
-    cookie = f"{name}={value}; Path=/; HttpOnly; SameSite=Lax"
-    return Reply(b"", status=HTTPStatus.SEE_OTHER, headers=(("Location", "/"), ("Set-Cookie", cookie)))
 
 
 def _headers_of(reply: Reply) -> dict[str, str]:
@@ -169,7 +191,7 @@ def _response(reply: Reply) -> web.Response:
 async def _stream(
     request: web.BaseRequest, reply: Reply, pieces: AsyncGenerator[bytes, None], abort: Callable[[], None]
 ) -> web.StreamResponse:
-    """Send pieces until there are no more. A viewer that goes cancels it; one that does not read is dropped."""
+    """Send all pieces. A viewer that leaves cancels it; one that does not read is dropped."""
     response = web.StreamResponse(status=reply.status, headers=_headers_of(reply))
     response.force_close()
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""HOST:PORT as the options of the camera take it."""
+"""HOST:PORT in the camera's options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOST = re.compile(r"[\w.:%~-]+")  # no login, and no scheme
 
 @dataclass(frozen=True)
 class HostPort:
-    """host: a name or an address, without the brackets of IPv6. port: 1 to 65535, or 0 where the system may choose."""
+    """host: a name or an address, without the brackets of IPv6. port: 1 to 65535, or 0 if the system may choose."""
 
     host: str
     port: int
@@ -45,7 +45,7 @@ class HostPort:
 
 
 def is_address(host: str) -> bool:
-    """Whether this is an IPv4 or IPv6 address, and no name."""
+    """Whether this is an IPv4 or IPv6 address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgeunet import __version__
-from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
 from edgeunet.camera.serving.server import HttpServer, serving_http
-from edgeunet.camera.statistics import FallbackStats, LoopStats
+from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -28,16 +27,18 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
 )
 
 
-def exposition(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: FallbackStats | None = None) -> bytes:
+def exposition(
+    stats: Mapping[str, LoopStats], info: Mapping[str, str], fallbacks: FallbackStats | None = None
+) -> bytes:
     """The text that Prometheus reads: all figures of each source. info: facts of the build, as labels of a 1.
 
-    ladder: of several models, which one is in use and how often that changed.
+    fallbacks: of several models, which one is in use and how often that changed.
     """
     from prometheus_client import CollectorRegistry, generate_latest
 
     class Figures:
         def collect(self) -> Iterable[Metric]:
-            return _metrics(stats, info, ladder)
+            return _metrics(stats, info, fallbacks)
 
     registry = CollectorRegistry()
     registry.register(Figures())
@@ -50,26 +51,28 @@ def serving_metrics(
     stats: Callable[[], Mapping[str, LoopStats]],
     info: Mapping[str, str],
     notify: Callable[[str], None],
-    ladder: Callable[[], FallbackStats] | None = None,
+    fallbacks: Callable[[], FallbackStats] | None = None,
 ) -> Iterator[HttpServer]:
-    """A server of /metrics as long as the block lasts; `notify` hears its address.
+    """A server of /metrics as long as the block lasts; `notify` gets its address.
 
-    stats, ladder: the loop's figures by source and of its models, asked by the server's thread. info: facts of the
-    build such as model and backend; their names are letters, digits and _. Raises OutputError if the address cannot
-    be had.
+    stats, fallbacks: the loop's figures by source and of its models; the server's thread asks for them. info: facts of
+    the build such as model and backend; their names are letters, digits and _. Raises OutputError if the address is
+    taken or not this machine's.
     """
 
     def answer(path: str) -> Reply | None:
         if path != "/metrics":
             return None
-        return Reply(exposition(stats(), info, ladder() if ladder else None), CONTENT_TYPE)
+        return Reply(exposition(stats(), info, fallbacks() if fallbacks else None), CONTENT_TYPE)
 
     with serving_http(access, answer) as server:
         notify(notice("metrics", access, server.port, "metrics"))
         yield server
 
 
-def _metrics(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: FallbackStats | None) -> Iterator[Metric]:
+def _metrics(
+    stats: Mapping[str, LoopStats], info: Mapping[str, str], fallbacks: FallbackStats | None
+) -> Iterator[Metric]:
     yield _metric("build_info", "gauge", "What runs.", [({"version": __version__, **info}, 1)])
     for name, text, value in _COUNTERS:
         yield _metric(name, "counter", text, [({"source": source}, value(s)) for source, s in stats.items()], "_total")
@@ -81,10 +84,10 @@ def _metrics(stats: Mapping[str, LoopStats], info: Mapping[str, str], ladder: Fa
     yield _summary("jitter_seconds", "Change of the time between two masks.", jitters)
     stages = [({"source": source, "stage": stage}, q) for source, s in stats.items() for stage, q in s.stages.items()]
     yield _summary("stage_seconds", "Time of each stage of a frame.", stages)
-    if ladder is not None:
-        in_use = [({"model": name}, int(name == ladder.current)) for name in ladder.models]
+    if fallbacks is not None:
+        in_use = [({"model": name}, int(name == fallbacks.current)) for name in fallbacks.models]
         yield _metric("model_in_use", "gauge", "1 for the model that takes the frames now.", in_use)
-        switches = [({"cause": cause}, n) for cause, n in ladder.switches.items()]
+        switches = [({"cause": cause}, n) for cause, n in fallbacks.switches.items()]
         yield _metric("model_switches", "counter", "Changes of the model in use.", switches, "_total")
 
 
@@ -100,7 +103,7 @@ def _metric(
 
 
 def _summary(name: str, text: str, samples: Iterable[tuple[Mapping[str, str], Quantiles]]) -> Metric:
-    """The library's own summaries know no quantiles."""
+    """The library's own summaries have no quantiles."""
     metric = _metric(name, "summary", text, ())
     for labels, q in samples:
         shown = (("0.5", q.p50_ns), ("0.9", q.p90_ns), ("0.99", q.p99_ns), ("1", q.max_ns))
@@ -112,6 +115,6 @@ def _summary(name: str, text: str, samples: Iterable[tuple[Mapping[str, str], Qu
 
 
 def _add(metric: Metric, ending: str, labels: Mapping[str, str], value: float) -> None:
-    # A file's name may hold bytes that are not UTF-8, which the format is.
+    # A file's name may have bytes that are not UTF-8; the format must be.
     plain = {key: text.encode(errors="replace").decode() for key, text in labels.items()}
     metric.add_sample(f"{metric.name}{ending}", plain, value)

@@ -1,6 +1,6 @@
-"""An HTTP server in a thread of its own: it answers GET from memory, and whatever a client may cost is bounded.
+"""An HTTP server in a thread of its own: it answers GET from memory, and bounds what a client can cost.
 
-aiohttp reads the requests and writes the replies; one request a connection. Paths are only compared, never looked up
+aiohttp reads the requests and writes the replies; one request per connection. Paths are only compared, never looked up
 in the file system.
 """
 
@@ -21,10 +21,10 @@ from edgeunet.camera.serving.reply import Handler
 from edgeunet.errors import OutputError, system_reason
 from edgeunet.utils.dependencies import require_installed
 
-BACKLOG = 256  # connections that the system may hold until they are taken
-AT_ONCE = 4  # are taken, and then is looked what they ask for: so those of one address do not push each other out
+BACKLOG = 256  # connections that the system holds until they are accepted
+AT_ONCE = 4  # connections are accepted, then their requests are read: so one address does not drop its own
 CLOSE_S = 0.5  # how long the end waits for replies that are under way
-_BUFFER = 256 * 1024  # bytes that the system may hold for a viewer: more would only be old pictures
+_BUFFER = 256 * 1024  # bytes that the system holds for a viewer: more would only be old pictures
 
 
 class HttpServer:
@@ -58,7 +58,7 @@ class HttpServer:
             self._loop.close()
 
     async def _serve(self) -> None:
-        # Here, while the camera starts: it takes 0.4 s. Who comes meanwhile waits in the system's backlog.
+        # Imported while the camera starts: it takes 0.4 s. Requests wait in the system's backlog.
         from edgeunet.camera.serving.answering import Server
 
         server = Server(self._access, self._handler)
@@ -66,7 +66,7 @@ class HttpServer:
         self._socket.listen(BACKLOG)
         await self._stop.wait()
         listener.close()
-        for _ in range(3):  # the loop hands over what it has accepted
+        for _ in range(3):  # the event loop delivers what it has accepted
             await asyncio.sleep(0)
         end = self._loop.time() + CLOSE_S
         while server.connections and self._loop.time() < end:
@@ -78,7 +78,7 @@ class HttpServer:
 def serving_http(access: Access, handler: Handler) -> Iterator[HttpServer]:
     """A server that answers as long as the block lasts.
 
-    Raises OutputError if the address cannot be had, MissingDependencyError without aiohttp.
+    Raises OutputError if the address is taken or not this machine's, MissingDependencyError without aiohttp.
     """
     server = HttpServer(access, handler)
     try:
@@ -97,11 +97,11 @@ def _listen(address: HostPort) -> socket.socket:
     except OSError as error:
         reason = system_reason(error)
         raise OutputError(f"cannot listen on {address}: {reason}; choose another port or address") from error
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)  # connections have it from their listener
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)  # connections inherit it
     return listener
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Say what asyncio finds nobody waiting for, but for clients that have gone."""
+    """Report errors that nothing else handles, except of clients that have gone."""
     if not isinstance(context.get("exception"), OSError):
         loop.default_exception_handler(context)

@@ -1,4 +1,4 @@
-"""The page that shows the loop in a browser: live pictures as MJPEG, the classes, how old and how many frames are."""
+"""The page that shows the loop in a browser: live pictures as MJPEG, the classes, ages and counts of frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeunet.imaging.drawing import class_colors
 from edgeunet.spec import ModelSpec
 
 VIEWS = ("overlay", "camera", "mask")
-MAX_SIDE = 1280  # pixels; larger pictures are reduced: a phone shows no more, and encoding takes a core
+MAX_SIDE = 1280  # pixels; larger pictures are reduced: a phone shows no more, and encoding would take a core
 QUALITY = 80  # of JPEG, 0 to 100
 BOUNDARY = "frame"
 _PAGE = Path(__file__).with_name("page.html")
@@ -31,8 +31,8 @@ _PAGE = Path(__file__).with_name("page.html")
 class Viewer:
     """A sink whose newest frames a browser may ask for; serving_page() makes it.
 
-    A frame is encoded once a view for all viewers together, and only while somebody watches. Whoever is slow gets
-    fewer frames, always the newest one.
+    A frame is encoded once per view for all viewers together, and only while somebody watches. A slow viewer gets fewer
+    frames, always the newest.
     """
 
     def __init__(self, spec: ModelSpec, sources: Sequence[str], stats: Callable[[], Mapping[str, LoopStats]]) -> None:
@@ -77,7 +77,7 @@ class Viewer:
         self._news = asyncio.Event()
 
     async def _parts(self, source: str, view: str) -> AsyncGenerator[bytes, None]:
-        """The parts of a multipart reply (RFC 2046), each with the newest picture there is when the last one is sent.
+        """The parts of a multipart reply (RFC 2046), each with the newest picture at the time.
 
         The boundary follows its picture at once: browsers show a picture when they see where it ends.
         """
@@ -95,7 +95,7 @@ class Viewer:
             yield head.encode() + picture + f"\r\n--{BOUNDARY}\r\n".encode()
 
     async def _picture(self, source: str, view: str) -> tuple[Shot | None, bytes]:
-        """The newest frame as JPEG, or the one that is being encoded: never two of a view at a time."""
+        """The newest frame as JPEG, or the one that is being encoded: one at a time per view."""
         known = self._pictures.get((source, view))
         shot = self._newest.get(source)
         if shot is None:
@@ -125,10 +125,10 @@ def serving_page(
     stats: Callable[[], Mapping[str, LoopStats]],
     notify: Callable[[str], None],
 ) -> Iterator[Viewer]:
-    """A Viewer of these sources behind an HTTP server, whose address `notify` hears.
+    """A Viewer of these sources behind an HTTP server; `notify` gets its address.
 
-    stats: the loop's figures by source; asked by the server's thread, once a second for each viewer. Raises OutputError
-    if the address cannot be had.
+    stats: returns the loop's figures by source; the server's thread calls it, once per second for each viewer. Raises
+    OutputError if the address is taken or not this machine's.
     """
     viewer = Viewer(spec, sources, stats)
     with serving_http(access, viewer.answer) as server:
@@ -137,7 +137,7 @@ def serving_page(
 
 
 def _figures(stats: LoopStats) -> dict[str, Any]:
-    """What the page says of a source; ages in ms."""
+    """What the page says about a source; ages in ms."""
     return {
         "fps": round(stats.recent_fps, 1),
         "age": round(stats.recent_age_ms, 1),
@@ -153,7 +153,7 @@ def _figures(stats: LoopStats) -> dict[str, Any]:
 
 
 def _page() -> Reply:
-    """The page, with a policy that lets it load its own pictures and figures and run its own script, nothing else."""
+    """The page, with a policy that allows its own pictures, figures and script, and nothing else."""
     page = _PAGE.read_bytes()
     hashes = {tag: _hash_of(page, tag) for tag in ("style", "script")}
     policy = (

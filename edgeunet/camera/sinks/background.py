@@ -1,4 +1,4 @@
-"""A sink in a thread of its own: a slow disk or encoder does not hold up the loop and the other sinks."""
+"""A sink in a thread of its own: a slow disk or encoder delays neither the loop nor the other sinks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from edgeunet.camera.frame import Shot, Sink
-from edgeunet.camera.frame_queue import Channel
+from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.errors import OutputError
 
-CAPACITY = 4  # frames that may wait; each holds its pictures in memory
-STUCK_S = 2.0  # without progress at the end: a disk that hangs must not keep the program
+CAPACITY = 4  # frames that may wait, each with its pictures in memory
+STUCK_S = 2.0  # without progress at the end, and the program does not wait for it
 
 
 class Background:
-    """Enters, writes and leaves another sink in a thread; what fails there is raised by the next write() or at the end.
+    """Runs another sink in a thread; an error there is raised by the next write() or at the end.
 
     live=False: write() waits while `CAPACITY` frames are on their way; none is lost.
-    live=True: write() never waits; the oldest frame makes room, and `notify` hears at the end how many did.
+    live=True: write() never waits; the oldest frame makes room, and at the end `notify` gets how many did.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Background:
         self._sink = sink
         self._name = name
         self._notify = notify
-        self._shots: Channel[Shot] = Channel(CAPACITY, newest=live)
+        self._shots: FrameQueue[Shot] = FrameQueue(CAPACITY, newest=live)
         self._entered = threading.Event()
         self._written = 0
         self._error: BaseException | None = None
@@ -49,7 +49,7 @@ class Background:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what is on its way. Raises OutputError if nothing moves for `STUCK_S`."""
+        """Wait for the last frames. Raises OutputError if nothing is written for `STUCK_S`."""
         self._shots.close()
         written = -1
         while self._thread.is_alive():

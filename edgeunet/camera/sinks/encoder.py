@@ -1,4 +1,4 @@
-"""Frames become H.264 in a container: a file or an RTP stream. PyAV does it: PyPI's OpenCV has no H.264 encoder."""
+"""Frames to H.264 in a container: a file or an RTP stream. With PyAV: PyPI's OpenCV has no H.264 encoder."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-TICKS = 90_000  # time base of MPEG; a whole number of ticks at 24, 25, 29.97, 30, 50 and 60 frames a second
-KEY_EVERY = TICKS  # a player can begin, and jump to, once a second
-# Measured at 960×540 on one EPYC core, in ms a frame and KB a second of clip: ultrafast 3.6 and 276, superfast 6.4
-# and 203, veryfast 10.4 and 118. Inference needs the core more than the disk needs the space, and a second
+TICKS = 90_000  # time base of MPEG; a whole number of ticks at 24, 25, 29.97, 30, 50 and 60 fps
+KEY_EVERY = TICKS  # once per second a player can start, or jump to
+# Measured at 960×540 on one EPYC core, in ms per frame and KB per second of clip: ultrafast 3.6 and 276, superfast
+# 6.4 and 203, veryfast 10.4 and 118. Inference needs the core more than the disk needs the space, and a second
 # encoder thread would take it too. zerolatency: every frame leaves the encoder before the next one comes.
 LARGEST = 16_384  # pixels of a side: what libx264 takes
-RATES = (1, 240)  # frames a second that guide the encoder: a container's own figure may be any
+RATES = (1, 240)  # fps that guide the encoder: what a container says may be anything
 ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}
 
 
 class Encoder:
-    """Encodes into one container. The first frame decides the size; one of another size is fitted into it with bars.
+    """Encodes into one container. The first frame sets the size; frames of another size are letterboxed.
 
     An odd last row or column is left out: 4:2:0 video has even sides. For one thread.
     """
 
     def __init__(self, container: OutputContainer, fps: float, options: Mapping[str, str] | None = None) -> None:
-        """fps only guides the encoder, frames carry their own times. options: of libx264, besides ENCODER."""
+        """fps only guides the encoder, frames carry their own times. options: of libx264, in addition to ENCODER."""
         self._av = load_av()
         self._container = container
         self._fps = Fraction(min(max(fps, RATES[0]), RATES[1])).limit_denominator(1001)
@@ -47,8 +47,8 @@ class Encoder:
     def write(self, pixels: UInt8, time_s: float) -> None:
         """Encode uint8 [h, w, 3] BGR, to be shown `time_s` seconds after the start; times grow.
 
-        Raises OutputError if the first frame is smaller than 2×2 pixels or larger than the format can hold, OSError if
-        the container cannot take it.
+        Raises OutputError if the first frame is too small or too large for the format, OSError if the container cannot
+        be written.
         """
         if self._stream is None:
             self._size = (pixels.shape[0], pixels.shape[1])
@@ -77,14 +77,14 @@ class Encoder:
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
         stream.codec_context.thread_count = 1
-        # What cv2.cvtColor writes; unsaid, players guess by the size of the picture, and the colours shift.
+        # What cv2.cvtColor writes; without it players guess by the size of the picture, and the colours shift.
         stream.codec_context.colorspace = self._av.video.reformatter.Colorspace.ITU601
         stream.codec_context.color_range = self._av.video.reformatter.ColorRange.MPEG
         return stream
 
 
 def encoded_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a video of frames of this size. Raises OutputError for frames that the format cannot hold."""
+    """(height, width) of a video of frames of this size. Raises OutputError if the format cannot hold them."""
     height, width = size[0] // 2 * 2, size[1] // 2 * 2
     if not height or not width:
         raise OutputError(f"frames of {size[1]}×{size[0]} pixels are too small for a video")

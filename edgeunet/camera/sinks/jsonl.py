@@ -1,4 +1,4 @@
-"""One line of JSON a frame, for programs that want the numbers and not the picture."""
+"""A line of JSON for each frame, for programs that want the numbers and not the picture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeunet.utils.files import require_writable, writing
 STDOUT = Path("-")
 
 
-class Lines:
+class LineWriter:
     """Writes lines to a file descriptor, each as soon as it is known; writing_lines() makes it."""
 
     def __init__(self, descriptor: Callable[[], int], path: Path, classes: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class Lines:
         self._classes = classes
 
     def write(self, shot: Shot) -> None:
-        """Write the line of a frame. Raises OutputError if the disk is full or the reader has gone."""
+        """Write the line of a frame. Raises OutputError if the disk is full or the program that reads has ended."""
         line = (json.dumps(facts_of(shot, self._classes)) + "\n").encode()
         written = 0
         try:
@@ -47,7 +47,7 @@ class Lines:
             raise OutputError(f"--jsonl {self._path}: the program that read the lines has ended") from error
 
     def _cut_back(self, count: int) -> None:
-        """Take the last bytes, the beginning of a line, out of the file again: what reads it expects whole lines."""
+        """Remove the last bytes, the beginning of a line, from the file: who reads it expects whole lines."""
         with suppress(OSError):  # a pipe keeps what it has
             descriptor = self._descriptor()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -57,10 +57,10 @@ class Lines:
 
 
 def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
-    """What a line says of a frame.
+    """The fields of a frame's line.
 
     captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
-    model: which one made the mask, where several take turns. classes: the share of the picture that each has, 0 to 1.
+    model: which one made the mask, if there are several. classes: the share of the picture of each class, 0 to 1.
     """
     letterbox = shot.result.letterbox
     inside = letterbox.inside(shot.result.mask)
@@ -82,7 +82,7 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def check_lines(path: Path, *, force: bool) -> None:
-    """Raise OutputError before any work if the file exists without `force` or cannot be written.
+    """Raise OutputError if the file exists without `force` or cannot be written.
 
     A pipe or a device may be given by its name: writing to it replaces nothing.
     """
@@ -94,28 +94,27 @@ def check_lines(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterator[Lines]:
-    """Lines to a file, or to the standard output for `-`. Raises OutputError as check_lines() does."""
-    check_lines(path, force=force)
+def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterator[LineWriter]:
+    """Lines to a file, or to the standard output for `-`; call check_lines() first. Raises OutputError."""
     if path == STDOUT:
-        # Not through sys.stdout: its lock, held by a thread whose reader hangs, would crash Python at the end.
+        # Not through sys.stdout: its lock, held by a thread that waits for a reader, would crash Python at the end.
         sys.stdout.flush()
-        yield Lines(sys.stdout.fileno, path, classes)
+        yield LineWriter(sys.stdout.fileno, path, classes)
         return
     pipe = _is_pipe(path)
     over = os.O_TRUNC if force or pipe else os.O_EXCL
-    file = _Opened(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0))
-    if not pipe:  # which waits until somebody reads: that is for the first line, so that no other sink waits
+    file = _LazyFile(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0))
+    if not pipe:  # opening a pipe waits for a reader: the first line does that, so that no other sink waits
         with writing(path):
             path.absolute().parent.mkdir(parents=True, exist_ok=True)
             file.descriptor()
     try:
-        yield Lines(file.descriptor, path, classes)
+        yield LineWriter(file.descriptor, path, classes)
     finally:
         file.close()
 
 
-class _Opened:
+class _LazyFile:
     """A file that is opened when its descriptor is first asked for."""
 
     def __init__(self, path: Path, flags: int) -> None:
@@ -134,7 +133,7 @@ class _Opened:
 
 
 def _is_pipe(path: Path) -> bool:
-    """Or a device: there is something that is neither a file nor a folder."""
+    """Whether it is a pipe or a device: neither a file nor a folder."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

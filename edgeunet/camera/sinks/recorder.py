@@ -1,8 +1,8 @@
 """Recording H.264 video that plays after the program was killed, the disk was full or the camera broke off.
 
-The file is fragmented (ISO/IEC 14496-12, section 8.8): its head comes first, then one piece after another that plays
-with what stands before it. It has its own name from the first frame on, not a temporary one: whatever ends the
-program, what was recorded until then is found where it was asked for.
+The file is fragmented (ISO/IEC 14496-12, section 8.8): a head, then pieces, each of which plays with all before it. It
+has its own name from the first frame on, not a temporary one: however the program ends, the recording so far is where
+the user asked for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeunet.errors import OutputError, UsageError
 from edgeunet.utils.files import require_writable, writing
 
 FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# Two hundred milliseconds are what a kill can cost.
+# A kill can cost 200 ms.
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}  # μs
 _CLUSTERS = {"cluster_time_limit": "200"}  # ms; Matroska's word for the same
 _BUFFER = 1 << 20  # bytes; a fragment reaches the file in one write, so that a kill does not cut it
@@ -32,20 +32,20 @@ class Recorder:
         self._path = path
         self._fps = fps
         self._force = force
-        self._file: _File | None = None
+        self._file: _FragmentFile | None = None
         self._time_s = 0.0
 
     def write(self, shot: Shot) -> None:
         """Record the drawn picture.
 
-        Raises OutputError when the disk is full, and what was written stays and plays; also for a first frame of a size
-        that no video has.
+        Raises OutputError if the disk is full, and what was written stays and plays; also if no video can have the size
+        of the first frame.
         """
         if self._file is None:
             encoded_size((shot.overlay.shape[0], shot.overlay.shape[1]))
             with writing(self._path):
                 self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
-                self._file = _File(self._path, force=self._force)
+                self._file = _FragmentFile(self._path, force=self._force)
             options = {**(_CLUSTERS if self._path.suffix.lower() == ".mkv" else _FRAGMENTS), "flush_packets": "1"}
             self._container = load_av().open(
                 self._file, "w", format=FORMATS[self._path.suffix.lower()], options=options, buffer_size=_BUFFER
@@ -68,20 +68,20 @@ class Recorder:
         self._file.close()
 
     @contextmanager
-    def _keeping(self, file: _File) -> Iterator[None]:
+    def _keeping(self, file: _FragmentFile) -> Iterator[None]:
         """After a failed write: cut the file back to its last whole fragment, which plays, and say so."""
         try:
             with writing(self._path):
                 yield
         except OutputError as error:
             file.cut_back()
-            with suppress(load_av().error.FFmpegError):  # it has kept the error in mind
+            with suppress(load_av().error.FFmpegError):  # it raises the first error again
                 self._container.close()
             raise OutputError(f"{error}; the recording ends there and plays up to {self._time_s:.0f} s") from error
 
 
-class _File:
-    """What FFmpeg writes to, without a buffer; it can be cut back to the end of the last keep()."""
+class _FragmentFile:
+    """The file that FFmpeg writes, without a buffer; it can be cut back to the last keep()."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
@@ -115,29 +115,26 @@ class _File:
         os.close(self._descriptor)
 
 
-def check_recordable(path: str | Path, *, force: bool) -> None:
-    """Raise before any work what recording() would: UsageError for the ending, MissingDependencyError, OutputError."""
-    if Path(path).suffix.lower() not in FORMATS:
+def check_recordable(path: Path, *, force: bool) -> None:
+    """Raise UsageError for another ending, MissingDependencyError without PyAV, OutputError if it cannot be written."""
+    if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
     load_av()
     require_writable(path, force=force)
 
 
 @contextmanager
-def recording(path: str | Path, fps: float, *, force: bool) -> Iterator[Recorder]:
-    """A Recorder of the drawn pictures; the file is complete once the block ends, and plays at any time before.
+def recording(path: Path, fps: float, *, force: bool) -> Iterator[Recorder]:
+    """A Recorder of the drawn pictures; call check_recordable() first.
 
-    fps only guides the encoder, the frames carry their own times. After an exception in the block, what was recorded
-    stays too. Raises OutputError if `path` exists without `force`, if it cannot be written or if no frame came;
-    UsageError for another ending than .mp4, .mov or .mkv.
+    The file is complete once the block ends, and plays at any time before, also after an exception. fps only guides the
+    encoder: the frames have their own times. Raises OutputError if it cannot be written or if no frame came.
     """
-    path = Path(path)
-    check_recordable(path, force=force)
     recorder = Recorder(path, fps, force=force)
     try:
         yield recorder
     except BaseException:
-        with suppress(OutputError):  # the error in the block is the one to tell
+        with suppress(OutputError):  # the error in the block is the one to raise
             recorder.finish()
         raise
     recorder.finish()

@@ -1,4 +1,4 @@
-"""Several sources, one loop: a sink for each of them, and names that tell their files apart."""
+"""Several sources: a sink for each of them, and names that tell their files apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeunet.camera.frame import Shot, Sink
 
 
 class Router:
-    """Gives each shot to the sink of its source."""
+    """Passes each shot to the sink of its source."""
 
     def __init__(self, sinks: Mapping[str, Sink]) -> None:
         self._sinks = sinks
@@ -47,4 +47,4 @@ def suffixes(sources: Sequence[str]) -> dict[str, str]:
 
 def with_suffix(path: Path, suffix: str) -> Path:
     """out.mp4 → out-camera-0.mp4"""
-    return path.parent / f"{path.stem}{suffix}{path.suffix}"  # with_name() wants that there is one
+    return path.parent / f"{path.stem}{suffix}{path.suffix}"  # with_name() refuses an empty name

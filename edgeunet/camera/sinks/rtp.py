@@ -37,7 +37,7 @@ class RtpStream:
 
 
 def sdp_of(address: HostPort) -> str:
-    """What a player has to know. The stream's parameter sets are repeated in it once a second, so they are not here."""
+    """What a player has to know; not the parameter sets, which the stream itself repeats once per second."""
     family = "IP6" if ":" in address.host else "IP4"
     lines = (
         "v=0",
@@ -54,10 +54,10 @@ def sdp_of(address: HostPort) -> str:
 
 @contextmanager
 def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[str], None]) -> Iterator[RtpStream]:
-    """An RtpStream to `address`. Writes the file `sdp`, over an older one of its kind, and tells `notify` how to watch.
+    """An RtpStream to `address`. Writes the file `sdp`, over an older one of edgeunet, and tells `notify` how to watch.
 
-    Where the file cannot be written, `notify` gets what would stand in it. fps only guides the encoder. Raises
-    OutputError if the host is not known.
+    If the file cannot be written, `notify` gets its lines. fps only guides the encoder. Raises OutputError if the host
+    is not known.
     """
     av = load_av()
     try:
@@ -77,14 +77,14 @@ def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[st
     try:
         yield RtpStream(Encoder(container, fps, _RATE), address)
     finally:
-        with suppress(av.error.FFmpegError):  # nobody hears the goodbye of a network that is gone
+        with suppress(av.error.FFmpegError):  # the network may be gone
             container.close()
 
 
 def _write(path: Path, text: str) -> None:
-    """Raises OutputError also if a file of that name is somebody else's."""
+    """Raises OutputError also if edgeunet did not write the file that is there."""
     with writing(path):
         if path.exists() and _OURS not in path.read_bytes()[:1000]:
-            raise OutputError(f"{path} is not a stream description of edgeunet")
+            raise OutputError(f"{path} was not written by edgeunet")
     with writing(path), replacing(path, force=True) as temporary:
         temporary.write_text(text, encoding="ascii", newline="")

@@ -1,4 +1,4 @@
-"""The drawn frames in windows of the desktop, one for each source."""
+"""The drawn frames in windows on the desktop, one for each source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ESCAPE = 27
 
 
 class Window:
-    """A sink that shows each source's newest frame. Any thread writes; the main thread refreshes, as desktops ask."""
+    """A sink that shows each source's newest frame. Any thread writes; only the main thread may refresh."""
 
     def __init__(self) -> None:
         """Raises MissingDependencyError if this OpenCV has no windows, OutputError if there is no screen."""
@@ -31,7 +31,7 @@ class Window:
         # Without a screen Qt would end the whole process.
         if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise OutputError("--show found no screen (DISPLAY is not set): run it on a desktop, or use --record")
-        self._newest: dict[str, UInt8] = {}  # by source, what is not shown yet
+        self._newest: dict[str, UInt8] = {}  # by source: not shown yet
         self._changed = threading.Condition()
         self._titles: list[str] = []
 

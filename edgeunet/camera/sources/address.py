@@ -1,9 +1,11 @@
-"""Where frames come from, in one line of text: written as jetson-utils' users know it, read in this one place."""
+"""Where frames come from, in one line of text, in the form of jetson-utils; parsed here and nowhere else."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,7 +23,7 @@ OPTIONS: dict[Kind, tuple[str, ...]] = {
     "csi": ("width", "height", "fps"),
     "synthetic": ("width", "height", "fps", "seconds"),
 }
-FASTEST = 1000.0  # frames a second; no camera has more
+FASTEST = 1000.0  # fps; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
 MOST_CAMERAS = 10_000
 _CAMERA = re.compile(r"[0-9]+|/dev/.+")
@@ -31,10 +33,10 @@ _CAMERA = re.compile(r"[0-9]+|/dev/.+")
 class Address:
     """One source.
 
-    name: what people are shown: no passwords, and text that any output can take. target: the device file, the number
-    of the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
-    leave it as it is; for synthetic what it makes, where fps 0 stands for "as fast as it is taken". seconds: when
-    synthetic ends, None for never.
+    name: for people, without passwords, in letters that any output can write. target: the device file, the number of
+    the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
+    leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic ends,
+    None for never.
     """
 
     kind: Kind
@@ -62,8 +64,16 @@ class Address:
 
     @property
     def live(self) -> bool:
-        """Whether frames arrive by the clock; a file behind http:// turns out not to when it is opened."""
+        """Whether frames arrive by the clock; only opening tells whether http:// is a file."""
         return self.kind != "file" and not self._timeless
+
+    @property
+    def in_flight(self) -> int:
+        """How many of its frames a session should work on at once.
+
+        A camera's frame must be done first; of a file two give more fps: benchmarks/studies/camera/loop.py.
+        """
+        return 1 if self.live else 2
 
     @property
     def _timeless(self) -> bool:
@@ -73,7 +83,7 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Read an address; raises UsageError for an unknown scheme or option, or a value out of range.
 
-        What is there as a file or folder is that, whatever its name looks like.
+        A file or folder that exists is one, whatever its name looks like.
         """
         if not text.startswith("/dev/") and _exists(text):
             return cls("file", shown_path(text), text)
@@ -86,7 +96,7 @@ class Address:
         if scheme == "file":
             return _file(rest, url=bool(mark))
         if scheme in STREAM_SCHEMES:
-            # OpenCV dies of text with half a character in it, which is how Python keeps bytes that are no UTF-8.
+            # OpenCV crashes on the half characters in which Python keeps bytes that are not UTF-8.
             whole = "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in rest)
             return cls("stream", shown_path(shown_address(text)), f"{scheme}://{whole}")
         if scheme not in OPTIONS:
@@ -95,27 +105,26 @@ class Address:
         return _device(scheme, rest)
 
 
-def is_live(address: str) -> bool:
-    """Whether this source's frames arrive by the clock: a camera or a stream. Raises UsageError as Address.parse()."""
-    return Address.parse(address).live
-
-
-def in_flight(address: str) -> int:
-    """How many frames of a source the session should work on at once.
-
-    A camera's frame must be done first; of a file the next one can be under way: more frames a second
-    (benchmarks/studies/camera/loop.py measures it).
-    """
-    return 1 if is_live(address) else 2
+def addresses_by_name(texts: Sequence[str]) -> dict[str, Address]:
+    """Addresses by the names that people see; equal names are numbered. Raises UsageError as Address.parse()."""
+    addresses = [Address.parse(text) for text in texts]
+    count = Counter(address.name for address in addresses)
+    named: dict[str, Address] = {}
+    for address in addresses:
+        unique, number = address.name, 1
+        while unique in named or (count[address.name] > 1 and unique == address.name):
+            unique, number = f"{address.name} ({number})", number + 1
+        named[unique] = address
+    return named
 
 
 def shown_path(path: str | Path) -> str:
-    """A path as text that every output can take: bytes that are no UTF-8 become escapes."""
+    """A path as text that every output can write: bytes that are not UTF-8 become escapes."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _file(text: str, *, url: bool) -> Address:
-    """A path, or what stands behind file://, where %20 is a space unless a file is called so."""
+    """A path, or what follows file://, where %20 is a space unless a file has that name."""
     if url and text.startswith("localhost/"):
         text = text.removeprefix("localhost")
     if url and not _exists(text):
@@ -133,7 +142,7 @@ def _exists(path: str) -> bool:
 
 
 def _device(scheme: str, rest: str) -> Address:
-    """A camera of this machine or the synthetic one: what stands behind `scheme://`."""
+    """A camera of this machine or the synthetic one: what follows `scheme://`."""
     kind = next(k for k in get_args(Kind) if k == scheme)
     target, _, query = rest.partition("?")
     values = dict(parse_qsl(query, keep_blank_values=True))

@@ -1,4 +1,4 @@
-"""What `edgeunet camera` takes where nothing is given: the demo's model, and what environment and machine have."""
+"""What `edgeunet camera` uses by default: the demo's model, the sources of the environment, the first camera."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def default_sources(environment: Mapping[str, str] = os.environ) -> tuple[str, .
     """The addresses in EDGEUNET_SOURCE, a line each, or the first camera that can be opened.
 
     Other users of the machine see a command line, and the passwords in it, but not the environment. Raises SourceError,
-    which says what to do, without any.
+    which says what to do, if there is none.
     """
     given = tuple(filter(None, (line.strip() for line in environment.get(SOURCE_VARIABLE, "").splitlines())))
     return given or (_first_camera(),)
 
 
 def given_token(option: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The secret of page and metrics, also where the environment has an empty one: that is a mistake, and not none."""
+    """The secret of page and metrics. An empty one in the environment is returned: it is a mistake, to be refused."""
     return environment.get(TOKEN_VARIABLE) if option is None else option
 
 

@@ -39,7 +39,7 @@ class ImageSource(Source):
             return None
 
     def close(self) -> None:
-        """Nothing is held between two images."""
+        """Nothing is open between two images."""
 
 
 def image_paths(path: Path) -> list[Path]:

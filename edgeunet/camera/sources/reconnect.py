@@ -1,7 +1,7 @@
-"""A live source that is opened again when it breaks or stalls, after longer and longer pauses.
+"""A live source that is opened again when it breaks off or stalls, after longer and longer pauses.
 
-A driver may hang for good in a call that nothing interrupts. So each opening, with all the reading that
-follows it, has a thread of its own, which is left behind where it hangs.
+A driver may hang for good in a call that nothing interrupts. So each opening, with all its reading, has a thread of its
+own, which is left behind if it hangs.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import time
 from collections.abc import Callable
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.frame_queue import Channel
+from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import Source, UnusableError
 from edgeunet.errors import MissingDependencyError, SourceError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.utils.limits import require_in
 
 LONGEST_STALL_S = 86_400.0
-STALL_S = 5.0  # without a frame, and a source counts as broken
-OPEN_S = 15.0  # until the first frame: a stream may wait long for a picture that can be decoded alone
+STALL_S = 5.0  # without a frame, and a source is opened again
+OPEN_S = 15.0  # until the first frame: a stream may wait long for a key frame
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-MOST_HANGING = 3  # threads left behind; one more would hang as well
+MOST_HANGING = 3  # threads left behind; one more would hang too
 CLOSE_S = 0.5  # how long close() waits for a source that hangs
-_FINAL = (UnusableError, UsageError, MissingDependencyError)  # the same the next time
+_FINAL = (UnusableError, UsageError, MissingDependencyError)  # opening it again would raise them again
 
 
 class Reconnecting(Source):
-    """What `opener` opens, and opens again as often as it breaks. Its frames are numbered on.
+    """The source that `opener` opens, and opens again whenever it breaks off. Frame numbers continue.
 
-    reconnects: how often it came back, or came after it was off at the start. A source that ends without a fault ends
-    this one too. One that turns out not to be live, a file behind http://, is not opened again: its errors are raised.
+    reconnects: how often it came back, also if it was off at the start. A source that ends without a fault ends this
+    one too. One that turns out not to be live, a file behind http://, is not opened again: its errors are raised.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Reconnecting(Source):
     ) -> None:
         """notify: gets a line for people, in the thread that reads. stall_s: seconds without a frame.
 
-        name: what it is called until it has been opened, which may then fail as often as later. Without one, the
-        first opening is waited for and must succeed: raises what `opener` raises.
+        name: for people, until it is open; then the first opening may fail like any later one. Without a name the first
+        opening must succeed: waits for it, and raises what `opener` raises.
         """
         require_in("--stall-s", stall_s, 0, LONGEST_STALL_S, above=True)
         super().__init__()
@@ -61,14 +61,14 @@ class Reconnecting(Source):
         self._first_number = self._corrupt_before = 0
         self._patience_s: float | None = max(OPEN_S, stall_s)
         self._attempt = _Attempt(opener)
-        self._read_as_live = False  # by whoever asked before it was opened
-        self._corrupt_seen = 0  # of those of the source, when it gave its last frame
+        self._read_as_live = False  # settle() is over: the loop treats it as live
+        self._corrupt_seen = 0  # the source's count at its last frame
         self._settled: Source | Frame | BaseException | None = None  # what came before the first read()
         if name is None:
             self._must_open()
 
     def settle(self, timeout_s: float) -> None:
-        """Wait for the first opening, so that what it opened is known; a fault is kept for read()."""
+        """Wait for the first opening, so that its properties are known; read() raises a fault."""
         if self._source is None and self._settled is None:
             item = self._attempt.items.get(max(0.0, timeout_s))
             if isinstance(item, Source):
@@ -104,7 +104,7 @@ class Reconnecting(Source):
         return False
 
     def _passes(self, error: BaseException) -> bool:
-        """Whether to open it again may help; whatever a peer made a reader raise is no more than that."""
+        """Whether opening it again may help; any other error may come from what the camera sent."""
         return self.live and isinstance(error, Exception) and not isinstance(error, _FINAL)
 
     def _problem(self, error: BaseException | None) -> str:
@@ -135,7 +135,7 @@ class Reconnecting(Source):
         self._attempt.thread.join(CLOSE_S)
 
     def _take_over(self, source: Source) -> None:
-        """Go on with a source that was opened."""
+        """Continue with a source that was opened."""
         if self._read_as_live and not source.live:
             raise UnusableError(f"{source.name} is a file, and came too late to be read as one: start it again")
         self.name, self.live, self.size = source.name, source.live, source.size
@@ -176,17 +176,17 @@ class Reconnecting(Source):
 
 
 class _Attempt:
-    """One opening: gives the source, then its frames, then the error that ended it, if any."""
+    """One opening, as items: the source, then its frames, then the error that ended it, if any."""
 
     def __init__(self, opener: Callable[[], Source]) -> None:
-        self.items: Channel[Source | Frame | BaseException] = Channel()
+        self.items: FrameQueue[Source | Frame | BaseException] = FrameQueue()
         self.ended = False  # without an error
         self._opener = opener
         self.thread = threading.Thread(target=self._run, name="edgeunet-source", daemon=True)
         self.thread.start()
 
     def leave(self) -> None:
-        """Take nothing more from it; it closes its source as soon as it can."""
+        """Read no more of it; it closes its source as soon as it can."""
         self.items.close(discard=True)
 
     def _run(self) -> None:

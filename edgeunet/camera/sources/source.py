@@ -1,4 +1,4 @@
-"""What a source of frames is, whatever stands behind it."""
+"""A source of frames: the base of cameras, streams, files and images."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from edgeunet.errors import SourceError
 from edgeunet.imaging.letterbox import UInt8
 
 S = TypeVar("S", bound="Source")
-DEFAULT_FPS = 30.0  # of a file that does not say
-CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: ten seconds of a usual camera
+DEFAULT_FPS = 30.0  # if a source does not say
+CORRUPT_LIMIT = 300  # frames in a row that cannot be decoded: 10 s of a usual camera
 
 
 class UnusableError(SourceError):
-    """A source that works and gives what cannot be used: to open it again would not help."""
+    """A source that works, but whose pictures cannot be used: opening it again does not help."""
 
 
 class Source(ABC):
     """A stream of frames, numbered from 0.
 
-    live: frames arrive by the clock, and one that is not taken in time is worth nothing.
+    live: frames arrive by the clock, and a late one has no value.
     size: (height, width) in pixels of the latest frame; a live source and a folder of images may change it.
-    fps: frames a second by its own account, 0.0 if it does not say.
-    frame_count: how many it has by its own account; None if it does not say or never ends.
+    fps: as the source reports, 0.0 if it does not.
+    frame_count: as the source reports; None if it does not, or never ends.
     corrupt: frames that could not be decoded and were skipped; they have a number too.
+    reconnects: how often it was opened again.
     One thread reads it and closes it.
     """
 
@@ -37,6 +38,7 @@ class Source(ABC):
     fps: float
     frame_count: int | None = None
     corrupt: int = 0
+    reconnects: int = 0
 
     def __init__(self) -> None:
         self._number = 0
@@ -62,11 +64,11 @@ class Source(ABC):
         """Wait until the next frame has arrived; False at the end."""
 
     def _captured_ns(self) -> int:
-        """When the frame that arrived was captured, time.perf_counter_ns(): now, if the source does not know better."""
+        """When the frame was captured, time.perf_counter_ns(): now, unless the source knows better."""
         return time.perf_counter_ns()
 
     def _time_s(self) -> float | None:
-        """Seconds from the first frame to the one that was retrieved, by the source's own account; None without one."""
+        """Seconds from the first frame to the retrieved one, by the source's own clock; None if it has none."""
         return None
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """A frame's number and capture time as black and white squares in its lowest rows.
 
-They outlive JPEG, H.264 and an overlay: each bit is two squares side by side, one darker than the other, so
-that only their difference counts. A checksum tells a stamp from anything else.
+They survive JPEG, H.264 and an overlay: each bit is two squares next to each other, and only which of them is darker
+counts. A checksum tells a stamp from anything else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def write_stamp(pixels: UInt8, number: int, captured_ns: int) -> None:
 def decode_stamp(pixels: UInt8) -> tuple[int, int]:
     """(number, captured_ns) of a frame, uint8 [h, w, 3], after any compression at its own size.
 
-    Raises FrameError if there is no stamp, or none that can be read.
+    Raises FrameError if there is no readable stamp.
     """
     height, width = pixels.shape[:2]
     if fits_stamp((height, width)):
@@ -55,7 +55,7 @@ def decode_stamp(pixels: UInt8) -> tuple[int, int]:
 
 
 def _columns(width: int) -> int:
-    """Squares in a row: an even number, so that a bit's two stand side by side."""
+    """Squares in a row: an even number, so that both of a bit are in one row."""
     return width // (2 * CELL) * 2
 
 

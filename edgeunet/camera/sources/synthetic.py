@@ -1,7 +1,7 @@
-"""A road scene that moves, with a mask that is known and each frame's number and capture time in its pixels.
+"""A road scene that moves, with a known mask, and with each frame's number and capture time in its pixels.
 
-What tests and latency measurements look at. The scene is drawn once, twice as wide as a frame, and a frame is
-a window that wanders over it: a copy of memory, 0.4 ms at 1280×720.
+For tests and latency measurements. The scene is drawn once, twice as wide as a frame; a frame is a window that moves
+over it: a copy of memory, 0.4 ms at 1280×720.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ROAD, MARKING, UNDRIVABLE, MOVABLE = range(4)  # classes, as in the road sample
 COLORS = np.array([(92, 88, 86), (235, 240, 240), (70, 120, 80), (40, 50, 190)], np.uint8)  # (blue, green, red)
 SKY = (235, 190, 140)
 STEP = 8  # pixels that the scene moves from frame to frame
-FILE_FPS = 30.0  # where the address says "as fast as it is taken"
+FILE_FPS = 30.0  # of its frame times, if the address says "as fast as it is read"
 
 
 class SyntheticSource(Source):
-    """The scene at a rate by the clock, or, with fps 0, like a file: every frame, as fast as it is taken.
+    """The scene at a rate by the clock or, with fps 0, like a file: every frame, as fast as it is read.
 
-    A frame is captured at the moment that the clock gives, however late it is read; one that nobody read
-    before the next was captured is lost, as in a camera, and its number with it.
+    A frame is captured when the clock says, however late it is read; one that is not read before the next is captured
+    is lost with its number, as in a camera.
     """
 
     def __init__(self, address: Address) -> None:
@@ -40,7 +40,9 @@ class SyntheticSource(Source):
         self.fps = address.fps or FILE_FPS
         self.size = (address.height or 0, address.width or 0)
         if not fits_stamp(self.size):
-            raise UsageError(f"{self.name}: {self.size[1]}×{self.size[0]} has no room for its number; 320×240 has")
+            raise UsageError(
+                f"{self.name}: {self.size[1]}×{self.size[0]} has no room for the frame number; 320×240 has"
+            )
         if address.seconds is not None:
             self.frame_count = max(1, round(address.seconds * self.fps))
         self._scene = _paint(_scene_mask(self.size))
@@ -80,7 +82,7 @@ class SyntheticSource(Source):
 def synthetic_mask(number: int, size: tuple[int, int]) -> UInt8:
     """The class index of each pixel of frame `number`: uint8 [h, w], 0 road, 1 marking, 2 undrivable, 3 movable.
 
-    The stamp in the lowest rows covers what the mask says of them.
+    The stamp covers the lowest rows; the mask does not know it.
     """
     left = _left(number, size[1])
     mask: UInt8 = _scene_mask(size)[:, left : left + size[1]].copy()
@@ -99,14 +101,14 @@ def _scene_mask(size: tuple[int, int]) -> UInt8:
         mask[y : y + line] = MARKING
     for x in range(0, width - dash, 2 * dash):
         mask[(top + bottom - line) // 2 :][:line, x : x + dash] = MARKING
-    for at, lane in ((0.15, 0.08), (0.45, 0.55), (0.7, 0.12)):  # cars: where along the scene, where across the road
+    for at, lane in ((0.15, 0.08), (0.45, 0.55), (0.7, 0.12)):  # cars: place along the scene, place across the road
         x, y = int(width * at), top + int((bottom - top) * lane)
         mask[y : y + (bottom - top) * 35 // 100, x : x + width // 8] = MOVABLE
     return np.concatenate([mask, mask], axis=1)
 
 
 def _paint(mask: UInt8) -> UInt8:
-    """The scene in colours: uint8 [h, 2 w, 3] BGR, with some texture, as an encoder meets it in real pictures."""
+    """The scene in colours: uint8 [h, 2 w, 3] BGR, with some texture, as real pictures have for an encoder."""
     picture = COLORS[mask]
     horizon = mask.shape[0] // 3
     picture[:horizon] = SKY

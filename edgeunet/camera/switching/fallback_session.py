@@ -1,4 +1,4 @@
-"""Several models behind one session: the ladder says which of them takes the next frame."""
+"""Several models behind one session: the fallback policy says which of them takes the next frame."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ import numpy as np
 
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.statistics import FallbackStats
-from edgeunet.camera.switching.fallback_policy import Cause, Ladder
+from edgeunet.camera.switching.fallback_policy import Cause, FallbackPolicy
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.session import Result, Session
 from edgeunet.runtime.warm_up import warm_up
 
-ROUNDS = 5  # in which the models' times are measured side by side
+ROUNDS = 5  # in which the models' times are measured in turn
 
 
-class Rung(NamedTuple):
-    """One model. name: what people call it."""
+class FallbackModel(NamedTuple):
+    """One of the models. name: for people."""
 
     name: str
     session: Session
 
 
-class LadderSession(Session):
+class FallbackSession(Session):
     """A session that hands each frame to the model in use.
 
-    Frames that another model has taken before a switch come back from it, in the order of submit(). spec is that of
-    the model in use: its input size may differ from the others', its classes do not.
+    Frames that another model took before a switch come back from that one, in the order of submit(). spec is that of
+    the model in use: the models may differ in input size, but not in their classes.
     """
 
-    def __init__(self, rungs: Sequence[Rung], ladder: Ladder, notify: Callable[[str], None]) -> None:
-        """rungs: in the ladder's order; they are closed with this session. notify: gets a line for each switch."""
-        super().__init__(rungs[0].session.spec)
-        self.capacity = min(rung.session.capacity for rung in rungs)
-        self.batched = all(rung.session.batched for rung in rungs)
-        self._rungs = tuple(rungs)
-        self._ladder = ladder
+    def __init__(self, models: Sequence[FallbackModel], policy: FallbackPolicy, notify: Callable[[str], None]) -> None:
+        """models: in the order of preference; closed with this session. notify: gets a line for each switch."""
+        super().__init__(models[0].session.spec)
+        self.capacity = min(model.session.capacity for model in models)
+        self.batched = all(model.session.batched for model in models)
+        self._models = tuple(models)
+        self._policy = policy
         self._notify = notify
-        self._current = self._latest = self._rungs[0]
-        self._taken: deque[Rung] = deque()  # of each frame that waits, who has it
+        self._current = self._latest = self._models[0]
+        self._taken: deque[FallbackModel] = deque()  # which model has each frame that waits
         self._switches: Counter[Cause] = Counter(dict.fromkeys(get_args(Cause), 0))
 
     def describe(self) -> dict[str, str]:
         return self._current.session.describe()
 
     def result(self) -> Result:
-        """As any session's, with the name of the model."""
+        """As of any session, with the name of the model."""
         result = super().result()
         return replace(result, model=self._latest.name)
 
     def observe(self, frame: Frame, now_ns: int) -> None:
-        """Its mask is published now: go on with another model if it is time to. For the thread that submits."""
-        switch = self._ladder.judge(frame.captured_ns, now_ns)
+        """A frame's mask is published now: switch the model if the policy says so. For the thread that submits."""
+        switch = self._policy.judge(frame.captured_ns, now_ns)
         if switch is None:
             return
-        before, after = self._current, self._rungs[switch.to]
+        before, after = self._current, self._models[switch.to]
         with self._lock:
             self._current, self.spec, self._letterbox = after, after.session.spec, None
         self._switches[switch.cause] += 1
@@ -73,12 +73,12 @@ class LadderSession(Session):
 
     def throttled(self) -> None:
         """The board throttles now. From any thread."""
-        self._ladder.throttled(time.perf_counter_ns())
+        self._policy.throttled(time.perf_counter_ns())
 
     def stats(self) -> FallbackStats:
-        """What has been done so far. From any thread."""
+        """The figures so far. From any thread."""
         return FallbackStats(
-            tuple(rung.name for rung in self._rungs),
+            tuple(model.name for model in self._models),
             self._current.name,
             {str(cause): n for cause, n in self._switches.items()},
         )
@@ -94,37 +94,35 @@ class LadderSession(Session):
 
     def _close(self) -> None:
         self._taken.clear()
-        for rung in self._rungs:
-            rung.session.close()
+        for model in self._models:
+            model.session.close()
 
 
-def open_ladder(
+def open_fallbacks(
     paths: Sequence[Path], opener: Callable[[Path], Session], deadline_ms: float, notify: Callable[[str], None]
-) -> LadderSession:
-    """Open all models, in the order of preference, and measure them side by side.
+) -> FallbackSession:
+    """Open all models, in the order of preference, and measure them in turn.
 
     Raises what the opener raises, and MismatchError if the models have other classes than the first one.
     """
-    with ExitStack() as unless_whole:
-        rungs = []
+    with ExitStack() as unless_complete:
+        models: list[FallbackModel] = []
         for path, name in zip(paths, _names(paths), strict=True):
-            session = unless_whole.enter_context(opener(path))
-            rungs.append(Rung(name, session))
-            _require_classes(rungs[0], rungs[-1])
-        for rung in rungs:
-            warm_up(rung.session)
-        times_ns = _times_side_by_side([rung.session for rung in rungs])
-        for better, worse in pairwise(range(len(rungs))):
-            if times_ns[worse] >= times_ns[better]:
-                notify(f"{rungs[worse].name} is no faster than {rungs[better].name}: it will not help it out")
-        ladder = Ladder(times_ns, round(deadline_ms * 1e6))
-        session = LadderSession(rungs, ladder, notify)
-        unless_whole.pop_all()
+            models.append(FallbackModel(name, unless_complete.enter_context(opener(path))))
+            _require_classes(models[0], models[-1])
+        for model in models:
+            warm_up(model.session)
+        times_ns = _times_in_turn([model.session for model in models])
+        for better, after in pairwise(range(len(models))):
+            if times_ns[after] >= times_ns[better]:
+                notify(f"{models[after].name} is no faster than {models[better].name}: no help as its fallback")
+        session = FallbackSession(models, FallbackPolicy(times_ns, round(deadline_ms * 1e6)), notify)
+        unless_complete.pop_all()
     return session
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """File names; with their folders where two of them are the same, but only as far as the folders differ."""
+    """File names; if two are the same, with the folders in which the paths differ."""
     names = [path.name for path in paths]
     if len(set(names)) == len(names):
         return names
@@ -132,7 +130,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(path.absolute().relative_to(common)) for path in paths]
 
 
-def _require_classes(first: Rung, other: Rung) -> None:
+def _require_classes(first: FallbackModel, other: FallbackModel) -> None:
     if other.session.spec.names != first.session.spec.names:
         raise MismatchError(
             f"{other.name} has the classes {', '.join(other.session.spec.names)}; {first.name} has "
@@ -140,8 +138,8 @@ def _require_classes(first: Rung, other: Rung) -> None:
         )
 
 
-def _times_side_by_side(sessions: Sequence[Session]) -> list[int]:
-    """Each session's time for one frame in ns; they take turns, so that a load on the machine hits all of them."""
+def _times_in_turn(sessions: Sequence[Session]) -> list[int]:
+    """Each session's time for one frame in ns; they take turns, so that other load on the machine affects all."""
     blanks = [np.zeros((*session.spec.input_size, 3), np.uint8) for session in sessions]
     rounds = [
         [sum(session.run(blank).times_ns.values()) for session, blank in zip(sessions, blanks, strict=True)]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edgeunet.camera.host.memory import Memory
+from edgeunet.camera.host.memory import HeapTrimmer
 from tests.camera.running import Running
 from tests.camera.videos import eventually
 from tests.models import write_toy_model
@@ -37,7 +37,7 @@ def test_it_is_given_back_every_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
     calls: list[int] = []
     now = [100.0]
     monkeypatch.setattr("edgeunet.camera.host.memory.time", SimpleNamespace(monotonic=lambda: now[0]))
-    memory = Memory()
+    memory = HeapTrimmer()
     monkeypatch.setattr(memory, "_trim", calls.append)
     for now[0] in (100.0, 101.0, 129.0, 130.1, 131.0):
         memory.give_back()

@@ -34,14 +34,16 @@ def test_states_are_sent_and_the_watchdog_only_as_often_as_it_needs(
     assert messages == ["READY=1", *["WATCHDOG=1"] * 3, "STOPPING=1"]
 
 
-@pytest.mark.parametrize("pid", [str(os.getpid()), "1"])
-def test_the_watchdog_of_another_process_is_not_ours(tmp_path: Path, supervisor: socket.socket, pid: str) -> None:
+@pytest.mark.parametrize(("ours", "first"), [(True, b"WATCHDOG=1"), (False, b"STOPPING=1")])
+def test_the_watchdog_of_another_process_is_not_ours(
+    tmp_path: Path, supervisor: socket.socket, *, ours: bool, first: bytes
+) -> None:
     with supervisor:
-        address = str(tmp_path / "notify")
-        service = Service({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000", "WATCHDOG_PID": pid})
+        pid = str(os.getpid()) if ours else "1"
+        service = Service({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": pid})
         service.alive()
         service.stopping()
-        assert supervisor.recv(100) == (b"STOPPING=1" if pid == "1" else b"WATCHDOG=1")
+        assert supervisor.recv(100) == first
 
 
 def test_an_abstract_socket_is_found() -> None:

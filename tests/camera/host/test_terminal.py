@@ -6,9 +6,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.host.terminal import Display, headline, table
-from edgeunet.camera.statistics import LoopStats
+from edgeunet.camera.statistics import LoopStats, Quantiles
 from edgeunet.utils import console
 
 MS = 1_000_000

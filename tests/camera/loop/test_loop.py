@@ -12,7 +12,8 @@ import pytest
 from edgeunet.camera.frame import Shot, Sink
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sinks.recorder import recording
-from edgeunet.camera.sources.opening import Source, open_source
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.source import Source
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.errors import OutputError, SourceError, UsageError
 from edgeunet.runtime import Result, Session, open_session
@@ -21,11 +22,6 @@ from tests.camera.videos import SIZE, Collector, FakeCamera, eventually, number_
 from tests.models import write_toy_model
 
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_toy_model(tmp_path / "toy.onnx")
 
 
 class HeldSession(OnnxRuntimeSession):
@@ -450,7 +446,7 @@ def test_hanging_inference_is_told_and_does_not_hold_up_the_end(tmp_path: Path, 
     camera, video = FakeCamera(), tmp_path / "out.mp4"
     session = HeldSession(model)
     loop = loop_of(session, camera, [recording(video, 25.0, force=False)])
-    assert loop.longest_work() is None
+    assert loop.longest_activity() is None
     loop.start()
     camera.show(numbered(0))
     assert session.working.acquire(timeout=10)
@@ -459,8 +455,8 @@ def test_hanging_inference_is_told_and_does_not_hold_up_the_end(tmp_path: Path, 
     assert session.working.acquire(timeout=10)  # and hangs
 
     def title() -> str | None:
-        work = loop.longest_work()
-        return work and work.title
+        activity = loop.longest_activity()
+        return activity and activity.title
 
     eventually(lambda: title() == "inference of frame 1 of it")  # frame 0 is written
     loop.stop()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgeunet.camera.serving.connections import MOST, MOST_OF_ONE, Waiting
+from edgeunet.camera.serving.answering import MOST, MOST_OF_ONE, WaitingConnections
 
 
 class Connection:
@@ -12,7 +12,7 @@ class Connection:
 
 
 def test_the_oldest_of_an_address_makes_room_and_no_other_address_is_touched() -> None:
-    waiting = Waiting()
+    waiting = WaitingConnections()
     other = Connection()
     waiting.enter(other, "10.0.0.2")
     many = [Connection() for _ in range(MOST_OF_ONE + 5)]
@@ -23,7 +23,7 @@ def test_the_oldest_of_an_address_makes_room_and_no_other_address_is_touched() -
 
 
 def test_of_many_addresses_the_oldest_makes_room() -> None:
-    waiting = Waiting()
+    waiting = WaitingConnections()
     many = [Connection() for _ in range(MOST + 3)]
     for number, connection in enumerate(many):
         waiting.enter(connection, f"fe80::{number}")
@@ -31,7 +31,7 @@ def test_of_many_addresses_the_oldest_makes_room() -> None:
 
 
 def test_who_has_left_is_not_dropped() -> None:
-    waiting = Waiting()
+    waiting = WaitingConnections()
     viewer = Connection()
     waiting.enter(viewer, "10.0.0.1")
     waiting.leave(viewer)

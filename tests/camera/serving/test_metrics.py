@@ -4,11 +4,10 @@ import re
 from urllib.request import urlopen
 
 from edgeunet import __version__
-from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.metrics import exposition, serving_metrics
-from edgeunet.camera.statistics import FallbackStats, LoopStats
+from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 
 MS = 1_000_000
 AGE = Quantiles(4, 100 * MS, 20 * MS, 30 * MS, 40 * MS, 41 * MS)
@@ -61,9 +60,11 @@ def test_it_holds_the_loop_s_figures() -> None:
     assert not [line for line in text if line.startswith("edgeunet_jitter") and "quantile" in line]  # there is none yet
 
 
-def test_a_ladder_tells_which_model_is_in_use_and_how_often_that_changed() -> None:
-    ladder = FallbackStats(("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2})
-    text = exposition(STATS, {"model": "big.engine"}, ladder).decode().split("\n")
+def test_the_metrics_say_which_model_is_in_use_and_how_often_that_changed() -> None:
+    fallbacks = FallbackStats(
+        ("big.engine", "small.engine"), "small.engine", {"deadline": 3, "throttling": 0, "fits": 2}
+    )
+    text = exposition(STATS, {"model": "big.engine"}, fallbacks).decode().split("\n")
     for line in (
         'edgeunet_model_in_use{model="big.engine"} 0.0',
         'edgeunet_model_in_use{model="small.engine"} 1.0',

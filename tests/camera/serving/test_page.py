@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import Viewer, serving_page
-from edgeunet.camera.statistics import LoopStats
+from edgeunet.camera.statistics import LoopStats, Quantiles
 from tests.browser import Browser, browsing
 from tests.camera.shots import shot_of
 from tests.models import toy_spec

@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.histogram import Quantiles
 from edgeunet.camera.serving import viewer as module
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import Viewer, serving_page
-from edgeunet.camera.statistics import LoopStats
+from edgeunet.camera.statistics import LoopStats, Quantiles
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
 from tests.camera.videos import SIZE, number_of, numbered

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.camera.sinks.masks import check_masks, saving_masks
+from edgeunet.camera.sinks.masks import MaskFolder, check_masks
 from edgeunet.errors import OutputError
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
@@ -17,9 +17,9 @@ PICTURE = np.zeros((97, 131, 3), np.uint8)
 def test_every_mask_is_a_png_of_class_indices_at_the_frame_s_size(tmp_path: Path) -> None:
     mask = np.zeros(toy_spec().input_size, np.uint8)
     mask[:, 24:] = 2
-    with saving_masks(tmp_path / "new" / "masks", ["fake"], force=False) as sink:
-        for number in (0, 7):
-            sink.write(shot_of(PICTURE, number=number, mask=mask))
+    sink = MaskFolder(tmp_path / "new" / "masks", {"fake": ""})
+    for number in (0, 7):
+        sink.write(shot_of(PICTURE, number=number, mask=mask))
     assert sorted(p.name for p in (tmp_path / "new" / "masks").iterdir()) == ["000000.png", "000007.png"]
     saved = cv2.imread(str(tmp_path / "new" / "masks" / "000007.png"), cv2.IMREAD_UNCHANGED)
     assert saved is not None
@@ -30,9 +30,9 @@ def test_every_mask_is_a_png_of_class_indices_at_the_frame_s_size(tmp_path: Path
 
 
 def test_masks_of_several_sources_say_whose_they_are(tmp_path: Path) -> None:
-    with saving_masks(tmp_path, ["camera 0", "camera 1"], force=False) as sink:
-        for source in ("camera 0", "camera 1"):
-            sink.write(shot_of(PICTURE, source=source))
+    sink = MaskFolder(tmp_path, {"camera 0": "-camera-0", "camera 1": "-camera-1"})
+    for source in ("camera 0", "camera 1"):
+        sink.write(shot_of(PICTURE, source=source))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000000-camera-0.png", "000000-camera-1.png"]
 
 
@@ -48,15 +48,15 @@ def test_masks_that_exist_are_refused_before_any_work(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_one_error_and_leaves_no_half_mask(small_disk: Path) -> None:
     rng = np.random.default_rng(0)
-    with saving_masks(small_disk, ["fake"], force=False) as sink:
+    sink = MaskFolder(small_disk, {"fake": ""})
 
-        def write(count: int) -> None:
-            for number in range(count):
-                mask = rng.integers(0, 3, toy_spec().input_size, np.uint8)
-                sink.write(shot_of(np.zeros((600, 800, 3), np.uint8), number=number, mask=mask))
+    def write(count: int) -> None:
+        for number in range(count):
+            mask = rng.integers(0, 3, toy_spec().input_size, np.uint8)
+            sink.write(shot_of(np.zeros((600, 800, 3), np.uint8), number=number, mask=mask))
 
-        with pytest.raises(OutputError, match="no space left on device; free some space"):
-            write(1000)
+    with pytest.raises(OutputError, match="no space left on device; free some space"):
+        write(1000)
     masks = sorted(small_disk.iterdir())
     assert [p.name for p in masks] == [f"{number:06d}.png" for number in range(len(masks))]
     assert len(masks) > 3

@@ -146,10 +146,11 @@ def test_no_frame_at_all_is_no_video_and_the_older_one_stays(tmp_path: Path) -> 
 
 RECORDING = """
 import sys
+from pathlib import Path
 from edgeunet.camera.sinks.recorder import recording
 from tests.camera.shots import shot_of
 from tests.camera.videos import numbered
-with recording(sys.argv[1], 30.0, force=False) as recorder:
+with recording(Path(sys.argv[1]), 30.0, force=False) as recorder:
     for number in range(10_000):
         recorder.write(shot_of(numbered(number % 256), number / 30))
         print(number, flush=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.camera.sources.address import Address, in_flight, is_live
+from edgeunet.camera.sources.address import Address, addresses_by_name
 from edgeunet.errors import UsageError
 
 
@@ -140,5 +140,12 @@ def test_password_is_never_shown(text: str) -> None:
     ],
 )
 def test_only_of_a_file_two_frames_are_in_flight(text: str, live: bool) -> None:
-    assert is_live(text) is live
-    assert in_flight(text) == (1 if live else 2)
+    address = Address.parse(text)
+    assert address.live is live
+    assert address.in_flight == (1 if live else 2)
+
+
+def test_sources_of_one_name_are_numbered() -> None:
+    named = addresses_by_name(["0", "synthetic://", "synthetic://?fps=0"])
+    assert list(named) == ["camera 0", "synthetic:// (1)", "synthetic:// (2)"]
+    assert [address.live for address in named.values()] == [True, True, False]

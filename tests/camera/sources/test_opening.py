@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.sources.opening import Source, open_source
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.source import Source
 from edgeunet.errors import SourceError
 from edgeunet.samples import CLIP
 from tests.camera.videos import SIZE, number_of, write_numbered

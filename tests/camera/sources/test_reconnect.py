@@ -10,9 +10,10 @@ import pytest
 
 from edgeunet.camera.sources import opening as sources
 from edgeunet.camera.sources import reconnect
-from edgeunet.camera.sources.opening import Source, open_source, open_steady, settle
+from edgeunet.camera.sources.address import Address
+from edgeunet.camera.sources.opening import open_source, open_steady, settle
 from edgeunet.camera.sources.reconnect import Reconnecting
-from edgeunet.camera.sources.source import UnusableError
+from edgeunet.camera.sources.source import Source, UnusableError
 from edgeunet.camera.sources.stamp import decode_stamp
 from edgeunet.errors import MissingDependencyError, SourceError, UsageError
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
@@ -266,7 +267,7 @@ def test_file_that_comes_late_is_not_read_as_a_camera(
 def test_pictures_that_come_and_cannot_be_decoded_are_called_so(notes: Notes) -> None:
     with MjpegServer() as server:
         server.show(numbered(1))
-        with open_steady(server.url, notes, stall_s=SILENT_S) as source:
+        with open_steady(Address.parse(server.url), notes, stall_s=SILENT_S) as source:
             assert read_number(source) == 1
             for _ in range(4):
                 server.show_data(b"no picture")
@@ -285,7 +286,7 @@ def test_stall_of_no_time_is_refused(cameras: Cameras, notes: Notes, stall_s: fl
 
 def test_file_is_opened_as_it_is(tmp_path: Path, notes: Notes) -> None:
     path = write_numbered(tmp_path / "n.mp4", 5)
-    with open_steady(str(path), notes) as source:
+    with open_steady(Address.parse(str(path)), notes) as source:
         assert not isinstance(source, Reconnecting)
         assert len(list(iter(source.read, None))) == 5
 
@@ -297,7 +298,7 @@ def test_corrupt_frames_are_counted_over_all_openings(notes: Notes) -> None:
             server.show_data(b"no picture")
             server.show(numbered(number + 10))
             server.hang_up()
-        with open_steady(server.url, notes) as source:
+        with open_steady(Address.parse(server.url), notes) as source:
             assert [read_number(source) for _ in range(4)] == [0, 10, 1, 11]
             assert (source.corrupt, isinstance(source, Reconnecting) and source.reconnects) == (2, 1)
 
@@ -307,7 +308,7 @@ def test_stream_that_comes_back_larger_is_taken_as_it_is(notes: Notes) -> None:
         server.show(numbered(1))
         server.hang_up()
         server.show(numbered(2, (384, 512)))
-        with open_steady(server.url, notes) as source:
+        with open_steady(Address.parse(server.url), notes) as source:
             assert source.read() is not None
             assert source.size == SIZE
             frame = source.read()
@@ -329,7 +330,7 @@ def until_back(source: Source, notes: Notes, act: Callable[[], None]) -> int:
 
 def test_rtsp_server_is_killed_and_comes_back(notes: Notes) -> None:
     require_rtsp()
-    with RtspServer() as server, open_steady(server.url, notes) as source:
+    with RtspServer() as server, open_steady(Address.parse(server.url), notes) as source:
         before = source.read()
         assert before is not None
         server.kill()
@@ -350,7 +351,7 @@ def test_rtsp_server_is_killed_and_comes_back(notes: Notes) -> None:
 
 def test_rtsp_server_freezes_and_thaws(notes: Notes) -> None:
     require_rtsp()
-    with RtspServer() as server, open_steady(server.url, notes, stall_s=1.0) as source:
+    with RtspServer() as server, open_steady(Address.parse(server.url), notes, stall_s=1.0) as source:
         assert source.read() is not None
         server.freeze()
 
@@ -364,6 +365,7 @@ def test_rtsp_server_freezes_and_thaws(notes: Notes) -> None:
 
 def test_rtsp_clip_that_ends_is_opened_again(notes: Notes, tmp_path: Path) -> None:
     require_rtsp()
-    with RtspServer(write_numbered(tmp_path / "n.mp4", 20)) as server, open_steady(server.url, notes) as source:
+    clip = write_numbered(tmp_path / "n.mp4", 20)
+    with RtspServer(clip) as server, open_steady(Address.parse(server.url), notes) as source:
         numbers = [read_number(source) for _ in range(30)]
     assert numbers == [*range(20), *range(10)]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgeunet.camera.frame import Frame
-from edgeunet.camera.sources.opening import Source, open_source
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.stamp import decode_stamp
 from edgeunet.camera.sources.synthetic import COLORS, synthetic_mask
 from edgeunet.errors import FrameError, UsageError

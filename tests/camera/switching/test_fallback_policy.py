@@ -1,4 +1,4 @@
-"""The ladder in virtual time: nothing here runs a model."""
+"""The fallback policy in virtual time: nothing here runs a model."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from itertools import pairwise
 import pytest
 
 from edgeunet.camera.switching import fallback_policy as module
-from edgeunet.camera.switching.fallback_policy import LATE, WINDOW, Ladder, Switch
+from edgeunet.camera.switching.fallback_policy import LATE, WINDOW, FallbackPolicy, Switch
 
 MS, S = 1_000_000, 1_000_000_000
 DEADLINE_MS = 33
 TIMES_MS = (20, 8, 3)  # of three models, on a quiet board
 
 
-def ladder_of(*times_ms: int) -> Ladder:
-    return Ladder([t * MS for t in times_ms or TIMES_MS], DEADLINE_MS * MS)
+def policy_of(*times_ms: int) -> FallbackPolicy:
+    return FallbackPolicy([t * MS for t in times_ms or TIMES_MS], DEADLINE_MS * MS)
 
 
 class Stream:
-    """Masks of one ladder, 100 a second, of the age that the test says; the start is over."""
+    """Masks for one policy, 100 per second, of the age that the test says; the start is over."""
 
-    def __init__(self, ladder: Ladder) -> None:
-        self.ladder = ladder
+    def __init__(self, policy: FallbackPolicy) -> None:
+        self.policy = policy
         self.now_ns = 7 * S
-        ladder.judge(self.now_ns, self.now_ns)
+        policy.judge(self.now_ns, self.now_ns)
         self.now_ns += module.START_NS
 
     def mask(self, age_ms: float) -> Switch | None:
         self.now_ns += 10 * MS
-        return self.ladder.judge(self.now_ns - int(age_ms * MS), self.now_ns)
+        return self.policy.judge(self.now_ns - int(age_ms * MS), self.now_ns)
 
     def masks(self, age_ms: float, seconds: float) -> list[tuple[float, Switch]]:
         """The switches, and how long after the beginning they came, in s."""
@@ -47,44 +47,44 @@ class Stream:
 
 
 def test_one_late_mask_in_a_hundred_is_in_time_and_two_are_not() -> None:
-    stream = Stream(ladder_of())
+    stream = Stream(policy_of())
     stream.rest()
     for _ in range(5):
         assert stream.mask(90) is None
         assert not stream.masks(20, 0.99)  # 99 masks
     assert stream.mask(90) is None
     assert stream.mask(90) == Switch(1, "deadline", "2 of the last 100 masks were older than 33 ms")
-    assert stream.ladder.current == 1
+    assert stream.policy.current == 1
 
 
 def test_a_model_that_is_too_slow_is_left_before_the_window_is_full() -> None:
-    stream = Stream(ladder_of())
+    stream = Stream(policy_of())
     stream.rest()
     assert stream.mask(45) is None
     assert stream.mask(45) == Switch(1, "deadline", "2 of the last 2 masks were older than 33 ms")
 
 
 def test_the_first_second_and_frames_captured_before_a_switch_are_not_held_against_a_model() -> None:
-    ladder = ladder_of()
+    policy = policy_of()
     for k in range(10):  # while the sinks open
-        assert ladder.judge(7 * S, 7 * S + k * 100 * MS) is None
-    stream = Stream(ladder_of())
+        assert policy.judge(7 * S, 7 * S + k * 100 * MS) is None
+    stream = Stream(policy_of())
     stream.rest()
     assert stream.masks(45, 0.05)
     captured_ns = stream.now_ns - 60 * MS  # they waited for the slow model
     for _ in range(50):
         stream.now_ns += MS
-        assert stream.ladder.judge(captured_ns, stream.now_ns) is None
+        assert stream.policy.judge(captured_ns, stream.now_ns) is None
 
 
 def test_the_last_model_stays_however_late_it_is() -> None:
-    stream = Stream(ladder_of(20, 8))
+    stream = Stream(policy_of(20, 8))
     stream.rest()
     assert [s.to for _, s in stream.masks(500, 60)] == [1]
 
 
 def test_it_goes_up_once_the_better_model_is_expected_to_fit() -> None:
-    stream = Stream(ladder_of(20, 8))
+    stream = Stream(policy_of(20, 8))
     stream.rest()
     assert stream.masks(45, 0.1)
     assert not stream.masks(11, 300)  # as 20 to 8, the better one's p99 would be 27.5 ms, above 0.8 × 33
@@ -93,7 +93,7 @@ def test_it_goes_up_once_the_better_model_is_expected_to_fit() -> None:
 
 
 def test_what_the_system_adds_now_and_then_is_not_multiplied() -> None:
-    stream = Stream(ladder_of(20, 8))
+    stream = Stream(policy_of(20, 8))
     stream.rest()
     assert stream.masks(45, 0.1)
     switches = [stream.mask(14 if k % 20 == 0 else 8) for k in range(1100)]
@@ -103,36 +103,36 @@ def test_what_the_system_adds_now_and_then_is_not_multiplied() -> None:
 
 def test_a_failed_step_up_doubles_the_wait_for_the_next_one_up_to_a_limit() -> None:
     """The better model is late whenever it runs, whatever was expected of it."""
-    stream, ups = Stream(ladder_of(20, 8)), list[float]()
+    stream, ups = Stream(policy_of(20, 8)), list[float]()
     stream.rest()
     while len(ups) < 10:
-        if (switch := stream.mask(45 if stream.ladder.current == 0 else 8)) is not None and switch.to == 0:
+        if (switch := stream.mask(45 if stream.policy.current == 0 else 8)) is not None and switch.to == 0:
             ups.append(stream.now_ns / S)
     waits = [later - earlier for earlier, later in pairwise(ups)]
     assert waits == pytest.approx([20, 40, 80, 160, 320, 320, 320, 320, 320], rel=0.02)
 
 
 def test_a_model_that_held_for_a_minute_has_not_failed() -> None:
-    stream = Stream(ladder_of(20, 8))
+    stream = Stream(policy_of(20, 8))
     stream.rest()
     for _ in range(4):
         stream.masks(45, 0.1)  # fails
-        while stream.ladder.current == 1:
+        while stream.policy.current == 1:
             stream.mask(8)
     assert not stream.masks(20, 61)
-    while stream.ladder.current == 0:
+    while stream.policy.current == 0:
         stream.mask(45)
     ((seconds, switch),) = stream.masks(8, 20)
     assert (round(seconds), switch.to) == (5, 0)
 
 
 def test_throttling_takes_a_step_down_and_the_next_one_only_if_it_lasts() -> None:
-    stream = Stream(ladder_of())
+    stream = Stream(policy_of())
     stream.rest()
     steps = []
     for second in range(40):
         if second < 18:
-            stream.ladder.throttled(stream.now_ns)
+            stream.policy.throttled(stream.now_ns)
         steps += [(second, s.to, s.cause) for _, s in stream.masks(8, 1)]
     assert steps[:2] == [(0, 1, "throttling"), (16, 2, "throttling")]
     assert steps[2:] == [
@@ -142,11 +142,11 @@ def test_throttling_takes_a_step_down_and_the_next_one_only_if_it_lasts() -> Non
 
 
 def test_a_hot_board_does_not_step_up() -> None:
-    stream = Stream(ladder_of(20, 8))
+    stream = Stream(policy_of(20, 8))
     stream.rest()
     assert stream.masks(45, 0.1)
     for _ in range(60):
-        stream.ladder.throttled(stream.now_ns)
+        stream.policy.throttled(stream.now_ns)
         assert not stream.masks(5, 1)
     assert stream.masks(5, 20)[0][1].to == 0
 
@@ -155,7 +155,7 @@ class Board:
     """A camera, and a board on which each model's time is its quiet one times the load; all in virtual time."""
 
     def __init__(self, load: Callable[[float], float], fps: float = 30.0) -> None:
-        self.ladder = ladder_of()
+        self.policy = policy_of()
         self.switches: list[tuple[float, Switch]] = []
         self.frames: Counter[int] = Counter()  # of each model
         self.late = 0
@@ -168,11 +168,11 @@ class Board:
         end_ns = self._now_ns + seconds * S
         while self._now_ns < end_ns:
             captured_ns = self._now_ns // self._period_ns * self._period_ns
-            model = self.ladder.current
+            model = self.policy.current
             self._now_ns += round(TIMES_MS[model] * MS * self._load(self._now_ns / S))
             self.frames[model] += 1
             self.late += self._now_ns - captured_ns > DEADLINE_MS * MS
-            if (switch := self.ladder.judge(captured_ns, self._now_ns)) is not None:
+            if (switch := self.policy.judge(captured_ns, self._now_ns)) is not None:
                 self.switches.append((self._now_ns / S, switch))
             self._now_ns = max(self._now_ns, captured_ns + self._period_ns)
 
@@ -182,7 +182,7 @@ def test_under_a_steady_load_it_settles(load: float) -> None:
     board = Board(lambda t: load)
     board.run(5)
     expected = 0 if load < 1.65 else 1 if load < 4.1 else 2
-    assert (board.ladder.current, len(board.switches)) == (expected, expected)
+    assert (board.policy.current, len(board.switches)) == (expected, expected)
     board.late = 0
     board.run(900)
     assert len(board.switches) == expected

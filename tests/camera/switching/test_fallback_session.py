@@ -11,12 +11,12 @@ import pytest
 
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.loop.loop import Loop, LoopOptions
-from edgeunet.camera.loop.reader import Feed
+from edgeunet.camera.loop.reader import SourceReader
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.statistics import FallbackStats, Statistics
-from edgeunet.camera.switching import fallback_policy as ladder_module
-from edgeunet.camera.switching.fallback_policy import Ladder, Switch
-from edgeunet.camera.switching.fallback_session import LadderSession, Rung, open_ladder
+from edgeunet.camera.switching import fallback_policy as fallback_policy
+from edgeunet.camera.switching.fallback_policy import FallbackPolicy, Switch
+from edgeunet.camera.switching.fallback_session import FallbackModel, FallbackSession, open_fallbacks
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.overlay import Overlay
@@ -33,7 +33,7 @@ SIZES = ((32, 48), (64, 32), (16, 24))
 
 @pytest.fixture
 def models(tmp_path: Path) -> list[Path]:
-    """Three networks of different input sizes, the most wanted first."""
+    """Three networks of different input sizes, the preferred one first."""
     return [
         write_toy_model(tmp_path / f"{name}.onnx", toy_spec(size))
         for name, size in zip(("big", "middle", "small"), SIZES, strict=True)
@@ -43,11 +43,13 @@ def models(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first mask counts already."""
-    monkeypatch.setattr(ladder_module, "START_NS", 0)
+    monkeypatch.setattr(fallback_policy, "START_NS", 0)
 
 
-def opened(models: Sequence[Path], deadline_ms: float, notes: list[str] | None = None, **options: int) -> LadderSession:
-    return open_ladder(
+def opened(
+    models: Sequence[Path], deadline_ms: float, notes: list[str] | None = None, **options: int
+) -> FallbackSession:
+    return open_fallbacks(
         models,
         lambda path: open_session(path, backend="onnxruntime", **options),
         deadline_ms,
@@ -62,7 +64,7 @@ def frame_at(captured_ns: int) -> Frame:
     return Frame(numbered(0), 0, captured_ns, 0)
 
 
-class TestLadderSession(SessionContract):
+class TestFallbackSession(SessionContract):
     """Until it switches, it is a session as any other."""
 
     def open(self, folder: Path) -> Session:
@@ -99,11 +101,13 @@ def test_every_frame_of_a_file_is_published_in_order_while_models_change(
 
 def test_the_overlay_names_the_model_that_made_the_mask() -> None:
     spec, camera = toy_spec(), FakeCamera()
-    feed = Feed(camera, "it", Overlay(spec, 0.0), Statistics(), max_frames=None, changed=threading.Condition())
+    reader = SourceReader(
+        camera, "it", Overlay(spec, 0.0), Statistics(), max_frames=None, changed=threading.Condition()
+    )
     frame = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
     result = Result(np.zeros(spec.input_size, np.uint8), {}, Letterbox.of((480, 640), spec))
     models = ("", "big.onnx", "tiny.onnx", "big.onnx")
-    drawn = [feed.draw(frame, replace(result, model=name), legend=True, plain=False)[0] for name in models]
+    drawn = [reader.draw(frame, replace(result, model=name), legend=True, plain=False)[0] for name in models]
     heights = [np.flatnonzero(picture.any(axis=(1, 2)))[-1] for picture in drawn]
     assert heights[1] == heights[2] > heights[0] + 10  # one more line of text
     assert (drawn[1] != drawn[2]).any()
@@ -112,15 +116,15 @@ def test_the_overlay_names_the_model_that_made_the_mask() -> None:
 
 @pytest.mark.usefixtures("no_thread_is_left")
 def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[Path]) -> None:
-    class Now(Ladder):
+    class Now(FallbackPolicy):
         """Switches when the test says so."""
 
         def judge(self, captured_ns: int, now_ns: int) -> Switch | None:
             self.current = 2
             return Switch(2, "deadline", "the test wants it")
 
-    rungs = [Rung(path.name, open_session(path, backend="onnxruntime", in_flight=3)) for path in models]
-    with LadderSession(rungs, Now((1, 1, 1), 1), silent) as session:
+    fallbacks = [FallbackModel(path.name, open_session(path, backend="onnxruntime", in_flight=3)) for path in models]
+    with FallbackSession(fallbacks, Now((1, 1, 1), 1), silent) as session:
         colors = np.eye(3, dtype=np.uint8) * 200
         pictures = [np.full((60, 90, 3), color, np.uint8) for color in colors]
         session.submit(pictures[0])
@@ -152,11 +156,11 @@ class LoadedSession(OnnxRuntimeSession):
 def test_a_camera_steps_down_under_load_and_is_back_when_it_is_over(
     models: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder_module, "STAY_NS", 0)
-    monkeypatch.setattr(ladder_module, "WINDOW", 10)
+    monkeypatch.setattr(fallback_policy, "STAY_NS", 0)
+    monkeypatch.setattr(fallback_policy, "WINDOW", 10)
     sessions = {path: LoadedSession(path) for path in models[:2]}
     camera, out, notes = FakeCamera(), Collector(), list[str]()
-    with open_ladder(models[:2], sessions.__getitem__, 250, notes.append) as session:
+    with open_fallbacks(models[:2], sessions.__getitem__, 250, notes.append) as session:
         loop = Loop(session, {"it": camera}, [nullcontext(out)], LoopOptions(0.0), observe=session.observe)
         loop.start()
         shown = 0
@@ -225,9 +229,9 @@ def test_models_of_other_classes_are_refused_and_closed(tmp_path: Path) -> None:
     with pytest.raises(
         MismatchError, match=r"^b\.onnx has the classes car, road, sky; a\.onnx has road, car, sky: give models of"
     ):
-        open_ladder(paths, opener, 33, silent)
+        open_fallbacks(paths, opener, 33, silent)
     with pytest.raises(ModelFileError, match="missing"):
-        open_ladder([paths[0], tmp_path / "missing.onnx"], opener, 33, silent)
+        open_fallbacks([paths[0], tmp_path / "missing.onnx"], opener, 33, silent)
     assert len(sessions) == 3
     for session in sessions:
         with pytest.raises(UsageError, match="closed"):
@@ -251,16 +255,16 @@ def test_the_measured_times_decide_about_a_step_up(models: list[Path], monkeypat
         def _infer(self, slot: object) -> int:
             return super()._infer(slot) + 100_000_000  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ladder_module, "STAY_NS", 0)
-    monkeypatch.setattr(ladder_module, "WINDOW", 10)
+    monkeypatch.setattr(fallback_policy, "STAY_NS", 0)
+    monkeypatch.setattr(fallback_policy, "WINDOW", 10)
 
     def opener(path: Path) -> Session:
         return Slow(path) if path == models[0] else OnnxRuntimeSession(path)
 
     notes: list[str] = []
-    with open_ladder(models[1::-1], opener, 20, notes.append) as session:
-        assert notes == ["big.onnx is no faster than middle.onnx: it will not help it out"]
-    with open_ladder(models[:2], opener, 20, silent) as session:
+    with open_fallbacks(models[1::-1], opener, 20, notes.append) as session:
+        assert notes == ["big.onnx is no faster than middle.onnx: no help as its fallback"]
+    with open_fallbacks(models[:2], opener, 20, silent) as session:
         for second, age_ms in enumerate((25, 25, 25, *[5] * 100)):  # in virtual time
             session.observe(frame_at(second * 10**9), second * 10**9 + age_ms * 10**6)
         assert session.stats().current == "middle.onnx"

@@ -25,11 +25,6 @@ class Told:
         return self.notes.get(timeout=WAIT_S)
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_toy_model(tmp_path / "model.onnx")
-
-
 def watch(model: Path, told: Told) -> ModelWatch:
     return ModelWatch(model, toy_spec(), lambda: open_session(model), told.sessions.append, told.notes.put, poll_s=0.01)
 
@@ -53,7 +48,7 @@ def test_a_newer_model_is_opened_tried_and_handed_over(model: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "says"),
     [
-        (lambda path: path.write_bytes(b"no model"), "model.onnx"),
+        (lambda path: path.write_bytes(b"no model"), "toy.onnx"),
         (lambda path: write_toy_model(path, toy_spec((64, 96))), "road, car, sky at 64×96; the model in use"),
         (lambda path: write_toy_model(path, with_spec=False), "no edgeunet spec"),
     ],

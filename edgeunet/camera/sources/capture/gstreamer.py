@@ -21,7 +21,7 @@ INSTALL = (
 def open_gst(address: Address) -> CaptureSource:
     """Open a pipeline or a CSI sensor.
 
-    Raises MissingDependencyError if this OpenCV has no GStreamer or GStreamer not the elements, SourceError if the
+    Raises MissingDependencyError if this OpenCV has no GStreamer, or GStreamer lacks an element; SourceError if the
     pipeline does not start.
     """
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
@@ -51,7 +51,7 @@ def csi_pipeline(address: Address) -> str:
 
 
 def _require_elements(pipeline: str, address: Address) -> None:
-    """Ask gst-inspect-1.0, where it is there: OpenCV waits for ever for a pipeline that lacks an element."""
+    """Ask gst-inspect-1.0, if it is installed: OpenCV would wait for ever for a missing element."""
     inspect = shutil.which("gst-inspect-1.0")
     names = (part.split()[0] for part in pipeline.split("!") if part.strip())
     for name in filter(re.compile(r"[a-z]\w*").fullmatch, names):

@@ -1,4 +1,4 @@
-"""The cameras of this machine and their modes, asked of the kernel as v4l2-ctl does; no package is needed.
+"""The cameras of this machine and their modes, from the kernel, as v4l2-ctl does it; no package is needed.
 
 Layout of the structures: linux/videodev2.h, the same on every 64-bit Linux.
 """
@@ -20,15 +20,15 @@ _QUERYCAP, _ENUM_FMT, _ENUM_FRAMESIZES, _ENUM_FRAMEINTERVALS = 0x80685600, 0xC04
 _CAPTURE, _CAPTURE_PLANES, _HAS_DEVICE_CAPS = 0x1, 0x1000, 0x8000_0000
 _BUFFER, _BUFFER_PLANES = 1, 9  # V4L2_BUF_TYPE_VIDEO_CAPTURE, …_MPLANE
 _DISCRETE = 1
-_MOST = 256  # answers to one question; a driver that goes on for ever is not believed
+_MOST = 256  # answers to one question; a driver with more is faulty
 _CSI_DRIVERS = ("tegra-video", "tegra-camrtc-ca")  # sensors that nvarguscamerasrc reads
 
 Ioctl = Callable[[int, int, bytearray], object]
 
 
 @dataclass(frozen=True)
-class Mode:
-    """A pixel format and a size of a camera, and the frames a second that it has there; none if it does not say."""
+class CameraMode:
+    """A pixel format and size of a camera, with its rates in fps; none if it does not say."""
 
     fourcc: str
     width: int  # pixels
@@ -42,14 +42,14 @@ class Camera:
 
     address: str
     name: str
-    modes: tuple[Mode, ...] = ()
+    modes: tuple[CameraMode, ...] = ()
     problem: str = ""
 
 
 def list_cameras(folder: Path = Path("/dev"), ioctl: Ioctl | None = None) -> list[Camera]:
-    """The cameras behind /dev/video*, in the order of their numbers; what only encodes or has metadata is left out.
+    """The cameras behind /dev/video*, by number; devices that only encode or carry metadata are left out.
 
-    The CSI sensors of a Jetson are given as csi://0, csi://1, …: as they are, their pictures are raw.
+    The CSI sensors of a Jetson are csi://0, csi://1, …: their device files deliver raw pictures.
     """
     ask = ioctl or _ioctl()
     cameras: list[Camera] = []
@@ -76,8 +76,8 @@ def list_cameras(folder: Path = Path("/dev"), ioctl: Ioctl | None = None) -> lis
     return cameras
 
 
-def _describe(device: int, ask: Ioctl) -> tuple[str, str, tuple[Mode, ...]] | None:
-    """(driver, name, modes) of a device that captures pictures; None of any other."""
+def _describe(device: int, ask: Ioctl) -> tuple[str, str, tuple[CameraMode, ...]] | None:
+    """(driver, name, modes) of a device that captures pictures; None for any other."""
     answer = bytearray(_CAPABILITY.size)
     try:
         ask(device, _QUERYCAP, answer)
@@ -89,9 +89,9 @@ def _describe(device: int, ask: Ioctl) -> tuple[str, str, tuple[Mode, ...]] | No
         return None
     buffer = _BUFFER if abilities & _CAPTURE else _BUFFER_PLANES
     modes = (
-        Mode(_text(pixels.to_bytes(4, "little")), width, height, tuple(_rates(device, ask, pixels, width, height)))
+        CameraMode(_text(pixels.to_bytes(4, "little")), *size, tuple(_rates(device, ask, pixels, *size)))
         for pixels in _formats(device, ask, buffer)
-        for width, height in _sizes(device, ask, pixels)
+        for size in _sizes(device, ask, pixels)
     )
     return _text(driver), _text(card), tuple(modes)
 
@@ -111,7 +111,7 @@ def _sizes(device: int, ask: Ioctl, pixels: int) -> Iterator[tuple[int, int]]:
 
 
 def _rates(device: int, ask: Ioctl, pixels: int, width: int, height: int) -> Iterator[float]:
-    """Frames a second; of a range the highest and the lowest."""
+    """In fps; of a range the highest and the lowest."""
     for answer in _answers(device, ask, _ENUM_FRAMEINTERVALS, _INTERVAL, pixels, width, height):
         fractions = [answer[5:7]] if answer[4] == _DISCRETE else [answer[5:7], answer[7:9]]
         yield from (round(below / above, 3) for above, below in fractions if above)
@@ -120,7 +120,7 @@ def _rates(device: int, ask: Ioctl, pixels: int, width: int, height: int) -> Ite
 
 
 def _answers(device: int, ask: Ioctl, request: int, layout: struct.Struct, *question: int) -> Iterator[tuple[int, ...]]:
-    """Ask for the first, the second, …, until the driver has no more."""
+    """The first, the second, …, until the driver has no more."""
     for index in range(_MOST):
         answer = bytearray(layout.size)
         struct.pack_into(f"<{1 + len(question)}I", answer, 0, index, *question)

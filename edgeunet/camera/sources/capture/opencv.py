@@ -36,7 +36,7 @@ class CaptureSource(Source):
             return None
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise UnusableError(
-                f"{self.name} gives pictures of shape {list(pixels.shape)} instead of [height, width, 3]: "
+                f"{self.name} delivers pictures of shape {list(pixels.shape)} instead of [height, width, 3]: "
                 "ask it for BGR (in a pipeline: videoconvert ! video/x-raw,format=BGR before appsink)"
             )
         return np.asarray(pixels, dtype=np.uint8)
@@ -46,7 +46,7 @@ class CaptureSource(Source):
 
 
 def silence() -> None:
-    """Keep OpenCV and FFmpeg from writing to stderr what SourceError says in one line."""
+    """Keep OpenCV and FFmpeg from writing to stderr: SourceError says it in one line."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when the first stream is opened
     # 4.x sets the level in cv2, 5 in cv2.utils.logging.
     module: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging

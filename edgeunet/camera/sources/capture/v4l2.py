@@ -11,7 +11,7 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
 from edgeunet.errors import SourceError
 
-OLDEST_S = 5.0  # a stamp that is older, or in the future, is of another clock
+OLDEST_S = 5.0  # an older stamp, or one in the future, is from another clock
 
 
 class DeviceSource(CaptureSource):
@@ -26,14 +26,14 @@ class DeviceSource(CaptureSource):
 def open_device(address: Address) -> DeviceSource:
     """Open a camera and ask it for a size, a rate and a format, if given.
 
-    Raises SourceError if it is not there, is in use, or has no such size or format.
+    Raises SourceError if it is not there, is in use, or lacks the size or format.
     """
     path = Path(address.target)
     if Path("/dev").is_dir() and not path.exists():
         present = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "no camera at all"
         raise SourceError(f"{address.name} is not there; this machine has {present}")
     silence()
-    # Where there is no V4L2 (macOS), the number counts.
+    # Without V4L2 (macOS) the number counts.
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2) if path.exists() else _by_number(path)
     if not capture.isOpened():
         raise SourceError(f"{address.name} cannot be opened: is another program using it, are you in group video?")
@@ -59,13 +59,13 @@ def _by_number(path: Path) -> cv2.VideoCapture:
 
 
 def _require_mode(capture: cv2.VideoCapture, address: Address, size: tuple[int, int]) -> None:
-    """A driver that lacks a mode takes the nearest one and says nothing."""
+    """A driver that lacks a mode uses the nearest one and reports nothing."""
     modes = "see `edgeunet camera --list` for its modes"
     if address.width is not None and size != (address.height, address.width):
         raise SourceError(
-            f"{address.name} gives {size[1]}×{size[0]} instead of {address.width}×{address.height} pixels: {modes}"
+            f"{address.name} delivers {size[1]}×{size[0]} instead of {address.width}×{address.height} pixels: {modes}"
         )
     got = int(capture.get(cv2.CAP_PROP_FOURCC))
     if address.fourcc is not None and got != cv2.VideoWriter.fourcc(*address.fourcc):
         text = got.to_bytes(4, "little", signed=True).decode("ascii", "replace")
-        raise SourceError(f"{address.name} gives {text} instead of {address.fourcc}: {modes}")
+        raise SourceError(f"{address.name} delivers {text} instead of {address.fourcc}: {modes}")

@@ -1,4 +1,4 @@
-"""Asking an http:// address what it has: pictures one after the other, a file that ends, or a stream."""
+"""Asking an http:// address what it has: pictures one after the other, a file, or a stream."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ _RESERVED = "%/:=&?~#+!$,;'@()*[]"
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """What a server answered.
 
-    response: open, of http.client. url: where a redirect led, with the login if that is the same server. boundary: of
-    an MJPEG stream, None for all else. finite: the body says its length, and is no list of further addresses.
-    ranges: the server gives parts of a file.
+    response: open, of http.client. url: after redirects, with the login if it is the same server. boundary: of an MJPEG
+    stream, else None. finite: the body has a length, and is no playlist. ranges: the server sends parts of a file.
     """
 
     response: Any
@@ -44,7 +43,7 @@ class Reply:
 
 
 class _ClosesAnswer:
-    """urllib's login handlers leave the answer that asked for the login open, and fail at each other's schemes."""
+    """urllib's login handlers do not close the answer that asks for the login, and fail at each other's schemes."""
 
     def http_error_401(self, request: Any, answer: Any, *details: Any) -> Any:
         try:
@@ -67,8 +66,8 @@ class _Digest(_ClosesAnswer, HTTPDigestAuthHandler):
     pass
 
 
-def ask(address: Address, timeout_s: float) -> Reply:
-    """Ask for the body behind an address; raises SourceError if nobody answers, or refuses.
+def ask(address: Address, timeout_s: float) -> HttpReply:
+    """Ask for the body behind an address; raises SourceError if the server does not answer, or refuses.
 
     A login in the address is used for Basic and Digest, also where a redirect leads to the same host and port; no
     other server ever gets it.
@@ -87,17 +86,17 @@ def ask(address: Address, timeout_s: float) -> Reply:
         remedy = "check user and password" if error.code in (401, 403) else "check the address"
         raise _failure(address, f"answers {error.code} {error.reason}: {remedy}") from error
     except BROKEN as error:
-        remedy = "check it" + _proxy(address)
+        remedy = "check the address" + _proxy(address)
         raise _failure(address, f"cannot be reached ({getattr(error, 'reason', error)}): {remedy}") from error
     except ValueError as error:
-        raise _failure(address, "is no address that HTTP understands: expected http://host/path") from error
+        raise _failure(address, "is not a valid HTTP address: expected http://host/path") from error
     kind = response.headers.get("Content-Type", "")
     found = _MULTIPART.match(kind)
     length = response.headers.get("Content-Length", "")
     reached = urlsplit(response.geturl())
     if login and reached.netloc == host:
         reached = reached._replace(netloc=f"{login}@{host}")
-    return Reply(
+    return HttpReply(
         response,
         urlunsplit(reached),
         found[1] if found else None,
@@ -114,9 +113,9 @@ def _failure(address: Address, problem: str) -> SourceError:
 
 
 def _proxy(address: Address) -> str:
-    """That a proxy stands between, if one does: cameras on the own network are not behind it."""
+    """A hint if a proxy is in use: cameras on the local network are not behind it."""
     parts = urlsplit(address.target)
     host = parts.hostname or ""
     if parts.scheme in getproxies() and not proxy_bypass(host):
-        return f"; it was asked through the proxy in {parts.scheme}_proxy, set no_proxy={host} to ask it directly"
+        return f"; the request went through the proxy in {parts.scheme}_proxy: set no_proxy={host} to go without"
     return ""

@@ -1,8 +1,8 @@
 """MJPEG over HTTP, what simple network cameras send: one JPEG after the other (multipart/x-mixed-replace).
 
 FFmpeg ends such a stream at the first damaged picture; here it is skipped and counted.
-Layout: RFC 2046, section 5.1. Cameras take it lightly: lengths are missing or wrong, dashes are doubled, line breaks
-left out, and bytes of their own stand before and behind a picture. What a browser shows is shown.
+Layout: RFC 2046, section 5.1. Cameras do not keep to it: lengths are missing or wrong, dashes doubled, line breaks left
+out, and there are extra bytes before and after a picture. Whatever a browser shows is read here too.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from edgeunet.imaging.image_header import MOST_PIXELS_STREAMED
 from edgeunet.imaging.images import decode_image
 from edgeunet.imaging.letterbox import UInt8
 
-LARGEST = 32 << 20  # bytes of a picture; more is no camera's
-FIRST_S = 10.0  # for a first picture that can be decoded, if others come
+LARGEST = 32 << 20  # bytes of a picture; no camera sends more
+FIRST_S = 10.0  # until the first picture that can be decoded
 _LINE = 8192  # bytes of a header's line
-_HEADERS = 64  # lines; more is no header
+_HEADERS = 64  # lines of a header at most
 _PIECE = 1 << 16  # bytes that are read at once
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
-_SCAN = 0xDA  # the marker behind which the pixels come
+_SCAN = 0xDA  # the marker before the pixels
 _END_OF_LINE = re.compile(rb"\xff\xd9\r?\n")
 _OPENING = re.compile(rb"\s*(--[^\r\n]{1,200}?)(?:--)?[ \t]*\r?\n[A-Za-z-]+:")
 _LENGTH = re.compile(rb"\s*[0-9]{1,9}\s*")
@@ -54,7 +54,7 @@ class MjpegSource(Source):
         self._boundary = re.compile(re.escape(mark) + rb"(?:--)?[ \t]*\r?\n")
 
     def _take_their_boundary(self) -> None:
-        """Where a stream begins with another boundary than was said, take that one."""
+        """If the stream starts with another boundary than its header says, use that one."""
         try:
             while self._boundary_end() is None:
                 if found := _OPENING.match(self._buffer):
@@ -62,10 +62,10 @@ class MjpegSource(Source):
                 elif len(self._buffer) >= _LINE or not self._fill():
                     return
         except BROKEN:
-            return  # said by the first read
+            return  # the first read raises it
 
     def _first(self) -> None:
-        """Read up to the first picture that can be decoded, for its size, and keep it for the first read()."""
+        """Read up to the first picture that can be decoded, for its size; the first read() returns it."""
         begin = time.monotonic()
         first = None
         while first is None:
@@ -88,7 +88,7 @@ class MjpegSource(Source):
         try:
             data = self._part()
         except TimeoutError as error:
-            raise SourceError(f"{self.name} sends nothing any more: check its power and the network") from error
+            raise SourceError(f"{self.name} has stopped sending: check its power and the network") from error
         except BROKEN as error:
             raise SourceError(f"{self.name} broke off ({error}): check the network") from error
         if data is None:
@@ -117,12 +117,9 @@ class MjpegSource(Source):
         return None
 
     def _header(self) -> tuple[int, bool] | None:
-        """Read behind the next boundary and its header.
-
-        The length of the body, 0 if that says none that can be, and whether it says that it is text.
-        """
+        """Read the next boundary and header: the length of the body, 0 without a valid one; whether it is text."""
         while (end := self._boundary_end()) is None:
-            del self._buffer[:-_LINE]  # a boundary may have begun
+            del self._buffer[:-_LINE]  # it may end in the start of a boundary
             if not self._fill():
                 return None
         self._take(end)
@@ -142,9 +139,9 @@ class MjpegSource(Source):
         return None if found is None else found.end()
 
     def _body(self, length: int) -> bytes:
-        """The picture with what stands around it: as long as is said, if that has its end, or to the next boundary.
+        """The picture with the bytes around it: `length` bytes, if a picture ends in them, or up to the next boundary.
 
-        Without a length also to an end mark before a line break, which comes before the next boundary does.
+        Without a length also up to an end mark before a line break: that arrives before the next boundary.
         """
         while len(self._buffer) < length and self._fill():
             pass
@@ -155,7 +152,7 @@ class MjpegSource(Source):
             found = self._boundary.search(self._buffer, begin)
             end = found.start() if found else len(self._buffer)
             marks = [] if length else [mark.end() for mark in _END_OF_LINE.finditer(self._buffer, begin, end)]
-            # Not of a small picture in the header.
+            # Not the end mark of a thumbnail in the header.
             taken = next((at for at in marks if whole_jpeg(self._buffer[:at]) is not None), end if found else None)
             found = None  # or the buffer could not shrink
             if taken is not None:
@@ -165,11 +162,11 @@ class MjpegSource(Source):
                 return self._take(len(self._buffer))
 
     def _before_boundary(self, said: bytes) -> int:
-        """How much of a body is its own, if its length is too large: it may end inside of the next boundary."""
+        """The length of a body whose header says too much: it may end inside the next boundary."""
         if boundary := self._boundary.search(said):
             return boundary.start()
-        begun = next((n for n in range(len(self._mark), 0, -1) if said.endswith(self._mark[:n])), 0)
-        return len(said) - begun
+        start = next((n for n in range(len(self._mark), 0, -1) if said.endswith(self._mark[:n])), 0)
+        return len(said) - start
 
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) < _LINE and self._fill():
@@ -192,9 +189,9 @@ class MjpegSource(Source):
 
 
 def whole_jpeg(data: bytes | bytearray) -> bytes | None:
-    """A JPEG without what stands before and behind it; None if it is cut, which decoders show with a grey rest.
+    """A JPEG without the bytes before and after it; None if it is cut, which decoders show with a grey rest.
 
-    The end mark counts behind the begin of the pixels only: a small picture in the header has one too.
+    Only an end mark after the start of the pixels counts: a thumbnail in the header has one too.
     """
     start = data.find(_START)
     at = start + 2

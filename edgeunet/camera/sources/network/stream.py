@@ -1,4 +1,4 @@
-"""Cameras on the network: RTSP and all else that FFmpeg reads, MJPEG over HTTP, and files behind http://."""
+"""Cameras on the network: RTSP and whatever else FFmpeg reads, MJPEG over HTTP, and files behind http://."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
-from edgeunet.camera.sources.network.http import Reply, ask
+from edgeunet.camera.sources.network.http import HttpReply, ask
 from edgeunet.camera.sources.network.mjpeg import MjpegSource
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.video.video_file import open_url
@@ -32,19 +32,19 @@ def open_stream(address: Address) -> Source:
     silence()
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, NETWORK_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, NETWORK_TIMEOUT_MS]
     if hasattr(cv2, "CAP_PROP_N_THREADS"):  # since 4.6
-        # FFmpeg's decoder holds back a frame for each further thread: of H.264 at 30 frames a second on loopback
-        # the age at the end was 37 ms with 1 thread, 71 ms with 2 (what OpenCV takes on 2 cores), 137 ms with 4.
+        # FFmpeg's decoder holds back a frame for each further thread: for H.264 at 30 fps on loopback the age was 37 ms
+        # with 1 thread, 71 ms with 2 (OpenCV's choice on 2 cores), 137 ms with 4.
         options += [cv2.CAP_PROP_N_THREADS, 1]
     capture = cv2.VideoCapture()
     if not capture.open(reply.url if reply else address.target, cv2.CAP_FFMPEG, options):
         raise SourceError(
             f"{address.name} cannot be opened: check address, network and password{login_letters(address.target)}"
         )
-    if reply is not None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a file of which the server did not say so
+    if reply is not None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a file, though the server did not say so
         capture.release()
         return _file(address, reply)
     return CaptureSource(capture, address.name)
 
 
-def _file(address: Address, reply: Reply) -> Source:
+def _file(address: Address, reply: HttpReply) -> Source:
     return open_url(reply.url, address.name, NETWORK_TIMEOUT_MS / 1000, ranges=reply.ranges)

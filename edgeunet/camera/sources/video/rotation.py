@@ -1,4 +1,4 @@
-"""How a video's pictures are to be turned and mirrored to stand upright."""
+"""How to rotate and mirror a video's pictures so that they are upright."""
 
 from __future__ import annotations
 
@@ -19,20 +19,17 @@ _NAME = "DISPLAYMATRIX"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """sideways: rows and columns change places, before the picture is mirrored.
-
-    down, left: rows, columns are then in the other order.
-    """
+class Rotation:
+    """sideways: rows and columns are swapped first. down, left: rows, columns are then in reverse order."""
 
     sideways: bool = False
     down: bool = False
     left: bool = False
 
     @classmethod
-    def of(cls, frame: VideoFrame) -> Turn:
-        """By the matrix that comes with a frame; what is turned by no quarter stays as it is, as OpenCV shows it."""
-        sides: Mapping[Any, Any] = frame.side_data  # PyAV's own types do not know what is in it
+    def of(cls, frame: VideoFrame) -> Rotation:
+        """From the matrix of a frame; as in OpenCV, only quarter turns count."""
+        sides: Mapping[Any, Any] = frame.side_data  # PyAV's types do not say what is in it
         matrix = bytes(sides.get(_NAME, b""))
         if len(matrix) < _NUMBERS.size:
             return cls()
@@ -45,7 +42,7 @@ class Turn:
         return cls()
 
     def upright(self, pixels: UInt8) -> UInt8:
-        """A picture, uint8 [h, w, 3], as it is to be shown: contiguous, the same one if nothing is to be done."""
+        """A picture, uint8 [h, w, 3], upright: contiguous, the same one if nothing changes."""
         shown = pixels.swapaxes(0, 1) if self.sideways else pixels
         shown = shown[:: -1 if self.down else 1, :: -1 if self.left else 1]
         return np.ascontiguousarray(shown)

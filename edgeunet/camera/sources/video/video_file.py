@@ -1,7 +1,7 @@
-"""Video files, local ones and finite ones behind http://, read by PyAV: each frame with its own time, to a true end.
+"""Video files, local ones and finite ones behind http://, read by PyAV: each frame with its own time.
 
-Pixels are those that OpenCV gives: swscale's bicubic BGR, turned as the file says. What is not square in the file
-stays so. Whether all was there is asked at the end, see promise.py.
+Pixels are the same as OpenCV's: swscale's bicubic BGR, rotated as the file says; pixels that are not square stay so. A
+file that is cut is an error, see completeness.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeunet.camera.sources.source import Source
-from edgeunet.camera.sources.video.promise import Promise
-from edgeunet.camera.sources.video.rotation import Turn
+from edgeunet.camera.sources.video.completeness import Completeness
+from edgeunet.camera.sources.video.rotation import Rotation
 from edgeunet.errors import SourceError, system_reason
 from edgeunet.imaging.image_header import HEAD, MOST_PIXELS_STREAMED
 from edgeunet.imaging.letterbox import UInt8
@@ -29,20 +29,22 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-LIMITS = {"max_pixels": str(MOST_PIXELS_STREAMED)}  # of a frame, twice 8K: a header that claims more allocates nothing
-MOST_THREADS = 8  # each further one holds a frame and adds little
-LARGE = 1 << 24  # pixels of a frame above which threads share one
-FASTEST = 1000.0  # frames a second; a container that says more counts its ticks
-AGAIN_S = 1.0  # back, and a clock has begun again: two recordings in one
+LIMITS = {
+    "max_pixels": str(MOST_PIXELS_STREAMED)
+}  # of a frame, twice 8K: if a header claims more, nothing is allocated
+MOST_THREADS = 8  # each one more holds a frame and adds little
+LARGE = 1 << 24  # pixels; the threads share a larger frame
+FASTEST = 1000.0  # fps; a container that says more means the ticks of its clock
+AGAIN_S = 1.0  # a larger step back: the clock has restarted, two recordings are in one file
 _MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
 class VideoFile(Source):
     """The frames of a video's first picture track, in the order in which they are shown.
 
-    The size is that of the first frame; what changes its size later is scaled to it. Frames at the start that cannot
-    be shown, since what they build on was cut off, are left out; damage later is an error, but for broadcast formats
-    (MPEG-TS), whose damaged pictures are counted as corrupt.
+    The size is that of the first frame; later frames of another size are scaled to it. Frames at the start that cannot
+    be decoded, because the frames they need were cut off, are left out; later damage is an error, except in broadcast
+    formats (MPEG-TS), where damaged pictures count as corrupt.
     """
 
     live = False
@@ -67,25 +69,25 @@ class VideoFile(Source):
         context.thread_type = "AUTO" if context.width * context.height <= LARGE else "SLICE"
         context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
         context.options = LIMITS
-        self._promise = Promise(container, self._stream, head)
-        self._promise.require_all_there(name)
+        self._completeness = Completeness(container, self._stream, head)
+        self._completeness.require_index_inside(name)
         self._scaler = _av().video.reformatter.VideoReformatter()
         self._packets = container.demux()
         self._ended = False
         self._time_base = self._stream.time_base or Fraction(1, 1000)
-        self._stored: list[int] = []  # times of what is not shown yet, where frames have none
+        self._stored: list[int] = []  # times of frames to come, where the frames themselves have none
         self._ready: Iterator[VideoFrame] = iter(())
         self._frame = self._next()
         if self._frame is None:
-            if self._promise.broken:
-                self._promise.require_kept(name, 0, None)
+            if self._completeness.broken:
+                self._completeness.require_complete(name, 0, None)
             raise _undecodable(name, context.name)
         self._waiting = True
         self._width, self._height = self._frame.width, self._frame.height
-        self._turn = Turn.of(self._frame)
+        self._turn = Rotation.of(self._frame)
         self.size = (self._width, self._height) if self._turn.sideways else (self._height, self._width)
         self.fps = _rate(self._stream)
-        self.frame_count = self._promise.frames
+        self.frame_count = self._completeness.frames
         self._at_s = 0.0
         self._shift_s = self._clock(self._frame) or 0.0
 
@@ -94,7 +96,7 @@ class VideoFile(Source):
             self._waiting = False
             return True
         self._frame = self._next()
-        self._promise.require_kept(self.name, self._number, self._frame)
+        self._completeness.require_complete(self.name, self._number, self._frame)
         if self._frame is None:
             return False
         self._at_s = self._time_of(self._frame)
@@ -115,45 +117,45 @@ class VideoFile(Source):
         self._container.close()
 
     def _next(self) -> VideoFrame | None:
-        """The next frame that the decoder gives; None at the end, whether all was there or not."""
+        """The decoder's next frame; None at the end, complete or not."""
         while True:
             frame = next(self._ready, None)
             if frame is not None:
-                return self._promise.shown(frame)
+                return self._completeness.shown(frame)
             packet = self._next_packet()
             if packet is None and self._ended:
                 return None
-            if packet is None:  # nothing more comes; the decoder gives what it holds
+            if packet is None:  # the decoder returns what it still holds
                 self._ended = True
-            elif not self._promise.take(packet):
+            elif not self._completeness.take(packet):
                 continue
-            elif packet.pts is not None and not self._promise.has_times:
+            elif packet.pts is not None and not self._completeness.has_times:
                 heapq.heappush(self._stored, packet.pts)
             try:
                 self._ready = iter(self._stream.codec_context.decode(packet))
-            except _av().error.EOFError:  # it gave all it held
+            except _av().error.EOFError:  # it holds nothing more
                 continue
             except _av().error.FFmpegError:
-                self._promise.failed()
-                if self._promise.broadcast:
+                self._completeness.failed()
+                if self._completeness.broadcast:
                     self.corrupt += 1
 
     def _next_packet(self) -> Any:
         try:
             return None if self._ended else next(self._packets, None)
-        except OSError as error:  # a connection that ended, a disk that fails; FFmpeg's errors of data are none
-            # FFmpeg says so too where a body without a length ends; what the file promises is looked at then.
-            if error.errno != errno.EIO or self._promise.sized:
-                self._promise.broken = system_reason(error)
+        except OSError as error:  # a connection that ended, a disk that fails; not FFmpeg's errors of data
+            # FFmpeg raises it too where a body without a length ends; the file itself then says what is missing.
+            if error.errno != errno.EIO or self._completeness.sized:
+                self._completeness.broken = system_reason(error)
         except _av().error.FFmpegError:
-            self._promise.failed()
+            self._completeness.failed()
         return None
 
     def _time_of(self, frame: VideoFrame) -> float:
         """By the container's clock, from the first frame on.
 
-        A frame whose time is not after that of the last one follows at the usual rate; where the clock began again,
-        time goes on from there.
+        A frame whose time is not after the last one's follows at the usual rate; where the clock restarts, time
+        continues.
         """
         step_s = 1 / (self.fps or 30.0)
         clock_s = self._clock(frame)
@@ -207,16 +209,16 @@ def open_video(path: Path, name: str) -> VideoFile:
 def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
     """Open a finite video behind http://. Raises SourceError.
 
-    timeout_s: how long to wait for the next bytes. ranges: whether the server gives parts of a file.
+    timeout_s: how long to wait for the next bytes. ranges: whether the server sends parts of a file.
     """
     av = _av()
     hint = (
         ""
         if ranges
-        else "; its server cannot jump in a file (it takes no ranges), as an index at the end of an MP4 needs: "
+        else "; its server does not send parts of a file (ranges), as an MP4 with its index at the end needs: "
         "download it first, or move the index with `ffmpeg -i FILE -c copy -movflags +faststart`"
     )
-    patience = {"rw_timeout": str(round(1e6 * timeout_s))}  # without a byte; `timeout` would be of all that is asked
+    patience = {"rw_timeout": str(round(1e6 * timeout_s))}  # without a byte; `timeout` would be for the whole request
     try:
         return _source(av.open(url, container_options=patience, **_how(av)), name)
     except OSError as error:
@@ -224,14 +226,14 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
             f"{name} broke off before its first picture ({system_reason(error)}): try again{hint}"
         ) from error
     except av.error.FFmpegError as error:
-        remedy = hint or ": it is none, or the connection ended in it; expected a video file, MJPEG, or a picture"
+        remedy = hint or ": it is not one, or the connection broke off; expected a video file, MJPEG, or a picture"
         raise SourceError(f"{name} cannot be opened as a video{remedy}") from error
     except SourceError as error:
         raise SourceError(f"{error}{hint}") from error
 
 
 def _source(container: InputContainer, name: str, head: bytes = b"") -> VideoFile:
-    # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms a frame, until something larger was freed.
+    # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms per frame, until something larger was freed.
     bytearray(31 << 20)
     try:
         return VideoFile(container, name, head)
@@ -250,15 +252,15 @@ def _av() -> Any:
 
 
 def _how(av: Any) -> dict[str, Any]:
-    """How to open any container: odd bytes in a title are no matter, nor is what its header claims."""
+    """Options to open any container: odd bytes in a title, or a header's claims, do no harm."""
     major = int(av.__version__.partition(".")[0])
-    # Before 18, options write past the end of an array where tracks turn up late, as in FLV and MPEG-TS.
+    # Before 18, options write past the end of an array if tracks turn up late, as in FLV and MPEG-TS.
     limits = {"options": LIMITS} if major >= 18 else {}
-    return limits if major >= 19 else {**limits, "metadata_errors": "replace"}  # what 19 does by itself
+    return limits if major >= 19 else {**limits, "metadata_errors": "replace"}  # the default of 19
 
 
 def _openable(path: Path, descriptor: int) -> str:
-    """A name that FFmpeg takes for this file and nothing else: not what stands before a colon for a scheme."""
+    """A name that FFmpeg takes for this file, and not for a scheme if it has a colon."""
     try:
         name = str(path.resolve())
         name.encode()
@@ -284,6 +286,6 @@ def _picture_track(container: InputContainer, name: str) -> VideoStream:
 
 
 def _rate(stream: VideoStream) -> float:
-    """Frames a second on the average, 0.0 if the container does not say."""
+    """The average fps, 0.0 if the container does not say."""
     rate = float(stream.average_rate or 0)
     return rate if 0 < rate < FASTEST else 0.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgeunet.camera.sources.capture.listing import Camera, Mode, list_cameras
+from edgeunet.camera.sources.capture.listing import Camera, CameraMode, list_cameras
 
 U32, BYTE = ctypes.c_uint32, ctypes.c_char
 
@@ -147,15 +147,15 @@ def test_cameras_are_listed_with_their_modes(tmp_path: Path) -> None:
             f"{tmp_path}/video0",
             "HD Webcam",
             (
-                Mode("MJPG", 1280, 720, (30.0, 14.985)),
-                Mode("MJPG", 640, 480, (30.0,)),
-                Mode("YUYV", 640, 360, ()),
+                CameraMode("MJPG", 1280, 720, (30.0, 14.985)),
+                CameraMode("MJPG", 640, 480, (30.0,)),
+                CameraMode("YUYV", 640, 360, ()),
             ),
         ),
         Camera(
             f"{tmp_path}/video10",
             "Board",
-            (Mode("NV12", 32, 16, (60.0, 5.0)), Mode("NV12", 4096, 2160, (60.0, 5.0))),
+            (CameraMode("NV12", 32, 16, (60.0, 5.0)), CameraMode("NV12", 4096, 2160, (60.0, 5.0))),
         ),
     ]
 
@@ -172,7 +172,7 @@ def test_sensors_of_a_jetson_are_given_as_csi(tmp_path: Path) -> None:
     )
     cameras = list_cameras(tmp_path, kernel)
     assert [camera.address for camera in cameras] == ["csi://0", f"{tmp_path}/video1", "csi://1"]
-    assert cameras[0].modes == (Mode("RG10", 3280, 2464, (21.0,)),)
+    assert cameras[0].modes == (CameraMode("RG10", 3280, 2464, (21.0,)),)
 
 
 def test_camera_that_may_not_be_opened_is_listed_with_the_remedy(

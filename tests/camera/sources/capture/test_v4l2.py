@@ -12,7 +12,8 @@ import pytest
 from edgeunet.camera.sources import reconnect
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.v4l2 import open_device
-from edgeunet.camera.sources.opening import Reconnecting, open_source
+from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.reconnect import Reconnecting
 from edgeunet.errors import SourceError
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.videos import numbered
@@ -117,8 +118,8 @@ def test_camera_is_left_as_it_is_where_nothing_is_asked(captures: list[FakeCaptu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 1024, "height": 576}, r"camera 0 gives 1280×480 instead of 1024×576 pixels: .*camera --list"),
-        ({"fourcc": "YUYV"}, "camera 0 gives MJPG instead of YUYV"),
+        ({"width": 1024, "height": 576}, r"camera 0 delivers 1280×480 instead of 1024×576 pixels: .*camera --list"),
+        ({"fourcc": "YUYV"}, "camera 0 delivers MJPG instead of YUYV"),
     ],
 )
 def test_mode_that_the_camera_lacks_is_an_error(

@@ -104,7 +104,7 @@ def test_index_at_the_end_behind_a_server_without_ranges_is_said(tmp_path: Path)
                 container.mux(packet)
     with (
         serving(file(last.read_bytes())) as host,
-        pytest.raises(SourceError, match=r"takes no ranges.*faststart") as caught,
+        pytest.raises(SourceError, match=r"does not send parts of a file.*faststart") as caught,
     ):
         count(f"http://{host}/last.mp4")
     assert "H.264" not in str(caught.value)
@@ -177,7 +177,7 @@ def test_letters_that_a_login_must_not_hold_are_named_and_nothing_of_it_is_shown
 
 def test_proxy_that_stands_between_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with pytest.raises(SourceError, match=r"through the proxy in http_proxy, set no_proxy=camera to ask it directly"):
+    with pytest.raises(SourceError, match=r"through the proxy in http_proxy: set no_proxy=camera to go without"):
         open_source("http://camera/video")
 
 

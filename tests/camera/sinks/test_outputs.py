@@ -10,7 +10,8 @@ import pytest
 
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.serving.hostport import HostPort
-from edgeunet.camera.sinks.output_files import Files
+from edgeunet.camera.sinks.outputs import CameraOutputs
+from edgeunet.camera.sources.address import Address
 from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.latency.record import LatencyRecord
 from tests.camera.videos import write_numbered
@@ -33,7 +34,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def require(options: CameraOptions) -> None:
-    Files.of(options, [str(n) for n in range(len(options.sources))]).require(options)
+    addresses = map(Address.parse, options.sources)
+    CameraOutputs(options, {str(number): address for number, address in enumerate(addresses)}).check()
 
 
 M, D = Path("m.onnx"), "drive.mp4"
