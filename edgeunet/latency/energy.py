@@ -1,6 +1,8 @@
-"""The energy of a frame, from the power that the machine reported beside a latency record."""
+"""The energy of a frame, from the power that the machine reported during a measurement."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,26 +12,30 @@ from edgeunet.latency.record import TOTAL, LatencyRecord
 _MODES_WITHOUT = ("cold",)
 
 
-def gross_mj(record: LatencyRecord) -> float | None:
-    """mJ that the rails drew for each frame, from the first frame's start to the last one's end, idle draw included.
+@dataclass(frozen=True)
+class FrameEnergy:
+    """The mean of all frames, from the first one's start to the last one's end.
 
-    The integral of the power by the trapezoidal rule. None where no power was reported during the measurement.
+    gross_mj: what the rails drew for it, idle draw included: the integral of the power by the trapezoidal rule.
+    idle_mj: what the idle machine would have drawn in its time; None where that was not measured.
     """
+
+    gross_mj: float
+    idle_mj: float | None
+
+    @property
+    def net_mj(self) -> float | None:
+        """What it drew above the idle machine."""
+        return None if self.idle_mj is None else self.gross_mj - self.idle_mj
+
+
+def energy(record: LatencyRecord) -> FrameEnergy | None:
+    """The energy of a record's frames; None where no power was reported during the measurement."""
     power_mw = _mean_mw(record)
-    return None if power_mw is None else power_mw * _seconds(record) / record.summary().n
-
-
-def idle_mj(record: LatencyRecord) -> float | None:
-    """mJ that the idle machine would have drawn in the time of each frame; None where either was not measured."""
-    if record.telemetry is None or record.telemetry.idle_mw is None or _mean_mw(record) is None:
+    if power_mw is None or record.telemetry is None:
         return None
-    return record.telemetry.idle_mw * _seconds(record) / record.summary().n
-
-
-def net_mj(record: LatencyRecord) -> float | None:
-    """mJ of each frame above what the idle machine would have drawn; None where that was not measured."""
-    gross, idle = gross_mj(record), idle_mj(record)
-    return None if gross is None or idle is None else gross - idle
+    seconds, frames, idle_mw = _seconds(record), len(record.starts_ms), record.telemetry.idle_mw
+    return FrameEnergy(power_mw * seconds / frames, None if idle_mw is None else idle_mw * seconds / frames)
 
 
 def _seconds(record: LatencyRecord) -> float:
@@ -37,7 +43,7 @@ def _seconds(record: LatencyRecord) -> float:
 
 
 def _mean_mw(record: LatencyRecord) -> float | None:
-    """Mean power of all rails while it was measured."""
+    """Mean power of all rails during the measurement."""
     telemetry = record.telemetry
     if telemetry is None or not telemetry.rails or record.mode in _MODES_WITHOUT:
         return None

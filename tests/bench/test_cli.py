@@ -259,7 +259,7 @@ def test_damaged_records_are_named(damage: str) -> None:
 
 
 def test_as_a_module_an_error_is_one_line_and_its_exit_code() -> None:
-    command = [sys.executable, "-m", "benchmarks", "compare", "none.json", "none.json"]
+    command = [sys.executable, "-m", "edgeunet", "bench", "compare", "none.json", "none.json"]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgeunet.latency.energy import gross_mj
+from edgeunet.latency.energy import energy
 from edgeunet.latency.quantiles import samples_needed
 from edgeunet_bench.power_modes.record import Measured, Modes
 from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, milliseconds, unsure
@@ -29,13 +29,13 @@ def skipped_lines(modes: Modes) -> Iterator[str]:
 
 def _row(measured: Measured) -> tuple[str, ...]:
     record = measured.record
-    summary, energy, telemetry = record.summary(), gross_mj(record), record.telemetry
+    summary, drawn, telemetry = record.summary(), energy(record), record.telemetry
     zones = [] if telemetry is None else [v for name, v in telemetry.values.items() if name.endswith("_c")]
     hottest = max((float(v) for zone in zones for v in zone if v == v), default=None)
     return (
         measured.mode.name,
         *(milliseconds(q.value) + unsure(q) for q in (summary.p50, summary.p99)),
-        NONE if energy is None else f"{energy:.1f}",
+        NONE if drawn is None else f"{drawn.gross_mj:.1f}",
         NONE if hottest is None else f"{hottest:.0f}",
         NONE if telemetry is None or "throttled" not in telemetry.values else "yes" if telemetry.throttled else "no",
     )

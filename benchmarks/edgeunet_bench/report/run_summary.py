@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet.latency.deadlines import deadlines, jitter_ms
-from edgeunet.latency.drift import Drift, drift
-from edgeunet.latency.energy import gross_mj, idle_mj, net_mj
+from edgeunet.latency.analysis import Analysis
+from edgeunet.latency.drift import Drift
 from edgeunet.latency.quantiles import samples_needed, summarize
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet_bench.measure.paced import WAIT
 from edgeunet_bench.render.tables import bounded, change, milliseconds, share
 
 
-def to_json(record: LatencyRecord) -> dict[str, Any]:
-    """What stands in the file without the samples, and what they amount to."""
-    kept, jitter = deadlines(record), jitter_ms(record)
+def to_json(found: Analysis) -> dict[str, Any]:
+    """What is in the file without the samples, and what is computed from them."""
+    record, kept, drift, energy = found.record, found.deadlines, found.drift, found.energy
     value = record.to_dict()
     for raw in ("samples_ms", "starts_ms", "others_ms", "telemetry"):
         del value[raw]
@@ -27,37 +26,37 @@ def to_json(record: LatencyRecord) -> dict[str, Any]:
         **value,
         "others_summary_ms": {name: asdict(summarize(times)) for name, times in record.others_ms.items()},
         "deadlines": None if kept is None else {**asdict(kept), "share": kept.share},
-        "jitter_ms": None if jitter is None else asdict(summarize(jitter)),
-        "drift": None if (found := drift(record)) is None else {**asdict(found), "change": found.change},
-        "energy_mj": {"gross": gross_mj(record), "idle": idle_mj(record), "net": net_mj(record)},
+        "jitter_ms": None if found.jitter is None else asdict(found.jitter),
+        "drift": None if drift is None else {**asdict(drift), "change": drift.change},
+        "energy_mj": {kind: getattr(energy, f"{kind}_mj", None) for kind in ("gross", "idle", "net")},
         "throttled": None if record.telemetry is None else record.telemetry.throttled,
     }
 
 
-def lines(record: LatencyRecord) -> Iterator[str]:
-    """A line for each thing that the tables do not show and that this record knows."""
-    if (kept := deadlines(record)) is not None:
+def lines(found: Analysis) -> Iterator[str]:
+    """A line for each thing that this record knows and that the tables do not show."""
+    record = found.record
+    if (kept := found.deadlines) is not None:
         yield (
             f"deadline {milliseconds(kept.deadline_ms)} ms: {kept.misses} of {kept.n} missed ({share(kept.share)}), "
             f"at most {share(kept.upper_95)} with 95 % and {share(kept.upper_99)} with 99 % confidence; "
             f"longest streak {kept.longest_streak}"
         )
-    if (jitter := jitter_ms(record)) is not None:
-        summary = summarize(jitter)
+    if (jitter := found.jitter) is not None:
         yield (
-            f"jitter in ms: p50 {bounded(summary.p50)}, p99 {bounded(summary.p99)}, "
-            f"maximum observed {milliseconds(summary.max)}"
+            f"jitter in ms: p50 {bounded(jitter.p50)}, p99 {bounded(jitter.p99)}, "
+            f"maximum observed {milliseconds(jitter.max)}"
         )
     for name, times in record.others_ms.items():
         summary = summarize(times)
         yield f"{name} in ms: p50 {bounded(summary.p50)}, maximum observed {milliseconds(summary.max)}"
     if record.mode == "soak":
-        yield _drift(drift(record))
-    if (gross := gross_mj(record)) is not None and record.telemetry is not None:
-        net = net_mj(record)
+        yield _drift(found.drift)
+    if (energy := found.energy) is not None and record.telemetry is not None:
+        net = energy.net_mj
         above = "idle power not measured" if net is None else f"{net:.1f} mJ above the idle machine"
         rails = " + ".join(rail.removesuffix("_mw") for rail in record.telemetry.rails)
-        yield f"energy of a frame: {gross:.1f} mJ, {above} ({rails} at {record.telemetry.hz:.0f} Hz)"
+        yield f"energy of a frame: {energy.gross_mj:.1f} mJ, {above} ({rails} at {record.telemetry.hz:.0f} Hz)"
     if record.mode == "cold":
         yield "the page cache was warm: a first start after the machine's own takes longer"
 

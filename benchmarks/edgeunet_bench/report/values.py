@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 
 from edgeunet import __version__
 from edgeunet.evaluation.scores_file import SavedScores
-from edgeunet.latency.deadlines import deadlines, jitter_ms
-from edgeunet.latency.energy import gross_mj, net_mj
+from edgeunet.latency.analysis import analyse
 from edgeunet.latency.quantiles import Summary, summarize
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.judging.judge import Judgement
@@ -72,17 +71,19 @@ def _record(name: str, record: LatencyRecord) -> Iterator[Value]:
         yield from _times("record", name, stage, record.summary(stage))
     for other, samples in record.others_ms.items():
         yield from _times("record", name, other, summarize(samples))
-    if (jitter := jitter_ms(record)) is not None:
-        yield from _times("record", name, "jitter", summarize(jitter))
+    found = analyse(record)
+    if found.jitter is not None:
+        yield from _times("record", name, "jitter", found.jitter)
     if record.dropped is not None:
         yield Value("record", name, "frames", "dropped", record.dropped, None, None, "")
-    if (d := deadlines(record)) is not None:
+    if (d := found.deadlines) is not None:
         yield Value("record", name, "deadline", "limit", d.deadline_ms, None, None, "ms")
         yield Value("record", name, "deadline", "missed", d.share, None, d.upper_95, "1")
         yield Value("record", name, "deadline", "longest streak", d.longest_streak, None, None, "")
-    for statistic, energy in (("gross", gross_mj(record)), ("net", net_mj(record))):
-        if energy is not None:
-            yield Value("record", name, "energy of a frame", statistic, energy, None, None, "mJ")
+    if (energy := found.energy) is not None:
+        for statistic, drawn in (("gross", energy.gross_mj), ("net", energy.net_mj)):
+            if drawn is not None:
+                yield Value("record", name, "energy of a frame", statistic, drawn, None, None, "mJ")
 
 
 def _comparison(name: str, j: Judgement) -> Iterator[Value]:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import EdgeUNetError
 from edgeunet.evaluation import score_masks
-from edgeunet.latency.energy import gross_mj
+from edgeunet.latency.energy import energy
 from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL
 from edgeunet.runtime import open_session
@@ -110,7 +110,9 @@ def _measure(combination: Combination, data: Path | None, seconds: float) -> Vis
     ):
         record = measure(session, inputs, MeasureOptions(seconds=seconds))
         throttled = record.telemetry is not None and record.telemetry.throttled
-        return Visit(session.describe(), session.file, record.samples_ms[TOTAL], gross_mj(record), throttled)
+        power = energy(record)
+        gross_mj = None if power is None else power.gross_mj
+        return Visit(session.describe(), session.file, record.samples_ms[TOTAL], gross_mj, throttled)
 
 
 def _score(combination: Combination, data: Path, split: str) -> float:

@@ -103,17 +103,19 @@ def _measured(
 
 def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
     """Print what the record says; an interrupted one ends the command as Ctrl-C does."""
+    from edgeunet.latency.analysis import analyse
     from edgeunet.latency.record import TOTAL
     from edgeunet.utils.console import INTERRUPTED, stderr, stdout
     from edgeunet_bench.render.tables import print_table, stage_table, summary_table
     from edgeunet_bench.report.run_summary import lines, to_json, warnings
 
+    found = analyse(record)
     if as_json:
-        stdout().print_json(data=to_json(record))
+        stdout().print_json(data=to_json(found))
     else:
         print_table(summary_table([record], {}))
         print_table(stage_table(record, bounds=[TOTAL]))
-        for line in lines(record):
+        for line in lines(found):
             stdout().print(line)
         kept = f"written to {output}" if output else "not kept: -o FILE keeps them"
         stdout().print(f"{record.summary().n} samples on {record.frames} {kept}")

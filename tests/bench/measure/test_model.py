@@ -13,7 +13,7 @@ import pytest
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
-from edgeunet.latency.energy import gross_mj, idle_mj, net_mj
+from edgeunet.latency.energy import energy
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.utils.files import sha256
@@ -127,7 +127,9 @@ def test_a_board_with_power_rails_is_left_at_rest_first(
     assert record.telemetry is not None
     assert record.telemetry.idle_mw is not None
     assert record.telemetry.times_ms[0] < -300
-    gross, idle, net = gross_mj(record), idle_mj(record), net_mj(record)
+    found = energy(record)
+    assert found
+    gross, idle, net = found.gross_mj, found.idle_mj, found.net_mj
     assert gross is not None
     assert gross > 0
     assert idle == pytest.approx(gross)

@@ -100,10 +100,10 @@ def test_a_signal_ends_it_keeps_what_there_is_and_sets_the_mode_again(
 ) -> None:
     fake = FakeNvpmodel(tmp_path / "bin")
     output = tmp_path / "m.json"
-    command = [sys.executable, "-m", "benchmarks", "modes", str(model), "-o", str(output), *QUICK]
+    command = [sys.executable, "-m", "edgeunet", "bench", "modes", str(model), "-o", str(output), *QUICK]
     # So that the second mode lasts until the signal comes.
     command[command.index("--cool-down-s") + 1] = "1000"
-    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}:{CHECKOUT / 'benchmarks'}"}
     (tmp_path / "sitecustomize.py").write_text(
         # It never knows that it is cool.
         "import edgeunet.board.sensors.sysfs as sysfs\nsysfs.sensors = lambda *_: []\n"

@@ -147,7 +147,19 @@ IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a shell d
 def test_ctrl_c_or_sigterm_in_a_long_measurement_keeps_what_there_is(number: signal.Signals, before: list[str]) -> None:
     os.mkfifo("second")
     python = shlex.join([sys.executable, "-S", "-c", HANGS_THE_SECOND_TIME])
-    command = [sys.executable, "-m", "benchmarks", "run", "--command", python, "-o", "record.json", "--minutes", "60"]
+    command = [
+        sys.executable,
+        "-m",
+        "edgeunet",
+        "bench",
+        "run",
+        "--command",
+        python,
+        "-o",
+        "record.json",
+        "--minutes",
+        "60",
+    ]
     with started([*before, *command], stderr=subprocess.PIPE) as process:
         with open("second"):  # waits for the command's second run
             process.send_signal(number)

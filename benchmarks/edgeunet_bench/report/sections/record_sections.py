@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from edgeunet.evaluation.scores_file import SavedScores
+from edgeunet.latency.analysis import analyse
 from edgeunet.latency.quantiles import CONFIDENCE
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.utils.formatting import count
@@ -58,18 +59,19 @@ TREND_NOTE = (
 
 def record_sections(records: Records, scores: Mapping[str, SavedScores]) -> Iterator[Section]:
     """scores: by model_sha256."""
+    found = {name: analyse(record) for name, record in records.items()}
     shown = _shown(records)
     some = sum(map(len, shown)) < len(records)
     newest = f"Plots show the newest {OVERLAID} records of each mode, tables all of them." if some else ""
     yield Section("Summary", (Table(summary_table(list(records.values()), scores)),))
     yield Section("Distribution", tuple(_distribution(shown)), newest)
-    yield Section("Deadlines", unless_empty(deadline_table(records)), DEADLINES_NOTE)
-    yield Section("Frame age and jitter", unless_empty(age_table(records)), AGE_NOTE)
+    yield Section("Deadlines", unless_empty(deadline_table(found)), DEADLINES_NOTE)
+    yield Section("Frame age and jitter", unless_empty(age_table(found)), AGE_NOTE)
     yield Section("Stages", tuple(_stages(records, shown)), STAGES_NOTE)
     yield Section("Measured beside", unless_empty(others_table(records)), OTHERS_NOTE)
     yield Section("Over time", tuple(_over_time(shown)), OVER_TIME_NOTE)
-    yield Section("Drift", unless_empty(drift_table(records)), DRIFT_NOTE)
-    yield Section("Energy of a frame", unless_empty(energy_table(records)), ENERGY_NOTE)
+    yield Section("Drift", unless_empty(drift_table(found)), DRIFT_NOTE)
+    yield Section("Energy of a frame", unless_empty(energy_table(found)), ENERGY_NOTE)
     yield Section("Sensors", tuple(in_parts(sensors_table(records), kept=2)), SENSORS_NOTE)
     yield Section("Trend", tuple(_trends(records)), TREND_NOTE)
 
