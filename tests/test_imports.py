@@ -157,18 +157,8 @@ def test_a_folder_holds_a_dozen_files_at_most() -> None:
 
 
 REPEATED = {
-    "Arm",
-    "Budget",
-    "Built",
-    "Call",
     "Comparison",
     "Deviation",
-    "Inputs",
-    "Measured",
-    "Memory",
-    "Result",
-    "Skipped",
-    "_File",
     "_Graph",
 }
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from benchmarks.studies.guard_trials.trials import declared_in
 from edgeunet.errors import EdgeUNetError, MismatchError, RecordError, UsageError
 from edgeunet.evaluation.scores_file import load_scores
-from edgeunet_bench.fit.choice import Budget, choose
+from edgeunet_bench.fit.choice import DeviceBudget, choose
 from edgeunet_bench.guard.baseline import load_baseline
 from edgeunet_bench.guard.compare import judge_again
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.render.markdown import markdown
 from edgeunet_bench.report.contents import contents
-from edgeunet_bench.report.inputs import Inputs, load_inputs
+from edgeunet_bench.report.inputs import ReportInputs, load_inputs
 from edgeunet_bench.report.page import html
 from edgeunet_bench.report.values import as_json
 from edgeunet_bench.sweep.record import Sweep
@@ -70,7 +70,7 @@ def _changed(draw: st.DrawFn, text: str) -> str:
     return json.dumps(value).replace("Infinity", "1e999")
 
 
-def _shown(inputs: Inputs) -> None:
+def _shown(inputs: ReportInputs) -> None:
     sections = contents(inputs)
     json.loads(as_json(inputs), parse_constant=pytest.fail)
     assert markdown(sections, inputs.measured).encode()
@@ -114,7 +114,7 @@ def _operations(network: str, size: tuple[int, int]) -> float:
 
 
 def _chosen(path: Path) -> None:
-    choose(Sweep.load(path), Budget(1e3, 1e6), _operations)
+    choose(Sweep.load(path), DeviceBudget(1e3, 1e6), _operations)
 
 
 def _baseline(path: Path) -> None:

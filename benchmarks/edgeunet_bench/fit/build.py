@@ -47,7 +47,7 @@ class BuildOptions:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltModel:
     """A model file, its scores (Evaluation.values), how it was verified, what to know of it, how to make it again."""
 
     model: Path
@@ -72,7 +72,7 @@ class Builder:
     resume: bool = False
     _trained: set[Path] = field(default_factory=set)
 
-    def build(self, row: Row) -> Built:
+    def build(self, row: Row) -> BuiltModel:
         """Raises ExportError for a file that loses too much, DatasetError, OutputError or TrainingError."""
         options = self.options
         run = self.folder / file_stem(row.network, row.input_size, "run")
@@ -95,7 +95,7 @@ class Builder:
         trained = ("train", self.data, "-o", run, *self._training(row))
         evaluated = ("evaluate", model, self.data, "--split", options.split)
         commands = (_line(*trained), *exported, _line(*evaluated, *(("--backend", backend) if backend else ())))
-        return Built(model, run / BEST, scores, verified, notes, commands)
+        return BuiltModel(model, run / BEST, scores, verified, notes, commands)
 
     @property
     def _replace(self) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from edgeunet import __version__
 from edgeunet.utils.files import sha256, write_json, write_text
 from edgeunet.utils.formatting import percentage
-from edgeunet_bench.fit.build import Built
-from edgeunet_bench.fit.choice import Budget, Rejected, figures, power_mw
+from edgeunet_bench.fit.build import BuiltModel
+from edgeunet_bench.fit.choice import DeviceBudget, Rejected, figures, power_mw
 from edgeunet_bench.render.markdown_table import markdown_table, plain
 from edgeunet_bench.render.tables import NONE, TextTable, bounded, facts_table
 from edgeunet_bench.sweep.record import Row, Sweep
@@ -24,10 +24,10 @@ class Card:
     """commands: that make the model again, in order. device_commands: to run on the device after it."""
 
     created: str  # UTC, ISO 8601
-    budget: Budget
+    budget: DeviceBudget
     row: Row
     sweep: Sweep
-    built: Built
+    built: BuiltModel
     rejected: Sequence[Rejected]
     command: str
     device_commands: Sequence[str]

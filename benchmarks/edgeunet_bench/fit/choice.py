@@ -23,7 +23,7 @@ Operations = Callable[[str, tuple[int, int]], float]  # preset's name, (height, 
 
 
 @dataclass(frozen=True)
-class Budget:
+class DeviceBudget:
     """What a frame may take, at p99, and what the board may draw on average while it runs frame after frame."""
 
     ms: float
@@ -53,7 +53,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Shortlist:
     """The rows to try, the best first, under their names, and what was rejected before anything was trained."""
 
     rows: tuple[tuple[str, Row], ...]
@@ -71,7 +71,7 @@ def figures(row: Row) -> str:
     return f"p99 {milliseconds(row.summary.p99.value)} ms" + ("" if power is None else f", {power:.0f} mW")
 
 
-def choose(sweep: Sweep, budget: Budget, operations: Operations) -> Choice:
+def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortlist:
     """Raises MismatchError if no row tells its network, if power is asked for and was not measured, or if none fits.
 
     operations: of a preset at an input size; raises UsageError where there is no such network.
@@ -110,7 +110,7 @@ def choose(sweep: Sweep, budget: Budget, operations: Operations) -> Choice:
     def promise(pair: tuple[str, Row]) -> tuple[float, int]:
         return operations(pair[1].network, pair[1].input_size), PRECISIONS.index(pair[1].precision)
 
-    return Choice(tuple(sorted(rows.values(), key=promise, reverse=True)), tuple(rejected))
+    return Shortlist(tuple(sorted(rows.values(), key=promise, reverse=True)), tuple(rejected))
 
 
 def _untrainable(row: Row, operations: Operations) -> str:
@@ -126,7 +126,7 @@ def _untrainable(row: Row, operations: Operations) -> str:
     return ""
 
 
-def _too_much(row: Row, budget: Budget) -> str:
+def _too_much(row: Row, budget: DeviceBudget) -> str:
     if row.summary.p99.value > budget.ms:
         return f"p99 {milliseconds(row.summary.p99.value)} ms is over {budget.ms:g} ms"
     power = power_mw(row)

@@ -16,7 +16,7 @@ from edgeunet.utils.console import command_line, stdout
 from edgeunet.utils.files import require_distinct, require_parent
 from edgeunet_bench.fit.build import Builder, BuildOptions
 from edgeunet_bench.fit.card import Card
-from edgeunet_bench.fit.choice import Budget, Rejected, choose, figures
+from edgeunet_bench.fit.choice import DeviceBudget, Rejected, choose, figures
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.record import Row, Sweep
 
@@ -28,7 +28,7 @@ class FitOptions:
     """record: what `edgeunet bench sweep` wrote on the device."""
 
     record: Path
-    budget: Budget
+    budget: DeviceBudget
     build: BuildOptions = field(default_factory=BuildOptions)
 
 
@@ -83,7 +83,7 @@ def _operations(network: str, size: tuple[int, int]) -> float:
     return complexity(config, size).flops
 
 
-def _to_confirm(model: Path, row: Row, budget: Budget) -> list[str]:
+def _to_confirm(model: Path, row: Row, budget: DeviceBudget) -> list[str]:
     """Commands for the device, where the model's own latency can be measured."""
     file, lines = model, []
     if row.backend not in ONNX_BACKENDS:

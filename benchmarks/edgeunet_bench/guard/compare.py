@@ -13,13 +13,13 @@ from edgeunet.utils.files import require_writable
 from edgeunet_bench.guard.comparison import Comparison, judgement_to_dict
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge_records
 from edgeunet_bench.guard.running.arms import Arm, RunArm, TurnArm
-from edgeunet_bench.guard.running.interleave import CompareOptions, Measured, interleave, judge_of
+from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave, judge_of
 from edgeunet_bench.guard.verdict import print_judgement, write_junit, write_markdown
 from edgeunet_bench.measure.surroundings import now
 
 
 @dataclass(frozen=True)
-class Outputs:
+class ComparisonOutputs:
     """Files to write beside what is printed. Raises OutputError before anything is measured if that cannot be."""
 
     comparison: Path | None
@@ -59,12 +59,12 @@ class Outputs:
             print_judgement(judgement, a, b, stored=stored)
 
 
-def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, outputs: Outputs) -> int:
+def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, outputs: ComparisonOutputs) -> int:
     """Compare two arms and give the exit code. A command that fails makes the comparison INVALID."""
     try:
         measured = interleave(a, b, options)
     except CommandError as error:
-        measured = Measured(looks=[Judgement(Verdict.INVALID, str(error))])
+        measured = Interleaved(looks=[Judgement(Verdict.INVALID, str(error))])
     comparison = Comparison(
         a=Arm(a.name, {**a.facts, **measured.own[0]}),
         b=Arm(b.name, {**b.facts, **measured.own[1]}),
@@ -82,7 +82,7 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
     return INTERRUPTED if measured.partial else comparison.judgement.verdict.value
 
 
-def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Outputs) -> int:
+def compare_records(a: Path, b: Path, options: CompareOptions, outputs: ComparisonOutputs) -> int:
     """Compare two latency records; one that is damaged or of another version is REFUSED, a missing one an error."""
     if outputs.comparison or outputs.junit or outputs.markdown:
         raise UsageError("-o, --junit and --markdown are for models and commands: leave them out for two records")
@@ -106,4 +106,4 @@ def judge_again(path: Path) -> tuple[Comparison, Judgement]:
     comparison = Comparison.load(path)
     if not comparison.pairs or comparison.judgement.verdict is Verdict.REFUSED:
         return comparison, comparison.judgement  # no samples say that two machines differ
-    return comparison, judge_of(Measured(list(comparison.pairs), partial=comparison.partial), comparison.seed)
+    return comparison, judge_of(Interleaved(list(comparison.pairs), partial=comparison.partial), comparison.seed)

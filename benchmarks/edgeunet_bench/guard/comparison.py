@@ -19,7 +19,7 @@ from edgeunet.utils.json_fields import NotNegative, Share, Whole, read_json
 from edgeunet.utils.limits import MAX_MS, SEED
 from edgeunet.utils.redaction import shown_command_text
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict
-from edgeunet_bench.guard.judging.samples import Pair, Round
+from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.running.arms import Arm
 
 SCHEMA = "edgeunet.comparison/1"
@@ -42,7 +42,7 @@ class Comparison:
     machine: Mapping[str, str]
     judgement: Judgement
     looks: tuple[Judgement, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ProcessPair, ...]
     seed: int
     seconds: float
     created: str
@@ -97,7 +97,7 @@ class Comparison:
     def load(cls, path: str | Path) -> Comparison:
         """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
         what = "a comparison"
-        file = read_json(path, _File, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA, largest=LARGEST)
+        file = read_json(path, _Stored, error=RecordError, what=what, remedy=REMEDY, schema=SCHEMA, largest=LARGEST)
         try:
             return file.comparison()
         except RecordError as error:
@@ -110,7 +110,7 @@ def judgement_to_dict(judgement: Judgement) -> dict[str, Any]:
     return {name: None if field != field else field for name, field in value.items()}  # NaN is not JSON
 
 
-def _pair_to_dict(pair: Pair) -> dict[str, Any]:
+def _pair_to_dict(pair: ProcessPair) -> dict[str, Any]:
     foreign = None if pair.foreign != pair.foreign else pair.foreign
     rounds = [{name: samples.tolist() for name, samples in vars(r).items()} for r in pair.rounds]
     return {"foreign": foreign, "throttled": pair.throttled, "rounds": rounds}
@@ -153,7 +153,7 @@ class _Pair:
 
 
 @dataclass(frozen=True)
-class _File:
+class _Stored:
     a: Arm
     b: Arm
     machine: Mapping[str, str]
@@ -167,7 +167,7 @@ class _File:
     partial: bool
 
     def comparison(self) -> Comparison:
-        pairs = (Pair(p.rounds, math.nan if p.foreign is None else p.foreign, p.throttled) for p in self.pairs)
+        pairs = (ProcessPair(p.rounds, math.nan if p.foreign is None else p.foreign, p.throttled) for p in self.pairs)
         looks = tuple(look.judgement() for look in self.looks)
         read = {"judgement": self.judgement.judgement(), "looks": looks, "pairs": tuple(pairs)}
         return Comparison(**(vars(self) | read))

@@ -13,7 +13,7 @@ from edgeunet.latency.record import TOTAL
 
 
 @dataclass(frozen=True)
-class Call:
+class TimedCall:
     """One measured call, in ns of time.perf_counter_ns(). stages: within `total`, in the order in which they ran."""
 
     start: int
@@ -29,7 +29,7 @@ class Calls:
         self._totals = array("q")
         self._stages: dict[str, array[int]] = {}
 
-    def append(self, call: Call) -> None:
+    def append(self, call: TimedCall) -> None:
         """Keep a call; all of them have the same stages. One that Ctrl-C cuts short is not counted."""
         if not self._stages:
             self._stages = {name: array("q") for name in call.stages}

@@ -18,10 +18,10 @@ from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime import open_session
 from edgeunet.runtime.run_metadata import run_metadata_of
-from edgeunet_bench.measure.calls import Call, Calls
+from edgeunet_bench.measure.calls import Calls, TimedCall
 from edgeunet_bench.measure.command import run_process
 from edgeunet_bench.measure.gauge import Gauge
-from edgeunet_bench.measure.inputs import Inputs
+from edgeunet_bench.measure.inputs import InputFrames
 from edgeunet_bench.measure.options import COLD, PROCESSES, MeasureOptions
 from edgeunet_bench.measure.surroundings import commit_of, now
 
@@ -32,7 +32,7 @@ NO_PROCESS = 0  # whose memory could be sampled: every sample is another one
 
 def measure_cold(
     model: str | Path,
-    inputs: Inputs,
+    inputs: InputFrames,
     options: MeasureOptions,
     *,
     threads: int | None = None,
@@ -89,7 +89,7 @@ def measure_cold(
     )
 
 
-def _process(model: str | Path, frame: Path, opening: tuple[str, str], *, idle_s: float) -> tuple[Call, int, int]:
+def _process(model: str | Path, frame: Path, opening: tuple[str, str], *, idle_s: float) -> tuple[TimedCall, int, int]:
     """One process: its way to the first mask, a warm frame's time and that of one after the idle time, in ns."""
     module = [sys.executable, "-m", "edgeunet_bench.measure.cold_process"]
     words = [*module, str(model), str(frame), *opening, str(idle_s)]
@@ -97,4 +97,4 @@ def _process(model: str | Path, frame: Path, opening: tuple[str, str], *, idle_s
     told: dict[str, Any] = json.loads(done.output.splitlines()[-1])  # a backend may print before it
     ends = [done.start_ns, *told["ends_ns"].values()]
     stages = dict(zip(told["ends_ns"], np.diff(ends).tolist(), strict=True))
-    return Call(done.start_ns, ends[-1] - ends[0], stages), told["warm_ns"], told["after_idle_ns"]
+    return TimedCall(done.start_ns, ends[-1] - ends[0], stages), told["warm_ns"], told["after_idle_ns"]

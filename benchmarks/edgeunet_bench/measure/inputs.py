@@ -15,14 +15,14 @@ MAX_FRAMES = 16  # enough variety, and at 1920×1080 no more than 100 MB
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputFrames:
     """Frames in memory and what to call them in a record."""
 
     name: str
     frames: tuple[UInt8, ...]  # [h, w, 3] BGR each
 
 
-def load_inputs(source: str | Path | None) -> Inputs:
+def load_inputs(source: str | Path | None) -> InputFrames:
     """Up to 16 frames of a dataset folder (its val split, or its first) or of a video; the bundled road frames if None.
 
     Raises DatasetError, ImageError or SourceError if there is nothing to read.
@@ -30,7 +30,7 @@ def load_inputs(source: str | Path | None) -> Inputs:
     path = Path(source or DATASET)
     frames = _of_dataset(path) if path.is_dir() else _of_video(path)
     sizes = sorted({f"{frame.shape[1]}x{frame.shape[0]}" for frame in frames})
-    return Inputs(f"{path.name}, {len(frames)} frames of {', '.join(sizes)}", tuple(frames))
+    return InputFrames(f"{path.name}, {len(frames)} frames of {', '.join(sizes)}", tuple(frames))
 
 
 def _of_dataset(path: Path) -> list[UInt8]:

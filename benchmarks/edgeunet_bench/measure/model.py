@@ -18,7 +18,7 @@ from edgeunet.runtime import Session
 from edgeunet.runtime.run_metadata import run_metadata_of
 from edgeunet_bench.measure.calls import Calls
 from edgeunet_bench.measure.gauge import Gauge
-from edgeunet_bench.measure.inputs import Inputs
+from edgeunet_bench.measure.inputs import InputFrames
 from edgeunet_bench.measure.options import MeasureOptions
 from edgeunet_bench.measure.paced import open_loop
 from edgeunet_bench.measure.single import closed_loop, warm_up
@@ -28,7 +28,7 @@ MAX_WARMUP_S = 5.0
 MAX_SAMPLES = 1_000_000  # of one record: a file of about 100 MB
 
 
-def measure(session: Session, inputs: Inputs, options: MeasureOptions) -> LatencyRecord:
+def measure(session: Session, inputs: InputFrames, options: MeasureOptions) -> LatencyRecord:
     """Measure a session of open_session(), with a progress bar on stderr.
 
     Ctrl-C ends it early and keeps what there is, marked as partial; before the first sample it

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session
-from edgeunet_bench.measure.calls import Call, Calls
+from edgeunet_bench.measure.calls import Calls, TimedCall
 from edgeunet_bench.measure.gauge import Gauge
 from edgeunet_bench.measure.options import MeasureOptions
 
@@ -34,7 +34,7 @@ def open_loop(session: Session, frames: Sequence[UInt8], options: MeasureOptions
         start = time.perf_counter_ns()
         result = session.run(frames[number % len(frames)])
         end = time.perf_counter_ns()
-        calls.append(Call(due, end - due, {WAIT: start - due, **result.times_ns}))
+        calls.append(TimedCall(due, end - due, {WAIT: start - due, **result.times_ns}))
         left = due + period_ns - end
         # Far behind, it is no longer the drawing that delays the next frame.
         if left > SLACK_NS or left < -period_ns or gauge.overdue:

@@ -8,7 +8,7 @@ from statistics import median
 
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session
-from edgeunet_bench.measure.calls import Call, Calls
+from edgeunet_bench.measure.calls import Calls, TimedCall
 from edgeunet_bench.measure.gauge import Gauge
 from edgeunet_bench.measure.options import MeasureOptions
 
@@ -17,11 +17,11 @@ WINDOW_CALLS = 3  # at least, where one call takes longer
 SETTLED = 1.05  # ratio of the largest to the smallest of the last three medians
 
 
-def timed_call(session: Session, frame: UInt8) -> Call:
+def timed_call(session: Session, frame: UInt8) -> TimedCall:
     """One frame in, one mask out."""
     start = time.perf_counter_ns()
     result = session.run(frame)
-    return Call(start, time.perf_counter_ns() - start, result.times_ns)
+    return TimedCall(start, time.perf_counter_ns() - start, result.times_ns)
 
 
 def warm_up(session: Session, frames: Sequence[UInt8], limit_s: float) -> tuple[int, bool]:

@@ -14,7 +14,7 @@ SCHEMA = "edgeunet.modes/1"
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredMode:
     """A mode that was measured. start_c: the hottest zone when it began; None where the board tells no temperature."""
 
     mode: PowerMode
@@ -23,7 +23,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedMode:
     """A mode that was not measured, and why."""
 
     mode: PowerMode
@@ -41,8 +41,8 @@ class Modes:
     command: str
     found: PowerMode
     partial: bool
-    measured: tuple[Measured, ...]
-    skipped: tuple[Skipped, ...]
+    measured: tuple[MeasuredMode, ...]
+    skipped: tuple[SkippedMode, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """What stands in the file; each record as `edgeunet bench run` writes it."""

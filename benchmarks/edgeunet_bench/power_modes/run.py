@@ -26,7 +26,7 @@ from edgeunet_bench.measure.inputs import load_inputs
 from edgeunet_bench.measure.model import measure
 from edgeunet_bench.measure.options import MeasureOptions
 from edgeunet_bench.measure.surroundings import now
-from edgeunet_bench.power_modes.record import Measured, Modes, Skipped
+from edgeunet_bench.power_modes.record import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.sweep.visit import VisitError, fresh
 
 WARMER_C = 2.0  # than at the start, from which on a board counts as cooled down
@@ -76,10 +76,10 @@ def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, fo
 
 def _measured(
     model: Path, options: ModesOptions, modes: Sequence[PowerMode]
-) -> tuple[list[Measured], list[Skipped], bool]:
+) -> tuple[list[MeasuredMode], list[SkippedMode], bool]:
     """Those that were measured, those that were not, and whether it was interrupted."""
-    measured: list[Measured] = []
-    skipped: list[Skipped] = []
+    measured: list[MeasuredMode] = []
+    skipped: list[SkippedMode] = []
     zones = [sensor for sensor in sensors(ROOT, os.getpid()) if sensor.name.endswith("_c")]
     at_first = _hottest_c(zones)
     with progress() as bar:
@@ -95,15 +95,15 @@ def _measured(
                     bar.update(task, note=mode.name, refresh=True)
                     start_c = _hottest_c(zones)
                     # A process for each: one that holds the GPU may keep nvpmodel from changing the mode.
-                    measured.append(Measured(mode, start_c, fresh(_measure, model, options)))
+                    measured.append(MeasuredMode(mode, start_c, fresh(_measure, model, options)))
                 except (BoardError, VisitError) as error:
-                    skipped.append(Skipped(mode, str(error)))
+                    skipped.append(SkippedMode(mode, str(error)))
                 bar.advance(task)
         except KeyboardInterrupt:
             if not measured:
                 raise
             done = {m.mode for m in measured} | {s.mode for s in skipped}
-            skipped += [Skipped(mode, "interrupted before it was measured") for mode in modes if mode not in done]
+            skipped += [SkippedMode(mode, "interrupted before it was measured") for mode in modes if mode not in done]
             return measured, skipped, True
         bar.refresh()
     if not measured:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgeunet.latency.energy import energy
 from edgeunet.latency.quantiles import samples_needed
-from edgeunet_bench.power_modes.record import Measured, Modes
+from edgeunet_bench.power_modes.record import MeasuredMode, Modes
 from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, milliseconds, unsure
 
 
@@ -27,7 +27,7 @@ def skipped_lines(modes: Modes) -> Iterator[str]:
         yield f"not measured: {skipped.mode.name} (number {skipped.mode.number}): {skipped.reason}"
 
 
-def _row(measured: Measured) -> tuple[str, ...]:
+def _row(measured: MeasuredMode) -> tuple[str, ...]:
     record = measured.record
     summary, drawn, telemetry = record.summary(), energy(record), record.telemetry
     zones = [] if telemetry is None else [v for name, v in telemetry.values.items() if name.endswith("_c")]

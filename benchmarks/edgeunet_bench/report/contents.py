@@ -16,7 +16,7 @@ from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_
 from edgeunet_bench.render.names import record_names
 from edgeunet_bench.render.tables import class_table, facts_table, when
 from edgeunet_bench.report.caveats import doubts_table
-from edgeunet_bench.report.inputs import Inputs
+from edgeunet_bench.report.inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import comparison_names, qualification_section, verdict_sections
 from edgeunet_bench.report.sections.record_sections import Records, record_sections
 from edgeunet_bench.sweep.plot import pareto_plot
@@ -26,12 +26,12 @@ from edgeunet_bench.sweep.table import skipped_table, sweep_table
 DOUBTS_NOTE = "They stand in every table and plot above: nothing is deleted."
 
 
-def contents(inputs: Inputs) -> list[Section]:
+def contents(inputs: ReportInputs) -> list[Section]:
     """The sections of a report on at least one file."""
     return [section for section in _sections(inputs) if section.blocks]
 
 
-def _sections(inputs: Inputs) -> Iterator[Section]:
+def _sections(inputs: ReportInputs) -> Iterator[Section]:
     records = dict(zip(record_names(inputs.records), inputs.records, strict=True))
     comparisons = dict(zip(comparison_names(inputs.comparisons), inputs.comparisons, strict=True))
     yield from verdict_sections(comparisons)
@@ -61,7 +61,7 @@ def _sweep(sweep: Sweep) -> Iterator[Table | Plot]:
         yield Plot("Accuracy against latency", partial(pareto_plot, sweep))
 
 
-def _subjects(records: Records, comparisons: Mapping[str, Comparison], inputs: Inputs) -> Iterator[Table]:
+def _subjects(records: Records, comparisons: Mapping[str, Comparison], inputs: ReportInputs) -> Iterator[Table]:
     """Models with their hashes, and the commands."""
     yield from in_parts(facts_table({name: _facts(record) for name, record in records.items()}), kept=1)
     for name, c in comparisons.items():
@@ -72,7 +72,7 @@ def _subjects(records: Records, comparisons: Mapping[str, Comparison], inputs: I
     yield from in_parts(facts_table(others), kept=1)
 
 
-def _machines(records: Records, comparisons: Mapping[str, Comparison], inputs: Inputs) -> Iterator[Table]:
+def _machines(records: Records, comparisons: Mapping[str, Comparison], inputs: ReportInputs) -> Iterator[Table]:
     """Fingerprints, in one column those that are the same."""
     machines = {name: record.machine for name, record in records.items()}
     machines |= {name: comparison.machine for name, comparison in comparisons.items()}

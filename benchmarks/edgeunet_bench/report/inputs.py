@@ -22,7 +22,7 @@ from edgeunet_bench.sweep.record import Sweep
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ReportInputs:
     """In the order of the command line. scores: by model_sha256, all of models that were measured."""
 
     records: Sequence[LatencyRecord]
@@ -56,13 +56,13 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> Inputs:
+def load_inputs(files: Iterable[Path], scores: Iterable[Path]) -> ReportInputs:
     """Read what a report is to show; raises RecordError for a file that is missing, damaged or of no such kind."""
     loaded = [_load(path) for path in files]
     if all(isinstance(item, SavedScores) for item in loaded):
         raise UsageError("got accuracy only: give what `edgeunet bench` measured as well")
     known = [item for item in loaded if isinstance(item, SavedScores)] + [load_scores(path) for path in scores]
-    return Inputs(
+    return ReportInputs(
         records=[part for item in loaded if isinstance(item, LatencyRecord) for part in item.by_source()],
         comparisons=[item for item in loaded if isinstance(item, Comparison)],
         sweeps=[item for item in loaded if isinstance(item, Sweep)],

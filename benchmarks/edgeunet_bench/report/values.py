@@ -15,7 +15,7 @@ from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.judging.judge import Judgement
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.names import record_names
-from edgeunet_bench.report.inputs import Inputs
+from edgeunet_bench.report.inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import comparison_names
 from edgeunet_bench.sweep.choice import names
 from edgeunet_bench.sweep.record import Sweep
@@ -37,7 +37,7 @@ class Value:
     unit: str
 
 
-def values(inputs: Inputs) -> Iterator[Value]:
+def values(inputs: ReportInputs) -> Iterator[Value]:
     """All figures of the report."""
     for record, name in zip(inputs.records, record_names(inputs.records), strict=True):
         yield from _record(name, record)
@@ -51,7 +51,7 @@ def values(inputs: Inputs) -> Iterator[Value]:
         yield from _qualification(qualification)
 
 
-def as_json(inputs: Inputs) -> str:
+def as_json(inputs: ReportInputs) -> str:
     """What was measured, where, the verdicts, and every figure."""
     records = [
         {"name": name, "subject": asdict(r.subject), "machine": dict(r.machine), "mode": r.mode, "created": r.created}

@@ -10,7 +10,7 @@ from edgeunet.utils.files import write_text
 from edgeunet_bench.render.markdown import markdown
 from edgeunet_bench.render.tables import when
 from edgeunet_bench.report.contents import contents
-from edgeunet_bench.report.inputs import Inputs
+from edgeunet_bench.report.inputs import ReportInputs
 from edgeunet_bench.report.page import html
 from edgeunet_bench.report.values import as_json
 
@@ -34,12 +34,12 @@ def format_of(path: Path, name: str | None) -> Format:
         raise UsageError(f"{got}: give --format with one of {names}") from None
 
 
-def write_report(path: Path, inputs: Inputs, how: Format, *, force: bool) -> None:
+def write_report(path: Path, inputs: ReportInputs, how: Format, *, force: bool) -> None:
     """Write the report; raises OutputError if `path` exists and `force` is false."""
     write_text(path, _text(inputs, how), force=force)
 
 
-def _text(inputs: Inputs, how: Format) -> str:
+def _text(inputs: ReportInputs, how: Format) -> str:
     if how is Format.HTML:
         return html(contents(inputs), when(inputs.measured))
     if how is Format.MD:

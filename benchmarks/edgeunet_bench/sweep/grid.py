@@ -14,7 +14,7 @@ from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.limits import require_duration, require_seconds, require_seed, require_sizes, require_threads
 from edgeunet.utils.model_kind import is_checkpoint
-from edgeunet_bench.sweep.record import Skipped
+from edgeunet_bench.sweep.record import SkippedRun
 
 Size = tuple[int, int]  # (height, width) in pixels
 
@@ -96,16 +96,16 @@ def told_apart(models: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def expand(models: Sequence[Path], options: SweepOptions, folder: Path) -> tuple[list[Combination], list[Skipped]]:
+def expand(models: Sequence[Path], options: SweepOptions, folder: Path) -> tuple[list[Combination], list[SkippedRun]]:
     """Every combination there is to run, and the files that cannot be. folder: where checkpoints are exported to."""
     found: list[Combination] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedRun] = []
     for path, name in told_apart(models).items():
         for size in options.sizes or (None,) if is_checkpoint(path) else (None,):
             try:
                 variant = _exported(path, name, size, folder) if is_checkpoint(path) else _given(path, name)
             except EdgeUNetError as error:
-                skipped.append(Skipped(name, size, "", None, str(error)))
+                skipped.append(SkippedRun(name, size, "", None, str(error)))
             else:
                 found += _ways(variant, options)
     return found, skipped

@@ -18,7 +18,7 @@ from edgeunet.utils.console import command_line, progress, stderr
 from edgeunet_bench.measure.inputs import load_inputs
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.grid import Combination, SweepOptions, expand, require_files
-from edgeunet_bench.sweep.record import Row, Skipped, Sweep
+from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
 from edgeunet_bench.sweep.visit import Visit, VisitError, measured, scored
 
 if TYPE_CHECKING:
@@ -156,11 +156,11 @@ def _row(turn: _Turns) -> Row:
     )
 
 
-def _skipped(turn: _Turns, *, partial: bool) -> Skipped:
+def _skipped(turn: _Turns, *, partial: bool) -> SkippedRun:
     combination = turn.combination
     reason = turn.failure or ("interrupted before its first pass" if partial else "not measured")
     size = combination.variant.spec.input_size
-    return Skipped(combination.variant.name, size, combination.backend or "", combination.threads, reason)
+    return SkippedRun(combination.variant.name, size, combination.backend or "", combination.threads, reason)
 
 
 def _minutes(seconds: float) -> str:

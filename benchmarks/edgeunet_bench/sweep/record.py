@@ -76,7 +76,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedRun:
     """A combination that did not run, and why. backend: "" and threads: None where it did not come to that."""
 
     model: str
@@ -104,7 +104,7 @@ class Sweep:
     passes: Whole
     partial: bool
     rows: tuple[Row, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedRun, ...]
 
     def __post_init__(self) -> None:
         require_utc(self.created, remedy=_REMEDY)

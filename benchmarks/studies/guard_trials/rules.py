@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from edgeunet.latency.quantiles import Samples
-from edgeunet_bench.guard.judging.samples import Pair, rounds_of
+from edgeunet_bench.guard.judging.samples import ProcessPair, rounds_of
 
 ASV_SAMPLES = 20  # 10 repeats in each of 2 rounds
 GOOGLE_REPETITIONS = 9
@@ -23,7 +23,7 @@ CRITERION_RESAMPLES = 10_000  # a tenth of its default: the same to a third of a
 _BATCH = 1_000
 
 
-def called_slower(pairs: Sequence[Pair]) -> dict[str, bool]:
+def called_slower(pairs: Sequence[ProcessPair]) -> dict[str, bool]:
     """Whether each peer's rule calls B slower; empty where there is no second half."""
     half = len(pairs) // 2
     if not half:

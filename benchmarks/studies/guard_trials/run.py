@@ -18,7 +18,7 @@ from benchmarks.studies.guard_trials.conditions import KINDS, Kind
 from benchmarks.studies.guard_trials.disturbance import disturbing
 from benchmarks.studies.guard_trials.rules import called_slower
 from benchmarks.studies.guard_trials.summary import as_wanted, qualification_of
-from benchmarks.studies.guard_trials.trials import Plan, Trial, TrialFile, code_hash, declared_in
+from benchmarks.studies.guard_trials.trials import Trial, TrialFile, TrialPlan, code_hash, declared_in
 from benchmarks.studies.guard_trials.workload import ABOUT
 from benchmarks.studies.study import command_of
 from edgeunet.board.fingerprint import fingerprint
@@ -30,7 +30,7 @@ from edgeunet.utils.limits import require_count
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.judging.judge import MIN_PAIRS
 from edgeunet_bench.guard.running.arms import Arm, TurnArm
-from edgeunet_bench.guard.running.interleave import CompareOptions, Measured, interleave
+from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave
 from edgeunet_bench.guard.running.model import ModelOptions
 from edgeunet_bench.guard.running.worker import Worker
 from edgeunet_bench.measure.surroundings import now
@@ -140,7 +140,7 @@ def _measure(
                 bar.remove_task(comparing)
 
 
-def _all(kinds: Sequence[Kind], plan: Plan) -> Iterator[tuple[Kind, int]]:
+def _all(kinds: Sequence[Kind], plan: TrialPlan) -> Iterator[tuple[Kind, int]]:
     """In turn, so that all conditions are equally far when it is interrupted, and share what the machine does."""
     for number in range(max(plan.declared.values())):
         for kind in kinds:
@@ -148,7 +148,7 @@ def _all(kinds: Sequence[Kind], plan: Plan) -> Iterator[tuple[Kind, int]]:
                 yield kind, number
 
 
-def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> Plan:
+def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> TrialPlan:
     """declared: in an earlier run, which holds where this one is not told otherwise."""
     arm = _arm(options)
     with Worker(arm.argv) as worker:
@@ -157,7 +157,7 @@ def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> Plan:
         most = options.trials or max(kind.declared for kind in KINDS)
         declared = {kind.name: min(kind.declared, most) for kind in KINDS}
     workload = f"{options.model.name}, {about['backend']}" if options.model else "NumPy loop"
-    return Plan(workload, arm.facts, fingerprint(about), code_hash(), declared, command_of(MODULE))
+    return TrialPlan(workload, arm.facts, fingerprint(about), code_hash(), declared, command_of(MODULE))
 
 
 def _arm(options: QualifyOptions, injection: Injection = NOTHING, starts: Path | None = None) -> TurnArm:
@@ -197,7 +197,7 @@ def _trial(kind: Kind, number: int, options: QualifyOptions, paths: Paths, bar: 
     return trial
 
 
-def _measured(kind: Kind, options: QualifyOptions, compare: CompareOptions, bar: Progress) -> Measured:
+def _measured(kind: Kind, options: QualifyOptions, compare: CompareOptions, bar: Progress) -> Interleaved:
     """One comparison. The disturbance takes the middle third of the pairs before the first look."""
     if not kind.disturbed:
         return interleave(_arm(options), _arm(options, kind.injection), compare, bar)
@@ -213,12 +213,12 @@ def _known(figure: float) -> float | None:
     return None if math.isnan(figure) else figure
 
 
-def _sampled_s(measured: Measured) -> float:
+def _sampled_s(measured: Interleaved) -> float:
     arrays = (samples for pair in measured.pairs for r in pair.rounds for samples in vars(r).values())
     return float(sum(samples.sum() for samples in arrays)) / 1e3
 
 
-def _keep(path: Path, kind: Kind, options: QualifyOptions, compare: CompareOptions, measured: Measured) -> None:
+def _keep(path: Path, kind: Kind, options: QualifyOptions, compare: CompareOptions, measured: Interleaved) -> None:
     """Raw samples of every trial would be gigabytes: only the first KEPT that need a study stay."""
     if path.parent.is_dir() and len(list(path.parent.iterdir())) >= KEPT:
         return

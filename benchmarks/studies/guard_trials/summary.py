@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.studies.guard_trials.conditions import AA, KINDS, Kind
-from benchmarks.studies.guard_trials.trials import Plan, Trial, TrialFile
+from benchmarks.studies.guard_trials.trials import Trial, TrialFile, TrialPlan
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge, refuse
-from edgeunet_bench.guard.judging.samples import NONE, Pair, Round
+from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from edgeunet_bench.guard.qualification import Condition, Qualification
 
 NO_ALARM = "no alarm"
@@ -42,7 +42,7 @@ def _outcome(kind: Kind, trial: Trial) -> str:
     return f"{trial.verdict} after {kind.within_s:g} s" if late else trial.verdict
 
 
-def _condition(plan: Plan, kind: Kind, trials: Sequence[Trial]) -> Condition:
+def _condition(plan: TrialPlan, kind: Kind, trials: Sequence[Trial]) -> Condition:
     declared = plan.declared[kind.name]
     return Condition(
         workload=plan.workload,
@@ -76,7 +76,7 @@ def _checked(workload: str, name: str, wanted: Verdict, judgements: Sequence[Jud
     return Condition(workload, name, wanted.name, count, count, verdicts, (0.0,) * count, {})
 
 
-def _mutations(plan: Plan) -> list[Judgement | None]:
+def _mutations(plan: TrialPlan) -> list[Judgement | None]:
     """Each fact of the machine changed alone, and each missing alone; another backend is no other machine."""
     machine = dict(plan.machine)
     others = [machine | {name: f"{value}, changed"} for name, value in machine.items() if name != "backend"]
@@ -87,6 +87,6 @@ def _mutations(plan: Plan) -> list[Judgement | None]:
 def _empty() -> list[Judgement]:
     """No pairs, no rounds, and of 12 good pairs one arm of one round without samples."""
     full = Round(np.ones(20), np.ones(20))
-    good = [Pair((full, full))] * 11
+    good = [ProcessPair((full, full))] * 11
     holes = [Round(NONE, full.b_ms), Round(full.a_ms, NONE), Round(NONE, NONE)]
-    return [judge([]), judge([Pair(())] * 12), *(judge([*good, Pair((full, hole))]) for hole in holes)]
+    return [judge([]), judge([ProcessPair(())] * 12), *(judge([*good, ProcessPair((full, hole))]) for hole in holes)]

@@ -27,7 +27,7 @@ _CODE = [Path(edgeunet_bench.__file__).parent / "guard", Path(__file__).parent]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """What was declared before the first trial.
 
     subject: what both arms are. machine: the fingerprint of board.fingerprint. code: hash of the guard's files.
@@ -46,7 +46,7 @@ class Plan:
         if missing := [kind.name for kind in KINDS if kind.name not in self.declared]:
             raise RecordError(f"no number of trials is declared for {missing[0]}: {REMEDY}")
 
-    def require_same(self, other: Plan, path: Path) -> None:
+    def require_same(self, other: TrialPlan, path: Path) -> None:
         """Raise MismatchError if trials of the other plan would not be of the same kind as those of this one."""
         remedy = "go on where it was begun, or give another --output (--force replaces this one)"
         mine, theirs = self.machine, other.machine
@@ -91,7 +91,7 @@ class TrialFile:
     conditions, and RecordError if the file is damaged.
     """
 
-    def __init__(self, path: Path, plan: Plan, *, force: bool = False) -> None:
+    def __init__(self, path: Path, plan: TrialPlan, *, force: bool = False) -> None:
         self.path, self.plan = path, plan
         self.trials: list[Trial] = []
         if path.exists() and not force:
@@ -123,12 +123,12 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def _load(path: Path) -> tuple[Plan, list[Trial]]:
+def _load(path: Path) -> tuple[TrialPlan, list[Trial]]:
     try:
         first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # what lacks its end is no trial
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({system_reason(error)}): {REMEDY}") from error
     read = partial(from_json, error=RecordError, remedy=REMEDY)
-    plan = read(first, Plan, origin=f"{path}, line 1,", what="the plan of trials", schema=SCHEMA)
+    plan = read(first, TrialPlan, origin=f"{path}, line 1,", what="the plan of trials", schema=SCHEMA)
     trials = [read(line, Trial, origin=f"{path}, line {n},", what="a trial") for n, line in enumerate(lines, 2)]
     return plan, trials

@@ -22,7 +22,7 @@ from edgeunet.board.machine import usable_cpus
 from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
 from edgeunet_bench.guard.baseline import FOLDER, load_baseline
-from edgeunet_bench.guard.compare import Outputs, compare_arms
+from edgeunet_bench.guard.compare import ComparisonOutputs, compare_arms
 from edgeunet_bench.guard.judging.judge import Verdict
 from edgeunet_bench.guard.running.arms import TurnArm
 from edgeunet_bench.guard.running.interleave import CompareOptions
@@ -53,7 +53,7 @@ def main(
         for name in ("inference", "camera"):
             a, b = (_arm(name, title, tree, Path(folder)) for title, tree in trees.items())
             out.print(f"{name}: {a.name} against {b.name}")
-            outputs = Outputs(output / f"{name}.json", None, None, force=True)
+            outputs = ComparisonOutputs(output / f"{name}.json", None, None, force=True)
             codes.append(compare_arms(a, b, CompareOptions(seconds), outputs))
             if codes[-1] == console.INTERRUPTED:
                 break

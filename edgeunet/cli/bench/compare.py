@@ -55,7 +55,7 @@ def compare(
     from edgeunet.errors import UsageError
     from edgeunet.utils.files import require_distinct
     from edgeunet_bench.guard.baseline import default_folder, resolve
-    from edgeunet_bench.guard.compare import Outputs, compare_arms, compare_records
+    from edgeunet_bench.guard.compare import ComparisonOutputs, compare_arms, compare_records
     from edgeunet_bench.guard.running.arms import command_arm, model_arm
     from edgeunet_bench.guard.running.interleave import CompareOptions
     from edgeunet_bench.guard.running.model import ModelOptions
@@ -64,7 +64,7 @@ def compare(
     given = {"BASE": base and resolve(folder, base), "CANDIDATE": candidate and resolve(folder, candidate)}
     written = {"--output": output, "--junit": junit, "--markdown": markdown}
     require_distinct(written, {**given, "--data": data})
-    outputs = Outputs(output, junit, markdown, force=force, as_json=as_json)
+    outputs = ComparisonOutputs(output, junit, markdown, force=force, as_json=as_json)
     options = CompareOptions(seconds, seed, tuple(varies or ()))
     if command:
         if len(command) != 2 or base:

@@ -64,14 +64,14 @@ def fit(
         )
     from edgeunet.utils.console import stdout
     from edgeunet_bench.fit.build import BuildOptions
-    from edgeunet_bench.fit.choice import Budget
+    from edgeunet_bench.fit.choice import DeviceBudget
     from edgeunet_bench.fit.run import FitOptions
     from edgeunet_bench.fit.run import fit as run_fit
 
     if resume and force:
         raise UsageError("--resume goes on with a run and --force starts again: give one of them")
     options = FitOptions(
-        device_record, Budget(budget_ms, budget_mw), BuildOptions(recipe, steps, seed, max_drop, split)
+        device_record, DeviceBudget(budget_ms, budget_mw), BuildOptions(recipe, steps, seed, max_drop, split)
     )
     card = run_fit(data, output, options, resume=resume, force=force)
     if as_json:

@@ -19,11 +19,11 @@ def judge(
     Exit code: the verdict's, as of `edgeunet bench compare`; 1 if the file says something else than its samples.
     """
     from edgeunet.errors import RecordError
-    from edgeunet_bench.guard.compare import Outputs, judge_again
+    from edgeunet_bench.guard.compare import ComparisonOutputs, judge_again
     from edgeunet_bench.guard.comparison import judgement_to_dict
 
     stored, judgement = judge_again(comparison)
-    Outputs(None, None, None, as_json=as_json).say(judgement, stored.a.title, stored.b.title, stored=False)
+    ComparisonOutputs(None, None, None, as_json=as_json).say(judgement, stored.a.title, stored.b.title, stored=False)
     said, found = judgement_to_dict(stored.judgement), judgement_to_dict(judgement)
     if said != found:
         fields = ", ".join(name for name in found if said[name] != found[name])

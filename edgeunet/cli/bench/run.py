@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgeunet_bench.measure.options import MeasureOptions
 
 
-class Mode(str, enum.Enum):
+class MeasureMode(str, enum.Enum):
     """How frames come."""
 
     SINGLE = "single"
@@ -36,8 +36,8 @@ def run(
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Time the command from its start to its exit.")] = False,
     mode: Annotated[
-        Mode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
-    ] = Mode.SINGLE,
+        MeasureMode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
+    ] = MeasureMode.SINGLE,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")

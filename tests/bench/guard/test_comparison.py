@@ -16,7 +16,7 @@ from edgeunet.errors import RecordError
 from edgeunet_bench.guard.compare import judge_again
 from edgeunet_bench.guard.comparison import Comparison, judgement_to_dict
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge
-from edgeunet_bench.guard.judging.samples import Pair, Round
+from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.running.arms import Arm
 from edgeunet_bench.guard.verdict import answer, markdown, write_junit, write_markdown
 
@@ -25,7 +25,7 @@ def toy_comparison(slower: float = 1.0, *, pairs: int = 9, seed: int = 3, **chan
     """A comparison of made samples, judged; `changes` replace its fields."""
     rng = np.random.default_rng(1)
     made = tuple(
-        Pair(
+        ProcessPair(
             tuple(
                 Round(
                     rng.normal(2, 0.01, 8),

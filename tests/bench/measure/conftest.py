@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeunet_bench.measure import model as measuring
-from edgeunet_bench.measure.inputs import Inputs, load_inputs
+from edgeunet_bench.measure.inputs import InputFrames, load_inputs
 from tests.models import toy_spec, write_toy_model
 
 
@@ -17,7 +17,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def inputs() -> Inputs:
+def inputs() -> InputFrames:
     return load_inputs(None)
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from edgeunet_bench.measure.calls import Call, Calls
+from edgeunet_bench.measure.calls import Calls, TimedCall
 
 
 def test_columns_are_what_was_appended() -> None:
     calls = Calls()
     assert len(calls) == 0
     for i in range(3):
-        calls.append(Call(10**9 + i * 10**7, 5_000_000 + i, {"fit": 1_000_000, "infer": 3_500_000 + i}))
+        calls.append(TimedCall(10**9 + i * 10**7, 5_000_000 + i, {"fit": 1_000_000, "infer": 3_500_000 + i}))
     assert len(calls) == 3
     assert calls.starts_ms().tolist() == [0.0, 10.0, 20.0]
     samples = calls.samples_ms()
@@ -34,8 +34,8 @@ class Interrupted(UserDict[str, Any]):
 
 def test_a_call_that_was_cut_short_leaves_columns_of_one_length() -> None:
     calls = Calls()
-    calls.append(Call(0, 5, {"fit": 1, "infer": 4}))
+    calls.append(TimedCall(0, 5, {"fit": 1, "infer": 4}))
     with pytest.raises(KeyboardInterrupt):
-        calls.append(Call(9, 6, Interrupted(fit=2, infer=4)))
+        calls.append(TimedCall(9, 6, Interrupted(fit=2, infer=4)))
     assert len(calls) == 1
     assert {len(times) for times in (calls.starts_ms(), *calls.samples_ms().values())} == {1}

@@ -13,12 +13,12 @@ from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.measure import cold
 from edgeunet_bench.measure.cold import measure_cold
 from edgeunet_bench.measure.command import run_process
-from edgeunet_bench.measure.inputs import Inputs
+from edgeunet_bench.measure.inputs import InputFrames
 from edgeunet_bench.measure.options import MeasureOptions
 
 
 def test_each_process_has_its_way_to_the_first_mask(
-    model: Path, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, inputs: InputFrames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cold, "IDLE_S", 1.0)
     record = measure_cold(model, inputs, MeasureOptions("cold", processes=2, deadline_ms=5000.0), threads=1)
@@ -39,7 +39,9 @@ def test_each_process_has_its_way_to_the_first_mask(
     assert LatencyRecord.load(tmp_path / "record.json").to_dict() == record.to_dict()
 
 
-def test_ctrl_c_keeps_the_processes_that_are_done(model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_processes_that_are_done(
+    model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left = [3]
 
     def interrupted(*arguments: object) -> object:
@@ -58,12 +60,12 @@ def test_ctrl_c_keeps_the_processes_that_are_done(model: Path, inputs: Inputs, m
         measure_cold(model, inputs, MeasureOptions("cold"))
 
 
-def test_a_model_that_does_not_open_is_said_before_any_process(tmp_path: Path, inputs: Inputs) -> None:
+def test_a_model_that_does_not_open_is_said_before_any_process(tmp_path: Path, inputs: InputFrames) -> None:
     with pytest.raises(ModelFileError, match="no such model file"):
         measure_cold(tmp_path / "missing.onnx", inputs, MeasureOptions("cold"))
 
 
-def test_a_process_that_fails_is_said(model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_fails_is_said(model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(CommandError, match=r"toy\.onnx in a fresh process. failed \(exit code 1"):
         measure_cold(model, inputs, MeasureOptions("cold", processes=1))

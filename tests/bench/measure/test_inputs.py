@@ -10,10 +10,10 @@ import pytest
 
 from edgeunet.errors import DatasetError, ImageError, SourceError
 from edgeunet.samples import CLIP, DATASET
-from edgeunet_bench.measure.inputs import Inputs, load_inputs
+from edgeunet_bench.measure.inputs import InputFrames, load_inputs
 
 
-def test_frames_come_from_a_dataset_or_a_video(inputs: Inputs) -> None:
+def test_frames_come_from_a_dataset_or_a_video(inputs: InputFrames) -> None:
     assert [frame.shape for frame in inputs.frames] == [(437, 582, 3)] * 2
     video = load_inputs(CLIP)
     assert video.name == "highway.mp4, 16 frames of 960x540"

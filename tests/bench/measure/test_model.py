@@ -19,7 +19,7 @@ from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.utils.files import sha256
 from edgeunet_bench.measure import model as measuring
 from edgeunet_bench.measure import single, surroundings
-from edgeunet_bench.measure.inputs import Inputs
+from edgeunet_bench.measure.inputs import InputFrames
 from edgeunet_bench.measure.model import measure
 from edgeunet_bench.measure.options import MeasureOptions
 from edgeunet_bench.measure.single import timed_call, warm_up
@@ -39,7 +39,7 @@ class InterruptedSession(OnnxRuntimeSession):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: Inputs, tmp_path: Path) -> None:
+def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: InputFrames, tmp_path: Path) -> None:
     with opened(OnnxRuntimeSession, model, threads=1) as session:
         record = measure(session, inputs, MeasureOptions(seconds=30, max_frames=40))
     assert record.summary().n == 40
@@ -62,7 +62,7 @@ def test_a_record_says_what_ran_and_keeps_every_call(model: Path, inputs: Inputs
     assert LatencyRecord.load(tmp_path / "record.json").to_dict() == record.to_dict()
 
 
-def test_the_time_ends_it_too(model: Path, inputs: Inputs) -> None:
+def test_the_time_ends_it_too(model: Path, inputs: InputFrames) -> None:
     with opened(OnnxRuntimeSession, model) as session:
         record = measure(session, inputs, MeasureOptions(seconds=0.2))
     assert 0 < record.starts_ms[-1] < 200
@@ -70,7 +70,7 @@ def test_the_time_ends_it_too(model: Path, inputs: Inputs) -> None:
 
 @pytest.mark.parametrize("whole_calls", [0, 4])
 def test_ctrl_c_keeps_the_whole_calls_and_marks_the_record(
-    model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch, whole_calls: int
+    model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch, whole_calls: int
 ) -> None:
     monkeypatch.setattr(measuring, "warm_up", lambda *_: (3, True))
     session = opened(InterruptedSession, model)
@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_the_whole_calls_and_marks_the_record(
 
 
 def test_warming_up_ends_when_the_time_has_settled(
-    model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
+    model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(single, "WINDOW_S", 0.001)
     with opened(OnnxRuntimeSession, model) as session:
@@ -98,7 +98,7 @@ def test_warming_up_ends_when_the_time_has_settled(
         assert not warm_up(session, inputs.frames, 0.05)[1]
 
 
-def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None:
+def test_a_call_has_the_times_of_its_stages(model: Path, inputs: InputFrames) -> None:
     with opened(OnnxRuntimeSession, model) as session:
         call = timed_call(session, inputs.frames[0])
     assert set(call.stages) == {"fit", "infer"}
@@ -106,7 +106,7 @@ def test_a_call_has_the_times_of_its_stages(model: Path, inputs: Inputs) -> None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="telemetry comes from Linux's files")
-def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs: Inputs) -> None:
+def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs: InputFrames) -> None:
     with opened(OnnxRuntimeSession, model) as session:
         record = measure(session, inputs, MeasureOptions(seconds=1.0))
     assert record.telemetry is not None
@@ -117,7 +117,7 @@ def test_the_machine_is_sampled_before_and_beside_the_frames(model: Path, inputs
 
 @pytest.mark.skipif(sys.platform != "linux", reason="telemetry comes from Linux's files")
 def test_a_board_with_power_rails_is_left_at_rest_first(
-    model: Path, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, inputs: InputFrames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Made files of a board stand in for its sensors; they never change, so that nothing is above the idle power."""
     monkeypatch.setattr(measuring, "Sampler", partial(Sampler, root=write_tree(tmp_path, ORIN_NANO), hz=50.0))
@@ -136,14 +136,14 @@ def test_a_board_with_power_rails_is_left_at_rest_first(
     assert net == pytest.approx(0, abs=1e-6)
 
 
-def test_a_soak_without_a_schedule_is_a_closed_loop(model: Path, inputs: Inputs) -> None:
+def test_a_soak_without_a_schedule_is_a_closed_loop(model: Path, inputs: InputFrames) -> None:
     with opened(OnnxRuntimeSession, model) as session:
         record = measure(session, inputs, MeasureOptions("soak", seconds=0.3, deadline_ms=50.0))
     assert (record.mode, record.period_ms, record.deadline_ms) == ("soak", None, 50.0)
     assert "wait" not in record.stages
 
 
-def test_more_samples_than_a_record_holds_are_refused_before_the_work(model: Path, inputs: Inputs) -> None:
+def test_more_samples_than_a_record_holds_are_refused_before_the_work(model: Path, inputs: InputFrames) -> None:
     with opened(OnnxRuntimeSession, model) as session:
         for options in (MeasureOptions("soak", seconds=3e7), MeasureOptions("paced", seconds=1e6, fps=30)):
             with pytest.raises(UsageError, match="a record holds 1000000: give less time"):

@@ -16,7 +16,7 @@ from edgeunet_bench.measure import gauge, paced
 from edgeunet_bench.measure import model as measuring
 from edgeunet_bench.measure.calls import Calls
 from edgeunet_bench.measure.gauge import Gauge
-from edgeunet_bench.measure.inputs import Inputs
+from edgeunet_bench.measure.inputs import InputFrames
 from edgeunet_bench.measure.model import measure
 from edgeunet_bench.measure.options import MeasureOptions
 from edgeunet_bench.measure.paced import open_loop, wait_until
@@ -38,7 +38,7 @@ class StallingSession(OnnxRuntimeSession):
 
 
 @pytest.fixture
-def stalled(model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> LatencyRecord:
+def stalled(model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch) -> LatencyRecord:
     monkeypatch.setattr(measuring, "warm_up", lambda *_: (3, True))
     with opened(StallingSession, model, threads=1) as session:
         return measure(session, inputs, MeasureOptions("paced", seconds=30, fps=20, max_frames=12))
@@ -64,7 +64,7 @@ def test_frames_behind_a_late_one_pay_for_their_wait(stalled: LatencyRecord) -> 
     assert found.longest_streak >= 4  # a closed loop would have counted one
 
 
-def test_a_soak_may_have_a_schedule_and_another_deadline(model: Path, inputs: Inputs) -> None:
+def test_a_soak_may_have_a_schedule_and_another_deadline(model: Path, inputs: InputFrames) -> None:
     options = MeasureOptions("soak", seconds=0.5, fps=10, deadline_ms=70.0)
     with opened(OnnxRuntimeSession, model) as session:
         record = measure(session, inputs, options)
@@ -80,7 +80,7 @@ def test_a_time_is_never_reached_early() -> None:
 
 
 def test_without_time_to_draw_the_progress_is_drawn_when_it_is_overdue(
-    model: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
+    model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []
     monkeypatch.setattr(paced, "SLACK_NS", 10**18)

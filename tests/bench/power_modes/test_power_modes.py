@@ -20,7 +20,7 @@ from edgeunet.cli.bench import app
 from edgeunet.errors import BoardError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet_bench.measure import model as measuring
 from edgeunet_bench.power_modes import run
-from edgeunet_bench.power_modes.record import Measured, Modes, Skipped
+from edgeunet_bench.power_modes.record import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.power_modes.table import modes_table, skipped_lines
 from edgeunet_bench.sweep.visit import VisitError
 from tests.bench.records import toy_record, toy_telemetry
@@ -213,8 +213,11 @@ def test_the_table_shows_latency_energy_heat_and_throttling() -> None:
         command="edgeunet bench modes",
         found=PowerMode(1, "25W"),
         partial=True,
-        measured=(Measured(PowerMode(1, "25W"), 50.0, records[0]), Measured(PowerMode(3, "7W"), None, records[1])),
-        skipped=(Skipped(PowerMode(2, "MAXN"), "needs a reboot"),),
+        measured=(
+            MeasuredMode(PowerMode(1, "25W"), 50.0, records[0]),
+            MeasuredMode(PowerMode(3, "7W"), None, records[1]),
+        ),
+        skipped=(SkippedMode(PowerMode(2, "MAXN"), "needs a reboot"),),
     )
     table = modes_table(modes)
     assert table.rows == (("25W", "5.00", "5.00*", "25.0", "71", "yes"), ("7W", "8.00", "8.00", "–", "–", "–"))

@@ -10,11 +10,11 @@ from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge
-from edgeunet_bench.guard.judging.samples import Pair, Round
+from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.qualification import Condition, Qualification
 from edgeunet_bench.guard.running.arms import Arm
-from edgeunet_bench.report.inputs import Inputs, by_model
-from edgeunet_bench.sweep.record import Row, Skipped, Sweep
+from edgeunet_bench.report.inputs import ReportInputs, by_model
+from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
 from tests.bench.records import noisy, toy_record, toy_telemetry
 
 CREATED = "2026-01-02T03:04:05+00:00"
@@ -45,7 +45,7 @@ def toy_comparison(slowdown: float = 1.0, name: str = "new.onnx", foreign: float
         Round(noisy(rng, 4.0, 10), noisy(rng, 4.0 * slowdown, 10), reference_a_ms=reference, reference_b_ms=reference)
         for _ in range(225)
     ]
-    pairs = tuple(Pair(tuple(rounds[i : i + 25]), foreign) for i in range(0, 225, 25))
+    pairs = tuple(ProcessPair(tuple(rounds[i : i + 25]), foreign) for i in range(0, 225, 25))
     judgement = judge(pairs, seed=3)
     arms = (
         Arm("old.onnx", {"model": "old.onnx", "SHA-256": "ab" * 32}),
@@ -79,7 +79,7 @@ def toy_sweep() -> Sweep:
         Row(f"{name}.onnx", "ab" * 32, name, (32, 48), 1234, None, "onnxruntime", "1.0", 1, times, miou)
         for name, miou in (("fp32", 0.6), ("int8", 0.59))
     )
-    skipped = (Skipped("huge.onnx", (32, 48), "openvino", 1, "no memory"),)
+    skipped = (SkippedRun("huge.onnx", (32, 48), "openvino", 1, "no memory"),)
     return Sweep(
         machine={"cpu": "Some CPU"},
         frames="road",
@@ -111,9 +111,9 @@ def paced_record(count: int = 600, **changes: Any) -> LatencyRecord:
     return toy_record(total, **(fields | changes))
 
 
-def inputs_of(*items: Any) -> Inputs:
+def inputs_of(*items: Any) -> ReportInputs:
     """Records, comparisons, scores, ... as if they had been read from files."""
-    return Inputs(
+    return ReportInputs(
         records=[i for i in items if isinstance(i, LatencyRecord)],
         comparisons=[i for i in items if isinstance(i, Comparison)],
         sweeps=[i for i in items if isinstance(i, Sweep)],
@@ -122,7 +122,7 @@ def inputs_of(*items: Any) -> Inputs:
     )
 
 
-def everything() -> Inputs:
+def everything() -> ReportInputs:
     """A report with every section."""
     rng = np.random.default_rng(2)
     single = toy_record(noisy(rng, 12.0, 500))

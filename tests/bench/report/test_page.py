@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.errors import OutputError
 from edgeunet_bench.render.tables import milliseconds
-from edgeunet_bench.report.inputs import Inputs
+from edgeunet_bench.report.inputs import ReportInputs
 from edgeunet_bench.report.write import Format, write_report
 from tests.bench.records import noisy, toy_record
 from tests.bench.report.makers import everything, inputs_of, paced_record, toy_comparison, toy_qualification, toy_scores
@@ -19,7 +19,7 @@ from tests.parsed import Page
 RNG = np.random.default_rng(2)
 
 
-def _page(path: Path, inputs: Inputs) -> Page:
+def _page(path: Path, inputs: ReportInputs) -> Page:
     write_report(path, inputs, Format.HTML, force=True)
     return Page(path.read_text(encoding="utf-8"))
 

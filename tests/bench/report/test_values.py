@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import UsageError
-from edgeunet_bench.report.inputs import Inputs
+from edgeunet_bench.report.inputs import ReportInputs
 from edgeunet_bench.report.write import Format, format_of, write_report
 from tests.bench.records import toy_record
 from tests.bench.report.makers import everything, inputs_of, paced_record, refused_comparison, toy_comparison
 
 
-def _written(path: Path, inputs: Inputs, how: Format) -> str:
+def _written(path: Path, inputs: ReportInputs, how: Format) -> str:
     write_report(path, inputs, how, force=False)
     return path.read_text(encoding="utf-8")
 

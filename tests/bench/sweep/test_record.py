@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import RecordError
-from edgeunet_bench.sweep.record import Skipped, Sweep
+from edgeunet_bench.sweep.record import SkippedRun, Sweep
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
 
 def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
-    skipped = Skipped("best.pt", (8, 8), "openvino", 2, "not installed")
+    skipped = SkippedRun("best.pt", (8, 8), "openvino", 2, "not installed")
     sweep = toy_sweep(toy_row("a.onnx", 5.0, 0.6, energy_mj=3.5), skipped=(skipped,), budget_ms=20.0, partial=True)
     sweep.save(tmp_path / "sweep.json", force=False)
     loaded = Sweep.load(tmp_path / "sweep.json")

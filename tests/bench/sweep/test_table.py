@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeunet_bench.sweep.record import Skipped
+from edgeunet_bench.sweep.record import SkippedRun
 from edgeunet_bench.sweep.table import skipped_lines, skipped_table, sweep_table
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
@@ -40,7 +40,10 @@ def test_the_note_says_when_the_machine_was_not_steady_and_when_it_is_partial() 
 
 
 def test_what_did_not_run_stands_with_its_reason() -> None:
-    skipped = (Skipped("a.onnx", (32, 48), "openvino", 2, "not installed"), Skipped("b.pt", None, "", None, "damaged"))
+    skipped = (
+        SkippedRun("a.onnx", (32, 48), "openvino", 2, "not installed"),
+        SkippedRun("b.pt", None, "", None, "damaged"),
+    )
     table = skipped_table(toy_sweep(toy_row("c.onnx", 1.0), skipped=skipped))
     assert table.rows[0] == ("a.onnx", "openvino", "32×48", "2", "not installed")
     assert skipped_lines(toy_sweep(toy_row("c.onnx", 1.0), skipped=skipped)) == [

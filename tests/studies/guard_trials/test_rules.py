@@ -9,7 +9,7 @@ from scipy import stats
 from benchmarks.studies.guard_trials import rules
 from benchmarks.studies.guard_trials.rules import RULES, called_slower
 from edgeunet.latency.quantiles import Samples
-from edgeunet_bench.guard.judging.samples import Pair, Round
+from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 
 
 def _samples(median: float, seed: int, count: int = 2_000, scatter: float = 0.02) -> Samples:
@@ -76,7 +76,9 @@ def test_the_p_of_equal_means_is_that_of_the_t_test(slower: float) -> None:
 
 def test_a_rule_sees_a_of_the_first_half_and_b_of_the_last() -> None:
     quick, slow = _samples(1.0, 1, 50), _samples(2.0, 2, 50)
-    pairs = [Pair((Round(quick, slow),))] * 4 + [Pair((Round(slow, slow),))] + [Pair((Round(slow, quick),))] * 4
+    rounds = [Round(quick, slow)] * 4 + [Round(slow, slow)] + [Round(slow, quick)] * 4
+    pairs = [ProcessPair((each,)) for each in rounds]
     assert not any(called_slower(pairs).values())
-    assert called_slower([Pair((Round(quick, quick),)), Pair((Round(quick, slow),))])["pytest-benchmark mean:5 %"]
+    halves = [ProcessPair((Round(quick, quick),)), ProcessPair((Round(quick, slow),))]
+    assert called_slower(halves)["pytest-benchmark mean:5 %"]
     assert called_slower(pairs[:1]) == {}

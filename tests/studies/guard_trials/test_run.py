@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.studies.guard_trials import run
 from benchmarks.studies.guard_trials.__main__ import main
-from benchmarks.studies.guard_trials.trials import Plan, Trial, TrialFile
+from benchmarks.studies.guard_trials.trials import Trial, TrialFile, TrialPlan
 from benchmarks.studies.study import app_of
 from edgeunet.errors import EdgeUNetError, MismatchError, OutputError, UsageError
 from edgeunet.utils.console import INTERRUPTED
@@ -52,7 +52,7 @@ def _trials() -> list[Trial]:
     path = Path("q.trials.jsonl")
     value = json.loads(path.read_text().splitlines()[0])
     del value["schema"]
-    return TrialFile(path, Plan(**value)).trials
+    return TrialFile(path, TrialPlan(**value)).trials
 
 
 def _only(*names: str) -> list[str]:

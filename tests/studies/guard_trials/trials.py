@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.studies.guard_trials.conditions import KINDS
-from benchmarks.studies.guard_trials.trials import Plan, Trial
+from benchmarks.studies.guard_trials.trials import Trial, TrialPlan
 
 MACHINE = {"cpu": "Some CPU", "governor": "performance"}
-PLAN = Plan(
+PLAN = TrialPlan(
     "a loop",
     {"work": "a loop"},
     MACHINE,

@@ -19,7 +19,7 @@ from edgeunet.latency.quantiles import MIN_MS, Samples
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet_bench.guard.judging.facts import differing, refusal
 from edgeunet_bench.guard.judging.inference import POWER, bootstrap_medians, sign_flip, smallest_tail
-from edgeunet_bench.guard.judging.samples import Pair, Round, rounds_of
+from edgeunet_bench.guard.judging.samples import ProcessPair, Round, rounds_of
 
 LOOKS = 3  # times the data may be looked at; each look has a third of the false alarms allowed
 ALPHA = 0.01  # of each one-sided bound, over all looks
@@ -82,7 +82,7 @@ class Judgement:
     calls: int = 0  # of each arm, judged
 
 
-def judge(pairs: Sequence[Pair], *, limits: Limits = INTERLEAVED, seed: int = 0) -> Judgement:
+def judge(pairs: Sequence[ProcessPair], *, limits: Limits = INTERLEAVED, seed: int = 0) -> Judgement:
     """The verdict at one of at most LOOKS looks; the same data and seed give the same digits.
 
     Every pair has the same number of rounds.
@@ -193,7 +193,7 @@ def judge_records(a: LatencyRecord, b: LatencyRecord, *, seed: int = 0, varies: 
     if refused := refuse(conditions[0], conditions[1], varies=varies):
         return refused
     blocks = [np.array_split(r.samples_ms[TOTAL], MIN_PAIRS) for r in (a, b)]
-    pairs = [Pair((Round(x, y),)) for x, y in zip(*blocks, strict=True)]
+    pairs = [ProcessPair((Round(x, y),)) for x, y in zip(*blocks, strict=True)]
     return judge(pairs, limits=STORED, seed=seed)
 
 
@@ -222,7 +222,7 @@ def _medians(samples: Sequence[Samples]) -> Samples:
     return np.array([np.median(s) if len(s) else math.nan for s in samples])
 
 
-def _tails(pairs: Sequence[Pair]) -> tuple[Samples, Samples, Samples]:
+def _tails(pairs: Sequence[ProcessPair]) -> tuple[Samples, Samples, Samples]:
     """Each (pairs, rounds): the share of A's calls in the tail, of B's, and the calls of the arm with fewer."""
     a, b = (_shares([[getattr(r, arm) for r in pair.rounds] for pair in pairs]) for arm in ("a_ms", "b_ms"))
     calls = np.array([[min(len(r.a_ms), len(r.b_ms)) for r in pair.rounds] for pair in pairs], np.float64)

@@ -26,7 +26,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ProcessPair:
     """The rounds of one fresh process for each arm.
 
     foreign: share of the processors' time that other programs took meanwhile; NaN where it cannot be told.
@@ -38,6 +38,6 @@ class Pair:
     throttled: bool = False
 
 
-def rounds_of(pairs: Sequence[Pair]) -> list[Round]:
+def rounds_of(pairs: Sequence[ProcessPair]) -> list[Round]:
     """All rounds, in the order of the pairs."""
     return [r for pair in pairs for r in pair.rounds]

@@ -24,7 +24,7 @@ from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import require_seconds, require_seed
 from edgeunet_bench.guard.judging.judge import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
-from edgeunet_bench.guard.judging.samples import NONE, Pair, Round
+from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from edgeunet_bench.guard.running.arms import RunArm, TurnArm
 from edgeunet_bench.guard.running.load import ForeignLoad, own_ticks, ticks_of
 from edgeunet_bench.guard.running.reference import REFERENCE, REFERENCE_ENVIRONMENT
@@ -61,10 +61,10 @@ class CompareOptions:
 
 
 @dataclass
-class Measured:
+class Interleaved:
     """What was measured, and the judgement at each look; the last one holds."""
 
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[ProcessPair] = field(default_factory=list)
     looks: list[Judgement] = field(default_factory=list)
     machine: dict[str, str] = field(default_factory=dict)  # facts that both arms share
     own: tuple[dict[str, str], dict[str, str]] = field(
@@ -75,13 +75,13 @@ class Measured:
 
 def interleave(
     a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, bar: Progress | None = None
-) -> Measured:
+) -> Interleaved:
     """Measure two arms and judge B against A, after 9 and 27 pairs of processes and when the time is up.
 
     Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what there is.
     Raises what opening a model or running a command raises. bar: one that is on show already, and gets a task more.
     """
-    measured = Measured()
+    measured = Interleaved()
     try:
         with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
             reference.ready()
@@ -94,7 +94,7 @@ def interleave(
     return measured
 
 
-def judge_of(measured: Measured, seed: int) -> Judgement:
+def judge_of(measured: Interleaved, seed: int) -> Judgement:
     """The judgement of the samples; without a verdict if they were interrupted: that was no planned look."""
     judgement = judge(measured.pairs, seed=seed)
     if not measured.partial:
@@ -103,7 +103,7 @@ def judge_of(measured: Measured, seed: int) -> Judgement:
     return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
-def _compare(bench: _Bench, measured: Measured, options: CompareOptions, shown: Progress | None) -> None:
+def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, shown: Progress | None) -> None:
     begin = time.perf_counter()
     slowest = 0.0
     bar = shown or progress()
@@ -140,7 +140,7 @@ class _Bench:
         self._throttled = throttling()
         self._calls = self._rounds = 0
 
-    def pair(self, measured: Measured) -> Pair | Judgement:
+    def pair(self, measured: Interleaved) -> ProcessPair | Judgement:
         """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the facts of both."""
         a, b = self._arms
         if isinstance(a, RunArm) and isinstance(b, RunArm):
@@ -150,7 +150,7 @@ class _Bench:
             return self._turns(a, b, measured)
         raise UsageError("a command that answers turns is compared with another that does, or with a model")
 
-    def _runs(self, a: RunArm, b: RunArm) -> Pair:
+    def _runs(self, a: RunArm, b: RunArm) -> ProcessPair:
         """Short commands run several times in a pair, so that there is time to see what else runs."""
         if not self._rounds:
             begin = time.perf_counter()
@@ -158,7 +158,7 @@ class _Bench:
             self._rounds = min(ROUNDS[1], math.ceil(RUNS_S / (time.perf_counter() - begin)))
         return self._observed([], lambda: tuple(self._round([a.run, b.run]) for _ in range(self._rounds)))
 
-    def _turns(self, a: TurnArm, b: TurnArm, measured: Measured) -> Pair | Judgement:
+    def _turns(self, a: TurnArm, b: TurnArm, measured: Interleaved) -> ProcessPair | Judgement:
         begin = time.perf_counter()
         with Worker(a.argv) as worker_a, Worker(b.argv) as worker_b:
             workers = (worker_a, worker_b)
@@ -180,13 +180,13 @@ class _Bench:
         low, high = ROUNDS
         self._rounds = min(high, max(low, int(min(start_s * 1e3, PAIR_MS) / (2 * self._calls * call_ms))))
 
-    def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> Pair:
+    def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> ProcessPair:
         """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
         pids = [self._reference.pid, *pids]
         self._throttled()  # what was before does not count
         load, own = ForeignLoad(usable_cpus()), own_ticks() + ticks_of(pids)
         rounds = measure()
-        return Pair(rounds, load.share(own_ticks() + ticks_of(pids) - own), self._throttled())
+        return ProcessPair(rounds, load.share(own_ticks() + ticks_of(pids) - own), self._throttled())
 
     def _round(self, turns: Sequence[Callable[[], Samples]]) -> Round:
         """Both arms once, in random order, the fixed workload beside each."""

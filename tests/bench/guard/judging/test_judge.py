@@ -13,7 +13,7 @@ from scipy import stats
 from edgeunet.latency.quantiles import Samples
 from edgeunet_bench.guard.judging.inference import bootstrap_medians, sign_flip, smallest_tail
 from edgeunet_bench.guard.judging.judge import MIN_PAIRS, Judgement, Verdict, judge, judge_records, refuse
-from edgeunet_bench.guard.judging.samples import NONE, Pair, Round
+from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from tests.bench.records import noisy, toy_record
 
 
@@ -26,7 +26,7 @@ def _pairs(
     spread: float = 0.003,
     tail: float = 0.0,
     favour: float = 1.0,
-) -> list[Pair]:
+) -> list[ProcessPair]:
     """Pairs of processes that differ by `spread` without any cause, on a machine whose pace wanders by a quarter.
 
     slower: B / A. tail: share of B's calls that take twice as long. favour: what the machine does to all that runs
@@ -43,7 +43,7 @@ def _pairs(
             b = noisy(rng, pace * slower * bias * favour, 8) * np.where(rng.random(8) < tail, 2.0, 1.0)
             references = noisy(rng, 0.1 * pace, 3), noisy(rng, 0.1 * pace * favour, 3)
             made.append(Round(a, b, a[:1] * 9, b[:1] * 9, *references))
-        result.append(Pair(tuple(made), foreign=0.0))
+        result.append(ProcessPair(tuple(made), foreign=0.0))
     return result
 
 
@@ -73,7 +73,7 @@ def test_a_heavier_tail_is_caught_although_the_median_stands() -> None:
     assert judgements[0].ratio < 1.01
 
 
-def _with_one_process(change: Callable[[Samples], Samples]) -> list[Pair]:
+def _with_one_process(change: Callable[[Samples], Samples]) -> list[ProcessPair]:
     """A/A but for B's process in one of the pairs."""
     first, *rest = _pairs(1)
     return [replace(first, rounds=tuple(replace(r, b_ms=change(r.b_ms)) for r in first.rounds)), *rest]
@@ -89,7 +89,7 @@ def test_one_slow_process_is_no_tail() -> None:
 def test_of_processes_with_few_calls_the_arm_has_the_median() -> None:
     rng = np.random.default_rng(1)
     pairs = [
-        Pair((Round(rng.normal(5, 0.02, 1), rng.normal(5, 0.02, 1) * (2 if rng.random() < 0.2 else 1)),))
+        ProcessPair((Round(rng.normal(5, 0.02, 1), rng.normal(5, 0.02, 1) * (2 if rng.random() < 0.2 else 1)),))
         for _ in range(300)
     ]
     judgement = judge(pairs)
@@ -158,12 +158,12 @@ def test_a_machine_that_throttles_makes_it_invalid() -> None:
 def test_no_samples_are_invalid() -> None:
     whole = _pairs(1)
     hole = replace(whole[-1], rounds=(*whole[-1].rounds[:-1], Round(np.ones(5), NONE)))
-    for pairs in ([], [Pair(())], [Pair((Round(NONE, NONE),))], [*whole[:-1], hole]):
+    for pairs in ([], [ProcessPair(())], [ProcessPair((Round(NONE, NONE),))], [*whole[:-1], hole]):
         assert judge(pairs).verdict is Verdict.INVALID
 
 
 def test_calls_that_took_no_time_are_invalid() -> None:
-    pairs = [Pair((Round(np.zeros(3), np.zeros(3)),))] * 9
+    pairs = [ProcessPair((Round(np.zeros(3), np.zeros(3)),))] * 9
     judgement = judge(pairs)
     assert judgement.verdict is Verdict.INVALID
     assert "took no time" in judgement.reason
@@ -176,7 +176,11 @@ def test_the_first_call_after_a_switch_is_not_judged() -> None:
 
 
 def test_commands_without_a_reference_are_judged() -> None:
-    bare = [Pair((Round(r.a_ms, r.b_ms),), foreign=0.0) for p in _pairs(1, slower=1.1, pairs=30) for r in p.rounds[:1]]
+    bare = [
+        ProcessPair((Round(r.a_ms, r.b_ms),), foreign=0.0)
+        for p in _pairs(1, slower=1.1, pairs=30)
+        for r in p.rounds[:1]
+    ]
     judgement = judge(bare)
     assert judgement.verdict is Verdict.REGRESSED
     assert (judgement.control_low, judgement.control_high, judgement.drift) == (1.0, 1.0, 0.0)

@@ -18,7 +18,7 @@ from edgeunet_bench.guard.judging import judge as judging
 from edgeunet_bench.guard.judging.judge import MIN_PAIRS, Verdict
 from edgeunet_bench.guard.running import interleave as interleaving
 from edgeunet_bench.guard.running.arms import RunArm, TurnArm, command_arm, model_arm
-from edgeunet_bench.guard.running.interleave import CompareOptions, Measured, interleave
+from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave
 from edgeunet_bench.guard.running.model import ModelOptions
 from edgeunet_bench.guard.running.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from edgeunet_bench.guard.running.worker import Worker
@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_there_is_without_a_verdict(tmp_path: Path, monkeypatc
     original: Callable[..., object] = interleaving._Bench.pair
     made: list[object] = []
 
-    def pair(self: object, measured: Measured) -> object:
+    def pair(self: object, measured: Interleaved) -> object:
         if len(made) == 2:
             raise KeyboardInterrupt
         made.append(original(self, measured))
@@ -180,7 +180,7 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
 
     def order(seed: int) -> list[str]:
         called: list[str] = []
-        measured = Measured()
+        measured = Interleaved()
         with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
             reference.ready()
             arms = [RunArm(name, command=name) for name in "AB"]
