@@ -50,10 +50,12 @@ def main() -> int:
     if options.case:
         name, _, number = options.case.partition(":")
         verdict, line = case(name, f"{options.seed}:{name}:{number}", folder)
-        print(f"{line}\n{verdict.said}{verdict.state} {verdict.why}")
+        print(f"{line!r}\n{verdict.said}{verdict.state} {verdict.why}")
         return int(verdict.state != "clean")
     found = fuzz(options, folder)
-    if not found:
+    if found:
+        print(f"the inputs of each fault: {folder}")
+    else:
         shutil.rmtree(folder)
     return int(found)
 

@@ -60,7 +60,8 @@ def judged(
 ) -> Verdict:
     """Run a target in a folder, and judge its end.
 
-    words: of the command line, which say what may be written: what follows -o, and all that lies in out/.
+    words: of the command line, which say what may be written: all that lies in out/ or follows -o, and new files that
+    another word names.
     """
     before = _files(folder)
     ended = _run(target, folder, limit_s)
@@ -88,14 +89,15 @@ def judged(
 
 def _leftover(before: dict[str, bytes], after: dict[str, bytes], words: Sequence[str], *, failed: bool) -> str:
     """What a command left behind that it should not have, "" for nothing."""
-    outputs = ("out/", *(word for option, word in pairwise(words) if option == "-o"))
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    for name in changed:
+    outputs = ("out/", *(word for option, word in pairwise(words) if option in ("-o", "--output")))
+    for name in sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
         if ".part" in name:
             return f"a temporary file is left ({re.sub('[0-9a-f]{6,}', '…', name)})"
-        if not name.startswith(outputs):
+        if not name.startswith(outputs) and (
+            name in before or not any(name.startswith(word) for word in words if word)
+        ):
             return f"{name} is changed"
-        if failed and not {*words[:1]} & {*_KEEP}:
+        if failed and words[0] not in _KEEP:
             return f"after a failure {name} is {'changed' if name in before else 'there'}"
     return ""
 

@@ -30,7 +30,7 @@ MODEL = (
     "export engine {file} -o out/e.engine",
     "bench run {file} -o out/r.json --seconds 0.01 --max-frames 2 --threads 1",
 )
-REPORT = tuple(f"bench report {{file}} -o out/report.{suffix}" for suffix in ("md", "html", "json", "csv"))
+REPORT = tuple(f"bench report {{file}} -o out/report.{suffix}" for suffix in ("md", "html", "json"))
 DATASET = (
     f"data stats {DATA} --contact-sheet out/sheet.jpg",
     f"data stats {DATA} --json",
