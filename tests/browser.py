@@ -136,6 +136,12 @@ def browsing(profile: Path) -> Iterator[Browser]:
         yield Browser(commands_file, answers_file)
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browsing(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
 def check_print(browser: Browser, address: str) -> None:
     """A page is black on white on A4, tables are tables, and nothing is wider than the paper."""
     browser.resize(700, "dark")  # what A4 less its margins is at 96 dots an inch

@@ -8,10 +8,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's threads would wait fo
 
 from hypothesis import settings
 
-from tests.commands import run  # a fixture
-from tests.processes import hear_ctrl_c, no_process_is_left  # the second is a fixture
+from tests.browser import browser
+from tests.commands import run
+from tests.processes import hear_ctrl_c, no_process_is_left
 
-__all__ = ["no_process_is_left", "run"]
+__all__ = ["browser", "no_process_is_left", "run"]  # fixtures
 
 os.environ["COLUMNS"] = "80"
 for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):  # with them help and tables have colours in a file, too

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,9 @@ from edgeunet.evaluation import evaluate_model
 from edgeunet.evaluation.page import EvaluationPage
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import ClassInfo, ModelSpec
-from tests.browser import CUT_OFF, Browser, browsing, check_print
+from tests.browser import CUT_OFF, Browser, check_print
+
+pytestmark = pytest.mark.slow
 
 SIZE = (96, 128)
 SMALLEST_MATRIX = "Math.min(...[...document.querySelectorAll('.matrix td')].map(e => e.getBoundingClientRect().width))"
@@ -53,12 +54,6 @@ def write_page(folder: Path, classes: int) -> Path:
     page = EvaluationPage(folder / "page.html", force=False)
     page.write(evaluate_model(segmenter, model, folder, "val"), segmenter)
     return folder / "page.html"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browsing(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

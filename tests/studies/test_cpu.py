@@ -21,6 +21,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("edgeunet.samples.CLIP", write_numbered(tmp_path / "clip.mp4", 6))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_every_arm_is_measured_in_every_round(tmp_path: Path) -> None:
     output = tmp_path / "cpu.json"

@@ -45,6 +45,7 @@ def test_the_cases_are_as_hard_as_they_say(made: tuple[list[Case], DatasetFolder
     assert min(frame.max() for _, frame in read_frames(black.images)) == 0
 
 
+@pytest.mark.slow
 def test_every_case_ends_within_its_budget_or_says_how_close_it_came(made: tuple[list[Case], DatasetFolder]) -> None:
     found, data = made
     drops: dict[str, float] = {}

@@ -32,6 +32,7 @@ def test_a_rescaled_network_gives_the_same_logits_by_way_of_larger_numbers(confi
     torch.testing.assert_close(seen[1][:, 1::3], seen[0][:, 1::3])
 
 
+@pytest.mark.slow
 def test_a_case_is_trained_as_int8_and_held_against_its_own_float_network(tmp_path: Path) -> None:
     source = save_network(tmp_path / "net.pt", COMPACT, SIZE)
     (name, checkpoint), (hard, _) = checkpoints(source, tmp_path, (1.0, 10.0))

@@ -78,6 +78,7 @@ sys.exit(console.run(lambda: train(task, Watcher())))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and limits a process's memory")
 def test_a_batch_too_large_for_the_memory_says_which_one_fits(dataset: DatasetFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-c", NO_MEMORY, str(dataset.path)]
@@ -149,6 +150,7 @@ sys.exit(console.run(lambda: train(task, Watcher())))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU needs no C++ compiler")
 def test_compiling_without_a_compiler_says_what_to_do(
     dataset: DatasetFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

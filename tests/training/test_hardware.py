@@ -49,6 +49,7 @@ def test_bf16_learns_nearly_the_same_as_fp32(dataset: DatasetFolder, tmp_path: P
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on a CPU")
 @pytest.mark.skipif(" " in torch.__path__[0], reason="torch.compile takes no blank in the path of its own files")

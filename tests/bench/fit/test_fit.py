@@ -94,6 +94,7 @@ def test_a_budget_becomes_a_model_with_its_card(fitted: Fitted) -> None:
     assert f"mIoU {100 * card['accuracy']['miou']:.1f} %, p99 5.00 ms, 4000 mW on the device" in fitted.output
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_card_make_the_same_model(
     fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_an_interrupted_fit_goes_on(fitted: Fitted) -> None:
     assert sha256(checkpoint) == before  # the training was over
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_gives_way_to_the_next(
     data: Path, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

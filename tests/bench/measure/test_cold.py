@@ -39,6 +39,7 @@ def test_each_process_has_its_way_to_the_first_mask(
     assert LatencyRecord.load(tmp_path / "record.json").to_dict() == record.to_dict()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_processes_that_are_done(
     model: Path, inputs: InputFrames, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,7 +94,7 @@ def test_a_failure_in_one_mode_is_told_and_the_others_go_on(
     assert fake.mode == "25W"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_keeps_what_there_is_and_sets_the_mode_again(
     model: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -180,6 +180,7 @@ def test_bad_input_changes_no_mode(model: Path, tmp_path: Path, monkeypatch: pyt
     assert isinstance(_bench(model, "-o", tmp_path / "other.json").exception, MissingDependencyError)
 
 
+@pytest.mark.slow
 def test_a_model_that_runs_in_no_mode_is_an_error_with_the_reason(tmp_path: Path) -> None:
     fake = FakeNvpmodel(tmp_path / "bin")
     (tmp_path / "m.onnx").write_bytes(b"nothing")

@@ -111,8 +111,11 @@ def test_a_plot_takes_its_colour_from_the_page() -> None:
     assert 'id="axes' not in plot
 
 
+STRANGE = ["$", "_hidden", "_", "a\x1b[31mb", "\ud800", "模型 🚀", "x" * 900, "a\nb"]
+
+
 @pytest.mark.parametrize(
-    "name", ["model_${a}_${b}", "$", "_hidden", "_", "a\x1b[31mb", "\ud800", "模型 🚀", "<b>&", "x" * 900, "a\nb"]
+    "name", ["model_${a}_${b}", "<b>&", *(pytest.param(name, marks=pytest.mark.slow) for name in STRANGE)]
 )
 def test_a_name_is_drawn_as_it_is(name: str) -> None:
     record = toy_record(np.array([0.0, 3.0, 4.0]), samples_ms={"total": np.array([0.0, 3.0, 4.0]), name: np.zeros(3)})

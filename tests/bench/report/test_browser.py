@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgeunet_bench.report.write import Format, write_report
 from tests.bench.report.makers import everything
-from tests.browser import CUT_OFF, Browser, browsing, check_print
+from tests.browser import CUT_OFF, Browser, check_print
+
+pytestmark = pytest.mark.slow
 
 # Words in a plot that stand beyond its edge.
 BEYOND = """[...document.querySelectorAll("svg text")].filter(text => {
@@ -19,12 +20,6 @@ BEYOND = """[...document.querySelectorAll("svg text")].filter(text => {
 SEEN = """[...document.querySelectorAll("%s")].filter(e => {
   const box = e.getBoundingClientRect(); return box.width > 50 && box.height > 20;
 }).length"""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browsing(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

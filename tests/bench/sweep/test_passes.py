@@ -125,6 +125,7 @@ def turns_of(pid: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_ends_the_turn_and_writes_the_file(model: Path, tmp_path: Path) -> None:
     output = tmp_path / "s.json"
     command = [sys.executable, "-m", "edgeunet", "bench", "sweep", str(model), "-o", str(output), "--seconds", "0.3"]

@@ -14,9 +14,11 @@ from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import Viewer, serving_page
 from edgeunet.camera.statistics import LoopStats, Quantiles
-from tests.browser import Browser, browsing
+from tests.browser import Browser
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
+
+pytestmark = pytest.mark.slow
 
 SOURCES = ("camera 0", "rtsp://10.0.0.5:554/a-stream-with-a-very-long-name-that-does-not-fit-a-phone")
 TOKEN = "a token; of 8 + characters"  # noqa: S105
@@ -77,12 +79,6 @@ def page(token: str | None = None, port: int = 0) -> Iterator[tuple[str, Loop]]:
         loops.append(Loop(viewer))
         with loops[0] as loop:
             yield said[0].removeprefix("watch: ").partition("?")[0], loop
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browsing(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 def shows(color: str, index: int = 0) -> str:

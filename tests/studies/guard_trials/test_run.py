@@ -59,6 +59,7 @@ def _only(*names: str) -> list[str]:
     return [word for name in names for word in ("--only", name)]
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = interleave, 0
 
@@ -99,6 +100,7 @@ def test_a_comparison_that_ctrl_c_cut_short_is_no_trial(monkeypatch: pytest.Monk
     assert _trials() == []
 
 
+@pytest.mark.slow
 def test_the_disturbance_makes_it_invalid_and_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     workers: list[Worker] = []
 
@@ -121,6 +123,7 @@ def test_the_disturbance_makes_it_invalid_and_is_gone_afterwards(monkeypatch: py
     assert not any(Path(f"/proc/{worker.pid}").exists() for worker in workers)
 
 
+@pytest.mark.slow
 def test_what_falls_short_is_kept_with_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judging, "MAX_FOREIGN", -1.0)  # so that everything is INVALID
     monkeypatch.setattr(run, "KEPT", 1)
@@ -178,6 +181,7 @@ def test_the_loop_is_held_on_one_processor_meanwhile(monkeypatch: pytest.MonkeyP
     assert os.sched_getaffinity(0) == before
 
 
+@pytest.mark.slow
 def test_a_model_qualifies_too(monkeypatch: pytest.MonkeyPatch) -> None:
     write_toy_model(Path("toy.onnx"))
     _qualify("--model", "toy.onnx", "--trials", 1, *_only("A/A"))

@@ -65,6 +65,7 @@ def test_the_camera_arm_measures_the_loop_of_its_tree(slow_tree: Path) -> None:
         assert worker.measure(20).min() < 30
 
 
+@pytest.mark.slow
 def test_the_inference_arm_runs_the_network_that_its_tree_exports(slow_tree: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     subprocess.run(argv("network", CHECKOUT, str(model)), check=True, capture_output=True)

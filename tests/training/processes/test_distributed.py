@@ -55,6 +55,7 @@ def record(folder: Path) -> dict[str, Any]:
     return value
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns_with_the_same_batch(data: Path, tmp_path: Path) -> None:
     """In float32 sums in another order differ in the seventh digit, and training doubles that every other step."""
     for processes in (1, 2):
@@ -73,6 +74,7 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(data: Path, tmp
     assert any(type(m) is nn.BatchNorm2d for m in net.modules())
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_ends_both_and_one_process_goes_on(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = command(2, data, "-o", folder, "--steps", 100, *EXACT)
@@ -94,6 +96,7 @@ def test_a_signal_to_one_process_ends_both_and_one_process_goes_on(data: Path, t
     assert second["curve"][: len(first["curve"])] == first["curve"]
 
 
+@pytest.mark.slow
 def test_an_error_in_all_processes_is_one_line(data: Path, tmp_path: Path) -> None:
     ran = start(2, data, "-o", tmp_path / "run", "--batch", 3)
     ours = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
@@ -102,6 +105,7 @@ def test_an_error_in_all_processes_is_one_line(data: Path, tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_error_in_one_process_ends_the_other_without_a_word(data: Path, tmp_path: Path) -> None:
     """Only rank 0 looks whether the folder is free, and the other one waits for it in the middle of its work."""
     (tmp_path / "run").mkdir()

@@ -47,12 +47,14 @@ def _pairs(
     return result
 
 
+@pytest.mark.slow
 def test_the_same_model_twice_never_regresses_and_mostly_passes() -> None:
     verdicts = [judge(_pairs(seed)).verdict for seed in range(10)]
     assert Verdict.REGRESSED not in verdicts
     assert verdicts.count(Verdict.PASS) >= 9
 
 
+@pytest.mark.slow
 def test_five_percent_slower_is_caught() -> None:
     judgements = [judge(_pairs(seed, slower=1.05)) for seed in range(10)]
     assert [j.verdict for j in judgements].count(Verdict.REGRESSED) >= 9
@@ -66,9 +68,10 @@ def test_a_faster_model_passes() -> None:
     assert judgement.ratio == pytest.approx(0.8, abs=0.02)
 
 
-def test_a_heavier_tail_is_caught_although_the_median_stands() -> None:
-    judgements = [judge(_pairs(seed, tail=0.02)) for seed in range(10)]
-    assert [j.verdict for j in judgements].count(Verdict.REGRESSED) >= 9
+@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_heavier_tail_is_caught_although_the_median_stands(count: int) -> None:
+    judgements = [judge(_pairs(seed, tail=0.02)) for seed in range(count)]
+    assert [j.verdict for j in judgements].count(Verdict.REGRESSED) >= 0.9 * count
     assert "more than 1.5 times their median" in judgements[0].reason
     assert judgements[0].ratio < 1.01
 

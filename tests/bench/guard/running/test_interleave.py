@@ -71,6 +71,7 @@ def test_time_that_is_up_ends_it_without_a_verdict(tmp_path: Path) -> None:
     assert measured.looks[-1].verdict in (Verdict.INCONCLUSIVE, Verdict.INVALID)
 
 
+@pytest.mark.slow
 def test_an_unclear_result_is_looked_at_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interleaving, "MIN_PAIRS", 2)
     monkeypatch.setattr(interleaving, "SECOND_LOOK", 3)
@@ -101,6 +102,7 @@ def test_short_commands_run_several_times_in_a_pair(tmp_path: Path, monkeypatch:
     assert {len(pair.rounds) for pair in measured.pairs} == {5}
 
 
+@pytest.mark.slow
 def test_commands_that_are_timed_from_start_to_exit() -> None:
     arms = [command_arm(python(f"import time; time.sleep({s})"), turns=False, whole=True) for s in (0.0, 0.3)]
     measured = interleave(arms[0], arms[1], CompareOptions(seconds=120))
@@ -131,6 +133,7 @@ def test_arms_that_run_differently_are_refused_unless_that_is_meant(small: Path)
     assert interleave(a, b, CompareOptions(seconds=3, varies=("threads",))).pairs
 
 
+@pytest.mark.slow
 def test_each_model_runs_on_its_own_backend(small: Path) -> None:
     a, b = (model_arm(ModelOptions(str(small), threads=1, backend=name)) for name in ONNX_BACKENDS)
     measured = interleave(a, b, CompareOptions(seconds=3))
