@@ -29,6 +29,7 @@ from edgeunet_bench.sweep.record import Sweep
 from tests.bench.records import toy_record, toy_telemetry
 from tests.bench.report.makers import inputs_of
 from tests.bench.sweep.rows import toy_row, toy_sweep
+from tests.marks import slow
 
 RELEASE = Path(__file__).parents[1] / "release"
 MEASURED = ("record", "paced", "command", "camera", "comparison", "sweep", "qualification")
@@ -165,7 +166,7 @@ def test_bytes_are_no_traceback(tmp_path_factory: pytest.TempPathFactory, data: 
         load_inputs([path], [])
 
 
-@pytest.mark.parametrize("time_ms", [1e9, *(pytest.param(ms, marks=pytest.mark.slow) for ms in (0.0, 1e-320))])
+@pytest.mark.parametrize("time_ms", [1e9, *slow(0.0, 1e-320)])
 def test_times_at_the_ends_of_their_range_are_drawn(time_ms: float) -> None:
     slow, fast = toy_row("slow.onnx", time_ms, 0.0), toy_row("fast.onnx", 5.0, 1.0)
     times, telemetry = np.full(60, time_ms), toy_telemetry(watts=1e6, idle_watts=0.0)

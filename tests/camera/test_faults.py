@@ -35,6 +35,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_a_killed_rtsp_server_that_is_started_again_is_found_again(tmp_path: Path, model: Path) -> None:
     require_rtsp()
     video = tmp_path / "out.mp4"
@@ -125,6 +126,7 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
     assert (other.read, other.reconnects) == (5, 0)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_recording_and_nothing_else(small_disk: Path, tmp_path: Path, model: Path) -> None:
     video = small_disk / "out.mp4"
     with Running(model, "--source", SYNTHETIC, "--record", video, "--save-masks", tmp_path / "masks") as running:
@@ -164,6 +166,7 @@ def test_an_address_that_is_taken_ends_it_with_one_line(model: Path) -> None:
                 run_camera(CameraOptions(model, (SYNTHETIC,), sinks))
 
 
+@pytest.mark.slow
 def test_viewers_that_never_read_do_not_slow_the_loop(model: Path) -> None:
     """Two hundred of them, of which the page takes its share."""
     port = free_port()
@@ -180,6 +183,7 @@ def test_viewers_that_never_read_do_not_slow_the_loop(model: Path) -> None:
     assert after[-1]["frame"] > before["frame"]
 
 
+@pytest.mark.slow
 def test_sigkill_leaves_a_video_that_plays(tmp_path: Path, model: Path) -> None:
     video = tmp_path / "out.mp4"
     with Running(model, "--source", SYNTHETIC, "--record", video) as running:
@@ -208,6 +212,7 @@ def test_the_end_comes_within_a_second_whatever_waits(tmp_path: Path, model: Pat
         assert len(list(iter(source.read, None))) == 1
 
 
+@pytest.mark.slow
 def test_a_reader_of_lines_that_stops_reading_holds_up_neither_the_loop_nor_the_end(
     tmp_path: Path, model: Path
 ) -> None:

@@ -35,6 +35,7 @@ from edgeunet.samples import CLIP
 from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.videos import number_of, write_numbered
+from tests.marks import slow
 from tests.models import toy_spec, write_toy_model
 
 
@@ -62,7 +63,7 @@ def test_clip_becomes_a_video_of_as_many_frames(tmp_path: Path, model: Path, cap
     assert "221 of 221 frames" in captured.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGINT, signal.SIGHUP)])
 def test_ctrl_c_sigterm_and_a_closed_terminal_end_cleanly_with_a_playable_video(
     tmp_path: Path, model: Path, number: signal.Signals
 ) -> None:

@@ -33,6 +33,7 @@ def _peaks(case: Case) -> dict[str, float]:
     return {n: r.high for n, r in calibrated(model, spec, case.images, CalibrationOptions(Path())).tensors.items()}
 
 
+@pytest.mark.slow
 def test_the_cases_are_as_hard_as_they_say(made: tuple[list[Case], DatasetFolder]) -> None:
     plain, normed, rescaled, outliers, night, few, black = made[0]
     usual = _peaks(plain)["up.1.conv.2"]

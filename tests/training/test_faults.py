@@ -16,16 +16,11 @@ from edgeunet.errors import TrainingError
 from edgeunet.network.checkpoint import load_model, read_checkpoint
 from edgeunet.training.faults import explained, some_names
 from edgeunet.training.train import train
-from tests.datasets import write_dataset
 from tests.processes import started
+from tests.training.conftest import Trained
 from tests.training.jobs import RECIPE, Watcher, job
 
 pytestmark = pytest.mark.timeout(600)  # four of them start a Python that loads torch
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
 
 
 def test_a_loss_that_is_not_finite_names_the_batch(dataset: DatasetFolder, tmp_path: Path) -> None:
@@ -118,7 +113,7 @@ train(job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2])), Watcher())
 
 
 def test_a_run_killed_in_the_middle_of_saving_goes_on_from_the_checkpoint_before(
-    dataset: DatasetFolder, tmp_path: Path
+    dataset: DatasetFolder, straight: Trained, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-c", KILLED, str(dataset.path), str(folder)]
@@ -130,9 +125,8 @@ def test_a_run_killed_in_the_middle_of_saving_goes_on_from_the_checkpoint_before
     assert len(list(folder.glob(".last.*.part.pt"))) == 1
     assert read_checkpoint(folder / "last.pt")["run"]["step"] == 4
     load_model(folder / "best.pt")
-    train(job(dataset, tmp_path / "straight"), Watcher())
     train(job(dataset, folder, resume=True), Watcher())
-    a, b = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("straight", "run"))
+    a, b = (read_checkpoint(run / "last.pt")["model"] for run in (straight.folder, folder))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert not list(folder.glob("*.part.*")), "the half-written file is gone"
 

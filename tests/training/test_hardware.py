@@ -12,15 +12,9 @@ from edgeunet.network.checkpoint import load_model
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.hardware import bf16_pays, trained_precision
 from edgeunet.training.train import train
-from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
 
 
 def test_auto_is_what_the_device_does_fast() -> None:

@@ -21,6 +21,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc maps large blocks afresh")
 def test_pages_that_were_freed_are_not_cleared_again() -> None:
     def faults(how: str) -> int:

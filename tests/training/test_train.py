@@ -23,12 +23,8 @@ from edgeunet.training.recipe import Optimizer
 from edgeunet.training.train import train
 from edgeunet.training.trainer import Trainer
 from tests.datasets import write_dataset
+from tests.training.conftest import Trained
 from tests.training.jobs import RECIPE, Watcher, job
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -53,20 +49,20 @@ def test_two_classes_learn_with_one_logit(tmp_path: Path) -> None:
     assert watcher.scores[-1].iou[1] > 0.5
 
 
-def test_an_interrupted_run_goes_on_to_the_identical_result(dataset: DatasetFolder, tmp_path: Path) -> None:
-    straight = Watcher()
-    train(job(dataset, tmp_path / "straight"), straight)
+def test_an_interrupted_run_goes_on_to_the_identical_result(
+    dataset: DatasetFolder, straight: Trained, tmp_path: Path
+) -> None:
     first, second = Watcher(interrupt_at=6), Watcher()
     outcome = train(job(dataset, tmp_path / "run"), first)
     assert outcome.interrupted
     assert outcome.step == 6
     load_model(tmp_path / "run" / "best.pt")
     assert not train(job(dataset, tmp_path / "run", resume=True), second).interrupted
-    assert first.losses + second.losses == straight.losses
+    assert first.losses + second.losses == straight.watcher.losses
     for name in ("best.pt", "last.pt"):
-        a, b = weights(tmp_path / "straight" / name), weights(tmp_path / "run" / name)
+        a, b = weights(straight.folder / name), weights(tmp_path / "run" / name)
         assert all(torch.equal(a[key], b[key]) for key in a)
-    assert (tmp_path / "run" / "log.csv").read_text() == (tmp_path / "straight" / "log.csv").read_text()
+    assert (tmp_path / "run" / "log.csv").read_text() == (straight.folder / "log.csv").read_text()
 
 
 def test_ctrl_c_before_the_first_evaluation_leaves_a_checkpoint(dataset: DatasetFolder, tmp_path: Path) -> None:
@@ -137,9 +133,8 @@ def test_every_optimizer_lowers_the_loss(dataset: DatasetFolder, tmp_path: Path,
     assert sum(watcher.losses[-4:]) < sum(watcher.losses[:4])
 
 
-def test_the_log_has_a_row_for_each_evaluation(dataset: DatasetFolder, tmp_path: Path) -> None:
-    train(job(dataset, tmp_path / "run"), Watcher())
-    with (tmp_path / "run" / "log.csv").open() as file:
+def test_the_log_has_a_row_for_each_evaluation(straight: Trained) -> None:
+    with (straight.folder / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["step"] for r in rows] == ["4", "8", "12"]
     assert set(rows[0]) == {"step", "loss", "miou", "accuracy", "iou_ground", "iou_disc", "iou_bar"}

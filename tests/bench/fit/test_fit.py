@@ -115,6 +115,7 @@ def test_the_commands_of_the_card_make_the_same_model(
         assert first.graph == again.graph
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_goes_on(fitted: Fitted) -> None:
     checkpoint = fitted.folder / "nano-64x96-run" / "best.pt"
     before = sha256(checkpoint)

@@ -25,6 +25,7 @@ from edgeunet_bench.power_modes.table import modes_table, skipped_lines
 from edgeunet_bench.sweep.visit import VisitError
 from tests.bench.records import toy_record, toy_telemetry
 from tests.fakes.nvpmodel import FakeNvpmodel
+from tests.marks import slow
 from tests.models import write_toy_model
 from tests.processes import started
 
@@ -94,7 +95,7 @@ def test_a_failure_in_one_mode_is_told_and_the_others_go_on(
     assert fake.mode == "25W"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", slow(signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_it_keeps_what_there_is_and_sets_the_mode_again(
     model: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

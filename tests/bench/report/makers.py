@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,17 @@ def toy_scores(sha256: str = "ab" * 32, **changes: Any) -> SavedScores:
 
 def toy_comparison(slowdown: float = 1.0, name: str = "new.onnx", foreign: float = 0.01) -> Comparison:
     """Nine pairs of 25 rounds in which B is slower by this ratio; seed 3."""
+    pairs, judgement = _judged(slowdown, foreign)
+    arms = (
+        Arm("old.onnx", {"model": "old.onnx", "SHA-256": "ab" * 32}),
+        Arm(name, {"model": name, "SHA-256": "ef" * 32}),
+    )
+    machine = {"cpu": "Some CPU"}
+    return Comparison(*arms, machine, judgement, (judgement,), pairs, 3, 60.0, CREATED, "edgeunet bench compare")
+
+
+@cache
+def _judged(slowdown: float, foreign: float) -> tuple[tuple[ProcessPair, ...], Judgement]:
     rng = np.random.default_rng(3)
     reference = np.ones(2)
     rounds = [
@@ -46,13 +58,7 @@ def toy_comparison(slowdown: float = 1.0, name: str = "new.onnx", foreign: float
         for _ in range(225)
     ]
     pairs = tuple(ProcessPair(tuple(rounds[i : i + 25]), foreign) for i in range(0, 225, 25))
-    judgement = judge(pairs, seed=3)
-    arms = (
-        Arm("old.onnx", {"model": "old.onnx", "SHA-256": "ab" * 32}),
-        Arm(name, {"model": name, "SHA-256": "ef" * 32}),
-    )
-    machine = {"cpu": "Some CPU"}
-    return Comparison(*arms, machine, judgement, (judgement,), pairs, 3, 60.0, CREATED, "edgeunet bench compare")
+    return pairs, judge(pairs, seed=3)
 
 
 def refused_comparison() -> Comparison:

@@ -18,6 +18,7 @@ SOURCE = "synthetic://?width=1280&height=720&fps=60"
 OFTEN = "from edgeunet.camera.host import memory; memory.EVERY_S = 0.1; from edgeunet.cli import main; main()"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap is Linux's")
 def test_memory_of_frames_that_had_to_wait_is_given_back(tmp_path: Path) -> None:
     """Nobody reads the lines, so frames wait for them, 5.5 MB each, until somebody does."""

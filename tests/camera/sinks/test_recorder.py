@@ -19,6 +19,7 @@ from edgeunet.imaging.letterbox import UInt8
 from tests.browser import browsing
 from tests.camera.shots import shot_of
 from tests.camera.videos import SIZE, number_of, numbered, write_numbered
+from tests.marks import slow
 from tests.processes import started
 
 VIDEO = "document.querySelector('video')"
@@ -167,8 +168,8 @@ def record_until_killed(path: Path, last: int) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.mkv"])
-@pytest.mark.parametrize("last", [20, 47, 100])
+@pytest.mark.parametrize("name", ["v.mp4", *slow("v.mov", "v.mkv")])
+@pytest.mark.parametrize("last", [47, *slow(20, 100)])
 def test_a_recording_plays_after_sigkill(tmp_path: Path, name: str, last: int) -> None:
     record_until_killed(tmp_path / name, last)
     with open_source(str(tmp_path / name)) as source:
@@ -179,6 +180,7 @@ def test_a_recording_plays_after_sigkill(tmp_path: Path, name: str, last: int) -
     assert numbers == [n % 256 for n in range(len(numbers))]
 
 
+@pytest.mark.slow
 def test_a_browser_plays_what_was_killed_and_what_has_ended(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed.mp4", write_numbered(tmp_path / "whole.mp4", 75)
     record_until_killed(killed, 100)

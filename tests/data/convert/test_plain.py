@@ -37,6 +37,7 @@ def test_colours_become_the_indices_they_were_made_from(tmp_path: Path) -> None:
     assert json.loads(made["classes.json"])["classes"] == CLASSES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "split"), [(DATASET, "train"), (SHARED / "camvid", "val"), (SHARED / "membrane", "train")]
 )

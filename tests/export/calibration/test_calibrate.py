@@ -68,6 +68,7 @@ def test_the_order_and_the_names_of_the_images_change_nothing(model: Path, image
     assert _ranges(model, images[1:]) != expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 3])
 def test_the_number_of_cores_changes_nothing(
     cores: int, model: Path, images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

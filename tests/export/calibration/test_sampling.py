@@ -101,6 +101,7 @@ def test_a_damaged_image_is_named(drive: list[Path], tmp_path: Path) -> None:
         representative([*drive, tmp_path / "empty.jpg"], 6, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CAMVID.is_dir(), reason="no ../shared/data/camvid: the frames at dusk are there")
 def test_the_frames_at_dusk_of_camvid_are_represented() -> None:
     images = sorted(CAMVID.glob("*.jpg"))

@@ -19,6 +19,7 @@ from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.graph.nodes import graph_of
 from edgeunet_export.int8.quantize import quantized
 from tests.export.networks import spans_of, spec_for
+from tests.marks import slow
 
 Change = Callable[[ModelProto], None]
 
@@ -250,12 +251,10 @@ TINY = UNetConfig(classes=1, features=(8, 16), up="transpose")
 @pytest.mark.parametrize(
     ("config", "size", "dynamic"),
     [
-        (preset("nano", 5), (64, 96), False),
         (preset("nano", 1), (51, 67), True),
-        (TINY, (51, 67), False),
-        (preset("classic", 5), (64, 64), False),
+        *slow((preset("nano", 5), (64, 96), False), (TINY, (51, 67), False), (preset("classic", 5), (64, 64), False)),
     ],
-    ids=["nano", "binary, dynamic batch, odd size", "transposed", "classic"],
+    ids=["binary, dynamic batch, odd size", "nano", "transposed", "classic"],
 )
 def test_every_kind_of_file_is_without_findings(config: UNetConfig, size: tuple[int, int], *, dynamic: bool) -> None:
     model = model_from_network(UNet(config).eval(), spec_for(config, size), dynamic_batch=dynamic, logits=False)

@@ -13,7 +13,6 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import OutputError
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.train import train
-from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 
 HOLD = """
@@ -24,11 +23,6 @@ with claimed(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
 
 
 def test_a_second_training_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:

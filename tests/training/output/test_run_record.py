@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 import torch
 
 from edgeunet import __version__
@@ -11,13 +10,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
 from edgeunet.training.output.run_record import run_record
 from edgeunet.training.train import train
-from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DatasetFolder:
-    return DatasetFolder.open(write_dataset(tmp_path_factory.mktemp("data") / "d"))
 
 
 def test_the_record_tells_what_a_run_was_and_how_good_it_became(dataset: DatasetFolder, tmp_path: Path) -> None:

@@ -21,17 +21,15 @@ from edgeunet.training.output.training_state import SavedState, load_network, lo
 from edgeunet.training.train import train
 from edgeunet.training.trainer import Trainer
 from edgeunet.training.training_job import TrainingJob
-from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 
 
 @pytest.fixture(scope="module")
-def interrupted(tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
+def interrupted(dataset: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> TrainingJob:
     """A job that was stopped after five steps, to be resumed."""
-    folder = tmp_path_factory.mktemp("data")
-    dataset = DatasetFolder.open(write_dataset(folder / "d"))
-    train(job(dataset, folder / "run"), Watcher(interrupt_at=5))
-    return job(dataset, folder / "run", resume=True)
+    folder = tmp_path_factory.mktemp("run")
+    train(job(dataset, folder), Watcher(interrupt_at=5))
+    return job(dataset, folder, resume=True)
 
 
 def resumed(task: TrainingJob, value: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Trainer:
@@ -73,6 +71,7 @@ def test_a_run_from_before_there_was_a_score_goes_on(interrupted: TrainingJob, m
     assert resumed(interrupted, value, monkeypatch).progress.best is None
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_change_ends_in_a_state_or_in_one_line(data: st.DataObject) -> None:
@@ -108,9 +107,8 @@ def test_any_change_ends_in_a_state_or_in_one_line(data: st.DataObject) -> None:
         optimizer.step()
 
 
-def test_without_a_pixel_that_counts_the_last_network_is_kept(tmp_path: Path) -> None:
-    data = DatasetFolder.open(write_dataset(tmp_path / "d"))
-    task = job(data, tmp_path / "run")
+def test_without_a_pixel_that_counts_the_last_network_is_kept(dataset: DatasetFolder, tmp_path: Path) -> None:
+    task = job(dataset, tmp_path / "run")
     ignored = [type(sample)(sample.name, sample.frame, sample.mask * 0 + 255) for sample in task.val]
     outcome = train(replace(task, val=ignored), Watcher())
     assert outcome.miou is None
@@ -118,8 +116,9 @@ def test_without_a_pixel_that_counts_the_last_network_is_kept(tmp_path: Path) ->
     assert all(torch.equal(best[name], tensor) for name, tensor in last.items())
 
 
-def test_a_best_network_that_has_gone_is_not_claimed_and_a_damaged_one_stops_the_run(tmp_path: Path) -> None:
-    dataset = DatasetFolder.open(write_dataset(tmp_path / "d"))
+def test_a_best_network_that_has_gone_is_not_claimed_and_a_damaged_one_stops_the_run(
+    dataset: DatasetFolder, tmp_path: Path
+) -> None:
     train(job(dataset, tmp_path / "run"), Watcher())
     best = tmp_path / "run" / "best.pt"
     best.unlink()

@@ -31,8 +31,10 @@ from edgeunet_export.int8.int8 import Int8Options, export_int8
 from edgeunet_export.verify.accuracy import Budget
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
+from tests.marks import slow
 
 DIALECTS = pytest.mark.parametrize("dialect", [TENSORRT, CPU], ids=lambda dialect: dialect.name)
+SLOW_CPU = pytest.mark.parametrize("dialect", [TENSORRT, *slow(CPU)], ids=lambda dialect: dialect.name)
 ODD = (51, 67)
 
 
@@ -47,7 +49,7 @@ def _quantised(dialect: Dialect, config: UNetConfig = COMPACT, size: tuple[int, 
 
 @DIALECTS
 @pytest.mark.parametrize(
-    ("config", "size"), [(COMPACT, ODD), (COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD)]
+    ("config", "size"), [(COMPACT, ODD), *slow((COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD))]
 )
 def test_training_rounds_where_the_exporter_puts_pairs(
     config: UNetConfig, size: tuple[int, int], dialect: Dialect
@@ -59,7 +61,7 @@ def test_training_rounds_where_the_exporter_puts_pairs(
     assert values(plan.graph) == [tensor for tensor in values(graph) if not tensor.startswith("mask.")]
 
 
-@DIALECTS
+@SLOW_CPU
 def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(dialect: Dialect, tmp_path: Path) -> None:
     net = _quantised(dialect)
     spec = net.spec

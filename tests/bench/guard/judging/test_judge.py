@@ -15,6 +15,7 @@ from edgeunet_bench.guard.judging.inference import bootstrap_medians, sign_flip,
 from edgeunet_bench.guard.judging.judge import MIN_PAIRS, Judgement, Verdict, judge, judge_records, refuse
 from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from tests.bench.records import noisy, toy_record
+from tests.marks import slow
 
 
 def _pairs(
@@ -68,7 +69,7 @@ def test_a_faster_model_passes() -> None:
     assert judgement.ratio == pytest.approx(0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, *slow(10)])
 def test_a_heavier_tail_is_caught_although_the_median_stands(count: int) -> None:
     judgements = [judge(_pairs(seed, tail=0.02)) for seed in range(count)]
     assert [j.verdict for j in judgements].count(Verdict.REGRESSED) >= 0.9 * count

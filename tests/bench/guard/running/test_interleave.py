@@ -54,6 +54,7 @@ def test_a_slower_arm_regresses_at_the_first_look(tmp_path: Path) -> None:
     assert measured.machine["cpu"]
 
 
+@pytest.mark.slow
 def test_two_models_run_side_by_side(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     large = write_toy_model(tmp_path / "large.onnx", toy_spec((512, 512)))
     for module in (interleaving, judging):

@@ -50,17 +50,20 @@ def test_pipeline_gives_its_frames() -> None:
     assert found["frames"] == [[240, 320, 3]] * 5
 
 
+@pytest.mark.slow
 def test_pipeline_that_ends_is_an_error_for_a_live_source() -> None:
     found = read(f"gst:videotestsrc num-buffers=2 ! {BGR}")
     assert "stopped after 2 frames" in found["error"]
 
 
+@pytest.mark.slow
 def test_pipeline_of_another_format_is_told_what_to_add() -> None:
     found = read("gst:videotestsrc ! video/x-raw,format=GRAY8 ! appsink")
     assert "[240, 320] instead of [height, width, 3]" in found["error"]
     assert "videoconvert ! video/x-raw,format=BGR" in found["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -74,6 +77,7 @@ def test_element_that_is_missing_is_named(address: str, message: str) -> None:
     assert message in found["error"]
 
 
+@pytest.mark.slow
 def test_pipeline_that_does_not_start_is_an_error() -> None:
     found = read("gst:videotestsrc ! video/x-raw,format=BGR ! audioconvert ! appsink")
     assert (found["kind"], found["frames"]) == ("SourceError", [])

@@ -12,6 +12,7 @@ from edgeunet_export.int8.repair.equalise import equalised
 from edgeunet_export.int8.repair.trials import MASK, Candidate, Trials, decided_by
 from tests.export.int8.repair.conftest import Bench
 from tests.export.scaled import change
+from tests.marks import slow
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -66,9 +67,11 @@ def test_the_float_model_computes_the_same_to_the_bit(
 @pytest.mark.parametrize(
     ("source", "readers"),
     [
-        ("inc.0", [("inc.3", 0)]),
         ("inc.3", [("down.0.1.0", 0), ("up.1.conv.0", 0)]),  # a skip: pooled, and the first part of a Concat
-        ("up.1.up.0", [("up.1.conv.0", 8)]),  # resized, and the second part
+        *slow(
+            ("inc.0", [("inc.3", 0)]),
+            ("up.1.up.0", [("up.1.conv.0", 8)]),  # resized, and the second part
+        ),
     ],
 )
 def test_channels_that_the_next_convolutions_made_a_thousand_times_larger_do_no_harm(

@@ -106,6 +106,7 @@ def test_what_nothing_else_repairs_stays_in_float_and_only_that(stubborn: Path, 
     assert not result.steps[3].kept
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_labels: Path, bench: Make) -> None:
     made = bench(stubborn, data=own_labels)
     message = r"mIoU drop \+[\d.]+ points .* at best \(.*tried: equal.*in float\), expected a drop of at most 0 "
@@ -115,6 +116,7 @@ def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_
     assert "nothing was kept" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_without_labels_agreement_decides(stubborn: Path, unlabelled: Path, bench: Make) -> None:
     made = bench(stubborn, data=unlabelled)
     result = repaired(made.task, Budget(min_agreement=0.95))
@@ -148,6 +150,7 @@ def test_latencies_are_those_of_both_files(model: Path, dataset: Path) -> None:
     assert min(latency.float_ms, latency.int8_ms) > 0
 
 
+@pytest.mark.slow
 def test_a_foreign_network_is_repaired_where_its_parts_are_known(foreign: Path, unlabelled: Path, bench: Make) -> None:
     made = bench(foreign, data=unlabelled)
     plain = repaired(made.task, Budget(min_agreement=0), report=True)
