@@ -44,7 +44,7 @@ def test_files_say_what_they_are(run: Run, release: Path, name: str, facts: dict
 
 
 def test_an_engine_is_checked_against_its_json_first_and_then_against_the_machine(run: Run, release: Path) -> None:
-    damaged = "another engine than model.engine.json"
+    damaged = "not the engine that model.engine.json describes"
     assert damaged not in run("doctor", release / "model.engine", "--json").out
     with (release / "model.engine").open("ab") as file:
         file.write(b"more")
