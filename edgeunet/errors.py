@@ -1,28 +1,28 @@
-"""Everything that can go wrong for a reason the user can act on.
+"""The errors that a user can act on.
 
 EdgeUNetError            exit code 1; the message says what was got, what was expected, what to do
 ├── UsageError           exit code 2: options that contradict each other or a value out of range
 ├── DatasetError         a dataset folder with problems, all of them listed
 ├── ModelFileError       a model or checkpoint that is missing, damaged or not ours
-├── MismatchError        two things that are each fine but do not belong together
+├── MismatchError        two things that are fine alone but do not belong together
 ├── FrameError           a frame of the wrong shape or dtype
 ├── ImageError           an image or mask file that cannot be read
 ├── SourceError          a camera, video or image that cannot be read
 ├── OutputError          an output that exists already or cannot be written
 ├── RecordError          a latency record that is damaged or of another version
-├── CommandError         a command to be measured that fails, does not end, or tells no latency
-├── TrainingError        a training that cannot go on (loss not finite, other data on resume)
-├── ExportError          a model file that was made but failed its check
+├── CommandError         a measured command that fails, does not end, or reports no latency
+├── TrainingError        a training that cannot go on (loss not finite, other settings on resume)
+├── ExportError          an exported model file that failed its check
 ├── GpuError             no GPU, no driver, bindings that do not fit, or a GPU that fails
 ├── BoardError           a board that refuses a setting, such as a power mode
-└── MissingDependencyError     an optional part that is not installed; the message names the command
+└── MissingDependencyError     an optional dependency that is not installed; the message names the command
 """
 
 from __future__ import annotations
 
 
 def system_reason(error: OSError) -> str:
-    """What the system says of an error, as it stands within a message: "permission denied"."""
+    """The system's words for an error, for the middle of a message: "permission denied"."""
     return (error.strerror or str(error)).lower()
 
 
@@ -47,7 +47,7 @@ class ModelFileError(EdgeUNetError):
 
 
 class MismatchError(EdgeUNetError):
-    """Two things that are each fine but do not belong together, such as a model and a dataset of other classes."""
+    """Two things that are fine alone but do not belong together, such as a model and a dataset of other classes."""
 
 
 class FrameError(EdgeUNetError, ValueError):
@@ -55,7 +55,7 @@ class FrameError(EdgeUNetError, ValueError):
 
 
 class ImageError(EdgeUNetError):
-    """An image or mask file that cannot be read; `what` is wrong with it, and `path` where it is, if that is known."""
+    """An image or mask file that cannot be read. what: is wrong with it. path: of the file, if it is known."""
 
     def __init__(self, what: str, path: object = None) -> None:
         super().__init__(f"{'the image' if path is None else path} {what}")
@@ -75,7 +75,7 @@ class RecordError(EdgeUNetError):
 
 
 class CommandError(EdgeUNetError):
-    """A command to be measured that cannot start, fails, does not end, or tells no latency."""
+    """A measured command that cannot start, fails, does not end, or reports no latency."""
 
 
 class TrainingError(EdgeUNetError):
@@ -83,7 +83,7 @@ class TrainingError(EdgeUNetError):
 
 
 class ExportError(EdgeUNetError):
-    """An exported model that failed its own check; nothing is kept under the final name."""
+    """An exported model that failed its check; nothing is written under the final name."""
 
 
 class GpuError(EdgeUNetError):
@@ -95,7 +95,7 @@ class BoardError(EdgeUNetError):
 
 
 class MissingDependencyError(EdgeUNetError):
-    """An optional part that is not installed; the message names the command that installs it."""
+    """An optional dependency that is not installed; the message names the command that installs it."""
 
-    def __init__(self, part: str, why: str, install: str) -> None:
-        super().__init__(f"{part} is not installed, and {why} needs it: {install}")
+    def __init__(self, name: str, why: str, install: str) -> None:
+        super().__init__(f"{name} is not installed, and {why} needs it: {install}")

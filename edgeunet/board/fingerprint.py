@@ -1,10 +1,10 @@
 """The fingerprint: the facts of a machine that a latency depends on.
 
-Two latencies may be compared only where all of these agree. Nothing in it names the host or its user.
+Two latencies may be compared only if all of these are equal. None of them names the host or its user.
 
-Left out is what differs from minute to minute or from boot to boot and is measured instead, beside the latency
-(clocks of the moment, temperature, load: telemetry.py), or decides nothing by itself (uptime, free memory, fan). The
-kernel's release is in: its scheduler, its drivers and what it does against leaks of the CPU change with it.
+What changes from minute to minute (clocks, temperature, load) is measured with the latency instead, in telemetry.py;
+uptime, free memory and the fan decide nothing. The kernel's release is a fact: its scheduler, its drivers and its
+mitigations of CPU bugs change with it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from pathlib import Path
 from edgeunet.board.machine import ROOT, cpu_model, field_of, is_number, physical_cores, text_of, usable_cpus
 from edgeunet.board.settings import settings
 
-_OF_SESSION = {"version": "backend_version", "memory": "buffers"}  # names that would be taken for the machine's
+_OF_SESSION = {"version": "backend_version", "memory": "buffers"}  # names that mean something else for the machine
 
 
 def fingerprint(
     session: Mapping[str, str], root: Path = ROOT, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Facts by name; one that this machine does not tell is left out.
+    """Facts by name; one that this machine does not report is left out.
 
-    session: what Session.describe() gives; its "version" stands as "backend_version", its "memory" as "buffers".
+    session: what Session.describe() returns; its "version" becomes "backend_version", its "memory" "buffers".
     """
     facts = {
         "board": text_of(root / "proc/device-tree/model"),
@@ -51,13 +51,13 @@ def fingerprint(
 
 
 def _memory(root: Path) -> str:
-    """In whole GiB: what the kernel keeps for itself differs from boot to boot."""
+    """In whole GiB: the part that the kernel keeps differs from boot to boot."""
     kib = field_of(root / "proc/meminfo", "MemTotal").removesuffix("kB").strip()
     return f"{round(int(kib) / 2**20)} GiB" if is_number(kib) else ""
 
 
 def _gpus(root: Path) -> str:
-    """Names of NVIDIA GPUs on the PCI bus; a Jetson's is part of the board."""
+    """Names of NVIDIA GPUs on the PCI bus; the GPU of a Jetson is not on it."""
     cards = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
     return ", ".join(filter(None, (field_of(card, "Model") for card in cards)))
 
@@ -85,6 +85,6 @@ def _cuda(root: Path) -> str:
 
 
 def _tensorrt(root: Path) -> str:
-    """Version of the system's TensorRT, from its library's name; one that pip installed is the session's to tell."""
+    """Version of the system's TensorRT, from its library's name; a session reports one that pip installed."""
     names = (path.name for path in (root / "usr/lib").glob("*-linux-gnu/libnvinfer.so.*.*.*"))
     return ", ".join(sorted(name.removeprefix("libnvinfer.so.") for name in names))

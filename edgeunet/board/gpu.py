@@ -1,7 +1,7 @@
-"""The NVIDIA GPU, its driver and the TensorRT bindings: what there is, or which of them is missing.
+"""The NVIDIA GPU, its driver and the TensorRT bindings, or which of them is missing.
 
-The driver is asked through ctypes, before any TensorRT object is made: without a driver TensorRT's own
-objects are null, or end the process.
+ctypes asks the driver before any TensorRT object is made: without a driver TensorRT's own objects are null, or
+end the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeunet.utils.dependencies import missing
 
 Provider = Literal["tensorrt", "tensorrt_rtx"]
 OLDEST = (10, 3)
-"""Of TensorRT, the first with all that a strongly typed network with explicit Q/DQ needs: JetPack 6.1."""
+"""Of TensorRT: the first that can do all that a strongly typed network with explicit Q/DQ needs; JetPack 6.1 has it."""
 
 _LIBRARY = "libcuda.so.1"
 _INSTALL_DRIVER = (
@@ -47,7 +47,7 @@ def find_gpu(library: str = _LIBRARY) -> Gpu:
     """Initialise the driver and ask it for the first GPU.
 
     library: the driver's shared library.
-    Raises GpuError that tells apart no driver, a stub, a driver without GPU, and a driver that fails.
+    Raises GpuError with a message of its own for no driver, a stub, a driver without GPU, and a driver that fails.
     """
     try:
         driver = ctypes.CDLL(library)
@@ -80,7 +80,7 @@ def _check(driver: ctypes.CDLL, code: int) -> None:
     driver.cuGetErrorName(code, ctypes.byref(name))
     said = (name.value or b"unknown error").decode()
     remedy = _REMEDIES.get(code, "look at nvidia-smi and dmesg, restart the machine")
-    raise GpuError(f"the NVIDIA driver answers {said} ({code}); {remedy}")
+    raise GpuError(f"the NVIDIA driver says {said} ({code}); {remedy}")
 
 
 def tensorrt_module(provider: Provider) -> ModuleType:
@@ -121,7 +121,7 @@ def _import(name: str) -> ModuleType | None:
     except ModuleNotFoundError as error:
         if error.name == name:
             return None
-        raise GpuError(f"the Python package {name} has no {error.name}: reinstall it, with all its parts") from error
+        raise GpuError(f"the Python package {name} has no {error.name}: reinstall it with its dependencies") from error
     except ImportError as error:
         raise GpuError(
             f"the Python package {name} does not load ({error}): install the libraries of the same version, "

@@ -1,6 +1,6 @@
-"""The machine: what a latency depends on besides the model.
+"""The machine: its processor, and how the system's files are read.
 
-`root` is where the system's files are looked up; "/" but in tests.
+`root` is where the system's files are; "/" except in tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def cpu_list(text: str) -> set[int]:
 
 
 def physical_cores(root: Path = ROOT) -> int:
-    """Cores this process may use, counting the threads of one core once. At least 1."""
+    """Cores that this process may use; the threads of one core count once. At least 1."""
     siblings = set()
     for cpu in usable_cpus(root):
         topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
@@ -63,7 +63,7 @@ def field_of(path: Path, name: str, separator: str = ":") -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a system file holds a whole number, 0 or above, of a size that a quantity can have."""
+    """Whether the text of a system file is a whole number, 0 or above, of at most 18 digits."""
     return re.fullmatch(r"[0-9]{1,18}", text) is not None
 
 
@@ -74,5 +74,5 @@ def cpu_flags(root: Path = ROOT) -> frozenset[str]:
 
 
 def int8_instructions(root: Path = ROOT) -> list[str]:
-    """The processor's instruction sets that multiply 8-bit integers fast; without one INT8 may not pay."""
+    """The processor's instruction sets that multiply 8-bit integers fast; without one, INT8 may not be faster."""
     return sorted(cpu_flags(root) & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})

@@ -1,6 +1,6 @@
-"""The power modes of a Jetson, through NVIDIA's own program: which there are, which is set, setting one.
+"""The power modes of a Jetson, through NVIDIA's own program: list them, get the current one, set one.
 
-What it prints is known from users' logs; nothing here has run on a board yet.
+Its output is known from users' logs; nothing here has run on a board yet.
 """
 
 from __future__ import annotations
@@ -41,38 +41,38 @@ def power_modes() -> list[PowerMode]:
     return [PowerMode(number, found[number]) for number in sorted(found)]
 
 
-def present_mode() -> PowerMode:
+def current_mode() -> PowerMode:
     """The mode that is set; raises BoardError or MissingDependencyError."""
     said = _said("-q")  # "NV Power Mode: MAXN_SUPER", and the number on the next line
     found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d{1,9})\s*$", said, re.MULTILINE)
     if found is None:
-        raise BoardError(f"nvpmodel does not tell the power mode ({_last(said)}): sudo systemctl restart nvpmodel")
+        raise BoardError(f"nvpmodel does not report the power mode ({_last(said)}): sudo systemctl restart nvpmodel")
     return PowerMode(int(found[2]), found[1])
 
 
 def set_mode(mode: PowerMode) -> None:
-    """Set it now; raises RebootNeededError, or BoardError if nvpmodel refuses. The board is never rebooted."""
+    """Set it now; raises RebootNeededError, or BoardError if nvpmodel refuses. Never reboots the board."""
     said = _said("-m", str(mode.number))
     # The exit code of a reboot that was declined differs between releases; the words do not.
     if re.search(r"reboot\s+required", said, re.IGNORECASE):
         raise RebootNeededError(f"needs a reboot: sudo nvpmodel -m {mode.number}, and measure after it")
-    if (now := present_mode()).number != mode.number:
+    if (now := current_mode()).number != mode.number:
         raise BoardError(f"nvpmodel stays in {now.name} ({_last(said)})")
 
 
 @contextmanager
 def restoring() -> Iterator[PowerMode]:
-    """Give the mode that is set, and set it again at the end, also after an exception, Ctrl-C, SIGTERM or SIGHUP.
+    """Yield the current mode, and set it again at the end, also after an exception, Ctrl-C, SIGTERM or SIGHUP.
 
-    The first of these signals is a KeyboardInterrupt; later ones are ignored until the mode is set.
-    Raises BoardError at the start if the mode could not be set again, and at the end if it was not.
+    The first of these signals is a KeyboardInterrupt; later ones are ignored until the mode is set again.
+    Raises BoardError at the start if setting the mode is not allowed, and at the end if it fails.
     """
-    found = present_mode()
+    found = current_mode()
     try:
         set_mode(found)
     except BoardError as error:
         raise BoardError(
-            f"{found.name} is set now and could not be set again: {error}; nvpmodel asks for root: "
+            f"{found.name} is the current mode and could not be set again: {error}; nvpmodel needs root: "
             'sudo env "PATH=$PATH" edgeunet bench modes ...'
         ) from error
     heard = False
@@ -89,20 +89,20 @@ def restoring() -> Iterator[PowerMode]:
             yield found
         finally:
             heard = True
-    finally:  # reached too where a signal comes before the line above
+    finally:  # also if a signal comes before the line above
         heard = True
         try:
             set_mode(found)
         except BoardError as error:
             remedy = f"sudo nvpmodel -m {found.number} sets it"
-            raise BoardError(f"the power mode before, {found.name}, is not set again: {error}; {remedy}") from error
+            raise BoardError(f"the earlier power mode, {found.name}, is not set again: {error}; {remedy}") from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
 
 def _said(*arguments: str) -> str:
-    """Everything that nvpmodel prints. It asks on stdin before a reboot, and is told no."""
+    """Everything that nvpmodel prints. Its question before a reboot is answered with no."""
     program = shutil.which("nvpmodel")
     if program is None:
         raise MissingDependencyError(
@@ -121,7 +121,7 @@ def _said(*arguments: str) -> str:
             errors="replace",
             timeout=TIMEOUT_S,
             check=False,
-            start_new_session=True,  # Ctrl-C is for the one that asks
+            start_new_session=True,  # Ctrl-C is for this process alone
         )
     except OSError as error:
         raise BoardError(f"{program} cannot be started ({error.strerror}): sudo systemctl status nvpmodel") from error
@@ -131,5 +131,5 @@ def _said(*arguments: str) -> str:
 
 
 def _last(said: str) -> str:
-    """The last line, which is where it gives its reason."""
+    """The last line, which has the reason."""
     return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it says nothing")

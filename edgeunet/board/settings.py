@@ -1,4 +1,4 @@
-"""What people set on a machine and a latency depends on: clocks, power, limits, priority, environment."""
+"""Settings of a machine that change latency: clocks, power, limits, priority, environment."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ENVIRONMENT = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING", "CUDA_DEVICE_MAX_CONNECTIONS"),
     *("NVIDIA_TF32_OVERRIDE", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "PYTHONMALLOC", "PYTHONDEVMODE", "LD_PRELOAD"),
 )
-"""Variables that change the speed of a program which is otherwise the same."""
+"""Variables that change the speed of a program."""
 
 
 def settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Facts by name, "" for one that this machine does not tell."""
+    """Facts by name, "" for one that this machine does not report."""
     cpu = root / "sys/devices/system/cpu"
     cpufreq = [cpu / f"cpu{number}/cpufreq" for number in sorted(usable_cpus(root))]
     return {
@@ -44,14 +44,14 @@ def settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ENVIRONMENT that are set. Of a path only the last part: folders may name a user."""
+    """The variables of ENVIRONMENT that are set. Of a path only its last part: folders may name a user."""
     return {name: re.sub(r"[^\s:]*/", "", environ[name]) for name in ENVIRONMENT if environ.get(name)}
 
 
 def power_mode(root: Path) -> str:
     """The mode that nvpmodel has set on a Jetson, by name: numbers mean different modes on different boards."""
     modes = text_of(root / "etc/nvpmodel.conf")
-    # "pmode:0002", and where nvpmodel never changed it, the default.
+    # "pmode:0002"; if nvpmodel never changed it, the default.
     number = re.search(r"pmode:\s*(\d{1,9})", text_of(root / "var/lib/nvpmodel/status")) or re.search(
         r"^\s*<\s*PM_CONFIG\s+DEFAULT=(\d{1,9})", modes, re.MULTILINE
     )
@@ -62,9 +62,9 @@ def power_mode(root: Path) -> str:
 
 
 def clock_range(folder: Path, lowest: str, highest: str, per_mhz: float) -> str:
-    """What a clock may do: "730-1510 MHz", or "1510 MHz, locked" after `jetson_clocks`.
+    """The range of a clock: "730-1510 MHz", or "1510 MHz, locked" after `jetson_clocks`.
 
-    A mode of nvpmodel, and heat while it lasts, lower the highest.
+    A mode of nvpmodel lowers the highest clock, and so does heat.
     """
     low, high = text_of(folder / lowest), text_of(folder / highest)
     if not (is_number(low) and is_number(high)):
@@ -74,7 +74,7 @@ def clock_range(folder: Path, lowest: str, highest: str, per_mhz: float) -> str:
 
 
 def _each(values: Iterable[str]) -> str:
-    """One value, or several where they differ."""
+    """One value, or several if they differ."""
     return "; ".join(sorted(set(values) - {""}))
 
 
@@ -97,7 +97,7 @@ def _power_supply(root: Path) -> str:
 
 
 def _cpu_quota(root: Path) -> str:
-    """CPUs that the tightest control group (version 2) around this process may use at once: "1.5 CPUs"."""
+    """CPUs that the control groups (version 2) of this process allow at once: "1.5 CPUs"."""
     path = next((line[3:] for line in text_of(root / "proc/self/cgroup").splitlines() if line.startswith("0::")), "/")
     top = root / "sys/fs/cgroup"
     group = top / path.strip("/")
@@ -112,7 +112,7 @@ def _cpu_quota(root: Path) -> str:
 
 
 def _priority(root: Path) -> str:
-    """ "nice 5", "FIFO 50" or "RR 50"; "" for what every program has. Fields of proc_pid_stat(5)."""
+    """ "nice 5", "FIFO 50" or "RR 50"; "" for the default. Fields of proc_pid_stat(5)."""
     fields = text_of(root / "proc/thread-self/stat").rpartition(")")[2].split()
     if len(fields) < 39:
         return ""

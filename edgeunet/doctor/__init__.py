@@ -1,6 +1,6 @@
-"""The doctor: the machine line by line, ok, warning or wrong with the remedy.
+"""The doctor: checks the machine, each with one line: ok, warning or wrong, with the remedy.
 
-Cameras are looked at by edgeunet/doctor/cameras.py, model files by edgeunet/doctor/models.py.
+edgeunet/doctor/cameras.py checks cameras, edgeunet/doctor/models.py checks model files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Check", "Host", "examine"]
 
 
 def examine(host: Host | None = None) -> list[Check]:
-    """Look at the whole machine, this one if not given; never raises for what it finds."""
+    """Check a machine, this one if not given; problems are checks, not exceptions."""
     host = host or Host()
     return [
         *check_release(host),

@@ -1,4 +1,4 @@
-"""What the doctor says of the cameras: which there are, with which modes, and who holds them."""
+"""Doctor checks of the cameras: their modes, and which program uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARGUS_SOCKET = "tmp/argus_socket"  # where nvargus-daemon, which reads the CSI s
 def check_cameras(host: Host | None = None, ioctl: Ioctl | None = None) -> list[Check]:
     """One line for each camera.
 
-    host: this machine if not given. ioctl: stands for the kernel's, as in list_cameras().
+    host: this machine if not given. ioctl: the kernel's if not given, see list_cameras().
     """
     host = host or Host()
     cameras = list_cameras(host.root / "dev", ioctl)
@@ -47,11 +47,11 @@ def _camera(camera: Camera, holder: str) -> Check:
         said, _, remedy = camera.problem.partition("; ")
         return Check("warning", part, said, remedy or "connect it again, and look at sudo dmesg")
     if holder:
-        return Check("warning", part, f"{camera.name}, held by {holder}", "end that program, or read its stream")
+        return Check("warning", part, f"{camera.name}, in use by {holder}", "end that program, or read its stream")
     if not camera.modes:
-        return Check("ok", part, f"{camera.name}, tells no modes")
+        return Check("ok", part, f"{camera.name}, reports no modes")
     largest = max(camera.modes, key=lambda mode: mode.width * mode.height)
-    rates = f" at {max(largest.rates):g} frames/s" if largest.rates else ""
+    rates = f" at {max(largest.rates):g} fps" if largest.rates else ""
     modes = f"{len(camera.modes)} modes up to {largest.width}×{largest.height}{rates}"
     return Check("ok", part, f"{camera.name}, {modes}")
 
@@ -59,7 +59,7 @@ def _camera(camera: Camera, holder: str) -> Check:
 def _holders(root: Path) -> dict[str, str]:
     """Program and number of a process by the device file it has open: "python3 (pid 812)" by "video0".
 
-    Without root's rights those of other users are not seen.
+    Only root sees the processes of other users.
     """
     found: dict[str, str] = {}
     for process in (root / "proc").glob("[0-9]*"):

@@ -1,4 +1,4 @@
-"""GPU, driver, CUDA toolkit, TensorRT and pycuda: what engines are built and run with."""
+"""Doctor checks of what builds and runs engines: GPU, driver, CUDA toolkit, TensorRT and pycuda."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.utils.check import Check
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
-WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines are
+WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines need
 _DLA_BOARDS = re.compile(r"AGX Orin|Orin NX")
 
 
 def check_driver(host: Host) -> list[Check]:
     """One line where there is no NVIDIA GPU at all."""
     if not host.nvidia_gpu:
-        return [Check("ok", "GPU", "none of NVIDIA's; .onnx files run on the CPU, engines do not")]
+        return [Check("ok", "GPU", "no NVIDIA GPU; .onnx files run on the CPU, engines do not")]
     return [_gpu(host), _toolkit(host), _tensorrt(host), _pycuda()]
 
 
@@ -26,7 +26,7 @@ def _gpu(host: Host) -> Check:
     try:
         found = host.find_gpu()
     except GpuError as error:
-        return Check.of_error("wrong" if host.jetson else "warning", "GPU", error)  # a PC can do without
+        return Check.of_error("wrong" if host.jetson else "warning", "GPU", error)  # a PC works without one
     driver = host.facts.get("gpu_driver", "")
     version = f", driver {driver}" if driver else ""
     text = f"{found.name} (compute capability {found.compute_capability}), CUDA {found.cuda}{version}"

@@ -1,4 +1,4 @@
-"""The machine that the doctor examines: its files, and what no file tells."""
+"""The machine that the doctor checks: its files, and facts that are in no file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeunet.board.machine import ROOT, text_of
 
 
 def own_groups() -> frozenset[str] | None:
-    """Names of the groups of this process; None for root, whom groups do not hold back."""
+    """Names of the groups of this process; None for root, who needs none."""
     if not hasattr(os, "getgroups") or os.geteuid() == 0:
         return None
     import grp  # not on Windows
@@ -26,7 +26,7 @@ def own_groups() -> frozenset[str] | None:
 
 @dataclass(frozen=True)
 class Host:
-    """root: where the system's files are; the rest is asked of the machine itself.
+    """root: where the system's files are.
 
     find_gpu: raises GpuError where CUDA has no GPU. groups: of the user, None for root.
     """
@@ -55,7 +55,7 @@ class Host:
 
     @cached_property
     def nvidia_gpu(self) -> bool:
-        """Whether there is an NVIDIA GPU, whatever its driver says: a Jetson's, or one on the PCI bus."""
+        """Whether there is an NVIDIA GPU, with or without a driver: a Jetson's, or one on the PCI bus."""
         devices = (self.root / "sys/bus/pci/devices").glob("*")
         display = (d for d in devices if text_of(d / "class").startswith("0x03"))
         return self.jetson or "gpu" in self.facts or any(text_of(d / "vendor") == "0x10de" for d in display)

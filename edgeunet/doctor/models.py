@@ -1,4 +1,4 @@
-"""What the doctor says of model files: whether they run on this machine, and what makes one that does."""
+"""Doctor checks of model files: whether they run on this machine, and the command that makes one that does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeunet.utils.model_kind import other_kind
 def check_models(files: Sequence[Path], host: Host | None = None, machine: Machine | None = None) -> list[Check]:
     """One line for each .engine or .onnx file.
 
-    machine: what engines are held against, this one if not given.
+    machine: the one that engines are checked for, this one if not given.
     """
     host = host or Host()
     return [_engine(path, machine) if path.suffix.lower() == ".engine" else _onnx(path, host) for path in files]
@@ -39,11 +39,11 @@ def _onnx(path: Path, host: Host) -> Check:
     if not path.is_file():
         return Check("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
     if path.suffix.lower() != ".onnx":
-        error = other_kind(path, "") or ModelFileError(f"{path} is no model file: give a .onnx or .engine file")
+        error = other_kind(path, "") or ModelFileError(f"{path} is not a model file: give a .onnx or .engine file")
         return Check.of_error("wrong", str(path), error)
     try:
         spec = read_spec(path)
-        # The header is not all of a model: weights may lie in another file, and operators be unknown.
+        # The header is not the whole model: weights may be in another file, and operators unknown.
         with open_session(path, threads=1) as session:
             mask = session.run(np.zeros((*spec.input_size, 3), np.uint8)).mask
         require_known_classes(mask, len(spec.classes), model=str(path))
@@ -52,7 +52,7 @@ def _onnx(path: Path, host: Host) -> Check:
     except EdgeUNetError as error:
         return Check.of_error("wrong", str(path), error)
     if host.jetson and spec.provenance.target == "cpu":
-        remedy = "`edgeunet export int8 --target tensorrt` makes the one for the GPU"
+        remedy = "`edgeunet export int8 --target tensorrt` makes one for the GPU"
         return Check("warning", str(path), f"{_facts(spec)}, for CPUs: TensorRT does not take it", remedy)
     return Check("ok", str(path), _facts(spec))
 

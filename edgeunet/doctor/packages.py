@@ -1,4 +1,4 @@
-"""OpenCV and the other Python packages that a command may need."""
+"""Doctor checks of OpenCV and the other Python packages that a command may need."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from edgeunet.utils.check import Check
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
 OFF_BOARD = ("openvino", "torch", "matplotlib", "jinja2", "polygraphy")
-"""What a Jetson does not need: there TensorRT runs the models, and training and reports are another machine's work."""
+"""What a Jetson does not need: TensorRT runs its models; another machine trains and writes reports."""
 
 _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py
 
 
 def check_packages(host: Host) -> list[Check]:
-    """OpenCV, one line of the packages that are there, and one for each that is missing."""
+    """OpenCV, one line of the installed packages, and one for each that is missing."""
     wanted = [name for name in OPTIONAL_DEPENDENCIES if name not in ("cv2", *_ENGINES)]
     present, missing = [], []
     for name in wanted:

@@ -1,4 +1,4 @@
-"""Groups that own the devices: video for cameras and a Jetson's GPU, render for GPUs."""
+"""Doctor checks of the groups that may open devices: video for cameras and a Jetson's GPU, render for GPUs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEVICES = {  # group: what it opens
 
 
 def check_permissions(host: Host) -> list[Check]:
-    """Nothing where there is no such device."""
+    """One line, or none if there is no such device."""
     needed = {
         group: sorted(str(path.relative_to(host.root)) for p in patterns for path in (host.root / "dev").glob(p))
         for group, patterns in _DEVICES.items()

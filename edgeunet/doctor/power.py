@@ -1,4 +1,4 @@
-"""Power mode, clocks, temperature and throttling, and what tells them."""
+"""Doctor checks of power mode, clocks, temperature and throttling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOCKS = (("CPU", "cpu0_mhz", "cpu_clocks"), ("GPU", "gpu_mhz", "gpu_clocks"), 
 
 
 def check_power(host: Host) -> list[Check]:
-    """What the system tells; a PC may tell little of it, a virtual machine nothing, and nvpmodel is the host's."""
+    """What the system reports: a PC may report little, a virtual machine nothing; a container has no nvpmodel."""
     found = {sensor.name: value for sensor in sensors(host.root, os.getpid()) if (value := _read(sensor)) is not None}
     lines = [_clocks(host, found), *_temperature(found), *_throttling(found)]
     return [_mode(host), *lines, _rails(found), _tegrastats(host)] if host.jetson and not host.container else lines
@@ -27,7 +27,7 @@ def check_power(host: Host) -> list[Check]:
 def _read(sensor: Sensor) -> float | None:
     try:
         return sensor.read()
-    except (OSError, ValueError):  # switched off, or gone since it was found
+    except (OSError, ValueError):  # switched off, or removed meanwhile
         return None
 
 
@@ -42,7 +42,7 @@ def _mode(host: Host) -> Check:
         return Check("warning", "power mode", said, remedy)
     watts = re.match(r"(?:MODE_)?([0-9]{1,9})W", mode)
     if watts and int(watts[1]) <= LOWEST_W:
-        remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some want a restart"
+        remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some need a restart"
         return Check("warning", "power mode", f"{mode}, a slow one", remedy)
     return Check("ok", "power mode", mode)
 
@@ -56,7 +56,7 @@ def _clocks(host: Host, found: dict[str, float]) -> Check:
     if host.jetson and governor == "powersave":
         remedy = "sudo systemctl restart nvpmodel, or sudo jetson_clocks"
         return Check("warning", "clocks", ", ".join(said), remedy)
-    return Check("ok", "clocks", ", ".join(said) or "not told by this system")
+    return Check("ok", "clocks", ", ".join(said) or "not reported by this system")
 
 
 def _temperature(found: dict[str, float]) -> list[Check]:
@@ -74,8 +74,8 @@ def _throttling(found: dict[str, float]) -> list[Check]:
     if "throttled" not in found:
         return []
     if found["throttled"]:
-        remedy = "cool it, take a stronger power supply, or a lower power mode that it can hold"
-        return [Check("warning", "throttling", "clocks are held down now", remedy)]
+        remedy = "cool it, use a stronger power supply, or a lower power mode that it can keep"
+        return [Check("warning", "throttling", "clocks are lowered now", remedy)]
     return [Check("ok", "throttling", "none now")]
 
 
@@ -83,13 +83,13 @@ def _rails(found: dict[str, float]) -> Check:
     rails = [f"{name.removesuffix('_mw')} {power:.0f} mW" for name, power in found.items() if name.endswith("_mw")]
     if rails:
         return Check("ok", "power", ", ".join(rails))
-    remedy = "records have no energy then, unless tegrastats tells it"
+    remedy = "records have no energy without it, unless tegrastats reports it"
     return Check("warning", "power", "no INA3221 in /sys/class/hwmon", remedy)
 
 
 def _tegrastats(host: Host) -> Check:
     if not (host.root / _TEGRASTATS).exists():
-        remedy = "sudo apt install --reinstall nvidia-l4t-tools; records hold what /sys tells without it"
+        remedy = "sudo apt install --reinstall nvidia-l4t-tools; without it records have only the sensors in /sys"
         return Check("warning", "tegrastats", f"no /{_TEGRASTATS}", remedy)
     program = Tegrastats(host.root, _INTERVAL_S)
     try:
@@ -97,6 +97,6 @@ def _tegrastats(host: Host) -> Check:
     finally:
         program.close()
     if not values:
-        remedy = "run it by hand; records hold what /sys tells without it"
-        return Check("warning", "tegrastats", "runs not, or prints lines of an unknown form", remedy)
-    return Check("ok", "tegrastats", f"{len(values)} values a line")
+        remedy = "run it by hand; without it records have only the sensors in /sys"
+        return Check("warning", "tegrastats", "does not run, or prints lines that this version cannot parse", remedy)
+    return Check("ok", "tegrastats", f"{len(values)} values per line")

@@ -1,4 +1,4 @@
-"""Board, Jetson Linux and JetPack: whether they are ones that this project runs on.
+"""Doctor checks of board, Jetson Linux, JetPack and Python: whether this project runs on them.
 
 Releases: JetPack 4 is Jetson Linux R32, 5 is R35, 6.0 is R36.2 and R36.3, 6.1 and later R36.4, 7 is R38 and later.
 """
@@ -27,7 +27,7 @@ _NO_JETPACK_6 = "this board gets no JetPack 6: use an Orin or a Thor, or run the
 
 def check_release(host: Host) -> list[Check]:
     """The board, and on a Jetson its Jetson Linux and JetPack."""
-    board = host.facts.get("board") or ("a Jetson that does not tell its model" if host.jetson else "")
+    board = host.facts.get("board") or ("a Jetson of unknown model" if host.jetson else "")
     if not host.jetson:
         kind = "a container" if host.container else "no Jetson"
         return [Check("ok", "board", f"{board or host.architecture}, {kind}")]
@@ -50,7 +50,7 @@ def _release(host: Host, supported: bool) -> Check:
     numbers = tuple(map(int, re.findall(r"[0-9]{1,9}", release)))
     if len(numbers) < 2:
         where = "mount it into the container" if host.container else "flash the board again with JetPack 6.1 or later"
-        return Check("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not tell it", where)
+        return Check("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not say it", where)
     if numbers < OLDEST:
         jetpack, reason = _REASONS.get(numbers[0], ("before 6.1", "too old"))
         remedy = "flash JetPack 6.1 or later (or 7)" if supported else _NO_JETPACK_6

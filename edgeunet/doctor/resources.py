@@ -1,4 +1,4 @@
-"""Processor, memory, swap and disk."""
+"""Doctor checks of processor, memory, swap and disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL_GIB, LOW_GIB = 0.1, 1.0
 
 
 def check_resources(host: Host, here: Path) -> list[Check]:
-    """here: the folder whose disk the work is written to."""
+    """here: the folder that outputs are written to."""
     return [_cpu(host), _memory(host), *_disks(host, here)]
 
 
@@ -29,7 +29,7 @@ def _cpu(host: Host) -> Check:
         "warning",
         "CPU",
         f"{found}, no INT8 instructions",
-        "INT8 may not pay here: `edgeunet export int8 --target openvino` measures it",
+        "INT8 may not be faster here: `edgeunet export int8 --target openvino` measures it",
     )
 
 
@@ -37,7 +37,7 @@ def _memory(host: Host) -> Check:
     total, available, swap = (_gib(host, name) for name in ("MemTotal", "MemAvailable", "SwapTotal"))
     found = f"{total:.1f} GiB, {available:.1f} available, swap {swap:.1f} GiB"
     if not total:
-        return Check("warning", "memory", "unknown, /proc/meminfo does not tell it", "mount /proc")
+        return Check("warning", "memory", "unknown, /proc/meminfo does not say it", "mount /proc")
     if available < LEAST_AVAILABLE_GIB:
         remedy = "close other programs; on a Jetson, sudo systemctl isolate multi-user.target ends the desktop"
         return Check("warning", "memory", found, remedy)

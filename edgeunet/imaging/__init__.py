@@ -1,1 +1,1 @@
-"""Pixels: the one reader of images and masks, the letterbox, and drawing. Nothing here knows a network."""
+"""Pixels: the one reader of images and masks, the letterbox, and drawing. Nothing here needs a network."""

@@ -1,6 +1,6 @@
-"""Class colours, and text with smooth edges: what the camera's legend and a dataset's contact sheet are drawn with.
+"""Class colours, and text with smooth edges, for the camera's legend and a dataset's contact sheet.
 
-OpenCV's text has rough edges, so all of it is drawn SMOOTHING times larger and then reduced.
+OpenCV's text has rough edges, so it is drawn SMOOTHING times larger and then reduced.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def class_colors(classes: Sequence[ClassInfo]) -> UInt8:
 
 
 def whole(length: int) -> int:
-    """The next length that can be reduced without a rest."""
+    """The next length that is a multiple of SMOOTHING."""
     return -(-length // SMOOTHING) * SMOOTHING
 
 
 def reduced(picture: UInt8) -> UInt8:
-    """1 / SMOOTHING of its height and width, by halves: OpenCV is 8 times as fast with them as with a third."""
+    """1 / SMOOTHING of its height and width, by halves: OpenCV is 8 times as fast with a half as with a third."""
     for _ in range(SMOOTHING.bit_length() - 1):
         picture = np.asarray(
             cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA),

@@ -1,7 +1,7 @@
-"""What an image file says of itself before anything is decoded: format, size, depth, channels, orientation, pictures.
+"""The header of an image file, before anything is decoded: format, size, depth, channels, orientation, pictures.
 
-By hand where Pillow says too little or reads all that a file claims, else by Pillow. A header costs no more than the
-bytes of its file.
+Pillow reads it, except where it says too little or allocates all that a file claims; then it is read here. A header
+never costs more memory than its file has bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_PIXELS = 1 << 28  # of a file: a picture of 16384x16384
 MOST_PIXELS_STREAMED = 1 << 26  # of a picture that a network sends: 8192x8192
 HEAD = 512  # bytes that tell what a file is
 _ORIENTATION = 0x0112  # EXIF's tag, which is TIFF's
-# Pillow warns of odd EXIF in lines of its own; what is odd is no news to whoever wants the picture.
+# Pillow warns about odd EXIF, which does not matter for the picture.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -42,7 +42,7 @@ class ImageHeader:
     palette: bool = False
     orientation: int = 1
     frames: int = 1
-    white: int = 0  # where it is not all of the bits
+    white: int = 0  # its value, if not all bits are set
 
     @property
     def largest(self) -> int:
@@ -51,12 +51,12 @@ class ImageHeader:
 
 
 def format_of(head: bytes) -> str | None:
-    """The format of a file that begins so (HEAD bytes are enough), or None if it is no image that can be read."""
+    """The format of a file by its first bytes (HEAD are enough), or None if it is not a readable image."""
     return next((name for name, begins in _MAGIC.items() if re.match(begins, head, re.DOTALL)), None)
 
 
 def what_else(head: bytes) -> str:
-    """What a file is that begins so and is no image that can be read: for a message."""
+    """What a file that is not a readable image is, by its first bytes, for a message."""
     if not head:
         return "is empty"
     kind = next((kind for kind, begins in _OTHERS.items() if re.match(begins, head, re.DOTALL)), None)
@@ -94,9 +94,9 @@ def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> ImageHeader:
 
 
 def _densest(header: ImageHeader) -> float:
-    """Pixels that a byte of a whole file holds at most: deflate's 1032 to 1, JPEG's bit a block of 64, with some room.
+    """The most pixels per byte of a file: deflate's 1032 to 1, JPEG's one bit for a block of 64, with some margin.
 
-    Formats that hold a picture of one colour in next to nothing have no bound.
+    Formats that store a picture of one colour in a few bytes have no bound.
     """
     if header.format in ("WebP", "AVIF", "JPEG 2000") or (header.format == "TIFF" and header.bits == 1):
         return math.inf
@@ -106,7 +106,7 @@ def _densest(header: ImageHeader) -> float:
 
 
 def open_with_pillow(name: str, data: bytes) -> Any:
-    """Pillow's lazy image of a format. Unlike Image.open() it has no opinion on sizes, which read_header() has."""
+    """Pillow's lazy image of a format, without the limits of Image.open(): read_header() has our own."""
     module, kind = _PLUGINS[name]
     return getattr(importlib.import_module(f"PIL.{module}"), kind)(io.BytesIO(data))
 
@@ -167,7 +167,7 @@ def _with_pillow(name: str, data: bytes) -> ImageHeader:
 
 
 def _png(name: str, data: bytes) -> ImageHeader:
-    """PNG, third edition: 16 bits per channel, which Pillow does not tell, and EXIF behind the picture."""
+    """PNG, third edition: 16 bits per channel, which Pillow does not report, and EXIF after the picture."""
     width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
     chunks = dict(_chunks(data))
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] + (kind in (0, 2) and b"tRNS" in chunks)
@@ -179,7 +179,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
-        if at + 12 + length > len(data):  # OpenCV makes room for it all before it looks
+        if at + 12 + length > len(data):  # OpenCV allocates all of it before it looks
             raise ImageError("is cut or damaged: a part of it claims more bytes than the file has")
         yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + length]
         if kind == b"IEND":
@@ -188,10 +188,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _jpeg(name: str, data: bytes) -> ImageHeader:
-    """JPEG (ITU-T T.81, annex B): by hand, since a network camera sends thirty a second, and for what EXIF may cost."""
+    """JPEG (ITU-T T.81, annex B): by hand, since a network camera sends 30 fps, and EXIF may be costly."""
     at, orientation = 2, 1
     while True:
-        if data[at] != 0xFF:  # bytes between two segments: libjpeg skips them too
+        if data[at] != 0xFF:  # bytes between two segments, which libjpeg skips too
             at = data.index(b"\xff", at)
         kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if kind in (0xFF, 0x00, 0x01, *range(0xD0, 0xD9)):  # filling, and marks without a length
@@ -209,7 +209,7 @@ def _jpeg(name: str, data: bytes) -> ImageHeader:
 
 
 def _tiff(name: str, data: bytes) -> ImageHeader:
-    """TIFF 6.0 and BigTIFF: the tags alone, since Pillow opens fewer kinds of pixels than OpenCV decodes."""
+    """TIFF 6.0 and BigTIFF: only the tags, since Pillow opens fewer pixel formats than OpenCV."""
     tags, after = _tags(data, _int(data, 8, 8) if _is_big(data) else _int(data, 4, 4))
     seen: set[int] = set()
     while 0 < after < len(data) and after not in seen:
@@ -242,9 +242,9 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 
 
 def _tags(data: bytes, at: int, most: int = 8) -> tuple[dict[int, list[int]], int]:
-    """The whole numbers of a TIFF directory, at most so many of a tag, and where the next directory stands.
+    """The whole numbers of a TIFF directory, at most `most` per tag, and where the next directory begins.
 
-    Raises ValueError if its values are said to take far more room than the file has: others would read them all.
+    Raises ValueError if its values claim far more bytes than the file has: other readers would read them all.
     """
     big = _is_big(data)
     wide = 8 if big else 4
@@ -289,7 +289,7 @@ def _sun(name: str, data: bytes) -> ImageHeader:
 
 
 def _gif(name: str, data: bytes) -> ImageHeader:
-    """GIF 89a: by hand, since Pillow makes room for the first picture when it opens the file."""
+    """GIF 89a: by hand, since Pillow allocates the first picture when it opens the file."""
     width, height, flags = struct.unpack("<HHB", data[6:11])
     at, frames = 13 + _colors(flags), 0
     while at < len(data) and data[at] != 0x3B:
@@ -309,7 +309,7 @@ def _colors(flags: int) -> int:
 
 
 def _orientation(exif: bytes) -> int:
-    """1 if the EXIF is damaged: then it says nothing, and the picture is none the worse."""
+    """EXIF's orientation; 1 if the EXIF is damaged, since the picture may still be fine."""
     tiff = exif.removeprefix(b"Exif\0\0")
     try:
         return _upright(_tags(tiff, _int(tiff, 4, 4))[0].get(_ORIENTATION, [1])[0])

@@ -1,7 +1,7 @@
-"""The one reader of images: for datasets, cameras, predictions, calibration and measurements alike.
+"""The one reader of images: for datasets, cameras, predictions, calibration and measurements.
 
-The header is read first (see image_header.py), so that a file costs nothing before it is known what it claims. Then
-OpenCV decodes it, or Pillow what this OpenCV cannot, and it is turned as its EXIF orientation says.
+The header is read first (see image_header.py), so that a false claim costs nothing. Then OpenCV decodes the image, or
+Pillow if OpenCV cannot, and it is turned as its EXIF orientation says.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ SOME_ENDINGS = ".jpg, .png, .tif, .bmp, .webp, .gif and others"  # for messages
 LARGEST_FILE = 1 << 31  # bytes: MOST_PIXELS of four channels of 16 bits
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _EIGHTH = cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION
-_QUARTERS = {1: 0, 3: 2, 6: 3, 8: 1}  # turns to the left that each of EXIF's orientations asks for
-# EXIF's orientations that mirror are one of the others after a mirror from left to right.
+_QUARTERS = {1: 0, 3: 2, 6: 3, 8: 1}  # turns to the left for each of EXIF's orientations
+# EXIF's mirrored orientations: mirror from left to right, then use the other one.
 _MIRRORED = {2: 1, 4: 3, 5: 8, 7: 6}
 _UNDONE = {6: 8, 8: 6}
 
@@ -45,7 +45,7 @@ _UNDONE = {6: 8, 8: 6}
 def read_image(path: str | Path, *, eighth: bool = False) -> UInt8:
     """An image file as uint8 [h, w, 3] BGR, turned as its EXIF orientation says; alpha and bits beyond 8 are left out.
 
-    eighth: at an eighth of its size, which a JPEG decoder gives in a fraction of the time.
+    eighth: at an eighth of its size, which is much faster for JPEG.
     Raises ImageError, which says what is wrong with the file.
     """
     with named(path):
@@ -74,7 +74,7 @@ def unchanged(data: bytes, header: ImageHeader, *, turn: bool = False) -> NDArra
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of an image file. Raises ImageError if it is none or too large, having read no more than its head."""
+    """The bytes of an image file. Raises ImageError if it is not an image or too large, before it is read whole."""
     path = Path(path)
     try:
         if not path.is_file():
@@ -91,19 +91,19 @@ def read_file(path: str | Path) -> bytes:
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is an image of a single picture by its content, or, if that says nothing, by its ending.
+    """Whether a file is an image of a single picture, by its content, or by its ending if it cannot be read.
 
-    What moves, an animated GIF, is a video.
+    An animated GIF is a video.
     """
     try:
         header = read_header(read_file(path))
     except ImageError:
-        return path.suffix.lower() in IMAGE_ENDINGS  # whoever reads it says what is wrong
-    return header.frames == 1 or header.format == "TIFF"  # its further pages are no movement
+        return path.suffix.lower() in IMAGE_ENDINGS  # reading it says what is wrong
+    return header.frames == 1 or header.format == "TIFF"  # TIFF has pages, not animations
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a file or folder is left out wherever a folder is read: ._a.png, .ipynb_checkpoints, .x.part."""
+    """Whether a file or folder is skipped when a folder is read: ._a.png, .ipynb_checkpoints, .x.part."""
     return path.name.startswith(".")
 
 
@@ -118,7 +118,7 @@ def images_in(folder: Path) -> list[Path]:
 
 @contextmanager
 def named(path: str | Path) -> Iterator[None]:
-    """Put the path before what is wrong with its file."""
+    """Add the path of the file to an ImageError."""
     try:
         yield
     except ImageError as error:
@@ -126,7 +126,7 @@ def named(path: str | Path) -> Iterator[None]:
 
 
 def decode(data: bytes, how: int) -> UInt8 | None:
-    """What OpenCV decodes; its flags are in `how`. None if it cannot."""
+    """The image as OpenCV decodes it, with its flags `how`; None if it cannot."""
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
@@ -148,7 +148,7 @@ def loaded(header: ImageHeader, data: bytes) -> Any:
     if header.format == "JPEG" and header.bits > 8:
         raise ImageError(f"is JPEG with {header.bits} bits per channel, which cannot be read: save it as PNG or TIFF")
     try:
-        if header.format == "JPEG":  # every OpenCV has it, and Pillow would read all that EXIF claims
+        if header.format == "JPEG":  # every OpenCV reads JPEG, and Pillow would read all that EXIF claims
             raise OSError("damaged")
         image = open_with_pillow(header.format, data)
         image.load()
@@ -161,8 +161,8 @@ def loaded(header: ImageHeader, data: bytes) -> Any:
 
 
 def upright(image: Array, header: ImageHeader, *, turn: bool) -> Array:
-    """What a decoder gave, [h, w, …], turned by the header's orientation or as stored."""
-    if turn == (header.format == "TIFF"):  # OpenCV and Pillow turn TIFF, whatever they are told, and here no other
+    """A decoded image, [h, w, …], turned by the header's orientation or as stored."""
+    if turn == (header.format == "TIFF"):  # the decoders have turned TIFF already, and nothing else
         return image
     return turned_by(image, header.orientation if turn else _UNDONE.get(header.orientation, header.orientation))
 

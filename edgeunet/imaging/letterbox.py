@@ -1,7 +1,7 @@
 """The letterbox: a frame at the network's size, and its mask at the frame's size again.
 
-The only preprocessing outside the model file. Dataset, calibration and every session use it, so
-that what the network sees in training is what it sees behind the camera.
+The only preprocessing outside the model file. Dataset, calibration and every session use it, so that the network
+sees the same in training and behind the camera.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from edgeunet.errors import FrameError
 from edgeunet.spec import ModelSpec
 
 UInt8 = NDArray[np.uint8]
-PADDING = 114  # grey of the letterbox bars, the custom of detection networks
+PADDING = 114  # grey of the bars, as is usual for detection networks
 
 
 def check_frame(frame: Any) -> None:
-    """Raise FrameError unless `frame` is what OpenCV gives: uint8 [h, w, 3], neither side zero."""
+    """Raise FrameError unless `frame` is an image of OpenCV: uint8 [h, w, 3], no side of length 0."""
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
         got = f"{frame.dtype} {list(frame.shape)}" if isinstance(frame, np.ndarray) else type(frame).__name__
         raise FrameError(f"a frame is uint8 [height, width, 3] in BGR order, got {got}: convert it first")
@@ -81,8 +81,8 @@ class Letterbox:
         interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
         height, width = self.frame_size
         if self.shrinks and height % (2 * self.height) == width % (2 * self.width) == 0:
-            # Where every area is made of whole pairs. OpenCV is fast with halves only: 1280×720 to a quarter takes it
-            # 1.0 ms on one EPYC core, by halves 0.4. Once, so that rounding twice stays within 1.
+            # OpenCV is fast only with halves: 1280×720 to a quarter takes 1.0 ms on one EPYC core, by halves 0.4. Only
+            # if every area has whole pairs, and only once, so that rounding twice stays within 1.
             frame = np.asarray(
                 cv2.resize(frame, (width // 2, height // 2), interpolation=interpolation), dtype=np.uint8
             )

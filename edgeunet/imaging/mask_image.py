@@ -1,7 +1,7 @@
-"""Reading a mask: the numbers or colours that its file stores, looked at before any of it is reduced.
+"""Reading a mask: the numbers or colours that its file stores, without loss.
 
-A number may be a grey level of 1 to 32 bits or an index into a palette; what fits 8 bits is taken as it is, and what
-does not ends in an error that names the type and the largest value.
+A number is a grey level of 1 to 32 bits or an index into a palette. Numbers that fit 8 bits are kept as they are;
+others raise an error that names the type and the largest value.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Mask:
 def read_mask(path: str | Path, *, turn: bool = True) -> Mask:
     """Read a mask file of any format, depth and number of channels. turn: as its own EXIF says, else as stored.
 
-    Raises ImageError if it cannot be read, or stores what cannot be kept: values that 8 bits don't hold, an alpha
-    channel that says something else than the colours do, several pages.
+    Raises ImageError if it cannot be read, or cannot be kept without loss: values beyond 8 bits, an alpha channel that
+    adds to the colours, several pages.
     """
     with named(path):
         return decode_mask(read_file(path), turn=turn)
@@ -66,8 +66,8 @@ def decode_mask(data: bytes, *, turn: bool = True) -> Mask:
     """The bytes of a mask file. Raises as read_mask()."""
     header = read_header(data)
     if header.frames > 1:
-        raise ImageError(f"has {header.frames} pages or pictures, and a mask is one: save each as a file of its own")
-    # OpenCV shows a palette's colours, and stretches some of what has less than 8 bits.
+        raise ImageError(f"has {header.frames} pages or pictures, and a mask has one: save each as a file of its own")
+    # OpenCV replaces a palette by its colours, and stretches some images of less than 8 bits.
     array = None if header.palette or header.largest < 255 else decode(data, cv2.IMREAD_UNCHANGED)
     if array is None:
         image = loaded(header, data)
@@ -94,13 +94,13 @@ def code_of(color: tuple[int, int, int]) -> int:
 
 
 def _plain(array: Array) -> Array:
-    """[h, w] or [h, w, 3] whole numbers without alpha, with alpha in place of the colours if that is the mask."""
+    """Whole numbers, [h, w] or [h, w, 3], without alpha, or the alpha channel if that is the mask."""
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.dtype == bool:
         array = array.astype(np.uint8)
     if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
-        raise ImageError(f"is {array.dtype} with values that are no whole numbers: {_WANTED}")
+        raise ImageError(f"is {array.dtype} with values that are not whole numbers: {_WANTED}")
     if array.dtype.kind != "u" and array.min() < 0:
         raise ImageError(f"is {array.dtype} with values down to {array.min():g}: {_WANTED}")
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -115,12 +115,12 @@ def _without_alpha(colors: Array, alpha: Array) -> Array:
         return colors
     if (colors == colors[:1, :1]).all():
         return alpha
-    code = np.zeros(alpha.shape, np.int64)  # three channels of 16 bits, to which the alpha is added as the fourth
+    code = np.zeros(alpha.shape, np.int64)  # three channels of 16 bits, then alpha as the fourth
     for channel in range(colors.shape[2]):
         code = code << 16 | colors[..., channel].astype(np.int64)
     if len(np.unique(code << 16 | alpha.astype(np.int64))) == len(np.unique(code)):
-        return colors  # each colour has one alpha, which so says nothing that the colour does not
-    raise ImageError("has an alpha channel that varies beside its colours: save it without alpha")
+        return colors  # each colour has one alpha, so alpha adds nothing
+    raise ImageError("has an alpha channel that varies apart from its colours: save it without alpha")
 
 
 def _shown(plain: Array, header: ImageHeader) -> Array:

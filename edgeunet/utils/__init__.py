@@ -1,1 +1,1 @@
-"""What every room may use: files, the console, JSON, numbers and names in messages."""
+"""Tools for all rooms: files, the console, JSON, limits and words in messages."""

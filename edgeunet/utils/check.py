@@ -1,4 +1,4 @@
-"""One line of what a check found: of the doctor about a machine, of `data stats` about a dataset."""
+"""The result of one check: by the doctor of a machine, by `data stats` of a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, and what to do. wrong: it cannot work so; warning: not well."""
+    """One line: what was checked, what was found, what to do. wrong: it cannot work; warning: not well."""
 
     state: State
     part: str
@@ -22,7 +22,7 @@ class Check:
 
     def __post_init__(self) -> None:
         if (self.state == "ok") == bool(self.remedy):
-            raise ValueError(f"{self.part}: a warning has a remedy, and what is ok has none")
+            raise ValueError(f"{self.part}: warnings and errors have a remedy, and what is ok has none")
 
     @property
     def color(self) -> str:
@@ -34,7 +34,7 @@ class Check:
 
     @classmethod
     def of_error(cls, state: State, part: str, error: EdgeUNetError) -> Check:
-        """A line from an error's, which says what is wrong and after a colon or a semicolon what to do."""
+        """From an error, whose message says what is wrong and, after a colon or a semicolon, what to do."""
         text = str(error).removeprefix(part).lstrip(" :")
         mark = ": " if ": " in text else "; "
         said, _, remedy = text.partition(mark)

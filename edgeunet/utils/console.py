@@ -1,7 +1,7 @@
-"""What every command prints with: progress on stderr, results on stdout, errors in one line.
+"""The output of every command: progress on stderr, results on stdout, errors in one line.
 
-Text is printed as it is: no part of a name is taken for markup or for a command of the terminal, and letters that the
-terminal lacks are replaced.
+Text is printed as it is: nothing in a name is markup or a command of the terminal, and letters that the terminal
+lacks are replaced.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would obey, or cannot show, written as an escape: ESC as \\x1b."""
+    """The text with control characters written as escapes: ESC as \\x1b."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -71,19 +71,19 @@ def _console(*, stderr: bool) -> Console:
 
 
 def command_line() -> str:
-    """What was typed to start this program, for a record of what it measured: without passwords and tokens."""
+    """The command line of this program, for records: without passwords and tokens."""
     program = Path(sys.argv[0])
     words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
     return shown_command([*words, *sys.argv[1:]])
 
 
 def progress() -> Progress:
-    """A progress bar on stderr: what is done, how far, time left. Plain where stderr is no terminal."""
+    """A progress bar on stderr: the work, how far it is, time left. Plain if stderr is not a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
     class Note(ProgressColumn):
-        """What the task says of itself, where it says something."""
+        """The note of a task, if it has one."""
 
         def render(self, task: Task) -> Text:
             return Text(str(task.fields.get("note", "")))
@@ -99,9 +99,9 @@ def progress() -> Progress:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a small table on stdout; figures, in every column but the first, stand to the right.
+    """Print a small table on stdout; every column except the first has figures, aligned to the right.
 
-    Ten columns fit into 80 characters; where they do not, the first column is folded, never a figure.
+    Ten columns fit into 80 characters; if they do not, the first column is folded, never a figure.
     """
     from rich import box
     from rich.table import Table
@@ -126,14 +126,14 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """What programs read, on stdout."""
+    """JSON on stdout, for programs."""
     if sys.stdout is None:
         raise OutputError("standard output is closed, and --json prints there")
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def run(command: Callable[[], object], *, debug: bool = False) -> int:
-    """Run a command and give its exit code; an error the user can act on becomes one line on stderr.
+    """Run a command and return its exit code; an error that the user can act on becomes one line on stderr.
 
     debug: let the traceback through instead.
     """
@@ -153,7 +153,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
                 raise
             _line(str(missing(part)))
             return 1
-        except BrokenPipeError:  # whoever read the output, as `head` does, wants no more of it
+        except BrokenPipeError:  # the reader, such as `head`, has ended
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -165,7 +165,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
         except MemoryError:
             if debug:
                 raise
-            _line("there is not enough memory for this: close other programs, or give it less at once")
+            _line("there is not enough memory for this: close other programs, or use smaller inputs")
             return 1
         except KeyboardInterrupt:
             _line("interrupted")
@@ -189,10 +189,10 @@ def end(code: object) -> NoReturn:
 
 @contextmanager
 def _streams(*, debug: bool) -> Iterator[None]:
-    """Print to any terminal, and go on printing nothing where standard error cannot be written any more.
+    """Print on any terminal, and go on if standard error can no longer be written.
 
-    What libraries write to the descriptor of standard error by themselves (libpng, FFmpeg, ONNX Runtime), or to a log
-    that nobody keeps (Pillow), is left out, but for `debug`: what matters of it is in our own message.
+    What libraries write to the descriptor of standard error (libpng, FFmpeg, ONNX Runtime) or to a log without a
+    handler (Pillow) is left out unless `debug` is set: our own message has what matters.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -218,8 +218,9 @@ def _streams(*, debug: bool) -> Iterator[None]:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, which programs in the background ignore: what it started ends with it,
-    and what it has measured is kept.
+    """Let SIGTERM end a command as Ctrl-C does: what it started ends with it, and what it has measured is kept.
+
+    Programs in the background ignore Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
@@ -231,7 +232,7 @@ def _ended_by_sigterm() -> Iterator[None]:
         raise KeyboardInterrupt
 
     def end_what_hangs() -> None:
-        """Python hears a signal only between two steps of its own: a library that hangs would keep it for ever."""
+        """Python handles a signal only between two steps of its own: a library that hangs would block it forever."""
         with open(reader, "rb", buffering=0) as told:
             while number := told.read(1):
                 ours = number[0] == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is end
@@ -259,7 +260,7 @@ def _is_descriptor_2(stream: Any) -> bool:
 
 
 class _Tolerant(io.TextIOWrapper):
-    """Standard error, which may be a full disk or a pipe that nobody reads any more: no reason to end the work."""
+    """Standard error may be a full disk or a closed pipe: that must not end the work."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):

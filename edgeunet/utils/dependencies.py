@@ -1,6 +1,6 @@
-"""The parts that a machine may do without: what each is for, and the command that installs it.
+"""The optional dependencies: what each is for, and the command that installs it.
 
-On a board OpenCV and TensorRT are the system's; pip must not put a wheel over them.
+On a board OpenCV and TensorRT are the system's; pip must not replace them by a wheel.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edgeunet.errors import MissingDependencyError
 
 
 class Dependency(NamedTuple):
-    """An optional module: its name for people, the work that needs it, how to get it."""
+    """An optional module: its name for people, the work that needs it, how to install it."""
 
     title: str
     work: str
@@ -50,7 +50,7 @@ def missing(module: str) -> MissingDependencyError:
 
 
 def require_installed(*modules: str) -> None:
-    """Raise the error for the first module of OPTIONAL_DEPENDENCIES that is not installed; none is loaded for that."""
+    """Raise the error for the first module of OPTIONAL_DEPENDENCIES that is not installed, without loading any."""
     for module in modules:
         if find_spec(module) is None:
             raise missing(module)

@@ -1,4 +1,4 @@
-"""Outputs are written whole or not at all; files are known by their hash."""
+"""Writing files whole or not at all, and the hash of a file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Paths: TypeAlias = "str | Path | Iterable[str | Path] | None"
 
 @contextmanager
 def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write a file to, and rename it to `path` on success.
+    """Yield a temporary path next to `path` to write a file to, and rename it to `path` on success.
 
-    After an exception nothing is left behind and what stood at `path` before is untouched; a killed process leaves
-    the old file or the new one. Raises OutputError if `path` is a folder or a device, if it exists and `force` is
-    false (also if it came while this one was written), or if it cannot be written.
+    After an exception nothing is left behind and a file that was at `path` is untouched; a killed process leaves the
+    old file or the new one. Raises OutputError if `path` is a folder or a device, if it exists and `force` is false
+    (also if another process made it meanwhile), or if it cannot be written.
     """
     path = Path(path)
     _require_file(path, force=force)
@@ -58,7 +58,7 @@ def require_writable(path: str | Path, *, force: bool) -> None:
 
 
 def require_parent(path: Path) -> None:
-    """Raise OutputError unless the folder of `path` can be written, or made where it is not there yet."""
+    """Raise OutputError unless the folder of `path` can be written, or made if it is missing."""
     with writing(path):
         above, *below = path.absolute().parent, path.name
         while not above.exists():
@@ -76,10 +76,10 @@ def require_distinct(
 ) -> None:
     """Raise UsageError, before any work, if an output is one of the inputs, or another output of the same command.
 
-    Nor may it be among the files of an input that is a dataset folder: it would take the place of one, or become one.
+    An output may not be in the folders of an input dataset either: it would replace a file there, or become one.
 
-    outputs, inputs: files and folders by the option that the user gave them with. replaced: folders that are
-    replaced whole, so that no input may lie in one. They are told apart by what they are, not by their names.
+    outputs, inputs: files and folders by the option that gave them. replaced: folders that are replaced whole, so
+    that no input may be in them. Links are followed: names may differ.
     """
     given = [(title, path) for title, paths in inputs.items() for path in _each(paths)]
     written = [(title, path) for title, paths in outputs.items() for path in _each(paths)]
@@ -97,7 +97,7 @@ def require_distinct(
 
 
 def _dataset(folder: Path) -> list[Path]:
-    """Where a dataset folder is read, behind links too; nothing for any other path."""
+    """The folders and files of a dataset that are read; nothing for any other path."""
     listed = folder / "classes.json"
     if not listed.is_file():
         return []
@@ -114,7 +114,7 @@ def _each(paths: Paths) -> list[Path]:
 def _same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except (OSError, ValueError):  # at least one is not there
+    except (OSError, ValueError):  # at least one does not exist
         return _resolved(one) == _resolved(other)
 
 
@@ -136,13 +136,13 @@ PART = re.compile(r"\..*\.[0-9a-f]{16}\.part(\.[^.]*)?")
 
 
 def part_of(path: Path) -> Path:
-    """A new hidden name beside `path` for what is being written, with the same ending; nobody can guess it."""
+    """A new hidden name next to `path` for a file that is being written, with the same ending; it cannot be guessed."""
     stem, ending = (os.fsdecode(os.fsencode(part)[:100]) for part in (path.stem, path.suffix))  # 255 bytes at most
     return path.with_name(f".{stem}.{secrets.token_hex(8)}.part{ending}")
 
 
 def _new_file(path: Path) -> tuple[Path, int]:
-    """A new file beside `path`, and the open descriptor that locks it as long as this process works on it."""
+    """A new file next to `path`, and the open descriptor that locks it while this process works on it."""
     while True:
         temporary = part_of(path)
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
@@ -154,9 +154,9 @@ def _new_file(path: Path) -> tuple[Path, int]:
 
 
 def remove_unfinished(folder: str | Path) -> None:
-    """Remove the files that killed processes of edgeunet left half-written in a folder: those that nobody locks.
+    """Remove the unfinished files of killed processes of edgeunet from a folder: those that no process locks.
 
-    Looks once at each folder in a process.
+    Does so only once for each folder in a process.
     """
     _remove_unfinished(os.path.realpath(folder))
 
@@ -183,14 +183,14 @@ def locked(path: str | Path) -> Iterator[int]:
 
 @contextmanager
 def made_parents(path: Path) -> Iterator[None]:
-    """Make the folders above `path`; after an exception those that were made are gone again."""
+    """Make the folders above `path`; after an exception those that were made are removed again."""
     missing = [folder for folder in path.absolute().parents if not folder.exists()]
     with writing(path):
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # somebody else uses one by now
+        with suppress(OSError):  # another process uses one by now
             for folder in missing:
                 folder.rmdir()
         raise
@@ -198,7 +198,7 @@ def made_parents(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn whatever the system has against writing to `path` into an OutputError: a full disk, one that is gone."""
+    """Turn an error of the system about writing to `path` into an OutputError: a full disk, a missing one."""
     try:
         yield
     except OSError as error:
@@ -207,7 +207,7 @@ def writing(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def unwritable(path: Path) -> Iterator[None]:
-    """As writing(), around work that reads as well: an error about a file elsewhere is passed on as it is."""
+    """As writing(), around work that also reads: an error about another file is passed on as it is."""
     try:
         yield
     except OSError as error:
@@ -215,7 +215,7 @@ def unwritable(path: Path) -> Iterator[None]:
             isinstance(error.filename, str) and path.absolute().parent not in Path(error.filename).absolute().parents
         )
         if error.errno not in _WRITE_ERRORS or (elsewhere and error.errno not in _FULL):
-            raise  # a copy onto a full disk names what is read
+            raise  # a copy to a full disk names the file that is read
         raise _unwritable(path, error) from error
 
 
@@ -236,7 +236,7 @@ def write_json(path: str | Path, value: Any, *, force: bool) -> None:
 
 
 def write_text(path: str | Path, text: str, *, force: bool) -> None:
-    """Write a text in UTF-8, whole or not at all. A byte of a name that is no letter becomes a "?"."""
+    """Write a text in UTF-8, whole or not at all. A byte of a name that is not UTF-8 becomes a "?"."""
     with replacing(path, force=force) as temporary:
         temporary.write_bytes(text.encode("utf-8", "replace"))  # no reader takes half a surrogate pair
 

@@ -1,4 +1,4 @@
-"""Folders that edgeunet writes: it knows them again by a mark, and replaces no other."""
+"""Folders that edgeunet writes: a mark file identifies them, and no others are replaced."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Mark:
 
 @contextmanager
 def replacing_folder(path: str | Path, *, force: bool) -> Iterator[Path]:
-    """Give a new empty folder beside `path` to write to; on success it takes the place of `path`, in one step.
+    """Yield a new empty folder next to `path` to write to; on success it replaces `path`, in one step.
 
-    The new folder gets a mark that lists what was written. `force` replaces a folder only if edgeunet made it,
-    nothing else lies in it and nothing was changed. After an exception nothing is left behind and what stood at
+    The new folder gets a mark file that lists what was written. `force` replaces a folder only if edgeunet made it,
+    nothing else is in it and nothing was changed. After an exception nothing is left behind and a folder that was at
     `path` is untouched; a killed process leaves the old folder or the new one. Raises OutputError.
     """
     given, path = Path(path), Path(os.path.realpath(path))
@@ -65,7 +65,7 @@ def require_folder_writable(path: str | Path, *, force: bool) -> None:
 
 
 def _require_ours(path: Path) -> None:
-    """Raise OutputError unless edgeunet made this folder, nothing else lies in it and nothing was changed."""
+    """Raise OutputError unless edgeunet made this folder, nothing else is in it and nothing was changed."""
     advice = "give another name"
     if not (path / MARK).is_file():
         raise OutputError(f"{path} is a folder that this version of edgeunet did not make: {advice}")
@@ -79,14 +79,14 @@ def _require_ours(path: Path) -> None:
 
 
 def _require(path: Path, *, force: bool) -> list[tuple[str, int, int]] | None:
-    """Raise OutputError unless the folder may be made; gives what is there now, None for nothing."""
+    """Raise OutputError unless the folder may be made; returns what is there now, None for nothing."""
     with writing(path):
         if not os.path.lexists(path):
             return None
         if not path.is_dir():
             raise OutputError(f"{path} is a file: give the name of a folder")
-        if path.is_mount():  # a container's volume: nothing can take its place
-            raise OutputError(f"{path} is where a disk or volume begins, which stays: give a folder in it")
+        if path.is_mount():  # a container's volume: it cannot be replaced
+            raise OutputError(f"{path} is a mounted disk or volume, which cannot be replaced: give a folder in it")
         if not any(path.iterdir()):
             return None
         if not force:
@@ -96,7 +96,7 @@ def _require(path: Path, *, force: bool) -> list[tuple[str, int, int]] | None:
 
 
 def _put(temporary: Path, path: Path, given: Path, before: list[tuple[str, int, int]] | None) -> None:
-    """Let the new folder take the place of the old one, unless somebody wrote there since."""
+    """Replace the old folder by the new one, unless another process wrote there since."""
     if before is None:
         try:
             temporary.rename(path)  # fails unless there is none, or an empty one
@@ -121,7 +121,7 @@ def _write_mark(path: Path, files: dict[str, MarkedFile]) -> None:
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """Everything below a folder by its path in it, but the mark; an empty folder and a link count as files."""
+    """Everything in a folder by its path, except the mark; an empty folder and a link count as files."""
     found = {}
     for folder, folders, files in os.walk(path):
         names = [*files, *(name for name in folders if (Path(folder) / name).is_symlink())]
@@ -137,7 +137,7 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of everything in a folder: what changes when somebody writes to it."""
+    """Names, sizes and times of everything in a folder, which change when it is written to."""
     facts = [(name, file.lstat()) for name, file in _files(path).items()]
     return [(name, fact.st_size, fact.st_mtime_ns) for name, fact in facts]
 

@@ -1,4 +1,4 @@
-"""How figures are written, in tables of the terminal and on pages alike."""
+"""How figures are written, in tables of the terminal and on pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 
 def count(number: int) -> str:
-    """1234567 → "1 234 567", which no reader takes for a fraction."""
+    """1234567 → "1 234 567", which cannot be read as a fraction."""
     return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def without_labels(stray: int) -> str:
-    """In place of the IoU of a class that no label has: how many pixels were taken for it anyway."""
+    """Instead of the IoU of a class that no label has: how many pixels were predicted as it."""
     return f"– ({count(stray)} stray)" if stray else "–"
 
 

@@ -1,7 +1,7 @@
-"""The one reader of JSON: text becomes a dataclass, each field of exactly the type that it is declared with.
+"""The one reader of JSON: text becomes a dataclass, and each field must have its declared type.
 
-Whatever is wrong with a file (not UTF-8, cut, nested too deep, 1e999, text where a number must be) ends in one error
-that names the field.
+Anything wrong with a file (not UTF-8, cut, nested too deep, 1e999, text instead of a number) becomes one error that
+names the field.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgeunet.utils.limits import SIDE
 
 T = TypeVar("T")
 LARGEST = 64 << 20  # bytes of a file
-SHOWN = 300  # characters of what is wrong with it
+SHOWN = 300  # characters of a reason
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
 """A number of things."""
@@ -43,7 +43,7 @@ def read_json(
 ) -> T:
     """A file as `kind`. Raises `error` if it is missing or not `what`, with the reason and the `remedy`.
 
-    schema: what its field "schema" must say, or one of several; "" for files that have none. largest: bytes.
+    schema: the value of its field "schema", or one of several; "" for files without it. largest: bytes.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,7 +68,7 @@ def from_json(
     remedy: str,
     schema: str | tuple[str, ...] = "",
 ) -> T:
-    """JSON text as `kind`; an error that the dataclass raises itself gets the name of the file. As read_json()."""
+    """JSON text as `kind`, as read_json(). An error of the dataclass itself gets the name of the file."""
     try:
         data = (data.encode() if isinstance(data, str) else data).removeprefix(b"\xef\xbb\xbf")
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -116,7 +116,7 @@ _NAMES = {
 
 
 def plain_reason(reason: Exception) -> str:
-    """What msgspec says, in plain words and with the field first."""
+    """The message of msgspec in plain words, with the field first."""
     if isinstance(reason, RecursionError):
         return "it is nested too deep"
     said, _, field = str(reason).partition(" - at ")

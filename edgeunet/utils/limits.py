@@ -1,4 +1,4 @@
-"""Numbers that a user gives: the range of each, and the one error for what lies outside."""
+"""Numbers that a user gives: their ranges, and the one error for values outside."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 from edgeunet.errors import UsageError
 
 THREADS = 1024
-"""More than any machine has for one model; each costs memory."""
+"""More than any machine uses for one model; each costs memory."""
 SECONDS = 31_536_000.0
 """A year: a longer time is a typing error."""
 MAX_MS = 1e9
-"""Eleven days, for what one frame may take: what is longer was no latency, and sums of less stay finite."""
+"""Eleven days, for the time of one frame: more is not a latency, and sums of less stay finite."""
 SIDE = 16_384
-"""Pixels of a picture's height or width: more is a typing error, and would be allocated before it shows."""
+"""Pixels of a picture's height or width: more is a typing error, and would be allocated first."""
 FRAMES = 10**9
 SEED = 2**32 - 1
 """The largest that NumPy takes."""
 
 
 def require_in(option: str, value: float | None, low: float, high: float, *, above: bool = False) -> None:
-    """Raise UsageError unless a number, if one is given, is from `low` (above: or higher) to `high`; NaN never is."""
+    """Raise UsageError unless a number, if given, is from `low` (above: more than `low`) to `high`; NaN never is."""
     if value is not None and not ((low < value if above else low <= value) and value <= high):
         least = f"above {low:g} and at most" if above else f"from {low:g} to"
         raise UsageError(f"{option} is {least} {high:,.10g}, got {str(value)[:40]}")
@@ -37,7 +37,7 @@ def size_from_text(text: str) -> tuple[int, int]:
 
 
 def require_size(size: tuple[int, int]) -> None:
-    """Raise UsageError for an input of (height, width) pixels that no network has."""
+    """Raise UsageError for an input of (height, width) pixels that is out of range."""
     if not all(1 <= side <= SIDE for side in size):
         raise UsageError(f"an input's size (--size) is 1 to {SIDE} pixels in height and width, got {size[0]}x{size[1]}")
 
@@ -66,18 +66,18 @@ def require_threads(values: tuple[int, ...]) -> None:
 
 
 def require_count(option: str, value: int | None, most: int = FRAMES) -> None:
-    """As require_in(), for a number of things of which there is at least one."""
+    """As require_in(), for a number of things, at least one."""
     require_in(option, value, 1, most)
 
 
 def require_sizes(sizes: tuple[tuple[int, int], ...]) -> None:
-    """Raise UsageError unless each (height, width) is one that can be exported on the way."""
+    """Raise UsageError unless each (height, width) can be exported."""
     for side in (side for size in sizes for side in size):
         require_in("a side of --sizes", side, 1, LARGEST_SIDE)
 
 
 def whole_numbers(option: str, text: str | None) -> tuple[int, ...]:
-    """ "1,2" → (1, 2); () if nothing is given. Raises UsageError for what is no list of whole numbers."""
+    """ "1,2" → (1, 2); () if nothing is given. Raises UsageError for anything else."""
     words = text.split(",") if text else []
     if wrong := [word for word in words if not re.fullmatch(r"[+-]?[0-9]{1,18}", word.strip())]:
         raise UsageError(f"{option} is a list of whole numbers such as 1,2, got {wrong[0][:40]!r}")

@@ -1,4 +1,4 @@
-"""What kind of model file a file is, told by its content: names are given by people, and changed by them."""
+"""The kind of a model file, by its content: people rename files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _OLD_PYTORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how PyTorch befo
 _IR_VERSION = b"\x08"  # the first field of a .onnx file
 _ADVICE = {
     "checkpoint": "is a checkpoint: `edgeunet export onnx {path} -o MODEL.onnx` makes the model that runs",
-    "old checkpoint": "is a file of PyTorch before 1.6, with weights and no network",
-    "onnx": "is an ONNX file: name it .onnx where a model is to run, or give the checkpoint that it was exported from",
+    "old checkpoint": "is a file of PyTorch before 1.6, which has weights but no network",
+    "onnx": "is an ONNX file: name it .onnx to run it, or give the checkpoint that it was exported from",
     "engine": "is a TensorRT engine: give the .onnx file that it was built from",
 }
 
 
 def kind_of(path: Path) -> Kind:
-    """The kind of a file; "" for one that is missing, or none of them."""
-    if not path.is_file():  # a pipe would be waited for
+    """The kind of a file; "" for a missing or another file."""
+    if not path.is_file():  # reading a pipe would block
         return ""
     try:
         with open(path, "rb") as file:
@@ -40,12 +40,12 @@ def kind_of(path: Path) -> Kind:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether to read a file as a checkpoint: it is one, or is called so and is missing or damaged."""
+    """Whether to read a file as a checkpoint: it is one, or its name says so and it is missing or damaged."""
     return kind_of(path) == "checkpoint" or path.suffix.lower() in (".pt", ".pth")
 
 
 def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
-    """The error for a file of another kind than the one wanted, with what to do; None for one that is none of them."""
+    """The error for a file of another kind than the wanted one, with what to do; None for an unknown kind."""
     kind = kind_of(path)
     return None if kind in ("", wanted) else ModelFileError(f"{path} {_ADVICE[kind].format(path=path)}")
 

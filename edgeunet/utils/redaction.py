@@ -1,9 +1,8 @@
-"""Addresses and command lines as they may be shown and kept: without passwords.
+"""Addresses and command lines without passwords, as they may be shown and kept.
 
-Which words are secret nobody can list, so of an address only what is known to be harmless is shown: of a query, a
-fragment, pairs in a path and the properties of a pipeline the values of HARMLESS keys, and of a login nothing. In a
-command line, where most options are harmless, the values of options that are named like secrets are hidden.
-Masking what is masked changes nothing.
+No list has all secret words, so an address shows only what is known to be harmless: in a query, a fragment, pairs in a
+path and the properties of a pipeline, the values of HARMLESS keys; of a login, nothing. In a command line most options
+are harmless, so only the values of options with names of secrets are hidden. Redacting twice changes nothing.
 """
 
 from __future__ import annotations
@@ -48,28 +47,27 @@ _ASSIGNED = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 _HEADER = re.compile(r"([A-Za-z][\w-]*):(\s*)(?![/\\\s])(.*)", re.DOTALL)
 _QUOTED = re.compile(r"""(["'])([A-Za-z][\w.-]*)\1(\s*:\s*)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|[^\s,}\]]+)""")  # as in JSON
 _LOGIN = re.compile(r"-[A-Za-z]*u")  # curl's and others': -u USER:PASSWORD, also behind other letters
-_COMMAND = re.compile(r"""\s*[({!\s]*(?:["']?[\w./~+-]+["']?|[A-Za-z_]\w*=\S*)\s""")  # how one begins in a single word
+_COMMAND = re.compile(r"""\s*[({!\s]*(?:["']?[\w./~+-]+["']?|[A-Za-z_]\w*=\S*)\s""")  # how a command in one word begins
 _HOST = re.compile(r"(?:[^:@/?#]*|\[[^\]]*\])(?::\d*)?")
 
-Hide = Callable[[str], str]  # takes a secret, gives what stands in its place
+Hide = Callable[[str], str]  # takes a secret, returns its replacement
 
 
 def shown_address(text: str) -> str:
     """A source as people may see it: a URL, a pipeline, a path; harmless ones unchanged.
 
-    All between `//` and the last `@` is hidden, whatever stands there, and so it is with one slash or none where a
-    `:` stands before the `@`.
+    All between `//` and the last `@` is hidden; with one slash or none, only if a `:` comes before the `@`.
     """
     return _address(text, lambda secret: HIDDEN)
 
 
 def shown_command(words: Sequence[str]) -> str:
-    """A command line, quoted as for a shell: no option's secret, no address's, and none of a command in quotes."""
+    """A command line, quoted as for a shell, without the secrets of options, addresses and quoted commands."""
     return shlex.join(_words(words))
 
 
 def shown_command_text(text: str) -> str:
-    """A command line that is text already, as in an older record; unchanged where there is nothing to hide."""
+    """A command line as text, as in an older record; unchanged if there is nothing to hide."""
     try:
         words = shlex.split(text)
     except ValueError:  # a quote that does not end
@@ -79,7 +77,7 @@ def shown_command_text(text: str) -> str:
 
 
 def hidden_in(message: str, address: str) -> str:
-    """Somebody else's message about an address, without the secrets of that address, in whatever way it writes them."""
+    """A library's message about an address, without the secrets of that address in any spelling."""
     secrets: list[str] = []
 
     def collect(secret: str) -> str:
@@ -91,14 +89,14 @@ def hidden_in(message: str, address: str) -> str:
     forms = {form for piece in pieces for form in (piece, unquote(piece), quote(piece, safe=""), quote_plus(piece))}
     forms |= {quote(form) for form in forms}
     for form in sorted(filter(None, forms - {HIDDEN}), key=len, reverse=True):
-        # A short one, such as the user "a", would be found inside of words.
+        # A short one, such as the user "a", would match inside words.
         begin, end = (r"(?<![^\W_])", r"(?![^\W_])") if len(form) < 4 else ("", "")
         message = re.sub(begin + re.escape(form) + end, HIDDEN, message)
     return message
 
 
 def login_letters(address: str) -> str:
-    """What to say of a login with letters that an address must not hold as they are; "" if it has none."""
+    """The remedy for a login with letters that an address must encode; "" if it has none."""
     begin = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/*", address)
     login, found, _ = (address[begin.end() :] if begin else address).rpartition("@")
     if not found or not (set(login) & set("#/?@ ")):
@@ -118,11 +116,11 @@ def _address(text: str, hide: Hide) -> str:
             return begin + (hide(rest) if rest else "")
     mark = re.search(r"[?#]", rest)
     path, tail = (rest[: mark.start()], rest[mark.start() :]) if mark else (rest, "")
-    # Of what has no scheme most are files, and those may be called as they like.
+    # Most sources without a scheme are files, which may have any name.
     shown = _PATH_PAIR.sub(lambda pair: pair[1] + _pair(pair[2], pair[3], hide, all_keys=not local), path)
     pieces = re.split(r"([?&;#])", tail)
     for index, item in enumerate(pieces[::2]):
-        if shown != path and item.partition("=")[0].lower() not in HARMLESS:  # a secret may go on behind the mark
+        if shown != path and item.partition("=")[0].lower() not in HARMLESS:  # a secret may continue after the mark
             pieces[2 * index] = hide(item) if item else ""
         else:
             pieces[2 * index] = _item(item, hide, local=local)
@@ -130,7 +128,7 @@ def _address(text: str, hide: Hide) -> str:
 
 
 def _parted(text: str, *, local: bool) -> tuple[str, str, str]:
-    """What stands before a login, the login or "", and what stands behind the last @."""
+    """The text before a login, the login or "", and the text after the last @."""
     head, found, rest = text.rpartition("@")
     slashes = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]+|[/\\]{2,}", head)
     begin = slashes.end() if slashes else 0
@@ -140,13 +138,13 @@ def _parted(text: str, *, local: bool) -> tuple[str, str, str]:
 
 
 def _may_be_no_login(text: str) -> bool:
-    """Whether the last @ may as well stand in a query, so that a secret may go on behind it."""
+    """Whether the last @ may be part of a query, so that a secret may continue after it."""
     host = re.split(r"[/?#]", text, maxsplit=1)[0]
     return bool(re.search(r"[/?#&;\s][\w.-]+\s*=", text) or (_HOST.fullmatch(host) and re.search(r"[?#]", text)))
 
 
 def _item(item: str, hide: Hide, *, local: bool) -> str:
-    """What stands between two marks of a query or fragment."""
+    """The text between two marks of a query or fragment."""
     key, assigned, value = item.partition("=")
     if assigned:
         return _pair(key, value, hide, all_keys=True)
@@ -163,7 +161,7 @@ def _pipeline(text: str, hide: Hide) -> str:
     begin, end = text.find("//"), text.rfind("@")
     if 0 <= begin < end:
         login, rest = text[begin + 2 : end], text[end + 1 :]
-        if _may_be_no_login(login):  # up to the next element nothing is sure
+        if _may_be_no_login(login):  # up to the next element anything may be secret
             secret, link, after = rest.partition(" ! ")
             rest = hide(secret) + link + after
         text = f"{text[: begin + 2]}{hide(login)}@{rest}"

@@ -1,4 +1,4 @@
-"""Two renames that Python does not have: onto a free name only, and two names exchanged in one step (renameat2)."""
+"""Two renames that Python does not have: to a free name only, and exchanging two names in one step (renameat2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ABSENT = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}  # an old kernel, or a fil
 
 
 def rename_new(old: Path, new: Path) -> None:
-    """Give a file another name; raises FileExistsError if that is taken by the time."""
+    """Give a file another name; raises FileExistsError if the name is taken."""
     if not _renameat2(old, new, _NOREPLACE):
         if os.path.lexists(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
@@ -21,7 +21,7 @@ def rename_new(old: Path, new: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Let two folders change their names, in one step where the file system can, else in three."""
+    """Exchange the names of two folders, in one step if the file system can, else in three."""
     if not _renameat2(one, other, _EXCHANGE):
         aside = one.with_name(f"{one.name}.old")
         other.rename(aside)
@@ -30,7 +30,7 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def _renameat2(old: Path, new: Path, flags: int) -> bool:
-    """Whether it was done; False where the system does not know how. Raises OSError for any other failure."""
+    """Whether it was done; False if the system cannot do it. Raises OSError for any other failure."""
     try:
         call = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):

@@ -38,7 +38,7 @@ def print_latency(latency: Latency) -> None:
     """What INT8 gains on this machine's CPU."""
     out = stdout()
     if not int8_instructions():
-        out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not pay on it")
+        out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not be faster on it")
     times = f"fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms"
     if latency.int8_ms < latency.float_ms:
         out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")

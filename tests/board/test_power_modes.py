@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeunet.board import power_modes as nvpmodel
-from edgeunet.board.power_modes import PowerMode, RebootNeededError, power_modes, present_mode, restoring, set_mode
+from edgeunet.board.power_modes import PowerMode, RebootNeededError, current_mode, power_modes, restoring, set_mode
 from edgeunet.errors import BoardError, MissingDependencyError
 from tests.fakes.nvpmodel import FakeNvpmodel
 
@@ -31,7 +31,7 @@ def program(folder: Path, script: str) -> None:
 def test_modes_are_listed_read_and_set(folder: Path) -> None:
     fake = FakeNvpmodel(folder)
     assert power_modes() == [PowerMode(n, name) for n, name in fake.modes.items()]
-    assert present_mode() == PowerMode(1, "25W")
+    assert current_mode() == PowerMode(1, "25W")
     set_mode(PowerMode(2, "MAXN_SUPER"))
     assert fake.mode == "MAXN_SUPER"
 
@@ -54,7 +54,7 @@ def test_a_refusal_has_the_programs_reason(folder: Path) -> None:
 
 def test_without_the_program_the_remedy_is_said(folder: Path) -> None:
     with pytest.raises(MissingDependencyError, match=r"nvidia-l4t-nvpmodel; other machines have no such modes"):
-        present_mode()
+        current_mode()
 
 
 def test_answers_of_another_form_are_errors_of_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,13 +67,13 @@ def test_answers_of_another_form_are_errors_of_one_line(folder: Path, monkeypatc
         program(folder, script)
         if "sleep" in script:
             monkeypatch.setattr(nvpmodel, "TIMEOUT_S", 0.2)
-        for ask in (power_modes, present_mode):
+        for ask in (power_modes, current_mode):
             with pytest.raises(BoardError, match=words) as error:
                 ask()
             assert "\n" not in str(error.value)
     (folder / "nvpmodel").write_bytes(b"\x7fELF")
     with pytest.raises(BoardError, match="cannot be started"):
-        present_mode()
+        current_mode()
 
 
 def test_the_mode_found_is_set_again_after_a_failure(folder: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_mode_that_is_not_set_again_is_told_with_the_command(folder: Path) -> 
             set_mode(PowerMode(3, "7W"))
             FakeNvpmodel(folder, refused=("25W",)).set(3)
 
-    with pytest.raises(BoardError, match=r"the power mode before, 25W, .* sudo nvpmodel -m 1") as error:
+    with pytest.raises(BoardError, match=r"the earlier power mode, 25W, .* sudo nvpmodel -m 1") as error:
         leave()
     assert fake.mode == "7W"
     assert "\n" not in str(error.value)

@@ -46,7 +46,7 @@ def test_a_container_is_told_to_be_given_its_camera(board: Host) -> None:
 def test_a_camera_is_told_with_its_largest_mode(board: Host) -> None:
     (found,) = check_cameras(board, FakeKernel(board.root / "dev", {"video0": WEBCAM}))
     address = board.root / "dev/video0"
-    assert found == Check("ok", f"camera {address}", "HD Webcam, 2 modes up to 1280×720 at 60 frames/s")
+    assert found == Check("ok", f"camera {address}", "HD Webcam, 2 modes up to 1280×720 at 60 fps")
 
 
 def test_sensors_need_nvidias_daemon(board: Host) -> None:
@@ -80,4 +80,4 @@ def test_a_camera_that_another_program_holds_names_it(board: Host) -> None:
     (board.root / "proc/813").mkdir()  # it ended meanwhile
     (found,) = check_cameras(board, kernel)
     assert found.state == "warning"
-    assert found.found == "HD Webcam, held by cheese (pid 812)"
+    assert found.found == "HD Webcam, in use by cheese (pid 812)"

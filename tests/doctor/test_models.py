@@ -68,7 +68,7 @@ def test_a_missing_file_is_wrong(name: str, says: str, tmp_path: Path) -> None:
 
 def test_other_files_are_told_apart(tmp_path: Path) -> None:
     for name, says in (
-        ("a.txt", "is no model file"),
+        ("a.txt", "is not a model file"),
         ("a.onnx", "is not a model in the ONNX format (a field of no known kind)"),
     ):
         (tmp_path / name).write_text("nothing")

@@ -59,7 +59,7 @@ def test_a_governor_that_saves_power_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_board_that_throttles_is_a_warning(tmp_path: Path) -> None:
     found = look(AGX, tmp_path)["throttling"]
-    assert (found.state, found.found) == ("warning", "clocks are held down now")
+    assert (found.state, found.found) == ("warning", "clocks are lowered now")
     assert "a lower power mode" in found.remedy
 
 
@@ -93,10 +93,10 @@ def test_without_power_monitors_energy_is_said_to_be_missing(tmp_path: Path) -> 
 
 def test_tegrastats_is_run(tmp_path: Path) -> None:
     with_tegrastats(tmp_path, f"echo '{LINE}'; exec sleep 60")
-    assert look(NANO, tmp_path)["tegrastats"] == Check("ok", "tegrastats", "6 values a line")
+    assert look(NANO, tmp_path)["tegrastats"] == Check("ok", "tegrastats", "6 values per line")
 
 
-@pytest.mark.parametrize(("script", "says"), [("echo what is this", "unknown form"), ("exit 3", "runs not")])
+@pytest.mark.parametrize(("script", "says"), [("echo what is this", "cannot parse"), ("exit 3", "does not run")])
 def test_tegrastats_of_an_unknown_form_is_a_warning(script: str, says: str, tmp_path: Path) -> None:
     with_tegrastats(tmp_path, script)
     found = look(NANO, tmp_path)["tegrastats"]
@@ -113,4 +113,4 @@ def test_absent_tegrastats_names_its_package(tmp_path: Path) -> None:
 def test_a_pc_is_asked_for_neither_mode_nor_tegrastats(tmp_path: Path) -> None:
     found = look(SYSTEMS["PC without an NVIDIA GPU"], tmp_path)
     assert set(found) == {"clocks"}
-    assert check_power(Host(tmp_path / "nothing"))[0] == Check("ok", "clocks", "not told by this system")
+    assert check_power(Host(tmp_path / "nothing"))[0] == Check("ok", "clocks", "not reported by this system")

@@ -186,7 +186,7 @@ def test_an_error_becomes_a_line_with_its_remedy() -> None:
 
 def test_a_line_without_remedy_is_a_fault_of_the_program() -> None:
     for state, remedy in (("ok", "do this"), ("wrong", "")):
-        with pytest.raises(ValueError, match="has a remedy"):
+        with pytest.raises(ValueError, match="have a remedy"):
             Check(state, "x", "y", remedy)  # type: ignore[arg-type]
 
 

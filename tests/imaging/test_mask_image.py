@@ -75,7 +75,7 @@ def test_wider_values_that_fit_8_bits_are_read(seed: int, largest: int, kind: ty
         (np.array([[0, 256]], np.uint16), r"uint16 \(16-bit\) with values up to 256"),
         (np.array([[0, 7400]], np.uint16), r"uint16 \(16-bit\) with values up to 7400"),
         (np.dstack([np.array([[0, 300]], np.uint16)] * 2 + [np.array([[1, 2]], np.uint16)]), "values up to 300"),
-        (np.array([[0, 0.5]], np.float32), "no whole numbers"),
+        (np.array([[0, 0.5]], np.float32), "not whole numbers"),
         (np.array([[0, -1]], np.int32), "values down to -1"),
     ],
 )
@@ -137,7 +137,7 @@ def test_alpha_is_the_mask_where_the_colours_say_nothing() -> None:
     assert np.array_equal(rgba(mask, white, 255 * mask).colors, 0xFFFFFF * mask.astype(np.int32))
     for alpha in (opaque, 255 * mask):  # the same everywhere, or what the colours tell already
         assert np.array_equal(rgba(mask, mask, alpha).colors, 0x010101 * mask.astype(np.int32))
-    with pytest.raises(ImageError, match="alpha channel that varies beside its colours"):
+    with pytest.raises(ImageError, match="alpha channel that varies apart from its colours"):
         rgba(mask, mask, 255 * numbers(1, 1))
 
 

@@ -1,8 +1,8 @@
-"""What the sampler's process runs: read every sensor at a steady rate, until told to stop.
+"""The process of the sampler: reads every sensor at a steady rate until stdin says stop.
 
-Its first line on stdout is JSON, the names of its columns. Then it writes rows of float64 to an open file: the time
-(ns, the monotonic clock that all processes share), the CPU time it took so far (s), and a column for each name. It
-imports nothing but the standard library, so that it starts at once.
+Its first line on stdout is JSON: the names of its columns. Then it writes rows of float64 to an open file: the time
+(ns, by the monotonic clock that all processes share), the CPU time it took so far (s), and a column for each name. It
+imports only the standard library, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from select import select
 from edgeunet.board.sensors.sysfs import Sensor, sensors
 from edgeunet.board.sensors.tegrastats import Tegrastats
 
-FIRST_LINE_S = 1.0  # that tegrastats may take for it
+FIRST_LINE_S = 1.0  # to wait for the first line of tegrastats
 LEADING = 2  # columns before the sensors'
 
 
@@ -49,7 +49,7 @@ def main(root: Path, hz: float, pid: int, handle: int) -> None:
 
 
 def lacking(names: list[str], offered: dict[str, float]) -> list[str]:
-    """What another source offers and files do not; files name the clock of several cores after the first."""
+    """Names that another source has and files do not; in files the first core names the clock of several."""
     clocks = any(name.startswith("cpu") and name.endswith("_mhz") for name in names)
     return [
         name
@@ -59,9 +59,9 @@ def lacking(names: list[str], offered: dict[str, float]) -> list[str]:
 
 
 def _leave_the_measured_cpus() -> None:
-    """Go where the measurement does not run, if it is bound to some of the CPUs."""
+    """Use the other CPUs, if the measurement is bound to some of them."""
     if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):  # a group of processes that has no others, or the system has none
+        with suppress(OSError):  # there are no others, or they are not allowed
             os.sched_setaffinity(0, set(range(os.sysconf("SC_NPROCESSORS_CONF"))) - os.sched_getaffinity(0))
 
 

@@ -1,7 +1,7 @@
 """The sensors that Linux shows as files: clocks, temperatures, throttling, power and load.
 
-A sensor is found once and read often. A read costs three system calls; what the file's driver does on top is the
-kernel's (an INA3221 is asked over I²C, during which the reader sleeps).
+A sensor is found once and read often. A read costs three system calls and the work of the file's driver (an INA3221
+is asked over I²C, during which the reader sleeps).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import text_of, usable_cpus
 
-OFF_BELOW_C = -100.0  # Tegra says -256 for a zone whose power is off
+OFF_BELOW_C = -100.0  # Tegra reports -256 for a zone without power
 CPU_CHIPS = ("coretemp", "k10temp", "zenpower")  # of a PC, where thermal zones may not have the CPU
 _PAGE_MB = PAGESIZE / 2**20
 
@@ -32,7 +32,7 @@ class Sensor:
     source: Callable[[], float]
 
     def read(self) -> float:
-        """The value now, finite; raises OSError or ValueError where the system does not give one."""
+        """The value now, finite; raises OSError or ValueError if the system has none."""
         try:
             value = self.source()
         except (ArithmeticError, IndexError) as error:
@@ -43,11 +43,11 @@ class Sensor:
 
 
 def sensors(root: Path, pid: int) -> list[Sensor]:
-    """All that the system under `root` offers now, with a name each. pid: the process whose memory counts."""
+    """All sensors of the system under `root`. pid: the process whose memory is read."""
     found: list[Sensor] = []
     taken: Counter[str] = Counter()
     for group in (_clocks(root), _temperatures(root), _power(root), _state(root, pid)):
-        with suppress(OSError):  # a folder that may not be looked into
+        with suppress(OSError):  # a folder that may not be read
             for quantity, unit, read in group:
                 taken[f"{quantity}_{unit}"] += 1
                 nth = taken[f"{quantity}_{unit}"]
@@ -62,7 +62,7 @@ _Found = Iterator[tuple[str, str, Callable[[], float]]]  # quantity, unit, read
 def _clocks(root: Path) -> _Found:
     cpufreq = root / "sys/devices/system/cpu/cpufreq"
     for policy in _numbered(cpufreq, "policy"):
-        # Not cpuinfo_cur_freq: it asks the hardware, on some boards by counting cycles on the CPU that is measured.
+        # Not cpuinfo_cur_freq: it asks the hardware, on some boards by counting cycles on the measured CPU.
         yield from _file(f"cpu{policy.name.removeprefix('policy')}", "mhz", policy / "scaling_cur_freq", 1e-3)
     for device in _sorted(root / "sys/class/devfreq"):
         if quantity := devfreq_kind(device.name):
@@ -70,7 +70,7 @@ def _clocks(root: Path) -> _Found:
         if quantity == "gpu":
             yield from _file("gpu_busy", "percent", device / "device/load", 0.1)
     bpmp = root / "sys/kernel/debug/bpmp/debug/clk/emc/rate"
-    if os.access(bpmp, os.R_OK):  # root's
+    if os.access(bpmp, os.R_OK):  # only root's
         yield from _file("emc", "mhz", bpmp, 1e-6)
 
 
@@ -104,11 +104,11 @@ def _power(root: Path) -> _Found:
         for label in sorted(chip.glob("in*_label")):  # INA3221: three rails, mV and mA
             number, rail = label.name[2:-6], text_of(label)
             current = chip / f"curr{number}_input"
-            # NC is not connected; the label without a current is the sum of the shunts' voltages.
+            # NC: not connected. A label without a current is the sum of the shunts' voltages.
             if rail and rail != "NC" and current.exists():
                 yield plain(rail), "mw", _product(chip / f"in{number}_input", current)
-    for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):  # AMD's stands under this name too
-        if os.access(zone / "energy_uj", os.R_OK):  # root's, on most systems
+    for zone in sorted((root / "sys/class/powercap").glob("intel-rapl:*")):  # AMD's has this name too
+        if os.access(zone / "energy_uj", os.R_OK):  # only root's, on most systems
             yield plain(text_of(zone / "name")), "mw", _Rapl(zone)
 
 
@@ -130,8 +130,8 @@ def _state(root: Path, pid: int) -> _Found:
 def slows_down(cooling_device: str) -> bool:
     """Whether a cooling device above state 0 means that heat holds a clock down; a fan's does not.
 
-    Tegra's alerts are named for it; the others cap the frequency of a CPU or of a devfreq device. A low clock by
-    itself is not called throttling: a machine that is paced, or waits for its GPU, lowers its clocks by design.
+    Tegra's alerts have it in their names; the others limit the frequency of a CPU or of a devfreq device. A low clock
+    alone is not throttling: a machine that is paced, or waits for its GPU, lowers its clocks by design.
     """
     return cooling_device.endswith("-throttle-alert") or cooling_device.startswith(
         ("cpufreq-", "thermal-cpufreq-", "devfreq-", "thermal-devfreq-", "Processor")
@@ -153,7 +153,7 @@ def _x86_counters(root: Path) -> Iterator[Path]:
 
 
 class _Throttled:
-    """How many parts are held down now, and by how much counters of such events grew since the last read."""
+    """How many parts are throttled now, plus how many throttling events were counted since the last read."""
 
     def __init__(self, states: Iterable[Path], counters: Iterable[Path]) -> None:
         self._states = list(states)
@@ -186,7 +186,7 @@ class _Busy:
         return min(100.0, max(0.0, 100 * (1 - idle / total)))
 
     def _times(self) -> tuple[int, int]:
-        """Ticks of idling (idle, iowait) and of everything; guests' are in the users' already."""
+        """Idle ticks (idle, iowait) and all ticks; those of guests are part of the users'."""
         fields = _bytes_of(self._stat).split(b"\n", 1)[0].split()[1:9]
         ticks = [int(field) for field in fields]
         return sum(ticks[3:5]), sum(ticks)
@@ -207,7 +207,7 @@ class _Rapl:
 
 
 def _file(quantity: str, unit: str, path: Path, scale: float, *, above: float = -float("inf")) -> _Found:
-    """A file with one whole number; one that is not above `above` is no answer."""
+    """A file with one whole number, which must be above `above`."""
 
     def read() -> float:
         value = _number_of(path) * scale

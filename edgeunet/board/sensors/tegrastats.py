@@ -1,6 +1,6 @@
 """tegrastats, NVIDIA's tool on a Jetson: its lines as numbers, and the running program.
 
-The forms that are known: docs of Jetson Linux and logs of JetPack 5 to 7. Whatever else a line holds is ignored.
+The known forms are from the docs of Jetson Linux and logs of JetPack 5 to 7. Everything else in a line is ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from select import select
 from edgeunet.board.machine import text_of
 from edgeunet.board.sensors.sysfs import OFF_BELOW_C, plain
 
-STALE_INTERVALS = 5  # after which a line says nothing about now
+STALE_INTERVALS = 5  # after which a line is too old
 _BLOCK, _BLOCKS = 1 << 16, 4  # bytes, and reads at once: it may print faster than it is read
 _NUMBER = r"-?\d{1,9}(?:\.\d{1,9})?"
 _CPU = re.compile(r"(?<!\S)CPU \[([^\]]*)\]")
@@ -29,10 +29,10 @@ _POWER = re.compile(rf"(?<!\S)([A-Za-z]\w{{0,31}}) ({_NUMBER})mW(?:/{_NUMBER}mW)
 
 
 def parse(line: str) -> dict[str, float]:
-    """The quantities of one line by name, in the units that the names end in; the first of several values is now's.
+    """The current quantities of one line by name, in the units that the names end in.
 
     "cpu0_mhz", "emc_mhz", "gpu_mhz", "gpu_busy_percent", "tj_c", "VDD_IN_mw", …; empty for a line of an unknown form.
-    A core that is off and a zone whose power is off are left out.
+    A core that is off and a zone without power are left out.
     """
     values: dict[str, float] = {}
     if cores := _CPU.search(line):
@@ -53,7 +53,7 @@ def parse(line: str) -> dict[str, float]:
 
 
 class Tegrastats:
-    """The program under `root`, running; it may be absent, hang, die, or print what nobody knows."""
+    """The running program under `root`; it may be absent, hang, die, or print unknown lines."""
 
     def __init__(self, root: Path, interval_s: float) -> None:
         self._stale_s = STALE_INTERVALS * interval_s
@@ -71,7 +71,7 @@ class Tegrastats:
             os.set_blocking(_output(self._process), False)
 
     def first(self, timeout_s: float) -> dict[str, float]:
-        """The first line that says anything; empty if none comes in time."""
+        """The first line with values; empty if none comes in time."""
         end = time.monotonic() + timeout_s
         while not (values := self.latest()) and (left := end - time.monotonic()) > 0:
             if self._process is None or self._ended:
@@ -80,7 +80,7 @@ class Tegrastats:
         return values
 
     def latest(self) -> dict[str, float]:
-        """The newest line, without waiting; empty where there was none for some time."""
+        """The newest line, without waiting; empty if the last one is too old."""
         if self._process is not None and not self._ended:
             self._read(_output(self._process))
         return self._latest if time.monotonic() - self._latest_at < self._stale_s else {}

@@ -1,4 +1,4 @@
-"""Sampling the machine beside a measurement: clocks, temperatures, throttling, power, load."""
+"""Sampling the machine during a measurement: clocks, temperatures, throttling, power, load."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from edgeunet.board.sensors.sampling import LEADING
 from edgeunet.errors import UsageError
 from edgeunet.latency.record import Telemetry
 
-READY_S = 10.0  # for the process to find the sensors
-STOP_S = 5.0  # for it to end: a sensor on a stuck bus may hold it
+READY_S = 10.0  # the process may take to find the sensors
+STOP_S = 5.0  # the process may take to end: a sensor on a stuck bus may block it
 
 
 class Sampler:
-    """Samples in a process of its own from `with` to its end, `hz` times a second; telemetry() gives what it saw.
+    """Samples in a process of its own during `with`, `hz` times per second; telemetry() returns the samples.
 
-    A process, not a thread: 40 sensors that are read 10 times a second take 0.5 % of one core. A sample adds 0.25 ms to
-    the 1 ms call it meets if a thread takes it, and nothing that can be seen if a process does
-    (benchmarks/results/telemetry_cost.json). Every Telemetry has its own cost.
+    A process, not a thread: reading 40 sensors 10 times per second takes 0.5 % of one core. In a thread a sample adds
+    0.25 ms to a call of 1 ms that it meets, in a process nothing measurable (benchmarks/results/telemetry_cost.json).
+    Every Telemetry has its own cost.
 
     root: where the system's files are looked up. pid: the process whose memory is sampled [default: this one].
-    Nothing here raises because of a sensor, and a system that offers none gives None.
+    No sensor makes it raise; without any sensor there is no telemetry.
     """
 
     def __init__(self, root: Path = ROOT, hz: float = 10.0, pid: int | None = None) -> None:
         if not 0 < hz <= 1000:
-            raise UsageError(f"the machine is sampled up to 1000 times a second, got {hz:g}")
+            raise UsageError(f"the machine is sampled up to 1000 times per second, got {hz:g}")
         self._arguments = [str(root), repr(hz), str(os.getpid() if pid is None else pid)]
         self._process: subprocess.Popen[bytes] | None = None
         self._file = -1
@@ -45,7 +45,7 @@ class Sampler:
         self._rows: NDArray[np.float64] | None = None
 
     def __enter__(self) -> Sampler:
-        if hasattr(os, "memfd_create"):  # Linux: a file in memory, so that no disk is touched meanwhile
+        if hasattr(os, "memfd_create"):  # Linux: a file in memory, so that no disk is used meanwhile
             self._file = os.memfd_create("telemetry")
             self._start()
         return self
@@ -61,14 +61,14 @@ class Sampler:
 
     @property
     def rails(self) -> tuple[str, ...]:
-        """Names of the rails whose sum is the power of the whole; empty where energy cannot be told."""
+        """Names of the rails whose sum is the power of the whole; empty if the energy is unknown."""
         return whole(self._names)
 
     def telemetry(self, origin_ns: int, idle_ns: tuple[int, int] | None = None) -> Telemetry | None:
-        """What was sampled until now, or None if that is nothing. Columns that never had an answer are left out.
+        """What was sampled until now, None for nothing. Columns without any value are left out.
 
         origin_ns: the first sample of latency, by time.perf_counter_ns().
-        idle_ns: from when to when nothing ran, by the same clock; the idle power is the mean over it.
+        idle_ns: begin and end of the time when nothing ran, by the same clock; the idle power is the mean over it.
         """
         rows = self._read() if self._rows is None else self._rows
         answered = [(name, column) for name, column in zip(self._names, rows.T[LEADING:], strict=True) if _any(column)]
@@ -87,7 +87,7 @@ class Sampler:
         )
 
     def _start(self) -> None:
-        """Start the process and wait until it has found the sensors; without it there is no telemetry."""
+        """Start the process and wait until it has found the sensors."""
         command = [sys.executable, "-S", "-m", "edgeunet.board.sensors.sampling", *self._arguments, str(self._file)]
         try:
             self._process = subprocess.Popen(

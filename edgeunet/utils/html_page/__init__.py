@@ -1,4 +1,4 @@
-"""The look of a page that opens without a network: one HTML file, light and dark, wide and narrow, on paper."""
+"""The style of pages that open offline: one HTML file, light and dark, wide and narrow, and for paper."""
 
 from __future__ import annotations
 

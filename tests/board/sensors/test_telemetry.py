@@ -278,7 +278,7 @@ def test_a_measurement_that_is_bound_to_a_cpu_has_it_for_itself() -> None:
 
 
 def test_the_rate_is_checked() -> None:
-    with pytest.raises(UsageError, match="up to 1000 times a second, got 0"):
+    with pytest.raises(UsageError, match="up to 1000 times per second, got 0"):
         Sampler(hz=0)
 
 
