@@ -10,7 +10,7 @@ from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sources.reconnect import LONGEST_STALL_S, STALL_S
 from edgeunet.errors import UsageError
-from edgeunet.utils.limits import FRAMES, MAX_MS, THREADS, require_in
+from edgeunet.utils.limits import THREADS, require_in
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CameraOptions:
 
     fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
     sources: addresses, see address.py. backend, threads: of open_session(). deadline_ms: an older mask counts as late.
-    stall_s: after so many seconds without a frame a live source is opened again, and an inference counts as hanging.
+    stall_s: after this time without a frame a live source is opened again, and an inference counts as hanging.
     watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
     max_frames: masks to make of each source before it ends.
     """
@@ -73,9 +73,8 @@ class CameraOptions:
         if not self.sources:
             raise UsageError("the camera needs a source: give --source, once or more")
         require_in("--stall-s", self.stall_s, 0, LONGEST_STALL_S, above=True)
-        require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
         require_in("--threads", self.threads, 1, THREADS)
-        require_in("--max-frames", self.max_frames, 1, FRAMES)
+        self.for_loop()  # checks its own ranges
         if self.sinks.rtp is not None:
             # Each source takes two ports, an even one for RTP and the next one for RTCP: RFC 3550, section 11.
             require_in("the port of --rtp", self.sinks.rtp.port, 1, 65_536 - 2 * len(self.sources))

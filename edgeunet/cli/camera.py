@@ -120,6 +120,6 @@ def _print_cameras() -> None:
         out.print(f"{camera.address}  {camera.name or camera.problem}")
         for mode in camera.modes:
             rates = ", ".join(f"{rate:g}" for rate in mode.rates)
-            out.print(f"  {mode.fourcc}  {mode.width}×{mode.height}  {rates + ' frames/s' if rates else ''}".rstrip())
+            out.print(f"  {mode.fourcc}  {mode.width}×{mode.height}  {rates + ' fps' if rates else ''}".rstrip())
     if not cameras:
         out.print("no camera found; a USB camera appears as /dev/video0 once it is connected")

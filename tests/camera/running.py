@@ -46,7 +46,7 @@ class Running:
         return [json.loads(self._process.stdout.readline() or f"null {self.errors}") for _ in range(count)]
 
     def said(self, text: str) -> None:
-        """Wait until this stands on stderr."""
+        """Wait until this is on stderr."""
         eventually(lambda: text in self.errors, timeout_s=40)
 
     def rss_mb(self) -> float:

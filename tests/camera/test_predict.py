@@ -99,9 +99,7 @@ def test_a_video_names_the_command_for_videos(session: Session, model: Path, tmp
         assert f"`edgeunet camera MODEL --source '{video}' --record overlay.mp4`" in str(told.value)
 
 
-def test_what_is_wrong_with_a_file_is_said_before_anything_is_written(
-    session: Session, model: Path, tmp_path: Path
-) -> None:
+def test_a_faulty_file_is_an_error_before_anything_is_written(session: Session, model: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), frame())
     (tmp_path / "b.png").write_bytes(b"no image")
     with pytest.raises(SourceError, match=r"b.png is not an image$"):
@@ -109,7 +107,7 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_bits_that_are_not_used_are_told(
+def test_unused_bits_are_reported(
     session: Session, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), frame().astype(np.uint16) * 200)

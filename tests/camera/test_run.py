@@ -126,7 +126,7 @@ def test_closing_the_window_ends_it_and_keeps_the_video(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class FakeWindow(Window):
-        """Stands in for a desktop: the user closes it when it has been shown a few frames."""
+        """Replaces a desktop: the user closes it when it has been shown a few frames."""
 
         def __init__(self) -> None:
             self.shown: queue.Queue[object] = queue.Queue()
@@ -307,7 +307,7 @@ def received(listener: socket.socket) -> list[str]:
     return messages
 
 
-def test_hanging_inference_is_said_is_left_to_the_watchdog_and_ends_with_an_error(
+def test_hanging_inference_is_noted_left_to_the_watchdog_and_ends_with_an_error(
     tmp_path: Path, model: Path, hanging: HangingSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []

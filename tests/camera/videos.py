@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.sinks.recorder import recording
+from edgeunet.camera.sinks.recorder import Recorder
 from edgeunet.camera.sources.source import Source
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
@@ -37,7 +37,7 @@ def number_of(frame: UInt8) -> int:
 
 def write_numbered(path: Path, count: int, fps: float = 25.0) -> Path:
     """A real H.264 video of `count` numbered frames."""
-    with recording(path, fps, force=True) as recorder:
+    with Recorder(path, fps, force=True) as recorder:
         for number in range(count):
             recorder.write(shot_of(numbered(number), number / fps))
     return path

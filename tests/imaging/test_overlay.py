@@ -61,7 +61,7 @@ def test_legend_shows_every_class_colour_and_the_lines_of_text() -> None:
     for color in ((0, 0, 255), (0, 255, 0), (255, 0, 0)):
         assert (without == color).all(axis=2).sum() > 100  # a swatch
     legend = (without != 100).any(axis=2)
-    with_text = overlay.draw(pixels, *result(0), ["31.4 frames/s", "latency 42 ms"])
+    with_text = overlay.draw(pixels, *result(0), ["31.4 fps", "latency 42 ms"])
     rows_of_legend = np.flatnonzero(legend.any(axis=1))
     rows_with_text = np.flatnonzero((with_text != 100).any(axis=2).any(axis=1))
     assert len(rows_with_text) > len(rows_of_legend) + 30
@@ -77,7 +77,7 @@ def test_any_frame_size_is_drawn_on(frame: tuple[int, int]) -> None:
         return np.zeros(spec.input_size, np.uint8), Letterbox.of(size, spec)
 
     overlay.draw(np.zeros((50, 60, 3), np.uint8), *result_of((50, 60)))  # a camera may change its size
-    drawn = overlay.draw(np.zeros((*frame, 3), np.uint8), *result_of(frame), ["1 frames/s"])
+    drawn = overlay.draw(np.zeros((*frame, 3), np.uint8), *result_of(frame), ["1 fps"])
     assert drawn.shape == (*frame, 3)
     assert drawn.any()
 

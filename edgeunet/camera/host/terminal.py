@@ -72,7 +72,7 @@ class Display:
 
 
 def headline(stats: LoopStats, *, last: bool = False) -> str:
-    """Progress, rate, time left and faults: "120 of 221 frames · 31.4 frames/s · 3 s left".
+    """Progress, rate, time left and faults: "120 of 221 frames · 31.4 fps · 3 s left".
 
     last: the rate is over all frames.
     """
@@ -82,7 +82,7 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
         parts = [parts[0].removesuffix("s")]
     rate = stats.fps if last else stats.recent_fps
     if rate:
-        parts.append(f"{rate:.1f} frames/s")
+        parts.append(f"{rate:.1f} fps")
         if total and not last:
             parts.append(f"{max(0, total - stats.published) / rate:.0f} s left")
     if stats.misses:

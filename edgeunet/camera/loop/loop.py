@@ -58,7 +58,6 @@ class LoopOptions:
     def __post_init__(self) -> None:
         require_in("--max-frames", self.max_frames, 1, FRAMES)
         require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
-        require_in("the opacity of the overlay", self.opacity, 0, 1)
 
 
 DEFAULTS = LoopOptions()

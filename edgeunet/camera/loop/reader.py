@@ -76,7 +76,7 @@ class SourceReader:
         if now - self._text_ns >= TEXT_EVERY_NS:
             self._text_ns = now
             fps, age_ms = self.statistics.recent()
-            self._text = (f"{fps:.1f} frames/s", f"age {age_ms:.0f} ms")
+            self._text = (f"{fps:.1f} fps", f"age {age_ms:.0f} ms")
         labelled = blended.copy() if plain else blended
         self._overlay.label(labelled, (*self._text, result.model) if result.model else self._text)
         return labelled, blended

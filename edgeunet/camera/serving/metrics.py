@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from edgeunet import __version__
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
-from edgeunet.camera.serving.server import HttpServer, serving_http
+from edgeunet.camera.serving.server import HttpServer
 from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def serving_metrics(
             return None
         return Reply(exposition(stats(), info, fallbacks() if fallbacks else None), CONTENT_TYPE)
 
-    with serving_http(access, answer) as server:
+    with closing(HttpServer(access, answer)) as server:
         notify(notice("metrics", access, server.port, "metrics"))
         yield server
 

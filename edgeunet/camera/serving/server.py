@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +26,13 @@ _BUFFER = 256 * 1024  # bytes that the system holds for a viewer: more would onl
 
 
 class HttpServer:
-    """Answers requests until it is closed; serving_http() makes it."""
+    """Answers requests until it is closed."""
 
     def __init__(self, access: Access, handler: Handler) -> None:
-        """Listens at once: raises OutputError if the address is taken or not this machine's."""
+        """Listens at once.
+
+        Raises OutputError if the address is taken or not this machine's, MissingDependencyError without aiohttp.
+        """
         require_installed("aiohttp")
         self._socket = _listen(access.address)
         self.port = int(self._socket.getsockname()[1])
@@ -72,19 +73,6 @@ class HttpServer:
         while server.connections and self._loop.time() < end:
             server.abort()
             await asyncio.sleep(0.001)
-
-
-@contextmanager
-def serving_http(access: Access, handler: Handler) -> Iterator[HttpServer]:
-    """A server that answers as long as the block lasts.
-
-    Raises OutputError if the address is taken or not this machine's, MissingDependencyError without aiohttp.
-    """
-    server = HttpServer(access, handler)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def _listen(address: HostPort) -> socket.socket:

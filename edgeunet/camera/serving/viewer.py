@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import cv2
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
-from edgeunet.camera.serving.server import serving_http
+from edgeunet.camera.serving.server import HttpServer
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.imaging.drawing import class_colors
 from edgeunet.spec import ModelSpec
@@ -131,7 +131,7 @@ def serving_page(
     OutputError if the address is taken or not this machine's.
     """
     viewer = Viewer(spec, sources, stats)
-    with serving_http(access, viewer.answer) as server:
+    with closing(HttpServer(access, viewer.answer)) as server:
         notify(notice("watch", access, server.port))
         yield viewer
 

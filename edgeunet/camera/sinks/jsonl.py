@@ -7,10 +7,11 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,33 @@ STDOUT = Path("-")
 
 
 class LineWriter:
-    """Writes lines to a file descriptor, each as soon as it is known; writing_lines() makes it."""
+    """Writes lines to a file, or for `-` to the standard output, each as soon as it is known. Use it in a `with`.
 
-    def __init__(self, descriptor: Callable[[], int], path: Path, classes: Sequence[str]) -> None:
-        self._descriptor = descriptor
+    Call check_lines() first: an existing file is replaced only with `force`. Raises OutputError if it cannot be opened.
+    """
+
+    def __init__(self, path: Path, classes: Sequence[str], *, force: bool) -> None:
         self._path = path
         self._classes = classes
+        self._force = force
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> LineWriter:
+        if self._path == STDOUT:
+            # Not through sys.stdout: its lock, held by a thread that waits for a reader, would crash Python at the end.
+            sys.stdout.flush()
+            self._descriptor = sys.stdout.fileno()
+        elif not _is_pipe(self._path):  # opening a pipe waits for a reader: the first line does that, not all sinks
+            with writing(self._path):
+                self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
+                self._opened()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None and self._path != STDOUT:
+            os.close(self._descriptor)
 
     def write(self, shot: Shot) -> None:
         """Write the line of a frame. Raises OutputError if the disk is full or the program that reads has ended."""
@@ -36,7 +58,7 @@ class LineWriter:
         written = 0
         try:
             with writing(self._path):
-                descriptor = self._descriptor()
+                descriptor = self._opened()
                 while written < len(line):
                     written += os.write(descriptor, memoryview(line)[written:])
         except OutputError as error:
@@ -49,11 +71,18 @@ class LineWriter:
     def _cut_back(self, count: int) -> None:
         """Remove the last bytes, the beginning of a line, from the file: who reads it expects whole lines."""
         with suppress(OSError):  # a pipe keeps what it has
-            descriptor = self._descriptor()
+            descriptor = self._opened()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 end = os.lseek(descriptor, 0, os.SEEK_CUR) - count
                 os.ftruncate(descriptor, end)
                 os.lseek(descriptor, end, os.SEEK_SET)
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            over = os.O_TRUNC if self._force or _is_pipe(self._path) else os.O_EXCL
+            flags = os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(self._path, flags, 0o666)
+        return self._descriptor
 
 
 def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
@@ -91,45 +120,6 @@ def check_lines(path: Path, *, force: bool) -> None:
             raise OutputError("the standard output is closed, and `-` writes there: name a file")
     elif not _is_pipe(path):
         require_writable(path, force=force)
-
-
-@contextmanager
-def writing_lines(path: Path, classes: Sequence[str], *, force: bool) -> Iterator[LineWriter]:
-    """Lines to a file, or to the standard output for `-`; call check_lines() first. Raises OutputError."""
-    if path == STDOUT:
-        # Not through sys.stdout: its lock, held by a thread that waits for a reader, would crash Python at the end.
-        sys.stdout.flush()
-        yield LineWriter(sys.stdout.fileno, path, classes)
-        return
-    pipe = _is_pipe(path)
-    over = os.O_TRUNC if force or pipe else os.O_EXCL
-    file = _LazyFile(path, os.O_WRONLY | os.O_CREAT | over | getattr(os, "O_BINARY", 0))
-    if not pipe:  # opening a pipe waits for a reader: the first line does that, so that no other sink waits
-        with writing(path):
-            path.absolute().parent.mkdir(parents=True, exist_ok=True)
-            file.descriptor()
-    try:
-        yield LineWriter(file.descriptor, path, classes)
-    finally:
-        file.close()
-
-
-class _LazyFile:
-    """A file that is opened when its descriptor is first asked for."""
-
-    def __init__(self, path: Path, flags: int) -> None:
-        self._path = path
-        self._flags = flags
-        self._descriptor: int | None = None
-
-    def descriptor(self) -> int:
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, self._flags, 0o666)
-        return self._descriptor
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
 
 
 def _is_pipe(path: Path) -> bool:

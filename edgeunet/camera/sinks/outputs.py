@@ -16,9 +16,9 @@ from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import serving_page
 from edgeunet.camera.sinks.background import Background
 from edgeunet.camera.sinks.encoder import load_av
-from edgeunet.camera.sinks.jsonl import STDOUT, check_lines, writing_lines
+from edgeunet.camera.sinks.jsonl import STDOUT, LineWriter, check_lines
 from edgeunet.camera.sinks.masks import MaskFolder, check_masks
-from edgeunet.camera.sinks.recorder import check_recordable, recording
+from edgeunet.camera.sinks.recorder import Recorder, check_recordable
 from edgeunet.camera.sinks.routing import by_source, suffixes, with_suffix
 from edgeunet.camera.sinks.rtp import streaming_rtp
 from edgeunet.camera.sources.address import Address
@@ -129,7 +129,7 @@ def _video(path: Path, ends: Mapping[str, str], *, force: bool) -> Output:
             check_recordable(file, force=force)
 
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        videos = {reader.name: recording(files[reader.name], reader.fps, force=force) for reader in loop.readers}
+        videos = {reader.name: Recorder(files[reader.name], reader.fps, force=force) for reader in loop.readers}
         return _in_background(by_source(videos), f"--record {path}", loop)
 
     return Output("video", tuple(files.values()), check, make)
@@ -160,7 +160,7 @@ def _stream(address: HostPort, ends: Mapping[str, str]) -> Output:
 
 def _lines(path: Path, *, force: bool) -> Output:
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        return _in_background(writing_lines(path, loop.session.spec.names, force=force), f"--jsonl {path}", loop)
+        return _in_background(LineWriter(path, loop.session.spec.names, force=force), f"--jsonl {path}", loop)
 
     return Output("lines", () if path == STDOUT else (path,), lambda: check_lines(path, force=force), make)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import TracebackType
 
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.sinks.encoder import Encoder, encoded_size, load_av
@@ -25,15 +26,29 @@ _BUFFER = 1 << 20  # bytes; a fragment reaches the file in one write, so that a 
 
 
 class Recorder:
-    """An open video file. For one thread; recording() makes it."""
+    """Records the drawn pictures as a video file. Use it in a `with`; for one thread.
+
+    Call check_recordable() first: an existing file is replaced only with `force`. The file is made with the first
+    frame: until then an older one stays. It plays at any time, and is complete once the block ends.
+    """
 
     def __init__(self, path: Path, fps: float, *, force: bool) -> None:
-        """The file is made with the first frame: until then an older one stays."""
+        """fps only guides the encoder: the frames have their own times."""
         self._path = path
         self._fps = fps
         self._force = force
         self._file: _FragmentFile | None = None
         self._time_s = 0.0
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raises OutputError if the disk is full, or if no frame came; after an error only that one is raised."""
+        with nullcontext() if value is None else suppress(OutputError):
+            self._finish()
 
     def write(self, shot: Shot) -> None:
         """Record the drawn picture.
@@ -56,8 +71,8 @@ class Recorder:
         self._file.keep()
         self._time_s = shot.time_s
 
-    def finish(self) -> None:
-        """Write the last fragment and close the file. Raises OutputError if the disk is full, or if no frame came."""
+    def _finish(self) -> None:
+        """Write the last fragment and close the file."""
         if self._file is None:
             raise OutputError(f"{self._path} is not written: no frame arrived; look at the source first")
         if self._file.cut:
@@ -121,20 +136,3 @@ def check_recordable(path: Path, *, force: bool) -> None:
         raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
     load_av()
     require_writable(path, force=force)
-
-
-@contextmanager
-def recording(path: Path, fps: float, *, force: bool) -> Iterator[Recorder]:
-    """A Recorder of the drawn pictures; call check_recordable() first.
-
-    The file is complete once the block ends, and plays at any time before, also after an exception. fps only guides the
-    encoder: the frames have their own times. Raises OutputError if it cannot be written or if no frame came.
-    """
-    recorder = Recorder(path, fps, force=force)
-    try:
-        yield recorder
-    except BaseException:
-        with suppress(OutputError):  # the error in the block is the one to raise
-            recorder.finish()
-        raise
-    recorder.finish()

@@ -38,15 +38,15 @@ def cells(text: str, row: str) -> list[str]:
 
 
 def test_headline_of_a_file_says_how_far_and_how_long_still() -> None:
-    assert headline(stats()) == "120 of 220 frames · 25.0 frames/s · 4 s left"
+    assert headline(stats()) == "120 of 220 frames · 25.0 fps · 4 s left"
 
 
 def test_last_headline_is_over_all_frames_and_promises_no_more() -> None:
-    assert headline(stats(), last=True) == "120 of 220 frames · 30.0 frames/s"
+    assert headline(stats(), last=True) == "120 of 220 frames · 30.0 fps"
 
 
 def test_headline_of_a_camera_says_what_went_wrong() -> None:
-    assert headline(stats(total=None, dropped=7)) == "120 frames · 25.0 frames/s · 7 dropped"
+    assert headline(stats(total=None, dropped=7)) == "120 frames · 25.0 fps · 7 dropped"
     bad = LoopStats(published=9, misses=4, longest_miss=3, corrupt=1, failed=2, reconnects=5)
     assert headline(bad) == "9 frames · 4 late, 3 in a row · 1 corrupt · 2 failed · 5 reconnects"
 
@@ -57,12 +57,12 @@ def test_one_frame_is_one_frame() -> None:
     assert headline(stats(1, total=3), last=True).startswith("1 of 3 frames ·")
 
 
-def test_table_gives_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None:
+def test_table_shows_p50_and_p99_of_age_and_each_stage_in_milliseconds() -> None:
     text = rendered({"clip": stats()})
     assert cells(text, "infer") == ["infer", "20.0", "30.0"]
     assert cells(text, "age") == ["age", "50.0", "60.0"]
     assert cells(text, "jitter") == ["jitter", "–", "–"]  # two masks are not enough
-    assert "120 of 220 frames · 25.0 frames/s · 4 s left" in text
+    assert "120 of 220 frames · 25.0 fps · 4 s left" in text
 
 
 def test_table_of_several_sources_has_columns_for_each() -> None:
@@ -92,7 +92,7 @@ def test_terminal_gets_a_table_and_a_pipe_gets_lines(monkeypatch: pytest.MonkeyP
 
 
 class Broken(io.StringIO):
-    """A full disk, a pipe that nobody reads, or a stream that is closed."""
+    """A full disk, a closed pipe, or a stream that is closed."""
 
     def __init__(self, error: Exception, *, terminal: bool) -> None:
         super().__init__()

@@ -13,14 +13,14 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 WAIT_S = 20
 
 
-def test_a_board_that_throttles_is_told_again_and_again(tmp_path: Path) -> None:
+def test_throttling_is_reported_again_and_again(tmp_path: Path) -> None:
     told = threading.Semaphore(0)
     with ThrottleWatch(told.release, root=write_tree(tmp_path, AGX_ORIN), every_s=0.01):
         for _ in range(3):
             assert told.acquire(timeout=WAIT_S)
 
 
-def test_it_is_told_from_the_moment_on_that_it_throttles_and_not_before(tmp_path: Path) -> None:
+def test_throttling_is_reported_from_its_start_and_not_before(tmp_path: Path) -> None:
     """Also by a counter of events, and although the first files vanish meanwhile."""
     told = threading.Semaphore(0)
     write_tree(tmp_path, ORIN_NANO)
@@ -32,7 +32,7 @@ def test_it_is_told_from_the_moment_on_that_it_throttles_and_not_before(tmp_path
         assert told.acquire(timeout=WAIT_S)
 
 
-def test_a_sensor_that_gives_no_answer_is_asked_again(tmp_path: Path) -> None:
+def test_a_sensor_that_does_not_answer_is_asked_again(tmp_path: Path) -> None:
     told = threading.Semaphore(0)
     state = "sys/class/thermal/cooling_device1/cur_state"
     tree = {name: text for name, text in AGX_ORIN.items() if "event_cnt" not in name}
@@ -43,7 +43,7 @@ def test_a_sensor_that_gives_no_answer_is_asked_again(tmp_path: Path) -> None:
         assert told.acquire(timeout=WAIT_S)
 
 
-def test_a_machine_that_does_not_tell_is_not_watched(tmp_path: Path) -> None:
+def test_a_machine_without_the_sensor_is_not_watched(tmp_path: Path) -> None:
     watch = ThrottleWatch(pytest.fail, root=write_tree(tmp_path, VM), every_s=0.01)
     with watch:
         watch._thread.join(WAIT_S)

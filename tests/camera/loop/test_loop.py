@@ -11,7 +11,7 @@ import pytest
 
 from edgeunet.camera.frame import Shot, Sink
 from edgeunet.camera.loop.loop import Loop, LoopOptions
-from edgeunet.camera.sinks.recorder import recording
+from edgeunet.camera.sinks.recorder import Recorder
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.statistics import LoopStats
@@ -86,7 +86,7 @@ def test_slow_sink_and_slow_session_lose_no_frame_of_a_file(tmp_path: Path, mode
     assert stats.dropped == 0
 
 
-def test_live_source_gives_the_newest_frame_and_counts_the_others(model: Path) -> None:
+def test_of_a_live_source_the_newest_frame_is_used_and_the_others_are_counted(model: Path) -> None:
     camera, out = FakeCamera(), Collector()
     session = HeldSession(model)
     with session:
@@ -162,7 +162,9 @@ def test_without_a_sink_nothing_is_drawn(tmp_path: Path, model: Path) -> None:
 
 @pytest.mark.parametrize("frames", [1, 7])
 @pytest.mark.parametrize("in_flight", [1, 2])
-def test_max_frames_ends_a_file_after_exactly_so_many(tmp_path: Path, model: Path, frames: int, in_flight: int) -> None:
+def test_max_frames_ends_a_file_after_exactly_that_number(
+    tmp_path: Path, model: Path, frames: int, in_flight: int
+) -> None:
     out = Collector()
     with open_session(model, in_flight=in_flight) as session:
         source = open_source(str(write_numbered(tmp_path / "n.mp4", 20)))
@@ -240,7 +242,7 @@ def test_error_in_any_thread_ends_the_loop_and_is_raised_here(tmp_path: Path, mo
     file = str(write_numbered(tmp_path / "n.mp4", 20))
     source = BrokenCamera() if part == "source" else open_source(file)
     video = tmp_path / "out.mp4"
-    sinks: list[AbstractContextManager[Sink]] = [recording(video, 25.0, force=False)]
+    sinks: list[AbstractContextManager[Sink]] = [Recorder(video, 25.0, force=False)]
     if part == "sink":
         sinks.append(nullcontext(BrokenSink()))
     with BrokenSession(model) if part == "session" else open_session(model) as session:
@@ -255,7 +257,7 @@ def test_error_in_any_thread_ends_the_loop_and_is_raised_here(tmp_path: Path, mo
 def test_camera_that_breaks_off_is_an_error_but_the_video_until_then_stays(tmp_path: Path, model: Path) -> None:
     camera, video = FakeCamera(), tmp_path / "out.mp4"
     with open_session(model) as session:
-        loop = loop_of(session, camera, [recording(video, 25.0, force=False)])
+        loop = loop_of(session, camera, [Recorder(video, 25.0, force=False)])
         loop.start()
         camera.show(numbered(0))
         camera.show(SourceError("the cable was pulled"))
@@ -282,7 +284,7 @@ def test_stop_keeps_the_video(tmp_path: Path, model: Path) -> None:
     camera, video = FakeCamera(), tmp_path / "out.mp4"
     session = HeldSession(model)
     with session:
-        loop = loop_of(session, camera, [recording(video, 25.0, force=False)])
+        loop = loop_of(session, camera, [Recorder(video, 25.0, force=False)])
         loop.start()
         for number in range(3):
             camera.show(numbered(number))
@@ -374,7 +376,7 @@ class FlakySession(OnnxRuntimeSession):
         return result
 
 
-def test_inference_that_raises_once_costs_one_frame_and_is_said(tmp_path: Path, model: Path) -> None:
+def test_inference_that_raises_once_costs_one_frame_and_a_note(tmp_path: Path, model: Path) -> None:
     out, notes = Collector(), list[str]()
     with FlakySession(model, 2, 4, 5, 6, 7) as session:  # at most four in a row
         source = open_source(str(write_numbered(tmp_path / "n.mp4", 10)))
@@ -442,10 +444,10 @@ def test_the_loop_ends_once_no_sink_is_left(model: Path) -> None:
     assert len(full.left) == 1
 
 
-def test_hanging_inference_is_told_and_does_not_hold_up_the_end(tmp_path: Path, model: Path) -> None:
+def test_hanging_inference_is_known_and_does_not_delay_the_end(tmp_path: Path, model: Path) -> None:
     camera, video = FakeCamera(), tmp_path / "out.mp4"
     session = HeldSession(model)
-    loop = loop_of(session, camera, [recording(video, 25.0, force=False)])
+    loop = loop_of(session, camera, [Recorder(video, 25.0, force=False)])
     assert loop.longest_activity() is None
     loop.start()
     camera.show(numbered(0))

@@ -37,7 +37,7 @@ LIKE = "(([r, g, b], [x, y, z]) => Math.abs(r-x) + Math.abs(g-y) + Math.abs(b-z)
 
 
 class Loop:
-    """Stands in for the loop: publishes a frame of each source every few milliseconds until it is stopped."""
+    """Replaces the loop: publishes a frame of each source every few milliseconds until it is stopped."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
@@ -115,7 +115,7 @@ def test_its_figures_move(browser: Browser) -> None:
         first = browser.evaluate(figures)
         browser.wait_for(f"({figures}).frames > {first['frames']}")
     assert {name: value for name, value in first.items() if name != "frames"} == {
-        "rate": "31.4 frames/s",
+        "rate": "31.4 fps",
         "age now": "21 ms",
         "age p50": "20 ms",
         "age p99": "42 ms",

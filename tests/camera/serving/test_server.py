@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.answering import MAX_STREAMS
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.reply import Reply
-from edgeunet.camera.serving.server import HttpServer, serving_http
+from edgeunet.camera.serving.server import HttpServer
 from edgeunet.errors import OutputError, UsageError
 
 TOKEN = "correct horse; battery"  # noqa: S105
@@ -48,7 +48,7 @@ def answer(path: str) -> Reply | None:
 
 @contextmanager
 def running(access: Access = Access(HERE)) -> Iterator[HttpServer]:  # noqa: B008 - frozen
-    with serving_http(access, answer) as server:
+    with closing(HttpServer(access, answer)) as server:
         yield server
     assert not [t for t in threading.enumerate() if t.name.startswith("edgeunet-http")]
 
@@ -260,7 +260,7 @@ def test_who_asks_is_answered_however_many_connections_ask_for_nothing() -> None
                 assert silent[0].recv(1) == b""
 
 
-def test_a_viewer_stays_whoever_comes_after_it() -> None:
+def test_a_viewer_stays_with_many_after_it() -> None:
     with running() as server, open_stream(server) as viewer, ExitStack() as stack:
         assert status_of(viewer) == 200
         held(server, 300, stack)

@@ -123,7 +123,7 @@ def test_a_frame_is_encoded_once_a_view_and_only_if_somebody_watches(monkeypatch
         assert encoded == [(9, "overlay")]
 
 
-def test_a_viewer_that_never_reads_holds_nobody_up_and_a_slow_one_gets_the_newest() -> None:
+def test_a_viewer_that_never_reads_delays_no_other_and_a_slow_one_gets_the_newest() -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (720, 1280, 3), np.uint8)  # more than the system buffers, after a few frames
     with running() as page:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.camera.sinks.jsonl import STDOUT, check_lines, facts_of, writing_lines
+from edgeunet.camera.sinks.jsonl import STDOUT, LineWriter, check_lines, facts_of
 from edgeunet.errors import OutputError
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
@@ -51,14 +51,14 @@ def test_a_line_names_the_model_where_several_take_turns() -> None:
 
 def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "new" / "frames.jsonl"
-    with writing_lines(path, CLASSES, force=False) as lines:
+    with LineWriter(path, CLASSES, force=False) as lines:
         for number in range(3):
             lines.write(shot_of(PICTURE, number=number))
             written = path.read_text().splitlines()
             assert [json.loads(line)["frame"] for line in written] == list(range(number + 1))
     with pytest.raises(OutputError, match="exists already: give --force"):
         check_lines(path, force=False)
-    with writing_lines(path, CLASSES, force=True):
+    with LineWriter(path, CLASSES, force=True):
         pass
     assert path.read_text() == ""
 
@@ -68,11 +68,11 @@ import sys
 import numpy as np
 from pathlib import Path
 from edgeunet.utils import console
-from edgeunet.camera.sinks.jsonl import writing_lines
+from edgeunet.camera.sinks.jsonl import LineWriter
 from tests.camera.shots import shot_of
 
 def write():
-    with writing_lines(Path("-"), ("road", "car", "sky"), force=False) as lines:
+    with LineWriter(Path("-"), ("road", "car", "sky"), force=False) as lines:
         for number in range(int(sys.argv[1])):
             lines.write(shot_of(np.zeros((40, 90, 3), np.uint8), number=number))
 
@@ -111,7 +111,7 @@ def test_a_pipe_with_a_name_gets_lines(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
-        with writing_lines(pipe, CLASSES, force=False) as lines:
+        with LineWriter(pipe, CLASSES, force=False) as lines:
             lines.write(shot_of(PICTURE, number=5))
         assert reader.stdout is not None
         assert json.loads(reader.stdout.read())["frame"] == 5
@@ -119,7 +119,7 @@ def test_a_pipe_with_a_name_gets_lines(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_one_error(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(256 * 1024 - os.sysconf("SC_PAGE_SIZE")))
-    with writing_lines(small_disk / "frames.jsonl", CLASSES, force=False) as lines:
+    with LineWriter(small_disk / "frames.jsonl", CLASSES, force=False) as lines:
 
         def write(count: int) -> None:
             for number in range(count):
@@ -134,9 +134,7 @@ def test_a_full_disk_is_one_error(small_disk: Path) -> None:
 
 def test_a_pipe_that_nobody_reads_yet_keeps_no_other_sink_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with writing_lines(
-        tmp_path / "pipe", CLASSES, force=False
-    ) as lines:  # all sinks are entered before the first frame
+    with LineWriter(tmp_path / "pipe", CLASSES, force=False) as lines:  # all sinks are entered before the first frame
         reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
         lines.write(shot_of(PICTURE, number=5))
         assert json.loads(os.read(reader, 4096))["frame"] == 5

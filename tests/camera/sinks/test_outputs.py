@@ -83,7 +83,7 @@ def test_no_output_is_an_input_or_another_output(options: CameraOptions, message
 
 
 @pytest.mark.usefixtures("here")
-def test_masks_may_go_beside_a_video_and_photos_of_other_names() -> None:
+def test_masks_may_go_next_to_a_video_and_photos_of_other_names() -> None:
     require(CameraOptions(M, (D,), SinkOptions(save_masks=Path())))
     require(CameraOptions(M, ("photos/photo.png",), SinkOptions(save_masks=Path("photos"), force=True)))
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_is_found_before_the_work_and_named_by_its_option
     assert sorted(path.name for path in (here / "photos").iterdir()) == ["000000.png", "photo.png"]
 
 
-def test_at_the_end_stands_what_was_written_where(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_end_says_what_was_written_where(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_numbered(here / "rear.mp4", 3)
     sinks = SinkOptions(record=Path("rec.mp4"), save_masks=Path("masks"), jsonl=Path("lines.jsonl"))
     run_camera(CameraOptions(M, (D, "rear.mp4"), sinks, latency_record=Path("latency.json")))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.camera.sinks.recorder import check_recordable, recording
+from edgeunet.camera.sinks.recorder import Recorder, check_recordable
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.imaging.letterbox import UInt8
@@ -33,7 +33,7 @@ def noise(size: tuple[int, int], count: int) -> list[UInt8]:
 
 
 def write_some(path: Path, frames: list[UInt8], error: Exception | None = None) -> None:
-    with recording(path, 30.0, force=True) as recorder:
+    with Recorder(path, 30.0, force=True) as recorder:
         for number, frame in enumerate(frames):
             recorder.write(shot_of(frame, number / 30))
         if error is not None:
@@ -100,7 +100,7 @@ def test_a_frame_of_another_size_is_fitted_into_the_first_with_bars(tmp_path: Pa
 
 
 def test_frames_are_shown_at_their_own_times_and_never_back_in_time(tmp_path: Path) -> None:
-    with recording(tmp_path / "v.mkv", 30.0, force=False) as recorder:
+    with Recorder(tmp_path / "v.mkv", 30.0, force=False) as recorder:
         for time_s in (0.0, 0.5, 0.5, 2.0):
             recorder.write(shot_of(np.zeros((64, 64, 3), np.uint8), time_s))
     with av.open(str(tmp_path / "v.mkv")) as container:
@@ -112,7 +112,7 @@ def test_frames_are_shown_at_their_own_times_and_never_back_in_time(tmp_path: Pa
 @pytest.mark.parametrize("fps", [0.001, 1000.0, 90_000.0, 1e308])
 def test_a_rate_that_no_encoder_takes_changes_no_time(tmp_path: Path, fps: float) -> None:
     times = [0.0, 0.033, 4.9, 9.8]
-    with recording(tmp_path / "v.mkv", fps, force=False) as recorder:
+    with Recorder(tmp_path / "v.mkv", fps, force=False) as recorder:
         for number, time_s in enumerate(times):
             recorder.write(shot_of(numbered(number), time_s))
     with av.open(str(tmp_path / "v.mkv")) as container:
@@ -123,7 +123,7 @@ def test_frames_larger_than_the_format_are_one_error_and_no_file(tmp_path: Path)
     path = tmp_path / "v.mp4"
     with (
         pytest.raises(OutputError, match=r"70000×8 pixels are too large for H.264, at most 16384 on a side"),
-        recording(path, 30.0, force=False) as recorder,
+        Recorder(path, 30.0, force=False) as recorder,
     ):
         recorder.write(shot_of(np.zeros((8, 70_000, 3), np.uint8)))
     assert not path.exists()
@@ -148,10 +148,10 @@ def test_no_frame_at_all_is_no_video_and_the_older_one_stays(tmp_path: Path) -> 
 RECORDING = """
 import sys
 from pathlib import Path
-from edgeunet.camera.sinks.recorder import recording
+from edgeunet.camera.sinks.recorder import Recorder
 from tests.camera.shots import shot_of
 from tests.camera.videos import numbered
-with recording(Path(sys.argv[1]), 30.0, force=False) as recorder:
+with Recorder(Path(sys.argv[1]), 30.0, force=False) as recorder:
     for number in range(10_000):
         recorder.write(shot_of(numbered(number % 256), number / 30))
         print(number, flush=True)

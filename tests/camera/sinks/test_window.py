@@ -15,7 +15,7 @@ from tests.models import write_toy_model
 
 
 class FakeDesktop:
-    """Stands in for OpenCV's window functions: a test machine has no screen."""
+    """Replaces OpenCV's window functions: a test machine has no screen."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shown: list[int] = []

@@ -26,7 +26,7 @@ def test_image_is_one_frame(tmp_path: Path, prefix: str) -> None:
         assert source.read() is None
 
 
-def test_folder_gives_its_images_by_name_and_of_any_size(tmp_path: Path) -> None:
+def test_a_folder_s_images_come_by_name_and_of_any_size(tmp_path: Path) -> None:
     write(tmp_path / "b.JPG", 2)
     write(tmp_path / "a.png", 1)
     write(tmp_path / "c.jpeg", 3, (384, 512))

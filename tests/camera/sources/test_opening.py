@@ -27,7 +27,7 @@ def numbers_of(path: Path) -> list[int]:
     return [number_of(frame.pixels) for frame in frames_of(open_source(str(path)))]
 
 
-def test_file_gives_every_frame_in_order(tmp_path: Path) -> None:
+def test_every_frame_of_a_file_comes_in_order(tmp_path: Path) -> None:
     source = open_source(str(write_numbered(tmp_path / "n.mp4", 40)))
     assert (source.live, source.size, source.fps, source.frame_count) == (False, SIZE, 25.0, 40)
     frames = frames_of(source)

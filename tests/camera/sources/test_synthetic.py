@@ -23,7 +23,7 @@ def frames_of(source: Source) -> list[Frame]:
         return list(iter(source.read, None))
 
 
-def test_as_a_file_it_gives_every_frame_with_its_number_and_time_in_the_pixels() -> None:
+def test_as_a_file_every_frame_comes_with_its_number_and_time_in_the_pixels() -> None:
     source = open_source(f"{FILE}&seconds=2")
     assert (source.live, source.size, source.fps, source.frame_count) == (False, SIZE, 30.0, 60)
     frames = frames_of(source)
@@ -90,7 +90,7 @@ def test_stamp_outlives_h264(tmp_path: Path) -> None:
     assert stamps == [(frame.number, frame.captured_ns) for frame in frames]
 
 
-def test_picture_without_a_stamp_is_told_apart() -> None:
+def test_picture_without_a_stamp_is_recognised() -> None:
     for pixels in (np.zeros((240, 320, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)):
         with pytest.raises(FrameError, match="no stamp"):
             decode_stamp(pixels)

@@ -44,7 +44,7 @@ def read(address: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_pipeline_gives_its_frames() -> None:
+def test_pipeline_delivers_its_frames() -> None:
     found = read(f"gst:videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=50/1 ! {BGR}")
     assert (found["live"], found["size"], found["fps"]) == (True, [240, 320], 50.0)
     assert found["frames"] == [[240, 320, 3]] * 5
@@ -57,7 +57,7 @@ def test_pipeline_that_ends_is_an_error_for_a_live_source() -> None:
 
 
 @pytest.mark.slow
-def test_pipeline_of_another_format_is_told_what_to_add() -> None:
+def test_pipeline_of_another_format_names_what_to_add() -> None:
     found = read("gst:videotestsrc ! video/x-raw,format=GRAY8 ! appsink")
     assert "[240, 320] instead of [height, width, 3]" in found["error"]
     assert "videoconvert ! video/x-raw,format=BGR" in found["error"]

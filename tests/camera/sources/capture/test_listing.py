@@ -112,7 +112,7 @@ class FakeKernel:
 
 
 def test_structures_are_the_kernels() -> None:
-    """The numbers that <linux/videodev2.h> gives in C."""
+    """The numbers of <linux/videodev2.h> in C."""
     assert (QUERYCAP, ENUM_FMT, SIZES, INTERVALS) == (0x80685600, 0xC0405602, 0xC02C564A, 0xC034564B)
     assert (Capability.device_caps.offset, Format.pixelformat.offset) == (88, 44)
     assert (FrameSize.values.offset, FrameInterval.values.offset) == (12, 20)

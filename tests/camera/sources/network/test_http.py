@@ -1,4 +1,4 @@
-"""What stands behind http://: pictures, files with an end, files that break off, and a login on its way."""
+"""Behind http://: pictures, files with an end, files that break off, and a login on its way."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_file_that_breaks_off_is_an_error(tmp_path: Path, name: str) -> None:
         count(f"http://{host}/{name}")
 
 
-def test_index_at_the_end_behind_a_server_without_ranges_is_said(tmp_path: Path) -> None:
+def test_index_at_the_end_behind_a_server_without_ranges_is_named(tmp_path: Path) -> None:
     import av
 
     last = tmp_path / "last.mp4"  # the index is written last where nothing else is asked for
@@ -175,7 +175,7 @@ def test_letters_that_a_login_must_not_hold_are_named_and_nothing_of_it_is_shown
         assert "crt" not in str(caught.value)
 
 
-def test_proxy_that_stands_between_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_in_use_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(SourceError, match=r"through the proxy in http_proxy: set no_proxy=camera to go without"):
         open_source("http://camera/video")

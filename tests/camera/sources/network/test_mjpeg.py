@@ -22,7 +22,7 @@ JUNK = bytes((index * 37 + 11) % 256 for index in range(96))
 
 
 class Camera(io.BytesIO):
-    """A response that gives at most so many bytes at once."""
+    """A response that returns at most this number of bytes at once."""
 
     def __init__(self, data: bytes, at_once: int = 1 << 16) -> None:
         super().__init__(data)

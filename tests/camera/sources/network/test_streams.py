@@ -50,7 +50,7 @@ def read(source: Source) -> Frame:
 
 
 @pytest.mark.parametrize("lengths", [True, False])
-def test_mjpeg_gives_every_picture_in_order(lengths: bool) -> None:
+def test_every_picture_of_mjpeg_comes_in_order(lengths: bool) -> None:
     with MjpegServer(lengths=lengths) as server:
         for number in range(20):
             server.show(numbered(number))
@@ -138,7 +138,7 @@ def test_stream_that_ends_or_falls_silent_is_an_error(server: MjpegServer, monke
             source.read()
 
 
-def test_login_is_used_and_its_lack_is_said_without_the_password() -> None:
+def test_login_is_used_and_its_lack_is_an_error_without_the_password() -> None:
     with MjpegServer(login="me:se/cret") as server:
         url = server.url.replace("//", "//me:se%2Fcret@")
         server.show(numbered(5))
@@ -152,7 +152,7 @@ def test_login_is_used_and_its_lack_is_said_without_the_password() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Digest", "Negotiate"])
-def test_login_of_another_scheme_is_said_too(scheme: str) -> None:
+def test_login_of_another_scheme_is_an_error_too(scheme: str) -> None:
     with MjpegServer(login="me:secret", scheme=scheme) as server:
         for url in (server.url, server.url.replace("//", "//me:wrong@")):
             with pytest.raises(SourceError, match=r"answers 401 .*: check user and password"):
@@ -160,7 +160,7 @@ def test_login_of_another_scheme_is_said_too(scheme: str) -> None:
 
 
 def test_video_file_behind_http_is_no_live_source() -> None:
-    """What is no MJPEG goes to FFmpeg, which asks a second time."""
+    """Streams other than MJPEG go to FFmpeg, which sends a second request."""
     with file_server(CLIP.parent) as url, open_source(f"{url}/{CLIP.name}") as source:
         frame = source.read()
     assert frame is not None
@@ -170,7 +170,7 @@ def test_video_file_behind_http_is_no_live_source() -> None:
 
 @contextmanager
 def sending(pieces: Sequence[bytes], pause_s: float = 0.0) -> Iterator[str]:
-    """Serve a body that does not say its length, in pieces; gives its URL."""
+    """Serve a body that does not say its length, in pieces; returns its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -223,7 +223,7 @@ def test_address_without_a_server_is_an_error(capfd: pytest.CaptureFixture[str])
     assert capfd.readouterr().err == ""
 
 
-def test_rtsp_gives_the_clip() -> None:
+def test_rtsp_delivers_the_clip() -> None:
     require_rtsp()
     with RtspServer() as server, open_source(server.url) as source, open_source(str(CLIP)) as clip:
         assert (source.live, source.size, source.frame_count) == (True, (540, 960), None)

@@ -128,7 +128,7 @@ def times_of(frames: Sequence[Frame]) -> list[float]:
         ("fragments.mp4", {"options": {"movflags": "frag_keyframe+empty_moov"}}),
     ],
 )
-def test_pixels_and_count_are_those_that_opencv_gives(tmp_path: Path, name: str, details: dict[str, Any]) -> None:
+def test_pixels_and_count_are_those_of_opencv(tmp_path: Path, name: str, details: dict[str, Any]) -> None:
     path = write(tmp_path / name, **details)
     frames, expected = frames_of(path), by_opencv(path, 20)
     assert len(frames) == len(expected) == 20
@@ -141,7 +141,7 @@ def test_pixels_and_count_are_those_that_opencv_gives(tmp_path: Path, name: str,
 
 @pytest.mark.parametrize("codec", ["mpeg2video", "mpeg4"])
 def test_interlaced_pictures_are_whole_pictures(tmp_path: Path, codec: str) -> None:
-    """OpenCV 5 gives lines of nonsense for them."""
+    """OpenCV 5 returns wrong lines for them."""
     plain = frames_of(write(tmp_path / "a.mkv", codec=codec, bit_rate=4_000_000))
     interlaced = frames_of(write(tmp_path / "b.mkv", codec=codec, bit_rate=4_000_000, flags=0x2004_0000))
     assert len(interlaced) == len(plain)
@@ -149,7 +149,7 @@ def test_interlaced_pictures_are_whole_pictures(tmp_path: Path, codec: str) -> N
         assert np.abs(one.pixels.astype(int) - other.pixels).mean() < 8
 
 
-def test_the_demos_clip_is_the_one_that_opencv_gives() -> None:
+def test_the_demos_clip_is_that_of_opencv() -> None:
     with open_source(str(CLIP)) as source:
         for pixels in by_opencv(CLIP, 30):
             frame = source.read()
@@ -309,7 +309,7 @@ def write_with(path: Path, codec: str, options: dict[str, str]) -> None:
 
 
 def with_open_lengths(data: bytes) -> bytes:
-    """An AVI as it is written to a pipe: nobody went back to write the lengths."""
+    """An AVI as it is written to a pipe: the lengths are never filled in."""
     data = data[:4] + b"\xff" * 4 + data[8:]
     strh = data.index(b"strh") + 8
     data = data[: strh + 32] + b"\xff\xff\xff\x3f" + data[strh + 36 :]
@@ -328,7 +328,7 @@ def with_open_lengths(data: bytes) -> bytes:
         ("a.avi", with_open_lengths),
     ],
 )
-def test_lengths_that_cannot_be_true_and_what_stands_behind_the_video_are_no_matter(
+def test_impossible_lengths_and_bytes_after_the_video_do_not_matter(
     tmp_path: Path, name: str, change: Callable[[bytes], bytes]
 ) -> None:
     path = write(tmp_path / name, codec="mpeg4")
@@ -345,7 +345,7 @@ def test_picture_that_claims_to_be_gigantic_is_refused(tmp_path: Path) -> None:
         frames_of(path)
 
 
-def test_picture_that_is_no_video_and_pyav_that_is_missing_are_said(
+def test_a_picture_that_is_no_video_and_a_missing_pyav_are_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.sdp").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 5004 RTP/AVP 96\n")
