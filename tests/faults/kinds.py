@@ -62,7 +62,7 @@ class Kind:
 KINDS = {
     "onnx": Kind(("model.onnx", "model.int8.onnx"), mutations.changed_onnx, MODEL),
     "engine": Kind(("model.engine",), mutations.changed_bytes, MODEL),
-    "sidecar": Kind(
+    "engine-json": Kind(
         ("model.engine.json",), mutations.changed_json, tuple(c.replace("{file}", "in/model.engine") for c in MODEL[:8])
     ),
     "checkpoint": Kind(
