@@ -29,7 +29,7 @@ from typing import NamedTuple
 STATES = ("clean", "traceback", "crash", "hang", "memory", "leftover", "silent")
 LIMIT_BYTES, LIMIT_S = 2 << 30, 20.0
 _CODES = range(7)  # with the verdicts
-_KEEP = ("camera", "train")  # commands that keep what they had before they failed
+_KEEP = ("camera", "train", "data stats")  # commands that keep what they made before they ended with 1
 
 
 class Verdict(NamedTuple):
@@ -97,7 +97,7 @@ def _leftover(before: dict[str, bytes], after: dict[str, bytes], words: Sequence
             name in before or not any(name.startswith(word) for word in words if word)
         ):
             return f"{name} is changed"
-        if failed and words[0] not in _KEEP:
+        if failed and not " ".join(words[:2]).startswith(_KEEP):
             return f"after a failure {name} is {'changed' if name in before else 'there'}"
     return ""
 
