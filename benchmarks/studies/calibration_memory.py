@@ -41,8 +41,8 @@ def prepare(folder: Path) -> None:
     from edgeunet.network.unet import UNet, preset
     from edgeunet.spec import ModelSpec
     from edgeunet_export.calibration.frames import read_frames
-    from edgeunet_export.graph.build import model_from_network
     from edgeunet_export.graph.model_file import write_model
+    from edgeunet_export.graph.model_from_network import model_from_network
 
     sample = DatasetFolder.open(samples.DATASET)
     torch.manual_seed(0)
@@ -63,10 +63,10 @@ def calibrate(folder: Path, images: int) -> dict[str, float]:
     load: processes of others that wanted to run in the minute before; they lengthen the seconds, not those of CPU.
     """
     from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
-    from edgeunet_export.graph.model_file import read_model
+    from edgeunet_export.graph.model_file import read_fp32_model
 
     load = os.getloadavg()[0]
-    model, spec = read_model(folder / "model.onnx")
+    model, spec = read_fp32_model(folder / "model.onnx")
     paths = sorted(folder.glob("*.jpg"))[:images]
     begin, cpu_begin = time.perf_counter(), time.process_time()
     used = calibrated(model, spec, paths, CalibrationOptions(folder, method=METHOD), stop=False).images

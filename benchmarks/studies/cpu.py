@@ -41,17 +41,15 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.torch_segmenter import TorchSegmenter
 from edgeunet.network.unet import UNet, preset
-from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import CPU
-from edgeunet.quantisation.value_ranges import spans
 from edgeunet.runtime import Session, open_session
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import set_spec
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.quantize import quantized
+from edgeunet_export.graph.model_from_network import model_from_network
+from edgeunet_export.int8.candidate import Candidate
 
 STUDY = Study(__doc__ or "", "edgeunet.cpu/1")
 SIZE = (256, 320)
@@ -72,9 +70,9 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
     net = UNet(preset(name, spec.logits)).eval()
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     options = CalibrationOptions(samples.DATASET, images=3)
-    ranges = calibrated(model, spec, options.chosen(spec, Path(name)), options)
-    graph = graph_of(model)
-    int8 = quantized(model, place(graph, CPU), spans(graph, ranges.spans))
+    float_model = FloatModel.of(model)
+    ranges = calibrated(float_model, spec, options.chosen(spec, Path(name)), options)
+    int8 = Candidate.of(float_model, ranges, CPU).int8
     set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
     paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
     for proto, path in zip((model, int8), paths, strict=True):

@@ -38,10 +38,10 @@ from edgeunet.utils.dependencies import missing
 from edgeunet.utils.files import sha256
 from edgeunet_bench.measure.inputs import load_inputs
 from edgeunet_export.engine.build import EngineOptions
-from edgeunet_export.engine.engine import export_engine
+from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 from edgeunet_export.verify.compare import compare
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -29,22 +29,20 @@ from edgeunet.errors import ExportError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import UNet
-from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.target import Dialect, dialect_of
-from edgeunet.quantisation.value_ranges import spans
+from edgeunet.quantisation.target import QuantisationTarget, target_of
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import table
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import fitted, read_frames
 from edgeunet_export.calibration.sampling import representative
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import onnx_session, read_fp32_model
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.quantize import quantized
-from edgeunet_export.int8.repair import Repair, Task, repaired
-from edgeunet_export.verify.accuracy import Accuracy, Budget, judged
+from edgeunet_export.graph.model_from_network import model_from_network
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.repair import Repair, Task, repaired
+from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, judged
 
 STUDY = Study(__doc__ or "")
 FACTOR = 1000.0  # between the channels of one tensor
@@ -98,25 +96,24 @@ class Outcomes(NamedTuple):
     repair: Repair | ExportError
 
 
-def quantise(case: Case, data: DatasetFolder, split: str, dialect: Dialect, budget: Budget) -> Outcomes:
+def quantise(
+    case: Case, data: DatasetFolder, split: str, target: QuantisationTarget, budget: AccuracyBudget
+) -> Outcomes:
     """Quantise the case in all three ways and judge each on a labelled split."""
     model, spec = read_fp32_model(case.model)
     options = CalibrationOptions(data.path)
 
-    def calibrate(changed: ModelProto) -> Ranges:
+    def calibrate(changed: FloatModel) -> Ranges:
         return calibrated(changed, spec, case.images, options)
-
-    def build(changed: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
-        graph = graph_of(changed)
-        return quantized(changed, place(graph, dialect, floating), spans(graph, ranges.spans))
 
     def judge(int8: ModelProto) -> Accuracy:
         return judged(case.model, int8, data, split)
 
     ranges = calibrate(model)
     plain = ranges.with_methods(dict.fromkeys(ranges.tensors, "minmax"))
-    minmax, default = (judge(build(model, each, frozenset())) for each in (plain, ranges))
-    task = Task(model, spec, ranges, case.images, calibrate, build, judge)
+    candidate = Candidate.of(model, ranges, target)
+    minmax, default = (judge(each.int8) for each in (replace(candidate, ranges=plain), candidate))
+    task = Task(candidate, spec, case.images, calibrate, judge)
     try:
         return Outcomes(minmax, default, repaired(task, budget))
     except ExportError as error:
@@ -247,7 +244,7 @@ Images = Annotated[int, typer.Option(min=1, help="Calibration images, at most.")
 
 
 def result_of(
-    checkpoint: Path, data: DatasetFolder, target: str, budget: Budget, records: dict[str, Any], **more: Any
+    checkpoint: Path, data: DatasetFolder, target: str, budget: AccuracyBudget, records: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
     """What the result file of a study on a checkpoint holds."""
     return {
@@ -262,7 +259,7 @@ def result_of(
     }
 
 
-def print_drops(records: dict[str, Any], budget: Budget, kinds: Sequence[str]) -> None:
+def print_drops(records: dict[str, Any], budget: AccuracyBudget, kinds: Sequence[str]) -> None:
     """A row for each case."""
     drops = {
         name: [record.get(kind, {}).get("drop_points", "refused") for kind in kinds] for name, record in records.items()
@@ -271,11 +268,11 @@ def print_drops(records: dict[str, Any], budget: Budget, kinds: Sequence[str]) -
     table(f"drop in points of mIoU, at most {budget.max_drop:g}", ("case", *kinds), rows)
 
 
-def measure(checkpoint: Path, data: DatasetFolder, target: str, budget: Budget, images: int) -> dict[str, Any]:
+def measure(checkpoint: Path, data: DatasetFolder, target: str, budget: AccuracyBudget, images: int) -> dict[str, Any]:
     """What the result file holds."""
     with tempfile.TemporaryDirectory() as folder:
         records = {
-            case.name: record_of(quantise(case, data, "val", dialect_of(target), budget))
+            case.name: record_of(quantise(case, data, "val", target_of(target), budget))
             for case in cases(checkpoint, data, "train", images, Path(folder))
         }
     return result_of(checkpoint, data, target, budget, records)
@@ -291,7 +288,7 @@ def main(
     force: Force = False,
 ) -> None:
     """Quantise each hard case in three ways, and print what each loses."""
-    dataset, budget = DatasetFolder.open(data), Budget(max_drop)
+    dataset, budget = DatasetFolder.open(data), AccuracyBudget(max_drop)
     result = STUDY.keep(output, lambda: measure(checkpoint, dataset, target, budget, images), force=force)
     print_drops(result["cases"], budget, ("minmax", "default", "repaired"))
 

@@ -36,18 +36,16 @@ from edgeunet.cli.options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model, save_checkpoint
 from edgeunet.network.unet import UNet
-from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.target import dialect_of
-from edgeunet.quantisation.value_ranges import spans
+from edgeunet.quantisation.target import target_of
 from edgeunet.training.command import TrainingOptions, train
 from edgeunet.training.output.run_folder import BEST
 from edgeunet.training.qat.learnt_ranges import RANGES
 from edgeunet_export.calibration.sampling import representative
-from edgeunet_export.graph.build import model_from_network
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.quantize import quantized
-from edgeunet_export.verify.accuracy import Accuracy, Budget, judged
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.model_from_network import model_from_network
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, judged
 
 STUDY = Study(__doc__ or "")
 SPLIT = "val"
@@ -87,10 +85,8 @@ def trained(float_model: Path, data: DatasetFolder, options: TrainingOptions, ru
     """What the INT8 file loses against `float_model` after its checkpoint was trained on as INT8."""
     train(data.path, run, options)
     net, spec = load_model(run / BEST)
-    model = model_from_network(net, spec, dynamic_batch=False, logits=False)
-    graph = graph_of(model)
-    own = Ranges.load(run / RANGES).spans
-    int8 = quantized(model, place(graph, dialect_of(options.target)), spans(graph, own))
+    model = FloatModel.of(model_from_network(net, spec, dynamic_batch=False, logits=False))
+    int8 = Candidate.of(model, Ranges.load(run / RANGES), target_of(options.target)).int8
     return judged(float_model, int8, data, SPLIT)
 
 
@@ -98,7 +94,7 @@ def measure(
     source: Path,
     data: DatasetFolder,
     target: str,
-    budget: Budget,
+    budget: AccuracyBudget,
     images: int,
     steps: int | None,
     factors: Sequence[float],
@@ -111,7 +107,7 @@ def measure(
             float_model = checkpoint.with_suffix(".onnx")
             net, spec = load_model(checkpoint)
             onnx.save(model_from_network(net, spec, dynamic_batch=False, logits=False), float_model)
-            repaired = quantise(Case(case, float_model, calibrating), data, SPLIT, dialect_of(target), budget)
+            repaired = quantise(Case(case, float_model, calibrating), data, SPLIT, target_of(target), budget)
             training = TrainingOptions(qat=checkpoint, target=target, steps=steps)
             accuracy = trained(float_model, data, training, Path(folder) / f"run-{checkpoint.stem}")
             records[case] = {**record_of(repaired), "trained": figures(accuracy)}
@@ -134,7 +130,7 @@ def main(
     force: Force = False,
 ) -> None:
     """Compare INT8 after training, repaired, and trained as INT8."""
-    dataset, budget = DatasetFolder.open(data), Budget(max_drop)
+    dataset, budget = DatasetFolder.open(data), AccuracyBudget(max_drop)
     result = STUDY.keep(
         output,
         lambda: measure(checkpoint, dataset, target, budget, images, steps, factors or FACTORS),

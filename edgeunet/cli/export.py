@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from edgeunet.board.gpu import Provider
 
 app = typer.Typer(
-    help="Make the files that run: checkpoint → ONNX → INT8, each held against the one before.",
+    help="Make the files that run: checkpoint → ONNX → INT8, each compared with the one before.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
 CalibImages = Annotated[
-    int, typer.Option("--calib-images", help="Images to calibrate on at most, spread by what they show.")
+    int, typer.Option("--calib-images", help="Most images to calibrate on, spread by what they show.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the choice of images.")]
+Seed = Annotated[int, typer.Option(help="Seed for the choice of images.")]
 Ranges = Annotated[Path | None, typer.Option(help="Stored ranges of this model, instead of calibrating.")]
 
 
@@ -65,7 +65,7 @@ def fp16(
         Path | None, typer.Option(help="Dataset to try it on; the package's own frames if not given.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data; its masks are not used.")] = "train",
-    images: Annotated[int, typer.Option(help="Images to try it on at most, evenly spread over the split.")] = 100,
+    images: Annotated[int, typer.Option(help="Most images to try it on, evenly spread over the split.")] = 100,
     force: Force = False,
 ) -> None:
     """ONNX → strongly typed FP16 ONNX; what overflows or loses accuracy there stays in fp32.
@@ -90,13 +90,13 @@ def int8(
     output: Output,
     data: Annotated[Path, typer.Option(help="Dataset to calibrate and check on.", show_default=False)],
     target: Annotated[
-        str, typer.Option(help="What will run it: tensorrt; onnxruntime or openvino (one file for both).")
+        str, typer.Option(help="Runtime of the file: tensorrt; onnxruntime or openvino (one file for both).")
     ] = "tensorrt",
     max_drop: Annotated[
-        float, typer.Option(help="Points of mIoU that may be lost; the file is repaired, or refused, if it loses more.")
+        float, typer.Option(help="Points of mIoU that may be lost; a file that loses more is repaired or refused.")
     ] = 0.3,
     min_agreement: Annotated[
-        float, typer.Option(help="Without labels: share of the mask's pixels that must stay the same.")
+        float, typer.Option(help="Without labels: share of pixels that must keep their class.")
     ] = 0.98,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     check_split: Annotated[str, typer.Option(help="Split to compare FP32 and INT8 on.")] = "val",
@@ -114,19 +114,19 @@ def int8(
 ) -> None:
     """ONNX → INT8 ONNX with Q/DQ, calibrated, compared with fp32, and repaired if it loses too much.
 
-    The ranges are stored beside it, in a file that ends in .ranges.json, and serve every other target: --ranges.
+    The ranges are stored next to it in a .ranges.json file, which also serves every other target: --ranges.
     Example: edgeunet export int8 model.onnx --data my_frames -o model.int8.onnx
     """
     _require("onnx", "onnxruntime")
     from edgeunet.runtime.advice import advise_without_gpu
     from edgeunet.runtime.model_metadata import read_spec
     from edgeunet.utils.console import stdout
-    from edgeunet_export.int8.int8 import Int8Options, export_int8
+    from edgeunet_export.int8.export_int8 import Int8Options, export_int8
     from edgeunet_export.int8.repair.report import write_report
     from edgeunet_export.summary import file_size, print_latency, print_quantization
-    from edgeunet_export.verify.accuracy import Budget
+    from edgeunet_export.verify.accuracy import AccuracyBudget
 
-    budget = Budget(max_drop, min_agreement)
+    budget = AccuracyBudget(max_drop, min_agreement)
     options = Int8Options(data, split, method, images, seed, ranges, target, precision, check_split, budget, report)
     if report:
         _require("matplotlib")
@@ -154,7 +154,7 @@ def cache(
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """ONNX → TensorRT's calibration cache, for implicit INT8 and DLA: the board needs no images then.
+    """ONNX → TensorRT's calibration table, for implicit INT8 and the DLA; then the board needs no images.
 
     Example: edgeunet export cache model.onnx --data my_frames -o model.cache --tensorrt 10.3
     """
@@ -162,24 +162,26 @@ def cache(
     from edgeunet.errors import UsageError
     from edgeunet.utils.console import stdout
     from edgeunet_export.calibration.calibrate import CalibrationOptions
-    from edgeunet_export.calibration.table import export_cache
+    from edgeunet_export.calibration.export_table import export_table
     from edgeunet_export.calibration.table_file import TensorRTVersion
 
     version = TensorRTVersion.parse(tensorrt)
     if (data is None) == (ranges is None):
         raise UsageError("the ranges come from frames or from a file: give either --data or --ranges")
     origin = CalibrationOptions(data, split, method, images, seed) if data else cast(Path, ranges)
-    result = export_cache(model, output, origin, version, force=force)
+    result = export_table(model, output, origin, version, force=force)
     stdout().print(f"{output}: ranges of {result.tensors} tensors ({result.ranges.summary}), for TensorRT {version}")
 
 
 @app.command()
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", help="A model file.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, of the same classes.")],
-    data: Annotated[Path, typer.Option(help="Dataset whose frames both get.", show_default=False)],
-    split: Annotated[str, typer.Option(help="Split of the dataset; it may be without masks.")] = "val",
-    worst: Annotated[int, typer.Option(min=1, help="Frames with the least agreement to draw, with -o.")] = 3,
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, with the same classes.")],
+    data: Annotated[Path, typer.Option(help="Dataset with the frames for both.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Split of the dataset; masks are optional.")] = "val",
+    worst: Annotated[
+        int, typer.Option(min=1, help="With -o: how many of the frames with the least agreement to draw.")
+    ] = 3,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder for pictures of the worst frames.")
     ] = None,
@@ -217,7 +219,7 @@ def triton(
     model: Annotated[Path, typer.Argument(help="Model file, .onnx or .engine.")],
     repository: Annotated[Path, typer.Option("-o", "--output", help="Model repository.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name of the model; the file's if not given.")] = "",
-    max_batch: Annotated[int, typer.Option(help="Frames in a batch at most; for files of dynamic batch.")] = 8,
+    max_batch: Annotated[int, typer.Option(help="Most frames in a batch; for files of dynamic batch.")] = 8,
     force: Force = False,
 ) -> None:
     """Put a model into a model repository of Triton Inference Server, with its configuration.
@@ -236,24 +238,25 @@ def triton(
 
 @app.command()
 def engine(
-    model: Annotated[
-        Path, typer.Argument(help="Model file (.onnx) of any precision; that is what the engine runs in.")
-    ],
+    model: Annotated[Path, typer.Argument(help="Model file (.onnx); the engine runs in its precision.")],
     output: Output,
-    workspace: Annotated[int | None, typer.Option(help="MiB one layer may use; all there is if not given.")] = None,
+    workspace: Annotated[int | None, typer.Option(help="MiB that one layer may use; all memory if not given.")] = None,
     level: Annotated[int, typer.Option(help="How long to search for fast kernels, 0 to 5.")] = 3,
-    timing_cache: Annotated[Path | None, typer.Option(help="File of measured kernels; beside the model.")] = None,
-    max_batch: Annotated[int, typer.Option(help="Frames at once at most; for files of dynamic batch.")] = 8,
+    timing_cache: Annotated[
+        Path | None, typer.Option(help="File of measured kernels; next to the model if not given.")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files of dynamic batch.")] = 8,
     logits_only: Annotated[
         bool, typer.Option("--logits-only", help="Leave the class decision of a file with logits to the session.")
     ] = False,
     dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Run the fp32 file in INT8, by this calibration cache (TensorRT 10).")
+        Path | None, typer.Option(help="Run the fp32 file in INT8 with this calibration table (TensorRT 10).")
     ] = None,
     provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
     if_stale: Annotated[
-        bool, typer.Option("--if-stale", help="Build only if the engine there is does not fit machine, model, options.")
+        bool,
+        typer.Option("--if-stale", help="Build only if the existing engine does not fit machine, model or options."),
     ] = False,
     force: Force = False,
 ) -> None:
@@ -264,7 +267,7 @@ def engine(
     _require("onnx", "onnxruntime")
     from edgeunet.utils.console import stdout
     from edgeunet_export.engine.build import EngineOptions
-    from edgeunet_export.engine.engine import export_engine
+    from edgeunet_export.engine.export_engine import export_engine
     from edgeunet_export.summary import file_size
 
     options = EngineOptions(
@@ -283,7 +286,7 @@ def engine(
     if info.gpu_layers:
         out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
     if result.timing_cache_refused:
-        out.print("  the timing cache was another machine's: replaced")
+        out.print("  the timing cache was from another machine: replaced")
 
 
 def _require(*modules: str) -> None:

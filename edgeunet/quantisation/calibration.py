@@ -1,4 +1,4 @@
-"""How far a tensor's values reach, collected image by image, and where best to clip them for INT8.
+"""How far a tensor's values reach, collected image by image, and where to clip them for INT8.
 
 All clips are symmetric, as TensorRT wants them: one number t stands for -t to t.
 """
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BITS = 12
-BINS = 1 << _BITS  # at least 2048 of them are in use, the number TensorRT's own calibrator has
+BINS = 1 << _BITS  # at least half of them are in use: 2048, the number that TensorRT's own calibrator has
 LEVELS = 128  # of |x| in symmetric int8: 0 to 127
 TOP = LEVELS - 1
 PERCENTILE = 0.9999
-_STEP = 8  # bins between two clips that are tried
-_AT_ONCE = 1 << 18  # values that are looked at together: they stay in the cache from one look to the next
+_STEP = 8  # bins between two clips to try
+_AT_ONCE = 1 << 18  # values that are read together: few enough to stay in the processor's cache
 
 
 class Histogram:
-    """Counts of |x|, in a fixed amount of memory whatever is added, and the same in any order of adding.
+    """Counts of |x| in a fixed amount of memory; the same for any order of adding.
 
     The bins cover 0 to a power of two. When a value exceeds it, the range doubles and neighbouring
     bins merge, which gives exactly the counts that the larger range would have had from the start.
@@ -50,7 +50,7 @@ class Histogram:
         for start in range(0, values.size, _AT_ONCE):
             part = row[:, start : start + _AT_ONCE]
             low, high = float(part.min()), float(part.max())
-            if not (math.isfinite(low) and math.isfinite(high)):  # a NaN is the minimum and the maximum of any
+            if not (math.isfinite(low) and math.isfinite(high)):  # with a NaN among them, both are NaN
                 raise ValueError("a histogram holds finite numbers only")
             self.low, self.high = min(self.low, low), max(self.high, high)
             self._cover(_exponent_of(max(high, -low)))
@@ -63,7 +63,7 @@ class Histogram:
             self.counts += counts.ravel().astype(np.int64)
 
     def merge(self, other: Histogram) -> None:
-        """Add all that was added to another one, which stays as it is."""
+        """Add all that another histogram holds; that one stays as it is."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self._cover(other._exponent)
         self.counts += _coarser(other.counts, _doublings(other._exponent, self._exponent))
@@ -88,7 +88,7 @@ def _exponent_of(peak: float) -> int | None:
 
 
 def _doublings(before: int | None, after: int | None) -> int:
-    """How often a range doubles from one exponent to another; one without a value other than 0 fits any."""
+    """How often a range doubles from one exponent to another; never where one of them holds zeros only."""
     return 0 if before is None or after is None else after - before
 
 
@@ -101,14 +101,14 @@ def _coarser(counts: NDArray[np.int64], doublings: int) -> NDArray[np.int64]:
 
 
 def clip(histogram: Histogram, method: str) -> float:
-    """The t to clip at by one of METHODS, in the tensor's unit; 0 for a tensor that is always zero."""
+    """The t at which one of METHODS clips, in the tensor's unit; 0 for a tensor that is always zero."""
     if histogram.peak == 0:
         return 0.0
     return min(METHODS[method](histogram.used()) * histogram.bin_width, histogram.peak)
 
 
-def scale(limit: float) -> float:
-    """What one step of symmetric int8 stands for; any scale serves a tensor that is always zero."""
+def scale_of(limit: float) -> float:
+    """The scale of symmetric int8 that reaches ±limit; 1 for a tensor that is always zero, where any scale works."""
     return limit / TOP if limit else 1.0
 
 
@@ -124,10 +124,10 @@ def _percentile(counts: NDArray[np.int64]) -> float:
 
 
 def _entropy(counts: NDArray[np.int64]) -> float:
-    """Bins whose 128-level version has the least Kullback-Leibler divergence from the values, clipped alike.
+    """Bins whose 128-level version has the least Kullback-Leibler divergence from the values, clipped there.
 
-    Source: Migacz, "8-bit Inference with TensorRT", GTC 2017. As in TensorRT, the first bin counts as the
-    second does: after a ReLU it holds the zeros, which any scale represents exactly.
+    Source: Migacz, "8-bit Inference with TensorRT", GTC 2017. As in TensorRT, the first bin gets the
+    count of the second: after a ReLU it holds the zeros, which any scale represents exactly.
     """
     values = counts.astype(np.float64)
     values[0] = values[1]
@@ -157,7 +157,7 @@ def _divergence(inside: NDArray[np.float64], outside: float) -> float:
 
 
 def _mse(counts: NDArray[np.int64]) -> float:
-    """Bins to clip at so that the mean squared error of quantising and dequantising is least."""
+    """Bins that give the least mean squared error of quantising and dequantising."""
     values = np.arange(len(counts)) + 0.5
     best, best_error = float(len(counts)), math.inf
     for size in range(LEVELS, len(counts) + _STEP, _STEP):
@@ -174,4 +174,4 @@ METHODS: dict[str, Callable[[NDArray[np.int64]], float]] = {
     "entropy": _entropy,
     "mse": _mse,
 }
-"""Each gives the number of bins to keep, from the counts up to the largest value's bin (more than BINS / 2 of them)."""
+"""Each returns the number of bins to keep, from the counts up to the largest value's bin (more than BINS / 2)."""

@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-MOVES = ("MaxPool", "Concat", "Resize", "Pad")
-"""Operators that move values about: a Resize that interpolates and a Pad with other than zeros compute new ones."""
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+_MOVES = ("MaxPool", "Concat", "Resize", "Pad")
+
+
+def moves(kind: str, *, interpolates: bool = False, fills: bool = False) -> bool:
+    """Whether an operator only moves values about, so that its inputs and its output can share one scale.
+
+    interpolates: a Resize that is not nearest. fills: a Pad with anything but zeros. Both compute new values.
+    """
+    return kind in _MOVES and not interpolates and not fills
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operator.
 
-    kind: what ONNX calls it. inputs: the tensors that it reads, of those that depend on the frame.
-    outputs: what it gives, mostly one tensor. real: whether these are real numbers.
-    copied: the inputs whose values the output holds unchanged, perhaps beside zeros; () if it computes new ones.
+    kind: ONNX's name of it. inputs: the tensors that it reads, of those that depend on the frame.
+    outputs: what it computes, mostly one tensor. real: whether these are real numbers.
+    copied: the inputs whose values the output holds unchanged, perhaps with zeros around; () if it computes new ones.
     channels: of the input of a Conv whose weights are stored; 0 for every other operator.
     """
 
@@ -29,7 +37,7 @@ class Operation:
 
     @property
     def output(self) -> str:
-        """Its name, too."""
+        """The first output; it also names the operation."""
         return self.outputs[0]
 
 
@@ -37,19 +45,16 @@ class Operation:
 class Graph:
     """All that is computed from the frame.
 
-    sources: what is given. operations: in order of execution. results: the tensors that the network is run for.
+    sources: the network's inputs. operations: in order of execution. results: the network's outputs.
     """
 
     sources: frozenset[str]
     operations: tuple[Operation, ...]
     results: frozenset[str]
 
-    def readers(self, tensor: str) -> tuple[Operation, ...]:
-        return self._readers.get(tensor, ())
-
     def only_reader(self, tensor: str) -> Operation | None:
-        """The operation that reads a tensor, if nobody else sees it."""
-        readers = self.readers(tensor)
+        """The operation that reads a tensor, if nothing else does."""
+        readers = self._readers.get(tensor, ())
         return readers[0] if len(readers) == 1 and tensor not in self.results else None
 
     def activated(self, tensor: str) -> str:

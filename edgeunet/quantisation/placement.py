@@ -1,10 +1,10 @@
 """Where Q/DQ pairs go, and which tensors must share one scale.
 
-Quantised is what enters a convolution, never what stands between a convolution and its ReLU, and not the network's
+What enters a convolution is quantised; the tensor between a convolution and its ReLU is not, nor is the network's
 result. An operator that only moves values about (pooling, concatenation, nearest resize, zero padding) runs in
 8 bits without requantising if its inputs and its output have one scale, so all of them form a group. Where the
-dialect lets a concatenation share, a group in a U-Net is a skip, its pooled version, the upsampled path that meets
-it, and their concatenation; otherwise the concatenation has a scale of its own.
+target lets a concatenation share, a group in a U-Net is a skip, its pooled version, the upsampled path that meets
+it, and their concatenation; otherwise the concatenation has its own scale.
 
 A residual block's addition belongs to the convolution before it: runtimes compute convolution, addition and ReLU as
 one, if what is added is quantised.
@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edgeunet.quantisation.graph import Graph, Operation
-from edgeunet.quantisation.target import Dialect
+from edgeunet.quantisation.graph import CONVOLUTIONS, Graph, Operation
+from edgeunet.quantisation.target import QuantisationTarget
 
-CONVOLUTIONS = ("Conv", "ConvTranspose")
 _QUANTISED = {"Conv", "MaxPool", "Resize", "Pad", "Concat", "Add"}
 _FLOAT = {"Cast", "Transpose", "Sub", "ConvTranspose", "Relu", "Slice", "ArgMax", "Squeeze", "Greater"}
 _FEW_CHANNELS = 4
@@ -30,16 +29,16 @@ Group = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Placement:
-    """What is quantised in one graph, for one dialect.
+    """What is quantised in one graph, for one target.
 
     convolutions: the operations that compute with quantised weights, by their output's name.
     readers: all operations that read quantised tensors: these, what copies, and the additions of residual blocks.
-    outputs: what quantised convolutions give, where the dialect has it in 8 bits only: every operation reads it
+    outputs: the results of quantised convolutions that the target has in 8 bits only: every operation reads them
         quantised.
-    left_float: operators that the rules don't know, with their number; they stay in float.
+    left_float: operators that the rules do not know, with their number; they stay in float.
     """
 
-    dialect: Dialect
+    target: QuantisationTarget
     groups: tuple[Group, ...]
     convolutions: frozenset[str]
     readers: frozenset[str]
@@ -47,30 +46,30 @@ class Placement:
     left_float: Mapping[str, int]
 
 
-def place(graph: Graph, dialect: Dialect, floating: Collection[str] = ()) -> Placement:
-    """Decide for a float network; nothing is changed.
+def place(graph: Graph, target: QuantisationTarget, floating: Collection[str] = ()) -> Placement:
+    """Decide for a float network, which is not changed.
 
-    floating: outputs of operations that must stay in float; they are not quantised.
+    floating: outputs of operations that must stay in float.
 
-    The last convolution stays in float, and so does the first (3 channels in) where the dialect leaves it: they
-    cost little, and their error goes straight into the mask. So does ConvTranspose, for which TensorRT often
+    The last convolution stays in float, and so does the first (3 channels in) unless the target wants it: they cost
+    little, and their error goes straight into the mask. So does ConvTranspose, for which TensorRT often
     lacks an INT8 kernel and ONNX Runtime always.
     """
     computed = [output for operation in graph.operations for output in operation.outputs]
-    convolutions = {c.output for c in _convolutions(graph, computed, dialect)} - set(floating)
+    convolutions = {c.output for c in _convolutions(graph, computed, target)} - set(floating)
     additions = _additions(graph, computed, convolutions)
-    outputs = {graph.activated(tensor) for tensor in convolutions | additions.keys()} if dialect.outputs else set()
+    outputs = {graph.activated(tensor) for tensor in convolutions | additions.keys()} if target.outputs else set()
     quantised = {c.inputs[0] for c in graph.operations if c.output in convolutions}
     quantised.update(outputs, additions.values())
     copies: dict[str, tuple[str, ...]] = {}
     for operation in reversed(graph.operations):
-        copied = operation.copied if dialect.pads or operation.kind != "Pad" else ()
+        copied = operation.copied if target.pads or operation.kind != "Pad" else ()
         if operation.output in quantised - set(floating) and copied and set(copied) <= set(computed):
             copies[operation.output] = copied
             quantised.update(copied)
     together = {tensor: {tensor} for tensor in quantised}
     for output, copied in copies.items():
-        if dialect.shared or len(copied) == 1:
+        if target.shared or len(copied) == 1:
             merged = set().union(*(together[tensor] for tensor in (output, *copied)))
             together.update(dict.fromkeys(merged, merged))
     groups: dict[int, Group] = {}
@@ -79,7 +78,7 @@ def place(graph: Graph, dialect: Dialect, floating: Collection[str] = ()) -> Pla
             groups[id(together[tensor])] = tuple(t for t in computed if t in together[tensor])
     kinds = Counter(operation.kind for operation in graph.operations)
     return Placement(
-        dialect,
+        target,
         tuple(groups.values()),
         frozenset(convolutions),
         frozenset(convolutions | copies.keys() | additions.keys()),
@@ -88,13 +87,13 @@ def place(graph: Graph, dialect: Dialect, floating: Collection[str] = ()) -> Pla
     )
 
 
-def _convolutions(graph: Graph, computed: Collection[str], dialect: Dialect) -> list[Operation]:
-    """The Convs with stored weights that are quantised: not the last, and the first only where it may be."""
+def _convolutions(graph: Graph, computed: Collection[str], target: QuantisationTarget) -> list[Operation]:
+    """The Convs with stored weights that are quantised: not the last, and the first only if the target wants it."""
     inner: list[Operation] = []
     leads_to_convolution: set[str] = set()
     for operation in reversed(graph.operations):
         leads = not leads_to_convolution.isdisjoint(operation.outputs)
-        if leads and operation.channels > (0 if dialect.first else _FEW_CHANNELS) and operation.inputs[0] in computed:
+        if leads and operation.channels > (0 if target.first else _FEW_CHANNELS) and operation.inputs[0] in computed:
             inner.append(operation)
         if leads or operation.kind in CONVOLUTIONS:
             leads_to_convolution.update(operation.inputs)
@@ -102,12 +101,12 @@ def _convolutions(graph: Graph, computed: Collection[str], dialect: Dialect) -> 
 
 
 def _additions(graph: Graph, computed: list[str], convolutions: Collection[str]) -> dict[str, str]:
-    """The additions that quantised convolutions end in, by their output, and what each adds to its convolution."""
+    """The additions right after quantised convolutions, by their output, and what each adds to its convolution."""
     found = {}
     for operation in graph.operations:
         if operation.kind != "Add" or len(operation.inputs) != 2 or not set(operation.inputs) <= set(computed):
             continue
-        # Of two convolutions the later one goes on with the sum.
+        # Of two convolutions, the later one is computed together with the sum.
         first, last = sorted(operation.inputs, key=computed.index)
         for convolution, added in ((last, first), (first, last)):
             if convolution in convolutions and graph.only_reader(convolution) is operation:

@@ -1,4 +1,4 @@
-"""The numbers that a quantised tensor can have, from its span."""
+"""Scale and zero point of a quantised tensor, from its value range."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.quantisation.calibration import scale
-from edgeunet.quantisation.ranges_file import Span
-from edgeunet.quantisation.target import Dialect
+from edgeunet.quantisation.calibration import scale_of
+from edgeunet.quantisation.ranges_file import ValueRange
+from edgeunet.quantisation.target import QuantisationTarget
 
-STEPS = 255  # from the least to the largest uint8
+STEPS = 255  # from the smallest to the largest uint8
 
 
-class Grid(NamedTuple):
-    """(q - zero_point) * step, with q of the zero point's type."""
+class QParams(NamedTuple):
+    """A quantised value q stands for (q - zero_point) * scale; q has the zero point's type."""
 
-    step: NDArray[np.float32]
+    scale: NDArray[np.float32]
     zero_point: NDArray[Any]
 
 
-def grid_of(span: Span, dialect: Dialect, scale_type: type[np.floating[Any]] = np.float32) -> Grid:
-    """The grid of an activation: symmetric int8, or uint8 with the zero point that the dialect's span asks for."""
-    low, high = span
-    if not dialect.unsigned:
-        return Grid(rounded_up(np.array(scale(max(-low, high))), scale_type), np.array(0, np.int8))
-    step = rounded_up(np.array((high - low) / STEPS if high > low else 1.0), scale_type)
-    return Grid(step, np.array(np.rint(-low / step), np.uint8))
+def qparams_of(
+    held: ValueRange, target: QuantisationTarget, scale_type: type[np.floating[Any]] = np.float32
+) -> QParams:
+    """Those of an activation: symmetric int8, or uint8 with a zero point, as the target wants it.
+
+    scale_type: what the scale, float32 here, can be turned into without a change.
+    """
+    low, high = held
+    if not target.unsigned:
+        return QParams(rounded_up(np.array(scale_of(max(-low, high))), scale_type), np.array(0, np.int8))
+    scale = rounded_up(np.array((high - low) / STEPS if high > low else 1.0), scale_type)
+    return QParams(scale, np.array(np.rint(-low / scale), np.uint8))
 
 
 def rounded_up(exact: NDArray[Any], scale_type: type[np.floating[Any]] = np.float32) -> NDArray[np.float32]:
-    """Steps as the scale type holds them, in float32; rounded up: nothing is clipped, none becomes zero."""
+    """Scales as the scale type holds them, in float32; rounded up, so that nothing is clipped and none becomes zero."""
     held = exact.astype(scale_type)
     held = np.where(held < exact, np.nextafter(held, scale_type(np.inf)), held)
     return np.asarray(held, dtype=np.float32)

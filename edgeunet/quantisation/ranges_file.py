@@ -1,4 +1,4 @@
-"""How far the values of each tensor of one model reach: measured once, stored, and read for every INT8 dialect."""
+"""How far the values of each tensor of one model reach: measured once, stored, and read for every INT8 target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEMA = "edgeunet.ranges/1"
 REMEDY = "calibrate again with `edgeunet export int8 MODEL --data DATASET`"
 _SHOWN = 12  # digits of a hash in a message
 
-Span = tuple[float, float]
+ValueRange = tuple[float, float]
 """The smallest and the largest value, in the tensor's own unit."""
 
 
@@ -23,10 +23,10 @@ Span = tuple[float, float]
 class TensorRange:
     """Of one float tensor, in its own unit.
 
-    low, high: the smallest and the largest value seen; zero, which must stay exact, always lies between.
-    clips: the |x| at which each method of ranges.METHODS clips; 0 for a tensor that is always zero.
+    low, high: the smallest and the largest value seen; zero, which must stay exact, always lies between them.
+    clips: the |x| at which each method of calibration.METHODS clips; 0 for a tensor that is always zero.
     method: the one in use.
-    bin_width, histogram: counts of |x| in bins from 0 on, for a reader.
+    bin_width, histogram: counts of |x| in bins that start at 0, for people.
     """
 
     low: Number
@@ -43,8 +43,8 @@ class TensorRange:
             raise RecordError(f"a range needs the clip of its method {self.method!r}, got {self.clips}: {REMEDY}")
 
     @property
-    def span(self) -> Span:
-        """The smallest and the largest value that INT8 is to hold: what every dialect makes its scale from."""
+    def value_range(self) -> ValueRange:
+        """The smallest and the largest value that INT8 is to hold: what every target makes its scale from."""
         clip = self.clips[self.method]
         return max(self.low, -clip), min(self.high, clip)
 
@@ -53,13 +53,13 @@ class TensorRange:
 class Ranges:
     """The ranges of one model's tensors, and where they come from.
 
-    model_sha256: of the model, as `edgeunet_export` computes it; "" for any that is made of the checkpoint.
-    images_sha256: of the contents of the images used, whatever their names and their order.
-    split, seed, method: of the options; the method of each tensor is its own, this one they started with.
-    images: how many were used. offered: how many there were, with duplicates and frames of one colour.
+    model_sha256: of the model, as `edgeunet_export` computes it; "" if they fit every model made from the checkpoint.
+    images_sha256: of the contents of the images used; names and order do not matter.
+    split, seed, method: of the options; a tensor's own method may differ after a repair.
+    images: how many were used. offered: how many there were, including duplicates and frames of one colour.
     plain: how many were left out because they show one colour.
-    settled: whether more images would not have changed the ranges, so that the rest was not needed.
-    tensors: the ranges of spans.values.
+    settled: whether calibration stopped early because more images no longer changed the ranges.
+    tensors: the ranges of value_ranges.ranged_tensors.
     checkpoint_sha256: of the checkpoint whose training they come from; "" if they were measured on a model.
     """
 
@@ -83,9 +83,9 @@ class Ranges:
         return f"{self.method}, {after} image{'' if self.offered == 1 else 's'}{plain}"
 
     @property
-    def spans(self) -> dict[str, Span]:
-        """What INT8 is to hold of each of the tensors."""
-        return {tensor: entry.span for tensor, entry in self.tensors.items()}
+    def value_ranges(self) -> dict[str, ValueRange]:
+        """The smallest and the largest value that INT8 is to hold, of each tensor."""
+        return {tensor: entry.value_range for tensor, entry in self.tensors.items()}
 
     def with_methods(self, methods: Mapping[str, str]) -> Ranges:
         """The same ranges with another method for some tensors, by the tensor's name."""
@@ -102,12 +102,12 @@ class Ranges:
             kind, found, expected = "checkpoint", checkpoint_sha256, self.checkpoint_sha256
         if found != expected:
             raise MismatchError(
-                f"the ranges are those of the {kind} {expected[:_SHOWN]}, {path} is of {found[:_SHOWN]}: "
+                f"the ranges are for the {kind} {expected[:_SHOWN]}, but the {kind} of {path} is {found[:_SHOWN]}: "
                 "give the ranges of this model, or calibrate it with --data"
             )
 
     def save(self, path: str | Path, *, force: bool) -> None:
-        """Write them as JSON, every number exactly; raises OutputError if `path` exists and `force` is false."""
+        """Write them as JSON with exact numbers; raises OutputError if `path` exists and `force` is false."""
         write_json(path, {"schema": SCHEMA, **asdict(self)}, force=force)
 
     @classmethod

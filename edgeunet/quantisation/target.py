@@ -1,4 +1,4 @@
-"""How each runtime wants its Q/DQ pairs: the same ranges, written down differently."""
+"""How each runtime wants its Q/DQ pairs: they are made from the same value ranges in different ways."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from edgeunet.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """What differs between runtimes.
+class QuantisationTarget:
+    """What a runtime wants of an INT8 model.
 
     unsigned: activations are uint8, with a zero point where they can be negative; otherwise symmetric int8.
     shared: the inputs and the output of a Concat have one scale, so that it only copies.
-    pads: padding copies 8 bits; otherwise it works on floats.
+    pads: padding runs in 8 bits; otherwise in float.
     first: the first convolution is quantised too.
-    outputs: what a quantised convolution gives is quantised, whoever reads it.
+    outputs: the result of a quantised convolution is quantised for every operator that reads it.
     integer_biases: biases are int32, in steps of input scale times weight scale; otherwise float.
     """
 
@@ -28,19 +28,21 @@ class Dialect:
     integer_biases: bool
 
 
-TENSORRT = Dialect("tensorrt", unsigned=False, shared=True, pads=True, first=False, outputs=False, integer_biases=False)
+TENSORRT = QuantisationTarget(
+    "tensorrt", unsigned=False, shared=True, pads=True, first=False, outputs=False, integer_biases=False
+)
 # Both CPU runtimes compute a convolution with integers only if uint8 goes in and comes out, with an int32 bias.
-# ONNX Runtime can't drop a ReLU before a zero point other than 0, which a skip would get from the upsampled path if
-# both shared a scale: `base` 60 ms instead of 100. In a float graph the first convolution costs more than its share.
-# OpenVINO takes symmetric int8 too, but its masks are then others: the same on 96 % of the pixels, on 99.9 % like this.
+# ONNX Runtime cannot drop a ReLU before a zero point other than 0, and a skip would get such a zero point from the
+# upsampled path if both shared a scale: `base` takes 60 ms instead of 100. As float, the first convolution costs more
+# than its share. OpenVINO takes symmetric int8 too, but then only 96 % of the mask's pixels stay the same, not 99.9 %.
 # OpenVINO 2026.4 cannot load a resized uint8 tensor that is padded along one side.
-CPU = Dialect("cpu", unsigned=True, shared=False, pads=False, first=True, outputs=True, integer_biases=True)
+CPU = QuantisationTarget("cpu", unsigned=True, shared=False, pads=False, first=True, outputs=True, integer_biases=True)
 
 TARGETS = {"tensorrt": TENSORRT, "onnxruntime": CPU, "openvino": CPU}
 
 
-def dialect_of(target: str) -> Dialect:
-    """The dialect of one of TARGETS; raises UsageError for another name."""
+def target_of(target: str) -> QuantisationTarget:
+    """The target with this name of TARGETS; raises UsageError for another name."""
     if target not in TARGETS:
         raise UsageError(f"unknown target {target!r}: choose one of {', '.join(TARGETS)}")
     return TARGETS[target]

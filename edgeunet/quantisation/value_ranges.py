@@ -1,32 +1,31 @@
-"""Which tensors of a network have a range of their own, and what all others make of those."""
+"""Which tensors of a network need a measured value range, and the ranges of all others, which follow from those."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edgeunet.quantisation.graph import Graph
-from edgeunet.quantisation.placement import CONVOLUTIONS
-from edgeunet.quantisation.ranges_file import Span
+from edgeunet.quantisation.graph import CONVOLUTIONS, Graph
+from edgeunet.quantisation.ranges_file import ValueRange
 
-FRAME_SPAN: Span = (0.0, 255.0)
-_FUSED = (*CONVOLUTIONS, "Add")  # with the ReLU behind them
+FRAME_RANGE: ValueRange = (0.0, 255.0)
+_FUSED = (*CONVOLUTIONS, "Add")  # with the ReLU after them
 
 
-def values(graph: Graph) -> list[str]:
-    """The tensors of real numbers that get a range of their own, in the graph's order.
+def ranged_tensors(graph: Graph) -> list[str]:
+    """The tensors of real numbers whose ranges are measured, in the graph's order.
 
-    Not copies of others, not the frame itself as floats, whose range is known, and not what only a ReLU reads of a
-    convolution or of an addition: the two are one operator.
+    Left out are copies of others, the frame as floats (its range is known), and the result of a convolution or an
+    addition that only a ReLU reads: runtimes compute the two as one.
     """
     return [tensor for tensor, held in origins(graph).items() if held == (tensor,)]
 
 
-def spans(graph: Graph, own: Mapping[str, Span]) -> dict[str, Span]:
-    """The span of every tensor of real numbers: its own, or that of all that it holds.
+def value_ranges(graph: Graph, own: Mapping[str, ValueRange]) -> dict[str, ValueRange]:
+    """The range of every tensor of real numbers: its own, or the one that covers all tensors whose values it holds.
 
-    own: of the values. What holds one without is left out.
+    own: of the ranged tensors. A tensor that holds one without a range is left out.
     """
-    known = {**own, **dict.fromkeys(graph.sources, FRAME_SPAN)}
+    known = {**own, **dict.fromkeys(graph.sources, FRAME_RANGE)}
     return {
         tensor: union(known[origin] for origin in held)
         for tensor, held in origins(graph).items()
@@ -34,14 +33,14 @@ def spans(graph: Graph, own: Mapping[str, Span]) -> dict[str, Span]:
     }
 
 
-def union(held: Iterable[Span]) -> Span:
-    """The span that covers all of these, at least one."""
+def union(held: Iterable[ValueRange]) -> ValueRange:
+    """The range that covers all of these (at least one)."""
     lows, highs = zip(*held, strict=True)
     return min(lows), max(highs)
 
 
 def origins(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """For each tensor of real numbers: the values or sources that it holds."""
+    """For each tensor of real numbers: the ranged tensors or sources whose values it holds."""
     found: dict[str, tuple[str, ...]] = {source: (source,) for source in graph.sources}
     real: set[str] = set()
     for operation in graph.operations:

@@ -22,7 +22,7 @@ from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import preset, require_input
-from edgeunet.quantisation.target import TENSORRT, dialect_of
+from edgeunet.quantisation.target import TENSORRT, target_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training.hardware import keep_freed_memory, trained_precision
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
@@ -76,7 +76,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.recipe not in ("", *RECIPES):
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
-        dialect_of(self.target)
+        target_of(self.target)
         if self.qat and self.size:
             raise UsageError("--qat goes on with the input size of its checkpoint: leave --size out")
         if self.resume and self.force:
@@ -146,7 +146,7 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         net, trained = load_model(options.qat)
         trained.require_classes(spec.names, model=str(options.qat), dataset=str(data))
         spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
-        start = fake_quantised(net, spec, samples, dialect_of(options.target))
+        start = fake_quantised(net, spec, samples, target_of(options.target))
     config = start.config if start else preset(options.model, spec.logits)
     return TrainingJob(
         samples,

@@ -69,7 +69,7 @@ class TrainingJob:
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
         fields |= {_BUDGET: self.time_budget_s}
         if isinstance(self.start, FakeQuantised):
-            fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.dialect.name}
+            fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.target.name}
         return {key: str(value) for key, value in fields.items()}
 
     def require_settings(self, then: Mapping[str, str]) -> None:

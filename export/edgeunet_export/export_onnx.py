@@ -1,4 +1,4 @@
-"""Checkpoint → ONNX: fold, translate, write, and keep the file only if it computes what PyTorch does."""
+"""Checkpoint → ONNX: fold, translate, write, and keep the file only if it computes the same as PyTorch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet_export.calibration.frames import own_or_given, spread
-from edgeunet_export.graph.build import model_from_network
 from edgeunet_export.graph.model_file import write_model
+from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.verify.compare import MIN_AGREEMENT
 from edgeunet_export.verify.parity import Parity, parity
 
 FRAMES = 32
-"""Frames that PyTorch and the file are compared on, at most; a fault of translation shows on the first."""
+"""Most frames that PyTorch and the file are compared on; a wrong translation shows on the first."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the file is to be.
+    """How to make the file.
 
     dynamic_batch: any number of frames at once; otherwise exactly one.
     logits: a second output, float32 [N, C, H, W], for checks and for kernels that do the argmax.
@@ -38,7 +38,7 @@ class ExportOptions:
 def export_onnx(
     checkpoint: Path, output: Path, options: ExportOptions, *, data: Path | None, split: str, force: bool
 ) -> tuple[ModelSpec, Parity]:
-    """Write `output` and compare it with PyTorch on frames of `data`, or on the package's own frames.
+    """Write `output` and compare it with PyTorch on frames of `data`, or on the package's own if that is None.
 
     Raises ModelFileError for a bad checkpoint, MismatchError for a dataset of other classes, OutputError
     if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
@@ -64,7 +64,7 @@ def export_onnx(
         write_model(model, temporary)
         result = parity(NormalisedUNet(net, spec).eval(), temporary, with_logits, images)
         if not math.isfinite(result.logit_difference):
-            raise ExportError(f"{checkpoint} gives logits that are not finite (NaN or infinite): train it again")
+            raise ExportError(f"{checkpoint} has logits that are not finite (NaN or infinite): train it again")
         if result.agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"the exported model and PyTorch agree on {result.agreement:.3%} of the pixels of {result.frames} "

@@ -1,4 +1,4 @@
-"""ONNX → FP16 ONNX: find what float16 can't hold, cast the rest, write, and keep the file only if its masks agree."""
+"""ONNX → FP16 ONNX: find what float16 cannot hold, cast the rest, write, and keep the file only if its masks agree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.utils.limits import FRAMES, require_in
 from edgeunet_export.calibration.frames import own_or_given, spread
-from edgeunet_export.calibration.sensitivity import convolutions, wide_nodes
+from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
 from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
 from edgeunet_export.graph.narrow import narrowed, rounded_file
 from edgeunet_export.verify.compare import MIN_AGREEMENT, mask_agreement
@@ -19,9 +19,9 @@ from edgeunet_export.verify.compare import MIN_AGREEMENT, mask_agreement
 
 @dataclass(frozen=True)
 class Fp16Options:
-    """What decides which nodes stay in float32, and what the result is held against.
+    """The frames that decide which nodes stay in float32, and that both models are compared on.
 
-    split: of the dataset `data`, of which at most `images` images are used, evenly spread; its masks are not used.
+    At most `images` images of a split of the dataset `data` are used, evenly spread; the masks are not used.
     """
 
     data: Path | None = None
@@ -34,7 +34,7 @@ class Fp16Options:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What became of a model.
+    """The result of an FP16 export.
 
     wide: names of the convolutions that stay in float32.
     agreement: share of pixels, 0 to 1, with the same class as before.
@@ -48,9 +48,9 @@ class Narrowing:
 def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool) -> Narrowing:
     """Write the strongly typed FP16 version of the float32 model `source` to `output`, and compare the two.
 
-    Raises MismatchError for a dataset of other classes, ModelFileError for a model that is no float32 model
-    of ours, DatasetError for a damaged split, OutputError if the file exists and `force` is false,
-    ExportError if too few pixels agree; nothing is kept then.
+    Raises MismatchError for a dataset of other classes, ModelFileError for anything but a float32 model of edgeunet,
+    DatasetError for a damaged split, OutputError if the file exists and `force` is false, ExportError if too few
+    pixels agree; nothing is kept then.
     """
     require_ending(output, ".onnx")
     require_distinct({"-o": output}, {"MODEL": source, "--data": options.data})
@@ -59,7 +59,7 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
         spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=edgeunet.__version__)
         images = spread(own_or_given(options.data, options.split, spec, source), options.images)
         wide = wide_nodes(model, spec, images)
-        fp16 = narrowed(model, wide)
+        fp16 = narrowed(model.proto, wide)
         set_spec(fp16, spec)
         write_model(fp16, temporary)
         with rounded_file(fp16) as on_a_gpu:
@@ -67,6 +67,6 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
         if agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"the FP16 masks agree with {source} on {agreement:.3%} of the pixels of {len(images)} frames, "
-                f"expected {MIN_AGREEMENT:.1%}: nothing was kept; stay with fp32, or try int8, or train on"
+                f"expected {MIN_AGREEMENT:.1%}: nothing was kept; keep fp32, try int8, or train longer"
             )
-    return Narrowing(len(images), convolutions(model, wide), agreement)
+    return Narrowing(len(images), wide_convolutions(model, wide), agreement)

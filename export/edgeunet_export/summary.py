@@ -1,4 +1,4 @@
-"""What the exports print of their results."""
+"""The lines that the exports print about their results."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import MissingDependencyError
 from edgeunet.utils.console import stdout
-from edgeunet_export.int8.int8 import Quantization
+from edgeunet_export.int8.export_int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
 from edgeunet_export.int8.repair.report import print_accuracy, print_layers, print_steps
-from edgeunet_export.verify.accuracy import Budget
-from edgeunet_export.verify.compare import ComparedFrame, Comparison
+from edgeunet_export.verify.accuracy import AccuracyBudget
+from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
 
 
-def print_quantization(result: Quantization, check_split: str, budget: Budget) -> None:
+def print_quantization(result: Quantization, check_split: str, budget: AccuracyBudget) -> None:
     """What is in INT8, what it does to the accuracy on `check_split`, and what was repaired."""
-    out, repair = stdout(), result.repair
-    out.print(f"  {result.convolutions} of {result.all_convolutions} convolutions in int8")
-    if result.left_float:
-        unknown = ", ".join(f"{op} ({count})" for op, count in result.left_float.items())
-        out.print(f"  left in float, no rule for them: {unknown}")
+    out, repair, placement = stdout(), result.repair, result.placement
+    out.print(f"  {len(placement.convolutions)} of {result.all_convolutions} convolutions in int8")
+    if placement.left_float:
+        unknown = ", ".join(f"{op} ({count})" for op, count in placement.left_float.items())
+        out.print(f"  left in float because no rule covers them: {unknown}")
     print_wide(result.wide)
     out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: {repair.accuracy}")
     print_accuracy(repair.accuracy)
     drop = repair.accuracy.drop
     if drop and drop.interval and drop.interval[1] > budget.max_drop:
-        out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: more labelled ones would tell")
+        out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: label more frames to be sure")
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)
@@ -43,11 +43,11 @@ def print_latency(latency: Latency) -> None:
     if latency.int8_ms < latency.float_ms:
         out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")
     else:
-        out.print(f"  on this CPU: {times}: INT8 does not pay here, keep the fp32 file")
+        out.print(f"  on this CPU: {times}: INT8 is not faster here, keep the fp32 file")
 
 
-def print_comparison(comparison: Comparison, split: str, name_a: str, name_b: str) -> None:
-    """How often two models agree, the frame on which they do so least, and the mIoU of each if there are labels."""
+def print_comparison(comparison: MaskComparison, split: str, name_a: str, name_b: str) -> None:
+    """How often two models agree, the frame on which they agree least, and the mIoU of each if there are labels."""
     out = stdout()
     out.print(
         f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "

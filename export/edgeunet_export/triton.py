@@ -25,10 +25,10 @@ LABELS = "labels.txt"
 
 @dataclass(frozen=True)
 class TritonOptions:
-    """How the server is to name and to batch the model.
+    """Name and batch of the model in the server.
 
-    name: of the model and of its folder; the file's name without ending if empty.
-    max_batch: frames in one batch at most; a file of fixed batch takes one, an engine no more than it was built for.
+    name: of the model and of its folder; if empty, the file's name without ending.
+    max_batch: most frames in one batch; a file of fixed batch takes one, an engine at most what it was built for.
     """
 
     name: str = ""
@@ -42,11 +42,11 @@ class TritonOptions:
 
 @dataclass(frozen=True)
 class Served:
-    """What Triton has to know of a model file.
+    """The facts about a model file that Triton needs.
 
     logits: whether it has them as a second output, float32 [N, spec.logits, H, W].
     max_batch: 0 for a file of fixed batch 1, as in Triton's configuration.
-    weights: the files beside it that hold its weights, by their paths from there.
+    weights: the files next to it that hold its weights, by their paths from its folder.
     """
 
     spec: ModelSpec
@@ -58,9 +58,9 @@ class Served:
 
 
 def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
-    """Write `repository`/NAME, with the configuration and a copy of the model as version 1; gives that folder.
+    """Write `repository`/NAME, with the configuration and a copy of the model as version 1; returns that folder.
 
-    Raises ModelFileError for a model that is damaged or not ours, MismatchError for an engine that Triton cannot
+    Raises ModelFileError for a model that is damaged or not of edgeunet, MismatchError for an engine that Triton cannot
     serve, OutputError if the folder exists and `force` is false; nothing is kept then.
     """
     name = options.name or _checked_name(model.stem)
@@ -80,7 +80,7 @@ def export_triton(model: Path, repository: Path, options: TritonOptions, *, forc
 def configuration(name: str, served: Served) -> str:
     """The text of config.pbtxt."""
     height, width = served.spec.input_size
-    # Triton leaves the batch out of the dimensions where it may batch.
+    # Where Triton may batch, the dimensions do not include the batch.
     batch = [] if served.max_batch else [1]
     frame = f"data_type: TYPE_UINT8, dims: {[*batch, height, width, 3]}"
     mask = f"data_type: TYPE_UINT8, dims: {[*batch, height, width]}"
@@ -96,12 +96,12 @@ def configuration(name: str, served: Served) -> str:
         lines.append(f'output {{ name: "logits", {logits} }}')
     if served.max_batch:
         lines.append("dynamic_batching { }")
-    kind = "KIND_GPU" if served.platform == "tensorrt_plan" else "KIND_AUTO"  # AUTO: on the CPU where no GPU is
+    kind = "KIND_GPU" if served.platform == "tensorrt_plan" else "KIND_AUTO"  # AUTO: on the CPU if there is no GPU
     lines.append(f"instance_group {{ count: 1, kind: {kind} }}")
     for size in sorted({1, served.max_batch or 1}):
         zeros = f'inputs {{ key: "frame", value {{ {frame}, zero_data: true }} }}'
         lines.append(f'model_warmup {{ name: "zeros-{size}", batch_size: {size}, {zeros} }}')
-    # What a client needs to fit its frames and to colour the mask.
+    # Clients need the spec to fit their frames and to colour the mask.
     lines.append(f'parameters {{ key: "{METADATA_KEY}", value {{ string_value: {_quoted(served.spec.to_json())} }} }}')
     return "\n".join(lines) + "\n"
 
@@ -117,14 +117,16 @@ def _onnx(path: Path, max_batch: int) -> Served:
 
 
 def _engine(path: Path, max_batch: int) -> Served:
-    """As _onnx; of what the engine was built from, because only TensorRT itself can read a plan's tensors.
+    """As _onnx, from the file that the engine was built from: only TensorRT itself can read a plan's tensors.
 
-    The machine that serves it may be another one, so this one is not asked.
+    Another machine may serve it, so this machine is not checked.
     """
     header = read_engine_header(path)
     info = check_engine(path, Machine(header.version, None, EngineInfo.load(info_path(path)).platform))
     if info.provider != "tensorrt":
-        raise MismatchError(f"{path} is an engine of TensorRT-RTX, Triton runs TensorRT's: build it without --provider")
+        raise MismatchError(
+            f"{path} is an engine of TensorRT-RTX, Triton needs TensorRT's: build it without --provider"
+        )
     options = EngineOptions.from_words(info.options, origin=str(info_path(path)))
     if options.logits_only:
         raise MismatchError(
@@ -132,7 +134,7 @@ def _engine(path: Path, max_batch: int) -> Served:
         )
     source = path.parent / info.onnx
     if not source.is_file() or sha256(source) != info.spec.provenance.parent_sha256:
-        raise MismatchError(f"{source} is not the file that {path.name} was built from: put it there again, or rebuild")
+        raise MismatchError(f"{source} is not the file that {path.name} was built from: put it back, or build again")
     served = _onnx(source, min(max_batch, options.max_batch))
     return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan", weights=())
 
@@ -144,5 +146,5 @@ def _checked_name(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string of protobuf's text format; JSON's escapes are among its own."""
+    """A string in protobuf's text format, which has all escapes of JSON."""
     return json.dumps(text, ensure_ascii=False)

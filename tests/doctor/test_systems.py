@@ -39,7 +39,7 @@ def test_a_board_is_told_with_its_release_and_versions(visit: Visit) -> None:
     assert found["Jetson Linux"].found == "R36.4.3, JetPack 6.2+b77"
     assert found["GPU"].found == "Orin (compute capability 8.7), CUDA 12.6"
     assert found["CUDA toolkit"].found == "12.6.1 with /usr/local/cuda/bin/nvcc"
-    assert "calibration caches" in found["TensorRT"].found
+    assert "calibration tables" in found["TensorRT"].found
     assert found["pycuda"].found == "2026.1"
 
 
@@ -85,7 +85,7 @@ def test_tensorrt_11_builds_no_calibration_caches(visit: Visit) -> None:
 @pytest.mark.parametrize(("system", "has_one"), [("AGX Orin, JetPack 6", True), ("AGX Orin, JetPack 7", False)])
 def test_a_dla_counts_where_board_and_tensorrt_have_it(system: str, has_one: bool, visit: Visit) -> None:
     assert visit(SYSTEMS[system])["TensorRT"].found.endswith(", DLA") == has_one
-    assert visit(NANO_6)["TensorRT"].found.endswith("calibration caches")
+    assert visit(NANO_6)["TensorRT"].found.endswith("calibration tables")
 
 
 def test_what_a_board_lacks_is_named_with_its_remedy(visit: Visit) -> None:

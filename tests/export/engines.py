@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeunet_export.calibration.table_file import TensorRTVersion, write_cache
+from edgeunet_export.calibration.table_file import TensorRTVersion, write_table
 from edgeunet_export.engine.build import EngineOptions
-from edgeunet_export.engine.engine import Engine, export_engine
+from edgeunet_export.engine.export_engine import Engine, export_engine
 from tests.fakes.tensorrt import FakeTensorRT
 
 Board = Callable[..., FakeTensorRT]
@@ -28,8 +28,8 @@ def told(fake: FakeTensorRT) -> dict[str, tuple[Any, ...]]:
     return dict(config) | {"set_flag": flags}
 
 
-def cache_for(version: str, folder: Path) -> Path:
-    """A calibration cache that TensorRT `version` reads."""
+def table_for(version: str, folder: Path) -> Path:
+    """A calibration table that TensorRT `version` reads."""
     major, minor = version.split(".")
-    write_cache(folder / "m.cache", TensorRTVersion(int(major), int(minor), 0), {"frame": 255.0, "logits": 300.0})
+    write_table(folder / "m.cache", TensorRTVersion(int(major), int(minor), 0), {"frame": 255.0, "logits": 300.0})
     return folder / "m.cache"

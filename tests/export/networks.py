@@ -11,7 +11,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.unet import NormalisedUNet, UNet, UNetConfig
 from edgeunet.quantisation.placement import Placement
-from edgeunet.quantisation.ranges_file import Span
+from edgeunet.quantisation.ranges_file import ValueRange
 from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet_export.calibration.frames import fitted, read_frames
 
@@ -42,7 +42,7 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
     return net.eval()
 
 
-def spans_of(placement: Placement) -> dict[str, Span]:
+def ranges_for(placement: Placement) -> dict[str, ValueRange]:
     """-4 to 4 for everything that is quantised."""
     return {tensor: (-4.0, 4.0) for group in placement.groups for tensor in group}
 

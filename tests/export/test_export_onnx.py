@@ -14,8 +14,8 @@ from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.files import sha256
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
-from edgeunet_export.graph.build import model_from_network
 from edgeunet_export.graph.model_file import onnx_session, read_model
+from edgeunet_export.graph.model_from_network import model_from_network
 from tests.export.conftest import NEAREST
 from tests.export.networks import network, spec_for
 

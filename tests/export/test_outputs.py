@@ -15,18 +15,18 @@ from onnx import helper, numpy_helper
 from edgeunet.errors import EdgeUNetError, ModelFileError, OutputError, RecordError, UsageError
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration.calibrate import CalibrationOptions
-from edgeunet_export.calibration.table import export_cache
+from edgeunet_export.calibration.export_table import export_table
 from edgeunet_export.calibration.table_file import TensorRTVersion
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.graph.model_file import read_model, weight_files
 from edgeunet_export.graph.narrow import narrowed
-from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 from edgeunet_export.triton import TritonOptions, export_triton
-from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.verify.accuracy import AccuracyBudget
 
 Export = Callable[[Path, Path, Path], object]  # checkpoint or model, output, data
-ALL = Budget(max_drop=100)
+ALL = AccuracyBudget(max_drop=100)
 
 
 def to_onnx(source: Path, output: Path, data: Path) -> object:
@@ -42,7 +42,7 @@ def to_int8(source: Path, output: Path, data: Path) -> object:
 
 
 def to_cache(source: Path, output: Path, data: Path) -> object:
-    return export_cache(source, output, CalibrationOptions(data, images=1), TensorRTVersion(10, 3, 0), force=True)
+    return export_table(source, output, CalibrationOptions(data, images=1), TensorRTVersion(10, 3, 0), force=True)
 
 
 EXPORTS = [(to_onnx, "checkpoint"), (to_fp16, "model"), (to_int8, "model"), (to_cache, "model")]
@@ -106,7 +106,7 @@ def test_ranges_that_lack_a_tensor_are_named(model: Path, dataset: Path, tmp_pat
     with pytest.raises(RecordError, match=rf"lack\.json has no range of the tensor {lacking}: calibrate again"):
         export_int8(model, tmp_path / "b.onnx", options, force=False)
     with pytest.raises(RecordError, match="has no range"):
-        export_cache(model, tmp_path / "c", tmp_path / "lack.json", TensorRTVersion(10, 3, 0), force=False)
+        export_table(model, tmp_path / "c", tmp_path / "lack.json", TensorRTVersion(10, 3, 0), force=False)
 
 
 def test_weights_beside_a_model_go_into_the_repository_too(model: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_what_cannot_be_converted_is_refused_before_the_work(
         proto.ir_version = 10
     onnx.save(proto, tmp_path / "newer.onnx")
     for export in (to_fp16, to_int8):
-        with pytest.raises(ModelFileError, match="must be of 17 and 8"):
+        with pytest.raises(ModelFileError, match="need 17 and 8"):
             export(tmp_path / "newer.onnx", tmp_path / "out.onnx", dataset)
     assert [path.name for path in tmp_path.iterdir()] == ["newer.onnx"]
 
@@ -162,7 +162,7 @@ def test_constants_inside_the_graph_keep_their_type_in_float16() -> None:
         lambda: CalibrationOptions(Path(), images=10**10),
         lambda: Fp16Options(images=10**10),
         lambda: TritonOptions(max_batch=10**9),
-        lambda: Budget(max_drop=float("nan")),
+        lambda: AccuracyBudget(max_drop=float("nan")),
     ],
 )
 def test_numbers_out_of_range_name_their_option(wrong: Callable[[], object]) -> None:

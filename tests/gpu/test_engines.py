@@ -18,10 +18,10 @@ from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet.training.command import TrainingOptions, train
 from edgeunet_export.engine.build import EngineOptions
-from edgeunet_export.engine.engine import export_engine
+from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.int8.int8 import Int8Options, export_int8
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8+fp16")
 MIN_AGREEMENT = {"fp32": 0.995, "fp16": 0.995}  # share of pixels

@@ -15,7 +15,7 @@ from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 from edgeunet_export.engine.build import EngineOptions
-from edgeunet_export.engine.engine import export_engine
+from edgeunet_export.engine.export_engine import export_engine
 from tests.gpu.memory import Memory
 from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.gpu import reference

@@ -27,17 +27,17 @@ def test_what_is_written_is_read_again_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_the_span_is_clipped_on_both_sides_and_no_wider_than_what_was_seen() -> None:
-    assert _range(-1.0, 8.0, 8.0, 6.0, 5.0, 4.0).span == (-1.0, 4.0)
-    assert _range(-8.0, 1.0, 8.0, 6.0, 5.0, 4.0, method="entropy").span == (-5.0, 1.0)
-    assert _range(0.0, 0.0, 0.0, 0.0, 0.0, 0.0).span == (0.0, 0.0)
+    assert _range(-1.0, 8.0, 8.0, 6.0, 5.0, 4.0).value_range == (-1.0, 4.0)
+    assert _range(-8.0, 1.0, 8.0, 6.0, 5.0, 4.0, method="entropy").value_range == (-5.0, 1.0)
+    assert _range(0.0, 0.0, 0.0, 0.0, 0.0, 0.0).value_range == (0.0, 0.0)
 
 
 def test_the_method_of_one_tensor_is_changed_without_the_others() -> None:
     ranges = _ranges(a=_range(-4.0, 8.0, 8.0, 6.0, 5.0, 4.0), b=_range(0.0, 8.0, 8.0, 6.0, 5.0, 4.0))
     changed = ranges.with_methods({"a": "minmax"})
-    assert changed.tensors["a"].span == (-4.0, 8.0)
+    assert changed.tensors["a"].value_range == (-4.0, 8.0)
     assert changed.tensors["b"] == ranges.tensors["b"]
-    assert ranges.tensors["a"].span == (-4.0, 4.0)
+    assert ranges.tensors["a"].value_range == (-4.0, 4.0)
     with pytest.raises(RecordError, match="'best'"):
         ranges.with_methods({"a": "best"})
 
@@ -51,7 +51,9 @@ def test_the_summary_says_after_how_many_images_the_ranges_settled() -> None:
 def test_ranges_of_another_model_are_refused() -> None:
     ranges = _ranges()
     ranges.require_model("ab" * 32, "", Path("model.onnx"))
-    with pytest.raises(MismatchError, match=r"are those of the model ab\w{10}, other\.onnx is of f{12}: .*--data"):
+    with pytest.raises(
+        MismatchError, match=r"are for the model ab\w{10}, but the model of other\.onnx is f{12}: .*--data"
+    ):
         ranges.require_model("ff" * 32, "", Path("other.onnx"))
 
 
@@ -59,7 +61,9 @@ def test_trained_ranges_go_with_every_model_of_their_checkpoint(tmp_path: Path) 
     replace(_ranges(), model_sha256="", checkpoint_sha256="cc" * 32).save(tmp_path / "m.ranges.json", force=False)
     ranges = Ranges.load(tmp_path / "m.ranges.json")
     ranges.require_model("ff" * 32, "cc" * 32, Path("model.onnx"))
-    with pytest.raises(MismatchError, match=r"are those of the checkpoint cc\w{10}, other\.onnx is of dddddddddddd"):
+    with pytest.raises(
+        MismatchError, match=r"are for the checkpoint cc\w{10}, but the checkpoint of other\.onnx is d{12}"
+    ):
         ranges.require_model("ff" * 32, "dd" * 32, Path("other.onnx"))
 
 

@@ -12,11 +12,11 @@ from edgeunet.quantisation.target import TENSORRT
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.labels import write_own_labels
 from tests.export.networks import save_network
 
-BUDGET = Budget(max_drop=15)  # the labels are an untrained network's own masks, which are full of small regions
+BUDGET = AccuracyBudget(max_drop=15)  # the labels are an untrained network's own masks, which are full of small regions
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from edgeunet.training.command import TrainingOptions
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.model_from_network import model_from_network
 from tests.export.conftest import COMPACT, TRANSPOSE
 from tests.export.networks import network, save_network, spec_for
 

@@ -21,8 +21,8 @@ from edgeunet.utils import console
 from edgeunet.utils.files import write_json
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.int8.int8 import PRECISIONS, Int8Options, export_int8
-from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.int8.export_int8 import PRECISIONS, Int8Options, export_int8
+from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.networks import save_network, spec_for
 from tests.tensorrt_rtx.wrong_files import wrong_models
 
@@ -80,7 +80,7 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
     yield "fp16"
     for precision in PRECISIONS:
         # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
-        accepted = Budget(min_agreement=0)
+        accepted = AccuracyBudget(min_agreement=0)
         options = Int8Options(data, method="minmax", images=FRAMES, budget=accepted, precision=precision)
         export_int8(float32, folder / f"{variant.name}.{precision}.onnx", options, force=False)
         yield precision

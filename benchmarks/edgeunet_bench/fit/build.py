@@ -21,8 +21,8 @@ from edgeunet_bench.fit.candidates import file_stem
 from edgeunet_bench.sweep.record import Row
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.int8.int8 import Int8Options, export_int8
-from edgeunet_export.verify.accuracy import Budget as Loss
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
+from edgeunet_export.verify.accuracy import AccuracyBudget as Loss
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,19 @@ from edgeunet import __version__
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.network.unet import PRESETS, UNet, preset
-from edgeunet.quantisation.target import TENSORRT, dialect_of
+from edgeunet.quantisation.target import TENSORRT, target_of
 from edgeunet.spec import ModelSpec
 from edgeunet.training.command import default_size
 from edgeunet.utils.console import progress, stderr
 from edgeunet.utils.folders import replacing_folder
 from edgeunet.utils.limits import require_sizes
 from edgeunet_export.calibration.calibrate import calibrated
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import OPSET, OPSET_FP16_SCALES, set_spec, write_model
+from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.graph.narrow import narrowed
-from edgeunet_export.int8.int8 import Int8Options, built
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.export_int8 import Int8Options
 
 Size = tuple[int, int]  # (height, width) in pixels
 CALIBRATION_FRAMES = 2  # ranges change no latency
@@ -38,13 +40,13 @@ CALIBRATION_FRAMES = 2  # ranges change no latency
 @dataclass(frozen=True)
 class CandidateOptions:
     """sizes: input sizes; empty for the one that `edgeunet train` would choose. target: what will run them, see
-    dialect.TARGETS; TensorRT takes float16 too."""
+    target.TARGETS; TensorRT takes float16 too."""
 
     sizes: tuple[Size, ...] = ()
     target: str = TENSORRT.name
 
     def __post_init__(self) -> None:
-        dialect_of(self.target)
+        target_of(self.target)
         smallest = max(config.smallest_input for config in PRESETS.values())
         if len(set(self.sizes)) < len(self.sizes):
             raise UsageError("--sizes names one twice: give each once")
@@ -56,7 +58,7 @@ class CandidateOptions:
     @property
     def precisions(self) -> tuple[str, ...]:
         """Those that the target runs faster than float32."""
-        on_gpu = dialect_of(self.target) is TENSORRT
+        on_gpu = target_of(self.target) is TENSORRT
         return ("fp32", "fp16", "int8", "int8+fp16") if on_gpu else ("fp32", "int8")
 
 
@@ -68,7 +70,7 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
     with replacing_folder(folder, force=force) as temporary, progress() as bar:
         dataset = DatasetFolder.open(data)
         sizes = options.sizes or (default_size(dataset.load("train")),)
-        on_gpu = dialect_of(options.target) is TENSORRT
+        on_gpu = target_of(options.target) is TENSORRT
         count = len(PRESETS) * len(sizes) * len(options.precisions)
         stderr().print(f"{count} files: {len(PRESETS)} networks × {len(sizes)} sizes × {', '.join(options.precisions)}")
         bar.live.auto_refresh = False  # what calibration draws of itself is no news eight times over
@@ -97,15 +99,18 @@ def _versions(
     net = UNet(preset(name, spec.logits)).eval()
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
     images = dataset.image_paths("train")[:CALIBRATION_FRAMES]
+    float_model = FloatModel.of(model)
     with redirect_stderr(io.StringIO()):  # there is a progress bar already
-        ranges = calibrated(model, spec, images, Int8Options(dataset.path))
+        ranges = calibrated(float_model, spec, images, Int8Options(dataset.path))
     for precision in options.precisions:
         target = ""
         version = model
         if precision == "fp16":
             version = narrowed(model, frozenset())
         elif precision != "fp32":
-            int8 = Int8Options(dataset.path, target=options.target, precision=precision)
-            version, target = built(int8, frozenset(), model, ranges, frozenset()), int8.dialect.name
+            candidate = Candidate.of(float_model, ranges, target_of(options.target))
+            if precision == "int8+fp16":
+                candidate = candidate.with_float16(frozenset())
+            version, target = candidate.int8, candidate.placement.target.name
         set_spec(version, spec.with_provenance(network=name, precision=precision, target=target, version=__version__))
         yield precision, version

@@ -16,25 +16,25 @@ import torch
 from torch import Tensor, nn
 
 from edgeunet.network.fold_batchnorm import folded, folded_parameters
-from edgeunet.network.trace import CENTRED, LOGITS, Trace, traced
+from edgeunet.network.trace import CENTRED, LOGITS, TracedOperator, traced
 from edgeunet.network.unet import UNet
 from edgeunet.quantisation.calibration import TOP
-from edgeunet.quantisation.graph import MOVES, Graph, Operation
+from edgeunet.quantisation.graph import Graph, Operation, moves
 from edgeunet.quantisation.placement import Group, Placement, place
-from edgeunet.quantisation.qparams import STEPS, grid_of
-from edgeunet.quantisation.ranges_file import Span
-from edgeunet.quantisation.target import Dialect
-from edgeunet.quantisation.value_ranges import origins, spans, union
+from edgeunet.quantisation.qparams import STEPS, qparams_of
+from edgeunet.quantisation.ranges_file import ValueRange
+from edgeunet.quantisation.target import QuantisationTarget
+from edgeunet.quantisation.value_ranges import origins, union, value_ranges
 from edgeunet.spec import ModelSpec
 from edgeunet.training.qat.rounding import passed_through, rounded, weight_steps
 
 _FRAME = "frame"
 
 
-class _Grid(NamedTuple):
-    """The numbers that an activation is rounded to: lowest to highest, times step, which has a gradient."""
+class _Rounding(NamedTuple):
+    """The values that an activation is rounded to: lowest to highest, times the scale, which has a gradient."""
 
-    step: Tensor
+    scale: Tensor
     lowest: int
     highest: int
 
@@ -43,7 +43,7 @@ class _Grid(NamedTuple):
 class QatPlan:
     """The operators of a network on frames of one size, and the placement of Q/DQ pairs."""
 
-    trace: Trace
+    operators: tuple[TracedOperator, ...]
     graph: Graph
     placement: Placement
 
@@ -51,18 +51,18 @@ class QatPlan:
         return self  # it never changes
 
 
-def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], dialect: Dialect) -> QatPlan:
-    """The operators of a network on frames of `size` (height, width), and what the dialect rounds of them."""
-    trace = traced(folded(net, spec), size)
+def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], target: QuantisationTarget) -> QatPlan:
+    """The operators of a network on frames of `size` (height, width), and what the target rounds of them."""
+    operators = tuple(traced(folded(net, spec), size))
     weights = folded_parameters(net, spec)
     operations = [Operation("Sub", (_FRAME,), (CENTRED,))]
-    for call in trace.calls:
-        inputs = tuple(tensor for tensor in trace.inputs(call) if tensor not in weights)
-        channels = weights[trace.inputs(call)[1]].shape[1] if call.kind == "Conv" else 0
-        copied = inputs if call.kind in MOVES else ()
-        operations.append(Operation(call.kind, inputs, (call.tensor,), copied=copied, channels=channels))
+    for operator in operators:
+        inputs = tuple(tensor for tensor in operator.inputs if tensor not in weights)
+        channels = weights[operator.inputs[1]].shape[1] if operator.kind == "Conv" else 0
+        copied = inputs if moves(operator.kind) else ()
+        operations.append(Operation(operator.kind, inputs, (operator.output,), copied=copied, channels=channels))
     graph = Graph(frozenset({_FRAME}), tuple(operations), frozenset({LOGITS}))
-    return QatPlan(trace, graph, place(graph, dialect))
+    return QatPlan(operators, graph, place(graph, target))
 
 
 class FakeQuantised(UNet):
@@ -73,12 +73,14 @@ class FakeQuantised(UNet):
 
     std: Tensor
 
-    def __init__(self, net: UNet, spec: ModelSpec, calibrated: Mapping[str, Span], dialect: Dialect) -> None:
+    def __init__(
+        self, net: UNet, spec: ModelSpec, calibrated: Mapping[str, ValueRange], target: QuantisationTarget
+    ) -> None:
         """net: a trained one; it is not changed. calibrated: the value ranges to start from, by tensor."""
         super().__init__(net.config)
         self.load_state_dict(net.state_dict())
         self.spec = spec
-        self.dialect = dialect
+        self.target = target
         self.calibrated = dict(calibrated)
         # A range is its calibrated one times exp(this): Adam then moves all ranges at the same relative pace, as in
         # Jain et al., "Trained Quantization Thresholds", MLSys 2020 (arXiv:1903.08066).
@@ -96,8 +98,8 @@ class FakeQuantised(UNet):
         """The part of the state that an ordinary network does not have."""
         return {"widenings": self.widenings.detach()}
 
-    def spans(self) -> dict[str, Span]:
-        """The learnt range (low, high) of each value of the network."""
+    def value_ranges(self) -> dict[str, ValueRange]:
+        """The learnt range of each ranged tensor of the network."""
         factors = self.widenings.detach().double().exp().tolist()
         return {
             tensor: (low * factor, high * factor)
@@ -106,54 +108,54 @@ class FakeQuantised(UNet):
 
     def forward(self, x: Tensor) -> Tensor:
         plan = self._plan((x.shape[2], x.shape[3]))
-        placement, trace = plan.placement, plan.trace
-        grids = self.grids(plan)
+        placement = plan.placement
+        rounding = self.rounding(plan)
         group = {tensor: group for group in placement.groups for tensor in group}
         seen = folded_parameters(self, self.spec)  # read by every operator
         quantised: dict[str, Tensor] = {}  # read by the placement's readers only
 
-        def give(tensor: str, value: Tensor, *, on_grid: bool = False) -> None:
+        def give(tensor: str, value: Tensor, *, is_rounded: bool = False) -> None:
             seen[tensor] = value
             if tensor in group:
-                quantised[tensor] = value if on_grid else rounded(value, *grids[group[tensor]])
+                quantised[tensor] = value if is_rounded else rounded(value, *rounding[group[tensor]])
                 if tensor in placement.outputs:
                     seen[tensor] = quantised[tensor]
 
         give(CENTRED, x * self.std)
-        for call in trace.calls:
-            name, inputs = call.tensor, trace.inputs(call)
+        for operator in plan.operators:
+            name, inputs = operator.output, operator.inputs
             if name in placement.convolutions:
                 source, weight, bias = inputs
                 steps = weight_steps(seen[weight])
                 seen[weight] = passed_through(seen[weight], steps)
-                if self.dialect.integer_biases:
-                    seen[bias] = passed_through(seen[bias], steps * grids[group[source]].step.detach())
+                if self.target.integer_biases:
+                    seen[bias] = passed_through(seen[bias], steps * rounding[group[source]].scale.detach())
             reads = name in placement.readers
-            result = trace.result(call, ChainMap(quantised, seen) if reads else seen)
-            copies = reads and call.kind in MOVES
-            give(name, result, on_grid=copies and all(group[tensor] == group.get(name) for tensor in inputs))
+            result = operator.run(ChainMap(quantised, seen) if reads else seen)
+            copies = reads and moves(operator.kind)
+            give(name, result, is_rounded=copies and all(group[tensor] == group.get(name) for tensor in inputs))
         return seen[LOGITS]
 
     def _plan(self, size: tuple[int, int]) -> QatPlan:
         if size not in self._plans:
-            self._plans[size] = plan_of(self.plain(), self.spec, size, self.dialect)
+            self._plans[size] = plan_of(self.plain(), self.spec, size, self.target)
         return self._plans[size]
 
-    def grids(self, plan: QatPlan) -> dict[Group, _Grid]:
+    def rounding(self, plan: QatPlan) -> dict[Group, _Rounding]:
         """The same scales as the exporter makes from the learnt ranges, with gradients to the widenings."""
-        learnt = spans(plan.graph, self.spans())
+        learnt = value_ranges(plan.graph, self.value_ranges())
         held = origins(plan.graph)
         index = {tensor: i for i, tensor in enumerate(self.calibrated)}
         limits = torch.tensor(list(self.calibrated.values()), device=self.widenings.device)  # (values, 2)
         limits = limits * self.widenings.exp().unsqueeze(1)
         result = {}
         for group in plan.placement.groups:
-            step, zero_point = grid_of(union(learnt[tensor] for tensor in group), self.dialect)
+            scale, zero_point = qparams_of(union(learnt[tensor] for tensor in group), self.target)
             members = sorted({index[origin] for tensor in group for origin in held[tensor]})
             low, high = limits[members, 0].min(), limits[members, 1].max()
-            smooth = (high - low) / STEPS if self.dialect.unsigned else torch.maximum(-low, high) / TOP
-            exact = torch.tensor(float(step), device=smooth.device)
+            smooth = (high - low) / STEPS if self.target.unsigned else torch.maximum(-low, high) / TOP
+            exact = torch.tensor(float(scale), device=smooth.device)
             kinds = np.iinfo(zero_point.dtype)
             lowest, highest = int(kinds.min) - int(zero_point), int(kinds.max) - int(zero_point)
-            result[group] = _Grid(exact + (smooth - smooth.detach()), lowest, highest)
+            result[group] = _Rounding(exact + (smooth - smooth.detach()), lowest, highest)
         return result

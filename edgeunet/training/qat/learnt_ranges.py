@@ -15,9 +15,9 @@ from edgeunet.network.fold_batchnorm import folded_parameters
 from edgeunet.network.trace import CENTRED
 from edgeunet.network.unet import UNet
 from edgeunet.quantisation.calibration import Histogram, clip
-from edgeunet.quantisation.ranges_file import Ranges, Span, TensorRange
-from edgeunet.quantisation.target import Dialect
-from edgeunet.quantisation.value_ranges import values
+from edgeunet.quantisation.ranges_file import Ranges, TensorRange, ValueRange
+from edgeunet.quantisation.target import QuantisationTarget
+from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet.spec import ModelSpec
 from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
 from edgeunet.utils import console
@@ -29,29 +29,31 @@ RANGES = "best.ranges.json"
 _METHOD = "mse"
 
 
-def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> FakeQuantised:
-    """A trained network for training as INT8, with ranges calibrated on some of the samples."""
+def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], target: QuantisationTarget) -> FakeQuantised:
+    """A trained network, to be trained on as INT8, with ranges calibrated on some of the samples."""
     count = min(FRAMES, len(samples))
     chosen = [samples[i * len(samples) // count] for i in range(count)]
-    return FakeQuantised(net, spec, calibrated(net, spec, chosen, dialect), dialect)
+    return FakeQuantised(net, spec, calibrated(net, spec, chosen, target), target)
 
 
 @torch.no_grad()
-def calibrated(net: UNet, spec: ModelSpec, samples: Sequence[Sample], dialect: Dialect) -> dict[str, Span]:
-    """The range of each value of a network, clipped where rounding has the least mean squared error."""
-    plan = plan_of(net, spec, spec.input_size, dialect)
+def calibrated(
+    net: UNet, spec: ModelSpec, samples: Sequence[Sample], target: QuantisationTarget
+) -> dict[str, ValueRange]:
+    """The range of each tensor of a network on frames, clipped where rounding has the least mean squared error."""
+    plan = plan_of(net, spec, spec.input_size, target)
     weights = folded_parameters(net, spec)
-    histograms = {tensor: Histogram() for tensor in values(plan.graph)}
+    histograms = {tensor: Histogram() for tensor in ranged_tensors(plan.graph)}
     with console.progress() as bar:
         for sample in bar.track(samples, description="calibrating"):
             frame = Letterbox.of((sample.frame.shape[0], sample.frame.shape[1]), spec).fit(sample.frame)
             centred = frame.astype(np.float32) - np.array(spec.mean, np.float32)
             tensors = {**weights, CENTRED: torch.from_numpy(centred).permute(2, 0, 1).unsqueeze(0)}
             histograms[CENTRED].add(np.ascontiguousarray(tensors[CENTRED].numpy()))
-            for call in plan.trace.calls:
-                tensors[call.tensor] = plan.trace.result(call, tensors)
-                if call.tensor in histograms:
-                    histograms[call.tensor].add(np.ascontiguousarray(tensors[call.tensor].numpy()))
+            for operator in plan.operators:
+                tensors[operator.output] = operator.run(tensors)
+                if operator.output in histograms:
+                    histograms[operator.output].add(np.ascontiguousarray(tensors[operator.output].numpy()))
     clips = {tensor: clip(histogram, _METHOD) for tensor, histogram in histograms.items()}
     return {tensor: (max(h.low, -clips[tensor]), min(h.high, clips[tensor])) for tensor, h in histograms.items()}
 
@@ -72,11 +74,13 @@ def save_quantised(path: Path, net: FakeQuantised, spec: ModelSpec, samples: int
         offered=samples,
         plain=0,
         settled=False,
-        tensors=_tensors(net.spans()),
+        tensors=_tensors(net.value_ranges()),
         checkpoint_sha256=sha256(path),
     )
     ranges.save(path.with_name(RANGES), force=True)
 
 
-def _tensors(spans: Mapping[str, Span]) -> dict[str, TensorRange]:
-    return {t: TensorRange(low, high, {TRAINED: max(-low, high)}, TRAINED, 0.0, ()) for t, (low, high) in spans.items()}
+def _tensors(ranges: Mapping[str, ValueRange]) -> dict[str, TensorRange]:
+    return {
+        t: TensorRange(low, high, {TRAINED: max(-low, high)}, TRAINED, 0.0, ()) for t, (low, high) in ranges.items()
+    }

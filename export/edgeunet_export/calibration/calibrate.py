@@ -1,8 +1,9 @@
-"""Ranges of a model's activations, from frames that stream through it, one on each core."""
+"""Value ranges of a model's activations, from frames that run through it, one on each core."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,47 +12,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
 from edgeunet.quantisation.calibration import METHODS, Histogram, clip
-from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import REMEDY, Ranges, TensorRange
-from edgeunet.quantisation.target import TENSORRT, Dialect
-from edgeunet.quantisation.value_ranges import spans, values
+from edgeunet.quantisation.value_ranges import ranged_tensors, value_ranges
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import FRAMES, SEED, require_in
 from edgeunet_export.calibration.frames import fitted, own_or_given, read_frame, read_frames
 from edgeunet_export.calibration.sampling import distinct, is_plain, representative
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import model_sha256, onnx_session
-from edgeunet_export.graph.nodes import graph_of
 
 CHECK_EVERY = 32
-"""Images between two looks at whether the ranges have settled."""
+"""Images between two checks of whether the ranges have settled."""
 SETTLED = 0.05
-"""Share by which no clip may have moved since the last look, twice in a row. Of 256 frames of CamVid through a trained
-`nano`, mse and percentile settle after 128, at most 5 % from the clips of all; minmax and entropy take them all."""
-_MEMORY = 4 << 30  # bytes of activations of all the frames that are under way
+"""The ranges have settled when two checks in a row find no clip that moved by more than this share. With 256 frames of
+CamVid and a trained `nano`, mse and percentile settle after 128, at most 5 % from the clips of all frames; minmax and
+entropy need them all."""
+_MEMORY = 4 << 30  # bytes, for the activations of all frames that run at the same time
 _SUMMARY_BINS = 64
 
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """What the ranges come from: at most `images` images of a split of the dataset `data`, spread by what they show.
+    """What to calibrate on: at most `images` images of a split of the dataset `data`, spread by what they show.
 
     method: "minmax", "percentile" (99.99 %), "entropy" (Kullback-Leibler) or "mse".
-    seed: of the choice of images.
+    seed: for the choice of images.
     """
 
     data: Path
     split: str = "train"
     # Pixels that stay the same, mean of three networks trained on the sample frames: mse 99.66 %, entropy 99.58,
-    # minmax 99.53, percentile 99.44; on the sample clip, another camera's, 99.05, 98.30, 98.74, 97.79.
+    # minmax 99.53, percentile 99.44; on the sample clip, from another camera, 99.05, 98.30, 98.74, 97.79.
     method: str = "mse"
     images: int = 256
     seed: int = 0
@@ -68,16 +68,16 @@ class CalibrationOptions:
 
 
 def calibrated(
-    model: ModelProto, spec: ModelSpec, images: Sequence[Path], options: CalibrationOptions, *, stop: bool = True
+    model: FloatModel, spec: ModelSpec, images: Sequence[Path], options: CalibrationOptions, *, stop: bool = True
 ) -> Ranges:
     """The ranges of a float model's tensors, with the clips of all methods.
 
-    images: files of frames of any size. Of files with the same content one counts, and frames of one colour don't:
-        a covered lens would fill the histograms with what no scene gives. The ranges are the same to the bit for the
-        same contents in any order, under any names and on any number of cores.
-    stop: leave the rest out once the ranges have settled.
+    images: files of frames of any size. Duplicates and frames of one colour are left out: a covered lens would fill the
+        histograms with values that no scene has. Names, order and the number of cores do not change a bit of the
+        ranges.
+    stop: stop once the ranges have settled.
 
-    One frame's activations are in memory for each core, and a histogram of fixed size for each tensor.
+    In memory are the activations of one frame for each core, and a histogram of fixed size for each tensor.
     Raises ExportError for an activation that is not finite, naming layer and image; DatasetError for an
     image that can't be read, for none at all, and if all show one colour.
     """
@@ -107,7 +107,7 @@ def calibrated(
     if not used:
         raise DatasetError(_nothing_to_see(len(images)))
     return Ranges(
-        model_sha256=model_sha256(model),
+        model_sha256=model_sha256(model.proto),
         images_sha256=hashlib.sha256("".join(used).encode()).hexdigest(),
         split=options.split,
         seed=options.seed,
@@ -120,41 +120,32 @@ def calibrated(
     )
 
 
-def ranges_of(source: Path, model: ModelProto, spec: ModelSpec, origin: CalibrationOptions | Path) -> Ranges:
-    """The ranges of the model at `source`: calibrated now, or read from a file.
+def stored_ranges(path: Path, source: Path, model: FloatModel, spec: ModelSpec, placement: Placement) -> Ranges:
+    """The ranges in a file, complete for the placement of the model at `source`.
 
-    Raises RecordError for a damaged file, MismatchError for the ranges of another model, and what chosen and
-    calibrated raise.
+    Raises RecordError for a damaged or incomplete file, MismatchError for the ranges of another model.
     """
-    if isinstance(origin, CalibrationOptions):
-        return calibrated(model, spec, origin.chosen(spec, source), origin)
-    return stored_ranges(origin, source, model, spec, TENSORRT)
-
-
-def stored_ranges(path: Path, source: Path, model: ModelProto, spec: ModelSpec, dialect: Dialect) -> Ranges:
-    """The ranges in a file, all that the model at `source` needs for a dialect; raises as ranges_of."""
     ranges = Ranges.load(path)
-    ranges.require_model(model_sha256(model), spec.provenance.checkpoint_sha256, source)
-    graph = graph_of(model)
-    known = spans(graph, ranges.spans)
-    if lacking := [tensor for group in place(graph, dialect).groups for tensor in group if tensor not in known]:
+    ranges.require_model(model_sha256(model.proto), spec.provenance.checkpoint_sha256, source)
+    known = value_ranges(model.graph, ranges.value_ranges)
+    if lacking := [tensor for group in placement.groups for tensor in group if tensor not in known]:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise RecordError(f"{path} has no range of the tensor {lacking[0]}{more}: {REMEDY}")
     return ranges
 
 
 class _Probe:
-    """A model that shows its values, with a session for each thread that asks."""
+    """A model with its activations as outputs, and a session for each thread."""
 
-    def __init__(self, model: ModelProto, spec: ModelSpec) -> None:
-        self.tensors = values(graph_of(model))
+    def __init__(self, model: FloatModel, spec: ModelSpec) -> None:
+        self.tensors = ranged_tensors(model.graph)
         self.workers = max(1, min(physical_cores(), _MEMORY // _activation_bytes(model, self.tensors)))
-        self._model = _observable(model, self.tensors)
+        self._model = _observable(model.proto, self.tensors)
         self._spec = spec
         self._own = threading.local()
 
     def histograms(self, path: Path) -> dict[str, Histogram]:
-        """Those of one image for each tensor; none for a frame of one colour."""
+        """The histogram of each tensor for one image; none for a frame of one colour."""
         frame = read_frame(path)
         if is_plain(frame):
             return {}
@@ -171,22 +162,17 @@ class _Probe:
         return result
 
     def _session(self) -> OrtModel:
-        """One thread for each frame: it needs no other, and its sums do not depend on the number of cores.
+        """With one thread: all cores are busy with other frames, and the sums do not depend on the number of cores.
 
-        Each has memory of its own, which the next frame uses again: 160 ms a frame instead of 210 of `small` at
-        480x360, and unlike in a session that several threads share it does not grow.
+        Each session keeps its own memory for the next frame: 160 ms per frame instead of 210 for `small` at 480x360.
+        The memory of a session that several threads share would grow.
         """
         return onnx_session(self._model, threads=1, arena=True)
 
 
-def _activation_bytes(model: ModelProto, tensors: Sequence[str]) -> int:
-    """Of these float32 tensors for one frame."""
-    total = 1
-    for value in onnx.shape_inference.infer_shapes(model).graph.value_info:
-        if value.name in tensors:
-            sizes = [max(1, dimension.dim_value) for dimension in value.type.tensor_type.shape.dim]
-            total += 4 * int(np.prod(sizes))
-    return total
+def _activation_bytes(model: FloatModel, tensors: Sequence[str]) -> int:
+    """Of these float32 tensors for one frame; at least 1."""
+    return 1 + sum(4 * math.prod(max(1, size) for size in model.shapes.get(tensor, (0,))) for tensor in tensors)
 
 
 def _range(histogram: Histogram, method: str) -> TensorRange:
@@ -199,7 +185,7 @@ def _nothing_to_see(images: int) -> str:
     if not images:
         return "no calibration images: give a dataset with some in --data and --split"
     what = "the only calibration image shows" if images == 1 else f"all {images} calibration images show"
-    return f"{what} one colour, from which no range can be told: give frames that the camera took of a scene"
+    return f"{what} one colour only, so there are no ranges to find: give frames that the camera took of a scene"
 
 
 def observed(
@@ -223,7 +209,7 @@ def require_finite(array: Any, tensor: str, image: str) -> None:
 
 def _not_finite(tensor: str, image: str) -> ExportError:
     return ExportError(
-        f"{tensor} gives values that are not finite (NaN or infinite) on {image}: "
+        f"{tensor} has values that are not finite (NaN or infinite) on {image}: "
         "the model's weights are damaged or have exploded, train it again"
     )
 

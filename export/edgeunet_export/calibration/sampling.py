@@ -1,4 +1,4 @@
-"""Which images to calibrate on: few that stand for all, rare scenes included."""
+"""The choice of images to calibrate on: a few that represent all, with rare scenes among them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.utils.console import progress
 from edgeunet.utils.files import sha256
-from edgeunet_export.calibration.frames import read_thumbnail
+from edgeunet_export.calibration.frames import read_frame
 
 PLAIN = 2.0
-"""Grey levels of standard deviation below which a frame shows one colour: what a covered lens gives, noise and all."""
+"""A frame with a smaller standard deviation, in grey levels, shows one colour: a covered lens, even with noise."""
 
 Features = NDArray[np.float64]  # (images, statistics), each statistic with mean 0 and deviation 1
 
@@ -32,8 +32,8 @@ def distinct(images: Sequence[Path]) -> dict[str, Path]:
 def representative(images: Sequence[Path], count: int, seed: int) -> list[Path]:
     """At most `count` of the images that differ in content, spread over what they look like.
 
-    The same for the same contents and the same seed, whatever the names and the order of the files.
-    Raises DatasetError for an image that can't be read.
+    They follow from contents and seed; names and order of the files do not matter.
+    Raises DatasetError for an image that cannot be read.
     """
     paths = list(distinct(images).values())
     if len(paths) <= count:
@@ -41,7 +41,7 @@ def representative(images: Sequence[Path], count: int, seed: int) -> list[Path]:
     with progress() as bar, ThreadPoolExecutor(physical_cores()) as pool:
         task = bar.add_task("choosing images", total=len(paths), note="")
         rows = []
-        for row in pool.map(lambda path: _statistics(read_thumbnail(path)), paths):
+        for row in pool.map(lambda path: _statistics(read_frame(path, eighth=True)), paths):
             rows.append(row)
             bar.advance(task)
     statistics = np.array(rows)
@@ -57,11 +57,11 @@ def is_plain(frame: UInt8) -> bool:
 
 
 def spread_over(features: Features, count: int, seed: int) -> list[int]:
-    """Indices of `count` rows, no more than there are, in rising order.
+    """Indices of `count` rows, at most all of them, in rising order.
 
-    The first is drawn by the seed and each further one lies farthest from all before (Gonzalez 1985, "Clustering to
-    minimize the maximum intercluster distance"), so that a rare kind of scene gets its share. Those are extremes:
-    each is then replaced by the one nearest to the mean of the rows that it is nearest to.
+    The seed draws the first one, and each further one lies farthest from all before (Gonzalez 1985, "Clustering to
+    minimize the maximum intercluster distance"), so that a rare kind of scene is among them. Those are extremes, so
+    each is replaced by the most typical row of its group, the rows that are nearest to it.
     """
     nearest = np.zeros(len(features), np.int64)
     distances = np.full(len(features), np.inf)
@@ -70,7 +70,7 @@ def spread_over(features: Features, count: int, seed: int) -> list[int]:
         distance = ((features - features[chosen]) ** 2).sum(1)
         closer = distance < distances
         nearest[closer], distances[closer] = number, distance[closer]
-        nearest[chosen], distances[chosen] = number, -1.0  # never chosen again, nor taken by another
+        nearest[chosen], distances[chosen] = number, -1.0  # neither chosen again nor put into another group
         chosen = int(distances.argmax())
     return sorted(_typical(features, np.flatnonzero(nearest == number)) for number in range(count))
 
@@ -80,7 +80,7 @@ def _typical(features: Features, members: NDArray[np.int64]) -> int:
     return int(members[((own - own.mean(0)) ** 2).sum(1).argmin()])
 
 
-_CONTRAST = 1  # its place among the statistics
+_CONTRAST = 1  # its index in the statistics
 
 
 def _statistics(thumbnail: UInt8) -> list[float]:

@@ -1,9 +1,9 @@
-"""TensorRT's calibration cache: the text file that gives implicit INT8 its ranges, up to TensorRT 10.
+"""TensorRT's calibration table: the text file with the ranges for implicit INT8, up to TensorRT 10.
 
     TRT-100300-EntropyCalibration2
     inc.2: 3d0b7086
 
-A line for each tensor, its scale as the eight hexadecimal digits of a big-endian float32; the range is ±127 scales.
+Each line has a tensor and its scale as the eight hexadecimal digits of a big-endian float32; the range is ±127 scales.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.quantisation.calibration import TOP, scale
+from edgeunet.quantisation.calibration import TOP, scale_of
 
 
 @dataclass(frozen=True)
 class TensorRTVersion:
-    """A TensorRT that this project supports and that reads calibration caches."""
+    """A TensorRT that this project supports and that reads calibration tables."""
 
     major: int
     minor: int
@@ -31,7 +31,7 @@ class TensorRTVersion:
             raise UsageError(f"TensorRT {self} is not supported: give 10.3 or later (JetPack 6.1 or later)")
         if self.major > 10:
             raise UsageError(
-                f"TensorRT {self} reads no calibration cache, 10.x was the last: build from the Q/DQ file of "
+                f"TensorRT {self} reads no calibration table, 10.x was the last: build from the Q/DQ file of "
                 "`edgeunet export int8`"
             )
 
@@ -53,15 +53,15 @@ class TensorRTVersion:
         return f"TRT-{self.major * 10000 + self.minor * 100 + self.patch}-EntropyCalibration2"
 
 
-def write_cache(path: Path, version: TensorRTVersion, limits: Mapping[str, float]) -> None:
-    """limits: the value at which each tensor is clipped, in its own unit, by its name."""
+def write_table(path: Path, version: TensorRTVersion, limits: Mapping[str, float]) -> None:
+    """Write a table. limits: the |x| at which each tensor is clipped, in its own unit, by its name."""
     lines = [version.header]
-    lines += [f"{tensor}: {struct.pack('>f', scale(limit)).hex()}" for tensor, limit in limits.items()]
+    lines += [f"{tensor}: {struct.pack('>f', scale_of(limit)).hex()}" for tensor, limit in limits.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_cache(path: Path) -> tuple[str, dict[str, float]]:
-    """The header and the value at which each tensor is clipped; raises ModelFileError for a damaged file."""
+def read_table(path: Path) -> tuple[str, dict[str, float]]:
+    """The header and the |x| at which each tensor is clipped; raises ModelFileError for a damaged file."""
     try:
         header, *lines = path.read_text(encoding="utf-8").splitlines()
         if not header.startswith("TRT-"):
@@ -70,5 +70,5 @@ def read_cache(path: Path) -> tuple[str, dict[str, float]]:
         return header, {tensor: struct.unpack(">f", bytes.fromhex(digits))[0] * TOP for tensor, digits in pairs}
     except (ValueError, struct.error) as error:
         raise ModelFileError(
-            f"{path} is no calibration cache of TensorRT ({error}): make it with `edgeunet export cache`"
+            f"{path} is not a calibration table of TensorRT ({error}): make it with `edgeunet export cache`"
         ) from error

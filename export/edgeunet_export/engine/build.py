@@ -16,7 +16,7 @@ from typing import Any
 from edgeunet.board.gpu import Provider, version_of
 from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError, UsageError
 from edgeunet.utils.limits import require_in
-from edgeunet_export.engine.watch import cache_reader
+from edgeunet_export.engine.watch import table_reader
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryAllocation|bad_alloc|MEM_ALLOC", re.IGNORECASE)
 MOST_BATCH = 4096
@@ -25,15 +25,15 @@ _SHOWN = 5  # parser errors in one message
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What TensorRT is told besides the model; the names are those of the command's options.
+    """How TensorRT is to build the engine; the names are those of the command's options.
 
-    workspace: memory in MiB that one layer may use beside its tensors; all there is if None.
+    workspace: memory in MiB that one layer may use in addition to its tensors; all there is if None.
     level: how long to search for fast kernels, 0 to 5.
-    max_batch: frames at once at most, for a model of dynamic batch.
-    logits_only: leave out the mask of a model that has logits too; the session's kernel decides the classes then.
-    dla: run on this DLA core, with the GPU for what it cannot.
-    cache: calibration cache of `edgeunet export cache`, for implicit INT8.
-    timing_cache: what other builds on this machine have measured; beside the model if None.
+    max_batch: most frames at once, for a model of dynamic batch.
+    logits_only: leave out the mask of a model that has logits too; then the session's kernel decides the classes.
+    dla: run on this DLA core, and on the GPU what the DLA cannot run.
+    cache: calibration table of `edgeunet export cache`, for implicit INT8.
+    timing_cache: kernel times that other builds on this machine have measured; next to the model if None.
     """
 
     provider: Provider = "tensorrt"
@@ -57,7 +57,7 @@ class EngineOptions:
             require_in(name, value, least, most)
         if self.provider == "tensorrt_rtx" and (self.weakly_typed or self.timing_cache):
             raise UsageError(
-                "TensorRT-RTX has no DLA, no calibration cache and no timing cache: leave out --dla, --cache and "
+                "TensorRT-RTX has no DLA, no calibration table and no timing cache: leave out --dla, --cache and "
                 "--timing-cache"
             )
 
@@ -67,7 +67,7 @@ class EngineOptions:
 
     @classmethod
     def from_words(cls, words: Sequence[str], *, origin: str) -> EngineOptions:
-        """What words() gave; raises ModelFileError that names the file `origin` for anything else."""
+        """Options from the result of words(); raises ModelFileError that names the file `origin` for anything else."""
         kinds: dict[str, Any] = {f"--{f.name.replace('_', '-')}": f for f in fields(cls)}
         found: dict[str, Any] = {}
         rest = list(words)
@@ -99,11 +99,11 @@ def _whole(word: str) -> int:
 
 
 @dataclass(frozen=True)
-class Built:
-    """What came of a build.
+class BuiltEngine:
+    """The result of a build.
 
-    flags: that TensorRT was given, by name. gpu_layers: layers that the DLA cannot run.
-    timing_cache: None where there was none to use; timing_cache_refused: it was another machine's.
+    flags: TensorRT's, by name. gpu_layers: layers that the DLA cannot run.
+    timing_cache: None if none was used; timing_cache_refused: the one given was from another machine.
     """
 
     plan: bytes
@@ -122,11 +122,11 @@ def build_plan(
     *,
     timing_cache: bytes | None = None,
     monitor: Any | None = None,
-) -> Built:
+) -> BuiltEngine:
     """Build a plan from an ONNX file with the bindings `trt`.
 
-    log: of engine_watch.build_log. timing_cache: its content, b"" for a new one, None for none.
-    Raises UsageError for what this version cannot do, ModelFileError for a file that the parser refuses,
+    log: of watch.build_log. timing_cache: its content, b"" for a new one, None for none.
+    Raises UsageError for options that this version does not have, ModelFileError for a file that the parser refuses,
     GpuError if there is no builder or memory runs out, ExportError if the build fails for another reason.
     """
     begin = time.monotonic()
@@ -153,39 +153,39 @@ def build_plan(
     refused = timing_cache is not None and not _set_timing_cache(config, timing_cache)
     plan = _serialized(builder, network, config, log)
     cache = None if timing_cache is None else bytes(config.get_timing_cache().serialize())
-    return Built(plan, tuple(flags), gpu_layers, cache, refused, time.monotonic() - begin)
+    return BuiltEngine(plan, tuple(flags), gpu_layers, cache, refused, time.monotonic() - begin)
 
 
 def _require_flags(trt: Any, options: EngineOptions) -> None:
     if options.weakly_typed and not hasattr(trt.BuilderFlag, "INT8"):
         raise UsageError(
-            f"TensorRT {trt.__version__} runs only what the file says, without the FP16 and INT8 flags and the "
-            "calibration cache that --dla and --cache need (TensorRT 10 has them): leave them out, and for INT8 give "
+            f"TensorRT {trt.__version__} runs only what the file says, and has no FP16 and INT8 flags and no "
+            "calibration table that --dla and --cache need (TensorRT 10 has them): leave them out, and for INT8 give "
             "the file of `edgeunet export int8`"
         )
 
 
 def _calibrator(trt: Any, options: EngineOptions) -> Any:
-    """A reader of options.cache, or None without one. Raises for a cache that this TensorRT would not read."""
+    """A reader of the calibration table, or None without one. Raises ModelFileError if TensorRT would not read it."""
     if options.cache is None:
         return None
-    from edgeunet_export.calibration.table_file import TensorRTVersion, read_cache
+    from edgeunet_export.calibration.table_file import TensorRTVersion, read_table
 
     version = TensorRTVersion.parse(".".join(map(str, version_of(trt)[:3])))
-    header, _ = read_cache(options.cache)
+    header, _ = read_table(options.cache)
     if header != version.header:
         raise ModelFileError(
             f"{options.cache} begins with {header!r}, TensorRT {version} reads {version.header!r}: make it with "
             f"`edgeunet export cache --tensorrt {version}`"
         )
-    return cache_reader(trt, options.cache.read_bytes())
+    return table_reader(trt, options.cache.read_bytes())
 
 
 def _builder(trt: Any, log: Any) -> Any:
     try:
         return trt.Builder(log)
-    except TypeError as error:  # what the bindings make of a null pointer
-        raise GpuError(f"TensorRT gives no builder ({_first(log) or error}): look at {log.path}") from error
+    except TypeError as error:  # so the bindings report a null pointer
+        raise GpuError(f"TensorRT makes no builder ({_first(log) or error}): read {log.path}") from error
 
 
 def _network_flags(trt: Any, options: EngineOptions) -> int:
@@ -203,7 +203,7 @@ def _parse(trt: Any, network: Any, source: Path, log: Any) -> None:
     said = [f"{e.node_operator()} {e.node_name()}: {' '.join(e.desc().split())}" for e in errors[:_SHOWN]]
     if len(errors) > _SHOWN:
         said.append(f"and {len(errors) - _SHOWN} more")
-    reason = "; ".join(said) or _first(log) or "it gives no reason"
+    reason = "; ".join(said) or _first(log) or "no reason given"
     raise ModelFileError(f"TensorRT's parser refuses {source} ({reason}): export it again with `edgeunet export`")
 
 
@@ -212,10 +212,10 @@ def _leave_out_mask(trt: Any, network: Any, source: Path) -> None:
     if "logits" not in outputs:
         raise UsageError(f"{source} has no logits for --logits-only: export it with `edgeunet export onnx --logits`")
     network.unmark_output(outputs["mask"])
-    # TensorRT drops layers that lead nowhere, but not before it has refused a uint8 tensor inside a network.
+    # TensorRT drops layers without readers, but first it refuses a uint8 tensor inside a network.
     layers = (network.get_layer(index) for index in range(network.num_layers))
     cast = next(layer for layer in layers if layer.get_output(0).name == "mask")
-    cast.__class__ = trt.ICastLayer  # get_layer gives the base class
+    cast.__class__ = trt.ICastLayer  # get_layer returns the base class
     cast.to_type = trt.DataType.FLOAT
 
 
@@ -234,7 +234,7 @@ def _add_profile(builder: Any, network: Any, config: Any, options: EngineOptions
 
 
 def _set_flags(trt: Any, builder: Any, config: Any, options: EngineOptions, calibrator: Any) -> list[str]:
-    """Weakly typed: FP16 for what is faster so and for what INT8 leaves, INT8 with a cache, the DLA if it is wanted."""
+    """Weakly typed: FP16 where it is faster and where INT8 is not used; INT8 with a table; the DLA if asked for."""
     flags = ["FP16"]
     if calibrator is not None:
         config.int8_calibrator = calibrator
@@ -243,7 +243,7 @@ def _set_flags(trt: Any, builder: Any, config: Any, options: EngineOptions, cali
         if options.dla >= builder.num_DLA_cores:
             raise GpuError(
                 f"there is no DLA core {options.dla} here, TensorRT {trt.__version__} sees {builder.num_DLA_cores}: "
-                "leave out --dla (only AGX Orin and Orin NX have a DLA, and not every TensorRT runs it)"
+                "leave out --dla (only AGX Orin and Orin NX have a DLA, and not every TensorRT supports it)"
             )
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = options.dla
@@ -259,7 +259,7 @@ def _gpu_layers(network: Any, config: Any) -> tuple[str, ...]:
 
 
 def _set_timing_cache(config: Any, content: bytes) -> bool:
-    """False if it is another GPU's or another version's; the build starts with an empty one then."""
+    """False if it is from another GPU or another version; then the build starts with an empty one."""
     cache = config.create_timing_cache(content)
     if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
         return True
@@ -273,7 +273,7 @@ def _serialized(builder: Any, network: Any, config: Any, log: Any) -> bytes:
     except MemoryError as error:
         raise _failure(log, "out of memory") from error
     if plan is None:
-        raise _failure(log, _first(log) or "it gives no reason")
+        raise _failure(log, _first(log) or "no reason given")
     return bytes(plan)
 
 
@@ -287,5 +287,5 @@ def _failure(log: Any, reason: str) -> EdgeUNetError:
 
 
 def _first(log: Any) -> str:
-    """The first error is the cause; what comes after it follows from it."""
+    """The first error is the cause; those after it follow from it."""
     return log.errors[0][:300] if log.errors else ""

@@ -1,7 +1,7 @@
-"""What TensorRT calls while it builds: a log, a progress monitor, a calibrator that has only a cache.
+"""Objects that TensorRT calls while it builds: a log, a progress monitor, a calibrator that has only a table.
 
-The classes derive from the bindings' own, so each is made from the module. No exception may leave their
-methods: it would pass through TensorRT's C++, which ends the process.
+The classes derive from classes of the bindings, so each is made from the module. No exception may leave their
+methods: it would pass through TensorRT's C++ code, which ends the process.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def build_log(trt: Any, file: TextIO) -> Any:
-    """A logger that writes all but the verbose messages to `file`; `errors` holds the errors, the first one first."""
+    """A logger that writes all but verbose messages to `file`; `errors` holds the errors in their order."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class BuildLog(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
@@ -31,11 +31,11 @@ def build_log(trt: Any, file: TextIO) -> Any:
                 self.errors.append(" ".join(msg.split()))
             file.write(f"{str(severity).rpartition('.')[2]}: {msg}\n")
 
-    return Log()
+    return BuildLog()
 
 
 def progress_monitor(trt: Any, bar: Progress) -> Any:
-    """A monitor that shows each phase that is going on; the build ends at its next step once `interrupted` is set."""
+    """A monitor that shows each running phase; the build ends at its next step once `interrupted` is set."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -62,7 +62,7 @@ def progress_monitor(trt: Any, bar: Progress) -> Any:
 
 @contextmanager
 def interruptible(monitor: Any) -> Iterator[None]:
-    """Let Ctrl-C end the build by way of its monitor, and raise KeyboardInterrupt when it has ended."""
+    """Let Ctrl-C end the build through its monitor; KeyboardInterrupt is raised when the build has ended."""
 
     def interrupt(number: int, frame: Any) -> None:
         monitor.interrupted = True
@@ -76,10 +76,10 @@ def interruptible(monitor: Any) -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def cache_reader(trt: Any, cache: bytes) -> Any:
+def table_reader(trt: Any, table: bytes) -> Any:
     """A calibrator (TensorRT 10) that knows the ranges and has no images."""
 
-    class CacheReader(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
+    class TableReader(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IInt8EntropyCalibrator2.__init__(self)
 
@@ -90,9 +90,9 @@ def cache_reader(trt: Any, cache: bytes) -> Any:
             return None
 
         def read_calibration_cache(self) -> bytes:
-            return cache
+            return table
 
         def write_calibration_cache(self, cache: bytes) -> None:
             pass
 
-    return CacheReader()
+    return TableReader()

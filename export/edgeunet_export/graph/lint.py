@@ -1,6 +1,6 @@
-"""The rules that TensorRT wants kept in a graph, above all for Q/DQ pairs, checked without TensorRT.
+"""TensorRT's rules for a graph, above all for Q/DQ pairs, checked without TensorRT.
 
-Each is one that NVIDIA's parser enforces with an error, or whose breach costs a requantisation or a fusion.
+NVIDIA's parser refuses a graph that breaks one, or the engine needs a requantisation more or loses a fusion.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from edgeunet.quantisation.graph import MOVES
+from edgeunet_export.graph.float_model import attribute, copied_inputs
 from edgeunet_export.graph.types import FLOATS, element_types, opset, type_name, type_variables
 
 _CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of the output channels in the weights
@@ -20,13 +20,13 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def lint(model: ModelProto) -> list[str]:
-    """What breaks a rule, a line each that begins with the node's name; none for a model that TensorRT takes."""
-    graph = _Graph(model)
+    """One line, which begins with the node's name, for each broken rule; none for a model that TensorRT takes."""
+    graph = _Connections(model)
     return [finding for node in model.graph.node for rule in _RULES for finding in rule(node, graph)]
 
 
-class _Graph:
-    """Who makes and who reads each tensor."""
+class _Connections:
+    """The node that computes each tensor, and those that read it."""
 
     def __init__(self, model: ModelProto) -> None:
         self.opset = opset(model)
@@ -57,34 +57,32 @@ class _Graph:
         return node.op_type in _CHANNEL_AXIS and self.made_by(node.input[1], "DequantizeLinear")
 
     def leads_to_int8(self, tensor: str) -> bool:
-        """Whether a convolution with quantised weights reads the tensor or adds it, at once or after moves."""
+        """Whether a convolution with quantised weights reads the tensor or adds it, directly or after moves."""
         return any(
             self.quantised_weights(reader)
             or bool(self.sums(reader))
-            or (_moves(reader) and self.leads_to_int8(reader.output[0]))
+            or (self.moves(reader) and self.leads_to_int8(reader.output[0]))
             for reader in self.behind_pairs(tensor)
         )
 
     def sums(self, node: NodeProto) -> list[str]:
-        """The results of convolutions with quantised weights that an Add, and nothing else, reads, at once or not."""
+        """The results of convolutions with quantised weights that only an Add reads, directly or after a Q/DQ pair."""
         results = [self.before_pairs(tensor) for tensor in node.input if node.op_type == "Add"]
         made = [t for t in results if t in self.producer and self.quantised_weights(self.producer[t])]
         return [tensor for tensor in made if all(reader is node for reader in self.behind_pairs(tensor))]
 
     def before_pairs(self, tensor: str) -> str:
-        """The tensor that a dequantised one was made from; any other tensor is its own."""
+        """The tensor that a dequantised one was made from; any other tensor itself."""
         while tensor in self.producer and self.producer[tensor].op_type in _PAIR:
             tensor = self.producer[tensor].input[0]
         return tensor
 
-
-def _moves(node: NodeProto) -> bool:
-    """Whether a node only moves values; a Resize that interpolates computes new ones, in float."""
-    modes = [helper.get_attribute_value(a) for a in node.attribute if a.name == "mode"]
-    return node.op_type in MOVES and not (node.op_type == "Resize" and modes not in ([], [b"nearest"]))
+    def moves(self, node: NodeProto) -> bool:
+        """Whether a node only moves values, so that its input and output need one scale."""
+        return bool(copied_inputs(node, self.constants))
 
 
-def _zero_point(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _zero_point(node: NodeProto, graph: _Connections) -> Iterator[str]:
     if node.op_type not in _PAIR:
         return
     source, target = graph.types.get(node.input[0]), graph.types.get(node.output[0])
@@ -97,7 +95,7 @@ def _zero_point(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield f"{node.name}: the zero point is {zero.ravel()[0]}, TensorRT wants 0"
 
 
-def _scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _scale(node: NodeProto, graph: _Connections) -> Iterator[str]:
     if node.op_type not in _PAIR or (scale := graph.scale(node)) is None:
         return
     if not (scale > 0).all() or not np.isfinite(scale).all():
@@ -108,19 +106,19 @@ def _scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield f"{node.name}: an activation has {scale.size} scales, TensorRT wants one"
 
 
-def _of_weights(node: NodeProto, graph: _Graph) -> bool:
+def _of_weights(node: NodeProto, graph: _Connections) -> bool:
     """Whether a Q or DQ node works on a constant."""
     return graph.before_pairs(node.input[0]) in graph.constants
 
 
-def _weights(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _weights(node: NodeProto, graph: _Connections) -> Iterator[str]:
     if not graph.quantised_weights(node):
         return
     if not graph.made_by(node.input[0], "DequantizeLinear"):
         yield f"{node.name}: its weights are quantised and its input {node.input[0]} is not"
     pair = graph.producer[node.input[1]]
     scale = graph.scale(pair)
-    axis = next((helper.get_attribute_value(a) for a in pair.attribute if a.name == "axis"), 1)
+    axis = attribute(pair, "axis", 1)
     if scale is not None and scale.ndim and axis != _CHANNEL_AXIS[node.op_type]:
         yield (
             f"{pair.name}: the scales lie along axis {axis} of the weights, "
@@ -128,7 +126,7 @@ def _weights(node: NodeProto, graph: _Graph) -> Iterator[str]:
         )
 
 
-def _activations(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _activations(node: NodeProto, graph: _Connections) -> Iterator[str]:
     if node.op_type != "QuantizeLinear" or _of_weights(node, graph):
         return
     tensor = node.input[0]
@@ -139,25 +137,23 @@ def _activations(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield f"{node.name}: {tensor} is quantised, but leads to no quantised convolution"
 
 
-def _addition(node: NodeProto, graph: _Graph) -> Iterator[str]:
-    """What TensorRT computes as one with a convolution: the convolution's own result, and a quantised tensor."""
+def _addition(node: NodeProto, graph: _Connections) -> Iterator[str]:
+    """TensorRT computes an addition as one with a convolution: the convolution's result plus a quantised tensor."""
     sums = graph.sums(node)
-    at_once = [tensor for tensor in node.input if tensor in sums]
-    if sums and not at_once:
+    directly = [tensor for tensor in node.input if tensor in sums]
+    if sums and not directly:
         yield f"{node.name}: a pair stands between Conv and Add, which TensorRT fuses"
     for tensor in node.input if sums else ():
-        if tensor not in (*at_once[-1:], *graph.constants) and not graph.made_by(tensor, "DequantizeLinear"):
+        if tensor not in (*directly[-1:], *graph.constants) and not graph.made_by(tensor, "DequantizeLinear"):
             yield f"{node.name}: {tensor} is added to an INT8 convolution in float, TensorRT wants it quantised"
 
 
-def _one_scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
-    if not _moves(node):
-        return
-    tensors = node.input if node.op_type == "Concat" else node.input[:1]
-    pairs = [graph.producer[t] if graph.made_by(t, "DequantizeLinear") else None for t in tensors]
+def _one_scale(node: NodeProto, graph: _Connections) -> Iterator[str]:
+    moved = copied_inputs(node, graph.constants)
+    pairs = [graph.producer[t] if graph.made_by(t, "DequantizeLinear") else None for t in moved]
     after = [reader for reader in graph.readers.get(node.output[0], ()) if reader.op_type == "QuantizeLinear"]
     pairs += after or [None]
-    if not any(pairs):
+    if not moved or not any(pairs):
         return
     scales = [None if pair is None else graph.scale(pair) for pair in pairs]
     first = scales[0]
@@ -166,12 +162,12 @@ def _one_scale(node: NodeProto, graph: _Graph) -> Iterator[str]:
         yield f"{node.name}: inputs and output of {node.op_type} have the scales {found}, TensorRT wants one"
 
 
-def _uint8(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _uint8(node: NodeProto, graph: _Connections) -> Iterator[str]:
     if node.op_type not in ("Cast", *_PAIR) and any(graph.types.get(t) == TensorProto.UINT8 for t in node.input):
         yield f"{node.name}: {node.op_type} reads uint8, TensorRT wants a Cast first"
 
 
-def _one_float(node: NodeProto, graph: _Graph) -> Iterator[str]:
+def _one_float(node: NodeProto, graph: _Connections) -> Iterator[str]:
     inputs, _ = type_variables(node, graph.opset)
     found: dict[str, set[int]] = {}
     for tensor, variable in zip(node.input, inputs, strict=True):
@@ -182,7 +178,7 @@ def _one_float(node: NodeProto, graph: _Graph) -> Iterator[str]:
             yield f"{node.name}: {node.op_type} mixes {' and '.join(type_name(t) for t in sorted(types))}"
 
 
-_RULES: tuple[Callable[[NodeProto, _Graph], Iterator[str]], ...] = (
+_RULES: tuple[Callable[[NodeProto, _Connections], Iterator[str]], ...] = (
     _zero_point,
     _scale,
     _weights,

@@ -1,4 +1,4 @@
-"""Model files: reading and writing them whole, checked, with the spec in the metadata."""
+"""Model files: read and written with checks, with the spec in the metadata."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from edgeunet.errors import ExportError, ModelFileError
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import METADATA_KEY, ModelSpec
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
 
 OPSET = 17  # the newest that every supported TensorRT, OpenVINO and ONNX Runtime reads with fp32 scales
 OPSET_FP16_SCALES = 19  # the first whose QuantizeLinear takes them
-IR_VERSION = {OPSET: 8, OPSET_FP16_SCALES: 9}  # the ones that came with them; older readers refuse newer ones
+IR_VERSION = {OPSET: 8, OPSET_FP16_SCALES: 9}  # the versions that came with them; older readers refuse newer ones
 
 
 def set_spec(model: ModelProto, spec: ModelSpec) -> None:
@@ -32,13 +33,13 @@ def set_opset(model: ModelProto, version: int) -> None:
 
 
 def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
-    """Read and check a .onnx file of ours; raises ModelFileError if it is missing, damaged or not as its spec says."""
+    """Read and check a .onnx file of edgeunet; raises ModelFileError if it is missing, damaged or against its spec."""
     path = Path(path)
     spec = read_spec(path)
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model, full_check=True)  # shapes and types too: every step asks for them
-        for tensor in model.graph.initializer:  # and what the checker does not see: more values than the shape has
+        onnx.checker.check_model(model, full_check=True)  # shapes and types too
+        for tensor in model.graph.initializer:  # the checker does not see more values than the shape has
             numpy_helper.to_array(tensor)
     except Exception as error:  # protobuf, the checker and the loader each have exceptions of their own
         reason = " ".join(str(error).split())[:120]
@@ -47,7 +48,7 @@ def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
 
 
 def weight_files(path: Path) -> tuple[str, ...]:
-    """The files that hold weights of a sound .onnx file, by their paths from its folder; none for a whole file."""
+    """The files next to a sound .onnx file that hold its weights, by their paths from its folder; often none."""
     model = onnx.load(path, load_external_data=False)
     found = {
         entry.value
@@ -70,10 +71,10 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
             yield from _tensors(inner)
 
 
-def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[ModelProto, ModelSpec]:
-    """read_model for what another precision is made from; raises ModelFileError for one that is not float32.
+def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[FloatModel, ModelSpec]:
+    """Read a float32 model of edgeunet; raises ModelFileError as read_model, and for other precisions.
 
-    converted: into a file of OPSET, so that it must be of that, and of an IR version that all its readers know.
+    converted: into another .onnx file, so that this one must have OPSET and an IR version that all readers know.
     """
     model, spec = read_model(path)
     precision = spec.provenance.precision
@@ -83,17 +84,16 @@ def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[ModelProto,
     if converted and (opsets != {"": OPSET} or model.ir_version > IR_VERSION[OPSET]):
         found = ", ".join(f"{domain} {version}".strip() for domain, version in opsets.items())
         raise ModelFileError(
-            f"{path} is of ONNX's opset {found} and IR version {model.ir_version}, and what is made of it must be of "
-            f"{OPSET} and {IR_VERSION[OPSET]} for TensorRT and OpenVINO: give the file of `edgeunet export onnx`, or "
-            "convert it with onnx.version_converter"
+            f"{path} has ONNX's opset {found} and IR version {model.ir_version}; TensorRT and OpenVINO need {OPSET} "
+            f"and {IR_VERSION[OPSET]}: give the file of `edgeunet export onnx`, or convert yours with "
+            "onnx.version_converter"
         )
-    return model, spec
+    return FloatModel.of(model), spec
 
 
 def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensorrt: bool = True) -> None:
-    """Write the file and read it back: valid, of that opset, and as TensorRT wants it if it is for TensorRT.
-
-    Raises ExportError otherwise.
+    """Write the file and read it back; raises ExportError if it is not valid, has another opset, or breaks a rule of
+    TensorRT (with `for_tensorrt`).
     """
     onnx.save(model, path)
     written = onnx.load(path)
@@ -113,13 +113,13 @@ def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensor
 
 
 def model_sha256(model: ModelProto) -> str:
-    """Hexadecimal SHA-256 of a model in memory; for one that was read from a file of ours, the file's own."""
+    """Hexadecimal SHA-256 of a model in memory; the same as of the file of edgeunet that it was read from."""
     return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
 
 
 def onnx_session(model: ModelProto, *, threads: int = 0, arena: bool = False) -> OrtModel:
-    """A model in memory, opened for plain `run` calls on the CPU. Raises ModelFileError if ONNX Runtime refuses it.
+    """A model in memory, for plain `run` calls on the CPU. Raises ModelFileError if ONNX Runtime refuses it.
 
-    arena: keep freed blocks for the next frame, which holds the activations of two frames at once.
+    arena: keep freed memory for the next frame; then the activations of two frames are in memory at once.
     """
     return OrtModel(model.SerializeToString(), origin="the model", threads=threads, arena=arena)

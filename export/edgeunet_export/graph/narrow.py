@@ -1,4 +1,4 @@
-"""A float32 graph turned into a strongly typed float16 one: casts stand only where the two types meet."""
+"""A float32 graph turned into a strongly typed float16 one, with casts only where the two types meet."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def narrowed(model: ModelProto, wide: Collection[str]) -> ModelProto:
     """A copy that computes in float16, with the same inputs and outputs and the same names of tensors.
 
     wide: outputs of the nodes that stay in float32.
-    What a Cast makes keeps its type: a uint8 frame becomes float32 first and the class index goes to uint8 by way
-    of float32, as TensorRT wants them. Constants for float16 nodes are stored as float16, under `<name>.fp16`.
+    The result of a Cast keeps its type: a uint8 frame becomes float32 first and the class index becomes float32 before
+    uint8, as TensorRT wants them. Constants for float16 nodes are stored as float16, under `<name>.fp16`.
     """
     model = type(model).FromString(model.SerializeToString())
     graph = model.graph
@@ -32,7 +32,7 @@ def narrowed(model: ModelProto, wide: Collection[str]) -> ModelProto:
     constants: list[TensorProto] = []
 
     def read(tensor: str, *, half: bool) -> str:
-        """The name under which a float tensor is there in the wanted type; it is cast where it is not."""
+        """The name of a float tensor in the wanted type; it is cast if it does not exist in that type."""
         if (tensor in narrow) == half:
             return tensor
         other = f"{tensor}.fp16" if half else f"{tensor}.fp32"
@@ -53,7 +53,7 @@ def narrowed(model: ModelProto, wide: Collection[str]) -> ModelProto:
                 node.input[index] = read(tensor, half=half and bool(variable))
         nodes.append(node)
         for index, (tensor, variable) in enumerate(zip(node.output, outputs, strict=True)):
-            # What no input decides the type of, such as a Constant, stays what its attributes say.
+            # Where no input decides the type, as in a Constant, the node's attributes do.
             if not half or not variable or variable not in inputs or types[tensor] != TensorProto.FLOAT:
                 continue
             if tensor in results:
@@ -69,15 +69,16 @@ def narrowed(model: ModelProto, wide: Collection[str]) -> ModelProto:
 
 
 def rounded(model: ModelProto) -> ModelProto:
-    """A float32 model that computes what a float16 one does on hardware that has float16.
+    """A float32 model that computes what a float16 one does on hardware that has float16; any other model as it is.
 
     ONNX Runtime on a CPU without float16 operators computes them in float32 and drops the rounding between
-    them, so a value that overflows on a GPU passes there unseen. Here every float16 tensor is rounded by a pair
-    of casts of its own, which it keeps.
+    them, so a value that overflows on a GPU passes there unseen. Here a pair of casts rounds every float16 tensor.
     """
+    if not _has_float16(model):
+        return model
+    types = element_types(model)
     model = type(model).FromString(model.SerializeToString())
     graph = model.graph
-    types = element_types(model)
     for tensor in graph.initializer:
         if tensor.data_type == TensorProto.FLOAT16:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
@@ -99,11 +100,16 @@ def rounded(model: ModelProto) -> ModelProto:
 
 @contextmanager
 def rounded_file(model: ModelProto) -> Iterator[Path]:
-    """`rounded` in a file that a session opens; it is gone afterwards."""
+    """`rounded` in a temporary file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rounded.onnx"
         onnx.save(rounded(model), path)
         yield path
+
+
+def _has_float16(model: ModelProto) -> bool:
+    casts = (a.i for node in model.graph.node if node.op_type == "Cast" for a in node.attribute)
+    return TensorProto.FLOAT16 in (*casts, *(tensor.data_type for tensor in model.graph.initializer))
 
 
 def _cast(source: str, result: str, to: int) -> NodeProto:

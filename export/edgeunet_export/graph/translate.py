@@ -1,8 +1,8 @@
 """The network's own forward pass, traced and written as ONNX nodes of opset 17.
 
-torch.onnx.export starts at opset 18 and converts down; where a size is odd it can't (there is no
+torch.onnx.export starts at opset 18 and converts down; where a size is odd it cannot (there is no
 adapter for Pad), keeps 18 and only logs it. A U-Net needs nine operators, so they are written here
-at the opset that is wanted, and each node bears the name of its module.
+at the wanted opset, and each node has the name of its module.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Fragment:
     initializers: list[TensorProto] = field(default_factory=list)
 
     def add(self, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Append a node whose only output has the node's own name; gives that name."""
+        """Append a node whose only output has the node's own name; returns that name."""
         self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
         return name
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Append an initializer; gives its name."""
+        """Append an initializer; returns its name."""
         self.initializers.append(numpy_helper.from_array(value, name))
         return name
 
@@ -43,20 +43,17 @@ def translated(net: nn.Module, input_size: tuple[int, int], *, source: str = CEN
 
     The batch size appears in none of them. Raises ExportError for an operator that has no translation.
     """
-    trace = traced(net, input_size, source=source, output=output)
-    stored = net.state_dict()
     fragment = Fragment()
-    for name in trace.parameters:
-        fragment.constant(name, stored[name].detach().numpy())
-    tensors = {name: name for name in trace.names.values()}
-    for call in trace.calls:
-        if not call.kind:
+    for name, value in net.state_dict().items():
+        fragment.constant(name, value.numpy())
+    for operator in traced(net, input_size, source=source, output=output):
+        if not operator.kind:
             raise ExportError(
-                f"the network uses {call.node.target}, which has no translation to ONNX: use another operator"
+                f"the network uses {operator.function}, which has no translation to ONNX: use another operator"
             )
-        inputs, attributes = _TRANSLATIONS[call.kind](fragment, call.name, *trace.arguments(call, tensors))
-        fragment.add(call.kind, call.name, inputs, **attributes)
-        fragment.nodes[-1].output[0] = call.tensor  # the node keeps its module's name
+        inputs, attributes = _TRANSLATIONS[operator.kind](fragment, operator.name, *operator.arguments)
+        fragment.add(operator.kind, operator.name, inputs, **attributes)
+        fragment.nodes[-1].output[0] = operator.output  # the node keeps its module's name
     return fragment
 
 

@@ -1,4 +1,4 @@
-"""Which type each tensor of a graph has, and which inputs and outputs of an operator share theirs."""
+"""The type and the shape of each tensor of a graph, and which inputs and outputs of an operator share a type."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from onnx.defs import OpSchema
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
-def element_types(model: ModelProto) -> dict[str, int]:
-    """The element type (TensorProto.FLOAT, …) of every tensor that is stored or computed, by its name."""
+def inferred(model: ModelProto) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+    """The element type (TensorProto.FLOAT, …) of every tensor by its name, and the shape of every one not stored.
+
+    A size that is not known is 0.
+    """
     graph = onnx.shape_inference.infer_shapes(model).graph
     types: dict[str, int] = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    shapes: dict[str, tuple[int, ...]] = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         types[value.name] = value.type.tensor_type.elem_type
-    return types
+        shapes[value.name] = tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
+    return types, shapes
+
+
+def element_types(model: ModelProto) -> dict[str, int]:
+    return inferred(model)[0]
 
 
 def opset(model: ModelProto) -> int:
@@ -28,7 +37,7 @@ def opset(model: ModelProto) -> int:
 def type_variables(node: NodeProto, version: int) -> tuple[list[str], list[str]]:
     """For each input and each output of a node the name of its type variable, or "" where the type is fixed.
 
-    Source: the operator's schema; inputs of one variable must have one type.
+    Source: the operator's schema. Inputs with the same variable must have the same type.
     """
     schema = onnx.defs.get_schema(node.op_type, version, node.domain)
     free = {constraint.type_param_str for constraint in schema.type_constraints}

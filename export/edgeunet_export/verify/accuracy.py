@@ -15,7 +15,7 @@ from edgeunet.evaluation.metrics import class_iou, mean_iou
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.utils.limits import require_in
 from edgeunet_export.graph.narrow import rounded_file
-from edgeunet_export.verify.compare import Comparison, compare
+from edgeunet_export.verify.compare import MaskComparison, compare
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -23,11 +23,11 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Drop:
-    """What is lost from A to B, in points: 100 times the difference of mIoU; below zero where B is better.
+    """The loss from A to B in points: 100 times the difference of mIoU; negative where B is better.
 
-    interval: 95 %, over frames drawn like these; neighbours in one video count for fewer than they are.
+    interval: 95 %, for other frames like these; too narrow if the frames are neighbours in one video.
         None for a single frame, or where no pixel has a label.
-    classes: of each class's IoU; NaN for one that the labels do not have.
+    classes: the loss of IoU of each class; NaN for a class that the labels do not have.
     """
 
     points: float  # NaN where no pixel has a label
@@ -41,9 +41,9 @@ class Drop:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """INT8 (B) held against the float model (A) on one split; without labels there is no drop."""
+    """INT8 (B) compared with the float model (A) on one split; without labels there is no drop."""
 
-    comparison: Comparison
+    comparison: MaskComparison
     drop: Drop | None
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Budget:
+class AccuracyBudget:
     """What INT8 may lose.
 
     max_drop: points of mIoU, where the split has labels.
@@ -70,26 +70,23 @@ class Budget:
         return self.excess(accuracy) <= 0
 
     def excess(self, accuracy: Accuracy) -> float:
-        """By how much the budget is exceeded, in points, of mIoU or of agreement; at most 0 if it is met."""
+        """How far the budget is exceeded, in points of mIoU or of agreement; at most 0 if it is met."""
         if accuracy.drop is None:
             return 100 * (self.min_agreement - accuracy.comparison.agreement)
-        # Where no pixel has a label, nothing is proven.
+        # Without a labelled pixel nothing is proven.
         return math.inf if math.isnan(accuracy.drop.points) else accuracy.drop.points - self.max_drop
 
     def demand(self, accuracy: Accuracy) -> str:
-        """What was asked of such a split, for people."""
+        """The demand for such a split, for people."""
         if accuracy.drop is None:
             return f"agreement on at least {self.min_agreement:.2%} (--min-agreement)"
         return f"a drop of at most {self.max_drop:g} points (--max-drop)"
 
 
 def judged(source: Path, int8: ModelProto, folder: DatasetFolder, split: str) -> Accuracy:
-    """Hold an INT8 model in memory against the float file that it comes from, in ONNX Runtime.
-
-    Raises what compare raises.
-    """
+    """Compare an INT8 model in memory with its float file, in ONNX Runtime; raises as compare."""
     with rounded_file(int8) as on_a_gpu:
-        # Other backends drop the casts that round, or change how Q/DQ pairs are computed.
+        # Other backends drop the casts that round, or compute Q/DQ pairs in another way.
         comparison = compare(source, on_a_gpu, folder, split, opened=OnnxRuntimeSession)
     return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
 

@@ -1,4 +1,4 @@
-"""Two model files on the same frames: how often their masks agree, and how good each is."""
+"""Two model files on the same frames: how often their masks agree, and the score of each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from edgeunet.utils.console import progress
 from edgeunet_export.calibration.frames import read_frames
 
 MIN_AGREEMENT = 0.999
-"""Share of pixels that a file must give the same class as what it was made from, where nothing but rounding differs."""
+"""Share of pixels that must keep their class where a file differs from its source only by rounding."""
 
 
 @dataclass(frozen=True)
 class ComparedFrame:
-    """One frame and what both models made of it.
+    """One frame with the results of both models.
 
     pixels: uint8 [h, w, 3] BGR, as it came.
     agreement: share of its pixels, 0 to 1, with the same class.
@@ -38,7 +38,7 @@ class ComparedFrame:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MaskComparison:
     """Of models A and B, over all frames of a split, at each frame's own size.
 
     worst: the frames with the least agreement, the least first; at least one.
@@ -63,12 +63,12 @@ def compare(
     *,
     worst: int = 1,
     opened: Callable[[Path], Session] = open_session,
-) -> Comparison:
+) -> MaskComparison:
     """Run two model files on every frame of a split; `worst` frames are kept in memory.
 
     opened: makes the session of each file.
     Raises MismatchError if a model has other classes than the dataset, DatasetError for a damaged split,
-    ModelFileError for a file that can't be opened or gives classes that its spec does not have.
+    ModelFileError for a file that cannot be opened or returns classes that its spec does not have.
     """
     labelled = (folder.path / "masks" / split).is_dir()
     count = len(folder.image_paths(split))
@@ -81,7 +81,7 @@ def compare(
         task = bar.add_task(f"comparing on {split}", total=count, note="")
         for name, frame, label in _frames(folder, split, labelled=labelled):
             results = session_a.run(frame), session_b.run(frame)
-            # At the frame's own size, where the letterbox bars don't count.
+            # At the frame's own size, without the letterbox bars.
             masks = [result.letterbox.restore_mask(result.mask) for result in results]
             for path, mask in zip((a, b), masks, strict=True):
                 require_known_classes(mask, len(folder.classes), model=str(path))
@@ -98,11 +98,11 @@ def compare(
     confusions = (np.array(counts[0]), np.array(counts[1])) if labelled else None
     scores = [scores_of(matrices.sum(0)) for matrices in confusions] if confusions else [None, None]
     specs = (session_a.spec, session_b.spec)
-    return Comparison(count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
+    return MaskComparison(count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
 
 
 def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
-    """Share of pixels, 0 to 1, that two .onnx files of one input size give the same class in ONNX Runtime."""
+    """Share of pixels, 0 to 1, with the same class in two .onnx files of one input size, in ONNX Runtime."""
     shares = []
     with OnnxRuntimeSession(a) as session_a, OnnxRuntimeSession(b) as session_b, progress() as bar:
         task = bar.add_task("comparing masks", total=len(images), note="")

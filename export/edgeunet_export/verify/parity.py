@@ -1,4 +1,4 @@
-"""The proof that a model file computes what the network in PyTorch does, on real frames."""
+"""The proof, on real frames, that a model file computes the same as the network in PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeunet_export.graph.model_file import onnx_session
 
 @dataclass(frozen=True)
 class Parity:
-    """How far a model file and the network are apart."""
+    """How closely a model file and the network agree."""
 
     frames: int
     agreement: float  # share of pixels, 0 to 1, with the same class
@@ -28,7 +28,7 @@ class Parity:
 
 
 def parity(segmenter: NormalisedUNet, path: Path, with_logits: ModelProto, images: Sequence[Path]) -> Parity:
-    """Hold the masks of the model file at `path` against the network's, and the logits of its variant that has them.
+    """Compare the masks of the model file at `path` with the network's, and the logits of a variant of the file.
 
     with_logits: the same graph with the output `logits`.
     images: image files of any size; each is fitted to the network's input.

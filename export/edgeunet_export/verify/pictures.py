@@ -12,17 +12,17 @@ from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.folders import replacing_folder
-from edgeunet_export.verify.compare import ComparedFrame, Comparison
+from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
 
 DIFFERENT = (255, 0, 255)  # (blue, green, red) of the pixels that differ, over the frame in dark grey
 _GAP = 8  # pixels between two pictures, white
 
 
-def write_pictures(folder: Path, comparison: Comparison, names: tuple[str, str], *, force: bool) -> list[str]:
-    """Write a PNG of each of the worst frames into `folder`, the first named worst1; gives their names.
+def write_pictures(folder: Path, comparison: MaskComparison, names: tuple[str, str], *, force: bool) -> list[str]:
+    """Write a PNG of each of the worst frames into `folder`, the first named worst1; returns their names.
 
     names: of models A and B, for the legends.
-    Raises OutputError if the folder exists and `force` is false; all of them are written or none.
+    Raises OutputError if the folder exists and `force` is false; all are written or none.
     """
     files = [f"worst{place}.{Path(frame.name).stem}.png" for place, frame in enumerate(comparison.worst, 1)]
     with replacing_folder(folder, force=force) as temporary:

@@ -1,4 +1,4 @@
-"""How far the tensors inside two .onnx files are apart on one frame, with NVIDIA's Polygraphy."""
+"""The differences of the tensors inside two .onnx files on one frame, with NVIDIA's Polygraphy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeunet_export.graph.model_file import onnx_session, read_model
 
 
 @dataclass(frozen=True)
-class Deviation:
+class TensorDeviation:
     """Of one tensor, between two models.
 
     largest: |a - b|, in the tensor's own unit.
@@ -27,10 +27,10 @@ class Deviation:
     relative: float
 
 
-def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
-    """Of the float tensors that have the same name and shape in both files, the relatively farthest apart first.
+def deviations(a: Path, b: Path, pixels: UInt8) -> list[TensorDeviation]:
+    """Of the float tensors with the same name and shape in both files, the relatively largest first.
 
-    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; without result if the inputs differ in size.
+    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; no result if the inputs differ in size.
     Raises MissingDependencyError without Polygraphy.
     """
     try:
@@ -49,17 +49,17 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[Deviation]:
     opened = [onnx_session(modify_outputs(model, MARK_ALL)) for model, _ in models]
     runners = [OnnxrtRunner(model.session, name) for model, name in zip(opened, "ab", strict=True)]
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL), opened[0].refusals():
-        # What compare_accuracy returns has changed between 0.50 and 0.53; this has not.
+        # The result of compare_accuracy has changed between 0.50 and 0.53; this one has not.
         (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
     found = []
     for name in outputs_a:
-        if name in outputs_b and not name.startswith("mask"):  # a class index has no size
+        if name in outputs_b and not name.startswith("mask"):  # a class index is not a quantity
             of_a, of_b = np.asarray(outputs_a[name]), np.asarray(outputs_b[name])
             if of_a.shape == of_b.shape and of_a.dtype.kind == of_b.dtype.kind == "f":
                 found.append(_deviation(name, of_a.astype(np.float64), of_b.astype(np.float64)))
     return sorted(found, key=lambda deviation: deviation.relative, reverse=True)
 
 
-def _deviation(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> Deviation:
+def _deviation(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> TensorDeviation:
     largest, peak = float(np.abs(a - b).max()), float(np.abs(a).max())
-    return Deviation(name, largest, largest / peak if peak else largest)
+    return TensorDeviation(name, largest, largest / peak if peak else largest)

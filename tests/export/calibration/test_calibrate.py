@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.quantisation.calibration import METHODS
+from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.value_ranges import values
+from edgeunet.quantisation.target import TENSORRT
+from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration import calibrate
-from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, observed, ranges_of
-from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.graph.nodes import graph_of
+from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, observed, stored_ranges
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.model_file import read_fp32_model, read_model
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def images(dataset: Path) -> list[Path]:
 
 
 def _ranges(model: Path, images: list[Path], *, stop: bool = True, method: str = "mse") -> Ranges:
-    return calibrated(*read_model(model), images, CalibrationOptions(Path("unread"), method=method), stop=stop)
+    return calibrated(*read_fp32_model(model), images, CalibrationOptions(Path("unread"), method=method), stop=stop)
 
 
 def _write(path: Path, frame: UInt8) -> Path:
@@ -44,7 +47,7 @@ def _plain(path: Path, color: tuple[int, int, int]) -> Path:
 
 def test_the_ranges_are_those_of_the_activations(model: Path, images: list[Path]) -> None:
     proto, spec = read_model(model)
-    tensors = values(graph_of(proto))
+    tensors = ranged_tensors(FloatModel.of(proto).graph)
     result = _ranges(model, images[:3])
     shown = calibrate._observable(proto, tensors)
     activations = [outputs for _, outputs in observed(shown, spec, images[:3], "observing")]
@@ -81,13 +84,12 @@ def test_the_number_of_cores_changes_nothing(
 
 def test_fewer_frames_at_once_where_their_activations_are_large(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "physical_cores", lambda: 64)
-    proto, spec = read_model(model)
-    shapes = {v.name: v.type.tensor_type.shape.dim for v in onnx.shape_inference.infer_shapes(proto).graph.value_info}
-    frame = sum(4 * int(np.prod([d.dim_value for d in shapes[tensor]])) for tensor in values(graph_of(proto)))
+    float_model, spec = read_fp32_model(model)
+    frame = sum(4 * math.prod(float_model.shapes[tensor]) for tensor in ranged_tensors(float_model.graph))
     monkeypatch.setattr(calibrate, "_MEMORY", 3 * frame + 100)
-    assert calibrate._Probe(proto, spec).workers == 3
+    assert calibrate._Probe(float_model, spec).workers == 3
     monkeypatch.setattr(calibrate, "_MEMORY", 1)
-    assert calibrate._Probe(proto, spec).workers == 1
+    assert calibrate._Probe(float_model, spec).workers == 1
 
 
 def test_copies_and_frames_of_one_colour_do_not_count(model: Path, images: list[Path], tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_copies_and_frames_of_one_colour_do_not_count(model: Path, images: list[
 
 def test_no_images_and_images_of_one_colour_are_refused(model: Path, tmp_path: Path) -> None:
     black, white = _plain(tmp_path / "0.png", (0, 0, 0)), _plain(tmp_path / "1.png", (250, 250, 250))
-    with pytest.raises(DatasetError, match=r"all 2 calibration images show one colour, .*: give frames"):
+    with pytest.raises(DatasetError, match=r"all 2 calibration images show one colour only, .*: give frames"):
         _ranges(model, [black, white])
     with pytest.raises(DatasetError, match="the only calibration image shows one colour"):
         _ranges(model, [black])
@@ -137,7 +139,7 @@ def test_an_activation_that_is_not_finite_is_named_with_its_image(
     for value, name in ((np.nan, "nan.onnx"), (np.inf, "inf.onnx")):
         bias.CopyFrom(numpy_helper.from_array(np.full(bias.dims, value, np.float32), bias.name))
         onnx.save(proto, tmp_path / name)
-        with pytest.raises(ExportError, match=r"down\.0\.1\.2 gives values that are not finite .* on 0009\.jpg"):
+        with pytest.raises(ExportError, match=r"down\.0\.1\.2 has values that are not finite .* on 0009\.jpg"):
             _ranges(tmp_path / name, [images[7]])
 
 
@@ -148,16 +150,17 @@ def test_a_damaged_image_is_named(model: Path, images: list[Path], tmp_path: Pat
 
 
 def test_ranges_come_from_a_file_or_from_images(model: Path, dataset: Path, tmp_path: Path) -> None:
-    proto, spec = read_model(model)
+    float_model, spec = read_fp32_model(model)
+    placement = place(float_model.graph, TENSORRT)
     options = CalibrationOptions(dataset, images=2, method="entropy")
-    ranges = ranges_of(model, proto, spec, options)
+    ranges = calibrated(float_model, spec, options.chosen(spec, model), options)
     assert (ranges.images, ranges.split, ranges.seed, ranges.method) == (2, "train", 0, "entropy")
     ranges.save(tmp_path / "m.ranges.json", force=False)
-    assert ranges_of(model, proto, spec, tmp_path / "m.ranges.json") == ranges
+    assert stored_ranges(tmp_path / "m.ranges.json", model, float_model, spec, placement) == ranges
     value = json.loads((tmp_path / "m.ranges.json").read_text())
     (tmp_path / "other.json").write_text(json.dumps({**value, "model_sha256": "00" * 32}))
-    with pytest.raises(MismatchError, match=r"are those of the model 000000000000, .*net\.onnx is"):
-        ranges_of(model, proto, spec, tmp_path / "other.json")
+    with pytest.raises(MismatchError, match=r"are for the model 000000000000, .*net\.onnx is"):
+        stored_ranges(tmp_path / "other.json", model, float_model, spec, placement)
 
 
 @pytest.mark.parametrize("wrong", [{"method": "max"}, {"images": 0}, {"seed": -1}])

@@ -17,7 +17,7 @@ from edgeunet.cli.export import app, engine
 from edgeunet.errors import GpuError, ModelFileError, UsageError
 from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet_export.engine.build import EngineOptions
-from tests.export.engines import Board, build, cache_for, told
+from tests.export.engines import Board, build, table_for, told
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
 from tests.models import toy_spec, write_toy_model
 
@@ -61,7 +61,7 @@ def test_every_precision_builds_strongly_typed(version: str, precision: str, boa
 @pytest.mark.parametrize("version", ["10.3", "10.16"])
 def test_a_calibration_cache_makes_implicit_int8(version: str, board: Board, model: Path, tmp_path: Path) -> None:
     fake = board(version)
-    cache = cache_for(version, tmp_path)
+    cache = table_for(version, tmp_path)
     info = build(model, EngineOptions(cache=cache)).info
     assert network_flags(fake) == 0, "weakly typed"
     assert told(fake)["set_flag"] == ("BuilderFlag.FP16", "BuilderFlag.INT8")
@@ -83,7 +83,7 @@ def test_the_dla_falls_back_to_the_gpu_and_says_for_what(
 ) -> None:
     fake = board(version)
     fake.dla_cores, fake.not_on_dla = 2, {"index", "mask"}
-    cache = ["--cache", str(cache_for(version, tmp_path))] if with_cache else []
+    cache = ["--cache", str(table_for(version, tmp_path))] if with_cache else []
     app(["engine", str(model), "-o", str(tmp_path / "m.engine"), "--dla", "1", *cache], standalone_mode=False)
     settings = told(fake)
     assert settings["DLA_core"] == (1,)
@@ -104,7 +104,7 @@ def test_a_dla_core_that_is_not_there_is_refused(board: Board, model: Path) -> N
 
 def test_what_needs_weak_typing_is_refused_on_11_with_the_reason(board: Board, model: Path, tmp_path: Path) -> None:
     fake = board("11.4")
-    for options in (EngineOptions(dla=0), EngineOptions(cache=cache_for("10.3", tmp_path))):
+    for options in (EngineOptions(dla=0), EngineOptions(cache=table_for("10.3", tmp_path))):
         with pytest.raises(UsageError, match=r"TensorRT 11\.4\.0 runs only what the file says.*--dla and --cache"):
             build(model, options)
     assert fake.methods_called("Builder") == []
@@ -120,8 +120,8 @@ def test_weak_typing_starts_from_the_fp32_model(board: Board, tmp_path: Path) ->
 def test_a_cache_of_another_version_or_none_is_refused(board: Board, model: Path, tmp_path: Path) -> None:
     board("10.16")
     with pytest.raises(ModelFileError, match=r"TRT-100300-.*10\.16\.0 reads 'TRT-101600-.*cache --tensorrt 10\.16\.0`"):
-        build(model, EngineOptions(cache=cache_for("10.3", tmp_path)))
-    with pytest.raises(ModelFileError, match="no such calibration cache"):
+        build(model, EngineOptions(cache=table_for("10.3", tmp_path)))
+    with pytest.raises(ModelFileError, match="no such calibration table"):
         build(model, EngineOptions(cache=tmp_path / "none.cache"))
 
 
@@ -175,7 +175,7 @@ def test_a_build_shows_its_progress(board: Board, model: Path, monkeypatch: pyte
         def remove_task(self, task: int) -> None:
             seen.append("done")
 
-    monkeypatch.setattr("edgeunet_export.engine.engine.progress", Bar)
+    monkeypatch.setattr("edgeunet_export.engine.export_engine.progress", Bar)
     build(model)
     assert seen == ["Building of 7", *map(str, range(1, 8)), "done"]
 

@@ -12,21 +12,21 @@ from edgeunet.errors import ExportError
 from edgeunet.network.unet import UNet, UNetConfig, preset
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import TENSORRT
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
 from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, read_model, set_opset, write_model
+from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.graph.narrow import narrowed
-from edgeunet_export.graph.nodes import graph_of
 from edgeunet_export.int8.quantize import quantized
-from tests.export.networks import spans_of, spec_for
+from tests.export.networks import ranges_for, spec_for
 from tests.marks import slow
 
 Change = Callable[[ModelProto], None]
 
 
 def _int8(model: ModelProto, *, half: bool = False) -> ModelProto:
-    placement = place(graph_of(model), TENSORRT)
-    int8 = quantized(model, placement, spans_of(placement), np.float16 if half else np.float32)
+    placement = place(FloatModel.of(model).graph, TENSORRT)
+    int8 = quantized(FloatModel.of(model), placement, ranges_for(placement), np.float16 if half else np.float32)
     if half:
         set_opset(int8, OPSET_FP16_SCALES)
         int8 = narrowed(int8, ())
@@ -183,8 +183,8 @@ def test_one_fault_of_a_residual_block_is_one_finding(fault: str, compact_model:
 def test_an_identity_that_only_an_addition_reads_quantised_is_no_finding(compact_model: Path) -> None:
     """The convolution of the block that reads it too may have stayed in float."""
     proto, _ = read_model(compact_model)
-    placement = place(graph_of(proto), TENSORRT, {"down.1.2.conv.0"})
-    int8 = quantized(proto, placement, spans_of(placement))
+    placement = place(FloatModel.of(proto).graph, TENSORRT, {"down.1.2.conv.0"})
+    int8 = quantized(FloatModel.of(proto), placement, ranges_for(placement))
     assert _node(int8, "down.1.2.conv.0").input[0] == "down.1.1.5"
     assert _node(int8, "down.1.2.add").input[1] == "down.1.1.5.dequantized"
     assert lint(int8) == []

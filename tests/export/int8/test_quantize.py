@@ -14,18 +14,18 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.quantisation.placement import place
-from edgeunet.quantisation.target import CPU, TENSORRT, Dialect, dialect_of
+from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget, target_of
 from edgeunet_export.calibration.frames import fitted, read_frames
-from edgeunet_export.graph.build import model_from_network
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_model, set_spec
-from edgeunet_export.graph.nodes import graph_of
+from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.int8.quantize import quantized
 from tests.export.conftest import COMPACT
 from tests.export.integers import OnGrid, simulated
-from tests.export.networks import network, spans_of, spec_for
+from tests.export.networks import network, ranges_for, spec_for
 from tests.export.scaled import change
 
-DIALECTS = pytest.mark.parametrize("dialect", [TENSORRT, CPU], ids=lambda dialect: dialect.name)
+TARGETS = pytest.mark.parametrize("target", [TENSORRT, CPU], ids=lambda target: target.name)
 MODELS = pytest.mark.parametrize("fixture", ["model", "binary_model", "compact_model"])
 
 
@@ -35,12 +35,13 @@ def _frame(model: Path, dataset: Path) -> UInt8:
     return fitted(frame, read_model(model)[1])
 
 
-def _written(proto: ModelProto, dialect: Dialect, frame: UInt8) -> ModelProto:
+def _written(proto: ModelProto, target: QuantisationTarget, frame: UInt8) -> ModelProto:
     """Quantised with the exact ranges of one frame."""
-    placement = place(graph_of(proto), dialect)
+    model = FloatModel.of(proto)
+    placement = place(model.graph, target)
     exact = simulated(proto, frame)
-    values = {tensor: np.asarray(exact[tensor]) for tensor in spans_of(placement)}
-    return quantized(proto, placement, {t: (min(0.0, v.min()), max(0.0, v.max())) for t, v in values.items()})
+    values = {tensor: np.asarray(exact[tensor]) for tensor in ranges_for(placement)}
+    return quantized(model, placement, {t: (min(0.0, v.min()), max(0.0, v.max())) for t, v in values.items()})
 
 
 def _run(proto: ModelProto, frame: UInt8, tensors: list[str]) -> list[NDArray[np.generic]]:
@@ -65,14 +66,14 @@ def _session(proto: ModelProto, options: onnxruntime.SessionOptions | None = Non
 
 
 @MODELS
-@DIALECTS
+@TARGETS
 def test_onnx_runtime_computes_the_integers_that_the_file_means(
-    fixture: str, dialect: Dialect, dataset: Path, request: pytest.FixtureRequest
+    fixture: str, target: QuantisationTarget, dataset: Path, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(fixture)
     proto, _ = read_model(path)
     frame = _frame(path, dataset)
-    written = _written(proto, dialect, frame)
+    written = _written(proto, target, frame)
     onnx.checker.check_model(written, full_check=True)
     tensors = [node.output[0] for node in written.graph.node if node.op_type == "QuantizeLinear"]
     mask, *integers = _run(written, frame, tensors)
@@ -96,13 +97,13 @@ def test_openvino_gives_the_masks_that_the_file_means(
     path = request.getfixturevalue(fixture)
     proto, spec = read_model(path)
     frame = _frame(path, dataset)
-    for dialect in (CPU, TENSORRT):
-        written = _written(proto, dialect, frame)
-        set_spec(written, spec.with_provenance(precision="int8", target=dialect.name))
+    for target in (CPU, TENSORRT):
+        written = _written(proto, target, frame)
+        set_spec(written, spec.with_provenance(precision="int8", target=target.name))
         onnx.save(written, tmp_path / "m.onnx")
         with OpenVinoSession(tmp_path / "m.onnx", threads=1) as session:
             mask = session.run(frame[0]).mask
-        assert np.mean(mask == simulated(written, frame)["mask"]) > 0.995, dialect.name
+        assert np.mean(mask == simulated(written, frame)["mask"]) > 0.995, target.name
 
 
 def test_openvino_loads_what_is_padded_along_one_side(dataset: Path, tmp_path: Path) -> None:
@@ -133,13 +134,13 @@ def test_onnx_runtime_runs_every_quantised_convolution_with_integers(
     _session(_written(proto, CPU, _frame(path, dataset)), options)
     operators = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
     assert operators.count("QLinearAdd") == sum(node.op_type == "Add" for node in proto.graph.node)
-    assert operators.count("QLinearConv") == len(place(graph_of(proto), CPU).convolutions)
+    assert operators.count("QLinearConv") == len(place(FloatModel.of(proto).graph, CPU).convolutions)
     assert sum("Conv" in op for op in operators) == sum("Conv" in node.op_type for node in proto.graph.node)
 
 
 def test_for_a_cpu_the_first_convolution_is_quantised_too_and_a_concatenation_has_its_own_scale(model: Path) -> None:
     proto, _ = read_model(model)
-    placement = place(graph_of(proto), CPU)
+    placement = place(FloatModel.of(proto).graph, CPU)
     outputs = [node.output[0] for node in proto.graph.node if node.op_type == "Conv"]
     assert placement.convolutions == set(outputs[:-1])
     assert {("inc.5", "down.0.0"), ("up.1.up.0", "up.1.up.1"), ("up.1.cat",)} <= set(placement.groups)
@@ -147,13 +148,14 @@ def test_for_a_cpu_the_first_convolution_is_quantised_too_and_a_concatenation_ha
 
 def test_zero_stays_exact_and_the_span_is_covered(model: Path) -> None:
     proto, _ = read_model(model)
-    placement = place(graph_of(proto), CPU)
-    spans = dict.fromkeys(spans_of(placement), (-1.0, 3.0)) | {
+    placement = place(FloatModel.of(proto).graph, CPU)
+    ranges = dict.fromkeys(ranges_for(placement), (-1.0, 3.0)) | {
         "inc.2": (0.0, 5.1),
         "inc.5": (0.0, 0.0),
         "down.0.0": (0.0, 0.0),
     }
-    stored = {t.name: numpy_helper.to_array(t) for t in quantized(proto, placement, spans).graph.initializer}
+    int8 = quantized(FloatModel.of(proto), placement, ranges)
+    stored = {t.name: numpy_helper.to_array(t) for t in int8.graph.initializer}
     assert float(stored["inc.2.scale"]) == pytest.approx(0.02)
     assert stored["zero_point"] == 0
     assert stored["inc.5.scale"] == 1.0  # always zero: any scale will do
@@ -181,4 +183,4 @@ def test_a_bias_that_is_huge_beside_its_weights_fits_into_int32(model: Path, dat
 
 def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(ValueError, match="tensorrt, onnxruntime, openvino"):
-        dialect_of("tflite")
+        target_of("tflite")

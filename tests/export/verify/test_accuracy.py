@@ -10,8 +10,8 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.evaluation.metrics import class_iou, scores_of
 from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.verify.accuracy import Accuracy, Budget, Drop, judged, paired_drop
-from edgeunet_export.verify.compare import Comparison
+from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, Drop, judged, paired_drop
+from edgeunet_export.verify.compare import MaskComparison
 from tests.export.scaled import change
 
 Counts = NDArray[np.int64]
@@ -99,17 +99,20 @@ def test_without_a_labelled_pixel_there_is_no_drop() -> None:
 
 def test_a_budget_counts_points_with_labels_and_agreement_without(model: Path) -> None:
     spec = read_model(model)[1]
-    comparison = Comparison(2, 0.97, (), None, None, (spec, spec))
+    comparison = MaskComparison(2, 0.97, (), None, None, (spec, spec))
     lost = Accuracy(comparison, Drop(0.4, (0.1, 0.7), (0.4,)))
-    assert (Budget(max_drop=0.4).met(lost), Budget(max_drop=0.3).met(lost)) == (True, False)
+    assert (AccuracyBudget(max_drop=0.4).met(lost), AccuracyBudget(max_drop=0.3).met(lost)) == (True, False)
     assert str(lost) == "mIoU drop +0.40 points (+0.10 to +0.70), the same class on 97.00% of the pixels"
-    assert Budget(max_drop=0.3).demand(lost) == "a drop of at most 0.3 points (--max-drop)"
+    assert AccuracyBudget(max_drop=0.3).demand(lost) == "a drop of at most 0.3 points (--max-drop)"
     unlabelled = Accuracy(comparison, None)
-    assert (Budget(min_agreement=0.97).met(unlabelled), Budget(min_agreement=0.98).met(unlabelled)) == (True, False)
-    assert Budget(min_agreement=0.98).excess(unlabelled) == pytest.approx(1.0)
-    assert Budget(min_agreement=0.98).demand(unlabelled) == "agreement on at least 98.00% (--min-agreement)"
+    assert (AccuracyBudget(min_agreement=0.97).met(unlabelled), AccuracyBudget(min_agreement=0.98).met(unlabelled)) == (
+        True,
+        False,
+    )
+    assert AccuracyBudget(min_agreement=0.98).excess(unlabelled) == pytest.approx(1.0)
+    assert AccuracyBudget(min_agreement=0.98).demand(unlabelled) == "agreement on at least 98.00% (--min-agreement)"
     assert str(unlabelled) == "the same class on 97.00% of the pixels"
-    assert not Budget().met(Accuracy(comparison, Drop(math.nan, None, (math.nan,))))
+    assert not AccuracyBudget().met(Accuracy(comparison, Drop(math.nan, None, (math.nan,))))
 
 
 def test_two_models_are_judged_on_every_frame_of_the_split(model: Path, dataset: Path) -> None:
@@ -131,4 +134,4 @@ def test_two_models_are_judged_on_every_frame_of_the_split(model: Path, dataset:
 @pytest.mark.parametrize("wrong", [{"max_drop": -0.1}, {"max_drop": 101}, {"min_agreement": 98.0}])
 def test_budgets_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        Budget(**wrong)
+        AccuracyBudget(**wrong)

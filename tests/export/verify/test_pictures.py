@@ -7,7 +7,7 @@ import pytest
 from edgeunet.errors import OutputError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Result
-from edgeunet_export.verify.compare import ComparedFrame, Comparison
+from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
 from edgeunet_export.verify.pictures import DIFFERENT, write_pictures
 from tests.models import toy_spec
 
@@ -25,9 +25,9 @@ def _compared(name: str, different_rows: int) -> ComparedFrame:
 
 
 @pytest.fixture
-def comparison() -> Comparison:
+def comparison() -> MaskComparison:
     spec = toy_spec(SIZE)
-    return Comparison(9, 0.9, (_compared("x.jpg", 10), _compared("y", 5)), None, None, (spec, spec))
+    return MaskComparison(9, 0.9, (_compared("x.jpg", 10), _compared("y", 5)), None, None, (spec, spec))
 
 
 def _panels(path: Path) -> list[UInt8]:
@@ -39,7 +39,7 @@ def _panels(path: Path) -> list[UInt8]:
     return [np.asarray(picture[:, i * step : i * step + SIZE[1]], dtype=np.uint8) for i in range(4)]
 
 
-def test_each_frame_is_a_picture_of_four(comparison: Comparison, tmp_path: Path) -> None:
+def test_each_frame_is_a_picture_of_four(comparison: MaskComparison, tmp_path: Path) -> None:
     files = write_pictures(tmp_path / "worst", comparison, ("a.onnx", "b.onnx"), force=False)
     assert files == ["worst1.x.png", "worst2.y.png"]
     assert sorted(path.name for path in (tmp_path / "worst").glob("*.png")) == files
@@ -54,7 +54,7 @@ def test_each_frame_is_a_picture_of_four(comparison: Comparison, tmp_path: Path)
         assert (difference[rows:] == 64).all()
 
 
-def test_a_folder_that_exists_is_left_alone(comparison: Comparison, tmp_path: Path) -> None:
+def test_a_folder_that_exists_is_left_alone(comparison: MaskComparison, tmp_path: Path) -> None:
     write_pictures(tmp_path / "worst", comparison, ("a", "b"), force=False)
     with pytest.raises(OutputError, match="--force"):
         write_pictures(tmp_path / "worst", comparison, ("a", "b"), force=False)

@@ -11,8 +11,8 @@ from edgeunet.imaging.letterbox import UInt8
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import onnx_session, read_model, set_spec, write_model
 from edgeunet_export.graph.narrow import narrowed
-from edgeunet_export.int8.int8 import Int8Options, export_int8
-from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
+from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.tensors import deviations
 from tests.export.scaled import change
 from tests.models import toy_spec, write_toy_model
@@ -59,7 +59,7 @@ def test_float16_tensors_are_compared_with_float32_ones_of_their_name(
 
 def test_int8_with_float16_scales_is_computed_as_a_gpu_would(model: Path, dataset: Path, tmp_path: Path) -> None:
     """ONNX Runtime's own rewriting would quantise the biases, by scales that float16 can't hold."""
-    options = Int8Options(dataset, images=3, precision="int8+fp16", budget=Budget(max_drop=100))
+    options = Int8Options(dataset, images=3, precision="int8+fp16", budget=AccuracyBudget(max_drop=100))
     export_int8(model, tmp_path / "int8.onnx", options, force=False)
     (_, road), *_ = read_frames(DatasetFolder.open(dataset).image_paths("train"))
     first, *_ = deviations(model, tmp_path / "int8.onnx", road)

@@ -18,64 +18,64 @@ from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
-from edgeunet.quantisation.value_ranges import values
+from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget
+from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
 from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised, save_quantised
 from edgeunet_export.calibration.frames import fitted
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
-from edgeunet_export.graph.build import model_from_network
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.int8 import Int8Options, export_int8
-from edgeunet_export.verify.accuracy import Budget
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.model_from_network import model_from_network
+from edgeunet_export.int8.export_int8 import Int8Options, export_int8
+from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
 from tests.marks import slow
 
-DIALECTS = pytest.mark.parametrize("dialect", [TENSORRT, CPU], ids=lambda dialect: dialect.name)
-SLOW_CPU = pytest.mark.parametrize("dialect", [TENSORRT, *slow(CPU)], ids=lambda dialect: dialect.name)
+TARGETS = pytest.mark.parametrize("target", [TENSORRT, CPU], ids=lambda target: target.name)
+SLOW_CPU = pytest.mark.parametrize("target", [TENSORRT, *slow(CPU)], ids=lambda target: target.name)
 ODD = (51, 67)
 
 
-def _quantised(dialect: Dialect, config: UNetConfig = COMPACT, size: tuple[int, int] = ODD) -> FakeQuantised:
+def _quantised(target: QuantisationTarget, config: UNetConfig = COMPACT, size: tuple[int, int] = ODD) -> FakeQuantised:
     """Ranges that training has moved a little."""
     frames = DatasetFolder.open(samples.DATASET).load("train")[:2]
-    net = fake_quantised(network(config, size), spec_for(config, size), frames, dialect)
+    net = fake_quantised(network(config, size), spec_for(config, size), frames, target)
     with torch.no_grad():
         net.widenings.uniform_(-0.2, 0.1, generator=torch.Generator().manual_seed(0))
     return net
 
 
-@DIALECTS
+@TARGETS
 @pytest.mark.parametrize(
     ("config", "size"), [(COMPACT, ODD), *slow((COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD))]
 )
 def test_training_rounds_where_the_exporter_puts_pairs(
-    config: UNetConfig, size: tuple[int, int], dialect: Dialect
+    config: UNetConfig, size: tuple[int, int], target: QuantisationTarget
 ) -> None:
     net, spec = network(config, size), spec_for(config, size)
-    graph = graph_of(model_from_network(net, spec, dynamic_batch=False, logits=False))
-    plan = plan_of(net, spec, size, dialect)
-    assert plan.placement == place(graph, dialect)
-    assert values(plan.graph) == [tensor for tensor in values(graph) if not tensor.startswith("mask.")]
+    graph = FloatModel.of(model_from_network(net, spec, dynamic_batch=False, logits=False)).graph
+    plan = plan_of(net, spec, size, target)
+    assert plan.placement == place(graph, target)
+    assert ranged_tensors(plan.graph) == [tensor for tensor in ranged_tensors(graph) if not tensor.startswith("mask.")]
 
 
 @SLOW_CPU
-def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(dialect: Dialect, tmp_path: Path) -> None:
-    net = _quantised(dialect)
+def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: QuantisationTarget, tmp_path: Path) -> None:
+    net = _quantised(target)
     spec = net.spec
     save_quantised(tmp_path / "best.pt", net, spec, samples=2)
     export_onnx(tmp_path / "best.pt", tmp_path / "m.onnx", ExportOptions(), data=None, split="val", force=False)
-    target = "tensorrt" if dialect is TENSORRT else "onnxruntime"
-    options = Int8Options(samples.DATASET, ranges=tmp_path / RANGES, target=target, budget=Budget(max_drop=100))
+    name = "tensorrt" if target is TENSORRT else "onnxruntime"
+    options = Int8Options(samples.DATASET, ranges=tmp_path / RANGES, target=name, budget=AccuracyBudget(max_drop=100))
     result = export_int8(tmp_path / "m.onnx", tmp_path / "int8.onnx", options, force=False)
     assert (result.ranges.summary, result.repair.repaired) == ("trained, 2 images", False)
     stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(tmp_path / "int8.onnx").graph.initializer}
     with torch.no_grad():
-        grids = net.grids(plan_of(net.plain(), spec, spec.input_size, dialect))
-    assert {f"{group[0]}.scale": float(grid.step) for group, grid in grids.items()} == {
-        f"{group[0]}.scale": float(stored[f"{group[0]}.scale"]) for group in grids
+        rounding = net.rounding(plan_of(net.plain(), spec, spec.input_size, target))
+    assert {f"{group[0]}.scale": float(rounded.scale) for group, rounded in rounding.items()} == {
+        f"{group[0]}.scale": float(stored[f"{group[0]}.scale"]) for group in rounding
     }
     segmenter, without = NormalisedUNet(net, spec), NormalisedUNet(net.plain(), spec)
     same, before = [], []
@@ -96,7 +96,7 @@ def test_the_checkpoint_is_an_ordinary_one_and_the_ranges_go_with_it(tmp_path: P
     assert loaded.config == COMPACT
     assert all(torch.equal(value, net.state_dict()[name]) for name, value in loaded.state_dict().items())
     ranges = Ranges.load(tmp_path / RANGES)
-    assert ranges.spans == net.spans()
+    assert ranges.value_ranges == net.value_ranges()
     assert spec == net.spec
 
 
@@ -119,6 +119,6 @@ def test_a_crop_of_another_size_is_rounded_alike() -> None:
     net = _quantised(CPU)
     small = NormalisedUNet(net, replace(net.spec, input_size=(32, 48)))
     assert small(torch.zeros(1, 32, 48, 3, dtype=torch.uint8)).shape == (1, 5, 32, 48)
-    full, cropped = (net.grids(plan_of(net.plain(), net.spec, size, CPU)) for size in (ODD, (32, 48)))
-    steps = {group[0]: float(grid.step.detach()) for group, grid in full.items()}
-    assert all(steps[group[0]] == float(grid.step.detach()) for group, grid in cropped.items())
+    full, cropped = (net.rounding(plan_of(net.plain(), net.spec, size, CPU)) for size in (ODD, (32, 48)))
+    scales = {group[0]: float(rounding.scale.detach()) for group, rounding in full.items()}
+    assert all(scales[group[0]] == float(rounding.scale.detach()) for group, rounding in cropped.items())

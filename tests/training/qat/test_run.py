@@ -13,7 +13,7 @@ from edgeunet.errors import MismatchError, TrainingError, UsageError
 from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.target import CPU, TENSORRT, Dialect
+from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget
 from edgeunet.spec import ModelSpec
 from edgeunet.training import command
 from edgeunet.training.command import TrainingOptions
@@ -44,9 +44,9 @@ def checkpoint(dataset: DatasetFolder, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def job(dataset: DatasetFolder, checkpoint: Path) -> Callable[..., TrainingJob]:
-    def made(folder: Path, dialect: Dialect = TENSORRT, *, resume: bool = False) -> TrainingJob:
+    def made(folder: Path, target: QuantisationTarget = TENSORRT, *, resume: bool = False) -> TrainingJob:
         (net, spec), samples = load_model(checkpoint), dataset.load("train")
-        start = fake_quantised(net, spec, samples, dialect)
+        start = fake_quantised(net, spec, samples, target)
         return TrainingJob(samples, dataset.load("val"), net.config, spec, RECIPE, folder, start, resume)
 
     return made
@@ -73,15 +73,17 @@ def test_ranges_are_learnt(job: Callable[..., TrainingJob], tmp_path: Path) -> N
     train(task, Watcher())
     ranges = Ranges.load(tmp_path / "run" / RANGES)
     assert task.start is not None
-    start = task.start.spans()  # type: ignore[operator]
-    assert sum(ranges.spans[tensor] != span for tensor, span in start.items()) > len(start) / 2
+    start = task.start.value_ranges()  # type: ignore[operator]
+    assert sum(ranges.value_ranges[tensor] != span for tensor, span in start.items()) > len(start) / 2
 
 
 def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., TrainingJob], tmp_path: Path) -> None:
     train(job(tmp_path / "whole"), Watcher())
     assert train(job(tmp_path / "halves"), Watcher(interrupt_at=2)).interrupted
     train(job(tmp_path / "halves", resume=True), Watcher())
-    assert Ranges.load(tmp_path / "whole" / RANGES).spans == Ranges.load(tmp_path / "halves" / RANGES).spans
+    assert (
+        Ranges.load(tmp_path / "whole" / RANGES).value_ranges == Ranges.load(tmp_path / "halves" / RANGES).value_ranges
+    )
     whole, halves = (read_checkpoint(tmp_path / name / "last.pt")["model"] for name in ("whole", "halves"))
     assert all(torch.equal(value, halves[name]) for name, value in whole.items())
 

@@ -1,7 +1,7 @@
-"""Bias correction: INT8 shifts the mean of a channel, and the bias takes the shift back.
+"""Bias correction: INT8 shifts the mean of a channel, and the bias undoes the shift.
 
 Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.2; measured
-on frames, as its appendix D does.
+on frames, as in its appendix D.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.utils.console import progress
-from edgeunet_export.int8.repair.trials import Candidate, Trials
-
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.trials import Trials
 
 
 def corrected(candidate: Candidate, trials: Trials) -> Candidate:
-    """The candidate with other biases: the mean of every convolution's channels is what it is in float.
+    """The candidate with other biases: the mean of every channel of a convolution is the same as in float.
 
-    From input to output, one convolution after another: the next one is measured with all before it corrected.
+    One convolution after another, from input to output; each is measured with all before it corrected.
     """
     model = ModelProto()
-    model.CopyFrom(candidate.model)
-    result = replace(candidate, model=model)
-    convolutions = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS]
-    expected = _means(trials, candidate.model, [node.output[0] for node in convolutions])
+    model.CopyFrom(candidate.model.proto)
+    result = candidate
+    convolutions = [node for node in model.graph.node if node.op_type in CONVOLUTIONS]
+    expected = _means(trials, candidate.model.proto, [node.output[0] for node in convolutions])
     with progress() as bar:
         for node in bar.track(convolutions, description="correcting biases"):
             (tensor,) = node.output
-            # The writer leaves a convolution's own output as it is; the pair comes after it.
-            shift = _means(trials, trials.int8(result), [tensor])[tensor] - expected[tensor]
+            # In the INT8 model, too, this is the convolution's own output; a Q/DQ pair comes after it.
+            shift = _means(trials, result.int8, [tensor])[tensor] - expected[tensor]
             _subtract(model, node, shift)
+            result = replace(result, model=result.model.with_weights(model))
     return result
 
 
@@ -48,11 +49,11 @@ def _means(trials: Trials, model: ModelProto, tensors: Sequence[str]) -> dict[st
 
 
 def _subtract(model: ModelProto, node: NodeProto, shift: NDArray[np.float64]) -> None:
-    """Give a convolution a bias of its own, that much smaller."""
+    """Subtract from the bias of a convolution, and of no other one; it gets a bias if it has none."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     name = node.input[2] if len(node.input) > 2 else ""
     if name and name not in stored:
-        return  # computed in the graph: not ours to change
+        return  # computed in the graph, so it cannot be changed
     value = numpy_helper.to_array(stored[name]) if name else 0.0
     shared = sum(name in other.input for other in model.graph.node) > 1
     own = name if name and not shared else f"{node.output[0]}.corrected_bias"

@@ -1,10 +1,10 @@
-"""Cross-layer equalisation: channels of one tensor made alike in size, without changing what the network computes.
+"""Cross-layer equalisation: the channels of a tensor get similar sizes, and the float result stays the same.
 
-One scale serves all channels of a tensor, so a channel that is a thousand times smaller than another is left with
-no levels. Dividing a channel by a positive factor where it is computed, and multiplying the weights that read it by
-the same factor, changes nothing in float: Nagel et al., "Data-Free Quantization Through Weight Equalization and
-Bias Correction", ICCV 2019, section 4.1. There both sides are weights; here the weights of a channel's own filter have
-a scale of their own, so it is the channel's activations that are balanced with the weights that read them.
+All channels of a tensor have one scale, so a channel that is a thousand times smaller than another has no levels left.
+Dividing a channel by a positive factor where it is computed, and multiplying the weights that read it by the same
+factor, changes nothing in float: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+Correction", ICCV 2019, section 4.1. There both sides are weights. Here each filter's weights have their own scale, so
+the channel's activations are balanced with the weights that read them.
 """
 
 from __future__ import annotations
@@ -16,72 +16,72 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
-from onnx.shape_inference import infer_shapes
 
-from edgeunet_export.graph.nodes import attribute, copied_inputs
+from edgeunet.quantisation.graph import CONVOLUTIONS
+from edgeunet_export.graph.float_model import FloatModel, attribute, copied_inputs
 from edgeunet_export.int8.repair.trials import Trials
 
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
-_SOURCES = (*_CONVOLUTIONS, "BatchNormalization")
+_SOURCES = (*CONVOLUTIONS, "BatchNormalization")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu")
 # A positive factor for a channel passes through these: f(s x) = s f(x), channel by channel.
 _PASSES = (*_ACTIVATIONS, "MaxPool", "AveragePool", "GlobalAveragePool", "Identity")
 _INTERPOLATIONS = (b"nearest", b"linear", b"cubic")
 _LARGEST = 2.0**15
-"""Of a factor: what it makes of weights and activations must stay far inside float32."""
+"""The largest factor: scaled weights and activations must stay far inside float32."""
 
 Floats = NDArray[np.float64]
 
 
-class _Reader(NamedTuple):
+class _ReadingConvolution(NamedTuple):
     """A convolution that reads a source's channels, from `offset` on in its input."""
 
     node: NodeProto
     offset: int
 
 
-class _Source(NamedTuple):
-    """A node whose channels can be scaled, the tensor that its activation makes of them, and all that read it."""
+class _ScalableNode(NamedTuple):
+    """A node whose channels can be scaled, the output of its activation, and all convolutions that read that."""
 
     node: NodeProto
     tensor: str
-    readers: tuple[_Reader, ...]
+    readers: tuple[_ReadingConvolution, ...]
 
 
-def equalised(model: ModelProto, trials: Trials) -> ModelProto:
-    """A copy of a float model with balanced channels wherever every reader of a tensor is known.
+def equalised(model: FloatModel, trials: Trials) -> FloatModel:
+    """A copy with balanced channels in every tensor whose readers are all convolutions.
 
-    The factor of a channel is sqrt(a / w): a is its largest |x| of a frame, on average over the frames of the
+    The factor of a channel is sqrt(a / w): a is its largest |x| in a frame, averaged over the frames of the
     trials; w its largest weight in what reads it, relative to the largest weight of the same filter. Rounded to a
     power of two, so that the float result stays the same to the bit.
     """
-    graph = _Graph(model)
+    graph = _Channels(model)
     sources = list(graph.sources())
-    peaks = _channel_peaks(model, trials, [source.tensor for source in sources])
-    # All of them from the weights as they were: two tensors may meet in one filter.
+    peaks = _channel_peaks(model.proto, trials, [source.tensor for source in sources])
+    # All factors first, from the unchanged weights: one filter may read two of the tensors.
     factors = [_factors(peaks[source.tensor], graph.importance(source)) for source in sources]
     for source, of_channels in zip(sources, factors, strict=True):
         graph.scale(source, of_channels)
-    return graph.written()
+    return model.with_weights(graph.written())
 
 
-class _Graph:
-    """A model whose weights change."""
+class _Channels:
+    """The channels of a model, whose weights change."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: FloatModel) -> None:
         self._model = ModelProto()
-        self._model.CopyFrom(model)
-        graph = model.graph
-        self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        self._model.CopyFrom(model.proto)
+        graph = self._model.graph
+        self._constants = dict(model.constants)
         self._uses = Counter(name for node in graph.node for name in node.input)
         self._consumers: dict[str, list[NodeProto]] = {}
         for node in graph.node:
             for tensor in dict.fromkeys(node.input):
                 self._consumers.setdefault(tensor, []).append(node)
         self._results = {value.name for value in graph.output}
-        self._channels = _channels(model)
+        shapes = model.shapes.items()
+        self._channels = {name: shape[1] for name, shape in shapes if len(shape) == 4 and shape[1]}  # of (N, C, H, W)
 
-    def sources(self) -> Iterator[_Source]:
+    def sources(self) -> Iterator[_ScalableNode]:
         for node in self._model.graph.node:
             if node.op_type not in _SOURCES or not self._own(node, "weights"):
                 continue
@@ -89,9 +89,9 @@ class _Graph:
                 continue
             readers = self._readers(node.output[0])
             if readers and any(reader.node.op_type == "Conv" for reader in readers):
-                yield _Source(node, self._activated(node.output[0]), tuple(readers))
+                yield _ScalableNode(node, self._activated(node.output[0]), tuple(readers))
 
-    def scale(self, source: _Source, factors: Floats) -> None:
+    def scale(self, source: _ScalableNode, factors: Floats) -> None:
         """Divide the source's channels by factors (C,) and multiply the weights that read them."""
         node = source.node
         # Weights and bias, or scale and shift: the channels come first, but for ConvTranspose (in, out, height, width).
@@ -109,7 +109,7 @@ class _Graph:
             value = blocks * every.reshape(blocks.shape[0], 1, blocks.shape[2], 1)
             self._constants[name] = value.reshape(self._constants[name].shape).astype(np.float32)
 
-    def importance(self, source: _Source) -> Floats:
+    def importance(self, source: _ScalableNode) -> Floats:
         """The largest weight (C,) that reads each channel, relative to the largest one of the same filter."""
         found: list[Floats] = []
         for reader in source.readers:
@@ -126,15 +126,15 @@ class _Graph:
             tensor.CopyFrom(numpy_helper.from_array(self._constants[tensor.name], tensor.name))
         return self._model
 
-    def _readers(self, tensor: str) -> list[_Reader] | None:
-        """All convolutions that a tensor's channels reach, or None if something else may see them."""
+    def _readers(self, tensor: str) -> list[_ReadingConvolution] | None:
+        """All convolutions that read a tensor's channels, or None if another operator may read them."""
         if tensor in self._results or tensor not in self._channels:
             return None
-        found: list[_Reader] = []
+        found: list[_ReadingConvolution] = []
         for node in self._consumers.get(tensor, []):
-            below: list[_Reader] | None = None
-            if node.op_type in _CONVOLUTIONS and node.input[0] == tensor and self._own(node, "readers"):
-                below = [_Reader(node, 0)]
+            below: list[_ReadingConvolution] | None = None
+            if node.op_type in CONVOLUTIONS and node.input[0] == tensor and self._own(node, "readers"):
+                below = [_ReadingConvolution(node, 0)]
             elif node.op_type == "Concat" and attribute(node, "axis", 1) == 1:
                 below = self._concatenated(tensor, node)
             elif len(node.output) == 1 and node.input[0] == tensor and self._passes(node):
@@ -144,13 +144,13 @@ class _Graph:
             found += below
         return found
 
-    def _concatenated(self, tensor: str, node: NodeProto) -> list[_Reader] | None:
+    def _concatenated(self, tensor: str, node: NodeProto) -> list[_ReadingConvolution] | None:
         after = self._readers(node.output[0])
         if after is None or not all(name in self._channels for name in node.input):
             return None
         starts = [0, *np.cumsum([self._channels[name] for name in node.input])]
         places = [int(start) for start, name in zip(starts, node.input, strict=False) if name == tensor]
-        return [_Reader(reader.node, reader.offset + start) for reader in after for start in places]
+        return [_ReadingConvolution(reader.node, reader.offset + start) for reader in after for start in places]
 
     def _passes(self, node: NodeProto) -> bool:
         if node.op_type == "Resize":
@@ -158,12 +158,12 @@ class _Graph:
         return node.op_type in _PASSES or (node.op_type == "Pad" and bool(copied_inputs(node, self._constants)))
 
     def _own(self, node: NodeProto, role: str) -> bool:
-        """Whether what would be scaled of a node is stored in the file, and for it alone."""
+        """Whether the constants of a node that would be scaled are stored in the file and used by no other node."""
         names = node.input[1:3] if role == "weights" else node.input[1:2]
         return all(name in self._constants and self._uses[name] == 1 for name in names if name)
 
     def _activated(self, tensor: str) -> str:
-        """The tensor that leaves the activation of a source, if nothing else reads the source."""
+        """The output of a source's activation, if nothing else reads the source; else the tensor itself."""
         consumers = self._consumers[tensor]
         only = consumers[0] if len(consumers) == 1 else None
         return only.output[0] if only is not None and only.op_type in _ACTIVATIONS else tensor
@@ -189,10 +189,3 @@ def _by_input_channel(node: NodeProto, weight: NDArray[Any]) -> NDArray[Any]:
         return weight.reshape(1, 1, weight.shape[0], -1)
     groups = attribute(node, "group", 1)  # stored as (out, in / groups, height, width)
     return weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
-
-
-def _channels(model: ModelProto) -> dict[str, int]:
-    """The number of channels of every tensor (N, C, H, W) whose number is known."""
-    graph = infer_shapes(model).graph
-    shapes = {value.name: value.type.tensor_type.shape.dim for value in (*graph.value_info, *graph.output)}
-    return {name: shape[1].dim_value for name, shape in shapes.items() if len(shape) == 4 and shape[1].dim_value}

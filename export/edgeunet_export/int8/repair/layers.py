@@ -1,26 +1,28 @@
-"""Each convolution: what it costs in accuracy as INT8, and what it would cost in time as float."""
+"""What each convolution costs: accuracy in INT8, and time in float."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto
 
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.runtime import Session
 from edgeunet.utils.console import progress
-from edgeunet_export.int8.repair.trials import Candidate, Trials
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.trials import Trials
 
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
 _ROUNDS = 30
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Of the float model and of the INT8 one on their target, in ms a frame: the medians of one run."""
+    """Of the float model and of the INT8 one on their target, in ms per frame: medians of one run."""
 
     float_ms: float
     int8_ms: float
@@ -28,13 +30,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution that INT8 is possible for.
+    """One convolution that can be INT8.
 
     sensitivity: relative squared error of the logits with this convolution alone in INT8.
     share: of the multiply-adds of all convolutions, 0 to 1.
     floating: whether it stays in float.
-    cost_ms: what a frame takes longer with it in float. An estimate: what the whole model gains by INT8, shared out by
-        multiply-adds. None where the target can't be measured here.
+    cost_ms: how much longer a frame takes with it in float. An estimate: its share, by multiply-adds, of what the whole
+        model gains from INT8. None where the target cannot be measured here.
     """
 
     name: str
@@ -52,33 +54,32 @@ def quantised_convolutions(int8: ModelProto) -> tuple[str, ...]:
         source = producer.get(node.input[1])
         return source is not None and source.op_type == "DequantizeLinear"
 
-    return tuple(n.output[0] for n in int8.graph.node if n.op_type in _CONVOLUTIONS and integer(n))
+    return tuple(n.output[0] for n in int8.graph.node if n.op_type in CONVOLUTIONS and integer(n))
 
 
 def sensitivities(candidate: Candidate, trials: Trials) -> dict[str, float]:
     """The relative squared error of the logits with one convolution alone in INT8, by its output's name."""
-    every = replace(candidate, floating=frozenset())
-    names = quantised_convolutions(trials.int8(every))
+    names = quantised_convolutions(candidate.in_float(()).int8)
     with progress() as bar:
         return {
-            name: trials.deviation(replace(every, floating=frozenset(names) - {name})).error
+            name: trials.deviation(candidate.in_float(set(names) - {name})).error
             for name in bar.track(names, description="measuring sensitivities")
         }
 
 
-def multiply_adds(model: ModelProto, trials: Trials) -> dict[str, int]:
+def multiply_adds(model: FloatModel, trials: Trials) -> dict[str, int]:
     """The multiply-adds of each convolution for one frame, by its output's name."""
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    convolutions = [n for n in model.graph.node if n.op_type in _CONVOLUTIONS and n.input[1] in stored]
-    # Each weight meets every pixel of the output; of a transposed convolution, every pixel of the input.
+    stored = model.constants
+    convolutions = [n for n in model.proto.graph.node if n.op_type in CONVOLUTIONS and n.input[1] in stored]
+    # Each weight is used for every pixel of the output; in a transposed convolution, for every pixel of the input.
     tensors = {n.output[0]: n.output[0] if n.op_type == "Conv" else n.input[0] for n in convolutions}
-    values = next(trials.observed(model, sorted(set(tensors.values()))))
+    values = next(trials.observed(model.proto, sorted(set(tensors.values()))))
     pixels = {name: values[tensor].shape[-1] * values[tensor].shape[-2] for name, tensor in tensors.items()}
     return {n.output[0]: stored[n.input[1]].size * pixels[n.output[0]] for n in convolutions}
 
 
 def layers(
-    model: ModelProto,
+    model: FloatModel,
     sensitivity: Mapping[str, float],
     operations: Mapping[str, int],
     floating: frozenset[str],
@@ -91,7 +92,7 @@ def layers(
     total = sum(operations.values())
     quantised = sum(operations[name] for name in sensitivity)
     gain_ms = latency.float_ms - latency.int8_ms if latency else None
-    names = {node.output[0]: node.name or node.output[0] for node in model.graph.node}
+    names = {node.output[0]: node.name or node.output[0] for node in model.proto.graph.node}
     return tuple(
         Layer(
             names[tensor],
@@ -105,7 +106,7 @@ def layers(
 
 
 def measured(float_model: Path, int8_model: Path, frame: UInt8, opened: Callable[[Path], Session]) -> Latency:
-    """Run both files on a frame, uint8 [h, w, 3], in turns; fitting it is not counted."""
+    """Run both files in turns on a frame, uint8 [h, w, 3]; fitting the frame is not counted."""
     times: tuple[list[float], list[float]] = [], []
     with opened(float_model) as in_float, opened(int8_model) as in_int8:
         for round_ in range(_ROUNDS + 1):

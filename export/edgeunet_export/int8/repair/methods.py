@@ -1,4 +1,4 @@
-"""Where each tensor is clipped, chosen by the error that it causes at the output."""
+"""The clip of each tensor, chosen by the error at the output."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from edgeunet.quantisation.calibration import METHODS
 from edgeunet.utils.console import progress
-from edgeunet_export.int8.repair.trials import Candidate, Trials
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.trials import Trials
 
 _ALIKE = 0.02
-"""Clips that differ by less than this share are not worth a run of their own."""
+"""Clips that differ by less than this share count as equal."""
 
 
 def chosen(candidate: Candidate, trials: Trials) -> Candidate:
-    """The candidate with the method of each tensor that gives the least error of the logits.
+    """The candidate with the methods that have the least error of the logits.
 
-    First one method for all tensors, then tensor by tensor, in the graph's order, with the others as they are by then.
+    First one method for all tensors; then tensor by tensor in the graph's order, with the choices so far kept.
     """
     tensors = candidate.ranges.tensors
     known = [method for method in METHODS if all(method in entry.clips for entry in tensors.values())]
@@ -29,7 +30,7 @@ def chosen(candidate: Candidate, trials: Trials) -> Candidate:
 
 
 def _others(candidate: Candidate, tensor: str) -> list[Candidate]:
-    """The candidate with each method for one tensor that would clip it elsewhere."""
+    """The candidate with other methods for one tensor, where they clip it at another value."""
     entry = candidate.ranges.tensors[tensor]
     seen = [entry.clips[entry.method]]
     found = []

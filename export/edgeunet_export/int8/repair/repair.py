@@ -1,4 +1,4 @@
-"""An INT8 model that loses no more than its budget: repaired step by step, the cheapest first, or refused."""
+"""An INT8 model that loses no more than its budget: repaired step by step, the cheapest step first, or refused."""
 
 from __future__ import annotations
 
@@ -12,35 +12,34 @@ from edgeunet.errors import ExportError
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.spec import ModelSpec
 from edgeunet_export.calibration.sampling import representative
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.biases import corrected
 from edgeunet_export.int8.repair.equalise import equalised
 from edgeunet_export.int8.repair.layers import Latency, Layer, layers, multiply_adds, sensitivities
 from edgeunet_export.int8.repair.methods import chosen
-from edgeunet_export.int8.repair.trials import Build, Candidate, Deviation, Trials
-from edgeunet_export.verify.accuracy import Accuracy, Budget
+from edgeunet_export.int8.repair.trials import LogitDeviation, Trials
+from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget
 
-FRAMES = 16  # of the calibration set, for trials: each costs one run for each evaluation
+FRAMES = 16  # of the calibration images, for trials: each is run once for each evaluation
 MAX_FLOAT = 0.5
-"""Share of the multiply-adds that may stay in float for accuracy: beyond it the file is INT8 in name only."""
+"""Share of the multiply-adds that may stay in float for accuracy: with more, the file is not really INT8."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to become INT8, and how.
+    """A model that is to become INT8.
 
-    model: float. ranges: of its tensors. images: those that the ranges come from.
+    candidate: as calibrated. images: the calibration images.
     calibrate: float model with other weights → its ranges.
-    build: see trials.Build; it hides dialect and precision.
     judge: INT8 model → what it loses on the labelled split.
-    latency: INT8 model → ms a frame on the target; None where it can't be measured here.
+    latency: INT8 model → ms per frame on the target; None where it cannot be measured here.
     """
 
-    model: ModelProto
+    candidate: Candidate
     spec: ModelSpec
-    ranges: Ranges
     images: Sequence[Path]
-    calibrate: Callable[[ModelProto], Ranges]
-    build: Build
+    calibrate: Callable[[FloatModel], Ranges]
     judge: Callable[[ModelProto], Accuracy]
     latency: Callable[[ModelProto], Latency] | None = None
 
@@ -49,12 +48,12 @@ class Task:
 class Step:
     """One thing that was tried.
 
-    deviation: from the float model on calibration frames, which decides whether the step is worth judging.
-    accuracy: on the labelled split; None for what was not judged.
+    deviation: from the float model on calibration frames; if it is not smaller than before, the step is not judged.
+    accuracy: on the labelled split; None if the step was not judged.
     """
 
     name: str
-    deviation: Deviation
+    deviation: LogitDeviation
     accuracy: Accuracy | None
     kept: bool
 
@@ -63,13 +62,12 @@ class Step:
 class Repair:
     """An INT8 model within its budget.
 
-    candidate: what it was built from; the weights and ranges of a repaired one differ from those of the source.
-    steps: the plain model, then what was tried, in order.
-    layers: the most sensitive first; empty where nothing had to be repaired and no report was asked for.
+    candidate: what it is made from; after a repair, weights and ranges differ from those of the source.
+    steps: the model as calibrated, then what was tried, in order.
+    layers: the most sensitive first; empty if nothing was repaired and no report was asked for.
     evaluations: INT8 models that were run on the calibration frames.
     """
 
-    int8: ModelProto
     candidate: Candidate
     accuracy: Accuracy
     steps: tuple[Step, ...]
@@ -81,27 +79,28 @@ class Repair:
         return len(self.steps) > 1
 
 
-def repaired(task: Task, budget: Budget, *, report: bool = False) -> Repair:
-    """Build the INT8 model; repair it while it loses more than the budget.
+def repaired(task: Task, budget: AccuracyBudget, *, report: bool = False) -> Repair:
+    """The INT8 model, repaired while it loses more than the budget.
 
-    Equalisation, then ranges by tensor, then bias correction, each kept if it lowers the error of the logits on
-    calibration frames; at last the most sensitive convolutions stay in float, as few as the budget allows.
+    First equalisation, then ranges by tensor, then bias correction; each is kept if it lowers the error of the logits
+    on calibration frames. At last the most sensitive convolutions stay in float, as few as the budget allows.
 
     report: measure the convolutions even if nothing has to be repaired.
-    Raises ExportError, which says how close it came, if the budget can't be met.
+    Raises ExportError if the budget cannot be met; it names the best step.
     """
     return _Repairing(task, budget).result(report=report)
 
 
 class _Repairing:
-    """One model on its way."""
+    """The repair of one model."""
 
-    def __init__(self, task: Task, budget: Budget) -> None:
-        self._task, self._budget = task, budget
-        self._trials = Trials(task.model, task.spec, representative(task.images, FRAMES, task.ranges.seed), task.build)
+    def __init__(self, task: Task, budget: AccuracyBudget) -> None:
+        self._task, self._budget, self._model = task, budget, task.candidate.model
+        images = representative(task.images, FRAMES, task.candidate.ranges.seed)
+        self._trials = Trials(self._model, task.spec, images)
         self._steps: list[Step] = []
-        self._best = self._tried("as calibrated", Candidate(task.model, task.ranges))
-        self._uncorrected = self._best  # biases that were corrected for INT8 everywhere are wrong with less of it
+        self._best = self._tried("as calibrated", task.candidate)
+        self._uncorrected = self._best  # corrected biases fit INT8 everywhere, not a model with convolutions in float
 
     def result(self, *, report: bool) -> Repair:
         if not self._met():
@@ -114,14 +113,13 @@ class _Repairing:
         found: tuple[Layer, ...] = ()
         if report or len(self._steps) > 1:
             sensitivity = sensitivities(self._uncorrected, self._trials)
-            operations = multiply_adds(self._task.model, self._trials)
-            whole = self._trials.int8(self._best)
+            operations = multiply_adds(self._model, self._trials)
+            whole = self._best.int8
             if not self._met():
                 self._leave_in_float(sensitivity, operations)
             latency = self._task.latency(whole) if self._task.latency else None
-            found = layers(self._task.model, sensitivity, operations, self._best.floating, latency)
-        int8 = self._trials.int8(self._best)
-        return Repair(int8, self._best, self._accuracy, tuple(self._steps), found, self._trials.evaluations)
+            found = layers(self._model, sensitivity, operations, self._best.floating, latency)
+        return Repair(self._best, self._accuracy, tuple(self._steps), found, self._trials.evaluations)
 
     def _met(self) -> bool:
         return self._budget.met(self._accuracy)
@@ -134,7 +132,7 @@ class _Repairing:
         return chosen(candidate, self._trials)
 
     def _tried(self, name: str, candidate: Candidate) -> Candidate:
-        """The candidate if it is the first or better than the best so far, which is judged then; else the best."""
+        """The candidate, judged, if it is the first or better than the best so far; else the best so far."""
         deviation = self._trials.deviation(candidate)
         if self._steps and deviation.error >= self._trials.deviation(self._best).error:
             self._steps.append(Step(name, deviation, None, kept=False))
@@ -143,13 +141,13 @@ class _Repairing:
         return candidate
 
     def _judged(self, name: str, candidate: Candidate, *, kept: bool) -> Accuracy:
-        accuracy = self._task.judge(self._trials.int8(candidate))
+        accuracy = self._task.judge(candidate.int8)
         self._steps.append(Step(name, self._trials.deviation(candidate), accuracy, kept))
         return accuracy
 
     def _leave_in_float(self, sensitivity: dict[str, float], operations: dict[str, int]) -> None:
-        """Find the fewest of the most sensitive convolutions that have to stay in float: ranked once, then bisected."""
-        self._keep(len(self._steps) - 1, kept=False)  # the bias correction, which is undone
+        """Find the fewest of the most sensitive convolutions that have to stay in float, by bisection."""
+        self._keep(len(self._steps) - 1, kept=False)  # the bias correction is undone
         room = MAX_FLOAT * sum(operations.values())
         ranked = []
         for name in sorted(sensitivity, key=lambda name: -sensitivity[name]):
@@ -169,24 +167,21 @@ class _Repairing:
             else:
                 too_few = middle
         self._keep(found, kept=True)
-        self._best, self._accuracy = self._in_float(ranked[:enough]), accuracy
+        self._best, self._accuracy = self._uncorrected.in_float(ranked[:enough]), accuracy
 
     def _keep(self, index: int, *, kept: bool) -> None:
         self._steps[index] = replace(self._steps[index], kept=kept)
 
     def _floating(self, names: Sequence[str]) -> Accuracy:
         name = f"{len(names)} convolution{'s' if len(names) > 1 else ''} in float"
-        return self._judged(name, self._in_float(names), kept=False)
-
-    def _in_float(self, names: Sequence[str]) -> Candidate:
-        return replace(self._uncorrected, floating=frozenset(names))
+        return self._judged(name, self._uncorrected.in_float(names), kept=False)
 
     def _failure(self) -> ExportError:
         judged = [(step.name, step.accuracy) for step in self._steps if step.accuracy]
         name, closest = min(judged, key=lambda entry: self._budget.excess(entry[1]))
         tried = ", ".join(step.name for step in self._steps[1:])
         return ExportError(
-            f"the INT8 model gives {closest} at best ({name}; tried: {tried}), expected "
+            f"the INT8 model has {closest} at best ({name}; tried: {tried}), expected "
             f"{self._budget.demand(closest)}: nothing was kept; calibrate on frames like those of "
             "the check, allow more, or export fp16"
         )

@@ -1,4 +1,4 @@
-"""What a repair did, for people: tables, a CSV and a plot of the sensitivities."""
+"""A repair for people: tables, a CSV file and a plot of the sensitivities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLORS = {False: "#3b82d6", True: "#e07b2a"}  # of a bar, by whether the convol
 
 
 def print_accuracy(accuracy: Accuracy) -> None:
-    """Print the IoU of each class in both models, and what INT8 loses; nothing without labels."""
+    """Print the IoU of each class in both models and the drop; nothing without labels."""
     comparison, drop = accuracy.comparison, accuracy.drop
     if drop is None or comparison.scores_a is None or comparison.scores_b is None:
         return
@@ -36,10 +36,10 @@ def print_accuracy(accuracy: Accuracy) -> None:
 
 
 def print_steps(repair: Repair) -> None:
-    """Print what was tried, what it did to the calibration frames and, where that was better, to the labelled split."""
+    """Print each step: its deviation on calibration frames and, if it was judged, its drop on the labelled split."""
     rows = []
     for number, step in enumerate(repair.steps):
-        kept = ("kept" if step.kept else "–") if number else ""  # the first is what there was
+        kept = ("kept" if step.kept else "–") if number else ""  # the first is the model as calibrated
         deviation = (f"{step.deviation.error:.2g}", f"{step.deviation.agreement:.2%}")
         rows.append((step.name, *deviation, _loss(step), kept))
     table(
@@ -50,14 +50,14 @@ def print_steps(repair: Repair) -> None:
 
 
 def print_layers(repair: Repair) -> None:
-    """Print layer, sensitivity, decision and cost in latency of each convolution; nothing where none was measured."""
+    """Print sensitivity, decision and cost in latency of each convolution; nothing if they were not measured."""
     if repair.layers:
         rows = [
             (layer.name, f"{layer.sensitivity:.2g}", _decision(layer), f"{layer.share:.1%}", _cost(layer))
             for layer in repair.layers
         ]
         header = ("layer", "sensitivity", "decision", "multiply-adds", "float costs")
-        table("convolutions, the most sensitive first; what float costs is an estimate", header, rows)
+        table("convolutions, the most sensitive first; the cost of float is an estimate", header, rows)
 
 
 def write_report(folder: Path, repair: Repair, *, force: bool) -> None:
@@ -91,7 +91,7 @@ def _decision(layer: Layer) -> str:
 
 
 def _cost(layer: Layer) -> str:
-    """A share of what the whole model gains by INT8; in ms where that was measured."""
+    """A share of the whole model's gain from INT8; in ms where that was measured."""
     if not layer.floating:
         return "–"
     return f"{layer.share:.1%} of INT8's gain" if layer.cost_ms is None else f"{layer.cost_ms:+.2f} ms"
@@ -118,7 +118,7 @@ def _plot(layers: tuple[Layer, ...]) -> Any:
     axes = figure.add_subplot()
     axes.barh(
         [layer.name for layer in layers],
-        # A bar on a logarithmic axis can't be empty or endless.
+        # A bar on a logarithmic axis cannot be empty or infinite.
         [min(max(layer.sensitivity, 1e-12), 1e3) for layer in layers],
         color=[_COLORS[layer.floating] for layer in layers],
     )

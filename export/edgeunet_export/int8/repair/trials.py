@@ -1,10 +1,10 @@
-"""INT8 candidates tried on calibration frames: how far their logits are from the float model's."""
+"""INT8 candidates tried on calibration frames: the difference of their logits from the float model's."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,34 +15,18 @@ from onnx import ModelProto, TensorProto, helper
 from edgeunet.errors import ModelFileError
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.spec import ModelSpec
 from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import onnx_session
 from edgeunet_export.graph.narrow import rounded
-from edgeunet_export.graph.types import element_types
+from edgeunet_export.int8.candidate import Candidate
 
 MASK = "mask"
 
-Build = Callable[[ModelProto, Ranges, frozenset[str]], ModelProto]
-"""Float model, ranges of its tensors, outputs of the convolutions that stay in float → model with Q/DQ pairs."""
-
 
 @dataclass(frozen=True)
-class Candidate:
-    """What an INT8 model is built from.
-
-    model: float; its weights may have been changed, its tensors have the names of the original's.
-    floating: outputs of the convolutions that stay in float.
-    """
-
-    model: ModelProto
-    ranges: Ranges
-    floating: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Deviation:
+class LogitDeviation:
     """Of an INT8 model from the float one, over all frames.
 
     error: sum of the squared differences of the logits over the sum of their squares; infinite if one is not finite.
@@ -54,62 +38,56 @@ class Deviation:
 
 
 class Trials:
-    """The frames, what the float model makes of them, and what candidates do.
+    """Some frames, the float model's logits and masks for them, and the deviations of the candidates so far.
 
-    A frame takes the memory of its logits; the first one that is tried alike is not run again.
+    Equal INT8 models are run once.
     """
 
-    def __init__(self, model: ModelProto, spec: ModelSpec, images: Sequence[Path], build: Build) -> None:
-        """Raises ModelFileError for a graph whose mask no float tensor decides, DatasetError for a damaged image."""
+    def __init__(self, model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> None:
+        """Raises ModelFileError if no float tensor decides the mask, DatasetError for a damaged image."""
         self.frames: list[UInt8] = [fitted(frame, spec) for _, frame in read_frames(images)]  # [1, H, W, 3] each
-        self._build = build
         self._logits = decided_by(model)
-        self._expected = list(self.observed(model, [self._logits, MASK]))
+        self._expected = list(self.observed(model.proto, [self._logits, MASK]))
         self._power = sum(_squares(expected[self._logits]) for expected in self._expected)
-        self._known: dict[bytes, Deviation] = {}
+        self._known: dict[bytes, LogitDeviation] = {}
 
     @property
     def evaluations(self) -> int:
         """Models that were run on all frames."""
         return len(self._known)
 
-    def int8(self, candidate: Candidate) -> ModelProto:
-        """The INT8 model."""
-        return self._build(candidate.model, candidate.ranges, candidate.floating)
-
-    def deviation(self, candidate: Candidate) -> Deviation:
-        model = self.int8(candidate)
-        key = hashlib.sha256(model.SerializeToString(deterministic=True)).digest()
+    def deviation(self, candidate: Candidate) -> LogitDeviation:
+        key = hashlib.sha256(candidate.int8.SerializeToString(deterministic=True)).digest()
         if key not in self._known:
-            self._known[key] = self._deviation(model)
+            self._known[key] = self._deviation(candidate.int8)
         return self._known[key]
 
     def observed(self, model: ModelProto, tensors: Sequence[str]) -> Iterator[dict[str, NDArray[np.float32]]]:
-        """The values of float tensors, and of the mask if it is among them, for one frame after another.
+        """The values of these float tensors, and of the mask if it is asked for, for one frame after another.
 
-        A model in float16 computes what float16 hardware does, but gives float32.
+        A float16 model computes what float16 hardware does, but its values come as float32.
         """
         session = onnx_session(_showing(rounded(model), tensors))
         for frame in self.frames:
             yield dict(zip(tensors, session.run(list(tensors), {"frame": frame}), strict=True))
 
-    def _deviation(self, model: ModelProto) -> Deviation:
+    def _deviation(self, model: ModelProto) -> LogitDeviation:
         error, shares = 0.0, []
         outputs = self.observed(model, [self._logits, MASK])
         for expected, got in zip(self._expected, outputs, strict=True):
             error += _squares(got[self._logits] - expected[self._logits])
             shares.append(agreement(got[MASK].astype(np.uint8), expected[MASK].astype(np.uint8)))
         relative = error / self._power if self._power else error
-        return Deviation(relative if math.isfinite(relative) else math.inf, float(np.mean(shares)))
+        return LogitDeviation(relative if math.isfinite(relative) else math.inf, float(np.mean(shares)))
 
 
-def decided_by(model: ModelProto) -> str:
-    """The float tensor that the class of a pixel follows from: what enters ArgMax or Greater.
+def decided_by(model: FloatModel) -> str:
+    """The float tensor that decides the class of a pixel: the input of ArgMax or Greater.
 
     Raises ModelFileError if there is none.
     """
-    types = element_types(model)
-    producer = {output: node for node in model.graph.node for output in node.output}
+    types = model.types
+    producer = {output: node for node in model.proto.graph.node for output in node.output}
     tensor = MASK
     while tensor in producer:
         node = producer[tensor]
@@ -120,11 +98,11 @@ def decided_by(model: ModelProto) -> str:
             if floats:
                 return str(floats[0])
         tensor = node.input[0]
-    raise ModelFileError("the model computes its mask from no float tensor: INT8 wants one with an ArgMax or a Greater")
+    raise ModelFileError("the model computes its mask from no float tensor: give a model with an ArgMax or a Greater")
 
 
 def _showing(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
-    """The part of a model that computes these tensors, with them as its outputs."""
+    """The part of a model that computes these tensors, with these tensors as its outputs."""
     graph = model.graph
     needed, nodes = set(tensors), []
     for node in reversed(graph.node):

@@ -7,32 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from onnx import ModelProto
 
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet.quantisation.target import TENSORRT, Dialect
-from edgeunet.quantisation.value_ranges import spans
+from edgeunet.quantisation.target import TENSORRT, QuantisationTarget
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
-from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.quantize import quantized
-from edgeunet_export.int8.repair import Task
-from edgeunet_export.int8.repair.trials import Build, Candidate, Trials
+from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.model_file import read_fp32_model
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.repair import Task
+from edgeunet_export.int8.repair.trials import Trials
 from edgeunet_export.verify.accuracy import judged
 from tests.export.int8.repair.foreign import write_foreign_model
-
-
-def build_for(dialect: Dialect) -> Build:
-    def build(model: ModelProto, ranges: Ranges, floating: frozenset[str]) -> ModelProto:
-        graph = graph_of(model)
-        return quantized(model, place(graph, dialect, floating), spans(graph, ranges.spans))
-
-    return build
-
-
-TENSORRT_BUILD = build_for(TENSORRT)
 
 
 @dataclass(frozen=True)
@@ -41,7 +27,14 @@ class Bench:
 
     task: Task
     trials: Trials
-    plain: Candidate
+
+    @property
+    def plain(self) -> Candidate:
+        return self.task.candidate
+
+    @property
+    def model(self) -> FloatModel:
+        return self.plain.model
 
 
 @pytest.fixture(scope="session")
@@ -51,23 +44,23 @@ def images(dataset: Path) -> Sequence[Path]:
 
 @pytest.fixture(scope="session")
 def bench(dataset: Path, images: Sequence[Path]) -> Callable[..., Bench]:
-    def make(path: Path, build: Build = TENSORRT_BUILD, data: Path = dataset) -> Bench:
-        model, spec = read_model(path)
+    def make(
+        path: Path,
+        kind: type[Candidate] = Candidate,
+        target: QuantisationTarget = TENSORRT,
+        data: Path = dataset,
+    ) -> Bench:
+        model, spec = read_fp32_model(path)
         options = CalibrationOptions(data)
 
-        def calibrate(changed: ModelProto) -> Ranges:
+        def calibrate(changed: FloatModel) -> Ranges:
             return calibrated(changed, spec, images, options)
 
+        candidate = kind.of(model, calibrate(model), target)
         task = Task(
-            model,
-            spec,
-            calibrate(model),
-            images,
-            calibrate,
-            build,
-            lambda int8: judged(path, int8, DatasetFolder.open(data), "val"),
+            candidate, spec, images, calibrate, lambda int8: judged(path, int8, DatasetFolder.open(data), "val")
         )
-        return Bench(task, Trials(model, spec, images, build), Candidate(model, task.ranges))
+        return Bench(task, Trials(model, spec, images))
 
     return make
 

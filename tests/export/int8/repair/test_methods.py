@@ -10,7 +10,6 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import read_model
 from edgeunet_export.int8.repair.methods import chosen
-from edgeunet_export.int8.repair.trials import Candidate
 from tests.export.int8.repair.conftest import Bench
 
 
@@ -43,7 +42,7 @@ def test_tensors_may_end_with_different_methods_each_better_than_the_same_for_al
     best = chosen(made.plain, made.trials)
     used = {entry.method for entry in best.ranges.tensors.values()}
     uniform = [made.plain.ranges.with_methods(dict.fromkeys(made.plain.ranges.tensors, m)) for m in ("minmax", "mse")]
-    errors = [made.trials.deviation(Candidate(best.model, ranges)).error for ranges in uniform]
+    errors = [made.trials.deviation(replace(best, ranges=ranges)).error for ranges in uniform]
     assert made.trials.deviation(best).error < min(errors)
     assert len(used) > 1
     assert made.trials.evaluations < 4 * len(best.ranges.tensors)

@@ -16,10 +16,10 @@ from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.lint import lint
 from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.int8.repair import Latency, measured, repaired
-from edgeunet_export.int8.repair.layers import quantised_convolutions
-from edgeunet_export.verify.accuracy import Budget
-from tests.export.int8.repair.conftest import Bench, build_for
+from edgeunet_export.int8.repair.layers import Latency, measured, quantised_convolutions
+from edgeunet_export.int8.repair.repair import repaired
+from edgeunet_export.verify.accuracy import AccuracyBudget
+from tests.export.int8.repair.conftest import Bench
 from tests.export.labels import write_own_labels
 
 Make = Callable[..., Bench]
@@ -56,14 +56,14 @@ def stubborn(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_within_its_budget_is_left_as_it_is(model: Path, own_labels: Path, bench: Make) -> None:
     made = bench(model, data=own_labels)
-    result = repaired(made.task, Budget(max_drop=20))
+    result = repaired(made.task, AccuracyBudget(max_drop=20))
     assert not result.repaired
     assert [step.name for step in result.steps] == ["as calibrated"]
     assert result.layers == ()
     assert result.evaluations == 1
     assert result.accuracy.comparison.scores_a is not None
     assert result.accuracy.comparison.scores_a.miou > 0.97
-    assert result.int8.SerializeToString() == made.trials.int8(made.plain).SerializeToString()
+    assert result.candidate is made.plain
 
 
 def test_the_first_step_that_meets_the_budget_is_the_last(
@@ -73,7 +73,7 @@ def test_the_first_step_that_meets_the_budget_is_the_last(
     rescale_before_convolution(proto)
     onnx.save(proto, tmp_path / "hard.onnx")
     made = bench(tmp_path / "hard.onnx", data=own_labels)
-    result = repaired(made.task, Budget(max_drop=10))
+    result = repaired(made.task, AccuracyBudget(max_drop=10))
     assert [step.name for step in result.steps] == ["as calibrated", "equalisation"]
     before, after = (step.accuracy for step in result.steps)
     assert before is not None
@@ -88,20 +88,20 @@ def test_the_first_step_that_meets_the_budget_is_the_last(
 
 def test_what_nothing_else_repairs_stays_in_float_and_only_that(stubborn: Path, own_labels: Path, bench: Make) -> None:
     made = bench(stubborn, data=own_labels)
-    result = repaired(made.task, Budget(max_drop=10))
+    result = repaired(made.task, AccuracyBudget(max_drop=10))
     assert result.repaired
     assert result.candidate.floating == {"up.1.conv.3"}
-    assert "up.1.conv.3" not in quantised_convolutions(result.int8)
+    assert "up.1.conv.3" not in quantised_convolutions(result.candidate.int8)
     assert [layer.name for layer in result.layers if layer.floating] == [result.layers[0].name] == ["up.1.conv.3"]
     assert result.layers[0].sensitivity > 10 * result.layers[1].sensitivity
     assert sum(layer.share for layer in result.layers) < 1
     assert [step.name for step in result.steps if step.kept][-1] == "1 convolution in float"
-    assert Budget(max_drop=10).met(result.accuracy)
+    assert AccuracyBudget(max_drop=10).met(result.accuracy)
     best = result.steps[0].deviation.error
     for step in result.steps[1:4]:  # judged only if it lowers the error
         assert (step.accuracy is not None) == (step.deviation.error < best)
         best = min(best, step.deviation.error)
-    before, after = ({t.name: t for t in m.graph.initializer} for m in (made.task.model, result.candidate.model))
+    before, after = ({t.name: t for t in m.graph.initializer} for m in (made.model.proto, result.candidate.model.proto))
     assert before["out.bias"] == after["out.bias"]  # no bias correction any more
     assert not result.steps[3].kept
 
@@ -111,7 +111,7 @@ def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_
     made = bench(stubborn, data=own_labels)
     message = r"mIoU drop \+[\d.]+ points .* at best \(.*tried: equal.*in float\), expected a drop of at most 0 "
     with pytest.raises(ExportError, match=message) as caught:
-        repaired(made.task, Budget(max_drop=0))
+        repaired(made.task, AccuracyBudget(max_drop=0))
     assert "\n" not in str(caught.value)
     assert "nothing was kept" in str(caught.value)
 
@@ -119,7 +119,7 @@ def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_
 @pytest.mark.slow
 def test_without_labels_agreement_decides(stubborn: Path, unlabelled: Path, bench: Make) -> None:
     made = bench(stubborn, data=unlabelled)
-    result = repaired(made.task, Budget(min_agreement=0.95))
+    result = repaired(made.task, AccuracyBudget(min_agreement=0.95))
     assert result.accuracy.drop is None
     assert result.accuracy.comparison.agreement >= 0.95
     first = result.steps[0].accuracy
@@ -130,10 +130,10 @@ def test_without_labels_agreement_decides(stubborn: Path, unlabelled: Path, benc
 def test_the_cost_of_float_is_the_measured_gain_shared_out_by_multiply_adds(
     model: Path, own_labels: Path, bench: Make
 ) -> None:
-    made = bench(model, build_for(CPU), own_labels)
+    made = bench(model, target=CPU, data=own_labels)
     task = replace(made.task, latency=lambda int8: Latency(float_ms=30.0, int8_ms=10.0))
-    result = repaired(task, Budget(max_drop=50), report=True)
-    assert len(result.layers) == len(quantised_convolutions(result.int8)) > 5
+    result = repaired(task, AccuracyBudget(max_drop=50), report=True)
+    assert len(result.layers) == len(quantised_convolutions(result.candidate.int8)) > 5
     costs = [layer.cost_ms for layer in result.layers if layer.cost_ms is not None]
     assert sum(costs) == pytest.approx(20.0)
     shares = {layer.name: layer.share for layer in result.layers}
@@ -153,14 +153,14 @@ def test_latencies_are_those_of_both_files(model: Path, dataset: Path) -> None:
 @pytest.mark.slow
 def test_a_foreign_network_is_repaired_where_its_parts_are_known(foreign: Path, unlabelled: Path, bench: Make) -> None:
     made = bench(foreign, data=unlabelled)
-    plain = repaired(made.task, Budget(min_agreement=0), report=True)
+    plain = repaired(made.task, AccuracyBudget(min_agreement=0), report=True)
     assert {layer.name for layer in plain.layers} >= {"deep", "deeper", "fuse", "pointwise", "depthwise"}
     assert all(layer.sensitivity > 0 for layer in plain.layers)
-    assert lint(plain.int8) == []
+    assert lint(plain.candidate.int8) == []
     worst = plain.steps[0].accuracy
     assert worst is not None
     demand = worst.comparison.agreement + 0.2 * (1 - worst.comparison.agreement)
-    result = repaired(made.task, Budget(min_agreement=demand))
+    result = repaired(made.task, AccuracyBudget(min_agreement=demand))
     assert result.repaired
     assert result.accuracy.comparison.agreement >= demand
-    assert read_model(foreign)[0] == made.task.model
+    assert read_model(foreign)[0] == made.model.proto

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import cv2
 import pytest
-from onnx import ModelProto
 
 from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.int8.repair import Layer, Repair, Step, print_accuracy, print_layers, print_steps, write_report
-from edgeunet_export.int8.repair.trials import Candidate, Deviation
+from edgeunet.quantisation.target import TENSORRT
+from edgeunet_export.graph.model_file import read_fp32_model
+from edgeunet_export.int8.candidate import Candidate
+from edgeunet_export.int8.repair.layers import Layer
+from edgeunet_export.int8.repair.repair import Repair, Step
+from edgeunet_export.int8.repair.report import print_accuracy, print_layers, print_steps, write_report
+from edgeunet_export.int8.repair.trials import LogitDeviation
 from edgeunet_export.verify.accuracy import Accuracy, Drop
-from edgeunet_export.verify.compare import Comparison
+from edgeunet_export.verify.compare import MaskComparison
 
 LAYERS = (
     Layer("up.1.conv.3", 0.2, 0.25, floating=True, cost_ms=1.5),
@@ -25,20 +28,20 @@ LAYERS = (
 
 @pytest.fixture
 def repair(model: Path) -> Repair:
-    spec = read_model(model)[1]
+    float_model, spec = read_fp32_model(model)
     scores = [
         Scores(0.6, (0.7, 0.5, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 0)),
         Scores(0.59, (0.7, 0.4, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 7)),
     ]
-    comparison = Comparison(2, 0.99, (), scores[0], scores[1], (spec, spec))
+    comparison = MaskComparison(2, 0.99, (), scores[0], scores[1], (spec, spec))
     accuracy = Accuracy(comparison, Drop(1.0, (0.5, 1.5), (0.0, 10.0, 0.0, 0.0, math.nan)))
     steps = (
-        Step("as calibrated", Deviation(0.5, 0.7), accuracy, kept=True),
-        Step("bias correction", Deviation(0.6, 0.6), None, kept=False),
-        Step("1 convolution in float", Deviation(0.001, 0.99), accuracy, kept=True),
+        Step("as calibrated", LogitDeviation(0.5, 0.7), accuracy, kept=True),
+        Step("bias correction", LogitDeviation(0.6, 0.6), None, kept=False),
+        Step("1 convolution in float", LogitDeviation(0.001, 0.99), accuracy, kept=True),
     )
     ranges = Ranges("", "", "train", 0, "mse", 1, 1, 0, settled=False, tensors={})
-    return Repair(ModelProto(), Candidate(ModelProto(), ranges), accuracy, steps, LAYERS, 40)
+    return Repair(Candidate.of(float_model, ranges, TENSORRT), accuracy, steps, LAYERS, 40)
 
 
 def test_the_tables_say_layer_sensitivity_decision_and_cost(repair: Repair, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +65,7 @@ def test_the_tables_say_layer_sensitivity_decision_and_cost(repair: Repair, caps
 
 def test_without_a_measurement_the_cost_is_a_share(repair: Repair, capsys: pytest.CaptureFixture[str]) -> None:
     unmeasured = Layer("up.1.conv.3", 0.2, 0.25, floating=True, cost_ms=None)
-    print_layers(Repair(repair.int8, repair.candidate, repair.accuracy, repair.steps, (unmeasured,), 1))
+    print_layers(Repair(repair.candidate, repair.accuracy, repair.steps, (unmeasured,), 1))
     out = capsys.readouterr().out
     assert "25.0% of INT8's gain" in out
     assert "ms" not in out

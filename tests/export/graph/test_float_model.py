@@ -7,8 +7,8 @@ import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeunet.quantisation.ranges_file import Ranges, TensorRange
-from edgeunet.quantisation.value_ranges import spans, values
-from edgeunet_export.graph.nodes import graph_of
+from edgeunet.quantisation.value_ranges import ranged_tensors, value_ranges
+from edgeunet_export.graph.float_model import FloatModel
 
 
 def _foreign() -> ModelProto:
@@ -47,19 +47,19 @@ def _foreign() -> ModelProto:
 
 def test_a_value_is_computed_and_neither_copied_nor_fused_nor_the_frame() -> None:
     # b has two readers, so it is no part of its ReLU; a.relu stands for a.
-    assert values(graph_of(_foreign())) == ["a.relu", "b", "b.relu", "b.sigmoid"]
+    assert ranged_tensors(FloatModel.of(_foreign()).graph) == ["a.relu", "b", "b.relu", "b.sigmoid"]
 
 
 def test_values_of_our_network_are_what_relus_and_the_last_convolution_give(model: Path) -> None:
     graph = onnx.load(model).graph
     relus = [node.output[0] for node in graph.node if node.op_type == "Relu"]
-    found = values(graph_of(onnx.load(model)))
+    found = ranged_tensors(FloatModel.of(onnx.load(model)).graph)
     assert set(relus) < set(found)
     assert {node.op_type for node in graph.node if node.output[0] in set(found) - set(relus)} == {"Sub", "Conv", "Cast"}
 
 
 def test_a_residual_block_has_a_range_for_its_convolution_and_one_for_its_end(compact_model: Path) -> None:
-    found = values(graph_of(onnx.load(compact_model)))
+    found = ranged_tensors(FloatModel.of(onnx.load(compact_model)).graph)
     assert {"down.1.3.conv.3", "down.1.3.relu"} <= set(found)
     assert "down.1.3.add" not in found
 
@@ -68,7 +68,7 @@ def test_every_float_tensor_has_the_span_of_what_it_holds() -> None:
     seen = {"a.relu": (0.0, 4.0), "b": (-2.0, 3.0), "b.relu": (0.0, 3.0), "b.sigmoid": (0.0, 1.0)}
     tensors = {name: TensorRange(*span, {"minmax": span[1]}, "minmax", 1.0, (1,)) for name, span in seen.items()}
     ranges = Ranges("", "", "train", 0, "minmax", 1, 1, 0, settled=False, tensors=tensors)
-    assert spans(graph_of(_foreign()), ranges.spans) == {
+    assert value_ranges(FloatModel.of(_foreign()).graph, ranges.value_ranges) == {
         "frame.float": (0, 255),
         "planes": (0, 255),
         "planes.pooled": (0, 255),

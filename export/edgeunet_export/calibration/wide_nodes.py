@@ -1,4 +1,4 @@
-"""Which nodes float16 is too small or too coarse for, measured on real frames."""
+"""The nodes that float16 is too small or too coarse for, found on real frames."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
+from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.spec import ModelSpec
 from edgeunet_export.calibration.calibrate import observed, require_finite
-from edgeunet_export.graph.types import element_types
+from edgeunet_export.graph.float_model import FloatModel
 
-_CONVOLUTIONS = ("Conv", "ConvTranspose")
 LIMIT = 65504 / 4
-"""|x| from which on a tensor stays in float32: a quarter of float16's range, as other frames may reach further."""
+"""A tensor with an |x| as large as this stays in float32: a quarter of float16's range, since other frames differ."""
 MAX_ERROR = 0.01
-"""Error of one convolution in float16, RMS over RMS of its output; 0.0003 is usual, from 10 bits of mantissa."""
+"""Largest error of a convolution in float16, RMS over RMS of its output; 0.0003 is usual, from 10 bits of mantissa."""
 
 
-def wide_nodes(model: ModelProto, spec: ModelSpec, images: Sequence[Path]) -> frozenset[str]:
+def wide_nodes(model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> frozenset[str]:
     """The nodes of a float32 model that must stay in float32, by the name of their output.
 
-    Those with a tensor or a weight that reaches LIMIT; and each convolution whose own error in float16, on the
-    inputs that it has in float32, exceeds MAX_ERROR, with what computes its input since the convolution before.
+    Those with a tensor or a weight that reaches LIMIT; and each convolution whose own error in float16 exceeds
+    MAX_ERROR on the inputs that it has in float32, together with the nodes between it and the convolution before.
     Raises ExportError for an activation that is not finite, DatasetError for an image that can't be read.
     """
     peaks, errors = _measured(model, spec, images)
-    producer = {output: node for node in model.graph.node for output in node.output}
+    nodes = model.proto.graph.node
+    producer = {output: node for node in nodes for output in node.output}
     wide = {
         node.output[0]
-        for node in model.graph.node
+        for node in nodes
         if any(peaks.get(tensor, 0.0) >= LIMIT for tensor in (*node.input, *node.output))
     }
     for convolution, error in errors.items():
@@ -42,30 +43,28 @@ def wide_nodes(model: ModelProto, spec: ModelSpec, images: Sequence[Path]) -> fr
     return frozenset(wide)
 
 
-def convolutions(model: ModelProto, nodes: Collection[str]) -> tuple[str, ...]:
-    """The names of the convolutions among these nodes of wide_nodes, for people."""
-    return tuple(n.name for n in model.graph.node if n.op_type in _CONVOLUTIONS and n.output[0] in nodes)
+def wide_convolutions(model: FloatModel, wide: Collection[str]) -> tuple[str, ...]:
+    """The names of the convolutions among the wide nodes, for people."""
+    return tuple(n.name for n in model.proto.graph.node if n.op_type in CONVOLUTIONS and n.output[0] in wide)
 
 
 def _upstream(tensor: str, producer: Mapping[str, NodeProto]) -> Iterator[str]:
-    """What computes a tensor, back to and including the convolutions: its rounding would enter there already."""
+    """The nodes that compute a tensor, back to and including the convolutions: they would round it before."""
     if tensor in producer:
         node = producer[tensor]
         yield node.output[0]
-        if node.op_type not in _CONVOLUTIONS:
+        if node.op_type not in CONVOLUTIONS:
             for source in node.input:
                 yield from _upstream(source, producer)
 
 
-def _measured(model: ModelProto, spec: ModelSpec, images: Sequence[Path]) -> tuple[dict[str, float], dict[str, float]]:
+def _measured(model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> tuple[dict[str, float], dict[str, float]]:
     """The largest |x| of each float tensor, and the relative error of each convolution in float16."""
-    gauged, tensors, convolved = _gauged(model)
-    peaks = {
-        t.name: _peak(numpy_helper.to_array(t)) for t in model.graph.initializer if t.data_type == TensorProto.FLOAT
-    }
+    probed, tensors, convolved = _probed(model)
+    peaks = {name: _peak(value) for name, value in model.constants.items() if value.dtype == np.float32}
     peaks |= dict.fromkeys(tensors, 0.0)
     errors = dict.fromkeys(convolved, 0.0)
-    for image, values in observed(gauged, spec, images, "trying float16"):
+    for image, values in observed(probed, spec, images, "trying float16"):
         for tensor in tensors:
             peaks[tensor] = max(peaks[tensor], float(values[f"{tensor}.peak"]))
         for name in convolved:
@@ -79,15 +78,16 @@ def _peak(values: NDArray[np.generic]) -> float:
     return float(np.abs(values).max(initial=0))
 
 
-def _gauged(model: ModelProto) -> tuple[ModelProto, list[str], list[str]]:
-    """The same model with scalars as its outputs, so that no activation has to leave it.
+def _probed(model: FloatModel) -> tuple[ModelProto, list[str], list[str]]:
+    """The same model with scalars as its outputs, so that no activation has to be copied out.
 
     `<tensor>.peak` for every float tensor that is computed; `<convolution>.power` and `.error` for every
-    convolution: the sums of squares of its output, and of its difference from float16. The names follow.
+    convolution: the sums of squares of its output, and of its difference from float16.
+    Also returns the names of these tensors and of these convolutions.
     """
-    gauged = type(model).FromString(model.SerializeToString())
-    graph = gauged.graph
-    types = element_types(model)
+    probed = ModelProto()
+    probed.CopyFrom(model.proto)
+    graph = probed.graph
     nodes = list(graph.node)
     half: dict[str, str] = {}
 
@@ -101,11 +101,11 @@ def _gauged(model: ModelProto) -> tuple[ModelProto, list[str], list[str]]:
             half[tensor] = add("Cast", f"{tensor}.rounded", f"{tensor}.half", to=TensorProto.FLOAT)
         return half[tensor]
 
-    tensors = [t for node in model.graph.node for t in node.output if types[t] == TensorProto.FLOAT]
+    tensors = [t for node in graph.node for t in node.output if model.types[t] == TensorProto.FLOAT]
     for tensor in tensors:
         add("ReduceMax", f"{tensor}.peak", add("Abs", f"{tensor}.abs", tensor), keepdims=0)
-    probed = [node for node in model.graph.node if node.op_type in _CONVOLUTIONS]
-    for node in probed:
+    convolutions = [node for node in graph.node if node.op_type in CONVOLUTIONS]
+    for node in convolutions:
         name = node.output[0]
         probe = NodeProto()
         probe.CopyFrom(node)
@@ -116,7 +116,8 @@ def _gauged(model: ModelProto) -> tuple[ModelProto, list[str], list[str]]:
         add("ReduceSumSquare", f"{name}.power", name, keepdims=0)
         add("ReduceSumSquare", f"{name}.error", difference, keepdims=0)
     scalars = [f"{tensor}.peak" for tensor in tensors]
-    scalars += [f"{node.output[0]}.{kind}" for node in probed for kind in ("power", "error")]
+    scalars += [f"{node.output[0]}.{kind}" for node in convolutions for kind in ("power", "error")]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in scalars]
+    convolved = [node.output[0] for node in convolutions]
     graph.CopyFrom(helper.make_graph(nodes, graph.name, graph.input, outputs, graph.initializer))
-    return gauged, tensors, [node.output[0] for node in probed]
+    return probed, tensors, convolved

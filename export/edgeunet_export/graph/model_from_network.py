@@ -1,4 +1,4 @@
-"""The model file's contract: frame uint8 [N, H, W, 3] BGR in, mask uint8 [N, H, W] out, the spec in the metadata."""
+"""The whole model of a network: frame uint8 [N, H, W, 3] BGR in, mask uint8 [N, H, W] out, the spec in the metadata."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgeunet_export.graph.translate import Fragment, translated
 
 
 def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logits: bool) -> ModelProto:
-    """The whole graph: normalisation, network and class decision.
+    """Normalisation, network and class decision in one graph.
 
     dynamic_batch: N is free; otherwise it is 1.
-    logits: a second output `logits`, float32 [N, spec.logits, H, W], beside the mask.
+    logits: a second output `logits`, float32 [N, spec.logits, H, W], after the mask.
     """
     graph = Fragment()
-    # TensorRT takes a uint8 input only if Cast is its first node; it rejects a Transpose of uint8.
+    # TensorRT takes a uint8 input only if a Cast reads it; it rejects a Transpose of uint8.
     float_frame = graph.add("Cast", "frame.float", ["frame"], to=TensorProto.FLOAT)
     planes = graph.add("Transpose", "frame.planes", [float_frame], perm=[0, 3, 1, 2])
     mean = graph.constant("mean", np.array(spec.mean, np.float32).reshape(1, 3, 1, 1))
@@ -54,9 +54,9 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
 
 
 def _add_decision(graph: Fragment, spec: ModelSpec) -> None:
-    """logits → mask: the largest logit's class, or with one logit whether it is positive.
+    """logits → mask: the class of the largest logit, or with one logit whether it is positive.
 
-    By way of float32, because TensorRT has no cast from int64 or bool to uint8.
+    The index becomes float32 first, because TensorRT has no cast from int64 or bool to uint8.
     """
     if spec.logits == 1:
         axis = graph.constant("mask.axis", np.array([1], np.int64))

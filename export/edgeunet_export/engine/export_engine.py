@@ -1,4 +1,4 @@
-"""ONNX → TensorRT engine on this machine, with M.engine.json next to it that says what it was built from and for."""
+"""ONNX → TensorRT engine on this machine, with a sidecar that records its source and its machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
-from edgeunet_export.engine.build import Built, EngineOptions, build_plan
+from edgeunet_export.engine.build import BuiltEngine, EngineOptions, build_plan
 from edgeunet_export.engine.watch import build_log, interruptible, progress_monitor
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 
@@ -25,7 +25,7 @@ from edgeunet_export.graph.model_file import read_fp32_model, read_model
 class Engine:
     """An engine that fits this machine.
 
-    stale: why it was built although there was one; "" if that is not so.
+    stale: why an existing engine was built again; "" otherwise.
     """
 
     info: EngineInfo
@@ -35,12 +35,12 @@ class Engine:
 
 
 def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stale: bool, force: bool) -> Engine:
-    """Build M.engine from M.onnx, with M.engine.json beside it and TensorRT's words in M.engine.log.
+    """Build M.engine from M.onnx, with M.engine.json next to it and TensorRT's messages in M.engine.log.
 
-    if_stale: build only if what stands at `output` is missing, damaged, of another machine, ONNX file or options.
-    Raises ModelFileError for a model that is not ours or that TensorRT refuses, GpuError or MissingDependencyError
-    for what the machine lacks, UsageError, OutputError if the file exists and `force` is false,
-    ExportError if the build fails; no engine is kept then, the log is.
+    if_stale: build only if `output` is missing, damaged, or from another machine, ONNX file or options.
+    Raises ModelFileError for a model that is not of edgeunet or that TensorRT refuses, GpuError or
+    MissingDependencyError if the machine lacks something, UsageError, OutputError if the file exists and `force` is
+    false, ExportError if the build fails; then the log is kept, but no engine.
     """
     require_ending(output, ".engine")
     written = {"-o": output, "its description": info_path(output), "its log": _log_of(output)}
@@ -89,11 +89,11 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
 
 
 def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> ModelSpec:
-    """The model's spec with the engine's provenance: it runs in the file's precision, unless it is weakly typed."""
+    """The model's spec with the engine's provenance: the precision is the file's, unless the engine is weakly typed."""
     spec = spec.with_provenance(parent_sha256=sha256(source), version=edgeunet.__version__)
     if options.cache is not None:
         if not options.cache.is_file():
-            raise ModelFileError(f"{options.cache}: no such calibration cache; `edgeunet export cache` makes one")
+            raise ModelFileError(f"{options.cache}: no such calibration table; `edgeunet export cache` makes one")
         ranges = f"{options.cache.name} {sha256(options.cache)[:12]}"
         return spec.with_provenance(precision="int8+fp16", calibration=ranges)
     return spec if options.dla is None else spec.with_provenance(precision="fp16")
@@ -108,15 +108,15 @@ def _timing_of(source: Path, options: EngineOptions) -> Path:
 
 
 def _changed(info: EngineInfo, spec: ModelSpec, options: EngineOptions) -> str:
-    """What an engine that runs here was built from otherwise; "" if from the same."""
+    """The difference between the sources of an engine and those given; "" for the same."""
     if info.spec.with_provenance(version="") != spec.with_provenance(version=""):
-        return "the ONNX file or the calibration cache is another one"
+        return "the ONNX file or the calibration table has changed"
     if info.options != options.words():
         return f"its options were {' '.join(info.options) or 'none'}"
     return ""
 
 
-def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> Built:
+def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> BuiltEngine:
     """The plan, with the timing cache read and written; the log stays, also of a build that fails."""
     timing_path = _timing_of(source, options)
     timing: bytes | None = None

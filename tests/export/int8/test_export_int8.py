@@ -14,13 +14,13 @@ from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet.utils.files import sha256
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
 from edgeunet_export.graph.model_file import onnx_session, read_model
-from edgeunet_export.graph.nodes import graph_of
-from edgeunet_export.int8.int8 import Int8Options, Quantization, export_int8
+from edgeunet_export.int8.export_int8 import Int8Options, Quantization, export_int8
 from edgeunet_export.int8.quantize import quantized
-from edgeunet_export.verify.accuracy import Budget
-from tests.export.networks import spans_of
+from edgeunet_export.verify.accuracy import AccuracyBudget
+from tests.export.networks import ranges_for
 from tests.export.scaled import change, scaled
 from tests.marks import slow
 from tests.models import write_toy_model
@@ -37,7 +37,7 @@ def test_the_int8_model_gives_nearly_the_same_masks(method: str, model: Path, da
     assert 0.98 <= result.repair.accuracy.comparison.agreement < 1.0
     assert result.repair.accuracy.comparison.scores_a is not None
     assert result.repair.accuracy.comparison.scores_b is not None
-    assert (result.ranges.images, result.left_float) == (9, {})
+    assert (result.ranges.images, result.placement.left_float) == (9, {})
     assert lint(onnx.load(tmp_path / "int8.onnx")) == []
 
 
@@ -65,8 +65,8 @@ def test_scales_in_float16_are_those_that_the_weights_were_divided_by(model: Pat
     size = np.array([1e-3] * 15 + [1e-8]).reshape(-1, 1, 1, 1)
     change(proto, "down.0.1.0.weight", lambda weight: weight * size)
     before = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}["down.0.1.0.weight"]
-    placement = place(graph_of(proto), TENSORRT)
-    half = quantized(proto, placement, spans_of(placement), np.float16)
+    placement = place(FloatModel.of(proto).graph, TENSORRT)
+    half = quantized(FloatModel.of(proto), placement, ranges_for(placement), np.float16)
     stored = {t.name: numpy_helper.to_array(t) for t in half.graph.initializer}
     scale = stored["down.0.1.0.weight.scale"]
     np.testing.assert_array_equal(scale, scale.astype(np.float16))
@@ -80,7 +80,7 @@ def test_what_overflows_is_left_in_float32(model: Path, dataset: Path, tmp_path:
     result = _export(tmp_path / "m.onnx", tmp_path / "int8.onnx", Int8Options(dataset, precision="int8+fp16"))
     assert result.wide == ("inc.0", "inc.3")
     assert result.repair.accuracy.comparison.agreement >= 0.98
-    assert result.convolutions == len(place(graph_of(proto), TENSORRT).convolutions) - 1
+    assert len(result.placement.convolutions) == len(place(FloatModel.of(proto).graph, TENSORRT).convolutions) - 1
 
 
 def test_the_file_is_smaller_and_says_where_it_comes_from(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_dynamic_batch_stays_dynamic(model: Path, dataset: Path, tmp_path: Pat
 def test_more_than_the_budget_keeps_nothing(model: Path, dataset: Path, tmp_path: Path) -> None:
     unlabelled = tmp_path / "data"
     shutil.copytree(dataset, unlabelled, ignore=lambda folder, names: ["val"] if Path(folder).name == "masks" else [])
-    options = Int8Options(unlabelled, images=1, budget=Budget(min_agreement=1.0))
+    options = Int8Options(unlabelled, images=1, budget=AccuracyBudget(min_agreement=1.0))
     with pytest.raises(ExportError, match=r"the same class on 9.* at best .* expected agreement on at least 100\.00%"):
         _export(model, tmp_path / "int8.onnx", options)
     assert list(tmp_path.iterdir()) == [unlabelled]
@@ -148,8 +148,8 @@ def test_ranges_of_another_model_are_refused(
     model: Path, steady_model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _export(model, tmp_path / "a.onnx", Int8Options(dataset, images=1))
-    monkeypatch.setattr("edgeunet_export.int8.int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
-    with pytest.raises(MismatchError, match="the ranges are those of the model"):
+    monkeypatch.setattr("edgeunet_export.int8.export_int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
+    with pytest.raises(MismatchError, match="the ranges are for the model"):
         _export(steady_model, tmp_path / "b.onnx", Int8Options(dataset, ranges=tmp_path / "a.ranges.json"))
     assert not (tmp_path / "b.onnx").exists()
 
@@ -161,7 +161,7 @@ def test_for_a_cpu_the_file_says_so_and_is_timed(model: Path, dataset: Path, tmp
     assert min(result.latency.float_ms, result.latency.int8_ms) > 0
     origin = read_model(tmp_path / "int8.onnx")[1].provenance
     assert (origin.precision, origin.target) == ("int8", "cpu")
-    assert (result.convolutions, result.all_convolutions) == (12, 13)
+    assert (len(result.placement.convolutions), result.all_convolutions) == (12, 13)
 
 
 def test_an_activation_that_is_not_finite_is_named_with_its_image(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -169,13 +169,13 @@ def test_an_activation_that_is_not_finite_is_named_with_its_image(model: Path, d
     (bias,) = [t for t in proto.graph.initializer if t.name == "down.0.1.0.bias"]
     bias.CopyFrom(numpy_helper.from_array(np.full(bias.dims, np.nan, np.float32), bias.name))
     onnx.save(proto, tmp_path / "nan.onnx")
-    with pytest.raises(ExportError, match=r"down\.0\.1\.\d gives values that are not finite .* on 00\d\d\.jpg"):
+    with pytest.raises(ExportError, match=r"down\.0\.1\.\d has values that are not finite .* on 00\d\d\.jpg"):
         _export(tmp_path / "nan.onnx", tmp_path / "int8.onnx", Int8Options(dataset))
     assert not (tmp_path / "int8.onnx").exists()
 
 
 def test_a_model_that_is_quantised_already_is_refused(model: Path, dataset: Path, tmp_path: Path) -> None:
-    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, budget=Budget(max_drop=100)))
+    _export(model, tmp_path / "int8.onnx", Int8Options(dataset, images=1, budget=AccuracyBudget(max_drop=100)))
     with pytest.raises(ModelFileError, match="is int8 already"):
         _export(tmp_path / "int8.onnx", tmp_path / "again.onnx", Int8Options(dataset))
 
@@ -194,7 +194,7 @@ def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Pa
 def test_a_missing_split_is_found_before_the_calibration(
     model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeunet_export.int8.int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
+    monkeypatch.setattr("edgeunet_export.int8.export_int8.calibrated", lambda *arguments: pytest.fail("calibrated"))
     for options in (Int8Options(dataset, split="test"), Int8Options(dataset, check_split="test")):
         with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
             _export(model, tmp_path / "int8.onnx", options)

@@ -21,10 +21,10 @@ from edgeunet.errors import (
     UsageError,
 )
 from edgeunet.runtime.gpu.engine_file import EngineHeader, check_engine, read_engine_header
-from edgeunet_export.calibration.table_file import TensorRTVersion, write_cache
+from edgeunet_export.calibration.table_file import TensorRTVersion, write_table
 from edgeunet_export.engine.build import EngineOptions
-from edgeunet_export.engine.engine import export_engine
-from tests.export.engines import Board, build, cache_for
+from edgeunet_export.engine.export_engine import export_engine
+from tests.export.engines import Board, build, table_for
 from tests.fakes.engine import ORIN
 from tests.fakes.tensorrt import FakeTensorRT
 from tests.models import toy_spec, write_toy_model
@@ -125,11 +125,11 @@ def test_if_stale_builds_only_what_does_not_fit(board: Board, model: Path, tmp_p
 
 def test_if_stale_sees_other_ranges_under_the_same_name(board: Board, model: Path, tmp_path: Path) -> None:
     board()
-    options = EngineOptions(cache=cache_for("10.3", tmp_path))
+    options = EngineOptions(cache=table_for("10.3", tmp_path))
     build(model, options)
     assert not build(model, options, if_stale=True).built
-    write_cache(tmp_path / "m.cache", TensorRTVersion(10, 3, 0), {"frame": 254.0})
-    assert "calibration cache is another one" in build(model, options, if_stale=True).stale
+    write_table(tmp_path / "m.cache", TensorRTVersion(10, 3, 0), {"frame": 254.0})
+    assert "calibration table has changed" in build(model, options, if_stale=True).stale
 
 
 def test_tensorrt_rtx_builds_without_a_gpu(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> None:
@@ -196,4 +196,4 @@ def test_the_command_says_what_was_built(
     app([*command, "--level", "2"], standalone_mode=False)
     out = capsys.readouterr().out
     assert "built again: its options were none" in out
-    assert "timing cache was another machine's" in out
+    assert "timing cache was from another machine" in out

@@ -1,0 +1,95 @@
+"""A float ONNX model with all that the steps of an export ask of it, found once and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from edgeunet.quantisation.graph import Graph, Operation, moves
+from edgeunet_export.graph.types import inferred
+
+Constants = Mapping[str, NDArray[Any]]
+_FACTS = ("Shape", "Size")  # what they return says nothing about a tensor's values
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """One model; its parts are not changed.
+
+    constants: the stored tensors. types: the element type (TensorProto.FLOAT, …) of every tensor.
+    shapes: of every tensor that is computed; 0 where a size is not known.
+    graph: the nodes that compute something from the model's inputs.
+    """
+
+    proto: ModelProto
+    constants: Constants
+    types: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
+    graph: Graph
+
+    @classmethod
+    def of(cls, proto: ModelProto) -> FloatModel:
+        types, shapes = inferred(proto)
+        constants = _constants(proto)
+        return cls(proto, constants, types, shapes, _graph(proto, constants, types))
+
+    def with_weights(self, proto: ModelProto) -> FloatModel:
+        """The same network with the stored tensors of `proto`."""
+        return replace(self, proto=proto, constants=_constants(proto))
+
+
+def copied_inputs(node: NodeProto, constants: Constants) -> tuple[str, ...]:
+    """The inputs whose values the node's output holds unchanged; () for an operator that computes new ones."""
+    fills = node.op_type == "Pad" and not _pads_with_zeros(node, constants)
+    interpolates = node.op_type == "Resize" and attribute(node, "mode", b"nearest") != b"nearest"
+    if not moves(node.op_type, interpolates=interpolates, fills=fills):
+        return ()
+    return tuple(node.input) if node.op_type == "Concat" else (node.input[0],)
+
+
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
+    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
+
+
+def _constants(proto: ModelProto) -> Constants:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+
+
+def _graph(proto: ModelProto, constants: Constants, types: Mapping[str, int]) -> Graph:
+    sources = frozenset(value.name for value in proto.graph.input)
+    known = set(sources)
+    operations = []
+    for node in proto.graph.node:
+        inputs = tuple(tensor for tensor in node.input if tensor in known)
+        if not inputs:
+            continue
+        operation = Operation(
+            node.op_type,
+            inputs,
+            tuple(filter(None, node.output)),
+            types.get(node.output[0]) == TensorProto.FLOAT,
+            copied_inputs(node, constants),
+            _channels(node, constants) if node.op_type == "Conv" else 0,
+        )
+        operations.append(operation)
+        if node.op_type not in _FACTS:
+            known.update(operation.outputs)
+    return Graph(sources, tuple(operations), frozenset(value.name for value in proto.graph.output))
+
+
+def _channels(node: NodeProto, constants: Constants) -> int:
+    """Of the input of a Conv; 0 if its weights are not stored."""
+    if node.input[1] not in constants:
+        return 0
+    return int(constants[node.input[1]].shape[1] * attribute(node, "group", 1))  # (out, in / groups, height, width)
+
+
+def _pads_with_zeros(node: NodeProto, constants: Constants) -> bool:
+    value = node.input[2] if len(node.input) > 2 else ""
+    zero = not value or (value in constants and not np.any(constants[value]))
+    return bool(zero and attribute(node, "mode", b"constant") == b"constant")
