@@ -79,7 +79,7 @@ INSIDE = {  # the same for the rooms in a room
         ("measure",),
         ("render",),
     ),
-    "edgeunet_bench.guard": (("compare",), ("verdict",), ("comparison",), ("running",), ("judging",)),
+    "edgeunet_bench.guard": (("commands",), ("verdict",), ("comparison",), ("running",), ("judging",)),
     "edgeunet_bench.report": (("write",), ("contents", "values"), ("sections",)),
 }
 

@@ -36,7 +36,7 @@ from edgeunet.runtime import Session, open_session
 from edgeunet.utils import console
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.files import sha256
-from edgeunet_bench.measure.inputs import load_inputs
+from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.studies.guard_trials.trials import declared_in
+from benchmarks.studies.guard_trials.trial_file import declared_in
 from edgeunet.errors import EdgeUNetError, MismatchError, RecordError, UsageError
 from edgeunet.evaluation.scores_file import load_scores
-from edgeunet_bench.fit.choice import DeviceBudget, choose
+from edgeunet_bench.fit.shortlist import DeviceBudget, choose
 from edgeunet_bench.guard.baseline import load_baseline
-from edgeunet_bench.guard.compare import judge_again
+from edgeunet_bench.guard.commands import judge_again
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.render.markdown import markdown
 from edgeunet_bench.report.contents import contents
-from edgeunet_bench.report.inputs import ReportInputs, load_inputs
-from edgeunet_bench.report.page import html
+from edgeunet_bench.report.report_inputs import ReportInputs, load_inputs
 from edgeunet_bench.report.values import as_json
+from edgeunet_bench.report.write import html
 from edgeunet_bench.sweep.record import Sweep
 from tests.bench.records import toy_record, toy_telemetry
 from tests.bench.report.makers import inputs_of

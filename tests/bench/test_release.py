@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.studies.guard_trials.trials import declared_in
+from benchmarks.studies.guard_trials.trial_file import declared_in
 from edgeunet.evaluation.scores_file import load_scores
 from edgeunet.quantisation.ranges_file import Ranges
-from edgeunet_bench.guard.compare import judge_again
+from edgeunet_bench.guard.commands import judge_again
 from edgeunet_bench.render.markdown import markdown
 from edgeunet_bench.report.contents import contents
-from edgeunet_bench.report.inputs import load_inputs
+from edgeunet_bench.report.report_inputs import load_inputs
 
 RELEASE = Path(__file__).parents[1] / "release"
 MEASURED = ("record", "paced", "command", "camera", "comparison", "sweep", "qualification")

@@ -10,9 +10,9 @@ from typing import Any
 from edgeunet import __version__
 from edgeunet.utils.files import sha256, write_json, write_text
 from edgeunet.utils.formatting import percentage
-from edgeunet_bench.fit.build import BuiltModel
-from edgeunet_bench.fit.choice import DeviceBudget, Rejected, figures, power_mw
-from edgeunet_bench.render.markdown_table import markdown_table, plain
+from edgeunet_bench.fit.builder import BuiltModel
+from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected, figures, power_mw
+from edgeunet_bench.render.markdown import markdown_table, plain
 from edgeunet_bench.render.tables import NONE, TextTable, bounded, facts_table
 from edgeunet_bench.sweep.record import Row, Sweep
 

@@ -13,8 +13,8 @@ from edgeunet.runtime.gpu.engine_file import info_path
 from edgeunet.utils.files import locked, replacing, sha256, write_json, writing
 from edgeunet.utils.json_fields import read_json
 from edgeunet_bench.guard.comparison import Comparison
-from edgeunet_bench.guard.judging.judge import Verdict
-from edgeunet_bench.guard.running.model import ModelOptions, opened
+from edgeunet_bench.guard.judging.judgement import Verdict
+from edgeunet_bench.guard.running.model_arm import ModelOptions, opened
 
 SCHEMA = "edgeunet.baseline/1"
 FOLDER = Path("benchmarks/baselines")

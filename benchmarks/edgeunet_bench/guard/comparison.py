@@ -18,7 +18,7 @@ from edgeunet.utils.files import write_json
 from edgeunet.utils.json_fields import NotNegative, Share, Whole, read_json
 from edgeunet.utils.limits import MAX_MS, SEED
 from edgeunet.utils.redaction import shown_command_text
-from edgeunet_bench.guard.judging.judge import Judgement, Verdict
+from edgeunet_bench.guard.judging.judgement import Judgement, Verdict
 from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.running.arms import Arm
 

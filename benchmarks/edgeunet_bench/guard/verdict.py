@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 from edgeunet.utils import console
 from edgeunet.utils.files import replacing, write_text
 from edgeunet_bench.guard.comparison import Comparison
-from edgeunet_bench.guard.judging.judge import Judgement, Verdict, share
-from edgeunet_bench.render.characters import readable
-from edgeunet_bench.render.markdown_table import markdown_table, plain
+from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, share
+from edgeunet_bench.render.markdown import markdown_table, plain
+from edgeunet_bench.render.names import readable
 from edgeunet_bench.render.tables import TextTable, change, milliseconds, print_table
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}

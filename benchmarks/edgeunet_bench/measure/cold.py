@@ -19,10 +19,10 @@ from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime import open_session
 from edgeunet.runtime.run_metadata import run_metadata_of
 from edgeunet_bench.measure.calls import Calls, TimedCall
-from edgeunet_bench.measure.command import run_process
-from edgeunet_bench.measure.gauge import Gauge
-from edgeunet_bench.measure.inputs import InputFrames
-from edgeunet_bench.measure.options import COLD, PROCESSES, MeasureOptions
+from edgeunet_bench.measure.input_frames import InputFrames
+from edgeunet_bench.measure.live_progress import LiveProgress
+from edgeunet_bench.measure.measure_options import COLD, PROCESSES, MeasureOptions
+from edgeunet_bench.measure.run_command import run_process
 from edgeunet_bench.measure.surroundings import commit_of, now
 
 IDLE_S = 2.0
@@ -55,7 +55,7 @@ def measure_cold(
     interrupted = False
     with (
         Sampler(pid=NO_PROCESS) as sampler,
-        Gauge("fresh processes", processes) as gauge,
+        LiveProgress("fresh processes", processes) as bar,
         tempfile.TemporaryDirectory() as folder,
     ):
         frame = Path(folder) / "frame.npy"
@@ -66,7 +66,7 @@ def measure_cold(
                 call, warm_ns, after_idle_ns = _process(model, frame, opening, idle_s=IDLE_S)
                 beside.append((warm_ns, after_idle_ns))
                 calls.append(call)
-                gauge.show(len(calls), f"{call.total / 1e6:.0f} ms", last=True)
+                bar.show(len(calls), f"{call.total / 1e6:.0f} ms", last=True)
         except KeyboardInterrupt:
             if not len(calls):
                 raise

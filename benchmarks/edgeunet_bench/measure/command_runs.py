@@ -13,10 +13,10 @@ from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL, LatencyRecord, RunMetadata
 from edgeunet.utils.console import command_line
-from edgeunet_bench.measure.command import run_command, shown
-from edgeunet_bench.measure.gauge import Gauge
-from edgeunet_bench.measure.options import MeasureOptions
-from edgeunet_bench.measure.single import settle
+from edgeunet_bench.measure.live_progress import LiveProgress
+from edgeunet_bench.measure.loops import settle
+from edgeunet_bench.measure.measure_options import MeasureOptions
+from edgeunet_bench.measure.run_command import run_command, shown
 from edgeunet_bench.measure.surroundings import commit_of, now, rest
 
 TIMEOUT_S = 3600.0  # of one run
@@ -43,17 +43,17 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
 
     with (
         Sampler(pid=NO_PROCESS) as sampler,
-        Gauge("warming up (s)" if whole else "measuring (s)", options.length_s) as gauge,
+        LiveProgress("warming up (s)" if whole else "measuring (s)", options.length_s) as bar,
     ):
         idle_ns = rest(sampler)
         if whole:
             warmup_runs, settled = settle(timed_run, MAX_WARMUP_S)
-            gauge.title("measuring (s)")
+            bar.title("measuring (s)")
         begin = time.perf_counter_ns()
         count = 0
         try:
             while (start := time.perf_counter_ns()) - begin < options.length_s * 1e9:
-                gauge.show((start - begin) / 1e9, f"{len(runs)} runs, {count} samples")
+                bar.show((start - begin) / 1e9, f"{len(runs)} runs, {count} samples")
                 samples = run_command(command, whole=whole, timeout_s=TIMEOUT_S)
                 runs.append((start, samples))
                 count += len(samples)
@@ -64,7 +64,7 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
                 raise
             interrupted = True
         else:
-            gauge.show(options.length_s, f"{len(runs)} runs, {count} samples", last=True)
+            bar.show(options.length_s, f"{len(runs)} runs, {count} samples", last=True)
     origin_ns = runs[0][0]
     return LatencyRecord(
         subject=RunMetadata(

@@ -1,7 +1,8 @@
-"""Short names for what a report shows, that tell one from another."""
+"""Names as a report shows them: short, told apart, and without characters that a reader of XML or HTML refuses."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -30,3 +31,11 @@ def shortened(model: str) -> str:
     """A model's file name without its suffix, or the beginning of a long command."""
     name = model.removesuffix(".onnx").removesuffix(".engine")
     return name if len(name) <= LENGTH else f"{name[: LENGTH - 1]}…"
+
+
+_CONTROL = re.compile("[^\\t\\n\\r\\x20-\\x7e\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
+def readable(text: str) -> str:
+    """Without control characters; what is no character at all (half a surrogate pair) becomes a replacement sign."""
+    return _CONTROL.sub(lambda found: "\N{REPLACEMENT CHARACTER}" if found[0] >= "\ud800" else "", text)

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.dependencies import missing
-from edgeunet_bench.render.characters import readable
+from edgeunet_bench.render.names import readable
 
 INK = "#123456"  # stands for the page's text colour until the SVG is done
 PALETTE = ("#3b82d6", "#e07b2a", "#2a9d74", "#c4508f", "#8a6fd1", "#9a8a1f")  # told apart on white and on black

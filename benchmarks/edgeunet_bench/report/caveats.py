@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
-from edgeunet_bench.guard.judging.judge import Verdict
+from edgeunet_bench.guard.judging.judgement import Verdict
 from edgeunet_bench.render.tables import TextTable, when
 
 VOID = (Verdict.INVALID, Verdict.REFUSED)

@@ -16,7 +16,7 @@ from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_
 from edgeunet_bench.render.names import record_names
 from edgeunet_bench.render.tables import class_table, facts_table, when
 from edgeunet_bench.report.caveats import doubts_table
-from edgeunet_bench.report.inputs import ReportInputs
+from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import comparison_names, qualification_section, verdict_sections
 from edgeunet_bench.report.sections.record_sections import Records, record_sections
 from edgeunet_bench.sweep.plot import pareto_plot

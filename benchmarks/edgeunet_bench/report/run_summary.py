@@ -12,7 +12,7 @@ from edgeunet.latency.analysis import Analysis
 from edgeunet.latency.drift import Drift
 from edgeunet.latency.quantiles import samples_needed, summarize
 from edgeunet.latency.record import TOTAL, LatencyRecord
-from edgeunet_bench.measure.paced import WAIT
+from edgeunet_bench.measure.loops import WAIT
 from edgeunet_bench.render.tables import bounded, change, milliseconds, share
 
 

@@ -12,12 +12,12 @@ from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.analysis import analyse
 from edgeunet.latency.quantiles import Summary, summarize
 from edgeunet.latency.record import LatencyRecord
-from edgeunet_bench.guard.judging.judge import Judgement
+from edgeunet_bench.guard.judging.judgement import Judgement
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.names import record_names
-from edgeunet_bench.report.inputs import ReportInputs
+from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import comparison_names
-from edgeunet_bench.sweep.choice import names
+from edgeunet_bench.sweep.pareto import names
 from edgeunet_bench.sweep.record import Sweep
 
 SCHEMA = "edgeunet.report/1"

@@ -15,7 +15,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ModelFileError
 from edgeunet.utils.console import command_line, progress, stderr
-from edgeunet_bench.measure.inputs import load_inputs
+from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.grid import Combination, SweepOptions, expand, require_files
 from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep

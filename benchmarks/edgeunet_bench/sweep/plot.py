@@ -9,8 +9,8 @@ from typing import Any
 from edgeunet.errors import UsageError
 from edgeunet.utils.files import replacing, require_writable
 from edgeunet_bench.render.plots import INK, PALETTE, any_names, figure, label, svg
-from edgeunet_bench.sweep.choice import front, latency_ms, names, within
 from edgeunet_bench.sweep.grid import SweepOptions
+from edgeunet_bench.sweep.pareto import front, latency_ms, names, within
 from edgeunet_bench.sweep.record import Row, Sweep
 
 SIZE = (4.4, 3.4)  # inches: taller than the report's other plots, for the names

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edgeunet.latency.quantiles import Quantile, samples_needed
 from edgeunet.utils.formatting import percentage
 from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, interval, milliseconds, unsure
-from edgeunet_bench.sweep.choice import advice, latency_ms
+from edgeunet_bench.sweep.pareto import advice, latency_ms
 from edgeunet_bench.sweep.record import Row, Sweep
 
 UNSTEADY = 1.05  # ratio of two passes' medians from which on the note names the row

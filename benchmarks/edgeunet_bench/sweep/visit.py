@@ -21,9 +21,9 @@ from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_identity import ModelFile
-from edgeunet_bench.measure.inputs import load_inputs
-from edgeunet_bench.measure.model import measure
-from edgeunet_bench.measure.options import MeasureOptions
+from edgeunet_bench.measure.input_frames import load_inputs
+from edgeunet_bench.measure.measure_model import measure
+from edgeunet_bench.measure.measure_options import MeasureOptions
 from edgeunet_bench.sweep.grid import Combination
 
 T = TypeVar("T")

@@ -32,18 +32,18 @@ def main(
     """
     from dataclasses import asdict
 
-    from benchmarks.studies.guard_trials import run
-    from benchmarks.studies.guard_trials.summary import qualification_of
+    from benchmarks.studies.guard_trials import qualify
+    from benchmarks.studies.guard_trials.tally import qualification_of
     from edgeunet.utils.console import INTERRUPTED, stdout
     from edgeunet.utils.files import require_distinct
     from edgeunet_bench.measure.surroundings import now
     from edgeunet_bench.render.tables import print_table
     from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
 
-    paths = run.Paths(output)
+    paths = qualify.Paths(output)
     require_distinct({"--output": output, "the trials in": paths.trials, "the folder": paths.kept}, {"--model": model})
-    options = run.QualifyOptions(model, tuple(only or ()), trials)
-    file, interrupted = run.qualify(options, paths, force=force)
+    options = qualify.QualifyOptions(model, tuple(only or ()), trials)
+    file, interrupted = qualify.qualify(options, paths, force=force)
     found = qualification_of(file, now())
     if as_json:
         stdout().print_json(data=asdict(found))

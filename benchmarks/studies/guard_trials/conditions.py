@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.studies.guard_trials.arm import NOTHING, Injection
-from edgeunet_bench.guard.judging.judge import Verdict
+from edgeunet_bench.guard.judging.judgement import Verdict
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from edgeunet.board.machine import usable_cpus
 from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
 from edgeunet_bench.guard.baseline import FOLDER, load_baseline
-from edgeunet_bench.guard.compare import ComparisonOutputs, compare_arms
-from edgeunet_bench.guard.judging.judge import Verdict
+from edgeunet_bench.guard.commands import ComparisonOutputs, compare_arms
+from edgeunet_bench.guard.judging.judgement import Verdict
 from edgeunet_bench.guard.running.arms import TurnArm
 from edgeunet_bench.guard.running.interleave import CompareOptions
 from edgeunet_bench.measure.surroundings import commit_of
@@ -63,7 +63,7 @@ def main(
 def _arm(name: str, title: str, tree: Path, folder: Path) -> TurnArm:
     """One side of a comparison. folder: for the model file that it needs."""
     if name == "camera":
-        return TurnArm(title, {"code": title}, tuple(argv("camera", tree)))
+        return TurnArm(title, {"code": title}, tuple(argv("camera_arm", tree)))
     model = folder / f"{'working' if tree == CHECKOUT else 'release'}.onnx"
     made = subprocess.run(argv("network", tree, str(model)), capture_output=True, text=True, check=False)
     if made.returncode:
@@ -71,7 +71,7 @@ def _arm(name: str, title: str, tree: Path, folder: Path) -> TurnArm:
             f"the {title} cannot export the network that is compared: {made.stderr.strip().rpartition(chr(10))[2]}"
         )
     facts = {"code": title, "model": "U-Net of 8, 16, 32, 64 channels, 256×320, fp32, untrained"}
-    return TurnArm(title, facts, tuple(argv("inference", tree, str(model))))
+    return TurnArm(title, facts, tuple(argv("inference_arm", tree, str(model))))
 
 
 if __name__ == "__main__":

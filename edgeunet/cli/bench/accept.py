@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.bench.options import Baselines
+from edgeunet.cli.bench.bench_options import Baselines
 
 
 def accept(

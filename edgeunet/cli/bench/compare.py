@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.bench.options import Backend, Baselines, Data
+from edgeunet.cli.bench.bench_options import Backend, Baselines, Data
 from edgeunet.cli.options import Force, Json, Threads
 
 
@@ -55,10 +55,10 @@ def compare(
     from edgeunet.errors import UsageError
     from edgeunet.utils.files import require_distinct
     from edgeunet_bench.guard.baseline import default_folder, resolve
-    from edgeunet_bench.guard.compare import ComparisonOutputs, compare_arms, compare_records
+    from edgeunet_bench.guard.commands import ComparisonOutputs, compare_arms, compare_records
     from edgeunet_bench.guard.running.arms import command_arm, model_arm
     from edgeunet_bench.guard.running.interleave import CompareOptions
-    from edgeunet_bench.guard.running.model import ModelOptions
+    from edgeunet_bench.guard.running.model_arm import ModelOptions
 
     folder = baselines or default_folder()
     given = {"BASE": base and resolve(folder, base), "CANDIDATE": candidate and resolve(folder, candidate)}

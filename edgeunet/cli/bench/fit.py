@@ -63,10 +63,10 @@ def fit(
             "measure on the device first"
         )
     from edgeunet.utils.console import stdout
-    from edgeunet_bench.fit.build import BuildOptions
-    from edgeunet_bench.fit.choice import DeviceBudget
-    from edgeunet_bench.fit.run import FitOptions
-    from edgeunet_bench.fit.run import fit as run_fit
+    from edgeunet_bench.fit.builder import BuildOptions
+    from edgeunet_bench.fit.fit import FitOptions
+    from edgeunet_bench.fit.fit import fit as run_fit
+    from edgeunet_bench.fit.shortlist import DeviceBudget
 
     if resume and force:
         raise UsageError("--resume goes on with a run and --force starts again: give one of them")

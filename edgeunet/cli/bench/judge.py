@@ -19,7 +19,7 @@ def judge(
     Exit code: the verdict's, as of `edgeunet bench compare`; 1 if the file says something else than its samples.
     """
     from edgeunet.errors import RecordError
-    from edgeunet_bench.guard.compare import ComparisonOutputs, judge_again
+    from edgeunet_bench.guard.commands import ComparisonOutputs, judge_again
     from edgeunet_bench.guard.comparison import judgement_to_dict
 
     stored, judgement = judge_again(comparison)

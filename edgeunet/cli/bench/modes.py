@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.bench.options import Backend, Data
+from edgeunet.cli.bench.bench_options import Backend, Data
 from edgeunet.cli.options import Force, Json, Threads
 
 
@@ -34,7 +34,7 @@ def modes(
     """
     from edgeunet.utils.console import INTERRUPTED, stdout
     from edgeunet.utils.files import require_distinct, require_writable
-    from edgeunet_bench.power_modes.run import ModesOptions, measure_modes
+    from edgeunet_bench.power_modes.measure_modes import ModesOptions, measure_modes
     from edgeunet_bench.power_modes.table import modes_table, skipped_lines
     from edgeunet_bench.render.tables import print_table
 

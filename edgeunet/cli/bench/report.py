@@ -33,7 +33,7 @@ def report(
     from edgeunet.utils.console import stdout
     from edgeunet.utils.files import require_distinct, require_writable
     from edgeunet_bench.render.tables import print_table, summary_table
-    from edgeunet_bench.report.inputs import load_inputs
+    from edgeunet_bench.report.report_inputs import load_inputs
     from edgeunet_bench.report.sections.guard_sections import comparison_names
     from edgeunet_bench.report.write import format_of, write_report
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeunet.cli.bench.options import Backend, Data
+from edgeunet.cli.bench.bench_options import Backend, Data
 from edgeunet.cli.options import Force, Json, Threads
 from edgeunet.utils.limits import SECONDS, require_in
 
 if TYPE_CHECKING:
     from edgeunet.latency.record import LatencyRecord
-    from edgeunet_bench.measure.options import MeasureOptions
+    from edgeunet_bench.measure.measure_options import MeasureOptions
 
 
 class MeasureMode(str, enum.Enum):
@@ -58,7 +58,7 @@ def run(
     """Measure the latency of a model or of a command, and print it; -o keeps every sample, for `bench report`."""
     from edgeunet.errors import UsageError
     from edgeunet.utils.files import require_distinct, require_writable
-    from edgeunet_bench.measure.options import MeasureOptions
+    from edgeunet_bench.measure.measure_options import MeasureOptions
 
     if seconds is not None and minutes is not None:
         raise UsageError("--seconds and --minutes are the same time: give one of them")
@@ -90,9 +90,9 @@ def _measured(
 ) -> LatencyRecord:
     from edgeunet.runtime import open_session
     from edgeunet_bench.measure.cold import measure_cold
-    from edgeunet_bench.measure.inputs import load_inputs
-    from edgeunet_bench.measure.model import measure
-    from edgeunet_bench.measure.options import COLD
+    from edgeunet_bench.measure.input_frames import load_inputs
+    from edgeunet_bench.measure.measure_model import measure
+    from edgeunet_bench.measure.measure_options import COLD
 
     inputs = load_inputs(data)
     if options.mode == COLD:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.bench.options import Data
+from edgeunet.cli.bench.bench_options import Data
 from edgeunet.cli.options import Force, Json
 
 
@@ -46,8 +46,8 @@ def sweep(
     from edgeunet.utils.files import require_distinct, require_writable
     from edgeunet.utils.limits import size_from_text, whole_numbers
     from edgeunet_bench.render.tables import print_table
-    from edgeunet_bench.sweep.choice import advice
     from edgeunet_bench.sweep.grid import SweepOptions
+    from edgeunet_bench.sweep.pareto import advice
     from edgeunet_bench.sweep.passes import sweep as run_sweep
     from edgeunet_bench.sweep.plot import require_plot, write_plot
     from edgeunet_bench.sweep.table import skipped_lines, sweep_table

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from edgeunet.cli.bench import app
-from edgeunet_bench.guard.judging.judge import Verdict
+from edgeunet_bench.guard.judging.judgement import Verdict
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "ci"
 WORKFLOW: dict[Any, Any] = yaml.safe_load((FOLDER / "latency.yml").read_text())

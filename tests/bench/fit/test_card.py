@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeunet_bench.fit.build import BuiltModel, _slower
+from edgeunet_bench.fit.builder import BuiltModel, _slower
 from edgeunet_bench.fit.card import Card
-from edgeunet_bench.fit.choice import DeviceBudget, Rejected
+from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import RecordError
-from edgeunet_bench.guard.compare import judge_again
+from edgeunet_bench.guard.commands import judge_again
 from edgeunet_bench.guard.comparison import Comparison, judgement_to_dict
-from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge
+from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge
 from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.running.arms import Arm
 from edgeunet_bench.guard.verdict import answer, markdown, write_junit, write_markdown

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet_bench.measure import model as measuring
-from edgeunet_bench.measure.inputs import InputFrames, load_inputs
+from edgeunet_bench.measure import measure_model as measuring
+from edgeunet_bench.measure.input_frames import InputFrames, load_inputs
 from tests.models import toy_spec, write_toy_model
 
 

@@ -12,9 +12,9 @@ from edgeunet.errors import CommandError, ModelFileError
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.measure import cold
 from edgeunet_bench.measure.cold import measure_cold
-from edgeunet_bench.measure.command import run_process
-from edgeunet_bench.measure.inputs import InputFrames
-from edgeunet_bench.measure.options import MeasureOptions
+from edgeunet_bench.measure.input_frames import InputFrames
+from edgeunet_bench.measure.measure_options import MeasureOptions
+from edgeunet_bench.measure.run_command import run_process
 
 
 def test_each_process_has_its_way_to_the_first_mask(

@@ -13,7 +13,7 @@ from edgeunet.errors import CommandError, UsageError
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.measure import command_runs
 from edgeunet_bench.measure.command_runs import measure_command
-from edgeunet_bench.measure.options import MeasureOptions
+from edgeunet_bench.measure.measure_options import MeasureOptions
 
 PRINTS = shlex.join([sys.executable, "-S", "-c", "print('2.5\\nwarm\\n1.5\\n4.0')"])
 FAILS = shlex.join([sys.executable, "-S", "-c", "raise SystemExit('no disk')"])

@@ -18,8 +18,8 @@ from edgeunet.board.power_modes import PowerMode
 from edgeunet.board.sensors.sysfs import Sensor
 from edgeunet.cli.bench import app
 from edgeunet.errors import BoardError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
-from edgeunet_bench.measure import model as measuring
-from edgeunet_bench.power_modes import run
+from edgeunet_bench.measure import measure_model as measuring
+from edgeunet_bench.power_modes import measure_modes
 from edgeunet_bench.power_modes.record import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.power_modes.table import modes_table, skipped_lines
 from edgeunet_bench.sweep.visit import VisitError
@@ -59,7 +59,7 @@ def instead_of_measuring(monkeypatch: pytest.MonkeyPatch, fake: FakeNvpmodel, fa
             raise VisitError("out of memory")
         return toy_record(np.full(500, 5.0))
 
-    monkeypatch.setattr(run, "fresh", measured)
+    monkeypatch.setattr(measure_modes, "fresh", measured)
     return seen
 
 
@@ -134,9 +134,9 @@ def test_nothing_is_kept_of_what_was_interrupted_at_once(
         fake.set(3)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(run, "fresh", interrupted)
+    monkeypatch.setattr(measure_modes, "fresh", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run.measure_modes(model, run.ModesOptions(), tmp_path / "m.json", force=False)
+        measure_modes.measure_modes(model, measure_modes.ModesOptions(), tmp_path / "m.json", force=False)
     assert not (tmp_path / "m.json").exists()
     assert fake.mode == "25W"
 
@@ -148,7 +148,7 @@ def test_the_mode_is_set_again_where_the_file_cannot_be_written(
     instead_of_measuring(monkeypatch, fake)
     (tmp_path / "m.json").write_text("mine")
     with pytest.raises(OutputError):
-        run.measure_modes(model, run.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
+        measure_modes.measure_modes(model, measure_modes.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
     assert fake.mode == "25W"
     assert fake.asked[-2:] == ["7W", "25W"]
 
@@ -157,8 +157,8 @@ def test_clocks_that_are_locked_are_warned_of(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     instead_of_measuring(monkeypatch, FakeNvpmodel(tmp_path / "bin"))
-    monkeypatch.setattr(run, "fingerprint", lambda _: {"gpu_clocks": "1020 MHz, locked"})
-    run.measure_modes(model, run.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
+    monkeypatch.setattr(measure_modes, "fingerprint", lambda _: {"gpu_clocks": "1020 MHz, locked"})
+    measure_modes.measure_modes(model, measure_modes.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
     assert "warning: gpu_clocks 1020 MHz, locked: a change of mode may unlock" in capsys.readouterr().err
 
 
@@ -196,14 +196,14 @@ def test_a_rest_ends_when_the_board_is_cool_again(monkeypatch: pytest.MonkeyPatc
     rests: list[float] = []
     monkeypatch.setattr("time.sleep", rests.append)
     degrees = iter([60.0, 55.0, 41.9])
-    run._cool_down([Sensor("tj_c", lambda: next(degrees))], 40.0, 1000.0)
-    assert rests == [run.LOOK_S] * 2
+    measure_modes._cool_down([Sensor("tj_c", lambda: next(degrees))], 40.0, 1000.0)
+    assert rests == [measure_modes.LOOK_S] * 2
 
     def gone() -> float:
         raise OSError
 
-    assert run._hottest_c([Sensor("gpu_c", gone), Sensor("cpu_c", lambda: 50.0)]) == 50.0
-    assert run._hottest_c([Sensor("gpu_c", gone)]) is None
+    assert measure_modes._hottest_c([Sensor("gpu_c", gone), Sensor("cpu_c", lambda: 50.0)]) == 50.0
+    assert measure_modes._hottest_c([Sensor("gpu_c", gone)]) is None
 
 
 def test_the_table_shows_latency_energy_heat_and_throttling() -> None:

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from edgeunet_bench.render.characters import readable
+from edgeunet_bench.render.names import readable
 from edgeunet_bench.render.plots import BINS, INK, banded, figure, svg
-from edgeunet_bench.report.sections import guard_plots, record_plots
-from edgeunet_bench.report.sections.machine_plots import by_unit, over_time
+from edgeunet_bench.report.sections import guard_sections, record_plots
+from edgeunet_bench.report.sections.machine_views import by_unit, over_time
 from tests.bench.records import noisy, toy_record, toy_telemetry
 from tests.bench.report.makers import paced_record, toy_comparison
 from tests.marks import slow
@@ -86,11 +86,11 @@ def test_a_deadline_and_throttling_are_drawn() -> None:
 
 def test_each_round_shows_or_each_pair_where_they_are_many() -> None:
     comparison = toy_comparison()
-    assert "round" in _texts(guard_plots.ratios(comparison))
+    assert "round" in _texts(guard_sections.ratios(comparison))
     many = [pair.rounds * 20 for pair in comparison.pairs]
     pairs = tuple(type(pair)(rounds) for pair, rounds in zip(comparison.pairs, many, strict=True))
     object.__setattr__(comparison, "pairs", pairs)
-    texts = _texts(guard_plots.ratios(comparison))
+    texts = _texts(guard_sections.ratios(comparison))
     assert "middle 90 % of the rounds" in texts
     assert "limit" in texts
 

@@ -10,11 +10,11 @@ import numpy as np
 from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
-from edgeunet_bench.guard.judging.judge import Judgement, Verdict, judge
+from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge
 from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.qualification import Condition, Qualification
 from edgeunet_bench.guard.running.arms import Arm
-from edgeunet_bench.report.inputs import ReportInputs, by_model
+from edgeunet_bench.report.report_inputs import ReportInputs, by_model
 from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
 from tests.bench.records import noisy, toy_record, toy_telemetry
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.errors import OutputError
 from edgeunet_bench.render.tables import milliseconds
-from edgeunet_bench.report.inputs import ReportInputs
+from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.write import Format, write_report
 from tests.bench.records import noisy, toy_record
 from tests.bench.report.makers import everything, inputs_of, paced_record, toy_comparison, toy_qualification, toy_scores

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import UsageError
-from edgeunet_bench.report.inputs import ReportInputs
+from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.write import Format, format_of, write_report
 from tests.bench.records import toy_record
 from tests.bench.report.makers import everything, inputs_of, paced_record, refused_comparison, toy_comparison

@@ -17,7 +17,7 @@ from edgeunet.cli.bench import app
 from edgeunet.errors import CommandError, EdgeUNetError, OutputError, UsageError
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.measure import cold
-from edgeunet_bench.measure import model as measuring
+from edgeunet_bench.measure import measure_model as measuring
 from tests.models import write_toy_model
 from tests.processes import started
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.studies.guard_trials.arm import NOTHING, ArmOptions, Injection, injected
 from edgeunet.errors import EdgeUNetError
-from edgeunet_bench.guard.running.model import ModelOptions
+from edgeunet_bench.guard.running.model_arm import ModelOptions
 from edgeunet_bench.guard.running.worker import Worker
 from tests.models import write_toy_model
 

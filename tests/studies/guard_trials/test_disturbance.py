@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.studies.guard_trials.disturbance import disturbing
 from edgeunet.board.machine import usable_cpus
-from edgeunet_bench.guard.running.load import ticks_of
+from edgeunet_bench.guard.running.interference import ticks_of
 from edgeunet_bench.guard.running.worker import Worker
 
 

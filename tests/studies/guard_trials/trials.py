@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.studies.guard_trials.conditions import KINDS
-from benchmarks.studies.guard_trials.trials import Trial, TrialPlan
+from benchmarks.studies.guard_trials.trial_file import Trial, TrialPlan
 
 MACHINE = {"cpu": "Some CPU", "governor": "performance"}
 PLAN = TrialPlan(

@@ -59,8 +59,8 @@ def median_ms(command: list[str]) -> float:
 
 
 def test_the_camera_arm_measures_the_loop_of_its_tree(slow_tree: Path) -> None:
-    assert median_ms(argv("camera", slow_tree)) > 30
-    with Worker(argv("camera", CHECKOUT)) as worker:
+    assert median_ms(argv("camera_arm", slow_tree)) > 30
+    with Worker(argv("camera_arm", CHECKOUT)) as worker:
         worker.ready()
         assert worker.measure(20).min() < 30
 
@@ -73,7 +73,7 @@ def test_the_inference_arm_runs_the_network_that_its_tree_exports(slow_tree: Pat
         assert session.spec.input_size == (256, 320)
         assert session.spec.provenance.precision == "fp32"
         assert session.spec.names == DatasetFolder.open(DATASET).names
-    quick, slow = (Worker(argv("inference", tree, str(model))) for tree in (CHECKOUT, slow_tree))
+    quick, slow = (Worker(argv("inference_arm", tree, str(model))) for tree in (CHECKOUT, slow_tree))
     with quick, slow:
         assert quick.ready()["threads"] == slow.ready()["threads"] == "1"
         assert slow.measure(5).min() > quick.measure(5).min() + 20
@@ -81,7 +81,7 @@ def test_the_inference_arm_runs_the_network_that_its_tree_exports(slow_tree: Pat
 
 def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
     (tmp_path / "edgeunet").mkdir()  # no package: Python finds the next one
-    with Worker(argv("camera", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet comes from"):
+    with Worker(argv("camera_arm", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet comes from"):
         worker.ready()
 
 
@@ -108,5 +108,5 @@ def test_todays_names_mean_the_files_of_the_release_and_nothing_else(release: Pa
 def test_every_arm_runs_on_the_code_of_the_release(release: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     subprocess.run(argv("network", release, str(model)), check=True, capture_output=True)
-    for command in (argv("inference", release, str(model)), argv("camera", release)):
+    for command in (argv("inference_arm", release, str(model)), argv("camera_arm", release)):
         assert median_ms(command) > 0

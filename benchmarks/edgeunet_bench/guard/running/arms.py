@@ -11,8 +11,8 @@ from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.files import sha256
 from edgeunet.utils.redaction import shown_command_text
-from edgeunet_bench.guard.running.model import ModelOptions
-from edgeunet_bench.measure.command import run_command, words_of
+from edgeunet_bench.guard.running.model_arm import ModelOptions
+from edgeunet_bench.measure.run_command import run_command, words_of
 
 RUN_TIMEOUT_S = 600.0
 

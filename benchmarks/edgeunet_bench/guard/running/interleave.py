@@ -23,12 +23,11 @@ from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import require_seconds, require_seed
-from edgeunet_bench.guard.judging.judge import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
+from edgeunet_bench.guard.judging.judgement import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
 from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from edgeunet_bench.guard.running.arms import RunArm, TurnArm
-from edgeunet_bench.guard.running.load import ForeignLoad, own_ticks, ticks_of
+from edgeunet_bench.guard.running.interference import ForeignLoad, own_ticks, throttling, ticks_of
 from edgeunet_bench.guard.running.reference import REFERENCE, REFERENCE_ENVIRONMENT
-from edgeunet_bench.guard.running.throttling import throttling
 from edgeunet_bench.guard.running.worker import Worker
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeunet.latency.deadlines import upper_bound
-from edgeunet_bench.guard.judging.judge import Verdict
+from edgeunet_bench.guard.judging.judgement import Verdict
 from edgeunet_bench.guard.qualification import Condition, Qualification
 from edgeunet_bench.render.tables import NONE, TextTable, share
 

@@ -13,8 +13,8 @@ from edgeunet.utils.formatting import count
 from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_empty
 from edgeunet_bench.render.names import shortened
 from edgeunet_bench.render.tables import stage_table, summary_table, transposed
-from edgeunet_bench.report.sections import machine_plots, record_plots
-from edgeunet_bench.report.sections.machine_tables import sensors_table
+from edgeunet_bench.report.sections import machine_views, record_plots
+from edgeunet_bench.report.sections.machine_views import sensors_table
 from edgeunet_bench.report.sections.timing_tables import (
     age_table,
     deadline_table,
@@ -42,7 +42,7 @@ STAGES_NOTE = (
 )
 OTHERS_NOTE = "In ms, no part of end to end."
 OVER_TIME_NOTE = (
-    f"Latency, and below it what the machine reported. Above {count(machine_plots.POINTS)} samples, the maximum and "
+    f"Latency, and below it what the machine reported. Above {count(machine_views.POINTS)} samples, the maximum and "
     "the median of each part of the time are drawn. Before 0 are the idle time and the warm-up."
 )
 DRIFT_NOTE = (
@@ -110,7 +110,7 @@ def _over_time(shown: list[Records]) -> Iterator[Plot]:
     for group in shown:
         for name, record in group.items():
             title = f"{name}: thermal soak" if record.mode == "soak" else name
-            yield Plot(title, partial(machine_plots.over_time, record))
+            yield Plot(title, partial(machine_views.over_time, record))
 
 
 def _trends(records: Records) -> Iterator[Plot]:

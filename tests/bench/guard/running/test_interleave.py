@@ -14,12 +14,12 @@ import pytest
 from edgeunet.errors import CommandError, EdgeUNetError, UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.runtime.opening import ONNX_BACKENDS
-from edgeunet_bench.guard.judging import judge as judging
-from edgeunet_bench.guard.judging.judge import MIN_PAIRS, Verdict
+from edgeunet_bench.guard.judging import judgement as judging
+from edgeunet_bench.guard.judging.judgement import MIN_PAIRS, Verdict
 from edgeunet_bench.guard.running import interleave as interleaving
 from edgeunet_bench.guard.running.arms import RunArm, TurnArm, command_arm, model_arm
 from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave
-from edgeunet_bench.guard.running.model import ModelOptions
+from edgeunet_bench.guard.running.model_arm import ModelOptions
 from edgeunet_bench.guard.running.reference import REFERENCE, REFERENCE_ENVIRONMENT
 from edgeunet_bench.guard.running.worker import Worker
 from tests.bench.guard.arms import python, turn_arm

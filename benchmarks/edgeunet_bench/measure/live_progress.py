@@ -1,0 +1,47 @@
+"""The progress of a measurement: time left and the last latency, drawn so that no sample pays for it."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from edgeunet.utils.console import progress
+
+REFRESH_NS = 500_000_000
+OVERDUE_NS = 30_000_000_000
+
+
+class LiveProgress:
+    """A progress bar on stderr that is drawn only when told to, between two samples. Use it in a `with` statement."""
+
+    def __init__(self, title: str, total: float) -> None:
+        """total: seconds or pieces of work."""
+        self._bar = progress()
+        self._bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+        self._task = self._bar.add_task(title, total=round(total), note="")
+        self._drawn_ns = time.perf_counter_ns() - REFRESH_NS
+
+    def __enter__(self) -> LiveProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a person has waited for so long that drawing is worth a late sample: 1 ms of work, at times 5."""
+        return time.perf_counter_ns() - self._drawn_ns > OVERDUE_NS
+
+    def title(self, title: str) -> None:
+        """Say what is done from now on."""
+        self._bar.update(self._task, description=title, refresh=True)
+
+    def show(self, done: float, note: str, *, last: bool = False) -> None:
+        """Draw how much is done, unless it was drawn a moment ago."""
+        now = time.perf_counter_ns()
+        if last or now - self._drawn_ns > REFRESH_NS:
+            self._drawn_ns = now
+            self._bar.update(self._task, completed=int(done), note=note, refresh=True)

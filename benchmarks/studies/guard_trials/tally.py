@@ -1,0 +1,92 @@
+"""From trials to what is reported: for each condition, what was declared and what came out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.studies.guard_trials.conditions import AA, KINDS, Kind
+from benchmarks.studies.guard_trials.trial_file import Trial, TrialFile, TrialPlan
+from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge, refuse
+from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
+from edgeunet_bench.guard.qualification import Condition, Qualification
+
+NO_ALARM = "no alarm"
+
+
+def qualification_of(file: TrialFile, created: str) -> Qualification:
+    """All conditions, those that nothing was measured for included. created: where there is no trial yet."""
+    conditions: list[Condition] = []
+    for kind in KINDS:
+        trials = [trial for trial in file.trials if trial.condition == kind.name]
+        conditions.append(_condition(file.plan, kind, trials))
+        if kind is AA:
+            conditions.append(_no_alarm(conditions[-1]))
+    workload = file.plan.workload
+    conditions.append(_checked(workload, "a fact of the machine", Verdict.REFUSED, _mutations(file.plan)))
+    conditions.append(_checked(workload, "no samples", Verdict.INVALID, _empty()))
+    last = max((trial.ended for trial in file.trials), default=created)
+    return Qualification(file.plan.machine, last, file.plan.command, tuple(conditions))
+
+
+def as_wanted(kind: Kind, trial: Trial) -> bool:
+    """Whether a trial of this kind ended as it should, and in time."""
+    return _outcome(kind, trial) == kind.wanted.name
+
+
+def _outcome(kind: Kind, trial: Trial) -> str:
+    late = trial.verdict == kind.wanted.name and trial.sampled_s > kind.within_s
+    return f"{trial.verdict} after {kind.within_s:g} s" if late else trial.verdict
+
+
+def _condition(plan: TrialPlan, kind: Kind, trials: Sequence[Trial]) -> Condition:
+    declared = plan.declared[kind.name]
+    return Condition(
+        workload=plan.workload,
+        name=kind.name,
+        wanted=kind.wanted.name,
+        declared=declared,
+        needed=kind.needed(declared),
+        verdicts=dict(Counter(_outcome(kind, trial) for trial in trials)),
+        seconds=tuple(trial.sampled_s for trial in trials),
+        rules=_rules(trials),
+    )
+
+
+def _rules(trials: Sequence[Trial]) -> dict[str, int]:
+    """How often each said so; a trial that could not be asked counts as none."""
+    names = dict.fromkeys(rule for trial in trials for rule in trial.rules)
+    return {name: sum(trial.rules.get(name, False) for trial in trials) for name in names}
+
+
+def _no_alarm(aa: Condition) -> Condition:
+    """The same trials of A/A, of which none may be called slower."""
+    alarms = aa.verdicts.get(Verdict.REGRESSED.name, 0)
+    verdicts = {NO_ALARM: aa.done - alarms} | ({Verdict.REGRESSED.name: alarms} if alarms else {})
+    return replace(aa, wanted=NO_ALARM, needed=aa.declared, verdicts=verdicts, rules={})
+
+
+def _checked(workload: str, name: str, wanted: Verdict, judgements: Sequence[Judgement | None]) -> Condition:
+    """Of judgements that need no measuring."""
+    count = len(judgements)
+    verdicts = dict(Counter("none" if judgement is None else judgement.verdict.name for judgement in judgements))
+    return Condition(workload, name, wanted.name, count, count, verdicts, (0.0,) * count, {})
+
+
+def _mutations(plan: TrialPlan) -> list[Judgement | None]:
+    """Each fact of the machine changed alone, and each missing alone; another backend is no other machine."""
+    machine = dict(plan.machine)
+    others = [machine | {name: f"{value}, changed"} for name, value in machine.items() if name != "backend"]
+    others += [{name: value for name, value in machine.items() if name != gone} for gone in machine]
+    return [refuse(machine, other) for other in others]
+
+
+def _empty() -> list[Judgement]:
+    """No pairs, no rounds, and of 12 good pairs one arm of one round without samples."""
+    full = Round(np.ones(20), np.ones(20))
+    good = [ProcessPair((full, full))] * 11
+    holes = [Round(NONE, full.b_ms), Round(full.a_ms, NONE), Round(NONE, NONE)]
+    return [judge([]), judge([ProcessPair(())] * 12), *(judge([*good, ProcessPair((full, hole))]) for hole in holes)]
