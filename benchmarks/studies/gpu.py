@@ -1,7 +1,7 @@
 """`python -m benchmarks.studies.gpu CHECKPOINT DATA`: engines on this machine's GPU, compared with PyTorch.
 
-Every arm gets the same frames, of the network's own size, in host memory, and gives masks in host memory. The arms
-take turns, and each round gives its own ratios: what the machine does to all of them cancels.
+Every arm gets the same frames, of the network's own size, in host memory, and returns masks in host memory. The arms
+take turns, and each round gives its own ratios: so that the machine's own changes cancel.
 
 Overhead: a whole frame by the clock against engine and copies by the GPU's events; above 1 are the launch, the
 fitting kernel and the waiting. A graph is replayed, or the same work enqueued call by call. ArgMax is in the engine
@@ -175,7 +175,7 @@ def _timed(run: Run, frames: Sequence[UInt8]) -> tuple[list[float], list[Mapping
 def accuracy(files: Mapping[str, Path], data: DatasetFolder) -> dict[str, float | None]:
     """Of the val split, against files that run on the CPU.
 
-    fp16_agreement: share of pixels with the class that the fp32 file gives. int8_miou_loss_points: against its own
+    fp16_agreement: share of pixels with the class of the fp32 file. int8_miou_loss_points: against its own
     file; None without masks.
     """
     fp16 = compare(files["onnx fp32"], files[FP16], data, "val")
@@ -186,7 +186,7 @@ def accuracy(files: Mapping[str, Path], data: DatasetFolder) -> dict[str, float 
 
 
 def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds: int) -> dict[str, Any]:
-    """Build, measure and compare; gives what the result file holds."""
+    """Build, measure and compare; returns what the result file holds."""
     with TemporaryDirectory() as folder, ExitStack() as opened:
         files = build(checkpoint, data, provider, Path(folder))
         scores = accuracy(files, DatasetFolder.open(data))

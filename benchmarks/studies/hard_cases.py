@@ -1,4 +1,4 @@
-"""INT8 on cases that are made to be hard: plain min-max, what the exporter does at first, and what it repairs.
+"""INT8 on cases made to be hard: plain min-max, the exporter's default, and its repair.
 
     python -m benchmarks.studies.hard_cases best.pt DATASET -o benchmarks/results/hard_cases.json
 
@@ -175,7 +175,7 @@ def at_night(images: Sequence[Path], count: int, folder: Path) -> list[Path]:
 
 
 def _last_pair(model: ModelProto) -> tuple[NodeProto, NodeProto]:
-    """The last two convolutions between which there is nothing but a ReLU, before the one that gives the logits."""
+    """The last two convolutions with only a ReLU between them, before the one of the logits."""
     readers: dict[str, list[NodeProto]] = {}
     for node in model.graph.node:
         for tensor in node.input:

@@ -5,7 +5,7 @@ the measuring process. The sensors are 40 files in memory with a number each, ab
 time that a real one takes to answer, which a reader sleeps through. The call is half a millisecond of matrix products,
 which let go of Python's lock, and half a millisecond of Python, which does not. For each sample, the calls that it
 touches are compared with the median of those around it, so that what else runs on the machine is in all arms alike.
-On a busy machine, run it before the others: `chrt -r 1 python -m …`, which the result tells as its priority.
+On a busy machine, run it before the others: `chrt -r 1 python -m …`, which is the priority in the result.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.cli.options import Force
+from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
 
 STUDY = Study(__doc__ or "", "edgeunet.telemetry-cost/1")
@@ -146,6 +147,8 @@ def compare(rounds: int) -> dict[str, Any]:
                 added_ms[name] += added
             told = process.telemetry(0)
             costs += [] if told is None else [told.cost]
+    if missing := [name for name, values in added_ms.items() if not values]:
+        raise EdgeUNetError(f"the arm {missing[0]} has no sample: give more --rounds, or end other programs")
     return {
         "machine": fingerprint({}),
         "hz": HZ,
@@ -186,7 +189,7 @@ def main(
     rounds: Rounds = 40,
     force: Force = False,
 ) -> None:
-    """Measure what sampling does to a call beside it."""
+    """Measure what sampling adds to a call."""
     result = STUDY.keep(output, lambda: compare(rounds), force=force)
     out = console.stdout()
     for arm, calls in result["call_ms"].items():

@@ -1,4 +1,4 @@
-"""PyTorch in float16, from a frame in host memory to a mask in host memory: what an engine is held against."""
+"""PyTorch in float16, from a frame in host memory to a mask in host memory: what an engine is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines and jitter of a latency record: how often a frame was late, and what that says of all frames."""
+"""Deadlines and jitter of a latency record: how often a frame was late, and the bounds for all frames."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Deadlines:
 
 
 def deadlines(record: LatencyRecord) -> Deadlines | None:
-    """How the samples of the whole call kept the record's deadline; None where it has none.
+    """The misses of the record's deadline; None where it has none.
 
-    The bounds take misses for independent; they come in streaks where the machine was disturbed.
+    The bounds assume independent misses; on a disturbed machine they come in streaks.
     """
     if record.deadline_ms is None:
         return None
@@ -47,7 +47,7 @@ def deadlines(record: LatencyRecord) -> Deadlines | None:
 
 
 def jitter_ms(record: LatencyRecord) -> Samples | None:
-    """(n - 1,) by how many ms the distance of two results differed from the distance of their frames.
+    """(n - 1,) how much the time between two results differs from the time between their frames, in ms.
 
     It is |L[i] - L[i-1]| of the latencies L: RFC 5481's inter-packet delay variation, without its sign. None for a
     closed loop, in which frames do not come by themselves, and for a single sample.
@@ -59,9 +59,9 @@ def jitter_ms(record: LatencyRecord) -> Samples | None:
 
 
 def upper_bound(misses: int, n: int, confidence: float) -> float:
-    """The share below which the true one lies with `confidence`, one-sided, after so many misses in n samples.
+    """The share below which the true one is with `confidence`, one-sided, after `misses` in n samples.
 
-    Clopper and Pearson 1934: the share with which so few misses or fewer would still come with 1 - confidence; the
+    Clopper and Pearson 1934: with it, as many misses or fewer have the probability 1 - confidence; the
     same as scipy.stats.binomtest(misses, n, alternative="less").proportion_ci(confidence, "exact").high.
     """
     if misses == n:

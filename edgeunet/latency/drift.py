@@ -35,7 +35,7 @@ class Drift:
 
     @property
     def clear(self) -> bool:
-        """Whether the intervals of the two medians lie apart, so that the change is no chance."""
+        """Whether the intervals of the two medians are apart, so that the change is not chance."""
         (low, high), (first_low, first_high) = self.last.interval or (0.0, 0.0), self.first.interval or (0.0, 0.0)
         return low > first_high or high < first_low
 

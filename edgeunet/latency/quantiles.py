@@ -32,7 +32,7 @@ class Quantile:
 
 @dataclass(frozen=True)
 class Summary:
-    """What n samples amount to, in ms. The maximum is the maximum observed, no bound."""
+    """The quantiles of n samples, in ms. The maximum is the maximum observed, not a bound."""
 
     n: int
     min: float

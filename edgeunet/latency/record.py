@@ -1,7 +1,6 @@
 """The latency record: what ran, where, how long every frame took, and what the machine reported meanwhile.
 
-A file holds the raw samples. Quantiles stand in it for whoever reads it with other tools; loading
-computes them again.
+A file holds the raw samples. It has quantiles too, for other tools; loading computes them again.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TOTAL = "total"
 """The stage that is the whole call, measured by itself: the quantiles of parts do not add up to it."""
 LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with their stages are about 150 MB
 MAX_READING = 1e12
-"""Of a sensor: more is no clock, power or memory, but no answer."""
+"""Of a sensor: a larger value is an error."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 
@@ -38,7 +37,7 @@ Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 class RunMetadata:
     """What ran. Two records with different subjects may be compared.
 
-    Of a command there is no model file: `model` is the command itself, and what only a file tells is empty or 0.
+    A command has no model file: `model` is the command itself, and the facts of a file are empty or 0.
     Passwords and tokens in a command are hidden, also those in a record of a version that kept them.
     """
 
@@ -59,7 +58,7 @@ class RunMetadata:
 
 @dataclass(frozen=True, eq=False)
 class Telemetry:
-    """What the machine reported beside a measurement.
+    """What the machine reported during a measurement.
 
     times_ms: (k,) since the first sample of latency; negative before it, while the machine was idle.
     values: (k,) each; a name ends in its unit: "cpu0_mhz", "gpu_c" (temperature), "VDD_IN_mw", "cpu_busy_percent",
@@ -104,7 +103,7 @@ class Telemetry:
         return (len(self.times_ms) - 1) * 1000 / span_ms if span_ms > 0 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the file; JSON has no NaN, so it is null."""
+        """What is in the file; JSON has no NaN, so it is null."""
         values = {k: [None if math.isnan(v) else v for v in vs.tolist()] for k, vs in self.values.items()}
         return {
             "times_ms": self.times_ms.tolist(),
@@ -133,7 +132,7 @@ class LatencyRecord:
     period_ms: of the schedule; None in a closed loop.
     deadline_ms: what a sample should not take longer than, if anything.
     dropped: frames that came and were never run, because a newer one had come; None where none is dropped.
-    others_ms: measured beside and no part of the total, by what it is; any number of samples each.
+    others_ms: measured in addition to the total, by name; any number of samples each.
     sources: where frames come from, as they may be shown, and source_of: (n,) the place in `sources` of the one that
     each sample is of. Empty where there is one source, or none that has a name.
     telemetry: None where the system offers none.
@@ -202,7 +201,7 @@ class LatencyRecord:
         write_json(path, self.to_dict(), force=force)
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the file."""
+        """What is in the file."""
         return {
             "schema": SCHEMA,
             "subject": asdict(self.subject),

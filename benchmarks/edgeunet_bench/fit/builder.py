@@ -1,4 +1,4 @@
-"""One candidate made real: trained, exported, held against the file before, and scored."""
+"""Making one candidate: train, export, compare with the file before, and score."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from edgeunet_export.verify.accuracy import AccuracyBudget as Loss
 class BuildOptions:
     """recipe, steps, seed: of the training; steps instead of the recipe's. max_drop: points of mIoU that INT8 may lose.
 
-    split: labelled, of the dataset; the exports are held against each other and scored on it.
+    split: labelled, of the dataset; the exports are compared and scored on it.
     """
 
     recipe: str = "standard"

@@ -40,7 +40,7 @@ CALIBRATION_FRAMES = 2  # ranges change no latency
 @dataclass(frozen=True)
 class CandidateOptions:
     """sizes: input sizes; empty for the one that `edgeunet train` would choose. target: what will run them, see
-    target.TARGETS; TensorRT takes float16 too."""
+    quantisation.target.TARGETS; TensorRT takes float16 too."""
 
     sizes: tuple[Size, ...] = ()
     target: str = TENSORRT.name
@@ -63,7 +63,7 @@ class CandidateOptions:
 
 
 def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, force: bool) -> list[Path]:
-    """Write NETWORK-HEIGHTxWIDTH-PRECISION.onnx files for the classes of the dataset `data`; gives them by name.
+    """Write NETWORK-HEIGHTxWIDTH-PRECISION.onnx files for the classes of the dataset `data`; returns them by name.
 
     Raises DatasetError for a damaged dataset, OutputError if `folder` exists and `force` is false.
     """
@@ -73,7 +73,7 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
         on_gpu = target_of(options.target) is TENSORRT
         count = len(PRESETS) * len(sizes) * len(options.precisions)
         stderr().print(f"{count} files: {len(PRESETS)} networks × {len(sizes)} sizes × {', '.join(options.precisions)}")
-        bar.live.auto_refresh = False  # what calibration draws of itself is no news eight times over
+        bar.live.auto_refresh = False  # calibration would draw its own eight times
         task = bar.add_task("writing untrained models", total=count, note="")
         for name, size in product(PRESETS, sizes):
             spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)

@@ -48,7 +48,7 @@ class Card:
         return notes
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the JSON file."""
+        """What is in the JSON file."""
         row, summary, scores = self.row, self.row.summary, self.built.scores
         return {
             "schema": SCHEMA,
@@ -121,7 +121,7 @@ class Card:
 
     @property
     def path(self) -> Path:
-        """Where its Markdown stands: beside the model file."""
+        """Of its Markdown, next to the model file."""
         return self.built.model.with_suffix(".card.md")
 
     def summary(self) -> str:
@@ -130,7 +130,7 @@ class Card:
         return f"{self.built.model}: mIoU {miou} %, {figures(self.row)} on the device; {self.path} says all"
 
     def save(self, *, force: bool) -> None:
-        """Write the Markdown, and the JSON beside it; raises OutputError if one exists and `force` is false."""
+        """Write the Markdown and the JSON; raises OutputError if one exists and `force` is false."""
         write_json(self.path.with_suffix(".json"), self.to_dict(), force=force)
         write_text(self.path, self.markdown(), force=force)
 

@@ -1,8 +1,8 @@
 """Which of the candidates that were measured on the device to train: a pure function of a sweep and a budget.
 
-p99 is held against the budget, not p50: it is the slow frames that miss a deadline, and a sweep advises by it too.
+p99 is compared with the budget, not p50: the slow frames miss a deadline, and a sweep advises by p99 too.
 Of what keeps the budget the network with the most operations comes first, since more of them are more accurate as a
-rule, and for the same network the widest numbers. Only training tells whether the rule held; nothing here knows.
+rule, and for the same network the widest numbers. Only training shows whether the rule holds.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def power_mw(row: Row) -> float | None:
 
 
 def figures(row: Row) -> str:
-    """What is held against a budget, for people."""
+    """What is compared with a budget, for people."""
     power = power_mw(row)
     return f"p99 {milliseconds(row.summary.p99.value)} ms" + ("" if power is None else f", {power:.0f} mW")
 
 
 def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortlist:
-    """Raises MismatchError if no row tells its network, if power is asked for and was not measured, or if none fits.
+    """Raises MismatchError if no row names its network, if power is asked for and was not measured, or if none fits.
 
     operations: of a preset at an input size; raises UsageError where there is no such network.
     """
@@ -88,7 +88,7 @@ def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortl
         )
     if budget.mw is not None and all(row.energy_mj is None for _, row in known):
         raise MismatchError(
-            "the record has no energy, because nothing on the device told its power: leave --budget-mw out, or sweep "
+            "the record has no energy, because the device reported no power: leave --budget-mw out, or sweep "
             "on a board whose rails `edgeunet doctor` shows"
         )
     fitting = [(name, row) for name, row in known if budget.used(row) <= 1]

@@ -26,7 +26,7 @@ _DIGITS = 16  # of the hash in a kept file's name
 
 @dataclass(frozen=True)
 class Baseline:
-    """The file NAME.json, which decides; the model lies in the folder NAME beside it.
+    """The file NAME.json, which decides; the model is in the folder NAME next to it.
 
     model: its file name, which has its hash in it; "" for a baseline that is a commit alone. verdict: of the
     comparison it was accepted with. accepted: UTC, ISO 8601.
@@ -42,12 +42,12 @@ class Baseline:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or Path(self.model).name != self.model:
             raise RecordError(
-                f"the baseline {self.name!r} names the file {self.model!r}: not two plain names; {REMEDY}"
+                f"the baseline {self.name!r} names the file {self.model!r}, expected two plain names: {REMEDY}"
             )
 
 
 def default_folder() -> Path:
-    """Where named baselines are kept if nobody says: FOLDER where there is one, else the folder `baselines`."""
+    """The folder of named baselines without --baselines: FOLDER if it exists, else `baselines`."""
     return FOLDER if FOLDER.is_dir() else Path("baselines")
 
 
@@ -123,10 +123,10 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _copies(model: Path, target: Path) -> list[tuple[Path, Path]]:
-    """What to copy where: the model last, with what stands beside an engine and belongs to it."""
+    """What to copy where: the model last, after an engine's information."""
     sidecar = info_path(model)
-    beside = [(sidecar, info_path(target))] if sidecar.is_file() and sidecar != model else []
-    return [*beside, (model, target)]
+    extra = [(sidecar, info_path(target))] if sidecar.is_file() and sidecar != model else []
+    return [*extra, (model, target)]
 
 
 def _current(folder: Path, name: str) -> Baseline | None:

@@ -20,7 +20,7 @@ from edgeunet_bench.measure.surroundings import now
 
 @dataclass(frozen=True)
 class ComparisonOutputs:
-    """Files to write beside what is printed. Raises OutputError before anything is measured if that cannot be."""
+    """Files to write, in addition to what is printed. Raises OutputError, before measuring, if that is impossible."""
 
     comparison: Path | None
     junit: Path | None
@@ -60,7 +60,7 @@ class ComparisonOutputs:
 
 
 def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, outputs: ComparisonOutputs) -> int:
-    """Compare two arms and give the exit code. A command that fails makes the comparison INVALID."""
+    """Compare two arms and return the exit code. A command that fails makes the comparison INVALID."""
     try:
         measured = interleave(a, b, options)
     except CommandError as error:

@@ -53,9 +53,9 @@ class Comparison:
         require_utc(self.created, remedy=REMEDY)
         object.__setattr__(self, "command", shown_command_text(self.command))
         if not self.looks:
-            raise RecordError(f"a comparison has at least one look at its samples, got none: {REMEDY}")
+            raise RecordError(f"a comparison needs at least one judgement, got none: {REMEDY}")
         if len({len(pair.rounds) for pair in self.pairs}) > 1:
-            raise RecordError(f"every pair of a comparison has as many rounds as the others: {REMEDY}")
+            raise RecordError(f"all pairs of a comparison need the same number of rounds: {REMEDY}")
         for pair in self.pairs:
             for samples in (samples for r in pair.rounds for samples in vars(r).values()):
                 if not ((samples >= 0) & (samples <= MAX_MS)).all():  # false for NaN
@@ -77,7 +77,7 @@ class Comparison:
         write_json(path, self.to_dict(), force=force)
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the file; null where there was too little to compute a figure."""
+        """What is in the file; null where there was too little to compute a figure."""
         return {
             "schema": SCHEMA,
             "a": {"name": self.a.name, "facts": dict(self.a.facts)},
@@ -118,7 +118,7 @@ def _pair_to_dict(pair: ProcessPair) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """A judgement as it stands in the file: null where there was too little to compute a figure."""
+    """A judgement as in the file: null where there was too little to compute a figure."""
 
     verdict: Literal["PASS", "REGRESSED", "INCONCLUSIVE", "INVALID", "REFUSED"]
     reason: str

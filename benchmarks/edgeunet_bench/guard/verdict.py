@@ -16,15 +16,15 @@ from edgeunet_bench.render.tables import TextTable, change, milliseconds, print_
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}
 _ANSWERED = (Verdict.PASS, Verdict.REGRESSED)
-STORED_NOTE = "two records made at different times prove less than two models run side by side"
+STORED_NOTE = "two records of different times prove less than two models that run in turns"
 PAIRED_NOTE = (
-    "B against A is the median of the ratios of all rounds, in each of which both ran right after each other; the two "
-    "medians are each by itself, over the whole run, and their ratio may differ"
+    "B against A is the median of the ratios of all rounds; the medians of A and of B are over the whole run, so that "
+    "their ratio may differ"
 )
 
 
 def print_judgement(judgement: Judgement, a: str, b: str, *, stored: bool) -> None:
-    """The verdict with its reason, what B takes compared with A, and what it rests on where something was measured."""
+    """The verdict with its reason, how B compares with A, and the figures behind it."""
     from rich.text import Text
 
     style = f"bold {_COLORS.get(judgement.verdict, 'yellow')}"
@@ -47,7 +47,7 @@ def answer(judgement: Judgement) -> str:
 
 
 def figures(judgement: Judgement, a: str, b: str, *, stored: bool) -> TextTable:
-    """What a judgement rests on. stored: it is of two records and not of a comparison."""
+    """The figures behind a judgement. stored: it is of two records and not of a comparison."""
     rows = [
         (f"A: {a}, median", f"{milliseconds(judgement.a_ms)} ms"),
         (f"B: {b}, median", f"{milliseconds(judgement.b_ms)} ms"),
@@ -63,7 +63,7 @@ def figures(judgement: Judgement, a: str, b: str, *, stored: bool) -> TextTable:
         ("slow calls of A and B", f"{share(judgement.tail_a)} and {share(judgement.tail_b)}"),
         ("p-value of that difference", f"{judgement.tail_p:.2g}"),
         ("smallest share of slow calls it could detect", share(judgement.tail_detectable)),
-        ("fixed workload, during B against during A", control),
+        ("fixed workload, with B against with A", control),
         ("fixed workload, drift over the run", share(judgement.drift)),
         ("CPU time of other programs, busiest third", foreign),
     ]
@@ -97,7 +97,7 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The verdict, its reason, and what it rests on."""
+    """The verdict, its reason, and the figures behind it."""
     judgement = comparison.judgement
     lines = [f"### Latency: {judgement.verdict.name}", "", plain(judgement.reason), ""]
     if judgement.verdict in _ANSWERED and not math.isnan(judgement.ratio):

@@ -40,10 +40,10 @@ def measure_cold(
 ) -> LatencyRecord:
     """Measure a model file, with a progress bar on stderr; `others_ms` holds the first frame after an idle time.
 
-    One process more than is counted runs first: it fills the page cache. threads, backend: as of open_session().
+    A process that is not counted runs first, to fill the page cache. threads, backend: see open_session().
 
     Raises what opening the model raises, CommandError if a process fails. Ctrl-C keeps the processes that are done,
-    marked as partial; before the first one it stops the program as always.
+    marked as partial; before the first one it stops the program.
     """
     with open_session(model, threads=threads, backend=backend) as session:
         subject = run_metadata_of(session, commit=commit_of(Path(__file__).parent))
@@ -51,7 +51,7 @@ def measure_cold(
     opening = (str(threads or ""), backend or "")
     processes = options.processes or PROCESSES
     calls = Calls()
-    beside: list[tuple[int, int]] = []  # last frame before the idle time, first one after it, in ns
+    idle_pairs: list[tuple[int, int]] = []  # last frame before the idle time, first one after it, in ns
     interrupted = False
     with (
         Sampler(pid=NO_PROCESS) as sampler,
@@ -64,14 +64,14 @@ def measure_cold(
         try:
             while len(calls) < processes:
                 call, warm_ns, after_idle_ns = _process(model, frame, opening, idle_s=IDLE_S)
-                beside.append((warm_ns, after_idle_ns))
+                idle_pairs.append((warm_ns, after_idle_ns))
                 calls.append(call)
                 bar.show(len(calls), f"{call.total / 1e6:.0f} ms", last=True)
         except KeyboardInterrupt:
             if not len(calls):
                 raise
             interrupted = True
-    warm_ms, after_idle_ms = np.array(beside[: len(calls)]).T / 1e6
+    warm_ms, after_idle_ms = np.array(idle_pairs[: len(calls)]).T / 1e6
     return LatencyRecord(
         subject=subject,
         machine=machine,
@@ -94,7 +94,7 @@ def _process(model: str | Path, frame: Path, opening: tuple[str, str], *, idle_s
     module = [sys.executable, "-m", "edgeunet_bench.measure.cold_process"]
     words = [*module, str(model), str(frame), *opening, str(idle_s)]
     done = run_process(words, f"{Path(model).name} in a fresh process", TIMEOUT_S)
-    told: dict[str, Any] = json.loads(done.output.splitlines()[-1])  # a backend may print before it
-    ends = [done.start_ns, *told["ends_ns"].values()]
-    stages = dict(zip(told["ends_ns"], np.diff(ends).tolist(), strict=True))
-    return TimedCall(done.start_ns, ends[-1] - ends[0], stages), told["warm_ns"], told["after_idle_ns"]
+    reported: dict[str, Any] = json.loads(done.output.splitlines()[-1])  # a backend may print before it
+    ends = [done.start_ns, *reported["ends_ns"].values()]
+    stages = dict(zip(reported["ends_ns"], np.diff(ends).tolist(), strict=True))
+    return TimedCall(done.start_ns, ends[-1] - ends[0], stages), reported["warm_ns"], reported["after_idle_ns"]

@@ -28,7 +28,7 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
     """Run a command again and again until the time has passed, with a progress bar on stderr; see run_command().
 
     whole: one sample a run, after a warm-up. Otherwise the command does its own warm-up and prints what counts; its
-    samples are laid end to end from the start of their run, since it does not tell when they were.
+    samples are laid end to end from the start of their run, since their own times are unknown.
     Ctrl-C keeps the runs that are done, marked as partial. Raises CommandError as soon as one run fails, UsageError
     for a mode that only models have.
     """

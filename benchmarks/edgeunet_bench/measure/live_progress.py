@@ -1,4 +1,4 @@
-"""The progress of a measurement: time left and the last latency, drawn so that no sample pays for it."""
+"""The progress of a measurement, drawn between samples so that it costs none of them time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OVERDUE_NS = 30_000_000_000
 
 
 class LiveProgress:
-    """A progress bar on stderr that is drawn only when told to, between two samples. Use it in a `with` statement."""
+    """A progress bar on stderr that is drawn only on request, between two samples. Use it in a `with` statement."""
 
     def __init__(self, title: str, total: float) -> None:
         """total: seconds or pieces of work."""
@@ -32,11 +32,11 @@ class LiveProgress:
 
     @property
     def overdue(self) -> bool:
-        """Whether a person has waited for so long that drawing is worth a late sample: 1 ms of work, at times 5."""
+        """Whether the last drawing is so long ago that a late sample is worth it: 1 ms of work, at times 5."""
         return time.perf_counter_ns() - self._drawn_ns > OVERDUE_NS
 
     def title(self, title: str) -> None:
-        """Say what is done from now on."""
+        """Name the next phase."""
         self._bar.update(self._task, description=title, refresh=True)
 
     def show(self, done: float, note: str, *, last: bool = False) -> None:

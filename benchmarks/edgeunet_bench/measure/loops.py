@@ -39,10 +39,10 @@ def warm_up(session: Session, frames: Sequence[UInt8], limit_s: float) -> tuple[
 def settle(call: Callable[[int], int], limit_s: float) -> tuple[int, bool]:
     """Make calls 0, 1, 2, … until the median time of a window has settled, or until a window ends after `limit_s`.
 
-    call: gives how long it took, in ns. Returns the number of calls and whether it settled.
+    call: returns its time, in ns. Returns the number of calls and whether it settled.
     Traced for 5 s from the first call, 5 times each with FP32 and INT8 in ONNX Runtime and OpenVINO on 2 shared cores:
-    the first 2 to 6 calls are slow, and then the neighbours change the time more than any warm-up. Five windows, 3 or
-    2 %, and minima in place of medians came no nearer to the later times in all four.
+    the first 2 to 6 calls are slow, then other programs change the time more than any warm-up. Five windows, 3 or 2 %,
+    and minima in place of medians were no nearer to the later times in all four.
     """
     calls = 0
     medians: list[float] = []
@@ -91,7 +91,7 @@ def open_loop(
         end = time.perf_counter_ns()
         calls.append(TimedCall(due, end - due, {WAIT: start - due, **result.times_ns}))
         left = due + period_ns - end
-        # Far behind, it is no longer the drawing that delays the next frame.
+        # Far behind, drawing is not what delays the next frame.
         if left > SLACK_NS or left < -period_ns or bar.overdue:
             bar.show((due - begin) / 1e9, f"{number + 1} frames, {(end - due) / 1e6:.1f} ms")
 

@@ -30,8 +30,8 @@ MAX_SAMPLES = 1_000_000  # of one record: a file of about 100 MB
 def measure(session: Session, inputs: InputFrames, options: MeasureOptions) -> LatencyRecord:
     """Measure a session of open_session(), with a progress bar on stderr.
 
-    Ctrl-C ends it early and keeps what there is, marked as partial; before the first sample it
-    stops the program as always. Raises UsageError if it would be more than MAX_SAMPLES.
+    Ctrl-C ends it early and keeps what was measured, marked as partial; before the first sample it
+    stops the program. Raises UsageError if it would be more than MAX_SAMPLES.
     """
     calls = Calls()
     interrupted = False

@@ -1,4 +1,4 @@
-"""What a measurement is to be: its mode, how long it lasts, and its schedule."""
+"""The options of a measurement: its mode, its length and its schedule."""
 
 from __future__ import annotations
 

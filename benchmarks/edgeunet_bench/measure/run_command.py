@@ -1,4 +1,4 @@
-"""Running any command that tells its own latencies, or whose whole run is the latency."""
+"""Running any command that prints its own latencies, or whose whole run is the latency."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Finished:
 
 
 def run_command(command: str, *, whole: bool, timeout_s: float) -> Samples:
-    """Run a command once and give its latencies, (n,) in ms and n at least 1.
+    """Run a command once and return its latencies, (n,) in ms and n at least 1.
 
     It prints one number of milliseconds a line on stdout; other lines are ignored. whole: the one sample is the time
     from its start to its exit instead, whatever it prints. No shell reads the command: for a pipe write `sh -c '…'`.
@@ -77,9 +77,7 @@ def run_process(words: Sequence[str], name: str, timeout_s: float) -> Finished:
         finally:
             timer.cancel()
         if late.is_set():
-            raise CommandError(
-                f"`{name}` had not ended after {timeout_s:g} s and was stopped: give one that ends by itself"
-            )
+            raise CommandError(f"`{name}` did not end within {timeout_s:g} s and was stopped: give one that ends")
         if code != 0:
             end = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise CommandError(f"`{name}` failed ({end}{_last_line(stderr)}): run it by itself to see why")
@@ -92,7 +90,7 @@ def words_of(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"`{shown(command)}` is no command ({error}): quote it as in a shell") from error
+        raise UsageError(f"`{shown(command)}` is not a command ({error}): quote it as in a shell") from error
     if not words:
         raise UsageError("the command is empty: give a program and its arguments")
     return words
@@ -128,7 +126,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(stderr: IO[bytes]) -> str:
-    """What it said last, where it said anything."""
+    """Its last line, if any."""
     stderr.seek(0)
     lines = stderr.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -18,7 +18,7 @@ def now() -> str:
 
 
 def commit_of(folder: Path) -> str:
-    """Commit of the checkout around a folder, with "-dirty" if files differ from it; "" where git does not tell."""
+    """Commit of the checkout around a folder, with "-dirty" if files differ from it; "" without git."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -27,7 +27,7 @@ def commit_of(folder: Path) -> str:
 
 
 def rest(sampler: Sampler) -> tuple[int, int] | None:
-    """Do nothing while the idle power is sampled; from when to when, in ns. None, at once, where no rail tells it."""
+    """Wait while the idle power is sampled; returns begin and end in ns. None, at once, without a power sensor."""
     if not sampler.rails:
         return None
     begin = time.perf_counter_ns()

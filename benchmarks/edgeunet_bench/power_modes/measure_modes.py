@@ -1,6 +1,6 @@
 """Measuring one model in each power mode in turn, the one that is set first, with a rest before each of the others.
 
-Only a Jetson has such modes, and none was at hand: this has run against a stand-in for nvpmodel alone.
+Only a Jetson has such modes, and none was at hand: this has only run with a stand-in for nvpmodel.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOOK_S = 1.0  # between two looks at the temperature
 class ModesOptions:
     """data: dataset folder or video to take frames from; the samples if not given. seconds: to measure each mode.
 
-    cool_down_s: to rest at most before each mode but the first; all of it where the board tells no temperature.
+    cool_down_s: to rest at most before each mode but the first; all of it without a temperature sensor.
     backend, threads: see open_session.
     """
 
@@ -55,7 +55,7 @@ class ModesOptions:
 def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, force: bool) -> Modes:
     """Measure, write `output` if it is given, and then set the mode again that was set before, whatever happened.
 
-    Ctrl-C, SIGTERM and SIGHUP end it early and keep what there is, marked as partial; before the first mode is
+    Ctrl-C, SIGTERM and SIGHUP end it early and keep what was measured, marked as partial; before the first mode is
     measured nothing is kept. Raises MissingDependencyError without nvpmodel, BoardError if it refuses the mode that is
     set, if no mode could be measured, or if the mode could not be set again; ModelFileError, DatasetError or
     SourceError for input that is wrong from the start.

@@ -15,7 +15,7 @@ SCHEMA = "edgeunet.modes/1"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredMode:
-    """A mode that was measured. start_c: the hottest zone when it began; None where the board tells no temperature."""
+    """A mode that was measured. start_c: the hottest zone when it began; None without a temperature sensor."""
 
     mode: PowerMode
     start_c: float | None
@@ -45,7 +45,7 @@ class Modes:
     skipped: tuple[SkippedMode, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the file; each record as `edgeunet bench run` writes it."""
+        """What is in the file; each record as `edgeunet bench run` writes it."""
         return {
             "schema": SCHEMA,
             "created": self.created,

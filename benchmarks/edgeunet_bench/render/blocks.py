@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeunet_bench.render.tables import TextTable
 
-WIDTH = 4  # columns that stand beside each other with room for a hash
+WIDTH = 4  # columns side by side, with room for a hash
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def unless_empty(table: TextTable) -> tuple[Table, ...]:
 
 
 def in_parts(table: TextTable, kept: int, title: str = "") -> Iterator[Table]:
-    """Tables of at most WIDTH columns beside the first `kept`, which each of them has, so that they fit on a page."""
+    """Tables that fit on a page: each has the first `kept` columns and at most WIDTH others."""
     for i in range(kept, len(table.header) if table.rows else 0, WIDTH):
         which = [*range(kept), *range(i, min(i + WIDTH, len(table.header)))]
         header, *rows = (tuple(row[j] for j in which) for row in (table.header, *table.rows))

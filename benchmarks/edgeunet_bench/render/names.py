@@ -1,4 +1,4 @@
-"""Names as a report shows them: short, told apart, and without characters that a reader of XML or HTML refuses."""
+"""Names as a report shows them: short, unique, and without characters that XML and HTML forbid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LENGTH = 40  # characters of a name; a command is its own name
 
 
 def record_names(records: Sequence[LatencyRecord]) -> list[str]:
-    """The model's name; where two would be the same, with what tells them: backend, mode, frames, day or a number."""
+    """The model's name; where two are the same, with what differs: backend, mode, frames, day or a number."""
     names = [shortened(record.subject.model) for record in records]
     backends = [r.subject.backend.partition(" ")[0] for r in records]
     frames = [shortened(r.frames) for r in records]
@@ -37,5 +37,5 @@ _CONTROL = re.compile("[^\\t\\n\\r\\x20-\\x7e\\xa0-\\ud7ff\\ue000-\\ufffd\\U0001
 
 
 def readable(text: str) -> str:
-    """Without control characters; what is no character at all (half a surrogate pair) becomes a replacement sign."""
+    """Without control characters; half a surrogate pair becomes a replacement sign."""
     return _CONTROL.sub(lambda found: "\N{REPLACEMENT CHARACTER}" if found[0] >= "\ud800" else "", text)

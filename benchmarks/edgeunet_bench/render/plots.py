@@ -18,13 +18,13 @@ from edgeunet.utils.dependencies import missing
 from edgeunet_bench.render.names import readable
 
 INK = "#123456"  # stands for the page's text colour until the SVG is done
-PALETTE = ("#3b82d6", "#e07b2a", "#2a9d74", "#c4508f", "#8a6fd1", "#9a8a1f")  # told apart on white and on black
+PALETTE = ("#3b82d6", "#e07b2a", "#2a9d74", "#c4508f", "#8a6fd1", "#9a8a1f")  # distinct on white and on black
 LIMIT = "#d1495b"  # of a line that must not be crossed
 WIDTH, HEIGHT = 4.4, 2.9  # inches: text stays readable at 400 px
 PANEL = 1.25  # inches: height of a panel below the first
 LABEL = 60  # characters of one name
-LEGEND = 46  # characters of a legend that fit beside each other
-BINS = 320  # parts of the time axis that can be told apart at this width
+LEGEND = 46  # characters of a legend that fit on one line
+BINS = 320  # parts of the time axis that are visible at this width
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def panel_legend(axes: Any) -> None:
 
 
 def cycle(count: int) -> list[str]:
-    """That many colours, told apart up to the length of PALETTE."""
+    """That many colours, distinct up to the length of PALETTE."""
     return [PALETTE[i % len(PALETTE)] for i in range(count)]
 
 

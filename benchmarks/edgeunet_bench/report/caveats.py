@@ -1,37 +1,50 @@
-"""Runs that are invalid, partial or not to be trusted: shown like all others, and named once more."""
+"""Caveats: what makes a run worth less than it seems. Such a run is shown like all others, and named once more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edgeunet.latency.record import LatencyRecord
+import numpy as np
+
+from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.judging.judgement import Verdict
-from edgeunet_bench.render.tables import TextTable, when
+from edgeunet_bench.measure.loops import WAIT
+from edgeunet_bench.render.tables import TextTable, milliseconds, when
 
 VOID = (Verdict.INVALID, Verdict.REFUSED)
 
 
-def doubts_table(records: Mapping[str, LatencyRecord], comparisons: Mapping[str, Comparison]) -> TextTable:
-    """A row for each reason why a run, by its name, is worth less than it seems."""
+def caveats_table(records: Mapping[str, LatencyRecord], comparisons: Mapping[str, Comparison]) -> TextTable:
+    """A row for each caveat of a run, by its name."""
     rows = [
-        *((name, when(c.created), reason) for name, c in comparisons.items() for reason in _of_comparison(c)),
-        *((name, when(r.created), reason) for name, r in records.items() for reason in _of_record(r)),
+        *((name, when(c.created), reason) for name, c in comparisons.items() for reason in comparison_caveats(c)),
+        *((name, when(r.created), reason) for name, r in records.items() for reason in record_caveats(r)),
     ]
     return TextTable(("run", "measured", "why"), tuple(rows), text_columns=3)
 
 
-def _of_comparison(comparison: Comparison) -> Iterator[str]:
+def comparison_caveats(comparison: Comparison) -> Iterator[str]:
     if comparison.partial:
         yield "interrupted: there is no verdict"
     if comparison.judgement.verdict in VOID:
         yield f"{comparison.judgement.verdict.name}: {comparison.judgement.reason}"
 
 
-def _of_record(record: LatencyRecord) -> Iterator[str]:
-    if record.partial:
-        yield "interrupted: it holds what was measured until then"
-    if not record.warmup_settled:
-        yield f"the times had not settled after {record.warmup_frames} warm-up frames"
+def record_caveats(record: LatencyRecord) -> Iterator[str]:
     if record.telemetry is not None and record.telemetry.throttled:
-        yield "the machine slowed itself down (throttled) meanwhile"
+        yield "the machine slowed itself down (throttled) meanwhile: cool it, or measure a shorter time"
+    if not record.warmup_settled:
+        yield (
+            f"the time had not settled after {record.warmup_frames} warm-up calls: "
+            "end other programs, or look at the times over time"
+        )
+    if record.period_ms is not None:
+        work_ms = float(np.median(record.samples_ms[TOTAL] - record.samples_ms.get(WAIT, 0.0)))
+        if work_ms > record.period_ms:
+            yield (
+                f"a frame takes {milliseconds(work_ms)} ms and one came every {milliseconds(record.period_ms)} ms: "
+                f"the queue grows without end, and latency with it; give --fps {1000 / work_ms:.0f} or less"
+            )
+    if record.partial:
+        yield "interrupted: the record holds what was measured until then, and is marked as partial"

@@ -1,4 +1,4 @@
-"""What stands in a report and in which order; a section appears only where there is something to show."""
+"""The sections of a report and their order; a section without content is left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_empty
 from edgeunet_bench.render.names import record_names
 from edgeunet_bench.render.tables import class_table, facts_table, when
-from edgeunet_bench.report.caveats import doubts_table
+from edgeunet_bench.report.caveats import caveats_table
 from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import comparison_names, qualification_section, verdict_sections
 from edgeunet_bench.report.sections.record_sections import Records, record_sections
@@ -23,7 +23,7 @@ from edgeunet_bench.sweep.plot import pareto_plot
 from edgeunet_bench.sweep.record import Sweep
 from edgeunet_bench.sweep.table import skipped_table, sweep_table
 
-DOUBTS_NOTE = "They stand in every table and plot above: nothing is deleted."
+CAVEATS_NOTE = "These runs are in every table and plot above: nothing is left out."
 
 
 def contents(inputs: ReportInputs) -> list[Section]:
@@ -43,7 +43,7 @@ def _sections(inputs: ReportInputs) -> Iterator[Section]:
     for sweep in inputs.sweeps:
         yield Section("Models to choose from", tuple(_sweep(sweep)))
     yield qualification_section(inputs.qualifications)
-    yield Section("Invalid and partial runs", unless_empty(doubts_table(records, comparisons)), DOUBTS_NOTE)
+    yield Section("Caveats", unless_empty(caveats_table(records, comparisons)), CAVEATS_NOTE)
     yield Section("What ran", tuple(_subjects(records, comparisons, inputs)))
     yield Section("Where it ran", tuple(_machines(records, comparisons, inputs)))
 

@@ -1,4 +1,4 @@
-"""What a report is made of: files told apart by their schema."""
+"""What a report is made of: files, distinguished by their schema."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReportInputs:
         for sha256, s in self.scores.items():
             if sha256 not in models:
                 raise RecordError(
-                    f"the scores of {s.model} belong to none of the records (model hash {sha256[:12]}): "
+                    f"no record has the model of the scores of {s.model} (model hash {sha256[:12]}): "
                     "evaluate the same file that was measured"
                 )
 
@@ -88,7 +88,7 @@ class _Any:
 
 def _load(path: Path) -> Any:
     """What the file holds; raises RecordError if it is none of LOADERS."""
-    remedy = "give what `edgeunet bench` run, compare, sweep or qualify wrote, or `edgeunet evaluate -o`"
+    remedy = "give what `edgeunet bench` run, compare or sweep wrote, or `edgeunet evaluate -o`"
     found = read_json(path, _Any, error=RecordError, what="a file of measurements", remedy=remedy, largest=LARGEST)
     kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
     if load := kinds.get(found.schema.partition("/")[0]):

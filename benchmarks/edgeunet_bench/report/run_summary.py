@@ -6,13 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from edgeunet.latency.analysis import Analysis
 from edgeunet.latency.drift import Drift
 from edgeunet.latency.quantiles import samples_needed, summarize
-from edgeunet.latency.record import TOTAL, LatencyRecord
-from edgeunet_bench.measure.loops import WAIT
 from edgeunet_bench.render.tables import bounded, change, milliseconds, share
 
 
@@ -59,26 +55,6 @@ def lines(found: Analysis) -> Iterator[str]:
         yield f"energy of a frame: {energy.gross_mj:.1f} mJ, {above} ({rails} at {record.telemetry.hz:.0f} Hz)"
     if record.mode == "cold":
         yield "the page cache was warm: a first start after the machine's own takes longer"
-
-
-def warnings(record: LatencyRecord) -> Iterator[str]:
-    """What makes the record worth less."""
-    if record.telemetry is not None and record.telemetry.throttled:
-        yield "the machine slowed itself down (throttled) meanwhile: cool it, or measure a shorter time"
-    if not record.warmup_settled:
-        yield (
-            f"the time had not settled after {record.warmup_frames} warm-up calls: "
-            "end other programs, or look at the times over time"
-        )
-    if record.period_ms is not None:
-        work_ms = float(np.median(record.samples_ms[TOTAL] - record.samples_ms.get(WAIT, 0.0)))
-        if work_ms > record.period_ms:
-            yield (
-                f"a frame takes {milliseconds(work_ms)} ms and one came every {milliseconds(record.period_ms)} ms: "
-                f"the queue grows without end, and latency with it; give --fps {1000 / work_ms:.0f} or less"
-            )
-    if record.partial:
-        yield "interrupted: the record holds what was measured until then, and is marked as partial"
 
 
 def _drift(found: Drift | None) -> str:

@@ -34,12 +34,12 @@ def html(sections: Sequence[Section], measured: str) -> str:
 
 
 def _runs(blocks: Sequence[Table | Plot]) -> list[tuple[bool, list[Table | Plot]]]:
-    """Plots that follow each other stand beside each other: (whether they are plots, the blocks)."""
+    """Plots that follow each other are shown side by side: (whether they are plots, the blocks)."""
     return [(plots, list(run)) for plots, run in groupby(blocks, lambda block: isinstance(block, Plot))]
 
 
 def _parts(cell: str) -> tuple[str, str]:
-    """What stands in a cell, and its bounds in brackets if it has some: they are shown smaller."""
+    """The value in a cell, and its bounds in brackets, if any, which are shown smaller."""
     value, bracket, bounds = cell.partition(" (")
     return value, bracket + bounds
 

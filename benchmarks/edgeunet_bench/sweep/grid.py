@@ -42,7 +42,7 @@ class SweepOptions:
             raise UsageError(f"unknown backend {unknown[0]!r}: choose from {', '.join(ONNX_BACKENDS)}")
         for name, values in (("backends", self.backends or ()), ("threads", self.threads), ("sizes", self.sizes)):
             if len(set(values)) < len(values):
-                raise UsageError(f"--{name} names one twice: give each once")
+                raise UsageError(f"--{name} has the same value twice: give each once")
         require_threads(self.threads)
         require_sizes(self.sizes)
         require_seconds("--seconds", self.seconds)
@@ -86,7 +86,7 @@ def require_files(models: Sequence[Path], options: SweepOptions) -> None:
 
 
 def told_apart(models: Sequence[Path]) -> dict[Path, str]:
-    """A name for each file: its own, with as many of its folders as tell it from the others."""
+    """A unique name for each file: its own, with as many of its folders as needed."""
     names = {}
     for path in models:
         parts = path.resolve().parts
@@ -120,14 +120,14 @@ def _ways(variant: Variant, options: SweepOptions) -> list[Combination]:
 
 
 def _given(path: Path, name: str) -> Variant:
-    """A model file as it is; an engine's .json tells all without a GPU."""
+    """A model file as it is; an engine's .json says all without a GPU."""
     if path.suffix == ".engine":
         return Variant(name, path, EngineInfo.load(info_path(path)).spec)
     return Variant(name, path, read_spec(path))
 
 
 def _exported(checkpoint: Path, name: str, size: Size | None, folder: Path) -> Variant:
-    """The checkpoint as an fp32 model file of that input size, held against PyTorch on the package's own frames."""
+    """The checkpoint as an fp32 model file of that input size, compared with PyTorch on the package's own frames."""
     from edgeunet.network.checkpoint import load_model, save_checkpoint
     from edgeunet_export.export_onnx import ExportOptions, export_onnx
 

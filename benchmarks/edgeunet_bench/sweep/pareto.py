@@ -1,6 +1,6 @@
 """Which model to take: the Pareto front of latency and mIoU, and the best one within a budget.
 
-The front stands on p50, which moves least from run to run. A budget is kept by the slow frames, so there p99 counts.
+The front is of p50, which varies least from run to run. The slow frames miss a budget, so there p99 counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def names(rows: Sequence[Row]) -> list[str]:
 
 
 def advice(sweep: Sweep) -> str:
-    """In words which model to take for the budget, or what there is to choose from."""
+    """Which model to take for the budget, or the choice, in words."""
     rows = sorted(sweep.rows, key=latency_ms)
     name = dict(zip(map(id, rows), names(rows), strict=True))
 
@@ -58,10 +58,10 @@ def advice(sweep: Sweep) -> str:
         return f"for {budget} take {told(row)}"
     nearest = min(rows, key=_slow_ms)
     if _slow_ms(nearest) > sweep.budget_ms:
-        return f"nothing has its p99 within {budget}: the nearest is {told(nearest)}"
+        return f"no model has its p99 within {budget}: the nearest is {told(nearest)}"
     count = sum(_slow_ms(r) <= sweep.budget_ms for r in rows)
     return (
-        f"{count} of {len(rows)} have their p99 within {budget}, with the most room {told(nearest)}; "
+        f"{count} of {len(rows)} have their p99 within {budget}; the fastest is {told(nearest)}; "
         "labelled --data is needed to say which is the most accurate"
     )
 

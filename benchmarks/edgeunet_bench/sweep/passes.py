@@ -47,9 +47,9 @@ class _Turns:
 def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
     """Measure every combination, with progress and the time left on stderr.
 
-    Ctrl-C ends it early and keeps what there is, marked as partial; before the first pass of any combination it stops
-    the program as always. Raises UsageError, DatasetError or SourceError for input that is wrong from the start,
-    MismatchError for a dataset of other classes than a model's, ModelFileError if nothing could be run.
+    Ctrl-C ends it early and keeps what was measured, marked as partial; before the first pass it stops the program.
+    Raises UsageError, DatasetError or SourceError for input that is wrong from the start, MismatchError for a dataset
+    of other classes than a model's, ModelFileError if nothing could be run.
     """
     require_files(models, options)
     inputs = load_inputs(options.data)
@@ -69,7 +69,7 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
         rows = tuple(_row(turn) for turn in turns if turn.visits)
         skipped += [_skipped(turn, partial=partial) for turn in turns if turn.failure or not turn.visits]
     if not rows:
-        raise ModelFileError(f"nothing of it could be run: {skipped[0].model}: {skipped[0].reason}")
+        raise ModelFileError(f"nothing could be run: {skipped[0].model}: {skipped[0].reason}")
     return Sweep(
         machine=fingerprint({}),
         frames=inputs.name,
@@ -112,7 +112,7 @@ def _score(turns: list[_Turns], dataset: DatasetFolder, split: str, bar: Progres
 
 
 def _measure(turns: list[_Turns], options: SweepOptions, bar: Progress) -> bool:
-    """Visit all in every pass; gives whether it was interrupted."""
+    """Visit all in every pass; returns whether it was interrupted."""
     rng = np.random.default_rng(options.seed)
     bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
     task = bar.add_task("measuring", total=PASSES * len(turns), note="")

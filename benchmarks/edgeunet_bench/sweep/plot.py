@@ -17,7 +17,7 @@ SIZE = (4.4, 3.4)  # inches: taller than the report's other plots, for the names
 SUFFIXES = (".svg", ".png")
 LEAST_MS = 1e-3  # that a logarithmic axis shows: the clock is good for no less
 LEAST_SPAN = 2.0  # points of mIoU that the axis shows at least
-_AROUND = [  # where a name may stand beside its point: offset in points, horizontal and vertical alignment
+_AROUND = [  # places for a name next to its point: offset in points, horizontal and vertical alignment
     (7, 5, "left", "bottom"),
     (7, -5, "left", "top"),
     (-7, 5, "right", "bottom"),
@@ -25,7 +25,7 @@ _AROUND = [  # where a name may stand beside its point: offset in points, horizo
     (0, 9, "center", "bottom"),
     (0, -9, "center", "top"),
 ]
-_FARTHER = [  # for a name that must stand somewhere
+_FARTHER = [  # for a name that must be shown
     (14, 14, "left", "bottom"),
     (14, -14, "left", "top"),
     (-14, 14, "right", "bottom"),
@@ -116,7 +116,7 @@ def _mark_budget(axes: Any, budget_ms: float, chosen: Row | None) -> None:
 
 
 def _write_names(plot: Any, axes: Any, points: Sequence[tuple[tuple[float, float], str, bool]]) -> None:
-    """Beside each point, where it hides nothing. points: where, the name, whether it must be there."""
+    """Next to each point, where it hides nothing. points: where, the name, whether it must be there."""
     with any_names():
         plot.draw_without_rendering()  # settles the layout, so that places on the page are known
     spots = [axes.transData.transform(where) for where, _, _ in points]

@@ -1,7 +1,6 @@
 """What a sweep found: a row for each model, backend and number of threads, and what could not run.
 
-A file holds the raw samples of every pass. Quantiles stand in it for whoever reads it with other tools; loading
-computes them again.
+A file holds the raw samples of every pass. It has quantiles too, for other tools; loading computes them again.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ Energy: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e12)]  # mJ
 class Row:
     """One combination that ran.
 
-    model: the name of the file that was given, with as much of its folder as tells it from the others.
+    model: the name of the file that was given, with as much of its folder as makes it unique.
     model_sha256, size_bytes: of the file that ran; of a checkpoint that is the ONNX file made from it.
     input_size: (height, width) in pixels. parameters: of a checkpoint's network; None for other files.
     backend, version: what ran it. threads: of the CPU; None on a GPU.
     passes_ms: a (n,) array of calls, end to end, for each turn in a process of its own. Nothing is left out.
     miou: 0 to 1, on that backend; None without labelled data. energy_mj: of a frame, gross, mean over the passes; None
     where nothing measures power. throttled: in one of the passes the machine slowed itself down.
-    network: the preset's name; "" for another network, or a file that does not tell.
+    network: the preset's name; "" for another network, or a file that does not say.
     """
 
     model: str
@@ -113,7 +112,7 @@ class Sweep:
             raise RecordError(f"a sweep needs a row, got none: {_REMEDY}")
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands in the file."""
+        """What is in the file."""
         return {
             "schema": SCHEMA,
             **{name: getattr(self, name) for name in ("frames", "labels", "created", "command", "budget_ms", "passes")},

@@ -35,7 +35,7 @@ class VisitError(EdgeUNetError):
 
 @dataclass(frozen=True)
 class Visit:
-    """What one turn gave. about: Session.describe(). file: what was opened. times_ms: (n,) calls, end to end.
+    """The result of one turn. about: Session.describe(). file: what was opened. times_ms: (n,) calls, end to end.
 
     energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine said that it slowed down.
     """
@@ -58,7 +58,7 @@ def scored(combination: Combination, data: Path, split: str) -> float:
 
 
 def fresh(work: Callable[..., T], *arguments: object) -> T:
-    """What work(*arguments) gives in a new process, which never hears Ctrl-C; raises VisitError for what it cannot."""
+    """The result of work(*arguments) in a new process that ignores Ctrl-C; raises VisitError with its error."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, context) as pool:
@@ -66,7 +66,7 @@ def fresh(work: Callable[..., T], *arguments: object) -> T:
                 future = pool.submit(_told, work, *arguments)
             result = future.result()
     except BrokenProcessPool as error:
-        raise VisitError("the process that ran it ended by itself: `edgeunet bench run` may show why") from error
+        raise VisitError("the process ended unexpectedly: `edgeunet bench run` may show why") from error
     if isinstance(result, _Failure):
         raise VisitError(result.reason)
     return result
@@ -78,7 +78,7 @@ class _Failure:
 
 
 def _told(work: Callable[..., T], *arguments: object) -> T | _Failure:
-    """Not every error survives the way between two processes; its message does."""
+    """Not every error can be sent between processes; its message can."""
     try:
         return work(*arguments)
     except EdgeUNetError as error:
@@ -87,7 +87,7 @@ def _told(work: Callable[..., T], *arguments: object) -> T | _Failure:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A process that starts here never hears Ctrl-C, which is for the one that asks; that one hears it afterwards."""
+    """A process that starts here ignores Ctrl-C; the parent gets it afterwards."""
     heard: list[int] = []
     # The child inherits the mask. It alone would not do: another thread of this process may take the signal.
     handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))

@@ -2,7 +2,7 @@
 
 Both arms decode the same clip with OpenCV, segment every frame with the same weights, and end with the
 frame in memory, class colours, legend and rate drawn on it; nothing is encoded or shown. They take turns, and
-each round gives one ratio: what the machine does to both cancels.
+each round gives one ratio: so that the machine's own changes cancel.
 """
 
 from __future__ import annotations

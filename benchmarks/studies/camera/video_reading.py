@@ -1,7 +1,7 @@
 """`python -m benchmarks.studies.camera.video_reading -o FILE`: reading a video with PyAV against OpenCV, in fps.
 
 Both arms read the same clip from its first frame to its last, each frame as BGR pixels in memory, in one process and
-in turn; each round gives one ratio: what the machine does to both cancels. Before that every pixel of both is
+in turn; each round gives one ratio: so that the machine's own changes cancel. Before that every pixel of both is
 compared.
 """
 

@@ -12,7 +12,7 @@ from edgeunet.cli.options import Force, Json
 
 
 def main(
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to go on with (JSON).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, or to continue (JSON).")],
     model: Annotated[
         Path | None, typer.Option(help="Model file to run; without one, a NumPy loop on one processor.")
     ] = None,
@@ -25,9 +25,9 @@ def main(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the guard itself: how often it calls what, where the truth is known. Takes hours.
+    """Measure the guard itself: how often its verdict is right, where the truth is known. Takes hours.
 
-    Goes on where it was interrupted: give the same command again. Trials stand in a file beside the output.
+    After an interruption the same command continues. The trials are in a file next to the output.
     Exit code: 0 if every condition that was measured reached what was declared, else 1; 130 after Ctrl-C.
     """
     from dataclasses import asdict

@@ -46,7 +46,7 @@ class ArmOptions:
 
 
 def injected(call: Callable[[int], float], injection: Injection) -> Callable[[int], float]:
-    """`call`, which gives its time in ms, made slower. It keeps the processor busy meanwhile, as slower code would.
+    """`call`, which returns its time in ms, made slower. It keeps the processor busy meanwhile, as slower code would.
 
     Which calls are in the tail differs from process to process, as with a cause outside of them.
     """

@@ -26,7 +26,7 @@ class Kind:
     within_s: float = math.inf
 
     def needed(self, declared: int) -> int:
-        """Of so many trials."""
+        """How many of the declared trials must end as wanted."""
         return math.ceil(self.share * declared - 1e-9)
 
 

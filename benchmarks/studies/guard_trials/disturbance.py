@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _started(path: str) -> int:
-    return os.stat(path).st_size  # noqa: PTH116 - often, and beside a measurement
+    return os.stat(path).st_size  # noqa: PTH116 - called often, during a measurement
 
 
 if __name__ == "__main__":

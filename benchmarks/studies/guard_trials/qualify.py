@@ -95,7 +95,7 @@ class Paths:
             self.kept.rmdir()
 
     def require_usable(self, *, force: bool) -> None:
-        """Raise OutputError if the output exists, was not begun by an earlier run, and `force` is false."""
+        """Raise OutputError if the output exists, is not from an earlier run, and `force` is false."""
         require_writable(self.output, force=force or self.trials.exists())
 
 
@@ -131,7 +131,7 @@ def _measure(
         for kind, number in todo:
             bar.update(task, note=f"{kind.name} {number}", refresh=True)
             if code_hash() != file.plan.code:
-                raise MismatchError("the guard's code changed during the run: begin again, with another --output")
+                raise MismatchError("the guard's code changed during the run: start again, with another --output")
             file.append(_trial(kind, number, options, paths, bar))
             qualification_of(file, now()).save(paths.output, force=True)
             bar.update(task, advance=1, refresh=True)
@@ -148,7 +148,7 @@ def _all(kinds: Sequence[Kind], plan: TrialPlan) -> Iterator[tuple[Kind, int]]:
 
 
 def _plan(options: QualifyOptions, declared: Mapping[str, int] | None) -> TrialPlan:
-    """declared: in an earlier run, which holds where this one is not told otherwise."""
+    """declared: in an earlier run; it holds unless --trials is given."""
     arm = _arm(options)
     with Worker(arm.argv) as worker:
         about = worker.ready()

@@ -18,7 +18,7 @@ NO_ALARM = "no alarm"
 
 
 def qualification_of(file: TrialFile, created: str) -> Qualification:
-    """All conditions, those that nothing was measured for included. created: where there is no trial yet."""
+    """All conditions, including those without a trial. created: where there is no trial yet."""
     conditions: list[Condition] = []
     for kind in KINDS:
         trials = [trial for trial in file.trials if trial.condition == kind.name]
@@ -77,7 +77,7 @@ def _checked(workload: str, name: str, wanted: Verdict, judgements: Sequence[Jud
 
 
 def _mutations(plan: TrialPlan) -> list[Judgement | None]:
-    """Each fact of the machine changed alone, and each missing alone; another backend is no other machine."""
+    """Each fact of the machine changed alone, and each missing alone; another backend is not another machine."""
     machine = dict(plan.machine)
     others = [machine | {name: f"{value}, changed"} for name, value in machine.items() if name != "backend"]
     others += [{name: value for name, value in machine.items() if name != gone} for gone in machine]

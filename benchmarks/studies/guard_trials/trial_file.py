@@ -31,7 +31,7 @@ class TrialPlan:
     """What was declared before the first trial.
 
     subject: what both arms are. machine: the fingerprint of board.fingerprint. code: hash of the guard's files.
-    declared: trials by the name of their condition. command: how it was begun.
+    declared: trials by the name of their condition. command: that started it.
     """
 
     workload: str
@@ -48,7 +48,7 @@ class TrialPlan:
 
     def require_same(self, other: TrialPlan, path: Path) -> None:
         """Raise MismatchError if trials of the other plan would not be of the same kind as those of this one."""
-        remedy = "go on where it was begun, or give another --output (--force replaces this one)"
+        remedy = "continue where it was started, or give another --output (--force replaces this one)"
         mine, theirs = self.machine, other.machine
         if names := [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]:
             raise MismatchError(f"{path} holds trials made under other conditions ({', '.join(names)}): {remedy}")
@@ -125,7 +125,7 @@ def code_hash() -> str:
 
 def _load(path: Path) -> tuple[TrialPlan, list[Trial]]:
     try:
-        first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # what lacks its end is no trial
+        first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # an incomplete line is no trial
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({system_reason(error)}): {REMEDY}") from error
     read = partial(from_json, error=RecordError, remedy=REMEDY)

@@ -1,8 +1,8 @@
 """`python -m benchmarks.studies.self_guard -o FOLDER`: the working tree against the release, as ratios in one run.
 
 A small U-Net (untrained, exported by each tree) in each tree's session, and each tree's camera loop without
-inference. On one processor, which compares surest. INCONCLUSIVE and INVALID, which a busy machine gives, do not fail,
-and neither does a clone without the anchor's commit.
+inference. Both run on one processor, which is the most certain. INCONCLUSIVE and INVALID, the verdicts of a busy
+machine, do not fail, nor does a clone without the anchor's commit.
 """
 
 from __future__ import annotations

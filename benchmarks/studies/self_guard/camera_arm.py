@@ -1,6 +1,6 @@
 """The arm that runs a tree's camera loop without inference: `camera_arm`.
 
-One frame at a time, from memory through reader, session, overlay and sink; its time is what the loop costs a frame.
+One frame at a time, from memory through reader, session, overlay and sink; its time is what the loop costs per frame.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OnDemand(Source):
 
 
 class Done:
-    """A sink that tells when a frame has arrived."""
+    """A sink that reports each frame that arrives."""
 
     def __init__(self) -> None:
         self.frames: SimpleQueue[int] = SimpleQueue()

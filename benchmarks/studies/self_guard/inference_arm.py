@@ -13,7 +13,7 @@ from edgeunet.samples import DATASET
 from edgeunet_bench.guard.running.protocol import answers, serve
 
 WARM_S = 0.5
-FACTS = ("backend", "version", "device", "threads")  # what both trees tell of their sessions
+FACTS = ("backend", "version", "device", "threads")  # that sessions of both trees have
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from edgeunet.cli.options import Force
 def report(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="What `edgeunet bench` run, compare, qualify and sweep wrote (JSON)."),
+        typer.Argument(metavar="FILE...", help="What `edgeunet bench` run, compare and sweep wrote (JSON)."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     scores: Annotated[

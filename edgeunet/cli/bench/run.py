@@ -107,7 +107,8 @@ def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
     from edgeunet.latency.record import TOTAL
     from edgeunet.utils.console import INTERRUPTED, stderr, stdout
     from edgeunet_bench.render.tables import print_table, stage_table, summary_table
-    from edgeunet_bench.report.run_summary import lines, to_json, warnings
+    from edgeunet_bench.report.caveats import record_caveats
+    from edgeunet_bench.report.run_summary import lines, to_json
 
     found = analyse(record)
     if as_json:
@@ -119,7 +120,7 @@ def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
             stdout().print(line)
         kept = f"written to {output}" if output else "not kept: -o FILE keeps them"
         stdout().print(f"{record.summary().n} samples on {record.frames} {kept}")
-    for warning in warnings(record):
-        stderr().print(f"warning: {warning}")
+    for caveat in record_caveats(record):
+        stderr().print(f"warning: {caveat}")
     if record.partial:
         raise typer.Exit(INTERRUPTED)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from edgeunet.latency.analysis import analyse
-from edgeunet_bench.report.run_summary import lines, to_json, warnings
+from edgeunet_bench.report.caveats import record_caveats
+from edgeunet_bench.report.run_summary import lines, to_json
 from tests.bench.records import noisy, toy_record, toy_telemetry
 
 RNG = np.random.default_rng(7)
@@ -18,7 +19,7 @@ TIMES = noisy(RNG, 10.0, 1000)
 def test_a_plain_record_has_nothing_to_add() -> None:
     record = toy_record(TIMES)
     assert list(lines(analyse(record))) == []
-    assert list(warnings(record)) == []
+    assert list(record_caveats(record)) == []
 
 
 def test_the_deadline_comes_with_its_bounds() -> None:
@@ -53,7 +54,7 @@ def test_energy_is_told_with_its_rails() -> None:
 
 def test_what_makes_a_record_worth_less_is_a_warning() -> None:
     def only(**changes: object) -> str:
-        (warning,) = warnings(toy_record(TIMES, **changes))
+        (warning,) = record_caveats(toy_record(TIMES, **changes))
         return warning
 
     assert "throttled" in only(telemetry=toy_telemetry(throttled=np.repeat([0.0, 1.0], 20)))
@@ -61,7 +62,7 @@ def test_what_makes_a_record_worth_less_is_a_warning() -> None:
     assert "partial" in only(partial=True)
     assert "one came every 8.00 ms: the queue grows" in only(mode="paced", period_ms=8.0)
     waited = {"total": TIMES + 100, "wait": np.full(1000, 100.0), "infer": TIMES}
-    assert list(warnings(toy_record(TIMES, mode="paced", period_ms=20.0, samples_ms=waited))) == []
+    assert list(record_caveats(toy_record(TIMES, mode="paced", period_ms=20.0, samples_ms=waited))) == []
 
 
 def test_json_is_plain_and_holds_no_samples() -> None:

@@ -73,7 +73,7 @@ class Judgement:
     tail_b: float = math.nan
     tail_p: float = math.nan  # chance of a tail difference this large without a cause
     tail_detectable: float = math.nan  # the smallest share of slow calls that would be found in 49 of 50 runs
-    control_low: float = math.nan  # one-sided bounds of the fixed workload's ratio, measured beside B and beside A
+    control_low: float = math.nan  # one-sided bounds of the fixed workload's ratio, with B over with A
     control_high: float = math.nan
     drift: float = math.nan  # of the fixed workload between thirds of the run, as a share
     foreign: float = math.nan  # share of the processors' time that other programs took, in the busiest third of pairs
@@ -89,12 +89,12 @@ def judge(pairs: Sequence[ProcessPair], *, limits: Limits = INTERLEAVED, seed: i
     """
     rounds = rounds_of(pairs)
     if not rounds or min(min(len(r.a_ms), len(r.b_ms)) for r in rounds) < 1:
-        reason = "there are rounds without samples to judge"
+        reason = "some rounds have no samples"
         return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     rng = np.random.default_rng(seed)
     a, b = _medians([r.a_ms for r in rounds]), _medians([r.b_ms for r in rounds])
     if min(a.min(), b.min()) < MIN_MS:
-        reason = "there are rounds whose calls took no time at all: print times in ms, with their fractions"
+        reason = "in some rounds the calls took no time: print times in ms, with decimals"
         return Judgement(Verdict.INVALID, reason, pairs=len(pairs), rounds=len(rounds))
     logs = np.log(b / a).reshape(len(pairs), -1)
     theta = float(np.median(logs))
@@ -146,8 +146,8 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
         )
     if seen.control_low > limits.regressed_above or seen.control_high < 1 / limits.regressed_above:
         return Verdict.INVALID, (
-            f"the fixed workload, which is the same beside both, ran {percent(seen.control_low)} to "
-            f"{percent(seen.control_high)} slower beside B: the machine favoured one of them, compare again"
+            f"the fixed workload, which is the same for both, was {percent(seen.control_low)} to "
+            f"{percent(seen.control_high)} slower with B: the machine favoured one of them, compare again"
         )
     if seen.pairs < MIN_PAIRS:
         return Verdict.INCONCLUSIVE, (
@@ -173,7 +173,7 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
         )
     if seen.high < limits.passed_below:
         return Verdict.PASS, f"B is not slower than A by {percent(limits.passed_below)} or more"
-    return Verdict.INCONCLUSIVE, f"the bounds lie across the limit of {percent(limits.passed_below)}: give more time"
+    return Verdict.INCONCLUSIVE, f"the limit of {percent(limits.passed_below)} is between the bounds: give more time"
 
 
 def refuse(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[str] = ()) -> Judgement | None:
@@ -247,7 +247,7 @@ def _shares(arm: Sequence[Sequence[Samples]]) -> Samples:
 def _excess(tail_a: Samples, tail_b: Samples, calls: Samples) -> tuple[Samples, int]:
     """By how many calls B's tail exceeds A's in each round, and the calls of an arm, but for the pair with the most.
 
-    What one process met alone, rounds of which are no independent witnesses, is no property of B.
+    What happened to one process alone is no property of B: its rounds are not independent.
     """
     excess = (tail_b - tail_a) * calls
     if len(excess) > 1:

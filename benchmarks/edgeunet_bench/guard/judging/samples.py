@@ -21,7 +21,7 @@ class Round:
     b_ms: Samples  # (calls,) judged
     a_first_ms: Samples = field(default_factory=NONE.copy)  # the call right after the switch: recorded, not judged
     b_first_ms: Samples = field(default_factory=NONE.copy)
-    reference_a_ms: Samples = field(default_factory=NONE.copy)  # the fixed workload, beside A's turn
+    reference_a_ms: Samples = field(default_factory=NONE.copy)  # the fixed workload, before A's turn
     reference_b_ms: Samples = field(default_factory=NONE.copy)
 
 

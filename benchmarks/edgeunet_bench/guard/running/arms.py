@@ -1,4 +1,4 @@
-"""The arms of a comparison: what is run, and what a record says of it."""
+"""The arms of a comparison: what is run, and its facts in the record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Arm:
-    """A name and the facts of what ran, as they stand in a file: passwords and tokens of a command are hidden."""
+    """A name and the facts of what ran, as a file holds them: passwords and tokens of a command are hidden."""
 
     name: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Arm:
 
     @property
     def title(self) -> str:
-        """The name, with what ran it where the other arm was run by something else."""
+        """The name, with the backend where the two arms have different ones."""
         backend = self.facts.get("backend")
         return f"{self.name} ({backend})" if backend else self.name
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from edgeunet.board.machine import ROOT, is_number, text_of
 from edgeunet.board.sensors.sysfs import sensors
 
-MIN_TICKS = 5  # counted in whole ticks, a share of fewer tells nothing
+MIN_TICKS = 5  # fewer whole ticks are too few for a share
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle and iowait
 _WORK = slice(0, 8)  # user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user already
 _USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat behind the name: clock ticks of all threads
 
 
 class ForeignLoad:
-    """Watches the processors `cpus` from its creation on. Linux tells; elsewhere nothing is known."""
+    """Watches the processors `cpus` from its creation on; known on Linux only."""
 
     def __init__(self, cpus: Collection[int], root: Path = ROOT) -> None:
         self._cpus, self._root = frozenset(cpus), root
@@ -63,7 +63,7 @@ def _ticks_of(path: Path) -> int:
 
 
 def throttling(root: Path = ROOT) -> Callable[[], bool]:
-    """A function that says whether the machine throttled since it was last asked; never, where it does not tell."""
+    """A function that says whether the machine throttled since the last call; always False without a sensor."""
     found = next((sensor for sensor in sensors(root, os.getpid()) if sensor.name == "throttled"), None)
 
     def throttled() -> bool:

@@ -38,7 +38,7 @@ MIN_CALLS = 3  # in a turn, the first of which is not judged
 ROUNDS = (4, 60)  # of one pair of processes, at least and at most
 PAIR_MS = 900.0  # of one pair's turns, at most: the first look comes within 10 s of measuring
 RUNS_S = 0.4  # that one pair of commands lasts at least
-REFERENCE_CALLS = 4  # beside a turn, the first of which is not judged
+REFERENCE_CALLS = 4  # before a turn, the first of which is not judged
 SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
 Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
 
@@ -77,8 +77,8 @@ def interleave(
 ) -> Interleaved:
     """Measure two arms and judge B against A, after 9 and 27 pairs of processes and when the time is up.
 
-    Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what there is.
-    Raises what opening a model or running a command raises. bar: one that is on show already, and gets a task more.
+    Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what was measured.
+    Raises what opening a model or running a command raises. bar: one that is shown already, to add a task to.
     """
     measured = Interleaved()
     try:
@@ -188,7 +188,7 @@ class _Bench:
         return ProcessPair(rounds, load.share(own_ticks() + ticks_of(pids) - own), self._throttled())
 
     def _round(self, turns: Sequence[Callable[[], Samples]]) -> Round:
-        """Both arms once, in random order, the fixed workload beside each."""
+        """Both arms once, in random order, each after the fixed workload."""
         samples, references = [NONE, NONE], [NONE, NONE]
         for arm in self._rng.permutation(2).tolist():
             references[arm] = self._reference.measure(REFERENCE_CALLS)[1:]

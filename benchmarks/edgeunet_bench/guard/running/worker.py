@@ -1,4 +1,4 @@
-"""A process that runs one arm: started afresh, asked for turns, and ended."""
+"""A process that runs one arm: it is started, asked for turns, and ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgeunet.utils.redaction import shown_command
 from edgeunet_bench.guard.running.protocol import FAILED, READY
 
 _Fact: TypeAlias = str | int | float | bool | None
-SILENCE_S = 120  # after which an arm that does not answer is given up
+SILENCE_S = 120  # without an answer, then the arm has failed
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
         return self._process.pid
 
     def ready(self) -> dict[str, str]:
-        """Wait until it has warmed up; gives what it says of itself. Raises EdgeUNetError if it does not start."""
+        """Wait until it has warmed up; returns what it says of itself. Raises EdgeUNetError if it does not start."""
         word, _, rest = self._line().partition(" ")
         if word == FAILED:
             raise EdgeUNetError(rest)
@@ -78,7 +78,7 @@ class Worker:
         except ValueError:
             raise self._error(f'answered "{line[:40]}", expected times in ms') from None
         if len(times) != calls or not ((times >= 0) & (times <= MAX_MS)).all():
-            raise self._error(f"answered {len(times)} times to {calls} calls, or one that is no time")
+            raise self._error(f"answered {len(times)} times to {calls} calls, or one that is not a time")
         return times
 
     def _line(self) -> str:

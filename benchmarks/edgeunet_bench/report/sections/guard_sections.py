@@ -23,13 +23,13 @@ from edgeunet_bench.report.sections.record_plots import ecdf_of
 
 VERDICTS_NOTE = (
     "Two models or commands, run interleaved in fresh processes in one run. INVALID: the run itself cannot be trusted; "
-    "REFUSED: the two do not belong into one comparison. Neither is deleted, and neither says anything about B."
+    "REFUSED: the two were measured under different conditions. Such runs stay in the report, and say nothing about B."
 )
 GROUNDS_NOTE = (
     f"Median: REGRESSED if the lower bound is above {percent(INTERLEAVED.regressed_above)}, PASS if the upper bound is "
     f"below the limit and a slowdown of {percent(INTERLEAVED.blind_above)} could not have gone unseen. Tail: the share "
     f"of calls above {TAIL:g} times the median of their process, in A and in B; REGRESSED if p is below the limit. "
-    "The fixed workload ran beside both, and is the same beside both: more than its limit makes the run INVALID. "
+    "The fixed workload ran with A and with B, and is the same for both: above its limit the run is INVALID. "
     "Bounds are one-sided, over all looks; the smallest detectable effect would be found in 49 of 50 runs."
 )
 QUALIFICATION_NOTE = (

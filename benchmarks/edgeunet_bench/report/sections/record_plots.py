@@ -12,7 +12,7 @@ from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet_bench.render.plots import INK, WIDTH, cycle, figure, label, svg
 
-POINTS = 400  # of a distribution that are drawn; more can't be told apart
+POINTS = 400  # of a distribution that are drawn; more would look the same
 NAME = 16  # characters of a record's name on one line of an axis
 
 

@@ -68,7 +68,7 @@ def record_sections(records: Records, scores: Mapping[str, SavedScores]) -> Iter
     yield Section("Deadlines", unless_empty(deadline_table(found)), DEADLINES_NOTE)
     yield Section("Frame age and jitter", unless_empty(age_table(found)), AGE_NOTE)
     yield Section("Stages", tuple(_stages(records, shown)), STAGES_NOTE)
-    yield Section("Measured beside", unless_empty(others_table(records)), OTHERS_NOTE)
+    yield Section("Also measured", unless_empty(others_table(records)), OTHERS_NOTE)
     yield Section("Over time", tuple(_over_time(shown)), OVER_TIME_NOTE)
     yield Section("Drift", unless_empty(drift_table(found)), DRIFT_NOTE)
     yield Section("Energy of a frame", unless_empty(energy_table(found)), ENERGY_NOTE)

@@ -1,4 +1,4 @@
-"""Tables of what a schedule, a deadline, a long time or a battery asks of a latency record."""
+"""Tables of a record's deadlines, age, drift and energy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def age_table(found: Mapping[str, Analysis]) -> TextTable:
 
 
 def others_table(records: Mapping[str, LatencyRecord]) -> TextTable:
-    """What was measured beside a record and is no part of its total."""
+    """What a record holds in addition to its total."""
     rows = [
         (name, what, count(len(samples)), *spread(summarize(samples)))
         for name, record in records.items()
@@ -62,7 +62,7 @@ def drift_table(found: Mapping[str, Analysis]) -> TextTable:
 
 
 def energy_table(found: Mapping[str, Analysis]) -> TextTable:
-    """Energy of a frame for every record beside which power was measured."""
+    """Energy of a frame for every record with measured power."""
     rows = []
     for name, analysis in found.items():
         telemetry, energy = analysis.record.telemetry, analysis.energy
