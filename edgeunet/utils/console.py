@@ -77,7 +77,7 @@ def command_line() -> str:
     return shown_command([*words, *sys.argv[1:]])
 
 
-def progress() -> Progress:
+def progress(*, by_itself: bool = True) -> Progress:
     """A progress bar on stderr: the work, how far it is, time left. Plain if stderr is not a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -95,6 +95,7 @@ def progress() -> Progress:
         TimeRemainingColumn(compact=True),
         Note(),
         console=stderr(),
+        auto_refresh=by_itself,
     )
 
 

@@ -67,13 +67,12 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
 
     Raises DatasetError for a damaged dataset, OutputError if `folder` exists and `force` is false.
     """
-    with replacing_folder(folder, force=force) as temporary, progress() as bar:
+    with replacing_folder(folder, force=force) as temporary, progress(by_itself=False) as bar:
         dataset = DatasetFolder.open(data)
         sizes = options.sizes or (default_size(dataset.load("train")),)
         on_gpu = target_of(options.target) is TENSORRT
         count = len(PRESETS) * len(sizes) * len(options.precisions)
         stderr().print(f"{count} files: {len(PRESETS)} networks × {len(sizes)} sizes × {', '.join(options.precisions)}")
-        bar.live.auto_refresh = False  # calibration would draw its own eight times
         task = bar.add_task("writing untrained models", total=count, note="")
         for name, size in product(PRESETS, sizes):
             spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)

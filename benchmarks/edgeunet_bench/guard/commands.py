@@ -65,7 +65,14 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
         measured = interleave(a, b, options)
     except CommandError as error:
         measured = Interleaved(looks=[Judgement(Verdict.INVALID, str(error))])
-    comparison = Comparison(
+    comparison = comparison_of(a, b, measured, options, command_line())
+    outputs.write(comparison)
+    return INTERRUPTED if measured.partial else comparison.judgement.verdict.value
+
+
+def comparison_of(a: Arm, b: Arm, measured: Interleaved, options: CompareOptions, command: str) -> Comparison:
+    """The file of what was measured. command: that started it."""
+    return Comparison(
         a=Arm(a.name, {**a.facts, **measured.own[0]}),
         b=Arm(b.name, {**b.facts, **measured.own[1]}),
         machine=measured.machine,
@@ -75,11 +82,9 @@ def compare_arms(a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptio
         seed=options.seed,
         seconds=options.seconds,
         created=now(),
-        command=command_line(),
+        command=command,
         partial=measured.partial,
     )
-    outputs.write(comparison)
-    return INTERRUPTED if measured.partial else comparison.judgement.verdict.value
 
 
 def compare_records(a: Path, b: Path, options: CompareOptions, outputs: ComparisonOutputs) -> int:

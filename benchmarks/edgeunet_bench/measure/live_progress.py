@@ -16,8 +16,7 @@ class LiveProgress:
 
     def __init__(self, title: str, total: float) -> None:
         """total: seconds or pieces of work."""
-        self._bar = progress()
-        self._bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+        self._bar = progress(by_itself=False)
         self._task = self._bar.add_task(title, total=round(total), note="")
         self._drawn_ns = time.perf_counter_ns() - REFRESH_NS
 

@@ -82,8 +82,7 @@ def _measured(
     skipped: list[SkippedMode] = []
     zones = [sensor for sensor in sensors(ROOT, os.getpid()) if sensor.name.endswith("_c")]
     at_first = _hottest_c(zones)
-    with progress() as bar:
-        bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+    with progress(by_itself=False) as bar:
         task = bar.add_task("measuring", total=len(modes), note="")
         try:
             for mode in modes:

@@ -54,7 +54,7 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
     require_files(models, options)
     inputs = load_inputs(options.data)
     labelled = _labelled(options)
-    with TemporaryDirectory(prefix="edgeunet-sweep-") as folder, progress() as bar:
+    with TemporaryDirectory(prefix="edgeunet-sweep-") as folder, progress(by_itself=False) as bar:
         found, skipped = expand(models, options, Path(folder))
         if labelled is not None:
             for variant in {id(c.variant): c.variant for c in found}.values():
@@ -114,7 +114,6 @@ def _score(turns: list[_Turns], dataset: DatasetFolder, split: str, bar: Progres
 def _measure(turns: list[_Turns], options: SweepOptions, bar: Progress) -> bool:
     """Visit all in every pass; returns whether it was interrupted."""
     rng = np.random.default_rng(options.seed)
-    bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
     task = bar.add_task("measuring", total=PASSES * len(turns), note="")
     try:
         for _ in range(PASSES):

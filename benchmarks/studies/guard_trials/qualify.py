@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,9 @@ from edgeunet.errors import EdgeUNetError, MismatchError, UsageError
 from edgeunet.utils.console import progress
 from edgeunet.utils.files import require_writable, sha256
 from edgeunet.utils.limits import require_count
-from edgeunet_bench.guard.comparison import Comparison
+from edgeunet_bench.guard.commands import comparison_of
 from edgeunet_bench.guard.judging.judgement import MIN_PAIRS
-from edgeunet_bench.guard.running.arms import Arm, TurnArm
+from edgeunet_bench.guard.running.arms import TurnArm
 from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave
 from edgeunet_bench.guard.running.model_arm import ModelOptions
 from edgeunet_bench.guard.running.worker import Worker
@@ -123,8 +123,7 @@ def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[Tria
 def _measure(
     todo: Sequence[tuple[Kind, int]], done: int, file: TrialFile, options: QualifyOptions, paths: Paths
 ) -> None:
-    bar = progress()
-    bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+    bar = progress(by_itself=False)
     bar.speed_estimate_period = HOUR_S
     with bar:
         task = bar.add_task("trials", total=done + len(todo), completed=done, note="")
@@ -222,18 +221,8 @@ def _keep(path: Path, kind: Kind, options: QualifyOptions, compare: CompareOptio
     if path.parent.is_dir() and len(list(path.parent.iterdir())) >= KEPT:
         return
     arm = _arm(options)
-    Comparison(
-        a=Arm(arm.name, arm.facts),
-        b=Arm(arm.name, {**arm.facts, "injected": kind.name}),
-        machine=measured.machine,
-        judgement=measured.looks[-1],
-        looks=tuple(measured.looks),
-        pairs=tuple(measured.pairs),
-        seed=compare.seed,
-        seconds=compare.seconds,
-        created=now(),
-        command=command_of(MODULE),
-    ).save(path, force=True)
+    slower = replace(arm, facts={**arm.facts, "injected": kind.name})
+    comparison_of(arm, slower, measured, compare, command_of(MODULE)).save(path, force=True)
 
 
 @contextmanager

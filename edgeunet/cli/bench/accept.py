@@ -15,14 +15,12 @@ def accept(
     model: Annotated[
         Path | None, typer.Argument(help="Model to keep; without one the baseline is the checkout's commit.")
     ] = None,
-    comparison: Annotated[
-        Path | None, typer.Option(help="What `edgeunet bench compare -o` wrote of it; it must have passed.")
-    ] = None,
+    comparison: Annotated[Path | None, typer.Option(help="Its file of `edgeunet bench compare -o`, with PASS.")] = None,
     baselines: Baselines = None,
 ) -> None:
-    """Make a model the baseline of that name: `edgeunet bench compare NAME MODEL` runs against it from then on.
+    """Make a model the baseline of that name, for `edgeunet bench compare NAME MODEL`.
 
-    The model is run once before, and copied into the folder of the baselines: `baselines` in the current folder, or
+    The model is run once, and copied into the folder of the baselines: `baselines` in the current folder, or
     `benchmarks/baselines` where that exists.
 
     Example: edgeunet bench accept int8.onnx --as accepted

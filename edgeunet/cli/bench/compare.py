@@ -20,11 +20,15 @@ def compare(
     ] = None,
     command: Annotated[
         list[str] | None,
-        typer.Option(help="Instead of models: a command that prints its latencies, in ms a line. Give two."),
+        typer.Option(
+            help="Instead of models: a command that prints its latencies, one number of ms per line. Give two."
+        ),
     ] = None,
     turns: Annotated[
         bool,
-        typer.Option("--turns", help="The commands keep running: each number read is answered by that many times."),
+        typer.Option(
+            "--turns", help="The commands keep running: each reads a number of calls and prints their times in ms."
+        ),
     ] = False,
     whole: Annotated[bool, typer.Option("--whole", help="Time the commands from start to exit.")] = False,
     output: Annotated[
@@ -44,11 +48,11 @@ def compare(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Judge whether CANDIDATE is slower than BASE: two models or commands, run interleaved in fresh processes.
+    """Judge whether CANDIDATE is slower than BASE: two models or commands, run in turns in fresh processes.
 
-    Each model runs on the backend that it would be opened with; --backend runs both on one. Two latency records can
-    be compared too, which proves less. On a shared machine a single-threaded comparison
-    is surest on one processor: `taskset -c 1 edgeunet bench compare ...`.
+    Each model runs on its own fastest backend; --backend runs both on one. Two latency records can be compared too,
+    which proves less. On a shared machine a comparison on one processor is the most certain:
+    `taskset -c 1 edgeunet bench compare ... --threads 1`.
 
     Exit code: 0 PASS, 3 REGRESSED, 4 INCONCLUSIVE, 5 INVALID, 6 REFUSED.
     """

@@ -52,11 +52,13 @@ def fit(
 
     if candidates is not None:
         if output or device_record or budget_ms is not None or budget_mw is not None:
-            raise UsageError("--candidates come before the device is measured: give them without -o, record and budget")
+            raise UsageError(
+                "--candidates are written before the device is measured: leave -o, the record and the budget out"
+            )
         _write_candidates(data, candidates, sizes, target, force=force)
         return
     if sizes or target:
-        raise UsageError("--sizes and --target are for --candidates: what was measured has its own")
+        raise UsageError("--sizes and --target are for --candidates: the record has its own")
     if output is None or device_record is None or budget_ms is None:
         raise UsageError(
             "a fit needs --device-record, --budget-ms and -o; `edgeunet fit DATA --candidates FOLDER` writes what to "

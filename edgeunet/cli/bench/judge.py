@@ -14,9 +14,9 @@ def judge(
     comparison: Annotated[Path, typer.Argument(help="What `edgeunet bench compare -o` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Judge the samples of a comparison again: the verdict follows from them and the seed, to the last digit.
+    """Judge the samples of a comparison again: the same samples and seed have the same verdict and figures.
 
-    Exit code: the verdict's, as of `edgeunet bench compare`; 1 if the file does not follow from its samples.
+    Exit code: the verdict's, as for `edgeunet bench compare`; 1 if the file does not follow from its samples.
     """
     from edgeunet.errors import RecordError
     from edgeunet_bench.guard.commands import ComparisonOutputs, judge_again

@@ -19,16 +19,16 @@ def modes(
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each mode.")] = 10.0,
     cool_down_s: Annotated[
-        float, typer.Option("--cool-down-s", help="Time to rest between two modes at most, until it is cool again.")
+        float, typer.Option("--cool-down-s", help="Time to cool down between two modes, at most.")
     ] = 60.0,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model in each power mode of a Jetson (nvpmodel), as root; the mode before is set again at the end.
+    """Measure a model in each power mode of a Jetson (nvpmodel), as root; at the end the first mode is set again.
 
-    Modes that need a reboot are skipped. After Ctrl-C and after a failure the mode is set again too.
+    Modes that need a reboot are skipped. The mode is set again after Ctrl-C and after a failure too.
 
     Example: sudo env "PATH=$PATH" edgeunet bench modes model.engine -o modes.json
     """

@@ -32,11 +32,14 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Latency record to write, with every sample (JSON).")
     ] = None,
     command: Annotated[
-        str | None, typer.Option("--command", help="Measure a command that prints a number of ms a line.")
+        str | None, typer.Option("--command", help="Measure a command that prints one number of ms per line.")
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Time the command from its start to its exit.")] = False,
     mode: Annotated[
-        MeasureMode, typer.Option(help="One after another, on a schedule, either for long, or fresh processes.")
+        MeasureMode,
+        typer.Option(
+            help="single: one frame after another; paced: on a schedule; soak: either, for long; cold: fresh processes."
+        ),
     ] = MeasureMode.SINGLE,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,
     seconds: Annotated[
@@ -74,11 +77,11 @@ def run(
         from edgeunet_bench.measure.command_runs import measure_command
 
         if data or backend or threads:
-            raise UsageError("--data, --backend and --threads are for models: leave them out, or into the command")
+            raise UsageError("--data, --backend and --threads are for models: leave them out")
         record = measure_command(command, whole=whole, options=options)
     elif model is not None:
         if whole:
-            raise UsageError("--whole is for a command: a model's whole start is timed with --mode cold")
+            raise UsageError("--whole is for a command: --mode cold times a model's whole start")
         record = _measured(model, data, options, threads=threads, backend=backend)
     if output:
         record.save(output, force=force)
@@ -102,7 +105,7 @@ def _measured(
 
 
 def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
-    """Print what the record says; an interrupted one ends the command as Ctrl-C does."""
+    """Print the record; after an interruption the command ends as Ctrl-C does."""
     from edgeunet.latency.analysis import analyse
     from edgeunet.latency.record import TOTAL
     from edgeunet.utils.console import INTERRUPTED, stderr, stdout

@@ -12,7 +12,7 @@ from edgeunet.cli.options import Force, Json
 
 
 def sweep(
-    models: Annotated[list[Path], typer.Argument(help="Model files, and checkpoints (.pt) to export on the way.")],
+    models: Annotated[list[Path], typer.Argument(help="Model files, and checkpoints (.pt), which are exported first.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
     ] = None,
@@ -27,9 +27,9 @@ def sweep(
     sizes: Annotated[
         str | None, typer.Option(help="Input sizes of checkpoints, such as 256x320,192x256; their own if not given.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Time to measure each combination, over all passes.")] = 6.0,
+    seconds: Annotated[float, typer.Option(help="Time to measure each combination, in all passes together.")] = 6.0,
     budget_ms: Annotated[
-        float | None, typer.Option(help="Time a frame may take; says which model to take for it.")
+        float | None, typer.Option(help="Time a frame may take; the answer names the model to take.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Write the plot of latency against mIoU to this file (.svg or .png).")

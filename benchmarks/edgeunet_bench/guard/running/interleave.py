@@ -105,8 +105,7 @@ def judge_of(measured: Interleaved, seed: int) -> Judgement:
 def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, shown: Progress | None) -> None:
     begin = time.perf_counter()
     slowest = 0.0
-    bar = shown or progress()
-    bar.live.auto_refresh = False  # drawing from a thread of its own would take time from the samples
+    bar = shown or progress(by_itself=False)
     with nullcontext() if shown else bar:
         task = bar.add_task("comparing (s)", total=options.seconds, note="")
         while len(measured.looks) < LOOKS:
