@@ -78,7 +78,10 @@ def command_line() -> str:
 
 
 def progress(*, by_itself: bool = True) -> Progress:
-    """A progress bar on stderr: the work, how far it is, time left. Plain if stderr is not a terminal."""
+    """A progress bar on stderr: the work, how far it is, time left. Plain if stderr is not a terminal.
+
+    by_itself: a thread draws it; without it, it is drawn on request only, and takes no time from a measurement.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 

@@ -13,11 +13,10 @@ from edgeunet.utils.formatting import count
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.blocks import Plot, Section, Table, in_parts, unless_empty
-from edgeunet_bench.render.names import record_names
 from edgeunet_bench.render.tables import class_table, facts_table, when
 from edgeunet_bench.report.caveats import caveats_table
 from edgeunet_bench.report.report_inputs import ReportInputs
-from edgeunet_bench.report.sections.guard_sections import comparison_names, qualification_section, verdict_sections
+from edgeunet_bench.report.sections.guard_sections import qualification_section, verdict_sections
 from edgeunet_bench.report.sections.record_sections import Records, record_sections
 from edgeunet_bench.sweep.plot import pareto_plot
 from edgeunet_bench.sweep.record import Sweep
@@ -32,11 +31,11 @@ def contents(inputs: ReportInputs) -> list[Section]:
 
 
 def _sections(inputs: ReportInputs) -> Iterator[Section]:
-    records = dict(zip(record_names(inputs.records), inputs.records, strict=True))
-    comparisons = dict(zip(comparison_names(inputs.comparisons), inputs.comparisons, strict=True))
+    records = {name: found.record for name, found in inputs.analyses.items()}
+    comparisons = inputs.named_comparisons
     yield from verdict_sections(comparisons)
     if records:
-        yield from record_sections(records, inputs.scores)
+        yield from record_sections(inputs.analyses, inputs.scores)
     if inputs.scores:
         classes = tuple(in_parts(class_table(inputs.scores.values()), kept=1))
         yield Section("Accuracy", classes, _accuracy_note(inputs.scores.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from edgeunet import evaluation
 from edgeunet.errors import RecordError, UsageError
 from edgeunet.evaluation.scores_file import SavedScores, load_scores
 from edgeunet.latency import record as latency
+from edgeunet.latency.analysis import Analysis, analyse
 from edgeunet.latency.record import LARGEST, LatencyRecord
 from edgeunet.utils.json_fields import read_json
 from edgeunet_bench.guard import comparison as guard
 from edgeunet_bench.guard import qualification as qualify
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.qualification import Qualification
+from edgeunet_bench.render.names import numbered, record_names, shortened
 from edgeunet_bench.sweep import record as sweep
 from edgeunet_bench.sweep.record import Sweep
 
@@ -39,6 +42,17 @@ class ReportInputs:
                     f"no record has the model of the scores of {s.model} (model hash {sha256[:12]}): "
                     "evaluate the same file that was measured"
                 )
+
+    @cached_property
+    def analyses(self) -> dict[str, Analysis]:
+        """Every record with what is computed from it, by its name in the report."""
+        return {name: analyse(record) for name, record in zip(record_names(self.records), self.records, strict=True)}
+
+    @cached_property
+    def named_comparisons(self) -> dict[str, Comparison]:
+        """By "B against A", numbered where two would be the same."""
+        names = numbered([f"{shortened(c.b.name)} against {shortened(c.a.name)}" for c in self.comparisons])
+        return dict(zip(names, self.comparisons, strict=True))
 
     @property
     def measured(self) -> str:

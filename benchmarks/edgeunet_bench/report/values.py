@@ -9,14 +9,11 @@ from dataclasses import asdict, dataclass
 
 from edgeunet import __version__
 from edgeunet.evaluation.scores_file import SavedScores
-from edgeunet.latency.analysis import analyse
+from edgeunet.latency.analysis import Analysis
 from edgeunet.latency.quantiles import Summary, summarize
-from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.judging.judgement import Judgement
 from edgeunet_bench.guard.qualification import Qualification
-from edgeunet_bench.render.names import record_names
 from edgeunet_bench.report.report_inputs import ReportInputs
-from edgeunet_bench.report.sections.guard_sections import comparison_names
 from edgeunet_bench.sweep.pareto import names
 from edgeunet_bench.sweep.record import Sweep
 
@@ -39,9 +36,9 @@ class Value:
 
 def values(inputs: ReportInputs) -> Iterator[Value]:
     """All figures of the report."""
-    for record, name in zip(inputs.records, record_names(inputs.records), strict=True):
-        yield from _record(name, record)
-    for comparison, name in zip(inputs.comparisons, comparison_names(inputs.comparisons), strict=True):
+    for name, found in inputs.analyses.items():
+        yield from _record(name, found)
+    for name, comparison in inputs.named_comparisons.items():
         yield from _comparison(name, comparison.judgement)
     for s in inputs.scores.values():
         yield from _scores(s)
@@ -55,23 +52,23 @@ def as_json(inputs: ReportInputs) -> str:
     """What was measured, where, the verdicts, and every figure."""
     records = [
         {"name": name, "subject": asdict(r.subject), "machine": dict(r.machine), "mode": r.mode, "created": r.created}
-        for r, name in zip(inputs.records, record_names(inputs.records), strict=True)
+        for name, r in ((name, found.record) for name, found in inputs.analyses.items())
     ]
     comparisons = [
         {"name": name, "verdict": c.judgement.verdict.name, "reason": c.judgement.reason, "created": c.created}
-        for c, name in zip(inputs.comparisons, comparison_names(inputs.comparisons), strict=True)
+        for name, c in inputs.named_comparisons.items()
     ]
     report = {"schema": SCHEMA, "version": __version__, "measured": inputs.measured}
     figures = [asdict(value) for value in values(inputs) if math.isfinite(value.value)]
     return json.dumps({**report, "records": records, "comparisons": comparisons, "values": figures}, indent=2) + "\n"
 
 
-def _record(name: str, record: LatencyRecord) -> Iterator[Value]:
+def _record(name: str, found: Analysis) -> Iterator[Value]:
+    record = found.record
     for stage in record.samples_ms:
         yield from _times("record", name, stage, record.summary(stage))
     for other, samples in record.others_ms.items():
         yield from _times("record", name, other, summarize(samples))
-    found = analyse(record)
     if found.jitter is not None:
         yield from _times("record", name, "jitter", found.jitter)
     if record.dropped is not None:

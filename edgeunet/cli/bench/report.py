@@ -34,7 +34,6 @@ def report(
     from edgeunet.utils.files import require_distinct, require_writable
     from edgeunet_bench.render.tables import print_table, summary_table
     from edgeunet_bench.report.report_inputs import load_inputs
-    from edgeunet_bench.report.sections.guard_sections import comparison_names
     from edgeunet_bench.report.write import format_of, write_report
 
     require_distinct({"--output": output}, {"FILE": files, "--scores": scores})
@@ -44,6 +43,6 @@ def report(
     write_report(output, inputs, chosen, force=force)
     if inputs.records:
         print_table(summary_table(inputs.records, inputs.scores))
-    for comparison, name in zip(inputs.comparisons, comparison_names(inputs.comparisons), strict=True):
+    for name, comparison in inputs.named_comparisons.items():
         stdout().print(f"{name}: {comparison.judgement.verdict.name}: {comparison.judgement.reason}")
     stdout().print(f"report written to {output}")

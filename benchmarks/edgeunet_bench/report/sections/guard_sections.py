@@ -15,7 +15,7 @@ from edgeunet_bench.guard.judging.judgement import INTERLEAVED, LOOKS, MAX_FOREI
 from edgeunet_bench.guard.judging.samples import rounds_of
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.blocks import Plot, Section, Table, unless_empty
-from edgeunet_bench.render.names import numbered, shortened
+from edgeunet_bench.render.names import shortened
 from edgeunet_bench.render.plots import INK, LIMIT, cycle, figure, svg
 from edgeunet_bench.render.tables import NONE, TextTable, change, milliseconds, share, when
 from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
@@ -35,11 +35,6 @@ GROUNDS_NOTE = (
 QUALIFICATION_NOTE = (
     "Trials whose right verdict is known, declared before they ran; fresh processes and sequential looks included."
 )
-
-
-def comparison_names(comparisons: Sequence[Comparison]) -> list[str]:
-    """ "B against A", numbered where two would be the same."""
-    return numbered([f"{shortened(c.b.name)} against {shortened(c.a.name)}" for c in comparisons])
 
 
 def verdict_sections(comparisons: Mapping[str, Comparison]) -> Iterator[Section]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from edgeunet.evaluation.scores_file import SavedScores
-from edgeunet.latency.analysis import analyse
+from edgeunet.latency.analysis import Analysis
 from edgeunet.latency.quantiles import CONFIDENCE
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.utils.formatting import count
@@ -57,9 +57,9 @@ TREND_NOTE = (
 )
 
 
-def record_sections(records: Records, scores: Mapping[str, SavedScores]) -> Iterator[Section]:
-    """scores: by model_sha256."""
-    found = {name: analyse(record) for name, record in records.items()}
+def record_sections(found: Mapping[str, Analysis], scores: Mapping[str, SavedScores]) -> Iterator[Section]:
+    """found: by the record's name. scores: by model_sha256."""
+    records = {name: analysis.record for name, analysis in found.items()}
     shown = _shown(records)
     some = sum(map(len, shown)) < len(records)
     newest = f"Plots show the newest {OVERLAID} records of each mode, tables all of them." if some else ""
