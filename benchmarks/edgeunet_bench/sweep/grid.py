@@ -42,7 +42,7 @@ class SweepOptions:
             raise UsageError(f"unknown backend {unknown[0]!r}: choose from {', '.join(ONNX_BACKENDS)}")
         for name, values in (("backends", self.backends or ()), ("threads", self.threads), ("sizes", self.sizes)):
             if len(set(values)) < len(values):
-                raise UsageError(f"--{name} has the same value twice: give each once")
+                raise UsageError(f"--{name} names one twice: give each once")
         require_threads(self.threads)
         require_sizes(self.sizes)
         require_seconds("--seconds", self.seconds)

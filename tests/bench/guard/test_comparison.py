@@ -95,11 +95,11 @@ def test_what_was_refused_after_some_pairs_stays_refused(tmp_path: Path) -> None
         (lambda v: v | {"pairs": [{"foreign": 0, "throttled": False, "rounds": [{}]}]}, "the field 'a_ms' is missing"),
         (lambda v: v | {"seed": -1}, "seed: expected a whole number >= 0"),
         (lambda v: v | {"seed": 2**70}, "seed"),
-        (lambda v: v | {"looks": []}, "at least one look"),
+        (lambda v: v | {"looks": []}, "at least one judgement"),
         (lambda v: v | {"created": "now"}, "created is 'now'"),
         (
             lambda v: v | {"pairs": [*v["pairs"], v["pairs"][0] | {"rounds": v["pairs"][0]["rounds"][1:]}]},
-            "as many rounds",
+            "the same number of rounds",
         ),
         (lambda v: v | {"pairs": []}, "rounds without a time of A or B"),
         (lambda v: v | {"judgement": v["judgement"] | {"low": None}}, "a ratio and no low"),

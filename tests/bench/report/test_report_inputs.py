@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_no_traceback(tmp_path: Path, content: bytes | No
 
 
 def test_scores_of_another_model_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="belong to none of the records"):
+    with pytest.raises(RecordError, match="no record has the model of the scores"):
         inputs_of(toy_record(np.ones(9)), toy_scores("00" * 32))
     with pytest.raises(RecordError, match="two scores files"):
         inputs_of(toy_record(np.ones(9)), toy_scores(), toy_scores())

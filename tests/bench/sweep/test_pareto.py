@@ -38,7 +38,7 @@ def test_the_advice_names_the_model_in_words() -> None:
     told = advice(toy_sweep(*ALL, budget_ms=20.0))
     assert told == "for 20 ms take steady (p50 14.00 ms, p99 15.00 ms, mIoU 59.0 %)"
     assert advice(toy_sweep(*ALL, budget_ms=4.5)).startswith(
-        "nothing has its p99 within 4.5 ms: the nearest is worse ("
+        "no model has its p99 within 4.5 ms: the nearest is worse ("
     )
     assert advice(toy_sweep(*ALL)).startswith(
         "pareto front (nothing faster is as accurate): fast (p50 5.00 ms, p99 8.00 ms, mIoU 50.0 %); good ("
@@ -48,6 +48,6 @@ def test_the_advice_names_the_model_in_words() -> None:
 def test_without_labels_it_says_what_is_missing() -> None:
     rows = toy_row("slow.onnx", 30.0), toy_row("quick.onnx", 5.0)
     told = advice(toy_sweep(*rows, budget_ms=20.0))
-    assert told.startswith("1 of 2 have their p99 within 20 ms, with the most room quick (p50 5.00 ms, p99 5.00 ms)")
+    assert told.startswith("1 of 2 have their p99 within 20 ms; the fastest is quick (p50 5.00 ms, p99 5.00 ms)")
     assert "labelled --data" in told
     assert advice(toy_sweep(*rows)).startswith("the fastest is quick")
