@@ -217,8 +217,8 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
         ("import os; os.write(1, b'caf\\xe9\\n')", "printed .caf\N{REPLACEMENT CHARACTER}., expected"),
         ("print('ready', flush=True); input(); print('fast', flush=True); input()", 'answered "fast"'),
         ("print('ready', flush=True); input(); print('1', flush=True); input()", "answered 1 times to 3 calls"),
-        ("print('ready', flush=True); input(); print('1 2 nan', flush=True); input()", "one that is no time"),
-        ("print('ready', flush=True); input(); print('1 2 -3', flush=True); input()", "one that is no time"),
+        ("print('ready', flush=True); input(); print('1 2 nan', flush=True); input()", "one that is not a time"),
+        ("print('ready', flush=True); input(); print('1 2 -3', flush=True); input()", "one that is not a time"),
         ("print('ready', flush=True)", "ended by itself"),
     ],
 )
