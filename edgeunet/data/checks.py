@@ -10,7 +10,7 @@ from edgeunet.data.layouts import convert_command
 from edgeunet.data.pairs import LISTED, grouped
 from edgeunet.data.statistics import FrameFacts, SplitFacts
 from edgeunet.utils.check import Check
-from edgeunet.utils.formatting import percentage
+from edgeunet.utils.formatting import percentage, some
 
 FEW = 5  # frames with a class: with fewer a network memorises them
 SMALL_SIDE = 64  # pixels: three halvings leave 8
@@ -147,7 +147,7 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
 
 
 def _names(frames: Sequence[FrameFacts]) -> str:
-    return _some([f.name for f in frames])
+    return some([f.name for f in frames], _NAMED)
 
 
 def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
@@ -155,23 +155,16 @@ def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
-            found = f"{len(twice)} frame(s) are in both: {_some(twice)}"
+            found = f"{len(twice)} frame(s) are in both: {some(twice, _NAMED)}"
             yield Check("warning", f"{one} and {other}", found, "scores will be too good; take them out of one split")
 
 
 def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         if small := [f for f in facts.frames if min(f.size) < SMALL_SIDE]:
-            found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {_some([_sized(f) for f in small])}"
+            sized = some([f"{f.name} ({size_text(f.size)})" for f in small], _NAMED)
+            found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {sized}"
             yield Check("warning", split, found, "too few pixels for the four levels of a network; use larger ones")
         if mostly := [f.name for f in facts.frames if f.ignored > MOSTLY]:
-            found = f"{len(mostly)} mask(s) are ignored in more than half of their pixels: {_some(mostly)}"
+            found = f"{len(mostly)} mask(s) are ignored in more than half of their pixels: {some(mostly, _NAMED)}"
             yield Check("warning", split, found, "check them; such frames help training little")
-
-
-def _sized(frame: FrameFacts) -> str:
-    return f"{frame.name} ({size_text(frame.size)})"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

@@ -15,13 +15,14 @@ import numpy as np
 from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
 from edgeunet.data.image_facts import ImageFacts, image_facts_of
 from edgeunet.data.layouts import convert_command, detect
-from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, pair_up, without_mask
+from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, name_in, pair_up, without_mask
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.mask_image import Mask, code_of, read_mask
 from edgeunet.spec import IGNORE, ClassInfo
+from edgeunet.utils.formatting import some
 
 _MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
 _AT_ONCE = 64  # frames decoded before memory is checked again
@@ -126,7 +127,7 @@ class DatasetFolder:
         """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
         digest = hashlib.sha256()
         for path in [self.path / CLASSES_FILE, *self.image_paths(split), *self._mask_paths(split)]:
-            digest.update(os.fsencode(path.relative_to(self.path).as_posix()))
+            digest.update(os.fsencode(name_in(path, self.path)))
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -141,8 +142,8 @@ class DatasetFolder:
             mask = read_mask(reading)
             in_colors = mask.numbers is None or self._is_colored(mask)
         except ImageError as error:
-            return Problem(self._name(reading), error.what)
-        where = self._name(pair.mask)
+            return Problem(name_in(reading, self.path), error.what)
+        where = name_in(pair.mask, self.path)
         numbers = mask.numbers
         if numbers is None or in_colors:
             return Problem(where, "is in colours, must be class indices", self._colored)
@@ -154,7 +155,7 @@ class DatasetFolder:
         if strangers := [int(v) for v in present if v >= len(self.classes) and v not in (*self.ignored, IGNORE)]:
             greys = {c.color[0] for c in self.classes if len(set(c.color)) == 1}
             remedy = self._colored if greys.issuperset(present) else ""
-            return Problem(where, f"values {_some(strangers)} are not in classes.json", remedy)
+            return Problem(where, f"values {some(strangers, 5)} are not in classes.json", remedy)
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
         unowned = 0 if IGNORE in self.ignored else int(counts[IGNORE])
@@ -172,9 +173,6 @@ class DatasetFolder:
     @property
     def _colored(self) -> str:
         return f"masks in colours become class indices with `{convert_command(self.path)}`"
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.path).as_posix()
 
     def _mask_paths(self, split: str) -> list[Path]:
         return images_in(self.path / "masks" / split)
@@ -229,7 +227,3 @@ def exif_hint(header: ImageHeader, mask: Sequence[int], folder: Path) -> str:
 def size_text(shape: Sequence[int]) -> str:
     """(height, width, …) as people write a size: "640x480"."""
     return f"{shape[1]}x{shape[0]}"
-
-
-def _some(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values[:5])) + (", …" if len(values) > 5 else "")

@@ -61,7 +61,7 @@ class Pairing(NamedTuple):
 
 def without_mask(image: Path, root: Path) -> Problem:
     """The problem of an image without a mask."""
-    return Problem(_name(image, root), "no mask of that name")
+    return Problem(name_in(image, root), "no mask of that name")
 
 
 def pair_up(images: Sequence[Path], masks: Sequence[tuple[str, Path]], root: Path) -> Pairing:
@@ -72,11 +72,12 @@ def pair_up(images: Sequence[Path], masks: Sequence[tuple[str, Path]], root: Pat
     images_of, masks_of = Counter(p.stem for p in images), Counter(name for name, _ in masks)
     found = dict(masks)
     pairs = {p.stem: ImageMaskPair(p, found[p.stem]) for p in images if p.stem in found}
-    orphans = [Problem(_name(m, root), "no image of that name") for name, m in masks if name not in images_of]
-    twice = [Problem(_name(p, root), "two images of that name") for p in images if images_of[p.stem] > 1]
-    twice += [Problem(_name(m, root), "two masks of that name") for name, m in masks if masks_of[name] > 1]
+    orphans = [Problem(name_in(m, root), "no image of that name") for name, m in masks if name not in images_of]
+    twice = [Problem(name_in(p, root), "two images of that name") for p in images if images_of[p.stem] > 1]
+    twice += [Problem(name_in(m, root), "two masks of that name") for name, m in masks if masks_of[name] > 1]
     return Pairing(pairs, tuple(p for p in images if p.stem not in found), tuple(orphans), tuple(twice))
 
 
-def _name(path: Path, root: Path) -> str:
+def name_in(path: Path, root: Path) -> str:
+    """A file's name relative to the folder `root`, with slashes."""
     return path.relative_to(root).as_posix()

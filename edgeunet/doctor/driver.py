@@ -7,6 +7,7 @@ import re
 
 from edgeunet.board.gpu import tensorrt_module, version_of
 from edgeunet.doctor.host import Host
+from edgeunet.doctor.packages import missing_package
 from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.utils.check import Check
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
@@ -47,8 +48,7 @@ def _tensorrt(host: Host) -> Check:
     try:
         trt = tensorrt_module("tensorrt")
     except MissingDependencyError:
-        part = OPTIONAL_DEPENDENCIES["tensorrt"]
-        return Check("warning", part.title, f"missing; {part.work} needs it", part.install)
+        return missing_package("tensorrt")
     except GpuError as error:
         return Check.of_error("wrong", "TensorRT", error)
     version = version_of(trt)
@@ -61,13 +61,13 @@ def _tensorrt(host: Host) -> Check:
 
 
 def _pycuda() -> Check:
-    part = OPTIONAL_DEPENDENCIES["pycuda"]
+    package = OPTIONAL_DEPENDENCIES["pycuda"]
     try:
         module = importlib.import_module("pycuda")
         importlib.import_module("pycuda.driver")
     except ImportError as error:
         if error.name == "pycuda":
-            return Check("warning", part.title, f"missing; {part.work} needs it", part.install)
-        remedy = f"build it again: {part.install} --force-reinstall --no-cache-dir"
-        return Check("warning", part.title, f"does not load ({error})", remedy)
-    return Check("ok", part.title, str(getattr(module, "VERSION_TEXT", "present")))
+            return missing_package("pycuda")
+        remedy = f"build it again: {package.install} --force-reinstall --no-cache-dir"
+        return Check("warning", package.title, f"does not load ({error})", remedy)
+    return Check("ok", package.title, str(getattr(module, "VERSION_TEXT", "present")))

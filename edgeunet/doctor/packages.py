@@ -19,16 +19,21 @@ def check_packages(host: Host) -> list[Check]:
     wanted = [name for name in OPTIONAL_DEPENDENCIES if name not in ("cv2", *_ENGINES)]
     present, missing = [], []
     for name in wanted:
-        part = OPTIONAL_DEPENDENCIES[name]
         try:
             module = importlib.import_module(name)
         except ImportError:
             if not (host.jetson and name in OFF_BOARD):
-                missing.append(Check("warning", part.title, f"missing; {part.work} needs it", part.install))
+                missing.append(missing_package(name))
         else:
             version = str(getattr(module, "__version__", "")).partition("-")[0]  # OpenVINO's goes on with its build
-            present.append(f"{part.title} {version}".strip())
+            present.append(f"{OPTIONAL_DEPENDENCIES[name].title} {version}".strip())
     return [_opencv(host), *([Check("ok", "packages", ", ".join(present))] if present else []), *missing]
+
+
+def missing_package(name: str) -> Check:
+    """The warning for an optional dependency that is not installed."""
+    package = OPTIONAL_DEPENDENCIES[name]
+    return Check("warning", package.title, f"missing; {package.work} needs it", package.install)
 
 
 def _opencv(host: Host) -> Check:

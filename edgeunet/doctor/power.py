@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 
-from edgeunet.board.sensors.sysfs import Sensor, sensors
+from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.tegrastats import Tegrastats
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
@@ -19,16 +20,10 @@ _CLOCKS = (("CPU", "cpu0_mhz", "cpu_clocks"), ("GPU", "gpu_mhz", "gpu_clocks"), 
 
 def check_power(host: Host) -> list[Check]:
     """What the system reports: a PC may report little, a virtual machine nothing; a container has no nvpmodel."""
-    found = {sensor.name: value for sensor in sensors(host.root, os.getpid()) if (value := _read(sensor)) is not None}
+    read = {sensor.name: sensor.read_or_nan() for sensor in sensors(host.root, os.getpid())}
+    found = {name: value for name, value in read.items() if not math.isnan(value)}
     lines = [_clocks(host, found), *_temperature(found), *_throttling(found)]
     return [_mode(host), *lines, _rails(found), _tegrastats(host)] if host.jetson and not host.container else lines
-
-
-def _read(sensor: Sensor) -> float | None:
-    try:
-        return sensor.read()
-    except (OSError, ValueError):  # switched off, or removed meanwhile
-        return None
 
 
 def _mode(host: Host) -> Check:

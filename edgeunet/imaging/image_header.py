@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeunet.errors import ImageError
+from edgeunet.imaging.tiff_tags import ORIENTATION, exif_orientation, int_at, is_big, known_orientation, tags_of
 
 MOST_PIXELS = 1 << 28  # of a file: a picture of 16384x16384
 MOST_PIXELS_STREAMED = 1 << 26  # of a picture that a network sends: 8192x8192
 HEAD = 512  # bytes that tell what a file is
-_ORIENTATION = 0x0112  # EXIF's tag, which is TIFF's
 # Pillow warns about odd EXIF, which does not matter for the picture.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -153,7 +153,7 @@ _OTHERS = {
 def _with_pillow(name: str, data: bytes) -> ImageHeader:
     if name == "AVIF":  # whose EXIF Pillow reads at once
         for tiff in re.finditer(rb"II\*\0|MM\0\*", data):
-            _tags(data[tiff.start() :], _int(data[tiff.start() :], 4, 4))
+            tags_of(data[tiff.start() :], int_at(data[tiff.start() :], 4, 4))
     image = open_with_pillow(name, data)
     width, height = image.size
     bits, channels = 1 if image.mode == "1" else 8, len(image.getbands())
@@ -162,7 +162,7 @@ def _with_pillow(name: str, data: bytes) -> ImageHeader:
     if name == "JPEG 2000" and (at := data.find(b"\xff\x4f\xff\x51")) >= 0:  # ITU-T T.800, A.5.1
         channels, bits = int.from_bytes(data[at + 40 : at + 42], "big"), (data[at + 42] & 0x7F) + 1
     frames = getattr(image, "n_frames", 1)
-    orientation = _orientation(image.info.get("exif", b""))
+    orientation = exif_orientation(image.info.get("exif", b""))
     return ImageHeader(name, height, width, channels, bits, image.mode in ("P", "PA"), orientation, frames)
 
 
@@ -172,7 +172,9 @@ def _png(name: str, data: bytes) -> ImageHeader:
     chunks = dict(_chunks(data))
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind] + (kind in (0, 2) and b"tRNS" in chunks)
     frames = int.from_bytes(chunks[b"acTL"][:4], "big") if b"acTL" in chunks else 1
-    return ImageHeader(name, height, width, channels, bits, kind == 3, _orientation(chunks.get(b"eXIf", b"")), frames)
+    return ImageHeader(
+        name, height, width, channels, bits, kind == 3, exif_orientation(chunks.get(b"eXIf", b"")), frames
+    )
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -199,7 +201,7 @@ def _jpeg(name: str, data: bytes) -> ImageHeader:
             continue
         body = data[at + 4 : at + 2 + length]
         if kind == 0xE1 and body.startswith(b"Exif\0\0") and orientation == 1:
-            orientation = _orientation(body)
+            orientation = exif_orientation(body)
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack(">BHHB", body[:6])
             return ImageHeader(name, height, width, 1 if channels == 1 else 3, bits, orientation=orientation)
@@ -210,11 +212,11 @@ def _jpeg(name: str, data: bytes) -> ImageHeader:
 
 def _tiff(name: str, data: bytes) -> ImageHeader:
     """TIFF 6.0 and BigTIFF: only the tags, since Pillow opens fewer pixel formats than OpenCV."""
-    tags, after = _tags(data, _int(data, 8, 8) if _is_big(data) else _int(data, 4, 4))
+    tags, after = tags_of(data, int_at(data, 8, 8) if is_big(data) else int_at(data, 4, 4))
     seen: set[int] = set()
     while 0 < after < len(data) and after not in seen:
         seen.add(after)
-        after = _tags(data, after, most=0)[1]
+        after = tags_of(data, after, most=0)[1]
     first = {tag: values[0] for tag, values in tags.items() if values}
     return ImageHeader(
         name,
@@ -223,48 +225,9 @@ def _tiff(name: str, data: bytes) -> ImageHeader:
         first.get(277, 1),
         max(tags.get(258) or (1,)),
         first.get(262) == 3,
-        _upright(first.get(_ORIENTATION, 1)),
+        known_orientation(first.get(ORIENTATION, 1)),
         1 + len(seen),
     )
-
-
-def _is_big(data: bytes) -> bool:
-    return 43 in data[2:4]
-
-
-def _int(data: bytes, at: int, size: int) -> int:
-    if at + size > len(data):
-        raise ValueError("cut")
-    return int.from_bytes(data[at : at + size], "little" if data[:2] == b"II" else "big")
-
-
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-
-
-def _tags(data: bytes, at: int, most: int = 8) -> tuple[dict[int, list[int]], int]:
-    """The whole numbers of a TIFF directory, at most `most` per tag, and where the next directory begins.
-
-    Raises ValueError if its values claim far more bytes than the file has: other readers would read them all.
-    """
-    big = _is_big(data)
-    wide = 8 if big else 4
-    entry, head = (20, 8) if big else (12, 2)
-    count, begin = _int(data, at, head), at + head
-    after = _int(data, begin + entry * count, wide) if begin + entry * count + wide <= len(data) else 0
-    tags: dict[int, list[int]] = {}
-    room = 0
-    for place in range(begin, begin + entry * count if most else begin, entry):
-        tag, kind, values = _int(data, place, 2), _int(data, place + 2, 2), _int(data, place + 4, wide)
-        size = _SIZES.get(kind, 1)
-        room += values * size
-        where = place + 4 + wide
-        if values * size > wide:
-            where = _int(data, where, wide)
-        if kind in (1, 3, 4, 16) and where + size * min(values, most) <= len(data):
-            tags[tag] = [_int(data, where + size * i, size) for i in range(min(values, most))]
-    if room > 4 * len(data) + 65_536:
-        raise ValueError("tags larger than the file")
-    return tags, after
 
 
 def _pnm(name: str, data: bytes) -> ImageHeader:
@@ -306,19 +269,6 @@ def _gif(name: str, data: bytes) -> ImageHeader:
 
 def _colors(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def _orientation(exif: bytes) -> int:
-    """EXIF's orientation; 1 if the EXIF is damaged, since the picture may still be fine."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    try:
-        return _upright(_tags(tiff, _int(tiff, 4, 4))[0].get(_ORIENTATION, [1])[0])
-    except (ValueError, IndexError):
-        return 1
-
-
-def _upright(orientation: int) -> int:
-    return orientation if 1 <= orientation <= 8 else 1
 
 
 _READERS: dict[str, Callable[[str, bytes], ImageHeader]] = {

@@ -10,6 +10,7 @@ import onnx
 from onnx import ModelProto, NodeProto
 
 from edgeunet.errors import ModelFileError
+from edgeunet.utils.formatting import one_line
 
 _WEIGHED = ("Conv", "ConvTranspose")
 Shape = tuple[int, ...]
@@ -30,8 +31,7 @@ def graph_cost(path: Path) -> GraphCost:
         shapes = _shapes(model)
         parts = [_cost(node, shapes) for node in model.graph.node if node.op_type in _WEIGHED]
     except Exception as error:  # protobuf, the loader and shape inference each have exceptions of their own
-        reason = " ".join(str(error).split())[:120]
-        raise ModelFileError(f"{path} is not a valid ONNX model ({reason}): export it again") from error
+        raise ModelFileError(f"{path} is not a valid ONNX model ({one_line(error, 120)}): export it again") from error
     return GraphCost(sum(parameters for parameters, _ in parts), sum(flops for _, flops in parts))
 
 

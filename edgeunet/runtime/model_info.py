@@ -1,24 +1,24 @@
-"""What a preset, a checkpoint or a model file is, and what it costs. Never imports torch for a model file."""
+"""Facts of a preset, a checkpoint or a model file, and its costs. Never imports torch for a model file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from edgeunet.errors import MissingDependencyError, UsageError
+from edgeunet.errors import UsageError
 from edgeunet.spec import ModelSpec
-from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
+from edgeunet.utils.dependencies import missing
 from edgeunet.utils.model_kind import is_checkpoint
 
 SCHEMA = "edgeunet.info/1"
-_PRESET_SIZE = (256, 320)  # of a preset that was asked for without a size
+_PRESET_SIZE = (256, 320)  # for a preset without a size
 
 
 def describe_model(model: str, size: tuple[int, int] | None) -> dict[str, Any]:
-    """Facts by name, as they stand in the JSON: numbers, texts, lists.
+    """Facts by name, as in the JSON: numbers, texts, lists.
 
     model: a preset's name or a path. size: (height, width) to count for; the model's own, or 256×320 for a preset.
-    Nothing is run: what a file says of itself is enough. Raises ModelFileError for a file that is no model of ours,
+    Runs nothing. Raises ModelFileError for a file that is not a model of ours,
     UsageError for a folder or an unknown name.
     """
     path = Path(model)
@@ -68,9 +68,7 @@ def _preset_cost(name: str, size: tuple[int, int]) -> dict[str, Any]:
     try:
         from edgeunet.network.unet import preset
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            OPTIONAL_DEPENDENCIES["torch"].title, "counting what a preset costs", OPTIONAL_DEPENDENCIES["torch"].install
-        ) from error
+        raise missing("torch", "counting what a preset costs") from error
     return _network_cost(preset(name, classes=1), size)
 
 
@@ -99,7 +97,7 @@ def _network_cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _graph_cost(path: Path, size: tuple[int, int]) -> dict[str, Any]:
-    """Of a .onnx file; nothing where ONNX, which a board can do without, is not installed."""
+    """Of a .onnx file; nothing if ONNX is not installed, which a board does not need."""
     try:
         from edgeunet.network.graph_cost import graph_cost
     except ModuleNotFoundError:

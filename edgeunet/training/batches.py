@@ -42,9 +42,5 @@ def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> D
         batch_sampler=numbers,  # type: ignore[arg-type]  # torch asks for lists, and only goes through them
         num_workers=job.workers,
         pin_memory=pinned,
-        worker_init_fn=_start_worker,
+        worker_init_fn=ignore_stop,
     )
-
-
-def _start_worker(_: int) -> None:
-    ignore_stop()

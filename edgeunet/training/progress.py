@@ -1,4 +1,4 @@
-"""How far a run is, how good its network has become, and when it ends: after so many steps, or so much time."""
+"""How far a run is, how good its network has become, and when it ends: after its steps, or its time budget."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,25 +29,6 @@ def seconds_from_text(text: str) -> float:
     return seconds
 
 
-class Length(Protocol):
-    """How long a run is, on a scale from 0 to `total`: in steps, or in milliseconds."""
-
-    @property
-    def total(self) -> int: ...
-
-    def position(self, step: int, seconds: float) -> int:
-        """How far the run is after `step` steps and `seconds` seconds."""
-        ...
-
-    def is_due(self, step: int, seconds: float) -> bool:
-        """Whether the network is to be evaluated there."""
-        ...
-
-    def evaluated(self, seconds: float, took_s: float) -> None:
-        """An evaluation has ended after `seconds` seconds of the run, and took `took_s` of them."""
-        ...
-
-
 @dataclass(frozen=True)
 class Steps:
     """A run of `total` steps, with that many evaluations, the last one at its end."""
@@ -56,9 +37,11 @@ class Steps:
     evaluations: int
 
     def position(self, step: int, _: float) -> int:
+        """How far the run is, out of `total`."""
         return step
 
     def is_due(self, step: int, _: float) -> bool:
+        """Whether the network is to be evaluated after `step` steps."""
         return step % math.ceil(self.total / self.evaluations) == 0 or step >= self.total
 
     def evaluated(self, seconds: float, took_s: float) -> None:
@@ -84,17 +67,24 @@ class TimeBudget:
 
     @property
     def total(self) -> int:
+        """Milliseconds to the last evaluation."""
         return int(1000 * (self._budget_s - self._evaluation_s))
 
     def position(self, _: int, seconds: float) -> int:
+        """How far the run is, out of `total`."""
         return int(1000 * seconds)
 
     def is_due(self, step: int, seconds: float) -> bool:
+        """Whether the network is to be evaluated after `seconds` seconds."""
         return seconds >= self._next_s or self.position(step, seconds) >= self.total
 
     def evaluated(self, seconds: float, took_s: float) -> None:
+        """An evaluation has ended after `seconds` seconds of the run, and took `took_s` of them."""
         self._evaluation_s = took_s
         self._next_s = seconds + max(self._pause_s, _SPACING * took_s)
+
+
+Length: TypeAlias = "Steps | TimeBudget"
 
 
 class TrainingProgress:

@@ -43,10 +43,10 @@ OPTIONAL_DEPENDENCIES = {
 }
 
 
-def missing(module: str) -> MissingDependencyError:
-    """The error for a module of OPTIONAL_DEPENDENCIES that cannot be imported."""
-    part = OPTIONAL_DEPENDENCIES[module]
-    return MissingDependencyError(part.title, part.work, part.install)
+def missing(module: str, work: str = "") -> MissingDependencyError:
+    """The error for a module of OPTIONAL_DEPENDENCIES that cannot be imported. work: that needs it, if not its own."""
+    needed = OPTIONAL_DEPENDENCIES[module]
+    return MissingDependencyError(needed.title, work or needed.work, needed.install)
 
 
 def require_installed(*modules: str) -> None:

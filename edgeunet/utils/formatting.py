@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def count(number: int) -> str:
@@ -18,3 +19,13 @@ def without_labels(stray: int) -> str:
 def percentage(share: float | None) -> str:
     """0.6123 → "61.2"; a share of nothing is none."""
     return "–" if share is None or math.isnan(share) else f"{share * 100:.1f}"
+
+
+def one_line(error: object, most: int = 200) -> str:
+    """The message of an error of a library, without line breaks and with at most that many characters."""
+    return " ".join(str(error).split())[:most]
+
+
+def some(values: Sequence[object], most: int) -> str:
+    """ "a, b, c, …": the first of many values."""
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import select
 
-from edgeunet.board.sensors.sysfs import Sensor, sensors
+from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.tegrastats import Tegrastats
 
 FIRST_LINE_S = 1.0  # to wait for the first line of tegrastats
@@ -39,7 +39,7 @@ def main(root: Path, hz: float, pid: int, handle: int) -> None:
         due = time.perf_counter()
         while not select([sys.stdin], [], [], max(0.0, due - time.perf_counter()))[0]:
             line = tool.latest() if tool and extra else {}
-            row = [_answer(sensor) for sensor in found] + [line.get(name, math.nan) for name in extra]
+            row = [sensor.read_or_nan() for sensor in found] + [line.get(name, math.nan) for name in extra]
             used = time.process_time() + (tool.cpu_seconds() if tool else 0.0)
             os.write(handle, array("d", [time.perf_counter_ns(), used, *row]).tobytes())
             due = max(due + 1 / hz, time.perf_counter())
@@ -63,13 +63,6 @@ def _leave_the_measured_cpus() -> None:
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # there are no others, or they are not allowed
             os.sched_setaffinity(0, set(range(os.sysconf("SC_NPROCESSORS_CONF"))) - os.sched_getaffinity(0))
-
-
-def _answer(sensor: Sensor) -> float:
-    try:
-        return sensor.read()
-    except (OSError, ValueError):  # gone, or garbage
-        return math.nan
 
 
 if __name__ == "__main__":

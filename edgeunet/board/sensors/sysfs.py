@@ -41,6 +41,13 @@ class Sensor:
             raise ValueError(f"{self.name} is {value}")
         return value
 
+    def read_or_nan(self) -> float:
+        """The value now; NaN if the sensor is gone, off, or reports garbage."""
+        try:
+            return self.read()
+        except (OSError, ValueError):
+            return math.nan
+
 
 def sensors(root: Path, pid: int) -> list[Sensor]:
     """All sensors of the system under `root`. pid: the process whose memory is read."""

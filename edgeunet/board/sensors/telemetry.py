@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 from select import select
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +49,7 @@ class Sampler:
             self._start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
         self._rows = self._read()
         if self._file >= 0:
@@ -71,11 +68,11 @@ class Sampler:
         idle_ns: begin and end of the time when nothing ran, by the same clock; the idle power is the mean over it.
         """
         rows = self._read() if self._rows is None else self._rows
-        answered = [(name, column) for name, column in zip(self._names, rows.T[LEADING:], strict=True) if _any(column)]
-        if not answered:
+        columns = zip(self._names, rows.T[LEADING:], strict=True)
+        values = {name: column for name, column in columns if np.isfinite(column).any()}
+        if not values:
             return None
         times_ns, cpu_s = rows[:, 0], rows[:, 1]
-        values = dict(answered)
         rails = whole(values)
         passed_s = (times_ns[-1] - times_ns[0]) / 1e9
         return Telemetry(
@@ -120,10 +117,6 @@ class Sampler:
         columns = LEADING + len(self._names)
         data = os.pread(self._file, os.fstat(self._file).st_size, 0) if self._file >= 0 else b""
         return np.frombuffer(data, np.float64, len(data) // (8 * columns) * columns).reshape(-1, columns)
-
-
-def _any(column: NDArray[np.float64]) -> bool:
-    return bool(np.isfinite(column).any())
 
 
 def _mean_between(

@@ -143,7 +143,8 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
     splits = {split: pairs for split, pairs in source.splits.items() if pairs}
     twice = [p for pairing in source.found.values() for p in pairing.twice]
     if options.lists and not twice:
-        wanted = by_lists(_together(splits), options.lists, _unlabelled(source))
+        unlabelled = {p.stem for pairing in source.found.values() for p in pairing.unlabelled}
+        wanted = by_lists(_together(splits), options.lists, unlabelled)
         left = sum(len(p.pairs) + len(p.unlabelled) for p in source.found.values()) - sum(map(len, wanted.values()))
         return wanted, [f"{left} frames are in no list and left out"] if left else []
     problems: list[Problem] = [*source.problems, *twice]
@@ -172,10 +173,6 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
     if whole not in splits:
         raise DatasetError(f"{path} has the splits {', '.join(splits)}, but neither train nor val: name them so")
     return {**divide(splits.pop(whole), options.val_share or VAL_SHARE), **splits}, left_out
-
-
-def _unlabelled(source: ConversionSource) -> set[str]:
-    return {p.stem for pairing in source.found.values() for p in pairing.unlabelled}
 
 
 def _together(splits: Splits) -> dict[str, ImageMaskPair]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeunet.data.classes import ClassList
 from edgeunet.data.convert.table import MaskTable
-from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, pair_up
+from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, name_in, pair_up
 from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
 
 Splits = dict[str, dict[str, ImageMaskPair]]  # by split and name; the split is "" where the source has none
@@ -43,7 +43,7 @@ def pair_folders(
     for split, (_, masks) in folders.items():
         if found[split].unlabelled and (others := _others(masks)):
             what = f"no image that can be read, and {len(others)} file(s) like it: masks are {SOME_ENDINGS}"
-            problems.append(Problem(others[0].relative_to(root).as_posix(), what))
+            problems.append(Problem(name_in(others[0], root), what))
     return found, tuple(problems)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edgeunet.data.convert.source import ConversionSource, Splits, holds_indices
 from edgeunet.data.convert.table import UNKNOWN
 from edgeunet.data.dataset import exif_hint, size_text
-from edgeunet.data.pairs import ImageMaskPair, Problem, listed
+from edgeunet.data.pairs import ImageMaskPair, Problem, listed, name_in
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import read_header
 from edgeunet.imaging.images import decode_image, named, read_file, unchanged
@@ -106,11 +106,11 @@ def _write_frame(path: Path, source: ConversionSource, work: _FrameFiles, exif: 
         mask = read_mask(reading, turn=exif != "drop")
         codes = source.table.codes(mask)
     except ImageError as error:
-        return Problem(_relative(reading, path), error.what)
+        return Problem(name_in(reading, path), error.what)
     if codes.shape != image.shape[:2]:
         what = f"{size_text(codes.shape)}, but its image is {size_text(image.shape)}"
         remedy = "" if exif else exif_hint(header, codes.shape, path)
-        return Problem(_relative(work.pair.mask, path), what, remedy)
+        return Problem(name_in(work.pair.mask, path), what, remedy)
     indices = source.table.indices[codes]
     strange = indices == UNKNOWN
     values = np.where(strange, (*source.classes.ignored, IGNORE)[0], indices).astype(np.uint8)
@@ -143,7 +143,7 @@ def _unknown_text(
     for code, pixels in unknown.most_common(_SHOWN):
         bits = written[first[code]].bits
         deep = f" ({bits}-bit)" if bits > 8 else ""
-        lines.append(f"\n  {table.name(code)}: {pixels} pixels, first in {_relative(first[code], path)}{deep}")
+        lines.append(f"\n  {table.name(code)}: {pixels} pixels, first in {name_in(first[code], path)}{deep}")
     more = f"\n  and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
     remedy = "add each to the list of classes, or leave these pixels out with --ignore-unknown"
     pixels_of = np.sum([w.pixels for w in written.values()], axis=0)
@@ -161,7 +161,3 @@ def _unknown_text(
         f"{len(unknown)} {kind}(s) that {origin} does not have, {percentage(unknown.total() / area)} % of all pixels"
     )
     return f"{path} has {share}:{''.join(lines)}{more}\n{remedy}"
-
-
-def _relative(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeunet.errors import ModelFileError
 from edgeunet.utils.dependencies import missing
+from edgeunet.utils.formatting import one_line
 
 
 def onnxruntime() -> Any:
@@ -66,5 +67,5 @@ class OrtModel:
         try:
             yield
         except Exception as error:  # ONNX Runtime raises bare pybind classes, a new one for each cause
-            reason = " ".join(str(error).split())[:160]
+            reason = one_line(error, 160)
             raise ModelFileError(f"{self.origin} does not run in ONNX Runtime ({reason}): export it again") from error

@@ -24,6 +24,7 @@ from edgeunet.board.gpu import find_gpu
 from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
 from edgeunet.runtime.gpu.kernels import KERNELS, Arguments, Dim3, Kernel, sources
 from edgeunet.utils.dependencies import missing
+from edgeunet.utils.formatting import one_line
 
 T = TypeVar("T")
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
@@ -131,7 +132,7 @@ class Device:
             with _COMPILING:
                 module = compiler.SourceModule(source, nvcc=nvcc, no_extern_c=True)
         except self._driver.CompileError as error:
-            raise GpuError(f"nvcc refuses the CUDA kernels: {_one_line(error)}; is it older than the GPU?") from error
+            raise GpuError(f"nvcc refuses the CUDA kernels: {one_line(error)}; is it older than the GPU?") from error
         except OSError as error:
             raise MissingDependencyError(
                 "nvcc",
@@ -192,11 +193,11 @@ class Device:
             return error
         if isinstance(error, self._driver.MemoryError):
             explained = GpuError(
-                f"out of GPU memory ({_one_line(error)}): close other programs on the GPU, or take a smaller model"
+                f"out of GPU memory ({one_line(error)}): close other programs on the GPU, or take a smaller model"
             )
         else:
             explained = GpuError(
-                f"the GPU failed ({_one_line(error)}): open the session again; if that fails too, end this process"
+                f"the GPU failed ({one_line(error)}): open the session again; if that fails too, end this process"
             )
         explained.__cause__ = error
         return explained
@@ -294,12 +295,8 @@ def _pycuda_driver() -> Any:
         raise missing("pycuda") from error
     except ImportError as error:
         raise GpuError(
-            f"pycuda does not load ({_one_line(error)}): pip install --force-reinstall --no-binary pycuda pycuda"
+            f"pycuda does not load ({one_line(error)}): pip install --force-reinstall --no-binary pycuda pycuda"
         ) from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _forget_locals(error: BaseException | None) -> None:

@@ -13,6 +13,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Buffer, Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.utils.formatting import one_line
 
 Shape = tuple[int, ...]
 Stages = dict[str, Callable[[], None]]
@@ -78,7 +79,7 @@ class InferRequest:
                 self._size.capture()
                 self.graph_state = "replayed"
             except self._device.failures as error:
-                self.graph_state = f"refused: {' '.join(str(error).split())}"
+                self.graph_state = f"refused: {one_line(error)}"
         return mask, times
 
     def _of_size(self, letterbox: Letterbox) -> _Size:

@@ -16,6 +16,7 @@ from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.formatting import one_line
 
 T = TypeVar("T")
 MAX_IN_FLIGHT = 3  # one copied in, one computed, one copied out
@@ -181,7 +182,7 @@ def _make_log(trt: Any) -> Any:
 
         def log(self, severity: Any, msg: str) -> None:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(" ".join(msg.split())[:200])
+                self.errors.append(one_line(msg))
 
         def reason(self) -> str:
             """The first error, for a message; later ones follow from it."""

@@ -28,6 +28,7 @@ def run_record(
 
     rows: the evaluations so far, as in log.csv. precision: the one that "auto" became.
     """
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return {
         "schema": SCHEMA,
         "command": command_line(),
@@ -54,7 +55,7 @@ def run_record(
             "numpy": np.__version__,
             "opencv": cv2.__version__,
         },
-        "machine": fingerprint({"threads": str(torch.get_num_threads()), "device": _device()}),
+        "machine": fingerprint({"threads": str(torch.get_num_threads()), "device": device}),
         "seconds": round(seconds, 1),
         "steps": step,
         "best": _scores(_best(rows), job.spec.names) if rows else None,
@@ -79,7 +80,3 @@ def _best(rows: Sequence[Row]) -> Row:
 
 def _json(value: float) -> float | None:
     return None if np.isnan(value) else value  # NaN is not JSON
-
-
-def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

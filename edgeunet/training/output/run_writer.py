@@ -29,7 +29,7 @@ class RunWriter:
             self.saved_step = progress.step
             if distributed.first(float(self._best.exists())):
                 load_model(self._best)  # raises for a file that is not what it is called
-            else:  # somebody took it away: the network as it is becomes the best one
+            else:  # it was removed: the network as it is becomes the best one
                 progress.best = None
                 self.save_best()
 

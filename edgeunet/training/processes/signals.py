@@ -35,7 +35,7 @@ def stop_requested() -> Iterator[threading.Event]:
         restore()
 
 
-def ignore_stop() -> None:
-    """For a worker: signals reach every process of a group, but only the one that saves handles them."""
+def ignore_stop(_: int) -> None:
+    """For a worker of that number: signals reach every process of a group, but only the one that saves handles them."""
     for number in _STOP:
         signal.signal(number, signal.SIG_IGN)
