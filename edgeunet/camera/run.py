@@ -29,7 +29,7 @@ from edgeunet.camera.switching.fallback_session import FallbackSession, open_fal
 from edgeunet.camera.switching.reload import ModelWatch
 from edgeunet.errors import EdgeUNetError, OutputError
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.warm_up import Warmth, warm_up
+from edgeunet.runtime.warm_up import WarmUpResult, warm_up
 
 POLL_S = 0.1
 SLOWER = 3  # times the slowest frame of the warm-up: an inference that takes longer hangs
@@ -174,7 +174,7 @@ def _metrics(loop: Loop, fallbacks: FallbackSession | None, options: CameraOptio
     return serving_metrics(access, loop.stats, info, loop.notify, fallbacks.stats if fallbacks else None)
 
 
-def _save_record(loop: Loop, options: CameraOptions, warmth: Warmth) -> None:
+def _save_record(loop: Loop, options: CameraOptions, warmth: WarmUpResult) -> None:
     if options.latency_record is None or not any(stats.published for stats in loop.stats().values()):
         return
     record = record_of(loop.readers, loop.session, settled=warmth.settled, deadline_ms=options.deadline_ms)

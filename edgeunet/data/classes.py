@@ -45,7 +45,7 @@ class _ClassesFile:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ClassEntry:
     """One value of the masks; an ignored one needs no colour."""
 
     index: int
@@ -58,7 +58,7 @@ class Entry:
 class ClassList:
     """Every value that masks may have. Trained classes have the indices 0, 1, 2, …; ignored ones come after."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ClassEntry, ...]
     origin: str  # for messages
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ class ClassList:
 
     def colors(self) -> dict[Color, int]:
         """The mask value of each colour. Raises DatasetError if two values have one colour."""
-        found: dict[Color, Entry] = {}
+        found: dict[Color, ClassEntry] = {}
         for e in self.entries:
             if e.color is not None and found.setdefault(e.color, e) is not e:
                 raise DatasetError(
@@ -136,7 +136,8 @@ def read_classes(file: Path) -> ClassList:
         if missing := [f for f in ("name", "color") if getattr(line, f) is None and not line.ignore]:
             raise DatasetError(f"{file} is not a list of classes (class {number} has no {missing[0]}): {remedy}")
     return ClassList(
-        tuple(Entry(c.index, "ignored" if c.name is None else c.name, c.color, c.ignore) for c in listed), str(file)
+        tuple(ClassEntry(c.index, "ignored" if c.name is None else c.name, c.color, c.ignore) for c in listed),
+        str(file),
     )
 
 
@@ -144,7 +145,7 @@ def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
     """Trained classes in their order, then the ignored ones: those with names such as "Void"."""
     trained = [n for n in named if n[0].lower() not in _VOID]
     ignored = [n for n in named if n[0].lower() in _VOID]
-    entries = [Entry(i, name, color, i >= len(trained)) for i, (name, color) in enumerate([*trained, *ignored])]
+    entries = [ClassEntry(i, name, color, i >= len(trained)) for i, (name, color) in enumerate([*trained, *ignored])]
     return ClassList(tuple(entries), origin)
 
 

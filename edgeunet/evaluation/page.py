@@ -21,7 +21,7 @@ WORST = 6
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFrame:
     """A frame on the page."""
 
     index: int
@@ -33,7 +33,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Failure:
+class ClassFailure:
     """The frame in which a class fails most."""
 
     index: int  # of the class
@@ -87,7 +87,7 @@ def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
     }
 
 
-def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> Shown:
+def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> ShownFrame:
     sample, counts = evaluation.samples[index], evaluation.frame_counts[index]
     mask = segmenter.segment(sample.frame)
     shown_as = (
@@ -98,10 +98,10 @@ def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> Shown:
     )
     mainly = max(mistakes.mistakes(counts), key=lambda m: m.pixels, default=None)
     wrong, miou = float(evaluation.wrong_shares[index]), scores_of(counts).miou
-    return Shown(index, sample.name, wrong, miou, mainly, shown_as)
+    return ShownFrame(index, sample.name, wrong, miou, mainly, shown_as)
 
 
-def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[Failure]:
+def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[ClassFailure]:
     """One for each class of which a pixel is wrong."""
     for index in range(len(evaluation.spec.classes)):
         frame = mistakes.worst_frame_of(evaluation, index)
@@ -109,7 +109,7 @@ def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[Failure]
             sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
             picture = pictures.of_class(sample.frame, sample.mask, segmenter.segment(sample.frame), index)
             precision, recall = float(class_precision(counts)[index]), float(class_recall(counts)[index])
-            yield Failure(index, sample.name, precision, recall, picture)
+            yield ClassFailure(index, sample.name, precision, recall, picture)
 
 
 def _percent(share: float | None) -> str:

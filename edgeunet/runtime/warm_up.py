@@ -12,16 +12,16 @@ WARM_UP = 3  # frames; by then memory is allocated and kernels are chosen
 SETTLED = 1.05  # ratio of the last two of them
 
 
-class Warmth(NamedTuple):
+class WarmUpResult(NamedTuple):
     """How the first frames went. settled: whether the last two took the same time. slowest_s: of the slowest one."""
 
     settled: bool
     slowest_s: float
 
 
-def warm_up(session: Session) -> Warmth:
+def warm_up(session: Session) -> WarmUpResult:
     """Run blank frames, so that the first mask is not late."""
     blank = np.zeros((*session.spec.input_size, 3), np.uint8)
     times_ns = [sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP)]
     before, last = times_ns[-2:]
-    return Warmth(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)
+    return WarmUpResult(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)

@@ -28,7 +28,7 @@ class MarkedFile:
 
 
 @dataclass(frozen=True)
-class Mark:
+class FolderMark:
     """What edgeunet wrote into a folder; files by their path in it."""
 
     files: dict[str, MarkedFile]
@@ -70,7 +70,7 @@ def _require_ours(path: Path) -> None:
     if not (path / MARK).is_file():
         raise OutputError(f"{path} is a folder that this version of edgeunet did not make: {advice}")
     what = "the list of what edgeunet wrote there"
-    mark = read_json(path / MARK, Mark, error=OutputError, what=what, remedy=advice, schema=SCHEMA)
+    mark = read_json(path / MARK, FolderMark, error=OutputError, what=what, remedy=advice, schema=SCHEMA)
     for name, file in _files(path).items():
         if (listed := mark.files.get(name)) is None:
             raise OutputError(f"{path} holds {name}, which edgeunet did not write: {advice}")

@@ -30,7 +30,7 @@ from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileErro
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
-from edgeunet.runtime.warm_up import Warmth
+from edgeunet.runtime.warm_up import WarmUpResult
 from edgeunet.samples import CLIP
 from tests.board.sensor_trees import AGX_ORIN, write_tree
 from tests.camera.running import SYNTHETIC, Running, stamps
@@ -343,7 +343,7 @@ def test_a_slow_inference_is_no_hanging_one(
     model: Path, hanging: HangingSession, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C in mid-frame, on a machine whose frames take as long as always."""
-    monkeypatch.setattr("edgeunet.camera.run.warm_up", lambda session: Warmth(settled=True, slowest_s=100.0))
+    monkeypatch.setattr("edgeunet.camera.run.warm_up", lambda session: WarmUpResult(settled=True, slowest_s=100.0))
 
     def press_ctrl_c() -> None:
         assert hanging.hangs.wait(30)

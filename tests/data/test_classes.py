@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeunet.data.classes import ClassList, Entry, numbered, read_classes
+from edgeunet.data.classes import ClassEntry, ClassList, numbered, read_classes
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET
 from edgeunet.spec import ClassInfo
@@ -51,24 +51,24 @@ def test_a_line_without_a_name_is_refused_with_its_number(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("entries", "says"),
     [
-        ((Entry(0, "a", (0, 0, 0)), Entry(1, "a", (1, 1, 1))), "two classes have the name a"),
+        ((ClassEntry(0, "a", (0, 0, 0)), ClassEntry(1, "a", (1, 1, 1))), "two classes have the name a"),
         (
-            (Entry(0, "a", (0, 0, 0)), Entry(1, "b", (1, 1, 1)), Entry(0, "c", None, ignore=True)),
+            (ClassEntry(0, "a", (0, 0, 0)), ClassEntry(1, "b", (1, 1, 1)), ClassEntry(0, "c", None, ignore=True)),
             "two classes have the index 0",
         ),
-        ((Entry(0, "a", (0, 0, 0)), Entry(1, "b", (1, 1, 300))), "index and color of 'b' must be 0 to 255"),
-        ((Entry(0, "a", (0, 0, 0)), Entry(1, "b", None)), "with a color of three numbers each"),
-        ((Entry(0, "a\x08", (0, 0, 0)), Entry(1, "b", (1, 1, 1))), "line of text"),
-        ((Entry(0, " ", (0, 0, 0)), Entry(1, "b", (1, 1, 1))), "empty name"),
+        ((ClassEntry(0, "a", (0, 0, 0)), ClassEntry(1, "b", (1, 1, 300))), "index and color of 'b' must be 0 to 255"),
+        ((ClassEntry(0, "a", (0, 0, 0)), ClassEntry(1, "b", None)), "with a color of three numbers each"),
+        ((ClassEntry(0, "a\x08", (0, 0, 0)), ClassEntry(1, "b", (1, 1, 1))), "line of text"),
+        ((ClassEntry(0, " ", (0, 0, 0)), ClassEntry(1, "b", (1, 1, 1))), "empty name"),
     ],
 )
-def test_a_list_that_cannot_be_meant_is_refused(entries: tuple[Entry, ...], says: str) -> None:
+def test_a_list_that_cannot_be_meant_is_refused(entries: tuple[ClassEntry, ...], says: str) -> None:
     with pytest.raises(DatasetError, match=f"here: .*{says}"):
         ClassList(entries, "here")
 
 
 def test_one_colour_for_two_classes_matters_only_to_masks_in_colours() -> None:
-    listed = ClassList((Entry(0, "a", (9, 9, 9)), Entry(1, "b", (9, 9, 9))), "here")
+    listed = ClassList((ClassEntry(0, "a", (9, 9, 9)), ClassEntry(1, "b", (9, 9, 9))), "here")
     with pytest.raises(DatasetError, match="a and b have the same color"):
         listed.colors()
 

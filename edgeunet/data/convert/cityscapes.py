@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeunet.data.classes import ClassList, Entry
+from edgeunet.data.classes import ClassEntry, ClassList
 from edgeunet.data.convert.source import ConversionSource, masks_by_image
 from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing, pair_up
@@ -41,8 +41,8 @@ _IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTra
 
 def read_cityscapes(path: Path) -> ConversionSource:
     """The splits train and val, named <city>_<sequence>_<frame>; ignored is 255, as in labelTrainIds."""
-    entries = [Entry(i, name, color) for i, (_, name, color) in enumerate(_CLASSES)]
-    classes = ClassList((*entries, Entry(IGNORE, "void", (0, 0, 0), ignore=True)), "Cityscapes")
+    entries = [ClassEntry(i, name, color) for i, (_, name, color) in enumerate(_CLASSES)]
+    classes = ClassList((*entries, ClassEntry(IGNORE, "void", (0, 0, 0), ignore=True)), "Cityscapes")
     # labelIds are published; labelTrainIds are made from them by the user.
     ids = next(path.glob(f"gtFine/*/*/*{_IDS}.png"), None) is not None
     end = _IDS if ids else _TRAIN_IDS

@@ -59,7 +59,7 @@ class ConversionOptions:
                 raise UsageError(f"a split is one plain name such as val, and becomes a folder; got {split!r}")
 
 
-class Converted(NamedTuple):
+class ConversionResult(NamedTuple):
     """What was written; notes and warnings are lines to print."""
 
     layout: str
@@ -68,7 +68,7 @@ class Converted(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def convert(path: Path, target: Path, options: ConversionOptions) -> Converted:
+def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionResult:
     """Write the frames of `path` as a dataset folder to `target`; nothing in `path` is touched.
 
     Raises UsageError or DatasetError, with all problems listed and nothing written, OutputError if `target` exists
@@ -93,7 +93,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> Converted:
     if layout in ("colors", "indices"):
         layout = "colors" if source.table.in_colors else "indices"
     frames = {split: len(pairs) for split, pairs in splits.items()}
-    return Converted(layout, frames, (*left_out, *_notes(done, options)), tuple(_warnings(done, source)))
+    return ConversionResult(layout, frames, (*left_out, *_notes(done, options)), tuple(_warnings(done, source)))
 
 
 def _read(layout: str, path: Path, target: Path, options: ConversionOptions) -> ConversionSource:

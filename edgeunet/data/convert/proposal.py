@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeunet.data.classes import EXAMPLE, ClassList, Color, Entry
+from edgeunet.data.classes import EXAMPLE, ClassEntry, ClassList, Color
 from edgeunet.imaging.mask_image import Mask
 from edgeunet.spec import IGNORE
 from edgeunet.utils.files import write_text
@@ -58,7 +58,7 @@ def _list_of(values: set[int], colors: set[int], origin: str) -> ClassList | Non
         found = [(c >> 16, c >> 8 & 255, c & 255) for c in sorted(colors)]
     if len(found) < 2:
         return None
-    return ClassList(tuple(Entry(i, f"class_{i}", color) for i, color in enumerate(found)), origin)
+    return ClassList(tuple(ClassEntry(i, f"class_{i}", color) for i, color in enumerate(found)), origin)
 
 
 def _color(index: int) -> Color:
