@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.sources.source import Source
-from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Session
 from edgeunet.spec import ClassInfo, ModelSpec
+
+if TYPE_CHECKING:  # the self-guard's release has the class under another name
+    from edgeunet.imaging.letterbox import Letterbox, UInt8
 
 INPUT_SIZE = (256, 320)
 MASKS = 4  # different ones, in turn
