@@ -4,5 +4,5 @@
     python -m tests.faults --seed 1 --case onnx:17       one case again, with all that it said
 
 seeds.py has the valid files, mutations.py their changes, kinds.py the commands that get them, arguments.py odd command
-lines, and judge.py says what a clean end is.
+lines, and judge.py says what a clean end is. test_texts.py reads texts without a command.
 """
