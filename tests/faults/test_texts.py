@@ -23,7 +23,7 @@ from tests.faults.mutations import changed_text
 CACHE = "TRT-100300-EntropyCalibration2\nframe: 40008912\nlogits: 3d0b7086\n"
 LINE = (
     "05-14-2024 12:00:00 RAM 3036/7620MB (lfb 4x4MB) SWAP 0/3810MB (cached 0MB) CPU [10%@1510,off,5%@729] "
-    "EMC_FREQ 3%@2133 GR3D_FREQ 0%@[305,305] cpu@48.5C gpu@-256C tj@48.7C VDD_IN 4924mW/4924mW VDD_CPU_GPU_CV 1200mW/1100mW"
+    "EMC_FREQ 3%@2133 GR3D_FREQ 0%@[305,305] cpu@48.5C gpu@-256C VDD_IN 4924mW/4924mW VDD_SOC 1200mW/1100mW"
 )
 ADDRESSES = (
     *("0", "/dev/video0", "v4l2:///dev/video0?width=1280&height=720&fps=30&fourcc=MJPG", "csi://0?width=1&height=1"),
