@@ -105,7 +105,7 @@ class _Supervisor:
                 self.loop.stop()
                 if self.window is not None:
                     self.window.close()
-                activity = self.loop.longest_activity()
+                activity = self.loop.watchdog.longest()
                 try:
                     self.loop.finish(STUCK_S)
                 finally:
@@ -119,7 +119,7 @@ class _Supervisor:
         while not self.stopped.is_set() and not self.loop.wait(0.0 if self.window else POLL_S):
             if self.window is not None and not self.window.refresh(POLL_S):
                 return
-            activity = self.loop.longest_activity()
+            activity = self.loop.watchdog.longest()
             if activity is None or activity.seconds < self.patience_s:
                 self.service.alive()  # not while something hangs: systemd's watchdog may then restart the program
             elif activity != reported:

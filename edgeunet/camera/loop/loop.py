@@ -25,7 +25,7 @@ from edgeunet.camera.frame import Frame, Shot, Sink
 from edgeunet.camera.frame_queue import FrameQueue, RoundRobin
 from edgeunet.camera.loop.fan_out import FanOut
 from edgeunet.camera.loop.reader import SourceReader
-from edgeunet.camera.loop.watchdog import Activity, Watchdog
+from edgeunet.camera.loop.watchdog import Watchdog
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.errors import OutputError
@@ -82,7 +82,7 @@ class Loop:
     a line, from any thread, for each fault that does not end the loop. `observe` gets each frame whose mask is
     published, and when (time.perf_counter_ns()), in the thread that submits the next one.
     session: the model in use; the caller closes it once the loop has ended, unless is_stuck(). readers: the sources in
-    the order given. live: whether any of them is.
+    the order given. live: whether any of them is. watchdog: what the session and the sinks work on.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Loop:
         self._failures = 0  # inferences that raised, in a row
         self._error: BaseException | None = None
         self._failing = threading.Lock()
-        self._watchdog = Watchdog()
+        self.watchdog = Watchdog()
         self._reader_threads = [self._thread(partial(self._read, r), f"reader of {r.name}") for r in self.readers]
         self._inferrer = self._thread(self._infer, "inferrer")
         self._drawer = self._thread(self._draw, "drawer")
@@ -147,13 +147,6 @@ class Loop:
         for reader in self.readers:
             reader.frames.close(discard=True)
 
-    def fail(self, error: BaseException) -> None:
-        """End at once; finish() raises the first error given."""
-        with self._failing:
-            self._error = self._error or error
-        self.stop()
-        self._results.close(discard=True)
-
     def finish(self, patience_s: float | None = None) -> Mapping[str, LoopStats]:
         """Wait for the end and return the figures by source; raises what went wrong.
 
@@ -166,10 +159,7 @@ class Loop:
         if self._drawer.is_alive():
             raise OutputError(f"the sinks have not written their last frames within {WRITING_S:g} s: look at the disk")
         self._join_readers()
-        with self._changed:
-            unused, self._next = self._next, None
-        if unused is not None:
-            unused.close()
+        self.switch(None)
         # A source's error first: it is why an output has nothing to write.
         errors = [self._error, *(reader.error for reader in self.readers), *self._fan_out.errors]
         if (error := next(filter(None, errors), None)) is not None:
@@ -190,12 +180,11 @@ class Loop:
         """What has been done so far, by source; may be called from any thread while it runs."""
         return {reader.name: reader.stats() for reader in self.readers}
 
-    def longest_activity(self) -> Activity | None:
-        """What the session or the sinks have worked on for the longest time; None if nothing is under way."""
-        return self._watchdog.longest()
+    def switch(self, session: Session | None) -> None:
+        """Use another session of the same classes and size from the next frame on, and close the old one.
 
-    def switch(self, session: Session) -> None:
-        """Go on with another session of the same classes and size, from the next frame on; the old one is closed."""
+        It replaces one that still waits for its turn; None: the present one stays.
+        """
         with self._changed:
             old, self._next = self._next, session
         if old is not None:
@@ -207,8 +196,11 @@ class Loop:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - finish() raises it in the caller's thread
-            self.fail(error)
+        except BaseException as error:  # noqa: BLE001 - finish() raises the first one in the caller's thread
+            with self._failing:
+                self._error = self._error or error
+            self.stop()
+            self._results.close(discard=True)
 
     def _read(self, reader: SourceReader) -> None:
         reader.read()
@@ -246,7 +238,7 @@ class Loop:
     def _submit(self, reader: SourceReader, frame: Frame) -> bool:
         """Whether the session took the frame."""
         try:
-            with self._watchdog.watching(INFERENCE, frame, reader.name):
+            with self.watchdog.watching(INFERENCE, frame, reader.name):
                 self.session.submit(frame.pixels)
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             self._skip(reader, frame, error)
@@ -256,7 +248,7 @@ class Loop:
     def _publish(self, reader: SourceReader, frame: Frame, wait_ns: int) -> None:
         """Take a result, count it, and hand it to the drawer."""
         try:
-            with self._watchdog.watching(INFERENCE, frame, reader.name):
+            with self.watchdog.watching(INFERENCE, frame, reader.name):
                 result = self.session.result()
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             self._skip(reader, frame, error)
@@ -290,7 +282,7 @@ class Loop:
             while (item := self._results.get()) is not None:
                 if not self._fan_out.sinks:
                     continue
-                with self._watchdog.watching("drawing and writing", item.frame, item.reader.name):
+                with self.watchdog.watching("drawing and writing", item.frame, item.reader.name):
                     self._write(item)
                 if not self._fan_out:  # every sink has failed
                     self.stop()

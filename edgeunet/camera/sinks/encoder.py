@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edgeunet.camera.sources.video.video_file import load_av
 from edgeunet.errors import MissingDependencyError, OutputError
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.utils.dependencies import missing
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -35,7 +35,7 @@ class Encoder:
 
     def __init__(self, container: OutputContainer, fps: float, options: Mapping[str, str] | None = None) -> None:
         """fps only guides the encoder, frames carry their own times. options: of libx264, in addition to ENCODER."""
-        self._av = load_av()
+        self._av = load_encoder()
         self._container = container
         self._fps = Fraction(min(max(fps, RATES[0]), RATES[1])).limit_denominator(1001)
         self._options = {**ENCODER, **(options or {})}
@@ -106,14 +106,9 @@ def letterboxed(pixels: UInt8, size: tuple[int, int]) -> UInt8:
     return out
 
 
-def load_av() -> Any:
+def load_encoder() -> Any:
     """The module PyAV; raises MissingDependencyError if it is not installed or has no H.264 encoder."""
-    try:
-        import av
-        import av.video.frame
-        import av.video.reformatter
-    except ImportError as error:
-        raise missing("av") from error
+    av = load_av()
     if "libx264" not in av.codecs_available:
         raise MissingDependencyError("the encoder libx264", "writing H.264 video", "pip install --force-reinstall av")
     return av

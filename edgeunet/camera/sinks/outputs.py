@@ -15,7 +15,7 @@ from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import serving_page
 from edgeunet.camera.sinks.background import Background
-from edgeunet.camera.sinks.encoder import load_av
+from edgeunet.camera.sinks.encoder import load_encoder
 from edgeunet.camera.sinks.jsonl import STDOUT, LineWriter, check_lines
 from edgeunet.camera.sinks.masks import MaskFolder, check_masks
 from edgeunet.camera.sinks.recorder import Recorder, check_recordable
@@ -155,7 +155,7 @@ def _stream(address: HostPort, ends: Mapping[str, str]) -> Output:
         }
         return _in_background(by_source(streams), f"--rtp {address}", loop)
 
-    return Output("stream description", tuple(files.values()), load_av, make)
+    return Output("stream description", tuple(files.values()), load_encoder, make)
 
 
 def _lines(path: Path, *, force: bool) -> Output:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from edgeunet.camera.frame import Shot
-from edgeunet.camera.sinks.encoder import Encoder, encoded_size, load_av
+from edgeunet.camera.sinks.encoder import Encoder, encoded_size, load_encoder
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.utils.files import require_writable, writing
 
@@ -62,7 +62,7 @@ class Recorder:
                 self._path.absolute().parent.mkdir(parents=True, exist_ok=True)
                 self._file = _FragmentFile(self._path, force=self._force)
             options = {**(_CLUSTERS if self._path.suffix.lower() == ".mkv" else _FRAGMENTS), "flush_packets": "1"}
-            self._container = load_av().open(
+            self._container = load_encoder().open(
                 self._file, "w", format=FORMATS[self._path.suffix.lower()], options=options, buffer_size=_BUFFER
             )
             self._encoder = Encoder(self._container, self._fps)
@@ -90,7 +90,7 @@ class Recorder:
                 yield
         except OutputError as error:
             file.cut_back()
-            with suppress(load_av().error.FFmpegError):  # it raises the first error again
+            with suppress(load_encoder().error.FFmpegError):  # it raises the first error again
                 self._container.close()
             raise OutputError(f"{error}; the recording ends there and plays up to {self._time_s:.0f} s") from error
 
@@ -134,5 +134,5 @@ def check_recordable(path: Path, *, force: bool) -> None:
     """Raise UsageError for another ending, MissingDependencyError without PyAV, OutputError if it cannot be written."""
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{path}: a video is written as {', '.join(FORMATS)}; give it one of these endings")
-    load_av()
+    load_encoder()
     require_writable(path, force=force)

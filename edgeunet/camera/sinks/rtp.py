@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.serving.hostport import HostPort
-from edgeunet.camera.sinks.encoder import TICKS, Encoder, load_av
+from edgeunet.camera.sinks.encoder import TICKS, Encoder, load_encoder
 from edgeunet.errors import OutputError
 from edgeunet.utils.files import replacing, writing
 
@@ -59,7 +59,7 @@ def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[st
     If the file cannot be written, `notify` gets its lines. fps only guides the encoder. Raises OutputError if the host
     is not known.
     """
-    av = load_av()
+    av = load_encoder()
     try:
         socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
     except OSError as error:

@@ -448,7 +448,7 @@ def test_hanging_inference_is_known_and_does_not_delay_the_end(tmp_path: Path, m
     camera, video = FakeCamera(), tmp_path / "out.mp4"
     session = HeldSession(model)
     loop = loop_of(session, camera, [Recorder(video, 25.0, force=False)])
-    assert loop.longest_activity() is None
+    assert loop.watchdog.longest() is None
     loop.start()
     camera.show(numbered(0))
     assert session.working.acquire(timeout=10)
@@ -457,7 +457,7 @@ def test_hanging_inference_is_known_and_does_not_delay_the_end(tmp_path: Path, m
     assert session.working.acquire(timeout=10)  # and hangs
 
     def title() -> str | None:
-        activity = loop.longest_activity()
+        activity = loop.watchdog.longest()
         return activity and activity.title
 
     eventually(lambda: title() == "inference of frame 1 of it")  # frame 0 is written

@@ -71,7 +71,7 @@ class VideoFile(Source):
         context.options = LIMITS
         self._completeness = Completeness(container, self._stream, head)
         self._completeness.require_index_inside(name)
-        self._scaler = _av().video.reformatter.VideoReformatter()
+        self._scaler = load_av().video.reformatter.VideoReformatter()
         self._packets = container.demux()
         self._ended = False
         self._time_base = self._stream.time_base or Fraction(1, 1000)
@@ -133,9 +133,9 @@ class VideoFile(Source):
                 heapq.heappush(self._stored, packet.pts)
             try:
                 self._ready = iter(self._stream.codec_context.decode(packet))
-            except _av().error.EOFError:  # it holds nothing more
+            except load_av().error.EOFError:  # it holds nothing more
                 continue
-            except _av().error.FFmpegError:
+            except load_av().error.FFmpegError:
                 self._completeness.failed()
                 if self._completeness.broadcast:
                     self.corrupt += 1
@@ -147,7 +147,7 @@ class VideoFile(Source):
             # FFmpeg raises it too where a body without a length ends; the file itself then says what is missing.
             if error.errno != errno.EIO or self._completeness.sized:
                 self._completeness.broken = system_reason(error)
-        except _av().error.FFmpegError:
+        except load_av().error.FFmpegError:
             self._completeness.failed()
         return None
 
@@ -180,7 +180,7 @@ def open_video(path: Path, name: str) -> VideoFile:
     size = path.stat().st_size
     if size == 0:
         raise SourceError(f"{name} is empty (0 bytes): copy or record it again")
-    av = _av()
+    av = load_av()
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
@@ -211,7 +211,7 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
 
     timeout_s: how long to wait for the next bytes. ranges: whether the server sends parts of a file.
     """
-    av = _av()
+    av = load_av()
     hint = (
         ""
         if ranges
@@ -242,9 +242,11 @@ def _source(container: InputContainer, name: str, head: bytes = b"") -> VideoFil
         raise
 
 
-def _av() -> Any:
+def load_av() -> Any:
+    """The module PyAV; raises MissingDependencyError if it is not installed."""
     try:
         import av
+        import av.video.frame
         import av.video.reformatter
     except ImportError as error:
         raise missing("av") from error
@@ -281,7 +283,7 @@ def _picture_track(container: InputContainer, name: str) -> VideoStream:
     tracks = container.streams.video
     if not tracks:
         raise SourceError(f"{name} is not a video: it has no pictures; expected a video file such as .mp4, .mkv, .avi")
-    cover = _av().stream.Disposition.attached_pic
+    cover = load_av().stream.Disposition.attached_pic
     return next((track for track in tracks if not track.disposition & cover), tracks[0])
 
 
