@@ -63,7 +63,7 @@ def figures(judgement: Judgement, a: str, b: str, *, stored: bool) -> TextTable:
         ("slow calls of A and B", f"{share(judgement.tail_a)} and {share(judgement.tail_b)}"),
         ("p-value of that difference", f"{judgement.tail_p:.2g}"),
         ("smallest share of slow calls it could detect", share(judgement.tail_detectable)),
-        ("fixed workload, with B against with A", control),
+        ("fixed workload, B's turns against A's", control),
         ("fixed workload, drift over the run", share(judgement.drift)),
         ("CPU time of other programs, busiest third", foreign),
     ]
