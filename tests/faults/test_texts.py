@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from edgeunet_bench.measure.command import words_of
 
 from edgeunet.board.sensors import tegrastats
 from edgeunet.camera.serving.hostport import HostPort
@@ -15,7 +16,6 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.errors import EdgeUNetError
 from edgeunet.training.progress import seconds_from_text
 from edgeunet.utils.limits import size_from_text
-from edgeunet_bench.measure.command import words_of
 from edgeunet_export.calibration.table_file import TensorRTVersion, read_cache
 from tests.faults.arguments import VALUES
 from tests.faults.mutations import changed_text

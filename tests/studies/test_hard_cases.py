@@ -11,7 +11,7 @@ from edgeunet.network.unet import UNetConfig
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import read_frames
-from edgeunet_export.graph.model_file import read_model
+from edgeunet_export.graph.model_file import read_fp32_model
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.labels import write_own_labels
 from tests.export.networks import save_network
@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Case], DatasetF
 
 
 def _peaks(case: Case) -> dict[str, float]:
-    model, spec = read_model(case.model)
+    model, spec = read_fp32_model(case.model)
     return {n: r.high for n, r in calibrated(model, spec, case.images, CalibrationOptions(Path())).tensors.items()}
 
 
