@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from edgeunet_bench.measure.command import words_of
 
 from edgeunet.board.sensors import tegrastats
 from edgeunet.camera.serving.hostport import HostPort
@@ -16,7 +15,8 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.errors import EdgeUNetError
 from edgeunet.training.progress import seconds_from_text
 from edgeunet.utils.limits import size_from_text
-from edgeunet_export.calibration.table_file import TensorRTVersion, read_cache
+from edgeunet_bench.measure.run_command import words_of
+from edgeunet_export.calibration.table_file import TensorRTVersion, read_table
 from tests.faults.arguments import VALUES
 from tests.faults.mutations import changed_text
 
@@ -35,7 +35,7 @@ ADDRESSES = (
 def _read_cache(text: str, folder: Path) -> None:
     path = folder / "m.cache"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    read_cache(path)
+    read_table(path)
 
 
 READERS: dict[str, tuple[Callable[[str, Path], object], tuple[str, ...]]] = {
