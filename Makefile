@@ -51,7 +51,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -e $(VENV) || { mkdir $(VENV) && touch $(VENV)/$(MARK); }
 	@"$(PYTHON)" -m venv $(VENV)
 	@python -m pip install --quiet torch==2.13.0
-	@python -m pip install --quiet --editable '.[all]'
+	@python -m pip install --quiet --editable '.[all,dev]'
 	@edgeunet doctor
 	@touch $@
 

@@ -24,13 +24,16 @@ def doctor(
     Example: edgeunet doctor model.engine
     """
     from edgeunet.doctor import examine
-    from edgeunet.doctor.cameras import check_cameras
-    from edgeunet.doctor.models import check_models
 
-    checks = [*examine(), *check_cameras(), *check_models(files or ())]
+    checks = examine()
+    if not any(check.part == "OpenCV" and check.state == "wrong" for check in checks):  # these two need it
+        from edgeunet.doctor.cameras import check_cameras
+        from edgeunet.doctor.models import check_models
+
+        checks += [*check_cameras(), *check_models(files or ())]
     if as_json:
-        console.print_json([vars(f) for f in checks])
+        console.print_json([vars(check) for check in checks])
     else:
         console.print_checks(checks)
-    if any(f.state == "wrong" for f in checks):
+    if any(check.state == "wrong" for check in checks):
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from edgeunet.cli.options import Force
+from edgeunet.utils.dependencies import require_installed
 
 if TYPE_CHECKING:
     from edgeunet.board.gpu import Provider
@@ -42,7 +43,7 @@ def onnx(
 
     Example: edgeunet export onnx runs/first/best.pt -o model.onnx
     """
-    _require("onnx", "torch", "onnxruntime")
+    require_installed("onnx", "torch", "onnxruntime")
     from edgeunet.utils.console import stdout
     from edgeunet_export.export_onnx import ExportOptions, export_onnx
     from edgeunet_export.summary import file_size
@@ -72,7 +73,7 @@ def fp16(
 
     Example: edgeunet export fp16 model.onnx -o model.fp16.onnx --data my_frames
     """
-    _require("onnx", "onnxruntime")
+    require_installed("onnx", "onnxruntime")
     from edgeunet.utils.console import stdout
     from edgeunet_export.fp16 import Fp16Options, export_fp16
     from edgeunet_export.summary import file_size, print_wide
@@ -117,7 +118,7 @@ def int8(
     The ranges are stored next to it in a .ranges.json file, which also serves every other target: --ranges.
     Example: edgeunet export int8 model.onnx --data my_frames -o model.int8.onnx
     """
-    _require("onnx", "onnxruntime")
+    require_installed("onnx", "onnxruntime")
     from edgeunet.runtime.advice import advise_without_gpu
     from edgeunet.runtime.model_metadata import read_spec
     from edgeunet.utils.console import stdout
@@ -129,7 +130,7 @@ def int8(
     budget = AccuracyBudget(max_drop, min_agreement)
     options = Int8Options(data, split, method, images, seed, ranges, target, precision, check_split, budget, report)
     if report:
-        _require("matplotlib")
+        require_installed("matplotlib")
     result = export_int8(model, output, options, force=force)
     stdout().print(f"{output}: {precision} for {target}, {file_size(output)}, ranges: {result.ranges.summary}")
     print_quantization(result, check_split, budget)
@@ -158,7 +159,7 @@ def cache(
 
     Example: edgeunet export cache model.onnx --data my_frames -o model.cache --tensorrt 10.3
     """
-    _require("onnx", "onnxruntime")
+    require_installed("onnx", "onnxruntime")
     from edgeunet.errors import UsageError
     from edgeunet.utils.console import stdout
     from edgeunet_export.calibration.calibrate import CalibrationOptions
@@ -192,7 +193,7 @@ def verify(
     Of two .onnx files the tensors inside are compared too, on the worst frame.
     Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames -o worst
     """
-    _require("onnxruntime")
+    require_installed("onnxruntime")
     from edgeunet.data.dataset import DatasetFolder
     from edgeunet.utils.files import require_distinct
     from edgeunet.utils.folders import require_folder_writable
@@ -226,7 +227,7 @@ def triton(
 
     Example: edgeunet export triton model.onnx -o repository --name road
     """
-    _require("onnx")
+    require_installed("onnx")
     from edgeunet.utils.console import stdout
     from edgeunet_export.triton import TritonOptions, export_triton
 
@@ -264,7 +265,7 @@ def engine(
 
     Example: edgeunet export engine model.fp16.onnx -o model.engine --if-stale
     """
-    _require("onnx", "onnxruntime")
+    require_installed("onnx", "onnxruntime")
     from edgeunet.utils.console import stdout
     from edgeunet_export.engine.build import EngineOptions
     from edgeunet_export.engine.export_engine import export_engine
@@ -287,14 +288,3 @@ def engine(
         out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
     if result.timing_cache_refused:
         out.print("  the timing cache was from another machine: replaced")
-
-
-def _require(*modules: str) -> None:
-    """Raise MissingDependencyError for the first of these modules that is not installed."""
-    from importlib.util import find_spec
-
-    from edgeunet.errors import MissingDependencyError
-
-    for module in modules:
-        if find_spec(module) is None:
-            raise MissingDependencyError(module, "this export", f"pip install {module}")

@@ -171,6 +171,13 @@ def test_doctor_names_this_machines_parts(run: Run) -> None:
     assert parts["OpenCV"]["found"].startswith(cv2.__version__)
 
 
+def test_doctor_runs_without_opencv_and_says_so() -> None:
+    program = "import sys; sys.modules['cv2'] = None; from edgeunet.cli import main; main()"
+    ran = subprocess.run([sys.executable, "-c", program, "doctor", "m.onnx"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert "pip install opencv-python" in ran.stdout
+
+
 def test_debug_shows_the_traceback(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgeunet.errors import ModelFileError
 

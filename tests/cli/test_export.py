@@ -104,8 +104,8 @@ def test_a_wrong_option_is_exit_code_2(model: Path, dataset: Path, tmp_path: Pat
 def test_a_missing_part_is_named_with_the_command_that_installs_it(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnx" else object())
-    with pytest.raises(EdgeUNetError, match=r"onnx is not installed.*pip install onnx"):
+    monkeypatch.setattr("edgeunet.utils.dependencies.find_spec", lambda name: None if name == "onnx" else object())
+    with pytest.raises(EdgeUNetError, match=r"ONNX is not installed.*pip install onnx"):
         app(["onnx", str(checkpoint), "-o", str(tmp_path / "m.onnx")], standalone_mode=False)
 
 
