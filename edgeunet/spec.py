@@ -98,6 +98,7 @@ class ModelSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Of the classes, in the order of the indices in a mask."""
         return tuple(c.name for c in self.classes)
 
     def with_provenance(self, **changes: str) -> ModelSpec:
@@ -117,6 +118,7 @@ class ModelSpec:
         return {"schema": SCHEMA, **asdict(self)}
 
     def to_json(self) -> str:
+        """What a model file carries."""
         return json.dumps(self.to_dict())
 
     @classmethod

@@ -53,7 +53,10 @@ class TrainingOptions:
     fit: how frames get to that size, "letterbox" or "stretch".
     recipe: "quick", "standard", "thorough" or "qat"; "" for the one that fits: "qat" with a checkpoint to go on from,
     else "standard". steps: exactly that many instead of the recipe's. changes: other fields of the recipe to replace;
-    None keeps the recipe's value. workers, precision, compiled, time_budget_s: see TrainingJob.
+    None keeps the recipe's value.
+    time_budget_s: end after this many seconds instead of the recipe's steps. workers: processes that prepare crops, 0
+    for this one; chosen by the number of cores if not given. precision: "auto", "fp32", "bf16" or, on a GPU, "fp16".
+    compiled: through torch.compile.
     qat: the checkpoint to go on from, computing as in INT8 on `target`; it brings network and input size.
     resume: go on with the interrupted run in the folder. force: replace what is in the folder.
     """
@@ -90,6 +93,7 @@ class TrainingOptions:
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
 
     def make_recipe(self) -> Recipe:
+        """The recipe with `steps` and `changes` in it."""
         recipe = RECIPES[self.recipe or ("qat" if self.qat else "standard")]
         if self.steps is not None:
             recipe = replace(recipe, epochs=0, min_steps=self.steps)
