@@ -1,4 +1,4 @@
-"""Normalisation folded into the convolutions, so that a network has nothing left to compute for it."""
+"""Batch norm folding: normalisation becomes part of the convolutions, so that it costs nothing at inference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def folded(net: UNet, spec: ModelSpec) -> UNet:
     """A copy in eval mode that takes `frame - mean` instead of `(frame - mean) / std`; the logits are the same.
 
     Each batch norm goes into the convolution before it, 1/std into the weights of the first one.
-    The mean stays outside: inside, as a bias, it would be wrong where the zero padding reaches in.
+    The mean stays outside: as a bias it would be wrong at the border, where the input is zero padding.
     """
     with torch.no_grad():
         parameters = folded_parameters(net, spec)
@@ -34,7 +34,7 @@ def folded(net: UNet, spec: ModelSpec) -> UNet:
 def folded_parameters(net: UNet, spec: ModelSpec) -> dict[str, Tensor]:
     """The weights and biases of `folded`, by their names there, computed from the network's.
 
-    Differentiable in the network's parameters; the statistics of batch norm count as constants.
+    Differentiable in the network's parameters; the statistics of batch norm are constants.
     """
     parameters: dict[str, Tensor] = dict(net.named_parameters())
     for conv, path in _normalised(net):

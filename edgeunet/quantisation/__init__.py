@@ -1,5 +1,5 @@
-"""What INT8 means for a network: which tensors are quantised for which runtime, and how far their values reach.
+"""What INT8 means for a network: which tensors are quantised for which runtime, and their value ranges.
 
-Of numbers and names only: the exporter reads a network as ONNX nodes, fine-tuning as PyTorch's operators, and both
-decide by what stands here.
+This package knows names and numbers only: the exporter reads a network as ONNX nodes and quantisation-aware training
+as PyTorch's operators, and both follow the rules here.
 """

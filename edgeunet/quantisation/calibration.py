@@ -1,6 +1,6 @@
 """How far a tensor's values reach, collected image by image, and where to clip them for INT8.
 
-All clips are symmetric, as TensorRT wants them: one number t stands for -t to t.
+All clips are symmetric, as TensorRT wants them: the number t means -t to t.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ STEPS = 255  # from the smallest to the largest uint8
 
 
 class QParams(NamedTuple):
-    """A quantised value q stands for (q - zero_point) * scale; q has the zero point's type."""
+    """A quantised value q means (q - zero_point) * scale; q has the zero point's type."""
 
     scale: NDArray[np.float32]
     zero_point: NDArray[Any]

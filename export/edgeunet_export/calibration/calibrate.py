@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
@@ -25,7 +22,7 @@ from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import FRAMES, SEED, require_in
-from edgeunet_export.calibration.frames import fitted, own_or_given, read_frame, read_frames
+from edgeunet_export.calibration.frames import fitted, own_or_given, read_frame
 from edgeunet_export.calibration.sampling import distinct, is_plain, representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import model_sha256, onnx_session
@@ -79,7 +76,7 @@ def calibrated(
 
     In memory are the activations of one frame for each core, and a histogram of fixed size for each tensor.
     Raises ExportError for an activation that is not finite, naming layer and image; DatasetError for an
-    image that can't be read, for none at all, and if all show one colour.
+    image that cannot be read, for none at all, and if all show one colour.
     """
     files = distinct(images)
     hashes, paths = list(files), list(files.values())
@@ -158,7 +155,7 @@ class _Probe:
             try:
                 result[tensor].add(array)
             except ValueError as error:
-                raise _not_finite(tensor, path.name) from error
+                raise not_finite(tensor, path.name) from error
         return result
 
     def _session(self) -> OrtModel:
@@ -188,26 +185,8 @@ def _nothing_to_see(images: int) -> str:
     return f"{what} one colour only, so there are no ranges to find: give frames that the camera took of a scene"
 
 
-def observed(
-    model: ModelProto, spec: ModelSpec, images: Sequence[Path], work: str
-) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
-    """Name of the image and all outputs of the model, for one image after another, with a progress bar."""
-    session = onnx_session(model)
-    outputs = [output.name for output in model.graph.output]
-    with progress() as bar:
-        task = bar.add_task(work, total=len(images), note="")
-        for name, frame in read_frames(images):
-            yield name, dict(zip(outputs, session.run(outputs, {"frame": fitted(frame, spec)}), strict=True))
-            bar.advance(task)
-
-
-def require_finite(array: Any, tensor: str, image: str) -> None:
-    """Raise ExportError if an activation is NaN or infinite."""
-    if not np.isfinite(array).all():
-        raise _not_finite(tensor, image)
-
-
-def _not_finite(tensor: str, image: str) -> ExportError:
+def not_finite(tensor: str, image: str) -> ExportError:
+    """The error for an activation that is NaN or infinite."""
     return ExportError(
         f"{tensor} has values that are not finite (NaN or infinite) on {image}: "
         "the model's weights are damaged or have exploded, train it again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.spec import ModelSpec
-from edgeunet_export.calibration.calibrate import observed, require_finite
+from edgeunet.utils.console import progress
+from edgeunet_export.calibration.calibrate import not_finite
+from edgeunet_export.calibration.frames import fitted, read_frames
 from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.model_file import onnx_session
 
 LIMIT = 65504 / 4
 """A tensor with an |x| as large as this stays in float32: a quarter of float16's range, since other frames differ."""
@@ -26,7 +30,7 @@ def wide_nodes(model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> fr
 
     Those with a tensor or a weight that reaches LIMIT; and each convolution whose own error in float16 exceeds
     MAX_ERROR on the inputs that it has in float32, together with the nodes between it and the convolution before.
-    Raises ExportError for an activation that is not finite, DatasetError for an image that can't be read.
+    Raises ExportError for an activation that is not finite, DatasetError for an image that cannot be read.
     """
     peaks, errors = _measured(model, spec, images)
     nodes = model.proto.graph.node
@@ -46,6 +50,19 @@ def wide_nodes(model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> fr
 def wide_convolutions(model: FloatModel, wide: Collection[str]) -> tuple[str, ...]:
     """The names of the convolutions among the wide nodes, for people."""
     return tuple(n.name for n in model.proto.graph.node if n.op_type in CONVOLUTIONS and n.output[0] in wide)
+
+
+def observed(
+    model: ModelProto, spec: ModelSpec, images: Sequence[Path], work: str
+) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
+    """Name of the image and all outputs of the model, for one image after another, with a progress bar."""
+    session = onnx_session(model)
+    outputs = [output.name for output in model.graph.output]
+    with progress() as bar:
+        task = bar.add_task(work, total=len(images), note="")
+        for name, frame in read_frames(images):
+            yield name, dict(zip(outputs, session.run(outputs, {"frame": fitted(frame, spec)}), strict=True))
+            bar.advance(task)
 
 
 def _upstream(tensor: str, producer: Mapping[str, NodeProto]) -> Iterator[str]:
@@ -69,7 +86,8 @@ def _measured(model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> tup
             peaks[tensor] = max(peaks[tensor], float(values[f"{tensor}.peak"]))
         for name in convolved:
             power, error = float(values[f"{name}.power"]), float(values[f"{name}.error"])
-            require_finite(power, name, image)
+            if not math.isfinite(power):
+                raise not_finite(name, image)
             errors[name] = max(errors[name], (error / power) ** 0.5 if power else 0.0)
     return peaks, errors
 

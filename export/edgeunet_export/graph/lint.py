@@ -132,7 +132,7 @@ def _activations(node: NodeProto, graph: _Connections) -> Iterator[str]:
     tensor = node.input[0]
     source = graph.producer[tensor].op_type if tensor in graph.producer else ""
     if source in _CHANNEL_AXIS and any(reader.op_type == "Relu" for reader in graph.behind_pairs(tensor)):
-        yield f"{node.name}: a pair stands between {source} and Relu, which TensorRT fuses"
+        yield f"{node.name}: a pair separates {source} and Relu, which TensorRT fuses"
     elif not graph.leads_to_int8(tensor):
         yield f"{node.name}: {tensor} is quantised, but leads to no quantised convolution"
 
@@ -142,7 +142,7 @@ def _addition(node: NodeProto, graph: _Connections) -> Iterator[str]:
     sums = graph.sums(node)
     directly = [tensor for tensor in node.input if tensor in sums]
     if sums and not directly:
-        yield f"{node.name}: a pair stands between Conv and Add, which TensorRT fuses"
+        yield f"{node.name}: a pair separates Conv and Add, which TensorRT fuses"
     for tensor in node.input if sums else ():
         if tensor not in (*directly[-1:], *graph.constants) and not graph.made_by(tensor, "DequantizeLinear"):
             yield f"{node.name}: {tensor} is added to an INT8 convolution in float, TensorRT wants it quantised"

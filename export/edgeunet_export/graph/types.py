@@ -43,7 +43,7 @@ def type_variables(node: NodeProto, version: int) -> tuple[list[str], list[str]]
     free = {constraint.type_param_str for constraint in schema.type_constraints}
 
     def names(formal: Sequence[OpSchema.FormalParameter], count: int) -> list[str]:
-        # The last parameter of Concat and the like stands for all that follow.
+        # In Concat and similar operators the last parameter is for all inputs after it too.
         types = [formal[min(index, len(formal) - 1)].type_str for index in range(count)]
         return [name if name in free else "" for name in types]
 

@@ -20,7 +20,8 @@ from edgeunet.quantisation.target import TENSORRT
 from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration import calibrate
-from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, observed, stored_ranges
+from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, stored_ranges
+from edgeunet_export.calibration.wide_nodes import observed
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 

@@ -9,9 +9,10 @@ from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageErr
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT
-from edgeunet_export.calibration.calibrate import CalibrationOptions, observed
+from edgeunet_export.calibration.calibrate import CalibrationOptions
 from edgeunet_export.calibration.export_table import export_table
 from edgeunet_export.calibration.table_file import TensorRTVersion, read_table, write_table
+from edgeunet_export.calibration.wide_nodes import observed
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_model
 from edgeunet_export.graph.types import element_types

@@ -7,8 +7,7 @@ from onnx import numpy_helper
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError
-from edgeunet_export.calibration.calibrate import observed
-from edgeunet_export.calibration.wide_nodes import LIMIT, wide_convolutions, wide_nodes
+from edgeunet_export.calibration.wide_nodes import LIMIT, observed, wide_convolutions, wide_nodes
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 from tests.export.scaled import change, scaled

@@ -137,13 +137,13 @@ def _float_into_add(model: ModelProto) -> None:
 
 
 BAD_RESIDUAL: dict[str, tuple[Change, str]] = {
-    "between conv and add": (_between_conv_and_add, "down.1.2.add: a pair stands between Conv and Add"),
+    "between conv and add": (_between_conv_and_add, "down.1.2.add: a pair separates Conv and Add"),
     "float into add": (_float_into_add, "down.1.2.add: down.1.1.5 is added to an INT8 convolution in float"),
 }
 BAD_INT8: dict[str, tuple[Change, list[str]]] = {
     "zero point": (_zero_point, ["inc.5.quantize: the zero point is 3"]),
     "int32 bias": (_int32_bias, ["bias.dq: an int32 bias is dequantised"]),
-    "between conv and relu": (_between_conv_and_relu, ["inc.3.q: a pair stands between Conv and Relu"]),
+    "between conv and relu": (_between_conv_and_relu, ["inc.3.q: a pair separates Conv and Relu"]),
     "no int8 reader": (_no_int8_reader, ["up.1.conv.5.q: up.1.conv.5 is quantised, but leads to no"]),
     "result": (_result, ["logits.q: logits is quantised, but leads to no"]),
     "max pool": (_max_pool, ["down.0.0: inputs and output of MaxPool have the scales 0.0315, 0.5, "]),

@@ -1,16 +1,17 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.quantisation.calibration import METHODS
-from edgeunet.quantisation.placement import place
+from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet.utils.files import sha256
@@ -57,6 +58,32 @@ def test_int8_with_fp16_is_opset_19_and_has_no_float32_left(model: Path, dataset
     assert lint(proto) == []
     frame = np.zeros((1, 64, 96, 3), np.uint8)
     assert onnxruntime.InferenceSession(output).run(["mask"], {"frame": frame})[0].shape == (1, 64, 96)
+
+
+@pytest.mark.parametrize("target", ["tensorrt", "onnxruntime"])
+def test_without_a_repair_shapes_are_inferred_and_pairs_are_placed_once(
+    target: str, model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inferred: list[str] = []
+    placed: list[Placement] = []
+    infer = onnx.shape_inference.infer_shapes
+
+    def counted_inference(proto: ModelProto) -> ModelProto:
+        inferred.append("int8" if any(node.op_type == "QuantizeLinear" for node in proto.graph.node) else "float")
+        return infer(proto)
+
+    def counted_placement(*arguments: Any) -> Placement:
+        placed.append(place(*arguments))
+        return placed[-1]
+
+    monkeypatch.setattr("onnx.shape_inference.infer_shapes", counted_inference)
+    for module in ("export_int8", "candidate"):
+        monkeypatch.setattr(f"edgeunet_export.int8.{module}.place", counted_placement)
+    options = Int8Options(dataset, images=2, target=target, budget=AccuracyBudget(max_drop=100))
+    assert not _export(model, tmp_path / "int8.onnx", options).repair.repaired
+    # The lint reads the written file for TensorRT once more.
+    assert inferred == (["float", "int8"] if target == "tensorrt" else ["float"])
+    assert len(placed) == 1
 
 
 def test_scales_in_float16_are_those_that_the_weights_were_divided_by(model: Path) -> None:
