@@ -54,7 +54,7 @@ def _tensorrt(host: Host) -> Check:
     version = version_of(trt)
     builds = ["fp32", "fp16", "int8", "int8+fp16"]
     if hasattr(trt.BuilderFlag, "INT8"):
-        builds.append("calibration caches")
+        builds.append("calibration tables")
         if version < WITHOUT_DLA and _DLA_BOARDS.search(host.facts.get("board", "")):
             builds.append("DLA")
     return Check("ok", "TensorRT", f"{'.'.join(map(str, version))}, builds {', '.join(builds)}")

@@ -109,7 +109,7 @@ def test_ranges_that_lack_a_tensor_are_named(model: Path, dataset: Path, tmp_pat
         export_table(model, tmp_path / "c", tmp_path / "lack.json", TensorRTVersion(10, 3, 0), force=False)
 
 
-def test_weights_beside_a_model_go_into_the_repository_too(model: Path, tmp_path: Path) -> None:
+def test_weights_next_to_a_model_go_into_the_repository_too(model: Path, tmp_path: Path) -> None:
     proto = onnx.load(model)
     source = tmp_path / "outside.onnx"
     onnx.save(proto, source, save_as_external_data=True, location="w.bin", size_threshold=0)

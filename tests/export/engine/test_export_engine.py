@@ -1,4 +1,4 @@
-"""The engine, what lies beside it, when it is built again, and what is said when it cannot be."""
+"""The engine, the files next to it, when it is built again, and the errors when it cannot be built."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def model(tmp_path: Path) -> Path:
     return write_toy_model(tmp_path / "m.onnx")
 
 
-def test_the_engine_is_a_plain_plan_and_the_rest_lies_beside_it(board: Board, model: Path, tmp_path: Path) -> None:
+def test_the_engine_is_a_plain_plan_and_the_rest_is_next_to_it(board: Board, model: Path, tmp_path: Path) -> None:
     fake = board("10.16")
     build(model)
     plan = (tmp_path / "m.engine").read_bytes()
@@ -53,7 +53,7 @@ def test_the_engine_is_a_plain_plan_and_the_rest_lies_beside_it(board: Board, mo
     }
 
 
-def test_the_timing_cache_lies_beside_the_model_and_grows(board: Board, model: Path, tmp_path: Path) -> None:
+def test_the_timing_cache_is_next_to_the_model_and_grows(board: Board, model: Path, tmp_path: Path) -> None:
     fake = board()
     assert not build(model).timing_cache_refused
     assert (tmp_path / "m.timing").read_bytes() == b"timed;"

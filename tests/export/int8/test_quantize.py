@@ -165,7 +165,7 @@ def test_zero_stays_exact_and_the_span_is_covered(model: Path) -> None:
     assert (255 - zero_point) * step == pytest.approx(3.0, abs=step)
 
 
-def test_a_bias_that_is_huge_beside_its_weights_fits_into_int32(model: Path, dataset: Path) -> None:
+def test_a_bias_that_is_huge_against_its_weights_fits_into_int32(model: Path, dataset: Path) -> None:
     """A channel that is all bias: its weights' own steps would make the bias 10^12 of them."""
     proto, _ = read_model(model)
     tiny = np.array([1e-12] + [1.0] * 15).reshape(-1, 1, 1, 1)
