@@ -24,6 +24,7 @@ from tests.export.conftest import COMPACT
 from tests.export.integers import OnGrid, simulated
 from tests.export.networks import network, ranges_for, spec_for
 from tests.export.scaled import change
+from tests.marks import exact_int8
 
 TARGETS = pytest.mark.parametrize("target", [TENSORRT, CPU], ids=lambda target: target.name)
 MODELS = pytest.mark.parametrize("fixture", ["model", "binary_model", "compact_model"])
@@ -66,7 +67,7 @@ def _session(proto: ModelProto, options: onnxruntime.SessionOptions | None = Non
 
 
 @MODELS
-@TARGETS
+@pytest.mark.parametrize("target", [TENSORRT, pytest.param(CPU, marks=exact_int8)], ids=lambda target: target.name)
 def test_onnx_runtime_computes_the_integers_that_the_file_means(
     fixture: str, target: QuantisationTarget, dataset: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -87,6 +88,7 @@ def test_onnx_runtime_computes_the_integers_that_the_file_means(
     assert np.mean(mask == simulated(written, frame)["mask"]) > 0.999
 
 
+@exact_int8
 @MODELS
 def test_openvino_gives_the_masks_that_the_file_means(
     fixture: str, dataset: Path, tmp_path: Path, request: pytest.FixtureRequest

@@ -31,10 +31,9 @@ from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.conftest import COMPACT, NEAREST, TRANSPOSE
 from tests.export.networks import network, spec_for
-from tests.marks import slow
+from tests.marks import exact_int8, slow
 
 TARGETS = pytest.mark.parametrize("target", [TENSORRT, CPU], ids=lambda target: target.name)
-SLOW_CPU = pytest.mark.parametrize("target", [TENSORRT, *slow(CPU)], ids=lambda target: target.name)
 ODD = (51, 67)
 
 
@@ -61,7 +60,9 @@ def test_training_rounds_where_the_exporter_puts_pairs(
     assert ranged_tensors(plan.graph) == [tensor for tensor in ranged_tensors(graph) if not tensor.startswith("mask.")]
 
 
-@SLOW_CPU
+@pytest.mark.parametrize(
+    "target", [TENSORRT, pytest.param(CPU, marks=[pytest.mark.slow, exact_int8])], ids=lambda target: target.name
+)
 def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: QuantisationTarget, tmp_path: Path) -> None:
     net = _quantised(target)
     spec = net.spec
