@@ -67,6 +67,7 @@ def test_the_judge_sees_what_is_planted(target: Callable[[], object], state: str
     assert why in verdict.why
 
 
+@pytest.mark.slow
 def test_a_few_cases_end_cleanly() -> None:
     command = [sys.executable, "-m", "tests.faults", "--rounds", "1", "--seconds", "5", "--seed", "1"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

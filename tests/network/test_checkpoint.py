@@ -123,6 +123,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_change_of_a_checkpoint_ends_in_a_network_or_in_one_line(data: st.DataObject) -> None:

@@ -105,6 +105,7 @@ def test_todays_names_mean_the_files_of_the_release_and_nothing_else(release: Pa
     assert "No module named 'edgeunet_export.int8'" in done.stderr
 
 
+@pytest.mark.slow
 def test_every_arm_runs_on_the_code_of_the_release(release: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     subprocess.run(argv("network", release, str(model)), check=True, capture_output=True)
