@@ -110,7 +110,7 @@ def convert(
     colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or
     without a folder for each split, and classes.json or label_colors.txt.
 
-    Without a list of classes one is written beside the output, with the colours of the masks, to put the names in.
+    Without a list of classes, one is written next to the output with the colours of the masks: put the names in.
 
     Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
 

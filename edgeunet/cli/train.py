@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train a network on a dataset folder.
 
-    With --qat the ranges that were learnt lie beside best.pt: `export int8 MODEL --ranges RUN/best.ranges.json`.
+    With --qat the learnt ranges are next to best.pt: `export int8 MODEL --ranges RUN/best.ranges.json`.
 
     Examples:
 
