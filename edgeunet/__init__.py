@@ -25,8 +25,7 @@ from edgeunet.errors import (
     TrainingError,
     UsageError,
 )
-
-__version__ = "0.1.0"
+from edgeunet.version import __version__ as __version__
 
 __all__ = [
     "BoardError",

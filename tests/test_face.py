@@ -34,7 +34,7 @@ assert set(edgeunet.__all__) <= set(dir(edgeunet))
 def test_import_loads_nothing_else() -> None:
     ran = subprocess.run([sys.executable, "-c", ALONE], check=True, capture_output=True, text=True)
     loaded = [name for name in ran.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names]
-    assert loaded == ["edgeunet", "edgeunet.errors"]
+    assert loaded == ["edgeunet", "edgeunet.errors", "edgeunet.version"]
 
 
 @pytest.mark.parametrize("name", edgeunet.__all__)

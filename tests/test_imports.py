@@ -35,7 +35,7 @@ HOUSE = (
     ("edgeunet.imaging", "edgeunet.quantisation", "edgeunet.latency", "edgeunet.samples"),
     ("edgeunet.spec",),
     ("edgeunet.utils",),
-    ("edgeunet.errors",),
+    ("edgeunet.errors", "edgeunet.version"),
 )
 INSIDE = {  # the same for the rooms in a room
     "benchmarks.studies": (("self_guard", "guard_trials"), ("camera",), ("study",)),

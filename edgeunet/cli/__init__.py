@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeunet import __version__
 from edgeunet.cli.bench import app as bench_app
 from edgeunet.cli.bench.fit import fit
 from edgeunet.cli.camera import camera
@@ -19,6 +18,7 @@ from edgeunet.cli.export import app as export_app
 from edgeunet.cli.models import evaluate, info, predict
 from edgeunet.cli.train import train
 from edgeunet.utils import console
+from edgeunet.version import __version__
 
 VERBS: dict[str, Any] = {  # as the help lists them
     "train": train,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeunet import __version__
 from edgeunet.evaluation import mistakes, pictures
 from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
 from edgeunet.evaluation.score import Evaluation, Segmenter
 from edgeunet.utils.files import require_writable, write_text
 from edgeunet.utils.formatting import count, percentage, without_labels
 from edgeunet.utils.html_page import environment
+from edgeunet.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISTAKES = 10

@@ -15,7 +15,6 @@ from typing import Any
 
 from rich.progress import Progress
 
-from edgeunet import __version__
 from edgeunet.data.checks import check_training_data
 from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.errors import DatasetError, UsageError
@@ -35,6 +34,7 @@ from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct, sha256
 from edgeunet.utils.limits import require_in
+from edgeunet.version import __version__
 
 MOST_WORKERS = 1024
 _PIXELS = 256 * 320  # of an input size that was not given

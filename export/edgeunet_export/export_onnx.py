@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import edgeunet
 from edgeunet.errors import ExportError
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, preset_name
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
+from edgeunet.version import __version__
 from edgeunet_export.calibration.frames import own_or_given, spread
 from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.graph.model_from_network import model_from_network
@@ -54,7 +54,7 @@ def export_onnx(
             network=preset_name(net.config),
             precision="fp32",
             checkpoint_sha256=checkpoint_sha256,
-            version=edgeunet.__version__,
+            version=__version__,
         )
         with_logits = model_from_network(net, spec, dynamic_batch=options.dynamic_batch, logits=True)
         model = with_logits

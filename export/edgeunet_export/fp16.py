@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import edgeunet
 from edgeunet.errors import ExportError
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.utils.limits import FRAMES, require_in
+from edgeunet.version import __version__
 from edgeunet_export.calibration.frames import own_or_given, spread
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
 from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
@@ -56,7 +56,7 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     require_distinct({"-o": output}, {"MODEL": source, "--data": options.data})
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source, converted=True)
-        spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=edgeunet.__version__)
+        spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=__version__)
         images = spread(own_or_given(options.data, options.split, spec, source), options.images)
         wide = wide_nodes(model, spec, images)
         fp16 = narrowed(model.proto, wide)

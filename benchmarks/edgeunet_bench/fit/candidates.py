@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from onnx import ModelProto
 
-from edgeunet import __version__
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.network.unet import PRESETS, UNet, preset
@@ -25,6 +24,7 @@ from edgeunet.training.command import default_size
 from edgeunet.utils.console import progress, stderr
 from edgeunet.utils.folders import replacing_folder
 from edgeunet.utils.limits import require_sizes
+from edgeunet.version import __version__
 from edgeunet_export.calibration.calibrate import calibrated
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import OPSET, OPSET_FP16_SCALES, set_spec, write_model

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeunet import __version__
 from edgeunet.utils.files import sha256, write_json, write_text
 from edgeunet.utils.formatting import percentage
+from edgeunet.version import __version__
 from edgeunet_bench.fit.builder import BuiltModel
 from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected, figures, power_mw
 from edgeunet_bench.render.markdown import markdown_table, plain

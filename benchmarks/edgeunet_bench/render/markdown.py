@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeunet import __version__
+from edgeunet.version import __version__
 from edgeunet_bench.render.blocks import Section, Table
 from edgeunet_bench.render.names import readable
 from edgeunet_bench.render.tables import TextTable

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from edgeunet import __version__
 from edgeunet.evaluation.scores_file import SavedScores
 from edgeunet.latency.analysis import Analysis
 from edgeunet.latency.quantiles import Summary, summarize
+from edgeunet.version import __version__
 from edgeunet_bench.guard.judging.judgement import Judgement
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.report.report_inputs import ReportInputs

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from edgeunet import __version__
 from edgeunet.errors import UsageError
 from edgeunet.utils.files import write_text
 from edgeunet.utils.html_page import environment
+from edgeunet.version import __version__
 from edgeunet_bench.guard.judging.judgement import Verdict
 from edgeunet_bench.render.blocks import Plot, Section, Table
 from edgeunet_bench.render.markdown import markdown

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from edgeunet import __version__
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
 from edgeunet.camera.serving.server import HttpServer
 from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
+from edgeunet.version import __version__
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import torch
 
-from edgeunet import __version__
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.network.unet import preset_name
 from edgeunet.training.processes import distributed
 from edgeunet.training.progress import Row
 from edgeunet.training.training_job import TrainingJob
 from edgeunet.utils.console import command_line
+from edgeunet.version import __version__
 
 SCHEMA = "edgeunet.run/1"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import edgeunet
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import MismatchError, ModelFileError
 from edgeunet.quantisation.target import CPU
@@ -16,6 +15,7 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
+from edgeunet.version import __version__
 from edgeunet_export.engine.build import BuiltEngine, EngineOptions, build_plan
 from edgeunet_export.engine.watch import build_log, interruptible, progress_monitor
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
@@ -90,7 +90,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
 
 def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> ModelSpec:
     """The model's spec with the engine's provenance: the precision is the file's, unless the engine is weakly typed."""
-    spec = spec.with_provenance(parent_sha256=sha256(source), version=edgeunet.__version__)
+    spec = spec.with_provenance(parent_sha256=sha256(source), version=__version__)
     if options.cache is not None:
         if not options.cache.is_file():
             raise ModelFileError(f"{options.cache}: no such calibration table; `edgeunet export cache` makes one")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-import edgeunet
 from edgeunet.network.fold_batchnorm import folded
 from edgeunet.network.trace import CENTRED, LOGITS
 from edgeunet.network.unet import UNet
 from edgeunet.spec import ModelSpec
+from edgeunet.version import __version__
 from edgeunet_export.graph.model_file import IR_VERSION, OPSET, set_spec
 from edgeunet_export.graph.translate import Fragment, translated
 
@@ -47,7 +47,7 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION[OPSET],
         producer_name="edgeunet",
-        producer_version=edgeunet.__version__,
+        producer_version=__version__,
     )
     set_spec(model, spec)
     return model

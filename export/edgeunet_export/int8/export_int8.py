@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import onnx
 from onnx import ModelProto
 
-import edgeunet
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.quantisation.graph import CONVOLUTIONS
@@ -22,6 +21,7 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, require_writable, sha256
 from edgeunet.utils.folders import require_folder_writable
+from edgeunet.version import __version__
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, stored_ranges
 from edgeunet_export.calibration.frames import read_frame
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
@@ -131,7 +131,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             parent_sha256=parent_sha256,
             calibration=ranges.summary,
             calibration_sha256=ranges.images_sha256,
-            version=edgeunet.__version__,
+            version=__version__,
         )
         set_spec(int8, spec_of_int8)
         opset = OPSET_FP16_SCALES if options.half else OPSET
