@@ -12,7 +12,6 @@ from select import select
 import numpy as np
 from numpy.typing import NDArray
 
-import edgeunet
 from edgeunet.board.machine import ROOT
 from edgeunet.board.sensors.power_rails import whole
 from edgeunet.board.sensors.sampling import LEADING
@@ -94,7 +93,7 @@ class Sampler:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[self._file],
                 start_new_session=True,  # Ctrl-C is for the measurement
-                env={**os.environ, "PYTHONPATH": str(Path(edgeunet.__file__).parents[1])},
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
             )
         except OSError:
             return
