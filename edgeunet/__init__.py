@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from edgeunet.runtime import Result, Session, open_session
     from edgeunet.spec import ModelSpec
     from edgeunet.training.command import TrainingOptions, train
-    from edgeunet.training.train import TrainingResult
+    from edgeunet.training.training_run import TrainingResult
 else:
     _HOMES = {
         "edgeunet.camera": ("CameraOptions", "LoopStats", "SinkOptions", "run_camera"),
@@ -78,7 +78,7 @@ else:
         "edgeunet.runtime": ("Result", "Session", "open_session"),
         "edgeunet.spec": ("ModelSpec",),
         "edgeunet.training.command": ("TrainingOptions", "train"),
-        "edgeunet.training.train": ("TrainingResult",),
+        "edgeunet.training.training_run": ("TrainingResult",),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

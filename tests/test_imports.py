@@ -54,7 +54,7 @@ INSIDE = {  # the same for the rooms in a room
     "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("gpu", "machine", "power_modes")),
     "edgeunet.training": (
         ("command",),
-        ("train",),
+        ("training_run",),
         ("trainer",),
         ("output",),
         ("training_job",),
@@ -62,7 +62,11 @@ INSIDE = {  # the same for the rooms in a room
         ("processes",),
     ),
     "edgeunet.data": (("convert",), ("dataset",)),
-    "edgeunet.cli": (("__init__",), ("bench", "camera", "data", "doctor", "export", "models", "train"), ("options",)),
+    "edgeunet.cli": (
+        ("__init__",),
+        ("bench", "camera", "data", "doctor", "export", "models", "train"),
+        ("common_options",),
+    ),
     "edgeunet_export": (
         ("summary",),
         ("int8", "triton"),
@@ -79,7 +83,7 @@ INSIDE = {  # the same for the rooms in a room
         ("measure",),
         ("render",),
     ),
-    "edgeunet_bench.guard": (("commands",), ("verdict",), ("comparison",), ("running",), ("judging",)),
+    "edgeunet_bench.guard": (("commands",), ("verdict_output",), ("comparison",), ("running",), ("judging",)),
     "edgeunet_bench.report": (("write",), ("contents", "values"), ("sections",)),
 }
 
@@ -154,6 +158,23 @@ def test_no_two_files_import_each_other() -> None:
 def test_a_folder_holds_a_dozen_files_at_most() -> None:
     count = Counter(path.parent for path in FILES.values() if path.name != "__init__.py")
     assert {str(folder): n for folder, n in count.items() if n > 12} == {}
+
+
+PARALLEL = {  # names that say the same in each of their rooms
+    "command": "what a verb of the command line calls",
+    "fit": "the verb, and what it does",
+    "gpu": "a board's GPU, and the study of one",
+    "loop": "the camera's, and the study of it",
+    "opening": "from an address or a path to what reads it",
+    "run": "the verbs `camera` and `bench run`",
+    "statistics": "of a loop, and of a dataset",
+    "table": "of a sweep, and of power modes",
+}
+
+
+def test_a_file_name_says_one_thing() -> None:
+    count = Counter(path.stem for path in FILES.values() if not path.stem.startswith("__"))
+    assert {name for name, n in count.items() if n > 1} == set(PARALLEL)
 
 
 def test_a_class_has_one_home() -> None:

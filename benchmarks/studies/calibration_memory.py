@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.studies.study import OptionalOutput, Study, run
 from edgeunet.board.machine import cpu_model, physical_cores
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.utils.console import stdout
 
 # Nothing heavy up here: a process starts with the peak of the one that spawned it.

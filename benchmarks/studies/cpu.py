@@ -36,7 +36,7 @@ from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.sources.source import Source
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.torch_segmenter import TorchSegmenter

@@ -27,7 +27,7 @@ import typer
 from benchmarks.studies.study import Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.gpu import Gpu, Provider, find_gpu, tensorrt_module
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
@@ -42,7 +42,7 @@ from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.int8.export_int8 import Int8Options, export_int8
-from edgeunet_export.verify.compare import compare
+from edgeunet_export.verify.mask_agreement import compare
 
 if TYPE_CHECKING:
     from benchmarks.studies.torch_gpu import TorchFloat16

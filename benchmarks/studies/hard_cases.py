@@ -23,7 +23,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from benchmarks.studies.study import OptionalOutput, Study, run
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError
 from edgeunet.imaging.letterbox import UInt8

@@ -32,7 +32,7 @@ from benchmarks.studies.hard_cases import (
     result_of,
 )
 from benchmarks.studies.study import OptionalOutput, Study, run
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model, save_checkpoint
 from edgeunet.network.unet import UNet

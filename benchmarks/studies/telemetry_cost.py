@@ -24,7 +24,7 @@ from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.telemetry import Sampler
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
 

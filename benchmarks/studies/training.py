@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from benchmarks.studies.study import OptionalOutput, Rounds, Study, run
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.network.unet import UNet, preset
 from edgeunet.training.hardware import keep_freed_memory
 from edgeunet.training.losses import make_loss

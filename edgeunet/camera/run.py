@@ -19,7 +19,7 @@ from edgeunet.camera.loop.latency_record import record_of
 from edgeunet.camera.loop.loop import STUCK_S, Loop
 from edgeunet.camera.loop.watchdog import Activity
 from edgeunet.camera.options import CameraOptions
-from edgeunet.camera.serving.metrics import serving_metrics
+from edgeunet.camera.serving.prometheus_metrics import serving_metrics
 from edgeunet.camera.sinks.outputs import CameraOutputs
 from edgeunet.camera.sinks.window import Window
 from edgeunet.camera.sources.address import Address, addresses_by_name

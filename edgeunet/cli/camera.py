@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.options import Backend, Force, Threads
+from edgeunet.cli.common_options import Backend, Force, Threads
 from edgeunet.utils import console
 
 
@@ -73,9 +73,9 @@ def camera(
     edgeunet camera big.engine small.engine --source csi://0 --deadline-ms 33
     """
     from edgeunet.camera import CameraOptions, SinkOptions, run_camera
+    from edgeunet.camera.defaults import default_model, default_sources, given_token
     from edgeunet.camera.serving.access import LOOPBACK
     from edgeunet.camera.serving.hostport import HostPort
-    from edgeunet.camera.sources.default_source import default_model, default_sources, given_token
 
     if listing:
         _print_cameras()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from edgeunet.cli.options import Force, Json
+from edgeunet.cli.common_options import Force, Json
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct

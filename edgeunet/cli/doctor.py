@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.options import Json
+from edgeunet.cli.common_options import Json
 from edgeunet.utils import console
 
 
@@ -28,7 +28,7 @@ def doctor(
     checks = examine()
     if not any(check.part == "OpenCV" and check.state == "wrong" for check in checks):  # these two need it
         from edgeunet.doctor.cameras import check_cameras
-        from edgeunet.doctor.models import check_models
+        from edgeunet.doctor.model_files import check_models
 
         checks += [*check_cameras(), *check_models(files or ())]
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.utils.dependencies import require_installed
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def int8(
     from edgeunet.runtime.model_metadata import read_spec
     from edgeunet.utils.console import stdout
     from edgeunet_export.int8.export_int8 import Int8Options, export_int8
-    from edgeunet_export.int8.repair.report import write_report
+    from edgeunet_export.int8.repair.repair_report import write_report
     from edgeunet_export.summary import file_size, print_latency, print_quantization
     from edgeunet_export.verify.accuracy import AccuracyBudget
 
@@ -198,7 +198,7 @@ def verify(
     from edgeunet.utils.files import require_distinct
     from edgeunet.utils.folders import require_folder_writable
     from edgeunet_export.summary import print_comparison, print_deviation
-    from edgeunet_export.verify.compare import compare
+    from edgeunet_export.verify.mask_agreement import compare
 
     if output:
         require_distinct({"-o": output}, {"A": a, "B": b, "--data": data}, replaced=[output])
@@ -209,7 +209,7 @@ def verify(
         print_deviation(a, b, comparison.worst[0])
     if output:
         from edgeunet.utils.console import stdout
-        from edgeunet_export.verify.pictures import write_pictures
+        from edgeunet_export.verify.worst_frames import write_pictures
 
         files = write_pictures(output, comparison, (a.name, b.name), force=force)
         stdout().print(f"{output}: {', '.join(files)} (frame | {a.name} | {b.name} | difference)")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeunet.cli.options import Backend, Force, Json, Threads
+from edgeunet.cli.common_options import Backend, Force, Json, Threads
 from edgeunet.utils import console
 from edgeunet.utils.formatting import count, percentage, without_labels
 from edgeunet.utils.limits import size_from_text

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.utils.limits import size_from_text
 
 

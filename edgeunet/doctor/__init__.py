@@ -1,6 +1,6 @@
 """The doctor: checks the machine, each with one line: ok, warning or wrong, with the remedy.
 
-edgeunet/doctor/cameras.py checks cameras, edgeunet/doctor/models.py checks model files.
+edgeunet/doctor/cameras.py checks cameras, edgeunet/doctor/model_files.py checks model files.
 """
 
 from __future__ import annotations

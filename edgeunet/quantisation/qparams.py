@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.quantisation.calibration import scale_of
+from edgeunet.quantisation.clipping import scale_of
 from edgeunet.quantisation.ranges_file import ValueRange
 from edgeunet.quantisation.target import QuantisationTarget
 

@@ -28,9 +28,9 @@ from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import RECIPES, Recipe
-from edgeunet.training.train import TrainingResult
-from edgeunet.training.train import train as train_job
 from edgeunet.training.training_job import TrainingJob
+from edgeunet.training.training_run import TrainingResult
+from edgeunet.training.training_run import train as train_job
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct, sha256
 from edgeunet.utils.limits import require_in

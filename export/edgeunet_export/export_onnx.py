@@ -16,7 +16,7 @@ from edgeunet.version import __version__
 from edgeunet_export.calibration.frames import own_or_given, spread
 from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.graph.model_from_network import model_from_network
-from edgeunet_export.verify.compare import MIN_AGREEMENT
+from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT
 from edgeunet_export.verify.parity import Parity, parity
 
 FRAMES = 32

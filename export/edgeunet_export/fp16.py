@@ -14,7 +14,7 @@ from edgeunet_export.calibration.frames import own_or_given, spread
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
 from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
 from edgeunet_export.graph.narrow import narrowed, rounded_file
-from edgeunet_export.verify.compare import MIN_AGREEMENT, mask_agreement
+from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT, mask_agreement
 
 
 @dataclass(frozen=True)

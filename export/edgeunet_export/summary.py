@@ -10,9 +10,9 @@ from edgeunet.errors import MissingDependencyError
 from edgeunet.utils.console import stdout
 from edgeunet_export.int8.export_int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
-from edgeunet_export.int8.repair.report import print_accuracy, print_layers, print_steps
+from edgeunet_export.int8.repair.repair_report import print_accuracy, print_layers, print_steps
 from edgeunet_export.verify.accuracy import AccuracyBudget
-from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
+from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
 
 

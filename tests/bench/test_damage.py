@@ -25,7 +25,7 @@ from edgeunet_bench.report.contents import contents
 from edgeunet_bench.report.report_inputs import ReportInputs, load_inputs
 from edgeunet_bench.report.values import as_json
 from edgeunet_bench.report.write import html
-from edgeunet_bench.sweep.record import Sweep
+from edgeunet_bench.sweep.sweep_file import Sweep
 from tests.bench.records import toy_record, toy_telemetry
 from tests.bench.report.makers import inputs_of
 from tests.bench.sweep.rows import toy_row, toy_sweep

@@ -15,7 +15,7 @@ from edgeunet_export.fp16 import Fp16Options, Narrowing, export_fp16
 from edgeunet_export.graph.lint import lint
 from edgeunet_export.graph.model_file import read_model
 from edgeunet_export.graph.narrow import narrowed, rounded_file
-from edgeunet_export.verify.compare import mask_agreement
+from edgeunet_export.verify.mask_agreement import mask_agreement
 from tests.export.scaled import scaled
 
 FITS_AS_WEIGHT = 2.5e4  # weights and biases stay below 65504, activations reach 100,000

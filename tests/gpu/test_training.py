@@ -8,7 +8,7 @@ import pytest
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.training.hardware import Trained
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher, job
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeunet.doctor import Host
-from edgeunet.doctor.models import check_models
+from edgeunet.doctor.model_files import check_models
 from edgeunet.errors import ModelFileError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_info import describe_model

@@ -15,7 +15,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import TrainingError
 from edgeunet.network.checkpoint import load_model, read_checkpoint
 from edgeunet.training.faults import explained, some_names
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.processes import started
 from tests.training.conftest import Trained
 from tests.training.jobs import RECIPE, Watcher, job
@@ -60,7 +60,7 @@ from pathlib import Path
 from edgeunet.utils import console
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.spec import ModelSpec
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 data, folder = DatasetFolder.open(sys.argv[1]), Path(sys.argv[2])
@@ -92,7 +92,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import Watcher, job
 
 whole = Path.write_bytes
@@ -136,7 +136,7 @@ import sys
 from pathlib import Path
 from edgeunet.utils import console
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import Watcher, job
 
 task = job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]), features=(2,), compiled=True)

@@ -11,7 +11,7 @@ from edgeunet.errors import UsageError
 from edgeunet.network.checkpoint import load_model
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.hardware import bf16_pays, trained_precision
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import Watcher, job
 
 CPU = torch.device("cpu")

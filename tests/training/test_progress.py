@@ -15,7 +15,7 @@ from edgeunet.network.checkpoint import read_checkpoint
 from edgeunet.training import progress
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.progress import Steps, TimeBudget, seconds_from_text
-from edgeunet.training.train import TrainingResult, train
+from edgeunet.training.training_run import TrainingResult, train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job
 

@@ -18,7 +18,7 @@ from edgeunet.training.output.run_folder import BEST, LAST
 from edgeunet.training.recipe import RECIPES
 from edgeunet.utils.limits import require_count, require_seed
 from edgeunet_bench.fit.candidates import file_stem
-from edgeunet_bench.sweep.record import Row
+from edgeunet_bench.sweep.sweep_file import Row
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.int8.export_int8 import Int8Options, export_int8

@@ -14,7 +14,7 @@ from edgeunet_bench.fit.builder import BuiltModel
 from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected, figures, power_mw
 from edgeunet_bench.render.markdown import markdown_table, plain
 from edgeunet_bench.render.tables import NONE, TextTable, bounded, facts_table
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 SCHEMA = "edgeunet.card/1"
 

@@ -18,7 +18,7 @@ from edgeunet_bench.fit.builder import Builder, BuildOptions
 from edgeunet_bench.fit.card import Card
 from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected, choose, figures
 from edgeunet_bench.measure.surroundings import now
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 _LESS = "within the budget too, but it has fewer operations, or narrower numbers"
 

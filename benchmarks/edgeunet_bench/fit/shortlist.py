@@ -15,7 +15,7 @@ from edgeunet.errors import MismatchError, UsageError
 from edgeunet.utils.limits import require_duration, require_in
 from edgeunet_bench.render.tables import milliseconds
 from edgeunet_bench.sweep.pareto import names
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 PRECISIONS = ("int8", "int8+fp16", "fp16", "fp32")
 """From the narrowest to the widest."""

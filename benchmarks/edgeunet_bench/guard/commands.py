@@ -14,7 +14,7 @@ from edgeunet_bench.guard.comparison import Comparison, judgement_to_dict
 from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge_records
 from edgeunet_bench.guard.running.arms import Arm, RunArm, TurnArm
 from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave, judge_of
-from edgeunet_bench.guard.verdict import print_judgement, write_junit, write_markdown
+from edgeunet_bench.guard.verdict_output import print_judgement, write_junit, write_markdown
 from edgeunet_bench.measure.surroundings import now
 
 

@@ -26,7 +26,7 @@ from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_bench.measure.measure_model import measure
 from edgeunet_bench.measure.measure_options import MeasureOptions
 from edgeunet_bench.measure.surroundings import now
-from edgeunet_bench.power_modes.record import MeasuredMode, Modes, SkippedMode
+from edgeunet_bench.power_modes.modes_file import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.sweep.visit import VisitError, fresh
 
 WARMER_C = 2.0  # than at the start, from which on a board counts as cooled down

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgeunet.latency.energy import energy
 from edgeunet.latency.quantiles import samples_needed
-from edgeunet_bench.power_modes.record import MeasuredMode, Modes
+from edgeunet_bench.power_modes.modes_file import MeasuredMode, Modes
 from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, milliseconds, unsure
 
 

@@ -19,7 +19,7 @@ from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.report.sections.guard_sections import qualification_section, verdict_sections
 from edgeunet_bench.report.sections.record_sections import Records, record_sections
 from edgeunet_bench.sweep.plot import pareto_plot
-from edgeunet_bench.sweep.record import Sweep
+from edgeunet_bench.sweep.sweep_file import Sweep
 from edgeunet_bench.sweep.table import skipped_table, sweep_table
 
 CAVEATS_NOTE = "These runs are in every table and plot above: nothing is left out."

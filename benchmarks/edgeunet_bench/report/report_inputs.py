@@ -20,8 +20,8 @@ from edgeunet_bench.guard import qualification as qualify
 from edgeunet_bench.guard.comparison import Comparison
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.render.names import numbered, record_names, shortened
-from edgeunet_bench.sweep import record as sweep
-from edgeunet_bench.sweep.record import Sweep
+from edgeunet_bench.sweep import sweep_file as sweep
+from edgeunet_bench.sweep.sweep_file import Sweep
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from edgeunet_bench.guard.judging.judgement import Judgement
 from edgeunet_bench.guard.qualification import Qualification
 from edgeunet_bench.report.report_inputs import ReportInputs
 from edgeunet_bench.sweep.pareto import names
-from edgeunet_bench.sweep.record import Sweep
+from edgeunet_bench.sweep.sweep_file import Sweep
 
 SCHEMA = "edgeunet.report/1"
 

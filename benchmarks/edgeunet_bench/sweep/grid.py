@@ -14,7 +14,7 @@ from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.limits import require_duration, require_seconds, require_seed, require_sizes, require_threads
 from edgeunet.utils.model_kind import is_checkpoint
-from edgeunet_bench.sweep.record import SkippedRun
+from edgeunet_bench.sweep.sweep_file import SkippedRun
 
 Size = tuple[int, int]  # (height, width) in pixels
 

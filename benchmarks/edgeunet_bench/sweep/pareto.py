@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from edgeunet.utils.formatting import percentage
 from edgeunet_bench.render.tables import milliseconds
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 
 def latency_ms(row: Row) -> float:

@@ -18,7 +18,7 @@ from edgeunet.utils.console import command_line, progress, stderr
 from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.grid import Combination, SweepOptions, expand, require_files
-from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, SkippedRun, Sweep
 from edgeunet_bench.sweep.visit import Visit, VisitError, measured, scored
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from edgeunet.utils.files import replacing, require_writable
 from edgeunet_bench.render.plots import INK, PALETTE, any_names, figure, label, svg
 from edgeunet_bench.sweep.grid import SweepOptions
 from edgeunet_bench.sweep.pareto import front, latency_ms, names, within
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 SIZE = (4.4, 3.4)  # inches: taller than the report's other plots, for the names
 SUFFIXES = (".svg", ".png")

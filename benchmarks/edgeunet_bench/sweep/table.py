@@ -8,7 +8,7 @@ from edgeunet.latency.quantiles import Quantile, samples_needed
 from edgeunet.utils.formatting import percentage
 from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, interval, milliseconds, unsure
 from edgeunet_bench.sweep.pareto import advice, latency_ms
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 UNSTEADY = 1.05  # ratio of two passes' medians from which on the note names the row
 

@@ -22,7 +22,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_steady
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime.warm_up import warm_up

@@ -24,7 +24,7 @@ from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
 from edgeunet.utils import console

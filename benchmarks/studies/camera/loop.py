@@ -22,7 +22,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.overlay import OPACITY
 from edgeunet.runtime import Session, open_session

@@ -25,7 +25,7 @@ import typer
 
 from benchmarks.studies.study import Output, Study, run
 from edgeunet.board.fingerprint import fingerprint
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.errors import EdgeUNetError, UsageError
 from edgeunet.runtime import open_session
 from edgeunet.utils import console

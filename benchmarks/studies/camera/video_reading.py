@@ -22,7 +22,7 @@ from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.sources.capture.opencv import silence
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.cli.options import Force
+from edgeunet.cli.common_options import Force
 from edgeunet.samples import CLIP
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.studies import study
-from edgeunet.cli.options import Force, Json
+from edgeunet.cli.common_options import Force, Json
 
 
 def main(

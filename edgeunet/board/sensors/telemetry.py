@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgeunet.board.machine import ROOT
 from edgeunet.board.sensors.power_rails import whole
-from edgeunet.board.sensors.sampling import LEADING
+from edgeunet.board.sensors.sampler_process import LEADING
 from edgeunet.errors import UsageError
 from edgeunet.latency.record import Telemetry
 
@@ -84,7 +84,8 @@ class Sampler:
 
     def _start(self) -> None:
         """Start the process and wait until it has found the sensors."""
-        command = [sys.executable, "-S", "-m", "edgeunet.board.sensors.sampling", *self._arguments, str(self._file)]
+        module = "edgeunet.board.sensors.sampler_process"
+        command = [sys.executable, "-S", "-m", module, *self._arguments, str(self._file)]
         try:
             self._process = subprocess.Popen(
                 command,

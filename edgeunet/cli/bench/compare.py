@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgeunet.cli.bench.bench_options import Backend, Baselines, Data
-from edgeunet.cli.options import Force, Json, Threads
+from edgeunet.cli.common_options import Force, Json, Threads
 
 
 def compare(

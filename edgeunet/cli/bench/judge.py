@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgeunet.cli.options import Json
+from edgeunet.cli.common_options import Json
 
 
 def judge(

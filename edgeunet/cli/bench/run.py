@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeunet.cli.bench.bench_options import Backend, Data
-from edgeunet.cli.options import Force, Json, Threads
+from edgeunet.cli.common_options import Force, Json, Threads
 from edgeunet.utils.limits import SECONDS, require_in
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edgeunet.cli.bench.bench_options import Data
-from edgeunet.cli.options import Force, Json
+from edgeunet.cli.common_options import Force, Json
 
 
 def sweep(

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered, read_classes
-from edgeunet.data.convert.source import ConversionSource, pair_folders
-from edgeunet.data.convert.table import MaskTable
+from edgeunet.data.convert.conversion_source import ConversionSource, pair_folders
+from edgeunet.data.convert.mask_table import MaskTable
 from edgeunet.errors import DatasetError
 
 _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of the 32 classes in label_colors.txt

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.classes import ClassEntry, ClassList
-from edgeunet.data.convert.source import ConversionSource, masks_by_image
-from edgeunet.data.convert.table import MaskTable
+from edgeunet.data.convert.conversion_source import ConversionSource, masks_by_image
+from edgeunet.data.convert.mask_table import MaskTable
 from edgeunet.data.pairs import Pairing, pair_up
 from edgeunet.spec import IGNORE
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from edgeunet.data.classes import CLASSES_FILE
 from edgeunet.data.convert.camvid import read_camvid, read_segnet
 from edgeunet.data.convert.cityscapes import read_cityscapes
-from edgeunet.data.convert.plain import read_plain
-from edgeunet.data.convert.source import ConversionSource, Splits
+from edgeunet.data.convert.conversion_source import ConversionSource, Splits
+from edgeunet.data.convert.image_mask_folders import read_plain
 from edgeunet.data.convert.splitting import VAL_SHARE, by_lists, divide
 from edgeunet.data.convert.writing import Exif, WrittenFrames, write_frames
 from edgeunet.data.layouts import LAYOUTS, described, detect

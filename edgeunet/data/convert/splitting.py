@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeunet.data.convert.source import Splits
+from edgeunet.data.convert.conversion_source import Splits
 from edgeunet.data.pairs import ImageMaskPair
 from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, UsageError

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.data.convert.source import ConversionSource, Splits, holds_indices
-from edgeunet.data.convert.table import UNKNOWN
+from edgeunet.data.convert.conversion_source import ConversionSource, Splits, holds_indices
+from edgeunet.data.convert.mask_table import UNKNOWN
 from edgeunet.data.dataset import exif_hint, size_text
 from edgeunet.data.pairs import ImageMaskPair, Problem, listed, name_in
 from edgeunet.errors import DatasetError, ImageError

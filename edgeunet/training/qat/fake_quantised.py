@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from edgeunet.network.fold_batchnorm import folded, folded_parameters
 from edgeunet.network.trace import CENTRED, LOGITS, TracedOperator, traced
 from edgeunet.network.unet import UNet
-from edgeunet.quantisation.calibration import TOP
+from edgeunet.quantisation.clipping import TOP
 from edgeunet.quantisation.graph import Graph, Operation, moves
 from edgeunet.quantisation.placement import Group, Placement, place
 from edgeunet.quantisation.qparams import STEPS, qparams_of

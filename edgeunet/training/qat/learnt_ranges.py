@@ -14,7 +14,7 @@ from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.fold_batchnorm import folded_parameters
 from edgeunet.network.trace import CENTRED
 from edgeunet.network.unet import UNet
-from edgeunet.quantisation.calibration import Histogram, clip
+from edgeunet.quantisation.clipping import Histogram, clip
 from edgeunet.quantisation.ranges_file import Ranges, TensorRange, ValueRange
 from edgeunet.quantisation.target import QuantisationTarget
 from edgeunet.quantisation.value_ranges import ranged_tensors

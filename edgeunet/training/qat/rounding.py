@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgeunet.quantisation.calibration import TOP
+from edgeunet.quantisation.clipping import TOP
 
 
 def rounded(x: Tensor, step: Tensor, lowest: int, highest: int) -> Tensor:

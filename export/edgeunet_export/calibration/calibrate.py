@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
-from edgeunet.quantisation.calibration import METHODS, Histogram, clip
+from edgeunet.quantisation.clipping import METHODS, Histogram, clip
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import REMEDY, Ranges, TensorRange
 from edgeunet.quantisation.value_ranges import ranged_tensors, value_ranges

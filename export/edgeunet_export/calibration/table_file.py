@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.quantisation.calibration import TOP, scale_of
+from edgeunet.quantisation.clipping import TOP, scale_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edgeunet.quantisation.calibration import TOP, scale_of
+from edgeunet.quantisation.clipping import TOP, scale_of
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.qparams import qparams_of, rounded_up
 from edgeunet.quantisation.ranges_file import ValueRange

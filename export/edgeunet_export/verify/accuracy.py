@@ -15,7 +15,7 @@ from edgeunet.evaluation.metrics import class_iou, mean_iou
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.utils.limits import require_in
 from edgeunet_export.graph.narrow import rounded_file
-from edgeunet_export.verify.compare import MaskComparison, compare
+from edgeunet_export.verify.mask_agreement import MaskComparison, compare
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95

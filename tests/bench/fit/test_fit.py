@@ -16,7 +16,7 @@ from edgeunet.cli.bench.fit import fit
 from edgeunet.errors import DatasetError, ExportError, MismatchError, OutputError, RecordError, UsageError
 from edgeunet.utils.files import sha256
 from edgeunet_bench.fit.builder import Builder
-from edgeunet_bench.sweep.record import Row
+from edgeunet_bench.sweep.sweep_file import Row
 from edgeunet_export.graph.model_file import read_model
 from tests.bench.sweep.rows import toy_row, toy_sweep
 from tests.datasets import write_dataset

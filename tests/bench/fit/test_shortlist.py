@@ -7,7 +7,7 @@ import pytest
 
 from edgeunet.errors import MismatchError, UsageError
 from edgeunet_bench.fit.shortlist import DeviceBudget, choose, power_mw
-from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, SkippedRun, Sweep
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
 OPERATIONS = {"nano": 1.0, "small": 4.0, "base": 16.0}

@@ -18,7 +18,7 @@ from edgeunet_bench.guard.comparison import Comparison, judgement_to_dict
 from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge
 from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.running.arms import Arm
-from edgeunet_bench.guard.verdict import answer, markdown, write_junit, write_markdown
+from edgeunet_bench.guard.verdict_output import answer, markdown, write_junit, write_markdown
 
 
 def toy_comparison(slower: float = 1.0, *, pairs: int = 9, seed: int = 3, **changes: object) -> Comparison:

@@ -20,7 +20,7 @@ from edgeunet.cli.bench import app
 from edgeunet.errors import BoardError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet_bench.measure import measure_model as measuring
 from edgeunet_bench.power_modes import measure_modes
-from edgeunet_bench.power_modes.record import MeasuredMode, Modes, SkippedMode
+from edgeunet_bench.power_modes.modes_file import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.power_modes.table import modes_table, skipped_lines
 from edgeunet_bench.sweep.visit import VisitError
 from tests.bench.records import toy_record, toy_telemetry

@@ -15,7 +15,7 @@ from edgeunet_bench.guard.judging.samples import ProcessPair, Round
 from edgeunet_bench.guard.qualification import Condition, Qualification
 from edgeunet_bench.guard.running.arms import Arm
 from edgeunet_bench.report.report_inputs import ReportInputs, by_model
-from edgeunet_bench.sweep.record import Row, SkippedRun, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, SkippedRun, Sweep
 from tests.bench.records import noisy, toy_record, toy_telemetry
 
 CREATED = "2026-01-02T03:04:05+00:00"

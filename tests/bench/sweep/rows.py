@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeunet_bench.sweep.record import Row, Sweep
+from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 
 def toy_row(

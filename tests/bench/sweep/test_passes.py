@@ -23,7 +23,7 @@ from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet_bench.sweep import passes, visit
 from edgeunet_bench.sweep.grid import Combination, SweepOptions, expand
 from edgeunet_bench.sweep.passes import sweep
-from edgeunet_bench.sweep.record import Sweep
+from edgeunet_bench.sweep.sweep_file import Sweep
 from edgeunet_bench.sweep.visit import Visit, VisitError, measured
 from tests.datasets import CLASSES, write_dataset
 from tests.models import write_toy_model

@@ -10,7 +10,7 @@ from edgeunet.errors import OutputError, UsageError
 from edgeunet.samples import DATASET
 from edgeunet_bench.sweep.grid import SweepOptions
 from edgeunet_bench.sweep.plot import pareto_plot, require_plot, write_plot
-from edgeunet_bench.sweep.record import Row
+from edgeunet_bench.sweep.sweep_file import Row
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
 ROWS = [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeunet_bench.sweep.record import SkippedRun
+from edgeunet_bench.sweep.sweep_file import SkippedRun
 from edgeunet_bench.sweep.table import skipped_lines, skipped_table, sweep_table
 from tests.bench.sweep.rows import toy_row, toy_sweep
 

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, UsageError
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.quantisation.calibration import METHODS
+from edgeunet.quantisation.clipping import METHODS
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT

@@ -10,7 +10,7 @@ import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from edgeunet.errors import DatasetError, ExportError, MismatchError, ModelFileError, OutputError, UsageError
-from edgeunet.quantisation.calibration import METHODS
+from edgeunet.quantisation.clipping import METHODS
 from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT

@@ -11,7 +11,7 @@ from edgeunet.errors import UsageError
 from edgeunet.evaluation.metrics import class_iou, scores_of
 from edgeunet_export.graph.model_file import read_model
 from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, Drop, judged, paired_drop
-from edgeunet_export.verify.compare import MaskComparison
+from edgeunet_export.verify.mask_agreement import MaskComparison
 from tests.export.scaled import change
 
 Counts = NDArray[np.int64]

@@ -12,7 +12,7 @@ import pytest
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import OutputError
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import Watcher, job
 
 HOLD = """

@@ -9,7 +9,7 @@ from edgeunet import __version__
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
 from edgeunet.training.output.run_record import run_record
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 

@@ -18,9 +18,9 @@ from edgeunet.network.checkpoint import read_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.training.optimizer import make_optimizer
 from edgeunet.training.output.training_state import SavedState, load_network, load_optimizer
-from edgeunet.training.train import train
 from edgeunet.training.trainer import Trainer
 from edgeunet.training.training_job import TrainingJob
+from edgeunet.training.training_run import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 

@@ -19,8 +19,8 @@ from edgeunet.training import command
 from edgeunet.training.command import TrainingOptions
 from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised
 from edgeunet.training.recipe import Recipe
-from edgeunet.training.train import train
 from edgeunet.training.training_job import TrainingJob
+from edgeunet.training.training_run import train
 from edgeunet.utils.files import sha256
 from tests.datasets import write_dataset
 from tests.training.jobs import Watcher

@@ -15,9 +15,9 @@ from edgeunet_export.calibration.sampling import representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.biases import corrected
+from edgeunet_export.int8.repair.clip_per_tensor import chosen
 from edgeunet_export.int8.repair.equalise import equalised
 from edgeunet_export.int8.repair.layers import Latency, Layer, layers, multiply_adds, sensitivities
-from edgeunet_export.int8.repair.methods import chosen
 from edgeunet_export.int8.repair.trials import LogitDeviation, Trials
 from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget
 

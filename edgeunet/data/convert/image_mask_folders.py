@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, ClassList, read_classes
+from edgeunet.data.convert.conversion_source import ConversionSource, holds_indices, pair_folders
+from edgeunet.data.convert.mask_table import MaskTable
 from edgeunet.data.convert.proposal import proposed
-from edgeunet.data.convert.source import ConversionSource, holds_indices, pair_folders
-from edgeunet.data.convert.table import MaskTable
 from edgeunet.data.pairs import Pairing
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import is_hidden

@@ -14,10 +14,10 @@ from edgeunet_export.graph.model_file import read_fp32_model
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.layers import Layer
 from edgeunet_export.int8.repair.repair import Repair, Step
-from edgeunet_export.int8.repair.report import print_accuracy, print_layers, print_steps, write_report
+from edgeunet_export.int8.repair.repair_report import print_accuracy, print_layers, print_steps, write_report
 from edgeunet_export.int8.repair.trials import LogitDeviation
 from edgeunet_export.verify.accuracy import Accuracy, Drop
-from edgeunet_export.verify.compare import MaskComparison
+from edgeunet_export.verify.mask_agreement import MaskComparison
 
 LAYERS = (
     Layer("up.1.conv.3", 0.2, 0.25, floating=True, cost_ms=1.5),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.quantisation.calibration import BINS, METHODS, Histogram, clip
+from edgeunet.quantisation.clipping import BINS, METHODS, Histogram, clip
 
 
 def _activations(images: int, seed: int = 0) -> list[NDArray[np.float32]]:

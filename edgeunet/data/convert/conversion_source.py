@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.data.classes import ClassList
-from edgeunet.data.convert.table import MaskTable
+from edgeunet.data.convert.mask_table import MaskTable
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, name_in, pair_up
 from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
 

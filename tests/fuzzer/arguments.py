@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from edgeunet import cli
-from tests.faults.kinds import KINDS
+from tests.fuzzer.kinds import KINDS
 
 VALUES = (
     *("", " ", "0", "-1", "-0", "1", "3", "1.5", "1e400", "nan", "inf", "-inf", "9" * 20, "9" * 5000, "-" + "9" * 5000),

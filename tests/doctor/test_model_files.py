@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeunet.doctor import Check, Host
-from edgeunet.doctor.models import check_models
+from edgeunet.doctor.model_files import check_models
 from edgeunet.utils.model_kind import kind_of
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.tensorrt import FakeTensorRT

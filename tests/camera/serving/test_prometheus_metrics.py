@@ -6,7 +6,7 @@ from urllib.request import urlopen
 from edgeunet import __version__
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
-from edgeunet.camera.serving.metrics import exposition, serving_metrics
+from edgeunet.camera.serving.prometheus_metrics import exposition, serving_metrics
 from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 
 MS = 1_000_000

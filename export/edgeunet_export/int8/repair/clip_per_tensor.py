@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edgeunet.quantisation.calibration import METHODS
+from edgeunet.quantisation.clipping import METHODS
 from edgeunet.utils.console import progress
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.trials import Trials

@@ -7,8 +7,8 @@ import pytest
 from edgeunet.errors import OutputError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Result
-from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
-from edgeunet_export.verify.pictures import DIFFERENT, write_pictures
+from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
+from edgeunet_export.verify.worst_frames import DIFFERENT, write_pictures
 from tests.models import toy_spec
 
 SIZE = (64, 96)

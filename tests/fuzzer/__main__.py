@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: cases of every kind in turn until the time is over, then what was found."""
+"""`python -m tests.fuzzer`: cases of every kind in turn until the time is over, then what was found."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ import cv2
 import torch
 
 from edgeunet import cli
-from tests.faults.arguments import odd_arguments
-from tests.faults.judge import STATES, Verdict, judged
-from tests.faults.kinds import KINDS, prepare
-from tests.faults.seeds import write_seeds
+from tests.fuzzer.arguments import odd_arguments
+from tests.fuzzer.judge import STATES, Verdict, judged
+from tests.fuzzer.kinds import KINDS, prepare
+from tests.fuzzer.seeds import write_seeds
 
 ARGUMENTS = "arguments"
 

@@ -17,8 +17,8 @@ from edgeunet.training.progress import seconds_from_text
 from edgeunet.utils.limits import size_from_text
 from edgeunet_bench.measure.run_command import words_of
 from edgeunet_export.calibration.table_file import TensorRTVersion, read_table
-from tests.faults.arguments import VALUES
-from tests.faults.mutations import changed_text
+from tests.fuzzer.arguments import VALUES
+from tests.fuzzer.mutations import changed_text
 
 CACHE = "TRT-100300-EntropyCalibration2\nframe: 40008912\nlogits: 3d0b7086\n"
 LINE = (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import RecordError
-from edgeunet_bench.sweep.record import SkippedRun, Sweep
+from edgeunet_bench.sweep.sweep_file import SkippedRun, Sweep
 from tests.bench.sweep.rows import toy_row, toy_sweep
 
 

@@ -12,7 +12,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, MismatchError
 from edgeunet.spec import ClassInfo
 from edgeunet.utils.files import write_json
-from edgeunet_export.verify.compare import compare
+from edgeunet_export.verify.mask_agreement import compare
 from tests.models import toy_mask, toy_spec, write_toy_model
 
 SIZE = (32, 48)

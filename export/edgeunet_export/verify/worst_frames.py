@@ -12,7 +12,7 @@ from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.folders import replacing_folder
-from edgeunet_export.verify.compare import ComparedFrame, MaskComparison
+from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 
 DIFFERENT = (255, 0, 255)  # (blue, green, red) of the pixels that differ, over the frame in dark grey
 _GAP = 8  # pixels between two pictures, white

@@ -20,8 +20,8 @@ from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkp
 from edgeunet.network.unet import UNet, UNetConfig
 from edgeunet.training.batches import make_crops
 from edgeunet.training.recipe import Optimizer
-from edgeunet.training.train import train
 from edgeunet.training.trainer import Trainer
+from edgeunet.training.training_run import train
 from tests.datasets import write_dataset
 from tests.training.conftest import Trained
 from tests.training.jobs import RECIPE, Watcher, job
@@ -224,7 +224,7 @@ from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.training.train import train
+from edgeunet.training.training_run import train
 from tests.training.jobs import RECIPE, Watcher, job
 
 cv2.setNumThreads(4)

@@ -9,7 +9,7 @@ from benchmarks.studies.hard_cases import add_outliers
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.int8.repair.methods import chosen
+from edgeunet_export.int8.repair.clip_per_tensor import chosen
 from tests.export.int8.repair.conftest import Bench
 
 

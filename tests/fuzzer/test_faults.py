@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.arguments import options_of
-from tests.faults.judge import judged
+from tests.fuzzer.arguments import options_of
+from tests.fuzzer.judge import judged
 
 
 def _fail() -> None:
@@ -69,7 +69,7 @@ def test_the_judge_sees_what_is_planted(target: Callable[[], object], state: str
 
 @pytest.mark.slow
 def test_a_few_cases_end_cleanly() -> None:
-    command = [sys.executable, "-m", "tests.faults", "--rounds", "1", "--seconds", "5", "--seed", "1"]
+    command = [sys.executable, "-m", "tests.fuzzer", "--rounds", "1", "--seconds", "5", "--seed", "1"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     total = next(line.split()[1:] for line in ended.stdout.splitlines() if line.startswith("total"))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import mutations
-from tests.faults.seeds import CLIPS, LISTS, PICTURES
+from tests.fuzzer import mutations
+from tests.fuzzer.seeds import CLIPS, LISTS, PICTURES
 
 DATA = "in/dataset"
 INT8 = f"--data {DATA} --max-drop 100 --calib-images 1"
