@@ -6,6 +6,7 @@ import os
 import select
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -87,12 +88,20 @@ def test_one_that_hangs_is_killed_with_what_it_started(fifo: Path) -> None:
     _wait_for_its_end(reader)
 
 
-def test_ctrl_c_kills_it_with_what_it_started(fifo: Path) -> None:
+def test_ctrl_c_kills_it_with_what_it_started(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    waited_for, wait = threading.Event(), subprocess.Popen.wait
+
+    def waiting(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        waited_for.set()
+        return wait(process, timeout)
 
     def interrupt_once_it_runs() -> None:
         select.select([reader], [], [], 30)
+        waited_for.wait(30)
         os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", waiting)
 
     thread = threading.Thread(target=interrupt_once_it_runs)
     thread.start()
