@@ -51,7 +51,8 @@ def write(
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *size, pixels
         stream.codec_context.time_base = Fraction(1, base)
-        stream.codec_context.thread_count = 1  # libvpx's threads wait for each other by spinning
+        if codec == "libvpx":
+            stream.codec_context.thread_count = 1  # its threads wait for each other by spinning
         for name, value in details.items():
             setattr(stream.codec_context, name, value)
         if turned:
