@@ -18,8 +18,8 @@ def default_model() -> Path:
     found = next((path for path in DEMO if path.is_file()), None)
     if found is None:
         raise ModelFileError(
-            f"no model is given, and the demo's is not here ({DEMO[0]}): `make demo` trains it in 3 minutes, "
-            "or name one: edgeunet camera MODEL"
+            f"no model is given, and the demo's is not here ({DEMO[0]}): name one, `edgeunet camera MODEL`; "
+            "in a checkout `make demo` trains one in 3 minutes"
         )
     return found
 

@@ -20,6 +20,7 @@ from edgeunet.cli.train import train
 from edgeunet.utils import console
 from edgeunet.version import __version__
 
+HELP_OPTIONS = ["-h", "--help"]
 VERBS: dict[str, Any] = {  # as the help lists them
     "train": train,
     "evaluate": evaluate,
@@ -44,7 +45,7 @@ class _Verbs(TyperGroup):
 app = typer.Typer(
     cls=_Verbs,
     no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_OPTIONS},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -75,15 +76,27 @@ def edgeunet(
     """
 
 
+def _without_flag_types(command: Any) -> Any:
+    """The command, whose help names a flag alone: --force, not --force <bool>."""
+    context = typer.Context(command, help_option_names=HELP_OPTIONS)
+    for option in (*command.params, command.get_help_option(context)):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for verb in getattr(command, "commands", {}).values():
+        _without_flag_types(verb)
+    return command
+
+
 def main() -> None:
     """The `edgeunet` command."""
     # Before torch is loaded: how long its threads spin while they wait for each other before they sleep. By default for
     # long, which costs much next to other busy programs. Measured with nano on 2 cores, images per second: 44 instead
     # of 39 on a quiet machine, 19 instead of 12 next to two busy programs.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    command = _without_flag_types(typer.main.get_command(app))
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        code: object = console.run(lambda: app(arguments), debug="--debug" in sys.argv)
+        code: object = console.run(lambda: command(arguments), debug="--debug" in sys.argv)
     except SystemExit as ended:
         code = ended.code
     console.end(code)

@@ -32,14 +32,24 @@ def camera(
     ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show the cameras of this machine and their modes.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the overlay in a window; q closes it.")] = False,
-    serve: Annotated[str | None, typer.Option(help="Show it in browsers: PORT on this machine, or HOST:PORT.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Write the overlay as H.264 video to this file.")] = None,
-    save_masks: Annotated[Path | None, typer.Option(help="Write each mask as PNG into this folder.")] = None,
-    rtp: Annotated[str | None, typer.Option(help="Stream the overlay as H.264 to HOST:PORT.")] = None,
-    jsonl: Annotated[
-        Path | None, typer.Option(help="Write a line of JSON per frame to this file; - for stdout.")
+    serve: Annotated[
+        str | None, typer.Option(metavar="PORT", help="Show it in browsers: PORT on this machine, or HOST:PORT.")
     ] = None,
-    metrics: Annotated[str | None, typer.Option(help="Serve figures for Prometheus: PORT or HOST:PORT.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the overlay as H.264 video to this file.")
+    ] = None,
+    save_masks: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each mask as PNG into this folder.")
+    ] = None,
+    rtp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Stream the overlay as H.264 to this address.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a line of JSON per frame to this file; - for stdout.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="PORT", help="Serve figures for Prometheus: PORT or HOST:PORT.")
+    ] = None,
     token: Annotated[
         # Other users of the machine see a command line, but not its environment.
         str | None,
@@ -51,7 +61,8 @@ def camera(
         bool, typer.Option("--watch-model", help="Switch to a newer model file when it replaces this one.")
     ] = False,
     latency_record: Annotated[
-        Path | None, typer.Option(help="Write the age of every mask to this file, for `edgeunet bench report`.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the age of every mask to this file, for `edgeunet bench report`."),
     ] = None,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this number of frames of each source.")] = None,
     backend: Backend = None,
@@ -76,6 +87,7 @@ def camera(
     from edgeunet.camera.defaults import default_model, default_sources, given_token
     from edgeunet.camera.serving.access import LOOPBACK
     from edgeunet.camera.serving.hostport import HostPort
+    from edgeunet.camera.sources.address import addresses_by_name
 
     if listing:
         _print_cameras()
@@ -94,6 +106,7 @@ def camera(
     )
     if not models and not source and sinks == nothing:
         sinks = replace(nothing, serve=HostPort(LOOPBACK, 0))
+    addresses_by_name(source or ())  # a wrong one is reported before a missing model
     model, *fallbacks = models or [default_model()]
     options = CameraOptions(
         model=model,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgeunet.board.gpu import Provider
 
 app = typer.Typer(
-    help="Make the files that run: checkpoint → ONNX → INT8, each compared with the one before.",
+    help="Make the files that run: checkpoint → ONNX → FP16 or INT8, each compared with the one before; engines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -143,6 +143,59 @@ def int8(
 
 
 @app.command()
+def engine(
+    model: Annotated[Path, typer.Argument(help="Model file (.onnx); the engine runs in its precision.")],
+    output: Output,
+    workspace: Annotated[int | None, typer.Option(help="MiB that one layer may use; all memory if not given.")] = None,
+    level: Annotated[int, typer.Option(help="How long to search for fast kernels, 0 to 5.")] = 3,
+    timing_cache: Annotated[
+        Path | None, typer.Option(help="File of measured kernels; next to the model if not given.")
+    ] = None,
+    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files of dynamic batch.")] = 8,
+    logits_only: Annotated[
+        bool, typer.Option("--logits-only", help="Leave the class decision of a file with logits to the session.")
+    ] = False,
+    dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Run the fp32 file in INT8 with this calibration table (TensorRT 10).")
+    ] = None,
+    provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
+    if_stale: Annotated[
+        bool,
+        typer.Option("--if-stale", help="Build only if the existing engine does not fit machine, model or options."),
+    ] = False,
+    force: Force = False,
+) -> None:
+    """ONNX → TensorRT engine for the GPU of this machine, with OUTPUT.json next to it, which describes it.
+
+    Example: edgeunet export engine model.fp16.onnx -o model.engine --if-stale
+    """
+    require_installed("onnx", "onnxruntime")
+    from edgeunet.utils.console import stdout
+    from edgeunet_export.engine.build import EngineOptions
+    from edgeunet_export.engine.export_engine import export_engine
+    from edgeunet_export.summary import file_size
+
+    options = EngineOptions(
+        cast("Provider", provider), workspace, level, max_batch, logits_only, dla, cache, timing_cache
+    )
+    result = export_engine(model, output, options, if_stale=if_stale, force=force)
+    info, out = result.info, stdout()
+    where = f" for {info.gpu} ({info.compute_capability})" if info.gpu else ""
+    what = f"{info.spec.provenance.precision}, {file_size(output)}, {info.provider} {info.tensorrt_version}{where}"
+    if not result.built:
+        out.print(f"{output}: {what}, up to date")
+        return
+    if result.stale:
+        out.print(f"  built again: {result.stale}")
+    out.print(f"{output}: {what}, built in {info.build_seconds:.0f} s")
+    if info.gpu_layers:
+        out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
+    if result.timing_cache_refused:
+        out.print("  the timing cache was from another machine: replaced")
+
+
+@app.command()
 def cache(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
@@ -235,56 +288,3 @@ def triton(
     out = stdout()
     out.print(f"{folder}: config.pbtxt, labels.txt and the model as version 1")
     out.print(f"  tritonserver --model-repository={repository}")
-
-
-@app.command()
-def engine(
-    model: Annotated[Path, typer.Argument(help="Model file (.onnx); the engine runs in its precision.")],
-    output: Output,
-    workspace: Annotated[int | None, typer.Option(help="MiB that one layer may use; all memory if not given.")] = None,
-    level: Annotated[int, typer.Option(help="How long to search for fast kernels, 0 to 5.")] = 3,
-    timing_cache: Annotated[
-        Path | None, typer.Option(help="File of measured kernels; next to the model if not given.")
-    ] = None,
-    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files of dynamic batch.")] = 8,
-    logits_only: Annotated[
-        bool, typer.Option("--logits-only", help="Leave the class decision of a file with logits to the session.")
-    ] = False,
-    dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Run the fp32 file in INT8 with this calibration table (TensorRT 10).")
-    ] = None,
-    provider: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")] = "tensorrt",
-    if_stale: Annotated[
-        bool,
-        typer.Option("--if-stale", help="Build only if the existing engine does not fit machine, model or options."),
-    ] = False,
-    force: Force = False,
-) -> None:
-    """ONNX → TensorRT engine for the GPU of this machine, with OUTPUT.json next to it, which describes it.
-
-    Example: edgeunet export engine model.fp16.onnx -o model.engine --if-stale
-    """
-    require_installed("onnx", "onnxruntime")
-    from edgeunet.utils.console import stdout
-    from edgeunet_export.engine.build import EngineOptions
-    from edgeunet_export.engine.export_engine import export_engine
-    from edgeunet_export.summary import file_size
-
-    options = EngineOptions(
-        cast("Provider", provider), workspace, level, max_batch, logits_only, dla, cache, timing_cache
-    )
-    result = export_engine(model, output, options, if_stale=if_stale, force=force)
-    info, out = result.info, stdout()
-    where = f" for {info.gpu} ({info.compute_capability})" if info.gpu else ""
-    what = f"{info.spec.provenance.precision}, {file_size(output)}, {info.provider} {info.tensorrt_version}{where}"
-    if not result.built:
-        out.print(f"{output}: {what}, up to date")
-        return
-    if result.stale:
-        out.print(f"  built again: {result.stale}")
-    out.print(f"{output}: {what}, built in {info.build_seconds:.0f} s")
-    if info.gpu_layers:
-        out.print(f"  {len(info.gpu_layers)} layers fell back to the GPU: {', '.join(info.gpu_layers)}")
-    if result.timing_cache_refused:
-        out.print("  the timing cache was from another machine: replaced")

@@ -72,7 +72,7 @@ def predict(
 
 def info(
     model: Annotated[str, typer.Argument(help="A preset (nano, small, base, classic), a checkpoint or a model file.")],
-    size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; the model's own if not given.")] = "",
+    size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; the model's own if not given.")] = "",
     as_json: Json = False,
 ) -> None:
     """Say what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
@@ -88,6 +88,9 @@ def info(
 
 _TITLES = {
     "file_bytes": "file size",
+    "levels": "channels of the levels",
+    "first_stride": "first convolution",
+    "counted_for": "counted for an input of",
     "target": "made for",
     "checkpoint_sha256": "made from checkpoint",
     "parent_sha256": "made from model",
@@ -111,6 +114,10 @@ def _text(name: str, value: Any) -> str:
         return f"{value / 1e6:.2f} MB"
     if name in ("input_size", "counted_for"):
         return "×".join(map(str, value))
+    if name == "first_stride":
+        return "halves the size" if value == 2 else "keeps the size"
+    if name == "gflops" and value == 0:
+        return "<0.01"
     if name == "residual_blocks":
         blocks = [f"{b['channels']} channels, dilated {', '.join(map(str, b['dilations']))}" for b in value]
         return "; ".join(blocks)

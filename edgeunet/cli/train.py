@@ -17,21 +17,29 @@ def train(
         Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
     ],
     model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
-    recipe: Annotated[str, typer.Option(help="quick, standard (the default), thorough, or qat (that of --qat).")] = "",
-    size: Annotated[str, typer.Option(help="Input size HEIGHTxWIDTH; chosen from the data if not given.")] = "",
+    recipe: Annotated[
+        str, typer.Option(help="quick, standard (the default), thorough, or qat (default with --qat).")
+    ] = "",
+    size: Annotated[
+        str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; chosen from the data if not given.")
+    ] = "",
     fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
     steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
     time_budget: Annotated[str, typer.Option(help="End after 600s, 90m or 2h instead, however many steps.")] = "",
-    batch: Annotated[int | None, typer.Option(help="Crops in a step, of all processes together.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle.")] = None,
-    loss: Annotated[str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Crops in a step, of all processes together (default: the recipe's).")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate (default: the recipe's).")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw (default: the recipe's).")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle (default: the recipe's).")] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice (default: the recipe's).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     precision: Annotated[
         str, typer.Option(help="fp32, bf16, fp16 (on a GPU), or auto: bf16 where the hardware has it.")
     ] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
     qat: Annotated[
         Path | None, typer.Option(help="Go on with this checkpoint as INT8, where `export int8` loses too much.")

@@ -52,7 +52,7 @@ class DatasetFolder:
         """Read classes.json; raises DatasetError if the folder is not a dataset."""
         path = Path(path)
         if not path.is_dir():
-            raise DatasetError(f"{path}: no such dataset folder")
+            raise DatasetError(f"{path}: no such dataset folder; `edgeunet data convert` makes one from other layouts")
         if not any(path.iterdir()):
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
         file = path / CLASSES_FILE

@@ -23,7 +23,7 @@ from edgeunet.network.unet import UNet, UNetConfig, require_input
 from edgeunet.spec import ModelSpec, made_later
 from edgeunet.utils.files import replacing
 from edgeunet.utils.json_fields import plain_reason
-from edgeunet.utils.model_kind import kind_of, other_kind
+from edgeunet.utils.model_kind import kind_of, not_a_file, other_kind
 
 FORMAT = "edgeunet.checkpoint/1"
 OLDEST_TORCH = (2, 6)
@@ -57,7 +57,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such checkpoint; `edgeunet train` makes one")
+        raise not_a_file(path, "checkpoint", "edgeunet train")
     if error := other_kind(path, "checkpoint"):
         raise error
     if kind_of(path) != "checkpoint":

@@ -98,10 +98,13 @@ PRESETS: dict[str, UNetConfig] = {
 }
 
 
-def preset(name: str, classes: int) -> UNetConfig:
-    """The named network with that many output channels; raises UsageError for an unknown name."""
+def preset(name: str, classes: int, *, advice: str = "") -> UNetConfig:
+    """The named network with that many output channels.
+
+    Raises UsageError, which ends with `advice`, for an unknown name.
+    """
     if name not in PRESETS:
-        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}, or give a file")
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}{advice}")
     return replace(PRESETS[name], classes=classes)
 
 

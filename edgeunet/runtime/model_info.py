@@ -69,7 +69,7 @@ def _preset_cost(name: str, size: tuple[int, int]) -> dict[str, Any]:
         from edgeunet.network.unet import preset
     except ModuleNotFoundError as error:
         raise missing("torch", "counting what a preset costs") from error
-    return _network_cost(preset(name, classes=1), size)
+    return _network_cost(preset(name, classes=1, advice=", or give a file"), size)
 
 
 def _network_cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:

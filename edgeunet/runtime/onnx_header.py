@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from edgeunet.errors import ModelFileError
-from edgeunet.utils.model_kind import other_kind
+from edgeunet.utils.model_kind import not_a_file, other_kind
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _MOST_FIELDS = 2_000_000  # in one file: the largest networks have a few thousand
@@ -55,7 +55,7 @@ class OnnxHeader:
 def read_onnx_header(path: Path) -> OnnxHeader:
     """Read a .onnx file's header. Raises ModelFileError if it is missing, damaged or another kind of file."""
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+        raise not_a_file(path, "model file", "edgeunet export onnx")
     if error := other_kind(path, "onnx"):
         raise error
     try:

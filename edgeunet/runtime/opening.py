@@ -11,7 +11,7 @@ from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.utils.limits import THREADS, require_in
-from edgeunet.utils.model_kind import other_kind
+from edgeunet.utils.model_kind import not_a_file, other_kind
 
 ONNX_BACKENDS = ("onnxruntime", "openvino")
 
@@ -41,7 +41,7 @@ def open_session(
     require_in("--threads", threads, 1, THREADS)
     path = Path(path)
     if not path.is_file():
-        raise ModelFileError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+        raise not_a_file(path, "model file", "edgeunet export onnx")
     session, file = opened_from(path, lambda: _open(path, threads, in_flight, batch, backend))
     session.file = file
     if path.suffix.lower() == ".onnx":

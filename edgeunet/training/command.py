@@ -124,8 +124,9 @@ def train(data: str | Path, folder: str | Path, options: TrainingOptions | None 
 
 def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> TrainingJob:
     """Everything that is checked and chosen before the first step."""
+    network = preset(options.model, classes=1, advice="; to go on from a checkpoint: --resume or --qat")
     if options.size is not None:
-        require_input(preset(options.model, classes=1), options.size)
+        require_input(network, options.size)
     dataset = DatasetFolder.open(data)
     for split in ("train", "val"):
         if split not in dataset.splits():

@@ -1,6 +1,7 @@
 """The optional dependencies: what each is for, and the command that installs it.
 
-On a board OpenCV and TensorRT are the system's; pip must not replace them by a wheel.
+The sentence that the user reads is in errors.MissingDependencyError. On a board OpenCV and TensorRT are the system's;
+pip must not replace them by a wheel.
 """
 
 from __future__ import annotations

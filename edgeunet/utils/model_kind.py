@@ -44,6 +44,13 @@ def is_checkpoint(path: Path) -> bool:
     return kind_of(path) == "checkpoint" or path.suffix.lower() in (".pt", ".pth")
 
 
+def not_a_file(path: Path, what: str, maker: str) -> ModelFileError:
+    """The error for a path that is no file. what: was expected there. maker: the command that makes one."""
+    if path.is_dir():
+        return ModelFileError(f"{path} is a folder, not a {what}: the model comes first, then the data")
+    return ModelFileError(f"{path}: no such {what}; `{maker}` makes one")
+
+
 def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
     """The error for a file of another kind than the wanted one, with what to do; None for an unknown kind."""
     kind = kind_of(path)

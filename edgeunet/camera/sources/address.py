@@ -100,7 +100,7 @@ class Address:
             whole = "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in rest)
             return cls("stream", shown_path(shown_address(text)), f"{scheme}://{whole}")
         if scheme not in OPTIONS:
-            known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES))
+            known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES)) + ", or gst:PIPELINE"
             raise UsageError(f"unknown source {shown_address(text)}: expected {known}")
         return _device(scheme, rest)
 

@@ -13,7 +13,7 @@ from edgeunet.cli.bench.run import run
 from edgeunet.cli.bench.sweep import sweep
 
 app = typer.Typer(
-    help="Measure latency, guard it, and report it.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Measure latency, compare two models, and report.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 for command in (run, compare, judge, accept, report, sweep, modes):
     app.command()(command)

@@ -31,7 +31,7 @@ def fit(
         str | None,
         typer.Option(help="What runs --candidates: tensorrt, onnxruntime or openvino; tensorrt if not given."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Of the training: quick or standard.")] = "standard",
+    recipe: Annotated[str, typer.Option(help="Of the training: quick, standard or thorough.")] = "standard",
     steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
     max_drop: Annotated[float, typer.Option(help="Points of mIoU that INT8 may lose.")] = 0.3,
@@ -40,7 +40,9 @@ def fit(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """From a budget to a model: train the largest network that is fast enough on the device, and write its card.
+    """From a budget to a model: train the largest network that is fast enough on the device.
+
+    A page says why this model.
 
     On the desk: edgeunet fit my_frames --candidates candidates --sizes 256x320,192x256
 

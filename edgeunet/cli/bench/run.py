@@ -38,7 +38,8 @@ def run(
     mode: Annotated[
         MeasureMode,
         typer.Option(
-            help="single: one frame after another; paced: on a schedule; soak: either, for long; cold: fresh processes."
+            help="single: one frame after another; paced: on a schedule; soak: single, or paced with --fps, for 30 min; "
+            "cold: fresh processes."
         ),
     ] = MeasureMode.SINGLE,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,

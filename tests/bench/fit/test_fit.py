@@ -159,6 +159,7 @@ def test_bad_input_is_a_line_and_leaves_nothing(data: Path, record: Path, tmp_pa
         ((data, "--candidates", folder, *given), UsageError, "before the device is measured"),
         ((data, *full, "--sizes", "32x48"), UsageError, "--candidates"),
         ((data, *full, "--recipe", "slow"), UsageError, "recipe"),
+        ((data, *full, "--recipe", "qat"), UsageError, "one of quick, standard, thorough"),
         ((data, *full, "--steps", 0), UsageError, "step"),
         ((data, *full, "--max-drop", -1), UsageError, "drop"),
         ((data, *full, "--resume", "--force"), UsageError, "one of them"),
