@@ -51,9 +51,9 @@ class CameraOptions:
     """One run of the camera.
 
     fallbacks: models of the same classes, in order of preference, that take over while `model` misses the deadline.
-    sources: addresses, see address.py. backend, threads: of open_session(). deadline_ms: an older mask counts as late.
-    stall_s: after this time without a frame a live source is opened again, and an inference counts as hanging.
-    watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
+    sources: addresses, see docs/camera.md#sources. backend, threads: of open_session(). deadline_ms: an older mask
+    counts as late. stall_s: after this time without a frame a live source is opened again, and an inference counts as
+    hanging. watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
     max_frames: masks to make of each source before it ends.
     """
 

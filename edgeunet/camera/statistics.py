@@ -83,11 +83,12 @@ class LoopStats:
 
     total: masks there will be at the end, None if unknown or endless. read: frames read from the source. published:
     masks made. dropped: frames of a live source that a newer one replaced before inference. failed: inferences that
-    raised. The other frames were on their way when the loop was stopped. corrupt: frames that could not be decoded.
-    reconnects: how often the source was opened again. misses: masks older than the deadline when published;
-    longest_miss: most of them in a row. recent_fps, recent_age_ms: over the latest masks; the age is the median.
-    age: from capture to published mask. jitter: change of the time between two masks. stages: durations of "read",
-    "wait" (from capture to inference), the session's own stages ("fit", "infer"), "draw", "write".
+    raised. corrupt: frames that could not be decoded. reconnects: how often the source was opened again. misses: masks
+    older than the deadline when published; longest_miss: most of them in a row. recent_fps, recent_age_ms: over the
+    latest masks; the age is the median. age: from capture to published mask. jitter: change of the time between two
+    masks. stages: durations of "read", "wait" (from capture to inference), the session's own stages ("fit", "infer"),
+    "draw", "write". Frames that were read but neither published, dropped nor failed were on their way when the loop
+    was stopped.
     """
 
     total: int | None = None

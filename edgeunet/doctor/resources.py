@@ -29,7 +29,7 @@ def _cpu(host: Host) -> Check:
         "warning",
         "CPU",
         f"{found}, no INT8 instructions",
-        "INT8 may not be faster here: `edgeunet export int8 --target openvino` measures it",
+        "INT8 may not be faster here: `edgeunet export int8 MODEL --data DATA --target openvino -o FILE` measures it",
     )
 
 

@@ -53,7 +53,7 @@ class Evaluation:
 
     samples: the split's frames and labels, n of them.
     frame_counts: int64 [n, classes, classes], the confusion matrix of each frame: a row for each label.
-    frame_boundary_f1: float64 [n, classes], see boundary.py.
+    frame_boundary_f1: float64 [n, classes], see docs/training.md#scores.
     ignored: pixels that do not count.
     model_sha256, dataset_sha256: of the files when the work began.
     """

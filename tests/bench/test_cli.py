@@ -229,7 +229,9 @@ def test_a_baseline_is_compared_by_its_name(model: Path) -> None:
     assert "no.onnx" in str(_fails("accept", "no.onnx", "--as", "accepted"))  # it has run before it is accepted
     result = _bench("compare", "accepted", model, "--seconds", 1, "--threads", 1, "-o", "c.json")
     assert Comparison.load("c.json").a.facts["SHA-256"] == Comparison.load("c.json").b.facts["SHA-256"]
-    assert "no baseline of that name" in str(_fails("compare", "release", model))
+    assert "baselines has accepted; `edgeunet bench accept MODEL --as release`" in str(
+        _fails("compare", "release", model)
+    )
 
 
 def test_a_model_and_a_record_do_not_compare(model: Path) -> None:

@@ -140,6 +140,16 @@ def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     assert "48 channels, dilated 1; 64 channels, dilated 1, 2, 4" in run("info", "nano").out
 
 
+def test_info_and_help_are_for_people(run: Run) -> None:
+    told = run("info", "nano", "--size", "16x16").out
+    assert "halves the size" in told
+    assert "<0.01" in told
+    for verb in ("train", "export int8", "bench compare"):
+        told = run(*verb.split(), "-h").out
+        assert "--force" in told
+        assert "<bool>" not in told
+
+
 def test_info_names_the_command_for_what_is_no_model(run: Run, work: Work) -> None:
     assert "edgeunet data stats" in run("info", work.data).err
     assert "or give a file" in run("info", "enormous").err

@@ -106,9 +106,20 @@ def load_baseline(folder: Path, name: str) -> Baseline:
 
 
 def resolve(folder: Path, name: Path) -> Path:
-    """The model file that is meant: a path as it is, or a baseline's name. Raises RecordError if it was changed."""
-    if name.exists() or not _NAME.fullmatch(str(name)) or not _file(folder, str(name)).is_file():
+    """The model file that is meant: a path as it is, or a baseline's name.
+
+    Raises RecordError if it was changed, UsageError for a name without an ending that no baseline has.
+    """
+    if name.exists() or not _NAME.fullmatch(str(name)):
         return name
+    if not _file(folder, str(name)).is_file():
+        if name.suffix:
+            return name
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "no baselines"
+        raise UsageError(
+            f"{name}: no such model file, and no baseline of that name; {folder} has {known}; "
+            f"`edgeunet bench accept MODEL --as {name}` makes it one"
+        )
     baseline = load_baseline(folder, str(name))
     model = folder / baseline.name / baseline.model
     if not baseline.model:

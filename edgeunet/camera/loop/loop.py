@@ -1,11 +1,15 @@
 """The camera loop, in threads of their own: one reads each source, one runs the session, one draws and writes.
 
 A frame's way: address → source → reader thread → frame queue (of a camera the newest only) → session → overlay →
-fan-out → sinks, each in a thread of its own.
+fan-out → sinks, of which files and streams each have a thread of their own.
 
     source ─ reader ─ FrameQueue ─┐
     source ─ reader ─ FrameQueue ─┼─ in turn ─▶ session ─ FrameQueue ─▶ overlay, fan-out ─▶ sinks
     source ─ reader ─ FrameQueue ─┘             inferrer               drawer
+
+camera/run.py puts it together. The files along the way: sources/opening.py → loop/reader.py → frame_queue.py →
+loop/fan_out.py → sinks/outputs.py → sinks/background.py. A live source has a thread and a queue more:
+sources/reconnect.py.
 
 OpenCV, ONNX Runtime and PyAV release Python's lock while they work, so the threads overlap.
 """
@@ -44,8 +48,9 @@ WRITING_S = 10.0  # how long the end waits for the sinks to write their last fra
 class LoopOptions:
     """opacity: of the class colours, 0 to 1. max_frames: masks to make of each source, None for all.
 
-    deadline_ms: an older mask counts as a miss. draw, plain: whether any sink uses the overlay with its legend, and the
-    one without; an unused one is the camera's picture. keep_samples: keep each mask's times for a latency record.
+    deadline_ms: an older mask counts as a miss. keep_samples: keep each mask's times for a latency record.
+    draw: whether any sink uses the overlay with its legend. plain: whether any uses the overlay without. One that is
+    not used is the camera's picture.
     """
 
     opacity: float = OPACITY
@@ -78,7 +83,8 @@ class Loop:
 
     A file: every frame, in order. A live source: only the newest frame; it replaces one that still waits. Several
     sources take turns, one frame each, and the end of one does not touch the others.
-    Each sink is entered and left in the drawing thread, and left with an exception if the loop fails. `notify` gets
+    Each sink is entered, written to and left in the drawing thread (background.py hands its sink to a thread of its
+    own), and left with an exception if the loop fails. `notify` gets
     a line, from any thread, for each fault that does not end the loop. `observe` gets each frame whose mask is
     published, and when (time.perf_counter_ns()), in the thread that submits the next one.
     session: the model in use; the caller closes it once the loop has ended, unless is_stuck(). readers: the sources in

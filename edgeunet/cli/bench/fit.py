@@ -13,7 +13,7 @@ from edgeunet.cli.common_options import Force, Json
 def fit(
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the training, the models and the card.")
+        Path | None, typer.Option("--output", "-o", help="Folder for the training, the models and the page.")
     ] = None,
     device_record: Annotated[Path | None, typer.Option(help="What `edgeunet bench sweep` wrote on the device.")] = None,
     budget_ms: Annotated[float | None, typer.Option(help="Time a frame may take on the device, at p99.")] = None,

@@ -38,11 +38,13 @@ def run(
     mode: Annotated[
         MeasureMode,
         typer.Option(
-            help="single: one frame after another; paced: on a schedule; soak: single, or paced with --fps, for 30 min; "
-            "cold: fresh processes."
+            help="single: one frame after another; paced: on a schedule, --fps; soak: single, or paced with --fps, for "
+            "30 min; cold: fresh processes."
         ),
     ] = MeasureMode.SINGLE,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames per second of the schedule.")] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second of the schedule; paced needs it.")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")
     ] = None,

@@ -53,7 +53,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     if spec.provenance.target == CPU.name:
         raise ModelFileError(
             f"{source} is INT8 for CPUs, and TensorRT takes no uint8: "
-            "make it with `edgeunet export int8 --target tensorrt`"
+            "make it with `edgeunet export int8 FP32.onnx --data DATA --target tensorrt -o INT8.onnx`"
         )
     spec = _engine_spec(spec, source, options)
     machine = Machine.here(options.provider)

@@ -35,7 +35,11 @@ def test_an_accepted_model_is_found_by_name(tmp_path: Path, model: Path) -> None
     assert info_path(found).is_file()  # an engine is nothing without its .json
     assert found.name == made.model == f"model-{sha256(model)[:16]}.engine"
     assert resolve(folder, model) == model
-    assert resolve(folder, Path("other")) == Path("other")
+    assert resolve(folder, Path("other.onnx")) == Path("other.onnx")
+    with pytest.raises(
+        UsageError, match="baselines has release; `edgeunet bench accept MODEL --as other` makes it one"
+    ):
+        resolve(folder, Path("other"))
 
 
 def test_accepting_again_moves_the_name(tmp_path: Path, model: Path) -> None:

@@ -59,7 +59,7 @@ def model_arm(options: ModelOptions) -> TurnArm:
     """An arm of a model file. Raises UsageError if it is not there."""
     path = Path(options.model)
     if not path.is_file():
-        raise UsageError(f"{path}: no such model file, and no baseline of that name")
+        raise UsageError(f"{path}: no such model file; `edgeunet export onnx` makes one")
     return TurnArm(path.name, {"model": path.name, "SHA-256": sha256(path)}, tuple(options.argv()))
 
 
