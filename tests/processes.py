@@ -14,8 +14,13 @@ import pytest
 
 
 def hear_ctrl_c() -> None:
-    """Let this process, and so all that it starts, hear Ctrl-C: what a script starts with `&` ignores it."""
+    """Let what this process starts hear Ctrl-C, as this process does, and the end of its terminal.
+
+    What a script starts with `&` ignores the one, and what `nohup` starts the other.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # still ignored here, and not by a program that is started
 
 
 @contextmanager

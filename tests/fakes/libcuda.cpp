@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda_on_cpu.h"
@@ -25,7 +26,7 @@ enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVA
 
 using Work = std::function<Result()>;
 struct Graph { std::vector<Work> nodes; };
-struct Stream { std::vector<Work> queue; bool capturing = false, invalid = false; Graph captured; };
+struct Stream { std::vector<Work> queue; bool capturing = false, invalid = false, running = false; Graph captured; };
 struct Event { double ms = -1; bool pending = false; };
 
 static std::recursive_mutex mutex;
@@ -68,15 +69,23 @@ static Result run(Stream *stream) {
         stream->invalid = true;
         return CAPTURE_UNSUPPORTED;
     }
+    while (stream->running) {  // by a thread that frees memory, and is in a host function: the work is not done yet
+        mutex.unlock();
+        std::this_thread::yield();
+        mutex.lock();
+        if (!streams.count(stream)) return OK;
+    }
     std::vector<Work> queue;
     queue.swap(stream->queue);
+    Result result = OK;
+    stream->running = true;
     for (auto &work : queue) {
         long long &left = settings["lost_after"];
         if (left >= 0 && left-- == 0) lost = true;
-        Result result = lost ? LAUNCH_FAILED : work();
-        if (result) return result;
+        if ((result = lost ? LAUNCH_FAILED : work())) break;
     }
-    return lost ? LAUNCH_FAILED : OK;
+    stream->running = false;
+    return lost ? LAUNCH_FAILED : result;
 }
 
 static Result put(Stream *stream, Work work) {
