@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from edgeunet.board.gpu import Provider
 
 app = typer.Typer(
-    help="Make the files that run: checkpoint → ONNX → FP16 or INT8, each compared with the one before; engines.",
+    help="Make the files that run: checkpoint → ONNX → FP16 or INT8, each compared with the one before; engines, whose "
+    "masks `verify` compares.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

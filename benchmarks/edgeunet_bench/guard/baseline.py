@@ -123,7 +123,10 @@ def resolve(folder: Path, name: Path) -> Path:
     baseline = load_baseline(folder, str(name))
     model = folder / baseline.name / baseline.model
     if not baseline.model:
-        raise UsageError(f"the baseline {baseline.name} is the commit {baseline.commit[:12]} and has no model file")
+        raise UsageError(
+            f"the baseline {baseline.name} is the commit {baseline.commit[:12]} and has no model file: "
+            "`edgeunet bench accept MODEL --as NAME` makes one that has"
+        )
     if not model.is_file() or sha256(model) != baseline.sha256:
         raise RecordError(f"{model} is not the file that was accepted: restore it, or {REMEDY}")
     return model
