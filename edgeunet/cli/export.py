@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)]
 CalibImages = Annotated[
     int, typer.Option("--calib-images", help="Most images to calibrate on, spread by what they show.")
 ]

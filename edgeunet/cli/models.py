@@ -17,9 +17,12 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx or .engine).")],
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the scores to this JSON file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the scores to this JSON file.")
+    ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write a page for people: confusions, worst frames (HTML, one file).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page for people: confusions, worst frames (HTML, one file)."),
     ] = None,
     backend: Backend = None,
     threads: Threads = None,

@@ -32,10 +32,12 @@ def compare(
     ] = False,
     whole: Annotated[bool, typer.Option("--whole", help="Time the commands from start to exit.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write with every sample (JSON).")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write with every sample (JSON).")
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="File to write for CI (JUnit XML).")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="File to write for a summary (Markdown).")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="File to write for CI (JUnit XML).")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write for a summary (Markdown).")
+    ] = None,
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time for two models or commands, at most.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the order of turns and of the bootstrap.")] = 0,

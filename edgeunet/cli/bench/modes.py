@@ -14,7 +14,7 @@ from edgeunet.cli.common_options import Force, Json, Threads
 def modes(
     model: Annotated[Path, typer.Argument(help="Model file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, with every sample (JSON).")
     ] = None,
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each mode.")] = 10.0,

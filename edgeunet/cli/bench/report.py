@@ -15,7 +15,7 @@ def report(
         list[Path],
         typer.Argument(metavar="FILE...", help="What `edgeunet bench` run, compare and sweep wrote (JSON)."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")],
     scores: Annotated[
         list[Path] | None,
         typer.Option("--scores", help="What `edgeunet evaluate -o` or `--json` wrote; may be repeated."),

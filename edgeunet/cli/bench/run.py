@@ -29,7 +29,8 @@ class MeasureMode(str, enum.Enum):
 def run(
     model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Latency record to write, with every sample (JSON).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Latency record to write, with every sample (JSON)."),
     ] = None,
     command: Annotated[
         str | None, typer.Option("--command", help="Measure a command that prints one number of ms per line.")

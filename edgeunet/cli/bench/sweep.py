@@ -14,7 +14,7 @@ from edgeunet.cli.common_options import Force, Json
 def sweep(
     models: Annotated[list[Path], typer.Argument(help="Model files, and checkpoints (.pt), which are exported first.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write, with every sample (JSON).")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write, with every sample (JSON).")
     ] = None,
     data: Data = None,
     split: Annotated[str, typer.Option(help="Split of --data for the mIoU, if it has masks.")] = "val",
@@ -32,7 +32,8 @@ def sweep(
         float | None, typer.Option(help="Time a frame may take; the answer names the model to take.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Write the plot of latency against mIoU to this file (.svg or .png).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the plot of latency against mIoU to this file (.svg or .png)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
     force: Force = False,
