@@ -1,7 +1,7 @@
 """Train a compact U-Net, export it, run it behind a camera, and guard its latency.
 
 The names below are loaded at their first use: `import edgeunet` alone takes milliseconds, and what runs on a board
-never loads PyTorch. `docs/api.md` has them all.
+never loads PyTorch. `docs/api.md` lists them all.
 """
 
 from importlib import import_module

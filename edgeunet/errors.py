@@ -1,9 +1,9 @@
 """The errors that a user can act on.
 
-EdgeUNetError               exit code 1; the message says what was got, what was expected, what to do
+EdgeUNetError               exit code 1; the message says what it got, what it expected, what to do
 ├── UsageError              exit code 2: options that contradict each other or a value out of range
 ├── DatasetError            a dataset folder with problems, all of them listed
-├── ModelFileError          a model or checkpoint that is missing, damaged or not ours
+├── ModelFileError          a model or checkpoint that is missing, damaged or of another tool
 ├── MismatchError           two things that are fine alone but do not belong together
 ├── FrameError              a frame of the wrong shape or dtype
 ├── ImageError              an image or mask file that cannot be read
@@ -11,7 +11,7 @@ EdgeUNetError               exit code 1; the message says what was got, what was
 ├── OutputError             an output that exists already or cannot be written
 ├── RecordError             a latency record that is damaged or of another version
 ├── CommandError            a measured command that fails, does not end, or reports no latency
-├── TrainingError           a training that cannot go on (loss not finite, other settings on resume)
+├── TrainingError           a training that cannot continue (loss not finite, other settings on resume)
 ├── ExportError             an exported model file that failed its check
 ├── GpuError                no GPU, no driver, bindings that do not fit, or a GPU that fails
 ├── BoardError              a board that refuses a setting, such as a power mode
@@ -79,7 +79,7 @@ class CommandError(EdgeUNetError):
 
 
 class TrainingError(EdgeUNetError):
-    """A training run that cannot start or go on."""
+    """A training run that cannot start or continue."""
 
 
 class ExportError(EdgeUNetError):

@@ -1,7 +1,6 @@
-"""What a model file says of itself: classes, colours, input size, how frames are fitted, where it comes from.
+"""The spec in a model file: classes, colours, input size, how frames are fitted, where it comes from.
 
-Stored as JSON in the ONNX metadata, in the checkpoint and next to an engine, so that no setting
-is ever typed again at inference.
+Stored as JSON in the ONNX metadata, in the checkpoint and next to an engine, so that inference needs no settings.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ class ModelSpec:
         if self.fit not in ("letterbox", "stretch"):
             raise UsageError(f"fit is 'letterbox' or 'stretch', got {self.fit!r}")
         if self.ignore_index is not None and not 0 <= self.ignore_index < 2**16:
-            raise UsageError(f"the ignored mask value is a pixel's, got {self.ignore_index}")
+            raise UsageError(f"the ignored mask value must be 0 to 65535, got {self.ignore_index}")
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
             raise UsageError(f"mean and std are numbers, std above 0, got {self.mean} and {self.std}")
 

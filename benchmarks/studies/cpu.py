@@ -1,6 +1,6 @@
-"""`python -m benchmarks.studies.cpu -o FILE`: what a CPU without a GPU reaches, from the camera's frame to the mask.
+"""`python -m benchmarks.studies.cpu -o FILE`: how fast a CPU is without a GPU, from the camera's frame to the mask.
 
-All arms take turns in every round, so that a busy moment of the machine hits them alike; a ratio is the median over
+All arms take turns in every round, so that a busy moment of the machine affects all of them; a ratio is the median over
 the rounds. Weights are random: they do not change the speed. Nothing is drawn, encoded or shown.
 
 tutorial: the loop as tutorials write it: read, normalise in numpy, ONNX Runtime fp32, argmax in numpy.
@@ -110,7 +110,7 @@ def torch_fps(segmenter: TorchSegmenter, clip: Path) -> float:
 
 
 def measure(small: str, large: str, rounds: int) -> dict[str, Any]:
-    """Frames per second of every arm in every round, and what the result file holds besides."""
+    """Frames per second of every arm in every round, and the other content of the result file."""
     clip = samples.CLIP
     with TemporaryDirectory() as folder, ExitStack() as stack:
         net, spec, fp32, int8 = write_models(small, Path(folder))
@@ -168,7 +168,7 @@ def main(
     rounds: Rounds = 5,
     force: Force = False,
 ) -> None:
-    """Compare the camera's best CPU path with what people have today, in frames per second."""
+    """Compare the camera's best CPU path with usual loops, in frames per second."""
     result = STUDY.keep(output, lambda: measure(model, large, rounds), force=force)
     console.table("median frames/s", ("arm", "frames/s"), [(n, f"{v:.1f}") for n, v in result["median_fps"].items()])
     rows = [(name, f"{ratio:.2f}", f"{GOALS[name]:g}") for name, ratio in result["median_ratio"].items()]

@@ -186,7 +186,7 @@ def accuracy(files: Mapping[str, Path], data: DatasetFolder) -> dict[str, float 
 
 
 def benchmark(checkpoint: Path, data: Path, provider: Provider, gpu: Gpu, rounds: int) -> dict[str, Any]:
-    """Build, measure and compare; returns what the result file holds."""
+    """Build, measure and compare; returns the content of the result file."""
     with TemporaryDirectory() as folder, ExitStack() as opened:
         files = build(checkpoint, data, provider, Path(folder))
         scores = accuracy(files, DatasetFolder.open(data))
@@ -225,7 +225,7 @@ def main(
     rounds: Rounds = 10,
     force: Force = False,
 ) -> None:
-    """Measure engines on this machine's GPU. Refuses, saying what is missing, where there is none."""
+    """Measure engines on this machine's GPU. Without a GPU it ends with an error that names what is missing."""
     gpu, bindings = require(provider)
     name = re.sub(r"\W+", "-", gpu.name.lower())
     output = output or RESULTS / f"gpu-{name}.json"

@@ -1,4 +1,4 @@
-"""INT8 on cases made to be hard: plain min-max, the exporter's default, and its repair.
+"""INT8 on deliberately hard cases: plain min-max, the exporter's default, and its repair.
 
     python -m benchmarks.studies.hard_cases best.pt DATASET -o benchmarks/results/hard_cases.json
 
@@ -89,7 +89,7 @@ def cases(checkpoint: Path, data: DatasetFolder, split: str, count: int, folder:
 
 
 class Outcomes(NamedTuple):
-    """What became of a case: plain min-max and the default as they are, and the repaired model or why there is none."""
+    """The result of a case: plain min-max, the default, and the repaired model or why there is none."""
 
     minmax: Accuracy
     default: Accuracy
@@ -246,7 +246,7 @@ Images = Annotated[int, typer.Option(min=1, help="Calibration images, at most.")
 def result_of(
     checkpoint: Path, data: DatasetFolder, target: str, budget: AccuracyBudget, records: dict[str, Any], **more: Any
 ) -> dict[str, Any]:
-    """What the result file of a study on a checkpoint holds."""
+    """The content of the result file of a study on a checkpoint."""
     return {
         "checkpoint_sha256": sha256(checkpoint),
         "dataset_sha256": data.sha256("val"),

@@ -1,4 +1,4 @@
-"""What all studies share: their options, and the file of what they found, with the command that made it."""
+"""The common part of all studies: their options, and the result file, with the command that made it."""
 
 from __future__ import annotations
 

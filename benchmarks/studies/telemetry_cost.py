@@ -62,7 +62,7 @@ class Nothing:
 
 
 class InProcess(Sampler):
-    """The sampler as it is."""
+    """The sampler without changes."""
 
     def times_ns(self, begin_ns: int, end_ns: int) -> list[float]:
         told = self.telemetry(0)
@@ -130,7 +130,7 @@ class Workload:
 
 
 def compare(rounds: int) -> dict[str, Any]:
-    """Measure the arms `rounds` times and give what the result file holds."""
+    """Measure the arms `rounds` times and return the content of the result file."""
     call, rng = Workload(), np.random.default_rng(0)
     added_ms: dict[str, list[float]] = {"none": [], "process": [], "thread": []}
     calls_ms: dict[str, list[float]] = {name: [] for name in added_ms}

@@ -2,8 +2,8 @@
 
     python -m benchmarks.studies.training -o benchmarks/results/training.json
 
-Each arm has a process of its own, and all take turns in every round, so that a busy moment of the machine hits them
-alike.
+Each arm has a process of its own, and all take turns in every round, so that a busy moment of the machine affects all
+of them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def autograd_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def serve(pipe: Connection, model: str, arm: TrainingStep, threads: int) -> None:
-    """Run a step for every message that comes, and answer with its time in seconds; ends with the pipe."""
+    """Run a step for every message, and answer with its time in seconds; ends when the pipe closes."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     if arm.keep_memory:
@@ -107,7 +107,7 @@ def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def measure_all(models: list[str], rounds: int) -> dict[str, Any]:
-    """What the result file holds; prints each network's figures as they come."""
+    """The content of the result file; prints each network's figures once they are known."""
     result = {}
     for model in models:
         result[model] = measure(model, rounds)

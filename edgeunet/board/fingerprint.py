@@ -3,7 +3,7 @@
 Two latencies may be compared only if all of these are equal. None of them names the host or its user.
 
 What changes from minute to minute (clocks, temperature, load) is measured with the latency instead, in telemetry.py;
-uptime, free memory and the fan decide nothing. The kernel's release is a fact: its scheduler, its drivers and its
+uptime, free memory and the fan are left out. The kernel's release is a fact: its scheduler, its drivers and its
 mitigations of CPU bugs change with it.
 """
 

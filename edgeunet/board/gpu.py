@@ -18,7 +18,7 @@ from edgeunet.utils.dependencies import missing
 
 Provider = Literal["tensorrt", "tensorrt_rtx"]
 OLDEST = (10, 3)
-"""Of TensorRT: the first that can do all that a strongly typed network with explicit Q/DQ needs; JetPack 6.1 has it."""
+"""The oldest TensorRT that runs a strongly typed network with explicit Q/DQ; JetPack 6.1 has it."""
 
 _LIBRARY = "libcuda.so.1"
 _INSTALL_DRIVER = (
@@ -28,9 +28,9 @@ _NO_DEVICE, _MAJOR, _MINOR = 100, 75, 76  # CUresult, CUdevice_attribute: comput
 _REMEDIES = {  # by CUresult; the numbers are part of CUDA's binary interface
     34: f"this {_LIBRARY} is the toolkit's stub: " + _INSTALL_DRIVER,
     35: "the driver is older than the CUDA libraries: update the driver",
-    _NO_DEVICE: "the driver sees no GPU: look at nvidia-smi; in a container, start it with --gpus all "
+    _NO_DEVICE: "the driver sees no GPU: run nvidia-smi; in a container, start it with --gpus all "
     "(on a Jetson: --runtime nvidia)",
-    803: "the driver was updated while running: restart the machine",
+    803: "the driver was updated while it was in use: restart the machine",
 }
 
 
@@ -47,7 +47,7 @@ def find_gpu(library: str = _LIBRARY) -> Gpu:
     """Initialise the driver and ask it for the first GPU.
 
     library: the driver's shared library.
-    Raises GpuError with a message of its own for no driver, a stub, a driver without GPU, and a driver that fails.
+    Raises GpuError with a different message for no driver, a stub, a driver without GPU, and a driver that fails.
     """
     try:
         driver = ctypes.CDLL(library)
@@ -79,8 +79,8 @@ def _check(driver: ctypes.CDLL, code: int) -> None:
     name = ctypes.c_char_p()
     driver.cuGetErrorName(code, ctypes.byref(name))
     said = (name.value or b"unknown error").decode()
-    remedy = _REMEDIES.get(code, "look at nvidia-smi and dmesg, restart the machine")
-    raise GpuError(f"the NVIDIA driver says {said} ({code}); {remedy}")
+    remedy = _REMEDIES.get(code, "run nvidia-smi and dmesg to find out why, then restart the machine")
+    raise GpuError(f"the NVIDIA driver reports {said} ({code}); {remedy}")
 
 
 def tensorrt_module(provider: Provider) -> ModuleType:
@@ -115,7 +115,7 @@ def _rtx_module() -> ModuleType | None:
 
 
 def _import(name: str) -> ModuleType | None:
-    """None if there is no such module; GpuError if there is one and it does not load."""
+    """The module; None if it does not exist. Raises GpuError if it exists and does not load."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -57,14 +57,14 @@ def set_mode(mode: PowerMode) -> None:
     if re.search(r"reboot\s+required", said, re.IGNORECASE):
         raise RebootNeededError(f"needs a reboot: sudo nvpmodel -m {mode.number}, and measure after it")
     if (now := current_mode()).number != mode.number:
-        raise BoardError(f"nvpmodel stays in {now.name} ({_last(said)})")
+        raise BoardError(f"nvpmodel keeps the mode {now.name} ({_last(said)})")
 
 
 @contextmanager
 def restoring() -> Iterator[PowerMode]:
-    """Yield the current mode, and set it again at the end, also after an exception, Ctrl-C, SIGTERM or SIGHUP.
+    """Yield the current mode, and restore it at the end, also after an exception, Ctrl-C, SIGTERM or SIGHUP.
 
-    The first of these signals is a KeyboardInterrupt; later ones are ignored until the mode is set again.
+    The first of these signals is a KeyboardInterrupt; later ones are ignored until the mode is restored.
     Raises BoardError at the start if setting the mode is not allowed, and at the end if it fails.
     """
     found = current_mode()
@@ -72,7 +72,7 @@ def restoring() -> Iterator[PowerMode]:
         set_mode(found)
     except BoardError as error:
         raise BoardError(
-            f"{found.name} is the current mode and could not be set again: {error}; nvpmodel needs root: "
+            f"{found.name} is the current mode and could not be restored: {error}; nvpmodel needs root: "
             'sudo env "PATH=$PATH" edgeunet bench modes ...'
         ) from error
     heard = False
@@ -95,7 +95,7 @@ def restoring() -> Iterator[PowerMode]:
             set_mode(found)
         except BoardError as error:
             remedy = f"sudo nvpmodel -m {found.number} sets it"
-            raise BoardError(f"the earlier power mode, {found.name}, is not set again: {error}; {remedy}") from error
+            raise BoardError(f"the earlier power mode, {found.name}, was not restored: {error}; {remedy}") from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -108,7 +108,7 @@ def _said(*arguments: str) -> str:
         raise MissingDependencyError(
             "nvpmodel",
             "changing the power mode",
-            "on a Jetson: sudo apt install --reinstall nvidia-l4t-nvpmodel; other machines have no such modes: "
+            "on a Jetson: sudo apt install --reinstall nvidia-l4t-nvpmodel; other machines have no power modes: use "
             "edgeunet bench run",
         )
     try:
@@ -132,4 +132,4 @@ def _said(*arguments: str) -> str:
 
 def _last(said: str) -> str:
     """The last line, which has the reason."""
-    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it says nothing")
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")

@@ -1,4 +1,4 @@
-"""A frame on its way through the loop, and what comes out at its end."""
+"""A frame in the camera loop, and the result that is published."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeunet.runtime.session import Result
 class Frame:
     """One picture of a source.
 
-    pixels: uint8 [h, w, 3] BGR; nobody changes them. number: counts from 0 at the source, dropped frames included.
+    pixels: uint8 [h, w, 3] BGR; do not change them. number: counts from 0 at the source, dropped frames included.
     captured_ns: when it arrived, time.perf_counter_ns(). read_ns: how long the source took to read it.
     time_s: seconds since the source's first frame, by the file's own clock; None if it has no clock.
     """
@@ -31,7 +31,7 @@ class Shot:
     """One published frame: what every sink gets.
 
     source: the name of its source. overlay, plain: uint8 [h, w, 3] BGR, the picture with its mask, with and without the
-    legend; nobody changes them any more.
+    legend; do not change them.
     time_s: since the source's first frame: by the clock for a live source, by its own times for a file.
     stages_ns: how long each stage of this frame took: "read", "wait", the session's own ("fit", "infer"), "draw".
     age_ns: from capture to published mask. dropped: frames of its source that were dropped so far.
@@ -52,4 +52,4 @@ class Sink(Protocol):
     """Where published frames go. One thread writes."""
 
     def write(self, shot: Shot) -> None:
-        """Take a frame; it may be kept. Raises OutputError if no more can be written; the other sinks go on."""
+        """Take a frame; it may be kept. Raises OutputError if no more can be written; the other sinks continue."""

@@ -27,7 +27,7 @@ class FrameQueue(Generic[T]):
         self._changed = changed or threading.Condition()
 
     def wait_for_room(self) -> bool:
-        """Wait until put() would not; False once the queue is closed."""
+        """Wait until put() would return at once; False once the queue is closed."""
         with self._changed:
             self._changed.wait_for(self._has_room)
             return not self.closed
@@ -61,7 +61,7 @@ class FrameQueue(Generic[T]):
             return item
 
     def close(self, *, discard: bool = False) -> None:
-        """Nothing more goes in; what is in it can still be taken, unless `discard` throws it away."""
+        """Accept no more items; those in the queue can still be taken, unless `discard` drops them."""
         with self._changed:
             self.closed = True
             if discard:

@@ -81,11 +81,11 @@ class CameraOptions:
         if self.fallbacks:
             self._check_fallbacks()
         if self.watch_model and self.latency_record is not None:
-            raise UsageError("--latency-record is for one model, and --watch-model may change it: leave out either")
+            raise UsageError("--latency-record is for one model, and --watch-model may change it: leave out one")
 
     def _check_fallbacks(self) -> None:
         if self.deadline_ms is None:
-            raise UsageError("several models need a deadline to keep: give --deadline-ms, or one model")
+            raise UsageError("several models need a deadline: give --deadline-ms, or one model")
         if len({self.model, *self.fallbacks}) <= len(self.fallbacks):
             raise UsageError("a model is given twice: name each one once, the preferred one first")
         if self.watch_model:

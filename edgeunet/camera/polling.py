@@ -1,4 +1,4 @@
-"""Something that is looked at now and then, in a thread of its own."""
+"""A check that is repeated at intervals, in its own thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from types import TracebackType
 
-CLOSE_S = 0.5  # how long the end waits for a look that hangs
+CLOSE_S = 0.5  # how long the end waits for a check that hangs
 
 
 class Poller(ABC):
@@ -20,7 +20,7 @@ class Poller(ABC):
 
     @abstractmethod
     def look(self) -> bool:
-        """Look once; False if there is nothing to look at."""
+        """Check once; False if there is nothing to check."""
 
     def __enter__(self) -> None:
         self._thread.start()

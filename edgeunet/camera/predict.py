@@ -65,14 +65,14 @@ def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -
     for work in listed:
         if (other := places.setdefault(work.mask, work.image)) is not work.image:
             raise UsageError(
-                f"{other} and {work.image} have the same name, and their masks would overwrite each other: give each "
-                "to a command of its own, with its own --output"
+                f"{other} and {work.image} have the same name, and their masks would overwrite each other: run a "
+                f"separate command for each, with another --output"
             )
     taken = {_identity(path): path for path in (model, *(w.image for w in listed))}
     for target in (path for work in listed for path in (work.mask, work.overlay)):
         require_writable(target, force=force)
         if target.exists() and (path := taken.get(_identity(target))):
-            raise UsageError(f"{target} would replace {path}, which is read: give another --output")
+            raise UsageError(f"{target} would replace the input {path}: give another --output")
     return listed
 
 
@@ -93,7 +93,7 @@ def _require_no_video(path: Path) -> None:
         kind = what_else(file.read(HEAD))
     if kind == "is a video":
         raise SourceError(
-            f"{path} is a video, and predict is for images: `edgeunet camera MODEL --source "
+            f"{path} is a video, and predict is for images: use `edgeunet camera MODEL --source "
             f"{shlex.quote(str(path))} --record overlay.mp4`"
         )
 

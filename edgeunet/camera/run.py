@@ -32,7 +32,7 @@ from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.warm_up import WarmUpResult, warm_up
 
 POLL_S = 0.1
-SLOWER = 3  # times the slowest frame of the warm-up: an inference that takes longer hangs
+SLOWER = 3  # an inference hangs if it takes longer than this times the slowest frame of the warm-up
 
 
 def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
@@ -79,10 +79,7 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
 
 @dataclass(frozen=True)
 class _Supervisor:
-    """What the main thread does while the loop runs.
-
-    patience_s: an inference that takes longer hangs.
-    """
+    """What the main thread does while the loop runs. patience_s: an inference that takes longer counts as hanging."""
 
     loop: Loop
     display: Display
@@ -134,7 +131,9 @@ class _Supervisor:
             return
         on_cpu = self.loop.session.describe().get("device") == "cpu"
         where = "the other programs on this machine" if on_cpu else "the driver"
-        raise EdgeUNetError(f"{activity.title} hangs: it was given up after {activity.seconds:.0f} s; look at {where}")
+        raise EdgeUNetError(
+            f"{activity.title} hangs: the camera stopped waiting for it after {activity.seconds:.0f} s; check {where}"
+        )
 
 
 def _open_fallbacks(
@@ -159,7 +158,7 @@ def _open_model(options: CameraOptions, addresses: Sequence[Address], path: Path
 def _model_watch(
     options: CameraOptions, loop: Loop, opener: Callable[[Path], Session]
 ) -> AbstractContextManager[object]:
-    """What looks for a newer model file, if that is asked for."""
+    """The watcher for a newer model file, if the options ask for it."""
     if not options.watch_model:
         return nullcontext()
     return ModelWatch(options.model, loop.session.spec, partial(opener, options.model), loop.switch, loop.notify)

@@ -1,4 +1,4 @@
-"""What the loop has done with one source: counts, frame age, the time of each stage."""
+"""The figures of one source: counts, frame age, the time of each stage."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _largest_in(bucket: int) -> int:
 
 @dataclass(frozen=True)
 class LoopStats:
-    """What the loop has done with one source so far.
+    """The figures of one source so far.
 
     total: masks there will be at the end, None if unknown or endless. read: frames read from the source. published:
     masks made. dropped: frames of a live source that a newer one replaced before inference. failed: inferences that

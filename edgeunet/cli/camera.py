@@ -17,8 +17,8 @@ def camera(
         list[Path] | None,
         typer.Argument(
             metavar="MODEL",
-            help="A model file (.onnx or .engine) (default: the demo's). Several, the preferred one first: the next "
-            "one takes over while --deadline-ms is missed or the board throttles.",
+            help="A model file (.onnx or .engine) (default: the demo's). Give several, the preferred one first: the "
+            "next one takes over while --deadline-ms is missed or the board throttles.",
             show_default=False,
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""`edgeunet data`: look at a dataset folder, and make one of other layouts."""
+"""`edgeunet data`: check a dataset folder, and make one from other layouts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edgeunet.utils.files import require_distinct
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
-app = typer.Typer(help="Look at a dataset folder, or make one of other layouts.", no_args_is_help=True)
+app = typer.Typer(help="Check a dataset folder, or make one from other layouts.", no_args_is_help=True)
 
 
 @app.command()
 def stats(
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     contact_sheet: Annotated[
-        Path | None, typer.Option(help="Draw frames with their masks, every class among them, to this .jpg or .png.")
+        Path | None, typer.Option(help="Draw frames with their masks to this .jpg or .png; every class appears.")
     ] = None,
     as_json: Json = False,
     force: Force = False,
@@ -82,15 +82,17 @@ def convert(
         Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
     ] = None,
     val_share: Annotated[
-        float | None, typer.Option(help="Part of the frames that becomes val where the source has none (0.2).")
+        float | None, typer.Option(help="Share of the frames for val if the source has no val split (0.2).")
     ] = None,
     lists: Annotated[
         list[str] | None,
-        typer.Option("--list", metavar="SPLIT=FILE", help="The names of a split's frames, a line each; repeatable."),
+        typer.Option(
+            "--list", metavar="SPLIT=FILE", help="File with a split's frame names, one per line; may be repeated."
+        ),
     ] = None,
     mask_suffix: Annotated[
         str | None,
-        typer.Option(help="What a mask's name has after its image's, such as _mask; detected if all have the same."),
+        typer.Option(help="Ending of mask names, such as _mask; detected if all masks have the same."),
     ] = None,
     exif: Annotated[
         str | None,
@@ -104,7 +106,7 @@ def convert(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Make a dataset folder of masks in colours, of Cityscapes, of CamVid, or of the SegNet tutorial's folders.
+    """Make a dataset folder from masks in colours, Cityscapes, CamVid, or the SegNet tutorial's folders.
 
     cityscapes: leftImg8bit/ and gtFine/, the 19 classes. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, 32
     colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or

@@ -13,11 +13,11 @@ from edgeunet.utils import console
 
 def doctor(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Model files (.onnx or .engine): whether they run on this machine.")
+        list[Path] | None, typer.Argument(help="Model files (.onnx or .engine) to check: do they run on this machine?")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at this machine: what is there, what is missing or set badly, and the command that fixes it.
+    """Check this machine: what works, what is missing or badly set, and the command that fixes it.
 
     Each line is ok, warning (something does not work, or not well) or wrong (exit code 1).
 

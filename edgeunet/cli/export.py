@@ -25,14 +25,16 @@ CalibImages = Annotated[
     int, typer.Option("--calib-images", help="Most images to calibrate on, spread by what they show.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed for the choice of images.")]
-Ranges = Annotated[Path | None, typer.Option(help="Stored ranges of this model, instead of calibrating.")]
+Ranges = Annotated[Path | None, typer.Option(help="File with stored ranges of this model, instead of calibrating.")]
 
 
 @app.command()
 def onnx(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")],
     output: Output,
-    dynamic_batch: Annotated[bool, typer.Option("--dynamic-batch", help="Any number of frames at once.")] = False,
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="Accept any number of frames at once.")
+    ] = False,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits as a second output.")] = False,
     data: Annotated[
         Path | None, typer.Option(help="Dataset to compare with PyTorch on; the package's own frames if not given.")
@@ -98,7 +100,7 @@ def int8(
         float, typer.Option(help="Points of mIoU that may be lost; a file that loses more is repaired or refused.")
     ] = 0.3,
     min_agreement: Annotated[
-        float, typer.Option(help="Without labels: share of pixels that must keep their class.")
+        float, typer.Option(help="If there are no labels: share of pixels that must keep their class.")
     ] = 0.98,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     check_split: Annotated[str, typer.Option(help="Split to compare FP32 and INT8 on.")] = "val",
@@ -152,9 +154,9 @@ def engine(
     timing_cache: Annotated[
         Path | None, typer.Option(help="File of measured kernels; next to the model if not given.")
     ] = None,
-    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files of dynamic batch.")] = 8,
+    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files with dynamic batch.")] = 8,
     logits_only: Annotated[
-        bool, typer.Option("--logits-only", help="Leave the class decision of a file with logits to the session.")
+        bool, typer.Option("--logits-only", help="With logits: the session, not the engine, decides the class.")
     ] = False,
     dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
     cache: Annotated[
@@ -200,7 +202,9 @@ def engine(
 def cache(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
-    tensorrt: Annotated[str, typer.Option(help="Version that will read it, 10.3 to 10.x.", show_default=False)],
+    tensorrt: Annotated[
+        str, typer.Option(help="TensorRT version that will read it, 10.3 to 10.x.", show_default=False)
+    ],
     data: Annotated[Path | None, typer.Option(help="Dataset to calibrate on.")] = None,
     ranges: Ranges = None,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
@@ -231,7 +235,7 @@ def cache(
 @app.command()
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", help="A model file.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another one, with the same classes.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another model file with the same classes.")],
     data: Annotated[Path, typer.Option(help="Dataset with the frames for both.", show_default=False)],
     split: Annotated[str, typer.Option(help="Split of the dataset; masks are optional.")] = "val",
     worst: Annotated[
@@ -274,7 +278,7 @@ def triton(
     model: Annotated[Path, typer.Argument(help="Model file, .onnx or .engine.")],
     repository: Annotated[Path, typer.Option("-o", "--output", help="Model repository.", show_default=False)],
     name: Annotated[str, typer.Option(help="Name of the model; the file's if not given.")] = "",
-    max_batch: Annotated[int, typer.Option(help="Most frames in a batch; for files of dynamic batch.")] = 8,
+    max_batch: Annotated[int, typer.Option(help="Most frames in a batch; for files with dynamic batch.")] = 8,
     force: Force = False,
 ) -> None:
     """Put a model into a model repository of Triton Inference Server, with its configuration.

@@ -1,4 +1,4 @@
-"""What a model makes of frames, and what it is: `edgeunet evaluate`, `predict` and `info`. Parse, call, print."""
+"""Commands that run, score or describe a model: `edgeunet evaluate`, `predict` and `info`. Parse, call, print."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def info(
     size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; the model's own if not given.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
+    """Show what a model is and what it costs: parameters, GFLOPs (2 for each multiply-add), activation memory."""
     from edgeunet.runtime.model_info import describe_model
 
     facts = describe_model(model, size_from_text(size) if size else None)

@@ -17,17 +17,15 @@ def train(
         Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
     ],
     model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
-    recipe: Annotated[
-        str, typer.Option(help="quick, standard (the default), thorough, or qat (default with --qat).")
-    ] = "",
+    recipe: Annotated[str, typer.Option(help="quick, standard (default), thorough, or qat (default with --qat).")] = "",
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; chosen from the data if not given.")
     ] = "",
     fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
-    steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
-    time_budget: Annotated[str, typer.Option(help="End after 600s, 90m or 2h instead, however many steps.")] = "",
+    steps: Annotated[int | None, typer.Option(help="Number of steps, instead of the recipe's.")] = None,
+    time_budget: Annotated[str, typer.Option(help="Train for a time such as 600s, 90m or 2h instead.")] = "",
     batch: Annotated[
-        int | None, typer.Option(help="Crops in a step, of all processes together (default: the recipe's).")
+        int | None, typer.Option(help="Crops per step, of all processes together (default: the recipe's).")
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Largest learning rate (default: the recipe's).")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw (default: the recipe's).")] = None,
@@ -35,17 +33,17 @@ def train(
     loss: Annotated[
         str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice (default: the recipe's).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     precision: Annotated[
         str, typer.Option(help="fp32, bf16, fp16 (on a GPU), or auto: bf16 where the hardware has it.")
     ] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
     workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
     qat: Annotated[
-        Path | None, typer.Option(help="Go on with this checkpoint as INT8, where `export int8` loses too much.")
+        Path | None, typer.Option(help="Train this checkpoint further as INT8, if `export int8` loses too much.")
     ] = None,
-    target: Annotated[str, typer.Option(help="What the INT8 of --qat is for, as in `export int8`.")] = "tensorrt",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run in the folder.")] = False,
+    target: Annotated[str, typer.Option(help="Runtime that --qat trains for, as in `export int8`.")] = "tensorrt",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in the folder.")] = False,
     force: Force = False,
 ) -> None:
     """Train a network on a dataset folder.

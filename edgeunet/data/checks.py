@@ -42,7 +42,7 @@ def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         problems = grouped(facts.problems)
         for problem in problems[:LISTED]:
-            yield Check("wrong", problem.file, problem.what, problem.remedy or "fix it, or take the frame out")
+            yield Check("wrong", problem.file, problem.what, problem.remedy or "fix it, or remove the frame")
         if len(problems) > LISTED:
             yield Check("wrong", split, f"{len(problems) - LISTED} more files like these", "fix them")
 
@@ -61,8 +61,8 @@ def _split_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
 
 
 _SINGLE = {
-    "train": "the network will memorise it; label more",
-    "val": "its scores say little about other frames; label more",
+    "train": "the network will memorise it; label more frames",
+    "val": "its scores say little about other frames; label more frames",
 }
 
 
@@ -71,7 +71,7 @@ def _class_checks(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) ->
         c.name for c, frames in zip(dataset.classes, train.occurrences(len(dataset.classes)), strict=True) if frames
     ]
     if len(occurring) == 1:
-        remedy = _absent_remedy("the other class", dataset, train) if train.unowned() else "label a second one"
+        remedy = _absent_remedy("the other class", dataset, train) if train.unowned() else "label a second class"
         yield Check("wrong", "train", f"{occurring[0]} is the only class in its masks", remedy)
         return
     counts = zip(
@@ -83,7 +83,7 @@ def _class_checks(dataset: DatasetFolder, train: SplitFacts, val: SplitFacts) ->
             yield Check("warning", c.name, where, _absent_remedy(c.name, dataset, train))
         elif not in_val:
             yield Check(
-                "warning", c.name, "never occurs in val", "its IoU will not be known; add frames with it to val"
+                "warning", c.name, "never occurs in val", "its IoU cannot be computed; add frames with it to val"
             )
         if 0 < in_train < min(FEW, len(train.frames) / 2):
             found = f"occurs in only {in_train} of {len(train.frames)} train frames"
@@ -98,11 +98,11 @@ def _absent_remedy(name: str, dataset: DatasetFolder, train: SplitFacts) -> str:
             "that class the color [255, 255, 255] in classes.json, the class of 0 the color [0, 0, 0], and "
             f"`{convert_command(dataset.path)}`"
         )
-    return "the network cannot learn it: label frames with it, or take it out of classes.json"
+    return "the network cannot learn it: label frames with it, or remove it from classes.json"
 
 
 def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
-    """What is in the image files and does not reach the network, or reaches it turned."""
+    """What the image files have and the network does not see, or sees rotated."""
     frames = [f for facts in splits.values() for f in facts.frames]
     part = dataset.path.name or "images"
     if turned := [f for f in frames if f.image.orientation != 1]:
@@ -139,11 +139,11 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
             part,
             f"{len(more)} image(s) have {max(f.image.channels for f in more)} channels, of which the last (alpha, or "
             f"a fourth channel such as infrared) is not used: {_names(more)}",
-            "nothing is lost if it is transparency; else put what matters into the three channels that are used",
+            "nothing is lost if it is transparency; else put the important data into the three channels that are used",
         )
     if pages := [f for f in frames if f.image.pages > 1]:
         found = f"{len(pages)} file(s) have several pages or pictures, of which the first is used: {_names(pages)}"
-        yield Check("warning", part, found, "save each page as a file of its own")
+        yield Check("warning", part, found, "save each page as a separate file")
 
 
 def _names(frames: Sequence[FrameFacts]) -> str:
@@ -151,12 +151,12 @@ def _names(frames: Sequence[FrameFacts]) -> str:
 
 
 def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
-    """Frames that are in two splits: a network that memorises them scores well there."""
+    """Frames that are in two splits: a network that memorises them gets scores that are too good."""
     for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {some(twice, _NAMED)}"
-            yield Check("warning", f"{one} and {other}", found, "scores will be too good; take them out of one split")
+            yield Check("warning", f"{one} and {other}", found, "scores will be too good; remove them from one split")
 
 
 def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
@@ -164,7 +164,7 @@ def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
         if small := [f for f in facts.frames if min(f.size) < SMALL_SIDE]:
             sized = some([f"{f.name} ({size_text(f.size)})" for f in small], _NAMED)
             found = f"{len(small)} frame(s) have a side below {SMALL_SIDE} pixels: {sized}"
-            yield Check("warning", split, found, "too few pixels for the four levels of a network; use larger ones")
+            yield Check("warning", split, found, "too few pixels for the four levels of a network; use larger images")
         if mostly := [f.name for f in facts.frames if f.ignored > MOSTLY]:
             found = f"{len(mostly)} mask(s) are ignored in more than half of their pixels: {some(mostly, _NAMED)}"
-            yield Check("warning", split, found, "check them; such frames help training little")
+            yield Check("warning", split, found, "check them; such frames hardly help training")

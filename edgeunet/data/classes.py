@@ -25,7 +25,7 @@ _Byte = Annotated[int, Meta(ge=0, le=255)]
 EXAMPLE = (
     '{"classes": [{"index": 0, "name": "background", "color": [0, 0, 0]}, '
     '{"index": 1, "name": "road", "color": [128, 64, 128]}]}; '
-    'what does not count has {"index": 255, "name": "void", "ignore": true}'
+    'ignored pixels have {"index": 255, "name": "void", "ignore": true}'
 )
 
 
@@ -81,7 +81,7 @@ class ClassList:
             ("name", Counter(e.name for e in trained)),
         ):
             if twice := [value for value, times in count.items() if times > 1]:
-                raise DatasetError(f"{self.origin}: two classes have the {kind} {twice[0]}: give each another")
+                raise DatasetError(f"{self.origin}: two classes have the {kind} {twice[0]}: change one of them")
         for e in self.entries:
             if not 0 <= e.index <= IGNORE or (e.color and not all(0 <= c <= 255 for c in e.color)):
                 raise DatasetError(f"{self.origin}: index and color of {e.name!r} must be 0 to 255")
@@ -105,7 +105,7 @@ class ClassList:
         return {value: value for value in (*(e.index for e in self.entries), IGNORE)}
 
     def colors(self) -> dict[Color, int]:
-        """The mask value of each colour. Raises DatasetError if two values have one colour."""
+        """The mask value of each colour. Raises DatasetError if two values have the same colour."""
         found: dict[Color, ClassEntry] = {}
         for e in self.entries:
             if e.color is not None and found.setdefault(e.color, e) is not e:

@@ -16,7 +16,7 @@ LAYOUTS = (*_FOLDERS, "indices")
 
 
 def detect(path: Path) -> str | None:
-    """The layout of a folder, or None if it has the folders of no layout."""
+    """The layout of a folder; None if its folders match no layout."""
     return next((name for name, folders in _FOLDERS.items() if all((path / f).is_dir() for f in folders)), None)
 
 

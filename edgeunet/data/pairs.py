@@ -18,7 +18,7 @@ class ImageMaskPair(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a file. remedy: where that is something else than fixing or removing the file."""
+    """What is wrong with a file. remedy: if it is not to fix or remove the file."""
 
     file: str  # relative to the dataset
     what: str
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
 
 def grouped(problems: Sequence[Problem]) -> list[Problem]:
-    """For each remedy only the first problem, with the number of those like it; then the problems without a remedy."""
+    """For each remedy only the first problem, with the number of similar ones; then the problems without a remedy."""
     alike = Counter(p.remedy for p in problems if p.remedy)
     firsts = {p.remedy: p for p in reversed(problems)}
     groups = [

@@ -45,9 +45,11 @@ def _camera(camera: Camera, holder: str) -> Check:
     part = f"camera {camera.address}"
     if camera.problem:
         said, _, remedy = camera.problem.partition("; ")
-        return Check("warning", part, said, remedy or "connect it again, and look at sudo dmesg")
+        return Check("warning", part, said, remedy or "connect it again, and check sudo dmesg")
     if holder:
-        return Check("warning", part, f"{camera.name}, in use by {holder}", "end that program, or read its stream")
+        return Check(
+            "warning", part, f"{camera.name}, in use by {holder}", "end that program, or read the stream that it sends"
+        )
     if not camera.modes:
         return Check("ok", part, f"{camera.name}, reports no modes")
     largest = max(camera.modes, key=lambda mode: mode.width * mode.height)

@@ -19,7 +19,7 @@ _DLA_BOARDS = re.compile(r"AGX Orin|Orin NX")
 def check_driver(host: Host) -> list[Check]:
     """One line where there is no NVIDIA GPU at all."""
     if not host.nvidia_gpu:
-        return [Check("ok", "GPU", "no NVIDIA GPU; .onnx files run on the CPU, engines do not")]
+        return [Check("ok", "GPU", "no NVIDIA GPU; .onnx files run on the CPU, engines need a GPU")]
     return [_gpu(host), _toolkit(host), _tensorrt(host), _pycuda()]
 
 

@@ -53,7 +53,7 @@ def _onnx(path: Path, host: Host) -> Check:
         return Check.of_error("wrong", str(path), error)
     if host.jetson and spec.provenance.target == "cpu":
         remedy = "`edgeunet export int8 FP32.onnx --data DATA --target tensorrt -o INT8.onnx` makes one for the GPU"
-        return Check("warning", str(path), f"{_facts(spec)}, for CPUs: TensorRT does not take it", remedy)
+        return Check("warning", str(path), f"{_facts(spec)}, for CPUs: TensorRT cannot run it", remedy)
     return Check("ok", str(path), _facts(spec))
 
 

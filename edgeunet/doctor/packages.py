@@ -25,7 +25,7 @@ def check_packages(host: Host) -> list[Check]:
             if not (host.jetson and name in OFF_BOARD):
                 missing.append(missing_package(name))
         else:
-            version = str(getattr(module, "__version__", "")).partition("-")[0]  # OpenVINO's goes on with its build
+            version = str(getattr(module, "__version__", "")).partition("-")[0]  # OpenVINO appends its build
             present.append(f"{OPTIONAL_DEPENDENCIES[name].title} {version}".strip())
     return [_opencv(host), *([Check("ok", "packages", ", ".join(present))] if present else []), *missing]
 

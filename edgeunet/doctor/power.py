@@ -29,7 +29,7 @@ def check_power(host: Host) -> list[Check]:
 def _mode(host: Host) -> Check:
     mode = host.facts.get("power_mode", "")
     if not mode or mode.startswith("number"):
-        said = f"{mode}, which /etc/nvpmodel.conf does not name" if mode else "unknown, nvpmodel has set none"
+        said = f"{mode}, which /etc/nvpmodel.conf does not name" if mode else "unknown: nvpmodel has not set a mode"
         remedy = (
             "sudo nvpmodel -q says why; sudo systemctl restart nvpmodel, or "
             "sudo apt install --reinstall nvidia-l4t-nvpmodel"
@@ -61,7 +61,7 @@ def _temperature(found: dict[str, float]) -> list[Check]:
     hottest = max(zones, key=lambda zone: zones[zone])
     said = f"{zones[hottest]:.0f} °C ({hottest}), the hottest of {len(zones)}"
     if zones[hottest] >= HOT_C:
-        return [Check("warning", "temperature", said, "give it air: is the fan running, is the heat sink on?")]
+        return [Check("warning", "temperature", said, "improve the cooling: check the fan and the heat sink")]
     return [Check("ok", "temperature", said)]
 
 
@@ -69,7 +69,7 @@ def _throttling(found: dict[str, float]) -> list[Check]:
     if "throttled" not in found:
         return []
     if found["throttled"]:
-        remedy = "cool it, use a stronger power supply, or a lower power mode that it can keep"
+        remedy = "cool the board, use a stronger power supply, or set a lower power mode"
         return [Check("warning", "throttling", "clocks are lowered now", remedy)]
     return [Check("ok", "throttling", "none now")]
 
@@ -78,7 +78,7 @@ def _rails(found: dict[str, float]) -> Check:
     rails = [f"{name.removesuffix('_mw')} {power:.0f} mW" for name, power in found.items() if name.endswith("_mw")]
     if rails:
         return Check("ok", "power", ", ".join(rails))
-    remedy = "records have no energy without it, unless tegrastats reports it"
+    remedy = "without it records have no energy, unless tegrastats reports the power"
     return Check("warning", "power", "no INA3221 in /sys/class/hwmon", remedy)
 
 
@@ -92,6 +92,6 @@ def _tegrastats(host: Host) -> Check:
     finally:
         program.close()
     if not values:
-        remedy = "run it by hand; without it records have only the sensors in /sys"
+        remedy = "run tegrastats by hand to see why; without it records have only the sensors in /sys"
         return Check("warning", "tegrastats", "does not run, or prints lines that this version cannot parse", remedy)
     return Check("ok", "tegrastats", f"{len(values)} values per line")

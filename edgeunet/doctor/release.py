@@ -50,7 +50,7 @@ def _release(host: Host, supported: bool) -> Check:
     numbers = tuple(map(int, re.findall(r"[0-9]{1,9}", release)))
     if len(numbers) < 2:
         where = "mount it into the container" if host.container else "flash the board again with JetPack 6.1 or later"
-        return Check("warning", "Jetson Linux", "unknown, /etc/nv_tegra_release does not say it", where)
+        return Check("warning", "Jetson Linux", "unknown: /etc/nv_tegra_release does not name it", where)
     if numbers < OLDEST:
         jetpack, reason = _REASONS.get(numbers[0], ("before 6.1", "too old"))
         remedy = "flash JetPack 6.1 or later (or 7)" if supported else _NO_JETPACK_6

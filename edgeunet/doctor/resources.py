@@ -37,7 +37,7 @@ def _memory(host: Host) -> Check:
     total, available, swap = (_gib(host, name) for name in ("MemTotal", "MemAvailable", "SwapTotal"))
     found = f"{total:.1f} GiB, {available:.1f} available, swap {swap:.1f} GiB"
     if not total:
-        return Check("warning", "memory", "unknown, /proc/meminfo does not say it", "mount /proc")
+        return Check("warning", "memory", "unknown: /proc/meminfo does not report it", "mount /proc")
     if available < LEAST_AVAILABLE_GIB:
         remedy = "close other programs; on a Jetson, sudo systemctl isolate multi-user.target ends the desktop"
         return Check("warning", "memory", found, remedy)

@@ -26,10 +26,10 @@ def boundary_f1(label: UInt8, mask: UInt8, classes: int, radius: float | None = 
     A pixel is on the boundary of its class if one of its four neighbours has another class. Pixels labelled
     IGNORE have no class, in label and mask alike: their edge is no boundary, nor is the edge of the frame.
     Precision is the share of the mask's boundary pixels of a class that have one of the label's within `radius`
-    pixels (as the crow flies; TOLERANCE of the diagonal if not given), recall the share of the label's that have one
+    pixels (Euclidean distance; TOLERANCE of the diagonal if not given), recall the share of the label's that have one
     of the mask's, and F1 is their harmonic mean.
 
-    NaN for a class without a boundary in the label. What the mask invents there lowers IoU.
+    NaN for a class without a boundary in the label. Boundaries that only the mask has lower IoU instead.
     """
     if label.shape != mask.shape:
         raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")
@@ -84,7 +84,7 @@ def _share_near(pixels: Bool, targets: Bool, near: UInt8) -> float:
 
 
 def _disc(radius: float) -> UInt8:
-    """Offsets of at most `radius`, in whole numbers: no distance is rounded.
+    """Whole-number offsets of at most `radius`: no distance is rounded.
 
     On CamVid's val frames, 480×360, it takes a seventh of a distance transform's time.
     """

@@ -21,7 +21,7 @@ class Confusion:
     def add(self, label: UInt8, mask: UInt8) -> None:
         """Add one frame: two uint8 [h, w] arrays of class indices. Pixels labelled IGNORE do not count.
 
-        Raises ModelFileError for a mask with a class that is none of these.
+        Raises ModelFileError for a mask with a class outside these.
         """
         if label.shape != mask.shape:
             raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")

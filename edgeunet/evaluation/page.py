@@ -44,7 +44,7 @@ class ClassFailure:
 
 
 class EvaluationPage:
-    """One HTML file; what could prevent writing it is found before the evaluation."""
+    """One HTML file; problems with writing it are found before the evaluation."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
         """Raises OutputError if `path` exists without `force` or cannot be written.

@@ -1,4 +1,4 @@
-"""Reading a scores file: the accuracy that `edgeunet evaluate --json` wrote, to go with a latency."""
+"""Reading a scores file: the accuracy that `edgeunet evaluate --json` wrote, to show next to a latency."""
 
 from __future__ import annotations
 

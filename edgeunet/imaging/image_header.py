@@ -56,7 +56,7 @@ def format_of(head: bytes) -> str | None:
 
 
 def what_else(head: bytes) -> str:
-    """What a file that is not a readable image is, by its first bytes, for a message."""
+    """What kind of file it is if it is not a readable image, by its first bytes, for a message."""
     if not head:
         return "is empty"
     kind = next((kind for kind, begins in _OTHERS.items() if re.match(begins, head, re.DOTALL)), None)
@@ -83,7 +83,7 @@ def read_header(data: bytes, *, most_pixels: int = MOST_PIXELS) -> ImageHeader:
         raise ImageError(f"is damaged: its header says {header.width}x{header.height} pixels of {header.bits} bits")
     if header.height * header.width > most_pixels:
         raise ImageError(
-            f"has {header.width}x{header.height} pixels by its header, more than the {most_pixels:,} that are read: "
+            f"has {header.width}x{header.height} pixels in its header, more than the {most_pixels:,} that are read: "
             "make it smaller, or cut it into tiles"
         )
     if header.height * header.width > _densest(header) * len(data):

@@ -13,7 +13,8 @@ from edgeunet.latency.record import LatencyRecord
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A record with its figures. None for what it cannot tell: no deadline, a closed loop, too short, no power."""
+    """A record with its figures. None for figures that it does not have: no deadline, a closed loop, too short, no
+    power."""
 
     record: LatencyRecord
     deadlines: Deadlines | None

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.99
-"""Of each bound of a quantile by itself; both hold together with 98 %."""
+"""Confidence of each bound of a quantile; both bounds together hold with 98 %."""
 
 Samples = NDArray[np.float64]  # (n,) ms
 MIN_MS = 1e-9
-"""Of a median that is divided by: a program that prints less prints no ms."""
+"""The smallest median to divide by: a program that prints less does not print ms."""
 
 
 @dataclass(frozen=True)

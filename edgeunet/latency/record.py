@@ -28,14 +28,14 @@ TOTAL = "total"
 """The stage that is the whole call, measured by itself: the quantiles of parts do not add up to it."""
 LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with their stages are about 150 MB
 MAX_READING = 1e12
-"""Of a sensor: a larger value is an error."""
+"""The largest value of a sensor; a larger one is an error."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 
 
 @dataclass(frozen=True)
 class RunMetadata:
-    """What ran. Two records with different subjects may be compared.
+    """What ran. Two records with different run metadata may be compared.
 
     A command has no model file: `model` is the command itself, and the facts of a file are empty or 0.
     Passwords and tokens in a command are hidden, also those in a record of a version that kept them.
@@ -93,7 +93,7 @@ class Telemetry:
 
     @property
     def throttled(self) -> bool:
-        """Whether the machine slowed itself down at any time."""
+        """Whether the machine throttled at any time."""
         return bool((self.values.get("throttled", np.zeros(0)) > 0).any())
 
     @property
@@ -122,15 +122,15 @@ class LatencyRecord:
     frames: what the model was shown; it must match too.
     mode: "single" is one frame after another, the next one when the last is done (closed loop); "paced" a frame at
     every tick of a schedule, and its latency counts from the tick, whether or not the model was free (open loop);
-    "soak" either of them for long; "cold" the way of fresh processes to their first mask, a sample each; "camera" and
-    "file" come of `edgeunet camera`.
+    "soak" either of them for long; "cold" the time from the start of a fresh process to its first mask, one sample
+    each; "camera" and "file" come from `edgeunet camera`.
     created: UTC, ISO 8601.
-    warmup_frames: calls before the first sample; warmup_settled: whether their median had come to rest.
+    warmup_frames: calls before the first sample; warmup_settled: whether their median had settled.
     partial: the measurement was interrupted.
     starts_ms: (n,) when each sample began, since the first one; with a schedule, when it was due.
     samples_ms: (n,) durations of each stage and of the whole call (TOTAL). Nothing is left out.
     period_ms: of the schedule; None in a closed loop.
-    deadline_ms: what a sample should not take longer than, if anything.
+    deadline_ms: the longest time that a sample should take, if there is one.
     dropped: frames that came and were never run, because a newer one had come; None where none is dropped.
     others_ms: measured in addition to the total, by name; any number of samples each.
     sources: where frames come from, as they may be shown, and source_of: (n,) the place in `sources` of the one that
@@ -172,9 +172,9 @@ class LatencyRecord:
             if value is not None and not 0 < value <= MAX_MS:
                 raise RecordError(f"a {name} is above 0 and at most {MAX_MS:g} ms, got {value}: {REMEDY}")
         if self.dropped is not None and self.dropped < 0:
-            raise RecordError(f"frames dropped are 0 or more, got {self.dropped}: {REMEDY}")
+            raise RecordError(f"the number of dropped frames is 0 or more, got {self.dropped}: {REMEDY}")
         if len(set(self.sources)) < len(self.sources) or max(self.source_of, default=-1) >= len(self.sources):
-            raise RecordError(f"samples are of sources that are not listed, or are listed twice: {REMEDY}")
+            raise RecordError(f"the samples name a source that is not listed, or that is listed twice: {REMEDY}")
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Checkpoints: the network, its spec, and what a training run needs to go on.
+"""Checkpoints: the network, its spec, and what a training run needs to continue.
 
-Plain dictionaries of tensors, numbers and strings, so that they load with weights_only=True: a
-checkpoint from somebody else cannot run code. Its description is checked against its tensors before a network is built.
+Plain dictionaries of tensors, numbers and strings, so that they load with weights_only=True: a checkpoint from an
+unknown source cannot run code. Its description is checked against its tensors before a network is built.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from edgeunet.spec import IGNORE, ModelSpec
 Upsampling = Literal["transpose", "nearest"]
 
 MOST_LEVELS, MOST_CHANNELS, MOST_BLOCKS, MOST_DILATION = 8, 4096, 16, 64
-"""Limits of a network, a level, a level and a block: far more than trains, and little enough to be built."""
+"""Limits of a network, a level, a level and a block: far more than can be trained, few enough to be built."""
 
 
 @dataclass(frozen=True)

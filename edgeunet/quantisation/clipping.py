@@ -1,4 +1,4 @@
-"""How far a tensor's values reach, collected image by image, and where to clip them for INT8.
+"""The range of a tensor's values, collected image by image, and where to clip them for INT8.
 
 All clips are symmetric, as TensorRT wants them: the number t means -t to t.
 """
@@ -18,7 +18,7 @@ LEVELS = 128  # of |x| in symmetric int8: 0 to 127
 TOP = LEVELS - 1
 PERCENTILE = 0.9999
 _STEP = 8  # bins between two clips to try
-_AT_ONCE = 1 << 18  # values that are read together: few enough to stay in the processor's cache
+_AT_ONCE = 1 << 18  # values that are read together; they fit into the processor's cache
 
 
 class Histogram:
@@ -63,7 +63,7 @@ class Histogram:
             self.counts += counts.ravel().astype(np.int64)
 
     def merge(self, other: Histogram) -> None:
-        """Add all that another histogram holds; that one stays as it is."""
+        """Add the counts of another histogram, which is not changed."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self._cover(other._exponent)
         self.counts += _coarser(other.counts, _doublings(other._exponent, self._exponent))
@@ -88,7 +88,7 @@ def _exponent_of(peak: float) -> int | None:
 
 
 def _doublings(before: int | None, after: int | None) -> int:
-    """How often a range doubles from one exponent to another; never where one of them holds zeros only."""
+    """How often a range doubles from one exponent to another; 0 if one of them holds only zeros."""
     return 0 if before is None or after is None else after - before
 
 

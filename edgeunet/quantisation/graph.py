@@ -11,7 +11,7 @@ _MOVES = ("MaxPool", "Concat", "Resize", "Pad")
 
 
 def moves(kind: str, *, interpolates: bool = False, fills: bool = False) -> bool:
-    """Whether an operator only moves values about, so that its inputs and its output can share one scale.
+    """Whether an operator only moves values, so that its inputs and its output can share one scale.
 
     interpolates: a Resize that is not nearest. fills: a Pad with anything but zeros. Both compute new values.
     """
@@ -43,7 +43,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Graph:
-    """All that is computed from the frame.
+    """Everything that is computed from the frame.
 
     sources: the network's inputs. operations: in order of execution. results: the network's outputs.
     """

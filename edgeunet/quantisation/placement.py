@@ -35,7 +35,7 @@ class Placement:
     readers: all operations that read quantised tensors: these, what copies, and the additions of residual blocks.
     outputs: the results of quantised convolutions that the target has in 8 bits only: every operation reads them
         quantised.
-    left_float: operators that the rules do not know, with their number; they stay in float.
+    left_float: operators that have no rule, with their number; they stay in float.
     """
 
     target: QuantisationTarget

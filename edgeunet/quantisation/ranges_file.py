@@ -1,4 +1,4 @@
-"""How far the values of each tensor of one model reach: measured once, stored, and read for every INT8 target."""
+"""The value range of each tensor of one model: measured once, stored, and read for every INT8 target."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TensorRange:
 
     @property
     def value_range(self) -> ValueRange:
-        """The smallest and the largest value that INT8 is to hold: what every target makes its scale from."""
+        """The smallest and the largest value that INT8 must hold: every target computes its scale from them."""
         clip = self.clips[self.method]
         return max(self.low, -clip), min(self.high, clip)
 
@@ -84,7 +84,7 @@ class Ranges:
 
     @property
     def value_ranges(self) -> dict[str, ValueRange]:
-        """The smallest and the largest value that INT8 is to hold, of each tensor."""
+        """The smallest and the largest value that INT8 must hold, of each tensor."""
         return {tensor: entry.value_range for tensor, entry in self.tensors.items()}
 
     def with_methods(self, methods: Mapping[str, str]) -> Ranges:

@@ -1,4 +1,4 @@
-"""How each runtime wants its Q/DQ pairs: they are made from the same value ranges in different ways."""
+"""The form of Q/DQ pairs that each runtime needs, all made from the same value ranges."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgeunet.errors import UsageError
 
 @dataclass(frozen=True)
 class QuantisationTarget:
-    """What a runtime wants of an INT8 model.
+    """The requirements of a runtime for an INT8 model.
 
     unsigned: activations are uint8, with a zero point where they can be negative; otherwise symmetric int8.
     shared: the inputs and the output of a Concat have one scale, so that it only copies.

@@ -17,7 +17,8 @@ def advise(path: Path, spec: ModelSpec) -> None:
     """Print a note, once for each file, where a .onnx file that was made for GPUs is opened on a CPU."""
     if spec.provenance.target == "tensorrt":
         _print(
-            f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, `edgeunet export engine` one for a GPU"
+            f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, and `edgeunet export engine` makes one "
+            f"for a GPU"
         )
     elif spec.provenance.precision == "fp16":
         _print(f"{path} is fp16, which is slow on a CPU: run the fp32 file that it was made from")

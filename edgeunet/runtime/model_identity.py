@@ -1,4 +1,4 @@
-"""Which file a session was opened from, by its bytes: the path may name another file later."""
+"""The file that a session was opened from, identified by its bytes: the path may lead to another file later."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ def opened_from(path: Path, opener: Callable[[], S]) -> tuple[S, ModelFile]:
         opened = opener()
         try:
             found = ModelFile(path.name, sha256(path), path.stat().st_size)
-        except OSError:  # it has gone again
+        except OSError:  # it no longer exists
             found = None
         if found is not None and state_of(path) == before:
             return opened, found
         opened.__exit__(None, None, None)
-    raise ModelFileError(f"{path} changes while it is opened: write it elsewhere, and move it here when it is whole")
+    raise ModelFileError(
+        f"{path} changes while it is opened: write it to another path, and move it here when it is complete"
+    )
 
 
 def state_of(path: Path) -> tuple[int, int, int] | None:

@@ -1,4 +1,4 @@
-"""What a model file must be to be run: a spec in its metadata, and a graph with the tensors that the spec says."""
+"""The requirements for a model file: a spec in its metadata, and a graph with the tensors of that spec."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ def read_spec(path: str | Path) -> ModelSpec:
 
 
 def loadable(path: Path) -> str | bytes:
-    """What ONNX Runtime and OpenVINO open a file by: its path, or its bytes if no name that they take leads to it.
-
-    They take names in UTF-8 only. Given bytes, they cannot find weights in another file, and say so.
+    """The argument that opens a file in ONNX Runtime and OpenVINO: its path, or its bytes if the path is not UTF-8,
+    which they cannot read. With bytes they cannot find weights in another file, and report that.
     """
     try:
         os.fsencode(path).decode()

@@ -1,4 +1,4 @@
-"""What a .onnx file says of itself, read without a backend: metadata, inputs, outputs; the nodes are skipped.
+"""The header of a .onnx file, read without a backend: metadata, inputs, outputs; the nodes are skipped.
 
 Layout: ModelProto, GraphProto, ValueInfoProto and TypeProto of onnx.proto, encoded as protocol buffers' "Encoding"
 describes.

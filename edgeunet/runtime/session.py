@@ -64,7 +64,7 @@ class Session(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Facts that decide how fast it is, by name: "backend", "version", "device", "in_flight" and others."""
+        """Facts that its speed depends on, by name: "backend", "version", "device", "in_flight" and others."""
 
     @abstractmethod
     def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
@@ -76,7 +76,7 @@ class Session(ABC):
 
     @abstractmethod
     def _close(self) -> None:
-        """Free what the backend holds."""
+        """Free the backend's resources."""
 
     def submit(self, frame: UInt8) -> None:
         """Hand over a frame, uint8 [h, w, 3] BGR of any size; its memory may be reused once this returns.

@@ -13,7 +13,8 @@ SETTLED = 1.05  # ratio of the last two of them
 
 
 class WarmUpResult(NamedTuple):
-    """How the first frames went. settled: whether the last two took the same time. slowest_s: of the slowest one."""
+    """The result of the first frames. settled: whether the last two took the same time. slowest_s: of the slowest
+    one."""
 
     settled: bool
     slowest_s: float

@@ -1,1 +1,1 @@
-"""Learning the network from a dataset folder."""
+"""Training the network on a dataset folder."""

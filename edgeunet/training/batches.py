@@ -17,7 +17,7 @@ from edgeunet.training.training_job import TrainingJob
 
 
 def make_crops(job: TrainingJob, scale: float = 1.0) -> Crops:
-    """The crops of a run, without an end, with everything at that scale."""
+    """The endless stream of crops of a run, all at that scale."""
     recipe = job.recipe
     # Multiples of 16: the compact networks halve a crop four times.
     height, width = (max(32, round(scale * recipe.crop * side / 16) * 16) for side in job.spec.input_size)
@@ -27,7 +27,7 @@ def make_crops(job: TrainingJob, scale: float = 1.0) -> Crops:
 
 
 def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> DataLoader[tuple[Tensor, Tensor]]:
-    """This process's parts of the batches from `step` on, without an end, prepared by the job's workers.
+    """This process's parts of the batches from `step` on, as an endless stream, prepared by the job's workers.
 
     pinned: in memory that a GPU can copy from while it computes.
     """
@@ -39,7 +39,7 @@ def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> D
     numbers = (job.crop_numbers(k)[first : first + share] for k in itertools.count(step))
     return DataLoader(
         crops,
-        batch_sampler=numbers,  # type: ignore[arg-type]  # torch asks for lists, and only goes through them
+        batch_sampler=numbers,  # type: ignore[arg-type]  # torch asks for lists, and only iterates over them
         num_workers=job.workers,
         pin_memory=pinned,
         worker_init_fn=ignore_stop,

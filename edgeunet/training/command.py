@@ -51,14 +51,14 @@ class TrainingOptions:
 
     model: "nano", "small", "base" or "classic". size: (height, width) in pixels; chosen from the data if not given.
     fit: how frames get to that size, "letterbox" or "stretch".
-    recipe: "quick", "standard", "thorough" or "qat"; "" for the one that fits: "qat" with a checkpoint to go on from,
-    else "standard". steps: exactly that many instead of the recipe's. changes: other fields of the recipe to replace;
+    recipe: "quick", "standard", "thorough" or "qat"; "" chooses: "qat" with a checkpoint to start from, else
+    "standard". steps: the number of steps, instead of the recipe's. changes: other fields of the recipe to replace;
     None keeps the recipe's value.
     time_budget_s: end after this many seconds instead of the recipe's steps. workers: processes that prepare crops, 0
     for this one; chosen by the number of cores if not given. precision: "auto", "fp32", "bf16" or, on a GPU, "fp16".
     compiled: through torch.compile.
-    qat: the checkpoint to go on from, computing as in INT8 on `target`; it brings network and input size.
-    resume: go on with the interrupted run in the folder. force: replace what is in the folder.
+    qat: the checkpoint to start from, trained as INT8 for `target`; it sets the network and the input size.
+    resume: continue the interrupted run in the folder. force: replace what is in the folder.
     """
 
     model: str = "small"
@@ -81,9 +81,9 @@ class TrainingOptions:
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         target_of(self.target)
         if self.qat and self.size:
-            raise UsageError("--qat goes on with the input size of its checkpoint: leave --size out")
+            raise UsageError("--qat uses the input size of its checkpoint: leave out --size")
         if self.resume and self.force:
-            raise UsageError("--resume goes on with a run and --force starts again: give one of them")
+            raise UsageError("--resume continues a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.steps is not None:
             raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
         require_in("--workers", self.workers, 0, MOST_WORKERS)
@@ -195,11 +195,11 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
     finally:
         bar.stop()
     if result.interrupted:
-        out.print(f"interrupted at step {result.step}: the same command with --resume goes on; {result.checkpoint}")
+        out.print(f"interrupted at step {result.step}: the same command with --resume continues; {result.checkpoint}")
         distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
     if result.miou is None:
-        out.print(f"there is no score to choose a network by: {result.checkpoint} is the last one")
+        out.print(f"no network could be scored: {result.checkpoint} is the network of the last step")
     else:
         out.print(f"best val mIoU {100 * result.miou:.1f} % → {result.checkpoint}")
     out.print(f"next: edgeunet export onnx {shlex.quote(str(result.checkpoint))} -o model.onnx")

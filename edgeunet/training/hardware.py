@@ -1,4 +1,4 @@
-"""Hardware settings of a training: the precision of its multiplications, and how the process keeps memory."""
+"""Hardware settings of a training: the precision of multiplications, and how the process keeps memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run is, how good its network has become, and when it ends: after its steps, or its time budget."""
+"""The progress of a run, its scores, and its end: after a number of steps, or after a time budget."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Steps:
         return step % math.ceil(self.total / self.evaluations) == 0 or step >= self.total
 
     def evaluated(self, seconds: float, took_s: float) -> None:
-        """Changes nothing: the number of steps is fixed."""
+        """Does nothing: the number of steps is fixed."""
 
 
 class TimeBudget:
     """A run of `budget_s` seconds, evaluations and saving included; positions are in milliseconds.
 
     Training ends early enough for the last evaluation, judged by the one before: at first evaluation_s.
-    Evaluations that take long are made less often than the recipe says.
+    Slow evaluations are made less often than the recipe says.
     """
 
     def __init__(self, budget_s: float, evaluations: int, evaluation_s: float, seconds: float = 0.0) -> None:
@@ -67,7 +67,7 @@ class TimeBudget:
 
     @property
     def total(self) -> int:
-        """Milliseconds to the last evaluation."""
+        """Milliseconds until the last evaluation."""
         return int(1000 * (self._budget_s - self._evaluation_s))
 
     def position(self, _: int, seconds: float) -> int:
@@ -88,7 +88,7 @@ Length: TypeAlias = "Steps | TimeBudget"
 
 
 class TrainingProgress:
-    """Where a run stands between two steps.
+    """The progress of a run between two steps.
 
     step: optimiser steps so far. seconds: that the run has taken, all starts together; the same in every process.
     length: when it ends. ended: whether it has. best: the largest mIoU so far, None before there is one.
@@ -106,12 +106,12 @@ class TrainingProgress:
         self.rows: list[Row] = []
 
     def resume(self, step: int, seconds: float, best: float | None, losses: list[float], rows: list[Row]) -> None:
-        """Go on from what values() of an earlier start said."""
+        """Continue from the values() of an earlier start."""
         self._began -= seconds
         self.step, self.seconds, self.best, self.losses, self.rows = step, seconds, best, list(losses), list(rows)
 
     def values(self) -> dict[str, Any]:
-        """What last.pt keeps of it."""
+        """The part that last.pt stores."""
         return {
             "step": self.step,
             "seconds": self.now(),
@@ -134,12 +134,12 @@ class TrainingProgress:
         return self.length.is_due(self.step, self.seconds)
 
     def move_to(self, seconds: float) -> None:
-        """The run has now taken that long; once it has ended it stays so."""
+        """Set the time that the run has taken; a run that has ended stays ended."""
         self.seconds = seconds
         self.ended = self.ended or self.position >= self.length.total
 
     def add_scores(self, scores: Scores, names: Sequence[str]) -> bool:
-        """Note an evaluation after this step; returns whether its network is the one to keep.
+        """Record an evaluation after this step; returns whether its network is the best so far.
 
         names: of the classes. Where no pixel of val counts there is no score, and the last network is kept.
         """

@@ -18,7 +18,7 @@ Schedule = Literal["cosine", "onecycle"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what is learnt, besides the data and the network.
+    """Everything that decides what is learnt, except the data and the network.
 
     The run lasts `epochs` passes over the data, and at least `min_steps` steps of `batch` crops: few
     frames need more passes than many.
@@ -54,7 +54,7 @@ class Recipe:
         ):
             require_in(option, value, least, most)
         if self.epochs == 0 and self.min_steps == 0:
-            raise UsageError("nothing to train: give epochs or --steps above 0")
+            raise UsageError("no steps to train: give epochs or --steps above 0")
         require_in("--lr, the learning rate,", self.lr, 0, 1e300, above=True)
         if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
@@ -93,6 +93,6 @@ RECIPES: dict[str, Recipe] = {
         evaluations=6,
         augmentation=Augmentation(scale=(0.75, 2.0)),
     ),
-    # For going on as INT8: training only has to recover what the rounding costs.
+    # For training further as INT8: it only has to recover what the rounding costs.
     "qat": Recipe(epochs=5, min_steps=100, lr=2e-4, schedule="cosine", warmup=0.05, evaluations=5),
 }

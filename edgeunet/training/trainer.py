@@ -1,4 +1,4 @@
-"""The trainer: what a step, an evaluation and a message about a failed step do with the state of a run."""
+"""The trainer: one step, one evaluation, and the message about a failed step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeunet.training.training_job import TrainingJob
 
 
 class Trainer:
-    """Trains in the one process of a run, or in each of several: all hold the same state, and rank 0 writes it.
+    """Trains in each process of a run: all hold the same state, and rank 0 writes it.
 
     progress: how far the run is. writer: of its files.
     """
@@ -69,7 +69,7 @@ class Trainer:
             if not is_out_of_memory(error):
                 raise
             own_loss = None
-        if own_loss is None:  # out here nothing refers to the step's tensors any more
+        if own_loss is None:  # here nothing refers to the step's tensors any more
             raise TrainingError(self._too_large(frames, masks))
         now = self.progress.now() if distributed.rank() == 0 else 0.0
         losses, seconds = distributed.summed(torch.tensor([own_loss, now], dtype=torch.float64)).tolist()
@@ -110,7 +110,7 @@ class Trainer:
         scaler.unscale_(optimizer)
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), 5.0)
         value, gradient_norm = torch.stack([loss.detach(), norm]).tolist()
-        # The scaler handles a gradient that overflows fp16: it leaves the step out and scales less.
+        # The scaler handles a gradient that overflows fp16: it skips the step and lowers the scale.
         if not np.isfinite(value) or not (np.isfinite(gradient_norm) or scaler.is_enabled()):
             raise TrainingError(self._not_finite(value))
         scaler.step(optimizer)
@@ -125,7 +125,7 @@ class Trainer:
         return 0 < self.progress.position < self.job.recipe.coarse * self.progress.length.total
 
     def _wrapped(self) -> Callable[[Tensor], Tensor]:
-        """The model as steps call it; its parameters and their names stay those of the state's network."""
+        """The model that the steps call; it shares parameters and names with the state's network."""
         forward: nn.Module = self._model
         if distributed.size() > 1:
             forward = DistributedDataParallel(self._model)
@@ -155,10 +155,10 @@ class Trainer:
 
     def _too_large(self, frames: Tensor, masks: Tensor) -> str:
         """The message for a batch that does not fit, with a smaller one that does, found by trying."""
-        batch, kept = self.job.recipe.batch, self.writer.kept  # trying spoils the weights
+        batch, kept = self.job.recipe.batch, self.writer.kept  # the trial changes the weights
         found = f"a batch of {batch} does not fit into the memory of the {self._device.type.upper()}"
         if distributed.size() > 1:  # the other processes wait in the middle of the step
-            return f"{found} next to the other processes: try --batch {batch // 2}; {kept}"
+            return f"{found} with the other processes: try --batch {batch // 2}; {kept}"
         largest, size = 0, 1
         while size < batch and self._fits(frames[:size], masks[:size]):
             largest, size = size, 2 * size

@@ -20,11 +20,10 @@ from edgeunet.training.recipe import RECIPES, Recipe
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train: on what, into which folder.
-
-    start: the network to go on from, of `config`; a new one if not given. A fake-quantised one is saved as an
+    """What to train, on which data, into which folder. start: the network to start from, of `config`; a new one if not
+    given. A fake-quantised network is saved as an
         ordinary checkpoint, with its ranges next to it.
-    resume: go on with the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
+    resume: continue the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
     time_budget_s: end after that many seconds instead of the recipe's steps, counted from `began`, a time.monotonic().
     val_sha256: hash of the val split; that of the train split is in the spec.
@@ -63,7 +62,7 @@ class TrainingJob:
         return range(step * self.recipe.batch, (step + 1) * self.recipe.batch)
 
     def settings(self) -> dict[str, str]:
-        """What must be the same for a resumed run to reach the same result, as text."""
+        """The settings that must stay the same for a resumed run to reach the same result, as text."""
         fields = _flat(asdict(self.recipe)) | _flat(asdict(self.config))
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
@@ -82,14 +81,15 @@ class TrainingJob:
         if changed:
             seen = "; ".join(f"{_as_typed(n, pairs[n][0])}, now {_value(n, pairs[n][1])}" for n in changed)
             options = options_of(then, changed)
-            remedy = f"type {options} to go on with it" if options else "resume with the same ones"
+            remedy = f"type {options} to continue it" if options else "resume with the same settings"
             raise TrainingError(
                 f"{self.folder} was trained with other settings ({seen}): {remedy}, or start a new run elsewhere"
             )
 
 
 def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
-    """The options of `edgeunet train` that restore settings of an earlier run, where there are such options."""
+    """The options of `edgeunet train` that restore settings of an earlier run; settings without an option are left
+    out."""
     network, recipe = _flat(asdict(PRESETS["nano"])), _flat(asdict(RECIPES["quick"]))
     asked = then.get("epochs") == "0"  # --steps was given
     typed = {*_OPTIONS} - ({"min_steps"} if not asked else set())
@@ -130,7 +130,7 @@ def _named(known: Mapping[str, Any], then: Mapping[str, str], but: Collection[st
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested fields under dotted names, so that a difference shows the one that differs."""
+    """Nested fields under dotted names, so that a difference names the exact field."""
     flat: dict[str, Any] = {}
     for key, value in fields.items():
         flat |= {f"{key}.{k}": v for k, v in _flat(value).items()} if isinstance(value, dict) else {key: value}

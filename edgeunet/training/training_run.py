@@ -19,7 +19,7 @@ from edgeunet.training.training_job import TrainingJob
 
 
 class Observer(Protocol):
-    """Shows how a run goes. position: of `total`, in steps or in milliseconds of a time budget."""
+    """Shows the progress of a run. position: of `total`, in steps or in milliseconds of a time budget."""
 
     def on_step(self, position: int, total: int, loss: float, images_per_s: float) -> None: ...
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None: ...
@@ -27,7 +27,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended. interrupted: it stopped early and can be resumed.
+    """The result of a run. interrupted: it stopped early and can be resumed.
 
     miou: of the network in `checkpoint`; None if there is no score, then it is the last network.
     """
@@ -41,13 +41,13 @@ class TrainingResult:
 def train(job: TrainingJob, observer: Observer, *, on_begin: Callable[[], None] = lambda: None) -> TrainingResult:
     """Train to the end of the recipe or of the time budget.
 
-    on_begin: called before the first step, once nothing can refuse the run any more.
+    on_begin: called before the first step, after all checks.
 
     The best network by val mIoU is kept in best.pt, all state in last.pt, the curve in log.csv and run.json.
     Ctrl-C and SIGTERM end the run after the current step, with these files written.
     Raises OutputError if the folder holds a run already, UsageError for a precision or a time budget that this
-    machine cannot keep, TrainingError if the run cannot be resumed, its loss is no longer finite, or memory does not
-    suffice (the checkpoints of the last evaluation stay).
+    machine cannot keep, TrainingError if the run cannot be resumed, its loss is no longer finite, or memory runs out
+    (the checkpoints of the last evaluation stay).
     """
     with stop_requested() as stop:
         try:

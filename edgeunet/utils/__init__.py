@@ -1,1 +1,1 @@
-"""Tools for all rooms: files, the console, JSON, limits and words in messages."""
+"""Tools for all packages: files, the console, JSON, limits and text for messages."""

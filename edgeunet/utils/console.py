@@ -193,7 +193,7 @@ def end(code: object) -> NoReturn:
 
 @contextmanager
 def _streams(*, debug: bool) -> Iterator[None]:
-    """Print on any terminal, and go on if standard error can no longer be written.
+    """Print on any terminal, and continue if standard error can no longer be written.
 
     What libraries write to the descriptor of standard error (libpng, FFmpeg, ONNX Runtime) or to a log without a
     handler (Pillow) is left out unless `debug` is set: our own message has what matters.

@@ -1,4 +1,4 @@
-"""Endings of the names of outputs: a name must not say that a file is something else."""
+"""File endings of outputs: the ending must fit the content."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def replacing(path: str | Path, *, force: bool) -> Iterator[Path]:
             else:
                 rename_new(temporary, path)
         except FileExistsError as error:
-            raise OutputError(f"{path} was made by another command meanwhile: give another name") from error
+            raise OutputError(f"{path} was created by another command meanwhile: give another name") from error
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -89,11 +89,11 @@ def require_distinct(
                 raise UsageError(f"{title} {path} is also {other} {taken}: give another name, nothing was written")
         for other, taken in given:
             if any(_resolved(place) in (_resolved(path), *_resolved(path).parents) for place in _dataset(taken)):
-                raise UsageError(f"{title} {path} lies where {other} {taken} is read: give another name")
+                raise UsageError(f"{title} {path} is inside {other} {taken}, which is an input: give another name")
     for title, path in given:
         for folder in replaced:
             if _resolved(Path(folder)) in _resolved(path).parents:
-                raise UsageError(f"{title} {path} lies in {folder}, which is to be replaced: give another name")
+                raise UsageError(f"{title} {path} is inside {folder}, which will be replaced: give another name")
 
 
 def _dataset(folder: Path) -> list[Path]:
@@ -207,7 +207,7 @@ def writing(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def unwritable(path: Path) -> Iterator[None]:
-    """As writing(), around work that also reads: an error about another file is passed on as it is."""
+    """Like writing(), around work that also reads: an error about another file is passed on unchanged."""
     try:
         yield
     except OSError as error:

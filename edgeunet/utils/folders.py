@@ -1,4 +1,4 @@
-"""Folders that edgeunet writes: a mark file identifies them, and no others are replaced."""
+"""Folders that edgeunet writes: a mark file identifies them, and only these are ever replaced."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def _put(temporary: Path, path: Path, given: Path, before: list[tuple[str, int, 
         except OSError as error:
             if not path.exists():
                 raise
-            raise OutputError(f"{given} was made by another command meanwhile: give another name") from error
+            raise OutputError(f"{given} was created by another command meanwhile: give another name") from error
         return
     if not path.is_dir() or _state(path) != before:
-        raise OutputError(f"{given} was changed by another command meanwhile: look at it, or give another name")
+        raise OutputError(f"{given} was changed by another command meanwhile: check it, or give another name")
     exchange(temporary, path)
 
 

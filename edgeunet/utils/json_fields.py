@@ -23,7 +23,7 @@ LARGEST = 64 << 20  # bytes of a file
 SHOWN = 300  # characters of a reason
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
-"""A number of things."""
+"""A count, 0 or more."""
 Number: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
 NotNegative: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e300)]
 Share: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]

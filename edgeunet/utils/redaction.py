@@ -1,8 +1,8 @@
 """Addresses and command lines without passwords, as they may be shown and kept.
 
 No list has all secret words, so an address shows only what is known to be harmless: in a query, a fragment, pairs in a
-path and the properties of a pipeline, the values of HARMLESS keys; of a login, nothing. In a command line most options
-are harmless, so only the values of options with names of secrets are hidden. Redacting twice changes nothing.
+path and the properties of a pipeline, the values of HARMLESS keys; a login is hidden completely. In a command line most
+options are harmless, so only the values of options with names of secrets are hidden. Redacting twice changes nothing.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A checkpoint becomes ONNX, FP16, INT8 and an engine, with the proof that each is the same model."""
+"""Exports a checkpoint to ONNX, FP16, INT8 and an engine, and checks that each is the same model."""

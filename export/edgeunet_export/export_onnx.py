@@ -68,7 +68,7 @@ def export_onnx(
         if result.agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"the exported model and PyTorch agree on {result.agreement:.3%} of the pixels of {result.frames} "
-                f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): "
-                "nothing was kept; please report it with the checkpoint"
+                f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): no "
+                f"file was kept; please report this, with the checkpoint"
             )
     return spec, result

@@ -1,4 +1,5 @@
-"""ONNX → FP16 ONNX: find what float16 cannot hold, cast the rest, write, and keep the file only if its masks agree."""
+"""ONNX → FP16 ONNX: find the values that float16 cannot hold, cast the rest, write, and keep the file only if its masks
+agree."""
 
 from __future__ import annotations
 
@@ -49,8 +50,8 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     """Write the strongly typed FP16 version of the float32 model `source` to `output`, and compare the two.
 
     Raises MismatchError for a dataset of other classes, ModelFileError for anything but a float32 model of edgeunet,
-    DatasetError for a damaged split, OutputError if the file exists and `force` is false, ExportError if too few
-    pixels agree; nothing is kept then.
+    DatasetError for a damaged split, OutputError if the file exists and `force` is false, ExportError if too few pixels
+    agree; then no file is kept.
     """
     require_ending(output, ".onnx")
     require_distinct({"-o": output}, {"MODEL": source, "--data": options.data})
@@ -67,6 +68,6 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
         if agreement < MIN_AGREEMENT:
             raise ExportError(
                 f"the FP16 masks agree with {source} on {agreement:.3%} of the pixels of {len(images)} frames, "
-                f"expected {MIN_AGREEMENT:.1%}: nothing was kept; keep fp32, try int8, or train longer"
+                f"expected {MIN_AGREEMENT:.1%}: no file was kept; use fp32, try int8, or train longer"
             )
     return Narrowing(len(images), wide_convolutions(model, wide), agreement)

@@ -22,7 +22,7 @@ def print_quantization(result: Quantization, check_split: str, budget: AccuracyB
     out.print(f"  {len(placement.convolutions)} of {result.all_convolutions} convolutions in int8")
     if placement.left_float:
         unknown = ", ".join(f"{op} ({count})" for op, count in placement.left_float.items())
-        out.print(f"  left in float because no rule covers them: {unknown}")
+        out.print(f"  left in float because there is no rule for them: {unknown}")
     print_wide(result.wide)
     out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: {repair.accuracy}")
     print_accuracy(repair.accuracy)

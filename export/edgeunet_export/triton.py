@@ -61,7 +61,7 @@ def export_triton(model: Path, repository: Path, options: TritonOptions, *, forc
     """Write `repository`/NAME, with the configuration and a copy of the model as version 1; returns that folder.
 
     Raises ModelFileError for a model that is damaged or not of edgeunet, MismatchError for an engine that Triton cannot
-    serve, OutputError if the folder exists and `force` is false; nothing is kept then.
+    serve, OutputError if the folder exists and `force` is false; then no file is kept.
     """
     name = options.name or _checked_name(model.stem)
     require_distinct({"-o": repository / name}, {"MODEL": model}, replaced=[repository / name])
@@ -125,7 +125,7 @@ def _engine(path: Path, max_batch: int) -> Served:
     info = check_engine(path, Machine(header.version, None, EngineInfo.load(info_path(path)).platform))
     if info.provider != "tensorrt":
         raise MismatchError(
-            f"{path} is an engine of TensorRT-RTX, Triton needs TensorRT's: build it without --provider"
+            f"{path} is an engine of TensorRT-RTX, and Triton needs an engine of TensorRT: build it without --provider"
         )
     options = EngineOptions.from_words(info.options, origin=str(info_path(path)))
     if options.logits_only:
@@ -134,7 +134,9 @@ def _engine(path: Path, max_batch: int) -> Served:
         )
     source = path.parent / info.onnx
     if not source.is_file() or sha256(source) != info.spec.provenance.parent_sha256:
-        raise MismatchError(f"{source} is not the file that {path.name} was built from: put it back, or build again")
+        raise MismatchError(
+            f"{source} is not the file that {path.name} was built from: restore it, or build the engine again"
+        )
     served = _onnx(source, min(max_batch, options.max_batch))
     return replace(served, spec=info.spec, platform="tensorrt_plan", file="model.plan", weights=())
 

@@ -124,7 +124,7 @@ def test_compare_of_commands_writes_all_that_a_build_needs() -> None:
     value = json.loads(Path("c.json").read_text())
     value["judgement"]["verdict"] = "PASS"
     Path("changed.json").write_text(json.dumps(value))
-    assert "does not follow from its own samples (verdict" in str(_fails("judge", "changed.json"))
+    assert "does not match its own samples (verdict" in str(_fails("judge", "changed.json"))
 
 
 def test_a_command_that_prints_nothing_is_invalid_and_says_the_remedy() -> None:

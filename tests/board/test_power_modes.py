@@ -47,19 +47,21 @@ def test_a_reboot_is_declined_whatever_the_exit_code(folder: Path, declined: int
 
 def test_a_refusal_has_the_programs_reason(folder: Path) -> None:
     FakeNvpmodel(folder, refused=("7W",))
-    with pytest.raises(BoardError, match=r"stays in 25W \(NVPM ERROR: failed to set CPU_A78_0 MAX_FREQ\)") as error:
+    with pytest.raises(
+        BoardError, match=r"keeps the mode 25W \(NVPM ERROR: failed to set CPU_A78_0 MAX_FREQ\)"
+    ) as error:
         set_mode(PowerMode(3, "7W"))
     assert "\n" not in str(error.value)
 
 
 def test_without_the_program_the_remedy_is_said(folder: Path) -> None:
-    with pytest.raises(MissingDependencyError, match=r"nvidia-l4t-nvpmodel; other machines have no such modes"):
+    with pytest.raises(MissingDependencyError, match=r"nvidia-l4t-nvpmodel; other machines have no power modes"):
         current_mode()
 
 
 def test_answers_of_another_form_are_errors_of_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for script, words in (
-        ("", "it says nothing"),
+        ("", "it printed nothing"),
         ("echo NVPM ERROR: no conf; exit 255", "no conf"),
         ("printf 'a\\n\\377\\n'", "�"),
         ("exec /bin/sleep 600", "did not end within"),
@@ -130,7 +132,7 @@ def test_a_signal_while_the_mode_is_set_again_is_too_late(folder: Path, monkeypa
 
 def test_a_mode_that_could_not_be_set_again_is_never_left(folder: Path) -> None:
     program(folder, 'case $1 in -q) printf "NV Power Mode: 25W\\n1\\n";; *) echo Reboot required;; esac')
-    with pytest.raises(BoardError, match="could not be set again") as error, restoring():
+    with pytest.raises(BoardError, match="could not be restored") as error, restoring():
         pytest.fail("the block ran")
     assert "sudo env" in str(error.value)
 

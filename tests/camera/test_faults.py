@@ -139,7 +139,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(small_disk: Path, tmp_p
     (note,) = (line for line in ended.errors.splitlines() if line.startswith("note: cannot write"))
     (error,) = (line for line in ended.errors.splitlines() if line.startswith("error: "))
     assert "no space left" in note
-    assert note.removeprefix("note: ") == error.removeprefix("error: ") + "; the rest goes on"
+    assert note.removeprefix("note: ") == error.removeprefix("error: ") + "; the other outputs continue"
     recorded = stamps(video)
     assert 0 < len(recorded) <= last
     numbers = {int(path.stem) for path in (tmp_path / "masks").glob("*.png")}

@@ -74,7 +74,7 @@ def test_no_output_is_an_input_or_another_output(session: Session, model: Path, 
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
     os.link(tmp_path / "one" / "a.png", tmp_path / "out" / "a.mask.png")
-    with pytest.raises(UsageError, match=r"a.mask.png would replace .*one/a.png, which is read"):
+    with pytest.raises(UsageError, match=r"a.mask.png would replace the input .*one/a.png"):
         predict_images(session, model, [tmp_path / "one"], tmp_path / "out", force=True)
     with pytest.raises(OutputError, match="exists already"):
         predict_images(session, model, [tmp_path / "one"], tmp_path / "out", force=False)

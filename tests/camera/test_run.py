@@ -433,4 +433,4 @@ def test_a_backend_that_hangs_does_not_keep_the_command_from_ending(model: Path)
         running.said("Ctrl-C ends the camera")
         ended = running.end(signal.SIGINT)
     assert ended.code == 1
-    assert "hangs: it was given up after" in ended.errors
+    assert "hangs: the camera stopped waiting for it after" in ended.errors

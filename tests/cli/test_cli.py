@@ -117,7 +117,10 @@ def test_predict_finds_what_was_drawn(run: Run, work: Work, tmp_path: Path) -> N
 def test_the_token_may_come_from_the_environment(run: Run, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEUNET_TOKEN", "short")
     ran = run("camera", work.model, "--source", CLIP, "--metrics", "9464")
-    assert (ran.code, ran.err) == (2, "error: the token (--token or EDGEUNET_TOKEN) has at least 8 characters, got 5\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: the token (--token or EDGEUNET_TOKEN) must have at least 8 characters, got 5\n",
+    )
 
 
 def test_info_says_what_a_file_is(run: Run, work: Work) -> None:

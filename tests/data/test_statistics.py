@@ -87,7 +87,7 @@ def test_stats_prints_all_it_can_of_a_dataset_with_faults(run: Run, tmp_path: Pa
     ran = run("data", "stats", path)
     assert ran.code == 1
     assert "train: 3 frames" in ran.out
-    assert "wrong    images/train/001.png: is empty; fix it, or take the frame out" in ran.out
+    assert "wrong    images/train/001.png: is empty; fix it, or remove the frame" in ran.out
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
     assert errors == [f"error: {path} has 1 problem(s) that must be fixed before training"]
 
@@ -120,5 +120,5 @@ def test_a_contact_sheet_is_no_file_of_the_dataset(tmp_path: Path, run: Run) -> 
     for file in (path / "images" / "train" / "000.png", path / "masks" / "val" / "001.png"):
         before = file.read_bytes()
         ran = run("data", "stats", path, "--contact-sheet", file, "--force")
-        assert (ran.code, "is read" in ran.err) == (2, True)
+        assert (ran.code, "which is an input" in ran.err) == (2, True)
         assert file.read_bytes() == before

@@ -20,7 +20,7 @@ from tests.board.sensor_trees import Tree, write_tree
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
 
 NO_DRIVER = "there is no NVIDIA driver here (libcuda.so.1 does not load): install NVIDIA's driver"
-NO_DEVICE = "the NVIDIA driver says CUDA_ERROR_NO_DEVICE (100); the driver sees no GPU: look at nvidia-smi"
+NO_DEVICE = "the NVIDIA driver reports CUDA_ERROR_NO_DEVICE (100); the driver sees no GPU: run nvidia-smi"
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_clocks_temperature_and_rails_are_told(tmp_path: Path) -> None:
         ("pmode:0002\n", "ok", "MAXN"),
         ("pmode:0003\n", "warning", "7W, a slow one"),
         ("pmode:0009\n", "warning", "number 9, which /etc/nvpmodel.conf does not name"),
-        ("", "warning", "unknown, nvpmodel has set none"),
+        ("", "warning", "unknown: nvpmodel has not set a mode"),
     ],
 )
 def test_the_power_mode_is_told_by_name(status: str, state: str, says: str, tmp_path: Path) -> None:

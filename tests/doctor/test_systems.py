@@ -93,7 +93,7 @@ def test_what_a_board_lacks_is_named_with_its_remedy(visit: Visit) -> None:
     assert found["TensorRT"].remedy == "on a Jetson: apt install python3-libnvinfer"
     assert found["pycuda"].remedy == "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"
     assert found["GPU"].state == "wrong"
-    assert found["GPU"].remedy == "look at nvidia-smi"
+    assert found["GPU"].remedy == "run nvidia-smi"
 
 
 def test_without_nvcc_the_remedy_is_jetpacks_package(visit: Visit) -> None:

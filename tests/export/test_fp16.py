@@ -97,7 +97,7 @@ def test_rounding_shows_the_overflow_that_onnx_runtime_hides(steady_model: Path,
 def test_masks_that_differ_keep_nothing(steady_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = scaled(steady_model, tmp_path / "m.onnx", FITS_AS_WEIGHT)
     monkeypatch.setattr("edgeunet_export.fp16.wide_nodes", lambda *arguments: frozenset())
-    with pytest.raises(ExportError, match=r"the FP16 masks agree .* expected 99\.9%: nothing was kept"):
+    with pytest.raises(ExportError, match=r"the FP16 masks agree .* expected 99\.9%: no file was kept"):
         _export(source, tmp_path / "fp16.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 

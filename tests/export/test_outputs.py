@@ -86,13 +86,13 @@ def test_a_report_replaces_no_folder_that_is_not_one(model: Path, dataset: Path,
         export_int8(model, tmp_path / "int8.onnx", options, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
     shutil.copy(model, tmp_path / "thesis" / "model.onnx")
-    with pytest.raises(UsageError, match="lies in"):
+    with pytest.raises(UsageError, match="is inside"):
         export_int8(tmp_path / "thesis" / "model.onnx", tmp_path / "int8.onnx", options, force=True)
 
 
 def test_a_model_in_the_repository_is_not_replaced_by_itself(model: Path, tmp_path: Path) -> None:
     folder = export_triton(model, tmp_path, TritonOptions("m"), force=False)
-    with pytest.raises(UsageError, match="lies in"):
+    with pytest.raises(UsageError, match="is inside"):
         export_triton(folder / "1" / "model.onnx", tmp_path, TritonOptions("m"), force=True)
 
 

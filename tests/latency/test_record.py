@@ -152,7 +152,7 @@ def _telemetry(**damage: object) -> dict[str, Any]:
         ({"machine": None}, "machine: expected an object, got null"),
         ({"subject": {"model": "a"}}, "subject: the field 'model_sha256' is missing"),
         ({"sources": ["a", "b"], "source_of": [0]}, "source_of has 1 samples, total has 3"),
-        ({"sources": ["a"], "source_of": [0, 0, 1]}, "sources that are not listed"),
+        ({"sources": ["a"], "source_of": [0, 0, 1]}, "a source that is not listed"),
         ({"sources": ["a", "a"], "source_of": [0, 0, 1]}, "listed twice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What all studies share: each starts, and writes what it found with its command."""
+"""All studies: each starts, and writes what it found with its command."""
 
 from __future__ import annotations
 

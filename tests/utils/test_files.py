@@ -205,7 +205,7 @@ def test_two_outputs_of_one_name_are_refused_before_either_exists(tmp_path: Path
 
 def test_no_input_lies_in_a_folder_that_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
-    with pytest.raises(UsageError, match="which is to be replaced"):
+    with pytest.raises(UsageError, match="which will be replaced"):
         require_distinct(
             {"-o": tmp_path / "made"}, {"--list": tmp_path / "made" / "a.txt"}, replaced=[tmp_path / "made"]
         )
@@ -239,7 +239,7 @@ def test_an_output_is_not_written_where_a_dataset_is_read(tmp_path: Path) -> Non
     (data / "images" / "val").rename(elsewhere)
     (data / "images" / "val").symlink_to(elsewhere)
     for output in (data / "classes.json", data / "images" / "run", data / "masks" / "train" / "a.tif", elsewhere / "a"):
-        with pytest.raises(UsageError, match=r"-o .* lies where DATA .* is read"):
+        with pytest.raises(UsageError, match=r"-o .* is inside DATA .*, which is an input"):
             require_distinct({"-o": output}, {"DATA": data})
     require_distinct({"-o": data / "runs" / "first"}, {"DATA": data})
     (data / "classes.json").unlink()

@@ -49,7 +49,7 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model file, its scores (Evaluation.values), how it was verified, what to know of it, how to make it again."""
+    """A model file, its scores (Evaluation.values), how it was verified, notes about it, the commands that make it."""
 
     model: Path
     checkpoint: Path
@@ -63,7 +63,7 @@ class BuiltModel:
 class Builder:
     """Makes candidates from one dataset in one folder; a network is trained once, whatever its precisions.
 
-    force: replace what is in the folder. resume: go on with a training that was interrupted there.
+    force: replace what is in the folder. resume: continue a training that was interrupted there.
     """
 
     data: Path
@@ -100,7 +100,7 @@ class Builder:
 
     @property
     def _replace(self) -> bool:
-        """A run that goes on may have come to the exports before."""
+        """A run that is resumed may have files of the exports already."""
         return self.force or self.resume
 
     def _training(self, row: Row) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class Builder:
         )
         accuracy = result.repair.accuracy
         verified = f"{accuracy}, against fp32 on {accuracy.comparison.frames} {options.split} frames"
-        notes = _slower(len(result.repair.candidate.floating), "float, for the sake of accuracy,")
+        notes = _slower(len(result.repair.candidate.floating), "float for accuracy,")
         notes += _slower(len(result.wide), "fp32, which float16 is too small for,")
         kind = ("--target", target, "--precision", row.precision)
         check = ("--max-drop", f"{options.max_drop:g}", "--check-split", options.split)
@@ -159,7 +159,7 @@ class Builder:
 def _slower(count: int, why: str) -> tuple[str, ...]:
     if not count:
         return ()
-    return (f"{count} convolution(s) stay in {why} which was not so in the file that was measured: it may be slower",)
+    return (f"{count} convolution(s) stay in {why} but not in the file that was measured: it may be slower",)
 
 
 def _line(*words: object) -> str:

@@ -1,6 +1,6 @@
 """Untrained model files of every network, size and precision, to be swept on the device.
 
-How long a network takes does not depend on its weights, so that the device can be measured before anything is trained.
+A network's time does not depend on its weights, so the device can be measured before anything is trained.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class CandidateOptions:
         target_of(self.target)
         smallest = max(config.smallest_input for config in PRESETS.values())
         if len(set(self.sizes)) < len(self.sizes):
-            raise UsageError("--sizes names one twice: give each once")
+            raise UsageError("--sizes has a size twice: give each once")
         require_sizes(self.sizes)
         if small := [size for size in self.sizes if min(size) < smallest]:
             height, width = small[0]
@@ -86,7 +86,7 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
 
 
 def file_stem(network: str, size: Size, precision: str) -> str:
-    """How a model file of that kind is called: "small-256x320-int8"."""
+    """The name of such a model file: "small-256x320-int8"."""
     return f"{network}-{size[0]}x{size[1]}-{precision}"
 
 

@@ -34,7 +34,7 @@ class Card:
 
     @property
     def notes(self) -> list[str]:
-        """What makes the figures worth less."""
+        """Reasons to trust the figures less."""
         p99 = self.row.summary.p99
         notes = list(self.built.notes)
         if p99.interval is None:
@@ -42,7 +42,7 @@ class Card:
         elif p99.interval[1] > self.budget.ms:
             notes.append(f"the upper bound of p99 is over {self.budget.ms:g} ms: it may miss the budget")
         if self.row.throttled:
-            notes.append("the device throttled itself while it was measured: cool it, and sweep again")
+            notes.append("the device throttled while it was measured: cool it, and sweep again")
         if self.sweep.partial:
             notes.append("the sweep was interrupted: other candidates may be missing")
         return notes
@@ -90,8 +90,8 @@ class Card:
         """The same for people."""
         row, scores = self.row, self.built.scores
         quantiles = [(q.name, bounded(q)) for q in (row.summary.p50, row.summary.p90, row.summary.p99)]
-        energy = "not measured" if row.energy_mj is None else f"{row.energy_mj:.1f} mJ a frame, idle draw included"
-        chosen = "Of all that keep the budget and could be exported it has the most operations, and the widest numbers"
+        energy = "not measured" if row.energy_mj is None else f"{row.energy_mj:.1f} mJ per frame, idle power included"
+        chosen = "Of all exportable candidates within the budget, it has the most operations and the widest numbers"
         measured = f"of {row.model}, an untrained or other file of this network, size and precision"
         iou = [("mIoU", percentage(scores["miou"])), ("pixels right", percentage(scores["accuracy"]))]
         iou += [(name, percentage(value)) for name, value in scores["iou"].items()]
@@ -103,7 +103,7 @@ class Card:
             [f"{chosen}."],
             *([[f"- {plain(note)}" for note in self.notes]] if self.notes else []),
             ["## Accuracy"],
-            *([["The best checkpoint was chosen by this split: on other frames it may be less."]] if by_split else []),
+            *([["The best checkpoint was chosen by this split: expect less on other frames."]] if by_split else []),
             _table(("%", f"{scores['split']}, {scores['frames']} frames of {scores['dataset']}"), iou),
             [plain(f"Verified: it {self.built.verified}.")],
             ["## Latency and energy"],
@@ -112,7 +112,7 @@ class Card:
             markdown_table(facts_table({"device": {**_runtime(row), **self.sweep.machine}})),
             ["## Rejected"],
             _table(("candidate", "why"), [(r.name, r.reason) for r in self.rejected] or [(NONE, NONE)], text=2),
-            ["## To repeat it"],
+            ["## To make it again"],
             ["```sh", "# on the device, before", self.sweep.command, "# on the desk, all in one", self.command],
             ["# or one by one", *self.built.commands, "# on the device, to confirm it", *self.device_commands, "```"],
         ]
@@ -121,13 +121,13 @@ class Card:
 
     @property
     def path(self) -> Path:
-        """Of its Markdown, next to the model file."""
+        """The path of its Markdown file, next to the model file."""
         return self.built.model.with_suffix(".card.md")
 
     def summary(self) -> str:
-        """In a line."""
+        """The card in one line."""
         miou = percentage(self.built.scores["miou"])
-        return f"{self.built.model}: mIoU {miou} %, {figures(self.row)} on the device; {self.path} says all"
+        return f"{self.built.model}: mIoU {miou} %, {figures(self.row)} on the device; see {self.path}"
 
     def save(self, *, force: bool) -> None:
         """Write the Markdown and the JSON; raises OutputError if one exists and `force` is false."""

@@ -20,7 +20,7 @@ from edgeunet_bench.fit.shortlist import DeviceBudget, Rejected, choose, figures
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
-_LESS = "within the budget too, but it has fewer operations, or narrower numbers"
+_LESS = "within the budget too, but with fewer operations or narrower numbers"
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class FitOptions:
 
 
 def fit(data: Path, folder: Path, options: FitOptions, *, resume: bool, force: bool) -> Card:
-    """Train what promises most within the budget, and what promises next if its export loses too much.
+    """Train the most promising candidate within the budget, and the next one if its export loses too much.
 
-    Raises RecordError for a damaged record, MismatchError if nothing in it fits, ExportError if nothing that fits
-    could be exported; and what training and exporting raise.
+    Raises RecordError for a damaged record, MismatchError if nothing in it fits, ExportError if nothing that fits could
+    be exported; and the errors of training and exporting.
     """
     sweep = Sweep.load(options.record)
     require_distinct({"--output": folder}, {"DATA": data, "--device-record": options.record}, replaced=[])

@@ -1,8 +1,8 @@
 """Which of the candidates that were measured on the device to train: a pure function of a sweep and a budget.
 
 p99 is compared with the budget, not p50: the slow frames miss a deadline, and a sweep advises by p99 too.
-Of what keeps the budget the network with the most operations comes first, since more of them are more accurate as a
-rule, and for the same network the widest numbers. Only training shows whether the rule holds.
+Of the rows within the budget, the network with the most operations comes first, since more of them are more accurate as
+a rule, and for the same network the widest numbers. Only training shows whether the rule holds.
 """
 
 from __future__ import annotations
@@ -88,15 +88,15 @@ def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortl
         )
     if budget.mw is not None and all(row.energy_mj is None for _, row in known):
         raise MismatchError(
-            "the record has no energy, because the device reported no power: leave --budget-mw out, or sweep "
+            "the record has no energy, because the device reported no power: leave out --budget-mw, or sweep "
             "on a board whose rails `edgeunet doctor` shows"
         )
     fitting = [(name, row) for name, row in known if budget.used(row) <= 1]
     if not fitting:
         name, nearest = min(known, key=lambda pair: (budget.used(pair[1]), pair[1].summary.p99.value))
         raise MismatchError(
-            f"nothing in the record keeps within {budget} (p99): the nearest is {name} with {figures(nearest)}; "
-            "give more, or sweep candidates of smaller --sizes"
+            f"nothing in the record is within {budget} (p99): the closest is {name} with {figures(nearest)}; give a "
+            f"larger budget, or sweep candidates of smaller --sizes"
         )
     rejected += [Rejected(name, _too_much(row, budget)) for name, row in known if budget.used(row) > 1]
     rows: dict[tuple[str, tuple[int, int], str], tuple[str, Row]] = {}

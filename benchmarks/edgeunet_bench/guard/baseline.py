@@ -18,7 +18,7 @@ from edgeunet_bench.guard.running.model_arm import ModelOptions, opened
 
 SCHEMA = "edgeunet.baseline/1"
 FOLDER = Path("benchmarks/baselines")
-"""Of this project's own, and of those who accepted a baseline before there was another default."""
+"""This project's own folder, and the default of earlier versions."""
 REMEDY = "accept one with `edgeunet bench accept`"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DIGITS = 16  # of the hash in a kept file's name
@@ -26,7 +26,7 @@ _DIGITS = 16  # of the hash in a kept file's name
 
 @dataclass(frozen=True)
 class Baseline:
-    """The file NAME.json, which decides; the model is in the folder NAME next to it.
+    """The file NAME.json, which defines the baseline; the model is in the folder NAME next to it.
 
     model: its file name, which has its hash in it; "" for a baseline that is a commit alone. verdict: of the
     comparison it was accepted with. accepted: UTC, ISO 8601.
@@ -83,7 +83,8 @@ def accept(folder: Path, name: str, model: Path | None, *, commit: str, accepted
 
 
 def require_runs(model: Path) -> None:
-    """Run a model for a moment; raises what opening it raises, so that no baseline fails every later comparison."""
+    """Run a model for a moment; raises what opening it raises: a broken baseline would make every later comparison
+    fail."""
     with opened(ModelOptions(str(model))) as (_, call):
         call(0)
 
@@ -96,7 +97,7 @@ def verdict_of(comparison: Path, model: Path | None) -> str:
             f"{comparison} ended with {found.judgement.verdict.name}: compare again, or accept without --comparison"
         )
     if model is not None and found.b.facts.get("SHA-256") != sha256(model):
-        raise UsageError(f"{comparison} is of another candidate than {model}: compare that file")
+        raise UsageError(f"{comparison} is of another candidate, not of {model}: compare that file")
     return found.judgement.verdict.name
 
 
@@ -106,7 +107,7 @@ def load_baseline(folder: Path, name: str) -> Baseline:
 
 
 def resolve(folder: Path, name: Path) -> Path:
-    """The model file that is meant: a path as it is, or a baseline's name.
+    """The model file behind a path or a baseline's name.
 
     Raises RecordError if it was changed, UsageError for a name without an ending that no baseline has.
     """

@@ -1,4 +1,4 @@
-"""What `edgeunet bench compare` and `judge` do: compare, write the files that were asked for, say the verdict."""
+"""What `edgeunet bench compare` and `judge` do: compare, write the requested files, print the verdict."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class ComparisonOutputs:
         if self.comparison:
             require_writable(self.comparison, force=self.force)
         for path in filter(None, (self.junit, self.markdown)):
-            require_writable(path, force=True)  # as a build does that runs again
+            require_writable(path, force=True)  # as a repeated build does
 
     def write(self, comparison: Comparison) -> None:
-        """Write what was asked for, and print the verdict. Without a result the comparison's file is not written.
+        """Write the requested files, and print the verdict. Without a result only the files for CI are written.
 
-        What CI reads is: a build that compared nothing must say so.
+        A build that compared nothing must say so.
         """
         kept = comparison.pairs and comparison.judgement.verdict is not Verdict.REFUSED
         if self.comparison and kept:
@@ -90,7 +90,7 @@ def comparison_of(a: Arm, b: Arm, measured: Interleaved, options: CompareOptions
 def compare_records(a: Path, b: Path, options: CompareOptions, outputs: ComparisonOutputs) -> int:
     """Compare two latency records; one that is damaged or of another version is REFUSED, a missing one an error."""
     if outputs.comparison or outputs.junit or outputs.markdown:
-        raise UsageError("-o, --junit and --markdown are for models and commands: leave them out for two records")
+        raise UsageError("-o, --junit and --markdown are for models and commands: they do not work with two records")
     for path in (a, b):
         if not path.is_file():
             raise UsageError(f"{path}: no such latency record")
@@ -110,5 +110,5 @@ def judge_again(path: Path) -> tuple[Comparison, Judgement]:
     """Judge the samples of a comparison file again, from its seed. Raises RecordError if the file is damaged."""
     comparison = Comparison.load(path)
     if not comparison.pairs or comparison.judgement.verdict is Verdict.REFUSED:
-        return comparison, comparison.judgement  # no samples say that two machines differ
+        return comparison, comparison.judgement  # samples cannot show that two machines differ
     return comparison, judge_of(Interleaved(list(comparison.pairs), partial=comparison.partial), comparison.seed)

@@ -1,4 +1,4 @@
-"""The file of a comparison: every sample and every judgement, so that anybody can judge again."""
+"""The file of a comparison: every sample and every judgement, so that the verdict can be computed again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Comparison:
         if not self.looks:
             raise RecordError(f"a comparison needs at least one judgement, got none: {REMEDY}")
         if len({len(pair.rounds) for pair in self.pairs}) > 1:
-            raise RecordError(f"all pairs of a comparison need the same number of rounds: {REMEDY}")
+            raise RecordError(f"all pairs of a comparison must have the same number of rounds: {REMEDY}")
         for pair in self.pairs:
             for samples in (samples for r in pair.rounds for samples in vars(r).values()):
                 if not ((samples >= 0) & (samples <= MAX_MS)).all():  # false for NaN

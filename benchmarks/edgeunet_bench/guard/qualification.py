@@ -1,4 +1,4 @@
-"""A qualification of the guard: for each condition, what was declared before and what came out."""
+"""A qualification of the guard: for each condition, what was declared before, and the results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Condition:
         if not 0 <= self.needed <= self.declared or min(counts, default=0) < 0 or max(counts, default=0) > self.done:
             raise RecordError(
                 f"condition {self.name} of {self.workload} counts {self.needed} needed of {self.declared} trials, "
-                f"with {dict(self.verdicts)} and {dict(self.rules)}, which do not go together: {REMEDY}"
+                f"with {dict(self.verdicts)} and {dict(self.rules)}, which contradict each other: {REMEDY}"
             )
         if len(self.seconds) != self.done:
             raise RecordError(

@@ -16,7 +16,7 @@ from edgeunet_bench.render.tables import TextTable, change, milliseconds, print_
 
 _COLORS = {Verdict.PASS: "green", Verdict.REGRESSED: "red"}
 _ANSWERED = (Verdict.PASS, Verdict.REGRESSED)
-STORED_NOTE = "two records of different times prove less than two models that run in turns"
+STORED_NOTE = "two records made at different times prove less than two models that run in turns"
 PAIRED_NOTE = (
     "B against A is the median of the ratios of all rounds; the medians of A and of B are over the whole run, so that "
     "their ratio may differ"
@@ -92,7 +92,7 @@ def write_junit(path: Path, comparison: Comparison) -> None:
 
 
 def write_markdown(path: Path, comparison: Comparison) -> None:
-    """Replaces the file, as a build does that runs again."""
+    """Replaces the file, as a repeated build does."""
     write_text(path, markdown(comparison), force=True)
 
 

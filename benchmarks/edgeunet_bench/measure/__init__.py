@@ -1,1 +1,1 @@
-"""Measuring: what is timed, how, and the record that comes of it."""
+"""Measuring: what is timed, how, and the record of it."""

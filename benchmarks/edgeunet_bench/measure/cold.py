@@ -1,4 +1,4 @@
-"""The way to the first mask: fresh processes, one after another, from their start to the first result.
+"""The time to the first mask: fresh processes, one after another, from their start to the first result.
 
 What they read stays in the system's page cache, as after a restart of the program, not of the machine.
 """
@@ -90,7 +90,7 @@ def measure_cold(
 
 
 def _process(model: str | Path, frame: Path, opening: tuple[str, str], *, idle_s: float) -> tuple[TimedCall, int, int]:
-    """One process: its way to the first mask, a warm frame's time and that of one after the idle time, in ns."""
+    """One process: its time to the first mask, the time of a warm frame and of a frame after the idle time, in ns."""
     module = [sys.executable, "-m", "edgeunet_bench.measure.cold_process"]
     words = [*module, str(model), str(frame), *opening, str(idle_s)]
     done = run_process(words, f"{Path(model).name} in a fresh process", TIMEOUT_S)

@@ -33,7 +33,7 @@ def measure_command(command: str, *, whole: bool, options: MeasureOptions) -> La
     for a mode that only models have.
     """
     if options.mode != "single":
-        raise UsageError(f"a command runs in its own way, the mode {options.mode} is for models: leave --mode out")
+        raise UsageError(f"the mode {options.mode} is for models, and this is a command: leave out --mode")
     runs: list[tuple[int, Samples]] = []  # when each began, in ns, and its samples
     interrupted = False
     warmup_runs, settled = 0, True

@@ -16,7 +16,7 @@ MAX_FRAMES = 16  # enough variety, and at 1920×1080 no more than 100 MB
 
 @dataclass(frozen=True)
 class InputFrames:
-    """Frames in memory and what to call them in a record."""
+    """Frames in memory, and their name in a record."""
 
     name: str
     frames: tuple[UInt8, ...]  # [h, w, 3] BGR each

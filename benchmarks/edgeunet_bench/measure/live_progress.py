@@ -31,7 +31,7 @@ class LiveProgress:
 
     @property
     def overdue(self) -> bool:
-        """Whether the last drawing is so long ago that a late sample is worth it: 1 ms of work, at times 5."""
+        """Whether the last drawing is long enough ago to delay a sample for it: by 1 ms, at times 5."""
         return time.perf_counter_ns() - self._drawn_ns > OVERDUE_NS
 
     def title(self, title: str) -> None:
@@ -39,7 +39,7 @@ class LiveProgress:
         self._bar.update(self._task, description=title, refresh=True)
 
     def show(self, done: float, note: str, *, last: bool = False) -> None:
-        """Draw how much is done, unless it was drawn a moment ago."""
+        """Draw how much is done, unless it was drawn just before."""
         now = time.perf_counter_ns()
         if last or now - self._drawn_ns > REFRESH_NS:
             self._drawn_ns = now

@@ -41,11 +41,11 @@ class MeasureOptions:
         require_count("--max-frames", self.max_frames)
         require_count("--processes", self.processes, most=MAX_PROCESSES)
         if self.mode == "paced" and self.fps is None:
-            raise UsageError("a paced measurement needs its pace: give --fps, such as --fps 30")
+            raise UsageError("a paced measurement needs a frame rate: give --fps, such as --fps 30")
         if self.mode == "single" and self.fps is not None:
-            raise UsageError("in the mode single the next frame waits for the last: give --mode paced with --fps")
+            raise UsageError("in the mode single each frame waits for the one before: with --fps give --mode paced")
         if self.mode == COLD and not (self.seconds is self.max_frames is self.fps is None):
-            raise UsageError("the mode cold counts processes: give --processes, no time, frames or --fps")
+            raise UsageError("the mode cold counts processes: give --processes instead of a time, frames or --fps")
         if self.mode != COLD and self.processes is not None:
             raise UsageError(f"--processes is for the mode cold, got the mode {self.mode}: leave it out")
 

@@ -36,7 +36,7 @@ class Finished:
 def run_command(command: str, *, whole: bool, timeout_s: float) -> Samples:
     """Run a command once and return its latencies, (n,) in ms and n at least 1.
 
-    It prints one number of milliseconds a line on stdout; other lines are ignored. whole: the one sample is the time
+    It prints one number of milliseconds per line on stdout; other lines are ignored. whole: the one sample is the time
     from its start to its exit instead, whatever it prints. No shell reads the command: for a pipe write `sh -c '…'`.
     Raises CommandError if it cannot start, fails, takes longer than `timeout_s` or prints no latency; UsageError for
     a command that cannot be split into words. What it started is killed with it, on Ctrl-C too.
@@ -55,7 +55,7 @@ def run_process(words: Sequence[str], name: str, timeout_s: float) -> Finished:
             )
         except OSError as error:
             raise CommandError(
-                f"`{name}` cannot start ({error.strerror or error}): give a program that can be found, with its path"
+                f"`{name}` cannot start ({error.strerror or error}): give the path of a program"
             ) from error
         late = threading.Event()
 
@@ -77,7 +77,7 @@ def run_process(words: Sequence[str], name: str, timeout_s: float) -> Finished:
         finally:
             timer.cancel()
         if late.is_set():
-            raise CommandError(f"`{name}` did not end within {timeout_s:g} s and was stopped: give one that ends")
+            raise CommandError(f"`{name}` did not end within {timeout_s:g} s and was stopped: give a command that ends")
         if code != 0:
             end = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise CommandError(f"`{name}` failed ({end}{_last_line(stderr)}): run it by itself to see why")
@@ -110,7 +110,7 @@ def _latencies(name: str, output: str) -> Samples:
     if not values:
         raise CommandError(
             f"`{name}` printed no latency: "
-            "let it print one number of milliseconds a line, or time its whole run with --whole"
+            "let it print one number of milliseconds per line, or time its whole run with --whole"
         )
     for value in values:
         if not 0 <= value <= MAX_MS:

@@ -1,4 +1,4 @@
-"""What a record says besides its samples: when, of which commit, and what the machine draws at rest."""
+"""What a record holds in addition to its samples: the time, the commit, and the machine's idle power."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring one model in each power mode in turn, the one that is set first, with a rest before each of the others.
+"""Measuring one model in each power mode in turn, starting with the current one, with a rest before each of the others.
 
 Only a Jetson has such modes, and none was at hand: this has only run with a stand-in for nvpmodel.
 """
@@ -53,18 +53,18 @@ class ModesOptions:
 
 
 def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, force: bool) -> Modes:
-    """Measure, write `output` if it is given, and then set the mode again that was set before, whatever happened.
+    """Measure, write `output` if it is given, and then always restore the mode that was set before.
 
     Ctrl-C, SIGTERM and SIGHUP end it early and keep what was measured, marked as partial; before the first mode is
     measured nothing is kept. Raises MissingDependencyError without nvpmodel, BoardError if it refuses the mode that is
-    set, if no mode could be measured, or if the mode could not be set again; ModelFileError, DatasetError or
+    set, if no mode could be measured, or if the mode could not be restored; ModelFileError, DatasetError or
     SourceError for input that is wrong from the start.
     """
     if not model.is_file():
         raise ModelFileError(f"{model}: no such model file; give a .onnx or .engine file")
     load_inputs(options.data)
     if locked := [fact for fact in fingerprint({}).items() if "locked" in fact[1]]:
-        stderr().print(f"warning: {locked[0][0]} {locked[0][1]}: a change of mode may unlock what jetson_clocks locked")
+        stderr().print(f"warning: {locked[0][0]} {locked[0][1]}: a change of mode may undo jetson_clocks")
     modes = power_modes()
     with restoring() as found:
         measured, skipped, partial = _measured(model, options, [found, *(m for m in modes if m.number != found.number)])

@@ -1,4 +1,4 @@
-"""What was found in each power mode: a latency record for each that was measured, and why the others were not."""
+"""The results for each power mode: a latency record for each measured mode, and why the others were not measured."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SkippedMode:
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """All modes of a board. found: the one that was set before, and that is set again.
+    """All modes of a board. found: the mode that was set before, and is restored.
 
     partial: the measurement was interrupted.
     """

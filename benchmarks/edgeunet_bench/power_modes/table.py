@@ -13,7 +13,7 @@ from edgeunet_bench.render.tables import NONE, UNSURE, TextTable, milliseconds, 
 def modes_table(modes: Modes) -> TextTable:
     """A row for each mode that was measured, in the order in which they were."""
     header = ("mode", "p50", "p99", "mJ per frame", "hottest °C", "throttled")
-    parts = ["end to end in ms; energy is gross, idle draw included", f"{modes.found.name} is set again"]
+    parts = ["end to end in ms; energy is gross, idle power included", f"{modes.found.name} is restored"]
     if any(unsure(m.record.summary().p99) for m in modes.measured):
         parts.append(f"{UNSURE}\N{NO-BREAK SPACE}too few samples for an upper bound (p99: {samples_needed(0.99)})")
     if modes.partial:

@@ -1,4 +1,4 @@
-"""Caveats: what makes a run worth less than it seems. Such a run is shown like all others, and named once more."""
+"""Caveats: why a run proves less than it seems. Such a run is shown like all others, and also listed here."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def comparison_caveats(comparison: Comparison) -> Iterator[str]:
 
 def record_caveats(record: LatencyRecord) -> Iterator[str]:
     if record.telemetry is not None and record.telemetry.throttled:
-        yield "the machine slowed itself down (throttled) meanwhile: cool it, or measure a shorter time"
+        yield "the machine throttled (lowered its clocks) meanwhile: cool it, or measure a shorter time"
     if not record.warmup_settled:
         yield (
             f"the time had not settled after {record.warmup_frames} warm-up calls: "
-            "end other programs, or look at the times over time"
+            "end other programs, or check how the times change"
         )
     if record.period_ms is not None:
         work_ms = float(np.median(record.samples_ms[TOTAL] - record.samples_ms.get(WAIT, 0.0)))
         if work_ms > record.period_ms:
             yield (
                 f"a frame takes {milliseconds(work_ms)} ms and one came every {milliseconds(record.period_ms)} ms: "
-                f"the queue grows without end, and latency with it; give --fps {1000 / work_ms:.0f} or less"
+                f"the queue and the latency grow without end; give --fps {1000 / work_ms:.0f} or less"
             )
     if record.partial:
         yield "interrupted: the record holds what was measured until then, and is marked as partial"

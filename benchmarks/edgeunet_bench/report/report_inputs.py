@@ -1,4 +1,4 @@
-"""What a report is made of: files, distinguished by their schema."""
+"""The input of a report: files, recognised by their schema."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class ReportInputs:
         for sha256, s in self.scores.items():
             if sha256 not in models:
                 raise RecordError(
-                    f"no record has the model of the scores of {s.model} (model hash {sha256[:12]}): "
-                    "evaluate the same file that was measured"
+                    f"no record is of the model behind the scores of {s.model} (model hash {sha256[:12]}): evaluate "
+                    f"the file that was measured"
                 )
 
     @cached_property
@@ -107,4 +107,4 @@ def _load(path: Path) -> Any:
     kinds = {known.partition("/")[0]: load for known, load in LOADERS.items()}
     if load := kinds.get(found.schema.partition("/")[0]):
         return load(path)
-    raise RecordError(f"{path} is of the kind {found.schema[:60]!r}, which no report shows: {remedy}")
+    raise RecordError(f"{path} is of the kind {found.schema[:60]!r}, which cannot be in a report: {remedy}")

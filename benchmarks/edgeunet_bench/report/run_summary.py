@@ -1,4 +1,4 @@
-"""What `edgeunet bench run` says of a record besides its tables: in words for people, as JSON for scripts."""
+"""What `edgeunet bench run` prints about a record in addition to its tables: text for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def to_json(found: Analysis) -> dict[str, Any]:
 
 
 def lines(found: Analysis) -> Iterator[str]:
-    """A line for each thing that this record knows and that the tables do not show."""
+    """A line for each fact of this record that the tables do not show."""
     record = found.record
     if (kept := found.deadlines) is not None:
         yield (
@@ -54,7 +54,7 @@ def lines(found: Analysis) -> Iterator[str]:
         rails = " + ".join(rail.removesuffix("_mw") for rail in record.telemetry.rails)
         yield f"energy of a frame: {energy.gross_mj:.1f} mJ, {above} ({rails} at {record.telemetry.hz:.0f} Hz)"
     if record.mode == "cold":
-        yield "the page cache was warm: a first start after the machine's own takes longer"
+        yield "the page cache was warm: the first start after a reboot takes longer"
 
 
 def _drift(found: Drift | None) -> str:

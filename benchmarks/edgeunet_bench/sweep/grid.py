@@ -42,7 +42,7 @@ class SweepOptions:
             raise UsageError(f"unknown backend {unknown[0]!r}: choose from {', '.join(ONNX_BACKENDS)}")
         for name, values in (("backends", self.backends or ()), ("threads", self.threads), ("sizes", self.sizes)):
             if len(set(values)) < len(values):
-                raise UsageError(f"--{name} names one twice: give each once")
+                raise UsageError(f"--{name} has a value twice: give each once")
         require_threads(self.threads)
         require_sizes(self.sizes)
         require_seconds("--seconds", self.seconds)
@@ -75,7 +75,7 @@ class Combination:
 
 
 def require_files(models: Sequence[Path], options: SweepOptions) -> None:
-    """Raise ModelFileError or UsageError for what needs no opening to be wrong."""
+    """Raise ModelFileError or UsageError for errors that show before a file is opened."""
     for path in models:
         if not path.is_file():
             raise ModelFileError(f"{path}: no such model file; give .onnx or .engine files, or checkpoints (.pt)")
@@ -97,7 +97,7 @@ def told_apart(models: Sequence[Path]) -> dict[Path, str]:
 
 
 def expand(models: Sequence[Path], options: SweepOptions, folder: Path) -> tuple[list[Combination], list[SkippedRun]]:
-    """Every combination there is to run, and the files that cannot be. folder: where checkpoints are exported to."""
+    """Every combination to run, and the files that cannot be run. folder: where checkpoints are exported to."""
     found: list[Combination] = []
     skipped: list[SkippedRun] = []
     for path, name in told_apart(models).items():

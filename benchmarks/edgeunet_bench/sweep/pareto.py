@@ -1,6 +1,6 @@
 """Which model to take: the Pareto front of latency and mIoU, and the best one within a budget.
 
-The front is of p50, which varies least from run to run. The slow frames miss a budget, so there p99 counts.
+The front is of p50, which varies least from run to run. For the budget p99 counts, because the slow frames miss it.
 """
 
 from __future__ import annotations

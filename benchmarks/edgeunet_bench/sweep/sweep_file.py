@@ -37,7 +37,7 @@ class Row:
     backend, version: what ran it. threads: of the CPU; None on a GPU.
     passes_ms: a (n,) array of calls, end to end, for each turn in a process of its own. Nothing is left out.
     miou: 0 to 1, on that backend; None without labelled data. energy_mj: of a frame, gross, mean over the passes; None
-    where nothing measures power. throttled: in one of the passes the machine slowed itself down.
+    where nothing measures power. throttled: the machine throttled in one of the passes.
     network: the preset's name; "" for another network, or a file that does not say.
     """
 
@@ -76,7 +76,7 @@ class Row:
 
 @dataclass(frozen=True)
 class SkippedRun:
-    """A combination that did not run, and why. backend: "" and threads: None where it did not come to that."""
+    """A combination that did not run, and why. backend: "" and threads: None if it failed before that."""
 
     model: str
     input_size: tuple[Side, Side] | None

@@ -75,7 +75,7 @@ def _note(sweep: Sweep) -> str:
             f"by {(worst - 1) * 100:.0f} % at most"
         )
     if slowed := sum(row.throttled for row in sweep.rows):
-        parts.append(f"the machine throttled itself in {slowed} of {len(sweep.rows)} rows: cool it, and sweep again")
+        parts.append(f"the machine throttled in {slowed} of {len(sweep.rows)} rows: cool it, and sweep again")
     if sweep.partial:
         parts.append("partial: it was interrupted")
     return "; ".join(parts)

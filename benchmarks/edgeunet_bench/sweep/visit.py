@@ -30,14 +30,14 @@ T = TypeVar("T")
 
 
 class VisitError(EdgeUNetError):
-    """The process could not do what it was asked for; the message is its reason."""
+    """The process failed; the message is its reason."""
 
 
 @dataclass(frozen=True)
 class Visit:
     """The result of one turn. about: Session.describe(). file: what was opened. times_ms: (n,) calls, end to end.
 
-    energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine said that it slowed down.
+    energy_mj: of a frame, gross; None where nothing measures power. throttled: the machine reported throttling.
     """
 
     about: dict[str, str]

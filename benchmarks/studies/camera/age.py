@@ -47,7 +47,7 @@ class Fixed(Instant):
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Run the loop so long and give what the result file holds."""
+    """Run the loop for that time and return the content of the result file."""
     if seconds <= 0:
         raise UsageError(f"--seconds is above 0, got {seconds:g}")
     with Fixed() as session:

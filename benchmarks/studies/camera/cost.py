@@ -1,4 +1,4 @@
-"""`python -m benchmarks.studies.camera.cost -o FILE`: what the camera loop costs per frame besides inference.
+"""`python -m benchmarks.studies.camera.cost -o FILE`: what the camera loop costs per frame in addition to inference.
 
 Frames of a real clip, scaled to the size asked for and held in memory, go through the whole loop: hand-over between
 the threads, fitting to the network's size, the overlay with legend and text, statistics. The session answers at once
@@ -55,7 +55,7 @@ def cost_of(frames: list[UInt8], count: int) -> dict[str, Any]:
 
 
 def measure(rounds: int, count: int) -> dict[str, Any]:
-    """What the result file holds; the process stays on one core."""
+    """The content of the result file; the process stays on one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     frames = real_frames()
@@ -79,7 +79,7 @@ def main(
     frames: Annotated[int, typer.Option(min=1, help="Frames in a round.")] = 500,
     force: Force = False,
 ) -> None:
-    """Measure what the camera loop costs a frame besides inference."""
+    """Measure what the camera loop costs per frame in addition to inference."""
     result = STUDY.keep(output, lambda: measure(rounds, frames), force=force)
     console.stdout().print(f"{result['median_cpu_ms_a_frame']:.2f} ms of one core per frame of {SIZE[1]}×{SIZE[0]}")
 

@@ -51,7 +51,7 @@ def mask_agreement(session: Session, plain: PlainLoop, clip: Path) -> float:
 
 
 def compare_loops(model: Path, clip: Path, rounds: int) -> dict[str, Any]:
-    """Measure both loops `rounds` times in turn and give what the result file holds."""
+    """Measure both loops `rounds` times in turn and return the content of the result file."""
     plain = PlainLoop(model, OPACITY)
     with open_session(model, in_flight=Address.parse(str(clip)).in_flight, backend="onnxruntime") as session:
         same = mask_agreement(session, plain, clip)

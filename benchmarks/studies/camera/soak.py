@@ -3,7 +3,7 @@
 The real command `edgeunet camera` runs on a synthetic source of 30 frames per second with every sink that needs no
 screen: the page with a viewer that reads all of its stream, video, masks, RTP, lines of JSON, metrics that are
 fetched every few seconds. Its resident memory, threads and file descriptors are read from the outside. What it writes
-goes to a folder that is deleted in the end. Memory may grow by 5 MB from the second minute to the last.
+goes to a folder that is deleted at the end. Memory may grow by 5 MB from the second minute to the last.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SOURCE = "synthetic://?width=1280&height=720&fps=30"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -53,7 +53,7 @@ def watch(url: str) -> None:
 
 
 def soak(model: Path, seconds: float) -> dict[str, Any]:
-    """Run the command so long and give what the result file holds."""
+    """Run the command for that time and return the content of the result file."""
     if seconds < 2 * WARM_S:
         raise UsageError(f"--seconds is at least {2 * WARM_S:g}, of which the first {WARM_S:g} do not count")
     with tempfile.TemporaryDirectory() as folder:

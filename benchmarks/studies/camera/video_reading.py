@@ -56,7 +56,7 @@ def differing_frames(clip: Path) -> int:
 
 
 def compare_readers(clip: Path, rounds: int) -> dict[str, Any]:
-    """Measure both readers `rounds` times in turn and give what the result file holds."""
+    """Measure both readers `rounds` times in turn and return the content of the result file."""
     silence()
     differing = differing_frames(clip)
     turns = []

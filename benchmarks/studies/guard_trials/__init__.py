@@ -1,1 +1,1 @@
-"""The guard measured by itself: how often it calls what, on trials whose truth is known."""
+"""Measures the guard: how often it is right, on trials whose right verdict is known."""

@@ -1,4 +1,5 @@
-"""`python -m benchmarks.studies.guard_trials -o FILE`: how often the guard is right, where the truth is known."""
+"""`python -m benchmarks.studies.guard_trials -o FILE`: how often the guard is right, when the right verdict is
+known."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def main(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the guard itself: how often its verdict is right, where the truth is known. Takes hours.
+    """Measure the guard itself: how often it gives the right verdict when that is known. Takes hours.
 
     After an interruption the same command continues. The trials are in a file next to the output.
     Exit code: 0 if every condition that was measured reached what was declared, else 1; 130 after Ctrl-C.

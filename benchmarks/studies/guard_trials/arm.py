@@ -1,4 +1,4 @@
-"""An arm whose truth is known: work that is made slower by a given factor, or now and then takes twice as long.
+"""An arm whose right verdict is known: work that is made slower by a given factor, or now and then takes twice as long.
 
 `python -m benchmarks.studies.guard_trials.arm '{"slower": 1.05, …}'` speaks the arms' protocol. The work is a model, or
 class shares of a small image by NumPy on one thread.
@@ -87,7 +87,7 @@ WARM_CALLS = 100
 
 
 def prepared() -> tuple[dict[str, str], Callable[[int], float]]:
-    """What the arm says of itself, and a warm call of it, in ms."""
+    """The arm's facts, and a function that makes a warm call and returns its time in ms."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # starting threads that are never used takes longer than the import
     import numpy as np
 

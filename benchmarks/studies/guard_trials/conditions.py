@@ -11,7 +11,7 @@ from edgeunet_bench.guard.judging.judgement import Verdict
 
 @dataclass(frozen=True)
 class Kind:
-    """Trials of one kind. A and B are the same but for what is injected into B.
+    """Trials of one kind. A and B are the same, except for the change that is injected into B.
 
     declared: number of trials; share: of them, that must end as wanted, within `within_s` of measuring.
     disturbed: another program takes a processor in the middle.

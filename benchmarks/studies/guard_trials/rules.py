@@ -1,9 +1,9 @@
-"""What the rules of peers say of the same trials.
+"""The results of other tools' rules on the same trials.
 
-Such a tool measures the old version and then the new one. Nearest to that are A's samples of the first half of the
-pairs of processes, and B's of the last half. It favours the peers: seconds lie between the halves and not a change of
-code and a build, several processes stand for one, and what the machine did to both arms alike is in both.
-Each rule has its tool's default settings, but for the number of resamples.
+Such a tool measures the old version and then the new one. The closest data here are A's samples of the first half of
+the pairs of processes, and B's of the last half. This favours the other tools: seconds lie between the halves and not a
+change of code and a build, several processes stand for one, and what the machine did to both arms alike is in both.
+Each rule has its tool's default settings, except the number of resamples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From trials to what is reported: for each condition, what was declared and what came out."""
+"""Summarises trials: for each condition, what was declared and the results."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _condition(plan: TrialPlan, kind: Kind, trials: Sequence[Trial]) -> Conditio
 
 
 def _rules(trials: Sequence[Trial]) -> dict[str, int]:
-    """How often each said so; a trial that could not be asked counts as none."""
+    """How often each rule called B slower; a trial without an answer does not count."""
     names = dict.fromkeys(rule for trial in trials for rule in trial.rules)
     return {name: sum(trial.rules.get(name, False) for trial in trials) for name in names}
 

@@ -22,7 +22,7 @@ from edgeunet.utils.json_fields import NotNegative, Number, Whole, from_json
 from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.trials/1"
-REMEDY = "give another --output, or --force to begin again"
+REMEDY = "give another --output, or --force to start again"
 _CODE = [Path(edgeunet_bench.__file__).parent / "guard", Path(__file__).parent]
 
 
@@ -98,7 +98,7 @@ class TrialFile:
             self.plan, self.trials = _load(path)
             self.plan.require_same(plan, path)
         lines = [{"schema": SCHEMA, **asdict(self.plan)}, *map(asdict, self.trials)]
-        with replacing(path, force=True) as temporary:  # without the half of a line that a power cut left
+        with replacing(path, force=True) as temporary:  # without an incomplete line that a power cut left
             temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     def append(self, trial: Trial) -> None:
@@ -111,12 +111,12 @@ class TrialFile:
 
 
 def declared_in(path: Path) -> Mapping[str, int] | None:
-    """What the trials of an existing file were declared to be; None if there is none."""
+    """The plan in an existing file; None if there is none."""
     return _load(path)[0].declared if path.exists() else None
 
 
 def code_hash() -> str:
-    """SHA-256 of the guard's files and of those that qualify it: what decides about a verdict."""
+    """SHA-256 of the guard's files and of those that qualify it: everything that affects a verdict."""
     digest = hashlib.sha256()
     for path in sorted(path for folder in _CODE for path in folder.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

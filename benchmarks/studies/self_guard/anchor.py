@@ -22,7 +22,7 @@ def extract(checkout: Path, commit: str, folder: Path) -> None:
     try:
         subprocess.run(command, capture_output=True, check=True)
     except FileNotFoundError as error:
-        raise NoAnchorError("git is not installed, so the release anchor cannot be had: apt install git") from error
+        raise NoAnchorError("git is not installed, so the release anchor cannot be read: apt install git") from error
     except subprocess.CalledProcessError as error:
         raise NoAnchorError(f"the release anchor {commit[:12]} is not in this clone: git fetch --unshallow") from error
     shutil.unpack_archive(archive, folder)

@@ -27,7 +27,7 @@ def main() -> None:
     spec = ModelSpec(DatasetFolder.open(DATASET).classes, SIZE)
     torch.manual_seed(0)
     net = UNet(UNetConfig(spec.logits, FEATURES, up="nearest"))
-    with torch.no_grad():  # one class ahead: of logits that are all alike, rounding alone would change the order
+    with torch.no_grad():  # one class is larger: with equal logits, rounding alone would change the order
         net.get_parameter("out.bias")[0] += 1.0
     checkpoint = output.with_suffix(".pt")
     save_checkpoint(checkpoint, net.eval(), spec)

@@ -1,23 +1,24 @@
-"""Which power rails add up to the whole: a rail and one that it contains must not both be counted."""
+"""Which power rails add up to the total power: a rail and another rail inside it must not both be counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 TOTALS = ("VIN_mw", "VDD_IN_mw")
-"""Each alone is the whole. VIN: the input of Thor's carrier board. VDD_IN: the input of an Orin NX or Orin Nano module,
-which contains VDD_CPU_GPU_CV and VDD_SOC."""
+"""Each of these alone measures the total power. VIN: the input of Thor's carrier board. VDD_IN: the input of an Orin NX
+or Orin Nano module, which contains VDD_CPU_GPU_CV and VDD_SOC."""
 SUMS = (
     ("VDD_GPU_SOC_mw", "VDD_CPU_CV_mw", "VIN_SYS_5V0_mw"),  # AGX Orin; VIN_SYS_5V0 contains VDDQ_VDD2_1V8AO
     ("VDD_GPU_mw", "VDD_CPU_SOC_MSS_mw", "VIN_SYS_5V0_mw"),  # Thor, where the carrier's VIN has no driver
 )
-"""Disjoint rails that are a whole module together: Jetson Linux Developer Guide, "Platform Power and Performance"."""
+"""Separate rails that add up to the power of a module: Jetson Linux Developer Guide, "Platform Power and
+Performance"."""
 
 
 def whole(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the measured rails whose sum is the power of the whole.
+    """The measured rails whose sum is the total power.
 
-    names: of the telemetry, "VDD_IN_mw" and so on. Empty if it is unknown which rail contains which.
+    names: of the telemetry, "VDD_IN_mw" and so on. Empty if it is unknown which rails contain others.
     """
     measured = set(names)
     for total in TOTALS:

@@ -49,7 +49,7 @@ def main(root: Path, hz: float, pid: int, handle: int) -> None:
 
 
 def lacking(names: list[str], offered: dict[str, float]) -> list[str]:
-    """Names that another source has and files do not; in files the first core names the clock of several."""
+    """Names that tegrastats has and the system files lack; in the files the clock of several cores is listed once."""
     clocks = any(name.startswith("cpu") and name.endswith("_mhz") for name in names)
     return [
         name

@@ -138,7 +138,7 @@ def slows_down(cooling_device: str) -> bool:
     """Whether a cooling device above state 0 means that heat holds a clock down; a fan's does not.
 
     Tegra's alerts have it in their names; the others limit the frequency of a CPU or of a devfreq device. A low clock
-    alone is not throttling: a machine that is paced, or waits for its GPU, lowers its clocks by design.
+    alone is not throttling: a machine that waits for frames or for its GPU lowers its clocks by design.
     """
     return cooling_device.endswith("-throttle-alert") or cooling_device.startswith(
         ("cpufreq-", "thermal-cpufreq-", "devfreq-", "thermal-devfreq-", "Processor")
@@ -174,7 +174,7 @@ class _Throttled:
                 answers.append(max(0.0, now - before))
                 self._counters[path] = now
         if not answers:
-            raise OSError("no throttle state answers")
+            raise OSError("no throttle state can be read")
         return sum(answers)
 
 

@@ -25,17 +25,17 @@ STOP_S = 5.0  # the process may take to end: a sensor on a stuck bus may block i
 class Sampler:
     """Samples in a process of its own during `with`, `hz` times per second; telemetry() returns the samples.
 
-    A process, not a thread: reading 40 sensors 10 times per second takes 0.5 % of one core. In a thread a sample adds
-    0.25 ms to a call of 1 ms that it meets, in a process nothing measurable (benchmarks/results/telemetry_cost.json).
-    Every Telemetry has its own cost.
+    A process, not a thread: reading 40 sensors 10 times per second takes 0.5 % of one core. In a thread, a sample adds
+    0.25 ms to a call of 1 ms at the same moment; in a process it adds nothing measurable
+    (benchmarks/results/telemetry_cost.json). Every Telemetry holds the cost that was measured.
 
     root: where the system's files are looked up. pid: the process whose memory is sampled [default: this one].
-    No sensor makes it raise; without any sensor there is no telemetry.
+    A sensor that fails raises no error; without any sensor there is no telemetry.
     """
 
     def __init__(self, root: Path = ROOT, hz: float = 10.0, pid: int | None = None) -> None:
         if not 0 < hz <= 1000:
-            raise UsageError(f"the machine is sampled up to 1000 times per second, got {hz:g}")
+            raise UsageError(f"the machine can be sampled up to 1000 times per second, got {hz:g}")
         self._arguments = [str(root), repr(hz), str(os.getpid() if pid is None else pid)]
         self._process: subprocess.Popen[bytes] | None = None
         self._file = -1
@@ -57,11 +57,11 @@ class Sampler:
 
     @property
     def rails(self) -> tuple[str, ...]:
-        """Names of the rails whose sum is the power of the whole; empty if the energy is unknown."""
+        """Names of the rails whose sum is the total power; empty if the energy is unknown."""
         return whole(self._names)
 
     def telemetry(self, origin_ns: int, idle_ns: tuple[int, int] | None = None) -> Telemetry | None:
-        """What was sampled until now, None for nothing. Columns without any value are left out.
+        """The samples until now; None if there are none. Columns without any value are left out.
 
         origin_ns: the first sample of latency, by time.perf_counter_ns().
         idle_ns: begin and end of the time when nothing ran, by the same clock; the idle power is the mean over it.
@@ -122,7 +122,8 @@ class Sampler:
 def _mean_between(
     times_ns: NDArray[np.float64], columns: list[NDArray[np.float64]], span: tuple[int, int]
 ) -> float | None:
-    """Mean of the sum of the columns from span[0] to span[1], over the rows in which all answered; None if none is."""
+    """Mean of the sum of the columns from span[0] to span[1], over the rows with a value in every column; None if there
+    is no such row."""
     inside = np.sum(columns, axis=0)[(times_ns >= span[0]) & (times_ns <= span[1])]
     inside = inside[np.isfinite(inside)]
     return max(0.0, float(inside.mean())) if len(inside) else None  # a rail at rest can read a little below 0

@@ -12,7 +12,7 @@ from edgeunet.board.machine import is_number
 
 
 class Service:
-    """Sends to the socket that systemd names in NOTIFY_SOCKET; silent where there is none."""
+    """Sends to the socket that systemd names in NOTIFY_SOCKET; does nothing if there is none."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
@@ -24,23 +24,23 @@ class Service:
         self._due = 0.0
 
     def ready(self) -> None:
-        """The camera runs."""
+        """Report that the camera runs."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Nothing hangs; sent as often as systemd's watchdog needs it."""
+        """Report that nothing hangs, as often as systemd's watchdog needs it."""
         now = time.monotonic()
         if self._interval_s is not None and now >= self._due:
             self._due = now + self._interval_s / 2
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The camera ends."""
+        """Report that the camera ends."""
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        # The camera goes on without its supervisor.
+        # The camera continues without its supervisor.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
             out.sendto(message.encode(), self._address)

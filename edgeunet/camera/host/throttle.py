@@ -1,4 +1,4 @@
-"""Watching, next to the loop, whether heat or current lowers the board's clocks."""
+"""A thread next to the loop that checks whether heat or current lowers the board's clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_S = 1.0
 class ThrottleWatch(Poller):
     """Calls `throttled`, in a thread of its own, whenever the board throttles. Use it in a `with`.
 
-    It does nothing on a machine that does not report throttling, and asks a sensor that does not answer again.
+    On a machine that does not report throttling it does nothing. A sensor that does not answer is asked again later.
     """
 
     def __init__(self, throttled: Callable[[], None], *, root: Path = ROOT, every_s: float = EVERY_S) -> None:

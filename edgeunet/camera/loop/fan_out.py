@@ -1,4 +1,4 @@
-"""All sinks together: one that fails is closed, and the others go on."""
+"""All sinks together: one that fails is closed, and the others continue."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from edgeunet.errors import OutputError
 class FanOut:
     """Enters sinks, writes each frame to all of them and leaves them, in one thread.
 
-    A sink that raises OutputError is left with that error, and `notify` gets a line about it. Any other exception
-    is a fault of the program and goes through.
+    A sink that raises OutputError is left with that error, and `notify` gets a line about it. Any other exception is a
+    fault of the program and is passed on.
     """
 
     def __init__(self, sinks: Sequence[AbstractContextManager[Sink]], notify: Callable[[str], None]) -> None:
@@ -35,7 +35,7 @@ class FanOut:
             except OutputError as error:
                 self._open.remove((context, sink))
                 self.errors.append(error)
-                self._notify(str(error) + ("; the rest goes on" if self._open else ""))
+                self._notify(str(error) + ("; the other outputs continue" if self._open else ""))
                 self._leave(context, error)
 
     def __enter__(self) -> FanOut:

@@ -38,7 +38,7 @@ from edgeunet.runtime.session import Result, Session
 from edgeunet.utils import console
 from edgeunet.utils.limits import FRAMES, MAX_MS, require_in
 
-FAILURES = 5  # inferences in a row that raise, and the loop gives up: one may be chance, five are not
+FAILURES = 5  # failed inferences in a row that end the loop: one may be chance, five are not
 STUCK_S = 0.5  # how long the end waits for a camera that hangs in its driver
 INFERENCE = "inference"
 WRITING_S = 10.0  # how long the end waits for the sinks to write their last frames
@@ -156,14 +156,14 @@ class Loop:
     def finish(self, patience_s: float | None = None) -> Mapping[str, LoopStats]:
         """Wait for the end and return the figures by source; raises what went wrong.
 
-        patience_s: after stop(), how long to wait for an inference that may hang. Sinks are closed in any case.
+        patience_s: after stop(), how long to wait for an inference that may hang. Sinks are always closed.
         """
         self._inferrer.join(patience_s)
         if self._inferrer.is_alive():
             self._results.close()
         self._drawer.join(None if patience_s is None else WRITING_S)
         if self._drawer.is_alive():
-            raise OutputError(f"the sinks have not written their last frames within {WRITING_S:g} s: look at the disk")
+            raise OutputError(f"the sinks have not written their last frames within {WRITING_S:g} s: check the disk")
         self._join_readers()
         self.switch(None)
         # A source's error first: it is why an output has nothing to write.
@@ -183,7 +183,7 @@ class Loop:
         return self._inferrer.is_alive()
 
     def stats(self) -> dict[str, LoopStats]:
-        """What has been done so far, by source; may be called from any thread while it runs."""
+        """The figures so far, by source; may be called from any thread while the loop runs."""
         return {reader.name: reader.stats() for reader in self.readers}
 
     def switch(self, session: Session | None) -> None:
@@ -211,7 +211,7 @@ class Loop:
     def _read(self, reader: SourceReader) -> None:
         reader.read()
         if reader.error is not None and len(self.readers) > 1:
-            self.notify(f"{reader.error}; the other sources go on")
+            self.notify(f"{reader.error}; the other sources continue")
 
     def _infer(self) -> None:
         turns = RoundRobin([reader.frames for reader in self.readers], self._changed)
@@ -275,7 +275,8 @@ class Loop:
         if self._failures == FAILURES:
             raise error
         self.notify(
-            f"inference of frame {frame.number} of {reader.name} failed, it is skipped: {' '.join(str(error).split())}"
+            f"inference of frame {frame.number} of {reader.name} failed, the frame is skipped: "
+            f"{' '.join(str(error).split())}"
         )
 
     def _take_next_session(self) -> None:

@@ -34,7 +34,7 @@ class SourceReader:
         self.name = name
         self.statistics = statistics
         self.frames: FrameQueue[Frame] = FrameQueue(newest=source.live, changed=changed)
-        self.error: Exception | None = None  # what ended the reading early
+        self.error: Exception | None = None  # the error that ended the reading early
         self._overlay = overlay
         self._max_frames = max_frames
         self._first_ns = 0
@@ -55,19 +55,19 @@ class SourceReader:
                     count += 1
                     self.statistics.read(frame.read_ns)
                     self.frames.put(frame)
-        except Exception as error:  # noqa: BLE001 - whatever one source does, the others go on; the loop raises it
+        except Exception as error:  # noqa: BLE001 - an error of one source does not stop the others; the loop raises it
             self.error = error
         self.frames.close()
 
     @property
     def fps(self) -> float:
-        """Of the source, or the usual rate if it does not say."""
+        """The source's rate, or the usual rate if it is unknown."""
         return self.source.fps or DEFAULT_FPS
 
     def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
         """Two pictures, uint8 [h, w, 3] BGR: with the mask and the legend (rate, age, model in use), and with the mask.
 
-        One that is not asked for is the frame itself.
+        A picture that no sink uses is the frame itself.
         """
         blended = self._overlay.blend(frame.pixels, result.mask, result.letterbox) if legend or plain else frame.pixels
         if not legend:
@@ -94,7 +94,7 @@ class SourceReader:
         return (frame.captured_ns - self._first_ns) / 1e9
 
     def stats(self) -> LoopStats:
-        """What has been done so far; from any thread."""
+        """The figures so far; from any thread."""
         ends = [count for count in (self.source.frame_count, self._max_frames) if count is not None]
         return self.statistics.snapshot(
             total=min(ends, default=None),

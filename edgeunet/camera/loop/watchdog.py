@@ -1,4 +1,4 @@
-"""What the loop's threads work on, so that one that hangs can be told from one that waits."""
+"""What the loop's threads work on: this shows whether a thread hangs or only waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeunet.camera.frame import Frame
 
 
 class Activity(NamedTuple):
-    """One thing that is under way. title: for people."""
+    """One activity that has started and not ended. title: for people."""
 
     title: str
     begin_ns: int
@@ -23,7 +23,7 @@ class Activity(NamedTuple):
 
 
 class Watchdog:
-    """Knows what is under way: one activity of each kind. Any thread may ask."""
+    """Knows the current activities, one of each kind. Any thread may ask."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, Activity] = {}
@@ -38,5 +38,5 @@ class Watchdog:
             del self._under_way[kind]
 
     def longest(self) -> Activity | None:
-        """What has been under way for the longest time; None if nothing is."""
+        """The activity that has run longest; None if there is none."""
         return min(self._under_way.copy().values(), key=lambda activity: activity.begin_ns, default=None)

@@ -1,4 +1,4 @@
-"""Who may look at the page and the figures: by a token, and by no foreign host name."""
+"""Access to the page and the figures: by a token, and never under a foreign host name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_TOKEN = 8  # characters
 
 @dataclass(frozen=True)
 class Access:
-    """Where a server listens, and the secret that it asks for; None: anyone who reaches it may look."""
+    """Where a server listens, and the secret that it asks for; None: anyone who reaches it can open the page."""
 
     address: HostPort
     token: str | None = None
@@ -28,7 +28,8 @@ class Access:
             return
         if len(self.token) < MIN_TOKEN:
             raise UsageError(
-                f"the token (--token or EDGEUNET_TOKEN) has at least {MIN_TOKEN} characters, got {len(self.token)}"
+                f"the token (--token or EDGEUNET_TOKEN) must have at least {MIN_TOKEN} characters, got "
+                f"{len(self.token)}"
             )
         try:
             self.token.encode()
@@ -70,7 +71,7 @@ class Access:
 
 
 def notice(title: str, access: Access, port: int, path: str = "") -> str:
-    """What the terminal says about a server: where it is, and who may look. port: the one in use."""
+    """The terminal's note about a server: its address, and who can open it. port: the one in use."""
     host = access.address.host
     if host in ("0.0.0.0", "::", "*"):  # noqa: S104 - the user asked for it, and the notice says it
         host = socket.gethostname()
@@ -81,5 +82,5 @@ def notice(title: str, access: Access, port: int, path: str = "") -> str:
 
 
 def _same(given: str, secret: str) -> bool:
-    """In a time that does not depend on the secret."""
+    """Compares in a time that does not depend on the secret."""
     return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())

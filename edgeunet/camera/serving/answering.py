@@ -1,4 +1,4 @@
-"""aiohttp's side of the server: what a request may cost, who is answered, and how. Imported once a server runs."""
+"""aiohttp's side of the server: limits for requests, who gets an answer, and how. Imported once a server runs."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ class Connection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        if isinstance(exc, ConnectionError):  # the client has gone
+        if isinstance(exc, ConnectionError):  # the client closed the connection
             raise exc
-        if status == HTTPStatus.BAD_REQUEST:  # a client's bytes are not worth a log line, and may hold a secret
+        if status == HTTPStatus.BAD_REQUEST:  # a client's bytes are not logged: they may hold a secret
             return _response(refusal(HTTPStatus.BAD_REQUEST))
         return super().handle_error(request, status, exc, message)
 
@@ -191,7 +191,7 @@ def _response(reply: Reply) -> web.Response:
 async def _stream(
     request: web.BaseRequest, reply: Reply, pieces: AsyncGenerator[bytes, None], abort: Callable[[], None]
 ) -> web.StreamResponse:
-    """Send all pieces. A viewer that leaves cancels it; one that does not read is dropped."""
+    """Send all pieces. It is cancelled when the viewer leaves; a viewer that does not read is dropped."""
     response = web.StreamResponse(status=reply.status, headers=_headers_of(reply))
     response.force_close()
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""An HTTP server in a thread of its own: it answers GET from memory, and bounds what a client can cost.
+"""An HTTP server in a thread of its own: it answers GET from memory, and limits what a client can use.
 
 aiohttp reads the requests and writes the replies; one request per connection. Paths are only compared, never looked up
 in the file system.
@@ -90,6 +90,6 @@ def _listen(address: HostPort) -> socket.socket:
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report errors that nothing else handles, except of clients that have gone."""
+    """Report errors that nothing else handles, except for clients that closed their connection."""
     if not isinstance(context.get("exception"), OSError):
         loop.default_exception_handler(context)

@@ -31,8 +31,8 @@ _PAGE = Path(__file__).with_name("page.html")
 class Viewer:
     """A sink whose newest frames a browser may ask for; serving_page() makes it.
 
-    A frame is encoded once per view for all viewers together, and only while somebody watches. A slow viewer gets fewer
-    frames, always the newest.
+    A frame is encoded once per view for all viewers together, and only while a viewer is connected. A slow viewer gets
+    fewer frames, always the newest.
     """
 
     def __init__(self, spec: ModelSpec, sources: Sequence[str], stats: Callable[[], Mapping[str, LoopStats]]) -> None:
@@ -43,7 +43,7 @@ class Viewer:
         self._streams = {f"/stream/{i}/{view}": (s, view) for i, s in enumerate(self._sources) for view in VIEWS}
         self._page = _page()
         self._newest: dict[str, Shot] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None  # of the server, once somebody watches
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the server, once a viewer is connected
         self._news = asyncio.Event()
         self._pictures: dict[tuple[str, str], tuple[Shot, asyncio.Future[bytes]]] = {}
 
@@ -137,7 +137,7 @@ def serving_page(
 
 
 def _figures(stats: LoopStats) -> dict[str, Any]:
-    """What the page says about a source; ages in ms."""
+    """The page's figures for a source; ages in ms."""
     return {
         "fps": round(stats.recent_fps, 1),
         "age": round(stats.recent_age_ms, 1),

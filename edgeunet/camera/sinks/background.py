@@ -19,7 +19,8 @@ class Background:
     """Runs another sink in a thread; an error there is raised by the next write() or at the end.
 
     live=False: write() waits while `CAPACITY` frames are on their way; none is lost.
-    live=True: write() never waits; the oldest frame makes room, and at the end `notify` gets how many did.
+    live=True: write() never waits; the oldest frame makes room, and at the end `notify` gets the number of dropped
+    frames.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Background:
         written = -1
         while self._thread.is_alive():
             if written == self._written:
-                raise OutputError(f"{self._name} hangs: its last frames are not written; look at the disk")
+                raise OutputError(f"{self._name} hangs: its last frames are not written; check the disk")
             written = self._written
             self._thread.join(STUCK_S)
         if self._shots.dropped:

@@ -69,7 +69,7 @@ class LineWriter:
             raise OutputError(f"--jsonl {self._path}: the program that read the lines has ended") from error
 
     def _cut_back(self, count: int) -> None:
-        """Remove the last bytes, the beginning of a line, from the file: who reads it expects whole lines."""
+        """Remove the last bytes, the beginning of a line, from the file: its readers expect whole lines."""
         with suppress(OSError):  # a pipe keeps what it has
             descriptor = self._opened()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -16,14 +16,14 @@ class MaskFolder:
     """A sink that writes one file for each frame into a folder; call check_masks() first."""
 
     def __init__(self, folder: Path, suffixes: Mapping[str, str]) -> None:
-        """suffixes: by source, what its files have behind the number, see routing.suffixes()."""
+        """suffixes: by source, what follows the number in its file names, see routing.suffixes()."""
         self._folder = folder
         self._suffixes = suffixes
 
     def write(self, shot: Shot) -> None:
         """Write <number>.png, or <number>-<source>.png if there are several sources: uint8 [h, w] at the frame's size.
 
-        A file is there whole or not at all. Raises OutputError on a full disk.
+        Each file is written whole or not at all. Raises OutputError on a full disk.
         """
         path = self._folder / f"{shot.frame.number:06d}{self._suffixes[shot.source]}.png"
         mask = shot.result.letterbox.restore_mask(shot.result.mask)

@@ -1,4 +1,4 @@
-"""What a camera run puts out: one table, checked before the work and made into the sinks of the loop afterwards."""
+"""The outputs of a camera run: one table, checked before the work, from which the loop's sinks are made."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MASK = re.compile(r"\d{6,}(-.*)?\.png")
 
 @dataclass(frozen=True)
 class Output:
-    """What one option puts out.
+    """The output of one option.
 
     title, files: what is written where, one for each source or one for all. check: raises what making it would raise.
     make: the sink of a loop; None if the loop does not write it.
@@ -94,7 +94,7 @@ class CameraOutputs:
 
 
 def _table(options: CameraOptions, ends: Mapping[str, str]) -> Iterator[tuple[str, Output]]:
-    """Each output that is asked for, by its option. ends: what a file of each source has behind its stem."""
+    """Each output in the options, by its option. ends: what follows the stem in each source's file name."""
     sinks, force = options.sinks, options.sinks.force
     if (access := sinks.access(sinks.serve)) is not None:
         yield "--serve", _page(access)

@@ -74,7 +74,7 @@ class Recorder:
     def _finish(self) -> None:
         """Write the last fragment and close the file."""
         if self._file is None:
-            raise OutputError(f"{self._path} is not written: no frame arrived; look at the source first")
+            raise OutputError(f"{self._path} is not written: no frame arrived; check the source first")
         if self._file.cut:
             return
         with self._keeping(self._file):
@@ -84,7 +84,7 @@ class Recorder:
 
     @contextmanager
     def _keeping(self, file: _FragmentFile) -> Iterator[None]:
-        """After a failed write: cut the file back to its last whole fragment, which plays, and say so."""
+        """After a failed write: cut the file back to its last whole fragment, so that it plays, and report that."""
         try:
             with writing(self._path):
                 yield

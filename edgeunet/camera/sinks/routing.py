@@ -29,7 +29,7 @@ def by_source(sinks: Mapping[str, AbstractContextManager[Sink]]) -> Iterator[Rou
 
 
 def suffixes(sources: Sequence[str]) -> dict[str, str]:
-    """What a file of each source has behind its stem: nothing for a single source, else "-camera-0", "-drive".
+    """What follows the stem in each source's file name: nothing for a single source, else "-camera-0", "-drive".
 
     Only letters, digits, dots and dashes; no two are the same.
     """

@@ -1,6 +1,6 @@
 """The drawn picture as H.264 over RTP (RFC 6184), for other machines; an SDP file (RFC 8866) tells players how.
 
-Packets go to one address whether or not anybody receives them: a viewer cannot hold up the loop.
+Packets go to one address even if nothing receives them: a viewer cannot delay the loop.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def sdp_of(address: HostPort) -> str:
 
 @contextmanager
 def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[str], None]) -> Iterator[RtpStream]:
-    """An RtpStream to `address`. Writes the file `sdp`, over an older one of edgeunet, and tells `notify` how to watch.
+    """An RtpStream to `address`. Writes the file `sdp`, over an older one of edgeunet, and `notify` gets the command to
+    watch it.
 
     If the file cannot be written, `notify` gets its lines. fps only guides the encoder. Raises OutputError if the host
     is not known.
@@ -67,7 +68,7 @@ def streaming_rtp(address: HostPort, sdp: Path, fps: float, notify: Callable[[st
     try:
         _write(sdp, sdp_of(address))
     except OutputError as error:
-        notify(f"--rtp goes on without the file {sdp} ({error}); a player needs one with these lines:")
+        notify(f"--rtp continues without the file {sdp} ({error}); a player needs one with these lines:")
         notify(sdp_of(address).replace("\r\n", "\n").strip())
     with writing(Path(f"rtp://{address}")):
         container = av.open(f"rtp://{address}?pkt_size={PACKET}", "w", format="rtp")

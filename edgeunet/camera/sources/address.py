@@ -50,7 +50,7 @@ class Address:
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):
-            raise UsageError(f"{self.name}: width and height are given together")
+            raise UsageError(f"{self.name}: give width and height together")
         for side in (self.width, self.height):
             if side is not None and not 1 <= side <= SIDE:
                 raise UsageError(f"{self.name}: a side is 1 to {SIDE} pixels, got {side}")
@@ -130,7 +130,7 @@ def _file(text: str, *, url: bool) -> Address:
     if url and not _exists(text):
         text = unquote(text, errors="surrogateescape")
     if not text or "\0" in text:
-        raise UsageError(f"{shown_address(text)!r} names no file: expected {EXAMPLES}")
+        raise UsageError(f"{shown_address(text)!r} does not name a file: expected {EXAMPLES}")
     return Address("file", shown_path(text if _exists(text) else shown_address(text)), text)
 
 

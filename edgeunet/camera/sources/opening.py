@@ -47,7 +47,7 @@ def open_address(address: Address) -> Source:
 def open_steady(
     address: Address, notify: Callable[[str], None], *, stall_s: float = STALL_S, alone: bool = True
 ) -> Source:
-    """Open a source that no fault ends: a live one is opened again, see Reconnecting. Raises as open_address().
+    """Open a source that survives faults: a live one is opened again, see Reconnecting. Raises as open_address().
 
     alone=False: one of several. A live one that is off does not keep the others waiting and is tried again: it opens in
     the background; call settle() before reading its properties.
@@ -59,7 +59,7 @@ def open_steady(
 
 
 def settle(sources: Iterable[Source]) -> None:
-    """Give those that are still opening a moment, all of them together."""
+    """Wait a moment for the sources that are still opening, all together."""
     end = time.monotonic() + SETTLE_S
     for source in sources:
         if isinstance(source, Reconnecting):

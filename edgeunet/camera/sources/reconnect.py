@@ -83,7 +83,7 @@ class Reconnecting(Source):
             self._attempt.leave()
             if isinstance(item, BaseException):
                 raise item
-            raise SourceError(f"the source neither opens nor fails within {OPEN_S:g} s: is its driver stuck?")
+            raise SourceError(f"the source neither opens nor fails within {OPEN_S:g} s: check its driver")
         self._take_over(item)
 
     def _grab(self) -> bool:
@@ -137,7 +137,7 @@ class Reconnecting(Source):
     def _take_over(self, source: Source) -> None:
         """Continue with a source that was opened."""
         if self._read_as_live and not source.live:
-            raise UnusableError(f"{source.name} is a file, and came too late to be read as one: start it again")
+            raise UnusableError(f"{source.name} is a file, and opened too late to be read as one: start it again")
         self.name, self.live, self.size = source.name, source.live, source.size
         self.fps, self.frame_count = source.fps, source.frame_count
         self._source = source

@@ -28,8 +28,8 @@ FILE_FPS = 30.0  # of its frame times, if the address says "as fast as it is rea
 class SyntheticSource(Source):
     """The scene at a rate by the clock or, with fps 0, like a file: every frame, as fast as it is read.
 
-    A frame is captured when the clock says, however late it is read; one that is not read before the next is captured
-    is lost with its number, as in a camera.
+    A frame's capture time comes from the clock, even if it is read late; one that is not read before the next is
+    captured is lost with its number, as in a camera.
     """
 
     def __init__(self, address: Address) -> None:
@@ -82,7 +82,7 @@ class SyntheticSource(Source):
 def synthetic_mask(number: int, size: tuple[int, int]) -> UInt8:
     """The class index of each pixel of frame `number`: uint8 [h, w], 0 road, 1 marking, 2 undrivable, 3 movable.
 
-    The stamp covers the lowest rows; the mask does not know it.
+    The stamp covers the lowest rows; the mask ignores it.
     """
     left = _left(number, size[1])
     mask: UInt8 = _scene_mask(size)[:, left : left + size[1]].copy()

@@ -5,9 +5,9 @@ before, and it is taken before anything is drawn, so that a slow disk does not m
 
 It returns to a better model only if that one is expected to fit. How long it took when it last ran says nothing: that
 was too long, or it would still run. What counts is the ratio of its time to the present model's, both measured in turn
-at the start. That ratio holds under load, heat and lower clocks, which slow both: the expected p99 is the present p99,
-plus the present median times the ratio less one. Where that is wrong, the better model fails within a few masks, and
-the next attempt waits twice as long.
+at the start. That ratio holds under load, heat and lower clocks, which slow both: the expected p99 is p99 + median *
+(ratio - 1), with the present p99 and median. Where that is wrong, the better model fails within a few masks, and the
+next attempt waits twice as long.
 """
 
 from __future__ import annotations

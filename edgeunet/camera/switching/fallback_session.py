@@ -115,7 +115,9 @@ def open_fallbacks(
         times_ns = _times_in_turn([model.session for model in models])
         for better, after in pairwise(range(len(models))):
             if times_ns[after] >= times_ns[better]:
-                notify(f"{models[after].name} is no faster than {models[better].name}: no help as its fallback")
+                notify(
+                    f"{models[after].name} is no faster than {models[better].name}: it does not help as its fallback"
+                )
         session = FallbackSession(models, FallbackPolicy(times_ns, round(deadline_ms * 1e6)), notify)
         unless_complete.pop_all()
     return session

@@ -20,8 +20,8 @@ POLL_S = 0.5
 class ModelWatch(Poller):
     """Looks for a newer model file, and switches to each one that works like the first. Use it in a `with`.
 
-    A file is complete once it is the same twice in a row. `switch` gets the opened session and owns it; `notify` gets a
-    line for people. Both are called in the watching thread.
+    A file counts as complete when two checks in a row find it unchanged. `switch` gets the opened session and owns it;
+    `notify` gets a line for people. Both are called in the watching thread.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ModelWatch(Poller):
             try:
                 session = unless_taken.enter_context(self._opener())
                 require_same(session, self._spec, str(self._path))
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with the new file, the old model goes on
+            except Exception as error:  # noqa: BLE001 - any error of the new file: the old model stays in use
                 reason = " ".join(str(error).split())
                 self._notify(f"{self._path} was replaced, but the old model stays: {reason}")
                 return

@@ -13,9 +13,11 @@ from edgeunet.cli.bench.bench_options import Baselines
 def accept(
     name: Annotated[str, typer.Option("--as", help="Name of the baseline, such as accepted or release.")],
     model: Annotated[
-        Path | None, typer.Argument(help="Model to keep; without one the baseline is the checkout's commit.")
+        Path | None, typer.Argument(help="Model to keep; if not given, the baseline is the checkout's commit.")
     ] = None,
-    comparison: Annotated[Path | None, typer.Option(help="Its file of `edgeunet bench compare -o`, with PASS.")] = None,
+    comparison: Annotated[
+        Path | None, typer.Option(help="What `edgeunet bench compare -o` wrote for it, with PASS.")
+    ] = None,
     baselines: Baselines = None,
 ) -> None:
     """Make a model the baseline of that name, for `edgeunet bench compare NAME MODEL`.
@@ -38,4 +40,4 @@ def accept(
         require_runs(model)
     baseline = accept_baseline(folder, name, model, commit=commit_of(Path()), accepted=now(), verdict=verdict)
     what = str(folder / name / baseline.model) if model else f"commit {baseline.commit[:12]}"
-    stdout().print(f"{what} is the baseline {name}, as {folder / name}.json says")
+    stdout().print(f"{what} is now the baseline {name}, described in {folder / name}.json")

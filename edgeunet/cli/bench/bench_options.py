@@ -1,4 +1,4 @@
-"""Options that several commands of `edgeunet bench` have, besides those of `edgeunet.cli.common_options`."""
+"""Options that several commands of `edgeunet bench` have, in addition to those of `edgeunet.cli.common_options`."""
 
 from __future__ import annotations
 

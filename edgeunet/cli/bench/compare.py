@@ -39,10 +39,10 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="File to write for a summary (Markdown).")
     ] = None,
     data: Data = None,
-    seconds: Annotated[float, typer.Option(help="Time for two models or commands, at most.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Seed of the order of turns and of the bootstrap.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Time limit for two models or commands.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed for the order of turns and for the bootstrap.")] = 0,
     varies: Annotated[
-        list[str] | None, typer.Option(help="Fact that may differ, such as threads; may be repeated.")
+        list[str] | None, typer.Option(help="Setting that may differ, such as threads; may be repeated.")
     ] = None,
     backend: Backend = None,
     threads: Threads = None,

@@ -31,12 +31,12 @@ def fit(
         str | None,
         typer.Option(help="What runs --candidates: tensorrt, onnxruntime or openvino; tensorrt if not given."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Of the training: quick, standard or thorough.")] = "standard",
-    steps: Annotated[int | None, typer.Option(help="Exactly that many steps instead of the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+    recipe: Annotated[str, typer.Option(help="Recipe of the training: quick, standard or thorough.")] = "standard",
+    steps: Annotated[int | None, typer.Option(help="Number of steps, instead of the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     max_drop: Annotated[float, typer.Option(help="Points of mIoU that INT8 may lose.")] = 0.3,
     split: Annotated[str, typer.Option(help="Labelled split to verify and score on.")] = "val",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted training in -o.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted training in -o.")] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -54,17 +54,15 @@ def fit(
 
     if candidates is not None:
         if output or device_record or budget_ms is not None or budget_mw is not None:
-            raise UsageError(
-                "--candidates are written before the device is measured: leave -o, the record and the budget out"
-            )
+            raise UsageError("--candidates only writes models to measure: leave out -o, the record and the budget")
         _write_candidates(data, candidates, sizes, target, force=force)
         return
     if sizes or target:
         raise UsageError("--sizes and --target are for --candidates: the record has its own")
     if output is None or device_record is None or budget_ms is None:
         raise UsageError(
-            "a fit needs --device-record, --budget-ms and -o; `edgeunet fit DATA --candidates FOLDER` writes what to "
-            "measure on the device first"
+            "a fit needs --device-record, --budget-ms and -o; first write models to measure on the device: `edgeunet "
+            "fit DATA --candidates FOLDER`"
         )
     from edgeunet.utils.console import stdout
     from edgeunet_bench.fit.builder import BuildOptions
@@ -73,7 +71,7 @@ def fit(
     from edgeunet_bench.fit.shortlist import DeviceBudget
 
     if resume and force:
-        raise UsageError("--resume goes on with a run and --force starts again: give one of them")
+        raise UsageError("--resume continues a run and --force starts again: give one of them")
     options = FitOptions(
         device_record, DeviceBudget(budget_ms, budget_mw), BuildOptions(recipe, steps, seed, max_drop, split)
     )

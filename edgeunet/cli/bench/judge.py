@@ -14,9 +14,9 @@ def judge(
     comparison: Annotated[Path, typer.Argument(help="What `edgeunet bench compare -o` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Judge the samples of a comparison again: the same samples and seed have the same verdict and figures.
+    """Judge the samples of a comparison again: the same samples and seed give the same verdict and figures.
 
-    Exit code: the verdict's, as for `edgeunet bench compare`; 1 if the file does not follow from its samples.
+    Exit code: the verdict's, as for `edgeunet bench compare`; 1 if the file does not match its samples.
     """
     from edgeunet.errors import RecordError
     from edgeunet_bench.guard.commands import ComparisonOutputs, judge_again
@@ -27,5 +27,5 @@ def judge(
     said, found = judgement_to_dict(stored.judgement), judgement_to_dict(judgement)
     # The reason's words are those of the version that wrote them.
     if fields := ", ".join(name for name in found if name != "reason" and said[name] != found[name]):
-        raise RecordError(f"{comparison} does not follow from its own samples ({fields}): it was changed")
+        raise RecordError(f"{comparison} does not match its own samples ({fields}): the file was changed")
     raise typer.Exit(judgement.verdict.value)

@@ -19,16 +19,16 @@ def modes(
     data: Data = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each mode.")] = 10.0,
     cool_down_s: Annotated[
-        float, typer.Option("--cool-down-s", help="Time to cool down between two modes, at most.")
+        float, typer.Option("--cool-down-s", help="Longest time to cool down between two modes.")
     ] = 60.0,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model in each power mode of a Jetson (nvpmodel), as root; at the end the first mode is set again.
+    """Measure a model in each power mode of a Jetson (nvpmodel), as root; at the end the first mode is restored.
 
-    Modes that need a reboot are skipped. The mode is set again after Ctrl-C and after a failure too.
+    Modes that need a reboot are skipped. It is restored after Ctrl-C and after a failure too.
 
     Example: sudo env "PATH=$PATH" edgeunet bench modes model.engine -o modes.json
     """

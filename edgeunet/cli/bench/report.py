@@ -22,7 +22,9 @@ def report(
     ] = None,
     how: Annotated[
         str | None,
-        typer.Option("--format", help="html, md (tables only) or json (every figure); as the file ends if not given."),
+        typer.Option(
+            "--format", help="html, md (tables only) or json (every figure); the file's ending decides if not given."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:

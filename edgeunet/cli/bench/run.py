@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MeasureMode(str, enum.Enum):
-    """How frames come."""
+    """How frames arrive."""
 
     SINGLE = "single"
     PACED = "paced"
@@ -49,9 +49,11 @@ def run(
     seconds: Annotated[
         float | None, typer.Option(help="Time to measure, after the warm-up; 5, paced 10, soak 1800 if not given.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="The same in minutes.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time to measure, in minutes.")] = None,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this many frames.")] = None,
-    processes: Annotated[int | None, typer.Option(help="Of the mode cold; 11 if not given.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Number of processes in the mode cold; 11 if not given.")
+    ] = None,
     deadline_ms: Annotated[
         float | None,
         typer.Option("--deadline-ms", help="A longer latency is a miss; the schedule's period if not given."),
@@ -68,7 +70,7 @@ def run(
     from edgeunet_bench.measure.measure_options import MeasureOptions
 
     if seconds is not None and minutes is not None:
-        raise UsageError("--seconds and --minutes are the same time: give one of them")
+        raise UsageError("--seconds and --minutes both set the time: give one of them")
     require_in("--minutes", minutes, 1e-5, SECONDS / 60)
     length_s = seconds if minutes is None else minutes * 60
     options = MeasureOptions(mode.value, length_s, max_frames, fps, deadline_ms, processes)

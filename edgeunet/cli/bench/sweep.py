@@ -29,13 +29,13 @@ def sweep(
     ] = None,
     seconds: Annotated[float, typer.Option(help="Time to measure each combination, in all passes together.")] = 6.0,
     budget_ms: Annotated[
-        float | None, typer.Option(help="Time a frame may take; the answer names the model to take.")
+        float | None, typer.Option(help="Time a frame may take; the result names the best model within it.")
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the plot of latency against mIoU to this file (.svg or .png)."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the order.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

@@ -71,14 +71,14 @@ class ConversionResult(NamedTuple):
 def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionResult:
     """Write the frames of `path` as a dataset folder to `target`; nothing in `path` is touched.
 
-    Raises UsageError or DatasetError, with all problems listed and nothing written, OutputError if `target` exists
-    and is not one that `force` may replace.
+    Raises UsageError or DatasetError, with all problems listed and nothing written, OutputError if `target` exists and
+    `force` may not replace it.
     """
     if not path.is_dir():
         raise DatasetError(f"{path}: no such folder")
     one, other = path.resolve(), target.resolve()
     if one in (other, *other.parents) or other in one.parents:
-        raise UsageError(f"{target} and {path} lie in each other, and the source stays as it is: choose another folder")
+        raise UsageError(f"{target} and {path} overlap, and the source must not change: choose another folder")
     inputs = {"SOURCE": path, "--classes": options.classes, **{f"--list {s}": f for s, f in options.lists.items()}}
     require_distinct({"--output": target}, inputs, replaced=[target])
     require_folder_writable(target, force=options.force)
@@ -103,7 +103,7 @@ def _read(layout: str, path: Path, target: Path, options: ConversionOptions) -> 
     if layout == "segnet":
         return read_segnet(path, options.classes, options.mask_suffix)
     if options.classes is not None:
-        raise UsageError(f"{layout} has classes of its own: --classes is for {', '.join(_WITH_CLASSES)}")
+        raise UsageError(f"{layout} has its own classes: --classes is for {', '.join(_WITH_CLASSES)}")
     if options.mask_suffix is not None:
         raise UsageError(f"{layout} has its own names: --mask-suffix is for {', '.join(_WITH_CLASSES)}")
     return read_camvid(path) if layout == "camvid" else read_cityscapes(path)
@@ -124,7 +124,7 @@ def _warnings(done: WrittenFrames, source: ConversionSource) -> Iterator[str]:
     if done.unknown >= _MUCH * done.area:
         yield (
             f"{percentage(done.unknown / done.area)} % of all pixels are of unknown colours and ignored: add the "
-            "colours to the list of classes, or export the masks again without losses, as PNG"
+            "colours to the list of classes, or export the masks again as PNG, which is lossless"
         )
     counted = done.pixels[: len(source.classes.classes)]
     absent = [c.name for c, pixels in zip(source.classes.classes, counted, strict=True) if not pixels]
@@ -146,7 +146,7 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
         unlabelled = {p.stem for pairing in source.found.values() for p in pairing.unlabelled}
         wanted = by_lists(_together(splits), options.lists, unlabelled)
         left = sum(len(p.pairs) + len(p.unlabelled) for p in source.found.values()) - sum(map(len, wanted.values()))
-        return wanted, [f"{left} frames are in no list and left out"] if left else []
+        return wanted, [f"{left} frames are in no list and are left out"] if left else []
     problems: list[Problem] = [*source.problems, *twice]
     left_out = []
     for split, pairing in source.found.items():
@@ -162,12 +162,11 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
         )
     if not splits:
         raise DatasetError(
-            f"{path} has no labelled frame: no image has a mask of its name, or of its name and one ending "
-            "(--mask-suffix)"
+            f"{path} has no labelled frame: no mask has an image's name, or that name with an ending (--mask-suffix)"
         )
     if "val" in splits:
         if options.val_share is not None:
-            raise UsageError(f"{path} has a val split, which is kept: leave --val-share out, or give --list")
+            raise UsageError(f"{path} has a val split, which is kept: leave out --val-share, or give --list")
         return splits, left_out
     whole = "train" if "train" in splits else ""
     if whole not in splits:
@@ -180,6 +179,6 @@ def _together(splits: Splits) -> dict[str, ImageMaskPair]:
     together: dict[str, ImageMaskPair] = {}
     for pairs in splits.values():
         if twice := together.keys() & pairs.keys():
-            raise DatasetError(f"{min(twice)} is in several splits, so that a list cannot name it: leave --list out")
+            raise DatasetError(f"{min(twice)} is in several splits, so a list cannot name it: leave out --list")
         together |= pairs
     return together

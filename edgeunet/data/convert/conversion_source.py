@@ -1,4 +1,4 @@
-"""What every layout is read as: labelled files, their classes, and what their mask values mean."""
+"""The common form of every layout: labelled files, their classes, and what their mask values mean."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
     words = ("edgeunet", "data", "convert", str(path), "-o", str(output), "--classes", str(target))
     command = f"`{shlex.join(words)}`"
     if target.exists():
-        return f"give the one that you have, {command}"
+        return f"give your list, {command}"
     values, colors = _contents(masks)
     if max(len(values), len(colors)) > _MOST:
         return f"its masks have more than {_MOST} colours, as after saving as JPEG; write one: {EXAMPLE}"
@@ -31,7 +31,7 @@ def proposed(path: Path, masks: Iterable[Mask], output: Path) -> str:
     if listed is None:
         return f"its masks have a single colour; write one: {EXAMPLE}"
     write_text(target, listed.to_json(path.resolve().name), force=False)
-    return f"wrote {target} with what its masks hold; put the names in, then {command}"
+    return f"wrote {target} with the classes of its masks; fill in the names, then {command}"
 
 
 def _contents(masks: Iterable[Mask]) -> tuple[set[int], set[int]]:

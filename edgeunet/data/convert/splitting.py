@@ -1,4 +1,4 @@
-"""Which frames are in train and which in val: from lists, or divided here."""
+"""Divides frames into train and val, by lists or into blocks of neighbours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def by_lists(pairs: Mapping[str, ImageMaskPair], lists: Mapping[str, Path], unla
         for line in filter(None, read_lines(file)):
             name = next((n for n in _names(line) if n in pairs), None)
             if name is None and any(n in unlabelled for n in _names(line)):
-                raise DatasetError(f"{file} names {line[:80]!r}, which has no mask: label it, or take it off the list")
+                raise DatasetError(
+                    f"{file} names {line[:80]!r}, which has no mask: label it, or remove it from the list"
+                )
             if name is None:
                 raise DatasetError(f"{file} names {line[:80]!r}, which the source does not have")
             if seen.setdefault(name, split) != split:

@@ -1,4 +1,4 @@
-"""The one place that opens ONNX Runtime: what it refuses, at opening or at work, is a ModelFileError."""
+"""The one place that opens ONNX Runtime. Its errors, at opening or while running, become ModelFileErrors."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class OnnxRuntimeSession(Session):
     def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1, batch: int = 1) -> None:
         """Open the model; raises ModelFileError if it is damaged or has no spec."""
         if in_flight < 1:
-            raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
+            raise UsageError(f"in_flight must be at least 1, got {in_flight}")
         ort = onnxruntime()
         super().__init__(read_spec(path))
         self.capacity = in_flight

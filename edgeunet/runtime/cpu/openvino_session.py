@@ -36,7 +36,7 @@ class OpenVinoSession(Session):
     def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1) -> None:
         """Open the model; raises ModelFileError if it is damaged or has no spec."""
         if in_flight < 1:
-            raise UsageError(f"at least 1 frame is in flight, got {in_flight}")
+            raise UsageError(f"in_flight must be at least 1, got {in_flight}")
         openvino = _openvino()
         path = Path(path)
         spec = read_spec(path)

@@ -1,7 +1,7 @@
-"""All of pycuda: the GPU's context, memory, streams and kernels. Nothing of it happens at import.
+"""All use of pycuda: the GPU's context, memory, streams and kernels. Importing this file does nothing on the GPU.
 
-pycuda ties a context, and all that is made in it, to one thread. So each Device has a thread of its own, which owns
-the primary context. Other threads hand it functions through Device.call(), which run one after another. Methods that
+pycuda ties a context, and everything made in it, to one thread. So each Device has a thread of its own, which owns
+the primary context. Other threads pass functions to it through Device.call(); they run one after another. Methods that
 only the owner may call raise UsageError in other threads.
 """
 
@@ -44,7 +44,7 @@ class Device:
     integrated: bool
 
     def __init__(self, index: int = 0) -> None:
-        """Take hold of GPU number `index`; raises GpuError or MissingDependencyError if it cannot be used."""
+        """Open GPU number `index`; raises GpuError or MissingDependencyError if it cannot be used."""
         find_gpu()
         self.resources = ExitStack()
         self._driver: Any = None
@@ -132,7 +132,9 @@ class Device:
             with _COMPILING:
                 module = compiler.SourceModule(source, nvcc=nvcc, no_extern_c=True)
         except self._driver.CompileError as error:
-            raise GpuError(f"nvcc refuses the CUDA kernels: {one_line(error)}; is it older than the GPU?") from error
+            raise GpuError(
+                f"nvcc refuses the CUDA kernels: {one_line(error)}; check that it is not older than the GPU"
+            ) from error
         except OSError as error:
             raise MissingDependencyError(
                 "nvcc",
@@ -144,7 +146,7 @@ class Device:
     def _require_owner(self) -> None:
         if threading.current_thread() is not self._owner:
             raise UsageError(
-                f"{threading.current_thread().name} is not the thread that owns the GPU: go through Device.call()"
+                f"{threading.current_thread().name} is not the thread that owns the GPU: use Device.call()"
             )
 
     def _own(self, index: int, opened: Future[None]) -> None:
@@ -193,7 +195,7 @@ class Device:
             return error
         if isinstance(error, self._driver.MemoryError):
             explained = GpuError(
-                f"out of GPU memory ({one_line(error)}): close other programs on the GPU, or take a smaller model"
+                f"out of GPU memory ({one_line(error)}): close other programs on the GPU, or use a smaller model"
             )
         else:
             explained = GpuError(
@@ -264,7 +266,7 @@ class Buffer:
         if array.shape != self.host.shape or array.dtype != self.host.dtype:
             raise FrameError(
                 f"the buffer takes {self.host.dtype} {list(self.host.shape)}, got {array.dtype} {list(array.shape)}: "
-                "give it what it was made for"
+                "copy only arrays of that shape and type"
             )
         np.copyto(self.host, array)
 

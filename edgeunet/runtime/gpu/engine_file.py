@@ -1,4 +1,4 @@
-"""The engine file and the JSON file next to it: checked against this machine before TensorRT sees a byte.
+"""The engine file and the JSON file next to it: checked against this machine before TensorRT reads them.
 
 M.engine is what TensorRT built, and `trtexec --loadEngine` loads it too; M.engine.json says everything else.
 """
@@ -37,7 +37,7 @@ class EngineHeader:
 
 @dataclass(frozen=True)
 class Machine:
-    """What an engine is tied to: it runs where these are the same."""
+    """The facts that an engine depends on: it runs where these are the same."""
 
     version: tuple[int, ...]  # of TensorRT; as many numbers as its bindings give
     gpu: Gpu | None  # None: TensorRT-RTX compiles its engines for the GPU when they are loaded
@@ -45,14 +45,14 @@ class Machine:
 
     @classmethod
     def here(cls, provider: Provider) -> Machine:
-        """This machine. Raises GpuError or MissingDependencyError for what it lacks."""
+        """This machine. Raises GpuError or MissingDependencyError if something is missing."""
         gpu = None if provider == "tensorrt_rtx" else find_gpu()
         return cls(version_of(tensorrt_module(provider)), gpu, f"{sys.platform}-{platform.machine()}")
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """M.engine.json: what an engine was built from, by what, for what.
+    """M.engine.json: the source of an engine, what built it, and the machine that it is for.
 
     onnx: the model file, relative to the engine's folder. options: of `edgeunet export engine`, as typed.
     flags: of TensorRT. gpu_layers: layers that should run on the DLA and cannot.
@@ -157,7 +157,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _rebuild(path: Path, info: EngineInfo | None = None) -> str:
-    """The command that builds an engine again, as exact as what is known about it."""
+    """The command that builds an engine again, with the options that are known."""
     options: tuple[str, ...] = ()
     if info is not None:
         onnx, options = os.path.normpath(path.parent / info.onnx), info.options

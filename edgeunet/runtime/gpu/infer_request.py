@@ -129,7 +129,7 @@ class InferRequest:
 
 
 class _Size:
-    """What belongs to frames of one size: the buffer they come in, the work done to them, and its graph."""
+    """The resources for frames of one size: their input buffer, their work, and its graph."""
 
     def __init__(self, letterbox: Letterbox, frame: Buffer, stages: Stages, driver: Driver, stream: Stream) -> None:
         self.letterbox, self.frame = letterbox, frame

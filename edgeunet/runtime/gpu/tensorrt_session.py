@@ -33,14 +33,14 @@ class TensorRTSession(Session):
     events, "h2d" (not where memory is shared), "resize", "infer", "argmax" (where the engine has only logits) and
     "d2h" (not where memory is shared).
 
-    What fails on the GPU closes the session; a new one may be opened.
+    An error on the GPU closes the session; a new one may be opened.
     """
 
     def __init__(self, path: str | Path, *, in_flight: int = 1) -> None:
         """Open the engine. Raises ModelFileError or MismatchError if it is not for this machine, GpuError or
         MissingDependencyError if the GPU or a package is missing or memory is short."""
         if not 1 <= in_flight <= MAX_IN_FLIGHT:
-            raise UsageError(f"1 to {MAX_IN_FLIGHT} frames are in flight on a GPU, got {in_flight}")
+            raise UsageError(f"1 to {MAX_IN_FLIGHT} frames can be in flight on a GPU, got {in_flight}")
         path = Path(path)
         info = check_engine(path)
         trt = tensorrt_module(info.provider)
@@ -116,7 +116,7 @@ class _Engine:
             self._runtime = trt.Runtime(self._log)
         except TypeError as error:  # what the bindings make of a null pointer
             raise GpuError(
-                f"TensorRT does not start{self._log.reason()}: update the driver, which may be too old for it"
+                f"TensorRT does not start{self._log.reason()}: update the driver; it may be too old"
             ) from error
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
@@ -150,8 +150,8 @@ class _Engine:
         if context is None:
             free, total = device.memory_mib()
             raise GpuError(
-                f"TensorRT gives no execution context, with {free} of {total} MiB of GPU memory free"
-                f"{self._log.reason()}: close other programs that use the GPU, or take a smaller model"
+                f"TensorRT returned no execution context, with {free} of {total} MiB of GPU memory free"
+                f"{self._log.reason()}: close other programs that use the GPU, or use a smaller model"
             )
         if not context.set_input_shape("frame", self._frame):
             raise ModelFileError(f"the engine refuses frames of shape {list(self._frame)}: build it again")

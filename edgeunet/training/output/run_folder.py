@@ -1,4 +1,4 @@
-"""The folder of a run: its files, whether they are ours, and a lock for one process at a time."""
+"""The folder of a run: its files, whether edgeunet wrote them, and a lock for one process at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeunet.utils.files import locked, made_parents
 
 BEST, LAST, LOG, RECORD = "best.pt", "last.pt", "log.csv", "run.json"
 OUTPUTS = (BEST, LAST, LOG, RECORD, RANGES)
-_MARKS = {  # bytes at the start of a file of ours, or of its pickle
+_MARKS = {  # bytes at the start of edgeunet's files, or of their pickle
     BEST: b"edgeunet.checkpoint/",
     LAST: b"edgeunet.checkpoint/",
     LOG: b"step,loss,miou,accuracy",
@@ -30,15 +30,14 @@ def outputs(folder: Path) -> list[Path]:
 
 
 def require_free(folder: Path, *, force: bool) -> None:
-    """Raise OutputError if the folder holds a run and `force` is false, or files named as a run's that are not ours.
-
-    Other projects have a best.pt too: the content decides what `force` may remove.
+    """Raise OutputError if the folder holds a run and `force` is false, or files with a run's names that edgeunet did
+    not write. Other projects have a best.pt too: the content decides what `force` may remove.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: give the name of a folder")
     found = outputs(folder)
     if found and not force:
-        raise OutputError(f"{folder} holds a run already: --resume goes on with it, --force starts again")
+        raise OutputError(f"{folder} holds a run already: --resume continues it, --force starts again")
     for path in found:
         if not _is_ours(path):
             raise OutputError(f"{path} was not written by a training of edgeunet: give another folder with -o")
@@ -48,7 +47,7 @@ def require_free(folder: Path, *, force: bool) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Make the folder and lock it against other trainings while this process trains into it.
 
-    After an exception a folder that was made is removed again, unless something is in it. Raises OutputError if
+    After an exception a new folder is removed, unless something is in it. Raises OutputError if
     another process holds the lock; a killed process holds none.
     """
     with made_parents(folder / BEST), ExitStack() as held:

@@ -1,4 +1,4 @@
-"""Writes the files of a run: rank 0 does, in the other processes nothing happens."""
+"""Writes the files of a run, in rank 0 only; the other processes write nothing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class RunWriter:
             state.restore(self._last, job, progress)
             self.saved_step = progress.step
             if distributed.first(float(self._best.exists())):
-                load_model(self._best)  # raises for a file that is not what it is called
-            else:  # it was removed: the network as it is becomes the best one
+                load_model(self._best)  # raises if the content does not fit the name
+            else:  # best.pt was removed: the current network becomes the best one
                 progress.best = None
                 self.save_best()
 
     def open(self) -> None:
-        """Make place in the folder for a new run, and open the log."""
+        """Clear the folder for a new run, and open the log."""
         if distributed.rank() > 0:
             return
         folder = self._job.folder
@@ -55,7 +55,7 @@ class RunWriter:
             save_checkpoint(self._best, average, self._job.spec)
 
     def save(self) -> None:
-        """Save the whole state and the record; also the network as it is where none was evaluated yet.
+        """Save the whole state and the record; also the current network if none was evaluated yet.
 
         A step is saved only once.
         """
@@ -72,7 +72,7 @@ class RunWriter:
             self._log.write(self._progress.rows)
 
     def close(self) -> None:
-        """Write what is only known at the end; afterwards every process knows that it is written."""
+        """Write the values that are known only at the end; every process waits until they are written."""
         if self._log is not None:
             self._save_record(finished=self._progress.ended)
             self._log.close()
@@ -80,7 +80,7 @@ class RunWriter:
 
     @property
     def kept(self) -> str:
-        """What a run that fails leaves behind, for a message."""
+        """The files that a failed run leaves, for a message."""
         if self.saved_step is None:
             return "no checkpoint was written yet"
         return f"{self._last} keeps the state of step {self.saved_step}"

@@ -1,4 +1,4 @@
-"""The state of a training: all that a run needs to go on, saved in last.pt and read back strictly."""
+"""The state of a training: all that a run needs to continue, saved in last.pt and checked when it is read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REMEMBERED = {
     torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
     torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
 }
-"""What each optimiser remembers of a parameter."""
+"""The values that each optimiser keeps for a parameter."""
 _REMEDY = "start again with --force"
 
 
@@ -64,9 +64,9 @@ class SavedState:
 
 
 class TrainingState:
-    """What the steps of a run change, the same in each of its processes.
+    """The values that the steps of a run change, the same in each process.
 
-    net: the network that is trained. average: the one that follows it, and is evaluated and kept.
+    net: the network that is trained. average: the moving average of it, which is evaluated and kept.
     scaler: of the gradients in fp16, else without effect. There is no other state: every crop follows from its number,
     and the learning rate from the progress.
     """
@@ -96,7 +96,7 @@ class TrainingState:
         save_checkpoint(path, quantised.plain() if quantised else average, job.spec, run=run)
 
     def restore(self, path: Path, job: TrainingJob, progress: TrainingProgress) -> None:
-        """Take it, and the progress, from what save() wrote.
+        """Restore the state and the progress from what save() wrote.
 
         Raises ModelFileError for a file that is damaged or of another network, TrainingError for other settings.
         """
@@ -119,7 +119,7 @@ class TrainingState:
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, value: Mapping[str, Any], origin: str) -> None:
-    """Give an optimiser a state that fits its parameters; raises ModelFileError for any other."""
+    """Load a state into an optimiser; raises ModelFileError if it does not fit the parameters."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     own = optimizer.state_dict()["param_groups"]
     groups, state = value.get("param_groups"), value.get("state")
@@ -143,7 +143,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, value: Mapping[str, Any], o
 
 
 def load_network(net: torch.nn.Module, value: Any, origin: str) -> None:
-    """Give a network exactly the tensors that it has; raises ModelFileError for any others."""
+    """Load tensors into a network; raises ModelFileError unless they are exactly those that it has."""
     net.load_state_dict(require_tensors(value, net.state_dict(), origin))
 
 
@@ -159,7 +159,7 @@ def _same_group(group: Any, own: Mapping[str, Any]) -> bool:
 
 
 def _fits(name: str, item: Any, parameter: Tensor) -> bool:
-    """Whether this is what an optimiser remembers of a parameter under that name."""
+    """Whether this is a valid optimiser value of that name for a parameter."""
     if not isinstance(item, Tensor) or item.layout != torch.strided or not item.is_floating_point():
         return False
     if name == "step":

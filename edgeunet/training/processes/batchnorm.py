@@ -1,4 +1,4 @@
-"""Batch norm over the batches of all processes, so that several learn the same as one."""
+"""Batch norm over the batches of all processes, so that several processes learn the same as one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgeunet.training.processes import distributed
 
 
 def synchronized(net: nn.Module, device: torch.device) -> None:
-    """Make every batch norm of the network one over all processes, in place; names and parameters stay.
+    """Replace every batch norm by one over all processes, in place; names and parameters stay.
 
     On GPUs it is torch's own SyncBatchNorm, which has no CPU implementation.
     """

@@ -48,17 +48,17 @@ def summed(values: Tensor) -> Tensor:
 
 
 def first(value: float) -> float:
-    """What rank 0 has, on every process."""
+    """Send rank 0's value to every process."""
     return float(summed(torch.tensor(value if rank() == 0 else 0.0, dtype=torch.float64)))
 
 
 def anywhere(condition: bool) -> bool:
-    """Whether it holds in any process."""
+    """Whether it is true in any process."""
     return bool(summed(torch.tensor(int(condition))) > 0)
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has called this."""
     if size() > 1:
         dist.barrier()
 
@@ -67,8 +67,8 @@ def barrier() -> None:
 def processes() -> Iterator[None]:
     """Join the others that torch's launcher started, for as long as the block lasts; a block within it changes nothing.
 
-    An error in one process ends all of them, and only the first to fail raises it: the others end silently
-    (SystemExit), because they notice that it has gone or fail for the same reason.
+    An error in one process ends all of them, and only the first to fail raises it: the others end without a message
+    (SystemExit), because they lost that process or fail for the same reason.
     """
     if _joined() or not (dist.is_available() and dist.is_torchelastic_launched()):
         yield
@@ -85,8 +85,8 @@ def processes() -> Iterator[None]:
             raise SystemExit(1) from None
         if "gloo" in str(error) or isinstance(error, dist.DistError):
             raise TrainingError(
-                "another process of this training has ended silently (killed, perhaps because memory is short): "
-                "--resume goes on from the last checkpoint, if there is one"
+                "another process of this training ended without a message (perhaps killed because memory ran out): "
+                "--resume continues from the last checkpoint, if there is one"
             ) from error
         raise
     dist.destroy_process_group()
@@ -117,7 +117,7 @@ def _joined() -> bool:
 
 
 def _is_first(store: Any) -> bool:
-    """Whether no other process has failed before; a process that cannot ask has lost rank 0."""
+    """Whether this process failed first; a process that cannot ask has lost rank 0."""
     try:
         return bool(store.add("failed", 1) == 1)
     except RuntimeError:

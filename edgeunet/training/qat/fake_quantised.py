@@ -1,4 +1,4 @@
-"""A U-Net that computes the same as its INT8 file, in floats, so that training adapts it to the rounding.
+"""A U-Net that computes in floats what its INT8 file computes, so that training adapts it to the rounding.
 
 Batch norm is folded with frozen statistics, weights are rounded after folding, and activations are rounded where
 `edgeunet.quantisation` puts Q/DQ pairs. The value ranges are learnt with the weights.

@@ -30,7 +30,7 @@ _METHOD = "mse"
 
 
 def fake_quantised(net: UNet, spec: ModelSpec, samples: Sequence[Sample], target: QuantisationTarget) -> FakeQuantised:
-    """A trained network, to be trained on as INT8, with ranges calibrated on some of the samples."""
+    """A trained network, ready for training as INT8, with ranges calibrated on some of the samples."""
     count = min(FRAMES, len(samples))
     chosen = [samples[i * len(samples) // count] for i in range(count)]
     return FakeQuantised(net, spec, calibrated(net, spec, chosen, target), target)

@@ -70,13 +70,13 @@ def calibrated(
     """The ranges of a float model's tensors, with the clips of all methods.
 
     images: files of frames of any size. Duplicates and frames of one colour are left out: a covered lens would fill the
-        histograms with values that no scene has. Names, order and the number of cores do not change a bit of the
+    histograms with values that do not occur in scenes. Names, order and the number of cores do not change a bit of the
         ranges.
     stop: stop once the ranges have settled.
 
     In memory are the activations of one frame for each core, and a histogram of fixed size for each tensor.
-    Raises ExportError for an activation that is not finite, naming layer and image; DatasetError for an
-    image that cannot be read, for none at all, and if all show one colour.
+    Raises ExportError for an activation that is not finite, naming layer and image; DatasetError if an image cannot be
+    read, if there are none, and if all show one colour.
     """
     files = distinct(images)
     hashes, paths = list(files), list(files.values())
@@ -188,8 +188,8 @@ def _nothing_to_see(images: int) -> str:
 def not_finite(tensor: str, image: str) -> ExportError:
     """The error for an activation that is NaN or infinite."""
     return ExportError(
-        f"{tensor} has values that are not finite (NaN or infinite) on {image}: "
-        "the model's weights are damaged or have exploded, train it again"
+        f"{tensor} has values that are not finite (NaN or infinite) on {image}: the model's weights are damaged or "
+        f"too large, train it again"
     )
 
 

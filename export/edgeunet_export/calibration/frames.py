@@ -1,4 +1,4 @@
-"""Real frames, one at a time, for checks and for calibration; masks are not needed there."""
+"""Real frames, one at a time, for checks and for calibration; masks are not needed."""
 
 from __future__ import annotations
 

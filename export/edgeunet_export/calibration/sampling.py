@@ -1,4 +1,4 @@
-"""The choice of images to calibrate on: a few that represent all, with rare scenes among them."""
+"""The choice of images to calibrate on: a few that represent all, rare scenes included."""
 
 from __future__ import annotations
 

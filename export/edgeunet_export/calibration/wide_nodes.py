@@ -1,4 +1,4 @@
-"""The nodes that float16 is too small or too coarse for, found on real frames."""
+"""The nodes whose values float16 cannot hold, or only too coarsely, found on real frames."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _peak(values: NDArray[np.generic]) -> float:
 
 
 def _probed(model: FloatModel) -> tuple[ModelProto, list[str], list[str]]:
-    """The same model with scalars as its outputs, so that no activation has to be copied out.
+    """The same model with scalars as its outputs, so that no activation has to be copied.
 
     `<tensor>.peak` for every float tensor that is computed; `<convolution>.power` and `.error` for every
     convolution: the sums of squares of its output, and of its difference from float16.

@@ -1,7 +1,7 @@
 """The builder: one for TensorRT 10.3 to 11.x and for TensorRT-RTX, whose bindings come as a parameter.
 
 A network is strongly typed: what the ONNX file says is what runs. Only for the DLA and for implicit INT8 is
-it weakly typed, with the flags that TensorRT 10 has for that and 11 has not.
+it weakly typed, with flags that TensorRT 10 has and TensorRT 11 does not have.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _SHOWN = 5  # parser errors in one message
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How TensorRT is to build the engine; the names are those of the command's options.
+    """The build options; the names are those of the command's options.
 
-    workspace: memory in MiB that one layer may use in addition to its tensors; all there is if None.
+    workspace: memory in MiB that one layer may use in addition to its tensors; all memory if None.
     level: how long to search for fast kernels, 0 to 5.
     max_batch: most frames at once, for a model of dynamic batch.
     logits_only: leave out the mask of a model that has logits too; then the session's kernel decides the classes.
@@ -82,7 +82,7 @@ class EngineOptions:
                     found[kind.name] = _whole(rest.pop(0))
             return cls(**found)
         except (KeyError, IndexError, ValueError) as error:
-            what = f"built with the options {' '.join(words)[:80]!r}, which are none of `edgeunet export engine`"
+            what = f"built with the options {' '.join(words)[:80]!r}, which `edgeunet export engine` does not have"
             raise ModelFileError(f"{origin} is damaged ({what}): build the engine again") from error
 
     def words(self) -> tuple[str, ...]:
@@ -159,9 +159,9 @@ def build_plan(
 def _require_flags(trt: Any, options: EngineOptions) -> None:
     if options.weakly_typed and not hasattr(trt.BuilderFlag, "INT8"):
         raise UsageError(
-            f"TensorRT {trt.__version__} runs only what the file says, and has no FP16 and INT8 flags and no "
-            "calibration table that --dla and --cache need (TensorRT 10 has them): leave them out, and for INT8 give "
-            "the file of `edgeunet export int8`"
+            f"TensorRT {trt.__version__} runs only what the file says, and --dla and --cache need FP16 and INT8 "
+            f"flags and a calibration table (only TensorRT 10 has them): leave them out, and for INT8 give the file "
+            f"of `edgeunet export int8`"
         )
 
 
@@ -185,7 +185,7 @@ def _builder(trt: Any, log: Any) -> Any:
     try:
         return trt.Builder(log)
     except TypeError as error:  # so the bindings report a null pointer
-        raise GpuError(f"TensorRT makes no builder ({_first(log) or error}): read {log.path}") from error
+        raise GpuError(f"TensorRT did not create a builder ({_first(log) or error}): read {log.path}") from error
 
 
 def _network_flags(trt: Any, options: EngineOptions) -> int:
@@ -210,7 +210,9 @@ def _parse(trt: Any, network: Any, source: Path, log: Any) -> None:
 def _leave_out_mask(trt: Any, network: Any, source: Path) -> None:
     outputs = {tensor.name: tensor for tensor in (network.get_output(i) for i in range(network.num_outputs))}
     if "logits" not in outputs:
-        raise UsageError(f"{source} has no logits for --logits-only: export it with `edgeunet export onnx --logits`")
+        raise UsageError(
+            f"{source} has no logits, and --logits-only needs them: export it with `edgeunet export onnx --logits`"
+        )
     network.unmark_output(outputs["mask"])
     # TensorRT drops layers without readers, but first it refuses a uint8 tensor inside a network.
     layers = (network.get_layer(index) for index in range(network.num_layers))

@@ -52,7 +52,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     _, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
     if spec.provenance.target == CPU.name:
         raise ModelFileError(
-            f"{source} is INT8 for CPUs, and TensorRT takes no uint8: "
+            f"{source} is INT8 for CPUs, which TensorRT cannot run: "
             "make it with `edgeunet export int8 FP32.onnx --data DATA --target tensorrt -o INT8.onnx`"
         )
     spec = _engine_spec(spec, source, options)
@@ -117,7 +117,7 @@ def _changed(info: EngineInfo, spec: ModelSpec, options: EngineOptions) -> str:
 
 
 def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> BuiltEngine:
-    """The plan, with the timing cache read and written; the log stays, also of a build that fails."""
+    """The plan, with the timing cache read and written; the log is kept, also if the build fails."""
     timing_path = _timing_of(source, options)
     timing: bytes | None = None
     if options.provider == "tensorrt":  # TensorRT-RTX measures nothing when it builds

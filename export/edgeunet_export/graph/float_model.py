@@ -1,4 +1,4 @@
-"""A float ONNX model with all that the steps of an export ask of it, found once and handed down."""
+"""A float ONNX model with all facts that the steps of an export need, found once and passed on."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def set_opset(model: ModelProto, version: int) -> None:
 
 
 def read_model(path: str | Path) -> tuple[ModelProto, ModelSpec]:
-    """Read and check a .onnx file of edgeunet; raises ModelFileError if it is missing, damaged or against its spec."""
+    """Read and check a .onnx file of edgeunet; raises ModelFileError if it is missing, damaged or does not match its
+    spec."""
     path = Path(path)
     spec = read_spec(path)
     try:
@@ -72,7 +73,7 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
 
 
 def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[FloatModel, ModelSpec]:
-    """Read a float32 model of edgeunet; raises ModelFileError as read_model, and for other precisions.
+    """Read a float32 model of edgeunet; raises ModelFileError like read_model, and for other precisions.
 
     converted: into another .onnx file, so that this one must have OPSET and an IR version that all readers know.
     """
@@ -109,7 +110,7 @@ def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensor
         )
     if for_tensorrt and (findings := lint(written)):
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report it")
+        raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report this")
 
 
 def model_sha256(model: ModelProto) -> str:

@@ -49,7 +49,7 @@ def translated(net: nn.Module, input_size: tuple[int, int], *, source: str = CEN
     for operator in traced(net, input_size, source=source, output=output):
         if not operator.kind:
             raise ExportError(
-                f"the network uses {operator.function}, which has no translation to ONNX: use another operator"
+                f"the network uses {operator.function}, which cannot be translated to ONNX: use another operator"
             )
         inputs, attributes = _TRANSLATIONS[operator.kind](fragment, operator.name, *operator.arguments)
         fragment.add(operator.kind, operator.name, inputs, **attributes)

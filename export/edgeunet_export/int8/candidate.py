@@ -1,4 +1,4 @@
-"""What an INT8 model is made from: prepared once, and handed from step to step."""
+"""The input of an INT8 model: prepared once, and passed from step to step."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from edgeunet_export.int8.quantize import quantized
 
 @dataclass(frozen=True)
 class Candidate:
-    """A float model with all that its INT8 version follows from.
+    """A float model with everything that determines its INT8 version.
 
     model: a repair may change its weights, but not the names of its tensors.
     ranges: of its tensors. placement: what is quantised, for one target.
-    wide: outputs of the nodes that float16 is too small or too coarse for; None where the rest of the model is float32.
+    wide: outputs of the nodes whose values float16 cannot hold well; None where the rest of the model is float32.
     floating: outputs of the convolutions that stay in float for the accuracy.
     """
 
@@ -37,7 +37,7 @@ class Candidate:
 
     @classmethod
     def of(cls, model: FloatModel, ranges: Ranges, target: QuantisationTarget) -> Candidate:
-        """All in INT8 that the target wants in INT8, and the rest in float32."""
+        """Everything that the target wants in INT8 is INT8, the rest float32."""
         return cls(model, ranges, place(model.graph, target))
 
     def with_float16(self, wide: frozenset[str]) -> Candidate:

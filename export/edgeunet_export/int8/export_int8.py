@@ -41,7 +41,7 @@ class Int8Options(CalibrationOptions):
     ranges: a file of stored ranges to use instead of calibrating.
     target: one of target.TARGETS.
     precision: "int8" leaves the rest of the model, and the scales, in float32; "int8+fp16" makes them float16.
-    check_split: where both models are compared. budget: what INT8 may lose there.
+    check_split: where both models are compared. budget: how much INT8 may lose there.
     report: a folder for the sensitivity of every convolution, which is then measured even without a repair.
     """
 
@@ -110,7 +110,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         stored = stored_ranges(options.ranges, source, model, spec, placement) if options.ranges else None
         images = options.chosen(spec, source)
         folder = DatasetFolder.open(options.data)
-        folder.image_paths(options.check_split)  # finds a missing split before the long work
+        folder.image_paths(options.check_split)  # this finds a missing split before the long work
         candidate = Candidate(model, stored or calibrated(model, spec, images, options), placement)
         if options.half:
             candidate = candidate.with_float16(wide_nodes(model, spec, images))
@@ -136,7 +136,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         set_spec(int8, spec_of_int8)
         opset = OPSET_FP16_SCALES if options.half else OPSET
         write_model(int8, temporary, opset=opset, for_tensorrt=target is TENSORRT)
-        if options.ranges is None:  # inside the block: without its ranges no model is kept
+        if options.ranges is None:  # inside the block: a model is kept only with its ranges
             ranges.save(ranges_path(output), force=force)
     return Quantization(
         ranges,

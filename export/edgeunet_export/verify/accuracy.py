@@ -1,4 +1,4 @@
-"""How much accuracy an INT8 model loses against its float one, on the same frames, and what it may lose."""
+"""How much accuracy an INT8 model loses compared with its float model, on the same frames, and the allowed loss."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class AccuracyBudget:
-    """What INT8 may lose.
-
-    max_drop: points of mIoU, where the split has labels.
+    """The allowed loss of INT8. max_drop: points of mIoU, where the split has labels.
     min_agreement: share of pixels, 0 to 1, that keep their class, where it has none.
     """
 
@@ -70,14 +68,14 @@ class AccuracyBudget:
         return self.excess(accuracy) <= 0
 
     def excess(self, accuracy: Accuracy) -> float:
-        """How far the budget is exceeded, in points of mIoU or of agreement; at most 0 if it is met."""
+        """By how much the budget is exceeded, in points of mIoU or of agreement; 0 or less if it is met."""
         if accuracy.drop is None:
             return 100 * (self.min_agreement - accuracy.comparison.agreement)
         # Without a labelled pixel nothing is proven.
         return math.inf if math.isnan(accuracy.drop.points) else accuracy.drop.points - self.max_drop
 
     def demand(self, accuracy: Accuracy) -> str:
-        """The demand for such a split, for people."""
+        """The budget for such a split, for people."""
         if accuracy.drop is None:
             return f"agreement on at least {self.min_agreement:.2%} (--min-agreement)"
         return f"a drop of at most {self.max_drop:g} points (--max-drop)"

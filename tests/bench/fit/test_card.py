@@ -35,9 +35,9 @@ def test_what_makes_the_figures_worth_less_is_said(built: BuiltModel) -> None:
     times = np.r_[np.full(991, 9.0), np.full(9, 20.0)]  # p99 is 9 ms; its upper bound is not
     notes = card(built, passes_ms=(times,), throttled=True).notes
     assert [note.partition(":")[0] for note in notes] == [
-        "2 convolution(s) stay in float which was not so in the file that was measured",
+        "2 convolution(s) stay in float but not in the file that was measured",
         "the upper bound of p99 is over 10 ms",
-        "the device throttled itself while it was measured",
+        "the device throttled while it was measured",
         "the sweep was interrupted",
     ]
     sure = card(built, passes_ms=(np.full(1000, 9.0),)).notes

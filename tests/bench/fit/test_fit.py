@@ -156,7 +156,7 @@ def test_bad_input_is_a_line_and_leaves_nothing(data: Path, record: Path, tmp_pa
         ((data,), UsageError, "--candidates FOLDER"),
         ((data, *given, "-o", folder), UsageError, "--budget-ms"),
         ((data, *given, "--budget-ms", 0, "-o", folder), UsageError, "--budget-ms is from"),
-        ((data, "--candidates", folder, *given), UsageError, "before the device is measured"),
+        ((data, "--candidates", folder, *given), UsageError, "only writes models to measure"),
         ((data, *full, "--sizes", "32x48"), UsageError, "--candidates"),
         ((data, *full, "--recipe", "slow"), UsageError, "recipe"),
         ((data, *full, "--recipe", "qat"), UsageError, "one of quick, standard, thorough"),
@@ -166,7 +166,7 @@ def test_bad_input_is_a_line_and_leaves_nothing(data: Path, record: Path, tmp_pa
         ((data, *full, "--split", "test"), DatasetError, "test"),
         ((tmp_path / "none", *full), DatasetError, "no such dataset"),
         ((data, "--device-record", damaged, *full[2:]), RecordError, "damaged.json"),
-        ((data, *given, "--budget-ms", 0.1, "-o", folder), MismatchError, "nearest is nano-32x48-fp32 with p99 2.00"),
+        ((data, *given, "--budget-ms", 0.1, "-o", folder), MismatchError, "closest is nano-32x48-fp32 with p99 2.00"),
     ):
         error = _fit(*arguments).exception
         assert isinstance(error, kind), arguments

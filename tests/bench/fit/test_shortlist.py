@@ -69,10 +69,10 @@ def test_what_could_not_run_or_be_trained_is_told() -> None:
 @pytest.mark.parametrize(
     ("rows", "budget", "words"),
     [
-        ((row("nano", 20.0), row("small", 40.0)), DeviceBudget(10), "the nearest is nano-fp32 with p99 20.00 ms"),
+        ((row("nano", 20.0), row("small", 40.0)), DeviceBudget(10), "the closest is nano-fp32 with p99 20.00 ms"),
         ((row("nano", 4.0, energy_mj=40.0),), DeviceBudget(10, 8000), "10 ms and 8000 mW .* p99 4.00 ms, 10000 mW"),
         ((toy_row("mine.onnx", 1.0),), DeviceBudget(10), "--candidates FOLDER"),
-        ((row("nano", 1.0),), DeviceBudget(10, 8000), "no energy.* leave --budget-mw out"),
+        ((row("nano", 1.0),), DeviceBudget(10, 8000), "no energy.* leave out --budget-mw"),
     ],
 )
 def test_where_nothing_fits_a_line_says_what_is_nearest(

@@ -30,7 +30,7 @@ def test_each_mode_has_its_own_length() -> None:
         ({"deadline_ms": -1}, "--deadline-ms is from .*, got -1"),
         ({"mode": "fast"}, "unknown mode 'fast': choose one of single, paced, soak, cold"),
         ({"mode": "paced"}, "give --fps"),
-        ({"fps": 30.0}, "give --mode paced with --fps"),
+        ({"fps": 30.0}, "with --fps give --mode paced"),
         ({"mode": "cold", "processes": 0}, "--processes is from 1 to .*, got 0"),
         ({"mode": "cold", "seconds": 5}, "counts processes"),
         ({"mode": "cold", "fps": 30}, "counts processes"),

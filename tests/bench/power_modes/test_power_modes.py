@@ -159,7 +159,7 @@ def test_clocks_that_are_locked_are_warned_of(
     instead_of_measuring(monkeypatch, FakeNvpmodel(tmp_path / "bin"))
     monkeypatch.setattr(measure_modes, "fingerprint", lambda _: {"gpu_clocks": "1020 MHz, locked"})
     measure_modes.measure_modes(model, measure_modes.ModesOptions(cool_down_s=0), tmp_path / "m.json", force=False)
-    assert "warning: gpu_clocks 1020 MHz, locked: a change of mode may unlock" in capsys.readouterr().err
+    assert "warning: gpu_clocks 1020 MHz, locked: a change of mode may undo" in capsys.readouterr().err
 
 
 def test_bad_input_changes_no_mode(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +223,6 @@ def test_the_table_shows_latency_energy_heat_and_throttling() -> None:
     )
     table = modes_table(modes)
     assert table.rows == (("25W", "5.00", "5.00*", "25.0", "71", "yes"), ("7W", "8.00", "8.00", "–", "–", "–"))
-    assert "25W is set again; *" in table.note
+    assert "25W is restored; *" in table.note
     assert "partial" in table.note
     assert list(skipped_lines(modes)) == ["not measured: MAXN (number 2): needs a reboot"]

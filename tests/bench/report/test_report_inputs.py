@@ -39,7 +39,7 @@ def test_every_kind_of_file_is_known_by_its_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"schema": "edgeunet.unknown/1"}, "is of the kind 'edgeunet.unknown/1', which no report shows"),
+        ({"schema": "edgeunet.unknown/1"}, "is of the kind 'edgeunet.unknown/1', which cannot be in a report"),
         ({"schema": "edgeunet.latency/1"}, "measure again"),
         ({"schema": 7}, "schema: expected text, got a whole number"),
         ({"created": "yesterday"}, "ISO 8601"),
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_no_traceback(tmp_path: Path, content: bytes | No
 
 
 def test_scores_of_another_model_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="no record has the model of the scores"):
+    with pytest.raises(RecordError, match="no record is of the model behind the scores"):
         inputs_of(toy_record(np.ones(9)), toy_scores("00" * 32))
     with pytest.raises(RecordError, match="two scores files"):
         inputs_of(toy_record(np.ones(9)), toy_scores(), toy_scores())

@@ -60,7 +60,7 @@ def test_what_makes_a_record_worth_less_is_a_warning() -> None:
     assert "throttled" in only(telemetry=toy_telemetry(throttled=np.repeat([0.0, 1.0], 20)))
     assert "had not settled after 7 warm-up calls" in only(warmup_settled=False)
     assert "partial" in only(partial=True)
-    assert "one came every 8.00 ms: the queue grows" in only(mode="paced", period_ms=8.0)
+    assert "one came every 8.00 ms: the queue and the latency grow" in only(mode="paced", period_ms=8.0)
     waited = {"total": TIMES + 100, "wait": np.full(1000, 100.0), "infer": TIMES}
     assert list(record_caveats(toy_record(TIMES, mode="paced", period_ms=20.0, samples_ms=waited))) == []
 

@@ -345,7 +345,7 @@ def test_one_camera_that_breaks_off_does_not_touch_the_others(model: Path) -> No
             loop.finish()
     assert out.numbers[-1] == 2
     assert {shot.source for shot in out.shots} == {"whole"}
-    assert notes == ["the cable was pulled; the other sources go on"]
+    assert notes == ["the cable was pulled; the other sources continue"]
 
 
 def test_files_of_different_length_are_all_processed_completely(tmp_path: Path, model: Path) -> None:
@@ -384,7 +384,7 @@ def test_inference_that_raises_once_costs_one_frame_and_a_note(tmp_path: Path, m
         stats = run(loop)
     assert out.numbers == [0, 1, 3, 8, 9]
     assert (stats.read, stats.published, stats.failed, stats.dropped) == (10, 5, 5, 0)
-    assert notes[0] == "inference of frame 2 of it failed, it is skipped: the GPU coughed"
+    assert notes[0] == "inference of frame 2 of it failed, the frame is skipped: the GPU coughed"
 
 
 def test_inference_that_keeps_raising_ends_the_loop(tmp_path: Path, model: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_sink_that_fails_is_left_and_the_others_go_on(tmp_path: Path, model: P
         with pytest.raises(OutputError, match="the disk is full"):
             loop.finish()
     assert whole.numbers == list(range(10))
-    assert notes == ["the disk is full; the rest goes on"]
+    assert notes == ["the disk is full; the other outputs continue"]
     assert [str(error) for error in full.left] == ["the disk is full"]
 
 

@@ -87,7 +87,7 @@ def test_without_a_place_for_the_file_it_goes_on_and_says_what_would_stand_in_it
         said: list[str] = []
         with streaming_rtp(HostPort("127.0.0.1", free_port()), sdp, 30.0, said.append) as sink:
             sink.write(shot_of(numbered(0)))
-        assert said[0].startswith(f"--rtp goes on without the file {sdp} (")
+        assert said[0].startswith(f"--rtp continues without the file {sdp} (")
         assert said[1].startswith("v=0\n")
         assert "m=video" in said[1]
     assert other.read_text() == "somebody else's"

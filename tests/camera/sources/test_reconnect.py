@@ -260,7 +260,7 @@ def test_file_that_comes_late_is_not_read_as_a_camera(
     cameras.plug(SourceError("gone"), open_source(str(write_numbered(tmp_path / "n.mp4", 5))))
     with Reconnecting(cameras, notes, name="http://camera/n.mp4") as source:
         settle([source])
-        with pytest.raises(SourceError, match="is a file, and came too late"):
+        with pytest.raises(SourceError, match="is a file, and opened too late"):
             source.read()
 
 

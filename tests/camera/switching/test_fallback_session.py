@@ -263,7 +263,7 @@ def test_the_measured_times_decide_about_a_step_up(models: list[Path], monkeypat
 
     notes: list[str] = []
     with open_fallbacks(models[1::-1], opener, 20, notes.append) as session:
-        assert notes == ["big.onnx is no faster than middle.onnx: no help as its fallback"]
+        assert notes == ["big.onnx is no faster than middle.onnx: it does not help as its fallback"]
     with open_fallbacks(models[:2], opener, 20, silent) as session:
         for second, age_ms in enumerate((25, 25, 25, *[5] * 100)):  # in virtual time
             session.observe(frame_at(second * 10**9), second * 10**9 + age_ms * 10**6)

@@ -113,7 +113,7 @@ def test_a_command_that_tells_nothing_leaves_nothing() -> None:
         (["m.onnx", "--mode", "paced"], "give --fps"),
         (["m.onnx", "--whole"], "--whole is for a command"),
         (["m.onnx", "--mode", "cold", "--seconds", 3], "--processes"),
-        (["--command", "true", "--mode", "soak"], "leave --mode out"),
+        (["--command", "true", "--mode", "soak"], "leave out --mode"),
         (["--command", "true", "--threads", 2], "for models"),
         (["--command", " "], "the command is empty"),
     ],

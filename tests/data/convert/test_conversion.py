@@ -83,7 +83,7 @@ def test_the_source_is_never_written_to(run: Run, tmp_path: Path, monkeypatch: p
     before = contents(tmp_path)
     ran = run("data", "convert", "source", "-o", target, "--force")
     assert ran.code == 2
-    assert "the source stays as it is" in ran.err
+    assert "the source must not change" in ran.err
     assert contents(tmp_path) == before
 
 

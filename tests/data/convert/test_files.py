@@ -79,7 +79,7 @@ def test_only_frames_of_the_lists_need_masks(tmp_path: Path) -> None:
         (tmp_path / f"{split}.txt").write_text(text, encoding="utf-8")
     options = ConversionOptions(lists={split: tmp_path / f"{split}.txt" for split in lists})
     done = convert(source, tmp_path / "made", options)
-    assert (done.frames, done.notes) == ({"train": 3, "val": 1}, ("2 frames are in no list and left out",))
+    assert (done.frames, done.notes) == ({"train": 3, "val": 1}, ("2 frames are in no list and are left out",))
     (tmp_path / "val.txt").write_text("004")
     with pytest.raises(DatasetError, match="names '004', which has no mask"):
         convert(source, tmp_path / "more", options)
@@ -160,14 +160,14 @@ def test_many_unknown_pixels_are_warned_of_with_their_share(tmp_path: Path) -> N
         convert(source, tmp_path / "made", ConversionOptions())
     done = convert(source, tmp_path / "made", ConversionOptions(ignore_unknown=True))
     assert "of unknown colours" in done.notes[0]
-    assert "export the masks again without losses, as PNG" in done.warnings[0]
+    assert "export the masks again as PNG, which is lossless" in done.warnings[0]
 
 
 def test_the_output_is_no_input(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"))
     convert(source, tmp_path / "made", ConversionOptions())
     listed = tmp_path / "made" / "classes.json"
-    with pytest.raises(UsageError, match=r"--classes .* lies in .*made"):
+    with pytest.raises(UsageError, match=r"--classes .* is inside .*made"):
         convert(source, tmp_path / "made", ConversionOptions(classes=listed, force=True))
     assert listed.is_file()
 

@@ -123,7 +123,7 @@ def test_without_a_list_of_classes_one_is_written_to_fill_in(tmp_path: Path) -> 
     assert str(told.value).endswith(f"`edgeunet data convert {source} -o {tmp_path}/made --classes {listed}`")
     colors = [c["color"] for c in json.loads(listed.read_text())["classes"]]
     assert sorted(map(str, colors)) == sorted(str(c["color"]) for c in CLASSES)
-    with pytest.raises(DatasetError, match="give the one that you have"):
+    with pytest.raises(DatasetError, match="give your list"):
         convert(source, tmp_path / "made", ConversionOptions())
     assert convert(source, tmp_path / "made", ConversionOptions(classes=listed)).frames == {"train": 2, "val": 1}
 

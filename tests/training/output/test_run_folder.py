@@ -61,7 +61,7 @@ def test_a_file_system_without_locks_is_no_reason_to_refuse(tmp_path: Path, monk
 def test_force_starts_again_only_where_a_training_of_ours_was(dataset: DatasetFolder, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(job(dataset, folder), Watcher())
-    with pytest.raises(OutputError, match="--resume goes on"):
+    with pytest.raises(OutputError, match="--resume continues"):
         require_free(folder, force=False)
     require_free(folder, force=True)
     (folder / "notes.txt").write_text("mine")

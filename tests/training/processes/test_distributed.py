@@ -112,7 +112,7 @@ def test_an_error_in_one_process_ends_the_other_without_a_word(data: Path, tmp_p
     (tmp_path / "run" / "best.pt").write_text("precious")
     ran = start(2, data, "-o", tmp_path / "run", "--steps", 4, *EXACT)
     ours = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
-    assert ours == [f"error: {tmp_path / 'run'} holds a run already: --resume goes on with it, --force starts again"]
+    assert ours == [f"error: {tmp_path / 'run'} holds a run already: --resume continues it, --force starts again"]
     assert frames_of_ours(ran.stderr) == []
     assert (tmp_path / "run" / "best.pt").read_text() == "precious"
 

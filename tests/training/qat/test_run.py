@@ -95,7 +95,7 @@ def test_a_run_for_another_target_is_not_resumed(job: Callable[..., TrainingJob]
 
 
 def test_what_does_not_go_together_is_refused(dataset: DatasetFolder, checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="leave --size out"):
+    with pytest.raises(UsageError, match="leave out --size"):
         TrainingOptions(qat=checkpoint, size=(32, 48))
     with pytest.raises(UsageError, match="unknown target"):
         TrainingOptions(qat=checkpoint, target="tflite")

@@ -1,6 +1,6 @@
 """Which facts of two measurements must agree before they are compared, and what to do where they do not.
 
-What two models are run by is what a user compares: one file is fastest on ONNX Runtime, the other on OpenVINO. So where
+Users also compare backends: one file is fastest on ONNX Runtime, the other on OpenVINO. So where
 the backends differ, what comes with them may differ too. With one backend, its version and its threads are conditions.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 OF_THE_BACKEND = frozenset({"backend", "backend_version", "device", "threads", "in_flight", "buffers", "cuda_graph"})
-"""What a session says of itself (Session.describe), as a fingerprint names it."""
+"""The facts of a session (Session.describe), under their names in a fingerprint."""
 
 _HARDWARE = frozenset({"board", "cpu", "architecture", "physical_cores", "memory", "gpu", "device"})
 _ALIKE = {
@@ -29,11 +29,11 @@ def differing(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[
 
 
 def refusal(names: Sequence[str], a: Mapping[str, str], b: Mapping[str, str]) -> str:
-    """Why these facts forbid a comparison, and what helps."""
+    """Why these facts forbid a comparison, and the remedy."""
     facts = "; ".join(f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}" for name in names)
     if _HARDWARE.intersection(names):
         remedy = "measure both on one machine"
     else:
         remedy = f"use {', '.join(_ALIKE.get(name, f'the same {name}') for name in names)} for both"
     meant = " ".join(f"--varies {name}" for name in names)
-    return f"measured under different conditions ({facts}): {remedy}, or add `{meant}` to judge this difference itself"
+    return f"measured under different conditions ({facts}): {remedy}, or add `{meant}` to compare it anyway"

@@ -1,7 +1,7 @@
 """The guard: is B slower than A? A pure function of samples, so that a verdict can be checked and repeated.
 
 Both arms are measured interleaved (interleave.py), in turns of milliseconds. Every round gives one logarithm of a
-ratio of medians; what the machine does to both arms cancels. Rounds of one pair of processes share their memory
+ratio of medians; effects of the machine on both arms cancel. Rounds of one pair of processes share their memory
 layout, which alone can move a result by 10 %, so the bootstrap draws pairs first and rounds within them.
 """
 
@@ -138,7 +138,7 @@ def judge(pairs: Sequence[ProcessPair], *, limits: Limits = INTERLEAVED, seed: i
 
 def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdict, str]:
     if throttled:
-        return Verdict.INVALID, "the machine throttled itself during the run: let it cool, and compare again"
+        return Verdict.INVALID, "the machine throttled during the run: let it cool, and compare again"
     if seen.foreign > MAX_FOREIGN:
         return Verdict.INVALID, (
             f"other programs took {share(seen.foreign)} of the processors' time in the busiest third of the run "
@@ -233,7 +233,7 @@ def _shares(arm: Sequence[Sequence[Samples]]) -> Samples:
     """(pairs, rounds): share of one arm's calls in the tail.
 
     A process may be slower than its siblings from start to end: in an A/A comparison one of 18 took half as long again,
-    by where its memory lay. That is for the median to judge, over many processes.
+    by where its memory lay. The median over many processes judges such differences.
     """
     overall = float(np.median(np.concatenate([samples for process in arm for samples in process])))
     shares = []
@@ -245,9 +245,9 @@ def _shares(arm: Sequence[Sequence[Samples]]) -> Samples:
 
 
 def _excess(tail_a: Samples, tail_b: Samples, calls: Samples) -> tuple[Samples, int]:
-    """By how many calls B's tail exceeds A's in each round, and the calls of an arm, but for the pair with the most.
+    """By how many calls B's tail exceeds A's in each round, and an arm's calls, without the pair of the largest excess.
 
-    What happened to one process alone is no property of B: its rounds are not independent.
+    What happens in a single process is not a property of B: its rounds are not independent.
     """
     excess = (tail_b - tail_a) * calls
     if len(excess) > 1:
@@ -257,7 +257,7 @@ def _excess(tail_a: Samples, tail_b: Samples, calls: Samples) -> tuple[Samples, 
 
 
 def _busiest_third(values: Sequence[float]) -> float:
-    """The mean of the largest third: what comes for a while is not hidden by the rest. NaN if nothing is known."""
+    """The mean of the largest third: so that a short disturbance is not hidden by the rest. NaN if nothing is known."""
     return float(np.mean(sorted(values)[-max(1, len(values) // 3) :])) if values else math.nan
 
 

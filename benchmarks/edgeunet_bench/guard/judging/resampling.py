@@ -1,4 +1,4 @@
-"""The statistics of the guard: bounds of a ratio, chances of a tail, and what either could not have seen."""
+"""The statistics of the guard: bounds of a ratio, chances of a tail, and the smallest effects that they can detect."""
 
 from __future__ import annotations
 

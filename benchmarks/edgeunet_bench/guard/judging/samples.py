@@ -29,8 +29,8 @@ class Round:
 class ProcessPair:
     """The rounds of one fresh process for each arm.
 
-    foreign: share of the processors' time that other programs took meanwhile; NaN where it cannot be told.
-    throttled: the machine said that it slowed itself down.
+    foreign: share of the processors' time that other programs took meanwhile; NaN if unknown. throttled: the machine
+    reported throttling.
     """
 
     rounds: tuple[Round, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeunet.board.machine import ROOT, is_number, text_of
 from edgeunet.board.sensors.sysfs import sensors
 
-MIN_TICKS = 5  # fewer whole ticks are too few for a share
+MIN_TICKS = 5  # with fewer ticks no share is computed
 _IDLE = (3, 4)  # fields of /proc/stat that are no work: idle and iowait
 _WORK = slice(0, 8)  # user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user already
 _USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat behind the name: clock ticks of all threads
@@ -23,7 +23,7 @@ class ForeignLoad:
         self._busy, self._all = self._ticks()
 
     def share(self, own_ticks: int) -> float:
-        """Of these processors' time since the start, what neither was idle nor our own; NaN if unknown, or too short.
+        """The share of these processors' time since the start that other programs used; NaN if unknown, or too short.
 
         own_ticks: what our own processes took of them meanwhile (ticks_of). The time that a hypervisor gave to
         others counts as foreign.

@@ -94,7 +94,7 @@ def interleave(
 
 
 def judge_of(measured: Interleaved, seed: int) -> Judgement:
-    """The judgement of the samples; without a verdict if they were interrupted: that was no planned look."""
+    """The judgement of the samples; without a verdict if they were interrupted: that was not a planned look."""
     judgement = judge(measured.pairs, seed=seed)
     if not measured.partial:
         return judgement
@@ -146,7 +146,7 @@ class _Bench:
             return self._runs(a, b)
         if isinstance(a, TurnArm) and isinstance(b, TurnArm):
             return self._turns(a, b, measured)
-        raise UsageError("a command that answers turns is compared with another that does, or with a model")
+        raise UsageError("a --turns command can be compared only with another --turns command, or with a model")
 
     def _runs(self, a: RunArm, b: RunArm) -> ProcessPair:
         """Short commands run several times in a pair, so that there is time to see what else runs."""
@@ -172,7 +172,7 @@ class _Bench:
             )
 
     def _plan(self, workers: Sequence[Worker], start_s: float) -> None:
-        """Turns of TURN_MS of the slower arm, and as long measuring as starting took, up to PAIR_MS."""
+        """Turns of TURN_MS of the slower arm, and measuring for as long as the start took, up to PAIR_MS."""
         call_ms = max(float(np.median(worker.measure(MIN_CALLS))) for worker in workers)
         self._calls = max(MIN_CALLS, 1 + math.ceil(TURN_MS / call_ms))
         low, high = ROUNDS

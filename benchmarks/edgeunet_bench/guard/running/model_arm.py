@@ -30,7 +30,8 @@ class ModelOptions:
 
 @contextmanager
 def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[[int], float]]]:
-    """What the warm session says of itself, with its input size, and a call of it, in ms."""
+    """The facts of the warm session, with its input size, and a function that makes a call and returns its time in
+    ms."""
     from edgeunet.runtime import open_session
     from edgeunet_bench.measure.input_frames import load_inputs
     from edgeunet_bench.measure.loops import timed_call, warm_up

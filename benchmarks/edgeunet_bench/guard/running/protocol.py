@@ -1,10 +1,10 @@
-"""How an arm is asked for its turns: lines on its standard input and output.
+"""The protocol between guard and arm: lines on the arm's standard input and output.
 
     arm   → ready {"threads": "2"}      once, when it is warm; what follows the word, a JSON object, may be missing
     guard → 25                          calls to make
     arm   → 0.612 0.598 …               ms, as many
 
-An arm ends when its input does. Any program can speak this, in any language: `edgeunet bench compare --turns`.
+An arm ends when its input ends. Any program can speak this, in any language: `edgeunet bench compare --turns`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from edgeunet.errors import EdgeUNetError
 
 READY = "ready"
 FAILED = "failed"
-"""Said instead, with a line that explains: an arm of edgeunet's own that met an error of its user's."""
+"""Printed instead of READY, with a line that explains: edgeunet's own arm found an error that the user can fix."""
 
 
 @contextmanager
 def answers() -> Iterator[TextIO]:
-    """Standard output for answers alone; what libraries print goes to standard error. Says FAILED after an error."""
+    """Keep standard output for answers; what libraries print goes to standard error. Prints FAILED after an error."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
         try:

@@ -1,4 +1,4 @@
-"""The reference arm: a fixed piece of work on one processor. What its time does, the machine did."""
+"""The reference arm: a fixed piece of work on one processor. If its time changes, the machine has changed."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Worker:
         return self._process.pid
 
     def ready(self) -> dict[str, str]:
-        """Wait until it has warmed up; returns what it says of itself. Raises EdgeUNetError if it does not start."""
+        """Wait until it has warmed up; returns its facts. Raises EdgeUNetError if it does not start."""
         word, _, rest = self._line().partition(" ")
         if word == FAILED:
             raise EdgeUNetError(rest)
@@ -64,12 +64,12 @@ class Worker:
         try:
             about = from_json(rest or "{}", dict[str, _Fact], origin=READY, error=CommandError, what="facts", remedy="")
         except CommandError:
-            raise self._error(f'printed "{READY}" and then no JSON object with its facts') from None
+            raise self._error(f'printed "{READY}" without a JSON object with its facts') from None
         return {name: str(fact) for name, fact in about.items()}
 
     def measure(self, calls: int) -> Samples:
         """(calls,) ms, one call after another."""
-        with contextlib.suppress(OSError):  # it is gone: the answer that does not come says so
+        with contextlib.suppress(OSError):  # it has ended: the missing answer shows that
             self._stdin.write(f"{calls}\n")
             self._stdin.flush()
         line = self._line()

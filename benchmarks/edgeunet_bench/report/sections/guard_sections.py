@@ -23,7 +23,8 @@ from edgeunet_bench.report.sections.record_plots import ecdf_of
 
 VERDICTS_NOTE = (
     "Two models or commands, run interleaved in fresh processes in one run. INVALID: the run itself cannot be trusted; "
-    "REFUSED: the two were measured under different conditions. Such runs stay in the report, and say nothing about B."
+    "REFUSED: the two were measured under different conditions. Such runs stay in the report, but prove nothing "
+    "about B."
 )
 GROUNDS_NOTE = (
     f"Median: REGRESSED if the lower bound is above {percent(INTERLEAVED.regressed_above)}, PASS if the upper bound is "
@@ -44,7 +45,7 @@ def verdict_sections(comparisons: Mapping[str, Comparison]) -> Iterator[Section]
 
 
 def qualification_section(qualifications: Sequence[Qualification]) -> Section:
-    """What was declared, what came out, and what other tools' rules say of the same trials."""
+    """What was declared, the results, and the results of other tools' rules on the same trials."""
     return Section("How the guard was qualified", tuple(_qualifications(qualifications)), QUALIFICATION_NOTE)
 
 
@@ -76,7 +77,7 @@ def verdict_table(comparisons: Mapping[str, Comparison]) -> TextTable:
 
 
 def gates_table(judgement: Judgement) -> TextTable:
-    """What a verdict rests on: the limit of each gate, what was observed, and what it could not have seen."""
+    """What a verdict rests on: the limit of each gate, what was observed, and the smallest effect it can detect."""
     j = judgement
     median = change(j.ratio), _bounds(j.low, j.high), f"{count(j.rounds)} rounds", change(j.detectable)
     tail = f"{_known(j.tail_a)} → {_known(j.tail_b)}", f"p = {j.tail_p:.2g}", f"{count(j.calls)} calls"
@@ -94,7 +95,7 @@ def gates_table(judgement: Judgement) -> TextTable:
 
 
 def looks_table(looks: Sequence[Judgement]) -> TextTable:
-    """How a verdict came about, look by look."""
+    """The steps to a verdict, look by look."""
     rows = [
         (f"look {i}", look.verdict.name, change(look.ratio), _bounds(look.low, look.high), change(look.detectable))
         for i, look in enumerate(looks, 1)

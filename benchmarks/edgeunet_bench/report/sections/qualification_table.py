@@ -13,13 +13,14 @@ CONFIDENCE = 0.95
 LEGEND = (
     "A/A: both the same; +5 %, +3 %: B made that much slower; tail: 2 % of B's calls take twice as long; disturbance: "
     "another program takes a processor. wanted: the right verdict; came out: trials that ended with it; needed: how "
-    "many of those declared must; so far: reached, missed or open; others: upper bound of the share of other verdicts, "
+    "many of the declared trials must; so far: reached, missed or open; others: upper bound of the share of other "
+    "verdicts, "
     f"with {CONFIDENCE:.0%} confidence; s: median time of measuring a trial"
 )
 
 
 def qualification_table(found: Qualification) -> TextTable:
-    """What was wanted of the guard, and what came out."""
+    """The wanted verdicts of the guard, and its results."""
     header = (found.conditions[0].workload, "wanted", "came out", "needed", "so far", "others", "s")
     note = LEGEND
     others = [

@@ -27,33 +27,33 @@ Records = Mapping[str, LatencyRecord]  # by name
 OVERLAID = 6  # records in one plot, as many as there are colours
 
 DEADLINES_NOTE = (
-    'Deadline in ms. Below the share in the columns "at most" lies the true one with that confidence, one-sided and '
-    "exact, if misses come independently of each other; a long streak says that they do not."
+    'Deadline in ms. The true share of misses is below the one in the columns "at most" with that confidence, '
+    "one-sided and exact, if misses are independent; a long streak shows that they are not."
 )
 AGE_NOTE = (
-    "In ms with intervals as under Stages. Age counts from when the frame was due or captured, so that waiting counts; "
-    "jitter is by how much two masks came closer together or further apart than their frames. Dropped are frames that "
-    "never ran, because a newer one had come."
+    "In ms, with intervals as under Stages. Age starts when the frame was due or captured, so it includes waiting. "
+    "Jitter is the difference between the time from one mask to the next and the time between their frames. Dropped "
+    "frames never ran, because a newer one arrived."
 )
 STAGES_NOTE = (
     f"In ms. Each bound of an interval holds with {CONFIDENCE * 100:g} %, whatever the distribution; "
     '"insufficient": too few samples for it. Nothing is left out; max is the maximum observed. '
     "End to end is measured by itself, since quantiles do not add up."
 )
-OTHERS_NOTE = "In ms, no part of end to end."
+OTHERS_NOTE = "In ms; these times are not part of end to end."
 OVER_TIME_NOTE = (
     f"Latency, and below it what the machine reported. Above {count(machine_views.POINTS)} samples, the maximum and "
     "the median of each part of the time are drawn. Before 0 are the idle time and the warm-up."
 )
 DRIFT_NOTE = (
     "Medians in ms of the first and the last tenth of the time; within chance: their intervals overlap. "
-    "The process's growth has in brackets how much of it the samples themselves are."
+    "In brackets behind the growth of the process: the memory of the samples themselves."
 )
-ENERGY_NOTE = "Gross is all that the rails drew, by frame; net leaves out what the idle machine draws."
-SENSORS_NOTE = "Median with lowest and highest value, from the idle time before a measurement on."
+ENERGY_NOTE = "Gross is all energy from the rails, per frame; net is without the energy of the idle machine."
+SENSORS_NOTE = "Median, lowest and highest value, including the idle time before a measurement."
 TREND_NOTE = (
-    "Stored records of one model by the time at which they were made, with the intervals of each quantile. "
-    "Different days are different conditions: this shows a course and proves nothing; the guard's verdicts do."
+    "Stored records of one model in order of time, with the interval of each quantile. "
+    "Different days are different conditions: a trend here proves nothing; use the guard's verdicts."
 )
 
 

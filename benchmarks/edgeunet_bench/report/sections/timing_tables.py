@@ -12,7 +12,7 @@ from edgeunet_bench.render.tables import NONE, TextTable, bounded, change, milli
 
 
 def deadline_table(found: Mapping[str, Analysis]) -> TextTable:
-    """Misses of every record that has a deadline, and the share that they may stand for."""
+    """Misses of every record that has a deadline, and the bounds of their true share."""
     rows = []
     for name, analysis in found.items():
         if (d := analysis.deadlines) is not None:
@@ -23,7 +23,7 @@ def deadline_table(found: Mapping[str, Analysis]) -> TextTable:
 
 
 def age_table(found: Mapping[str, Analysis]) -> TextTable:
-    """Age of the masks of frames that came by themselves, and how unevenly they came out."""
+    """Age and jitter of the masks of live frames."""
     rows = []
     for name, analysis in found.items():
         record = analysis.record

@@ -32,9 +32,9 @@ def open_gst(address: Address) -> CaptureSource:
     capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
     if not capture.isOpened():
         remedy = (
-            "is the sensor connected, does `sudo systemctl restart nvargus-daemon` help?"
+            "check that the sensor is connected, then try `sudo systemctl restart nvargus-daemon`"
             if address.kind == "csi"
-            else "try it with gst-launch-1.0, with fakesink in place of appsink"
+            else "test the pipeline with gst-launch-1.0, with fakesink instead of appsink"
         )
         raise SourceError(f"{address.name} does not start: {remedy}")
     return CaptureSource(capture, address.name)
@@ -51,13 +51,13 @@ def csi_pipeline(address: Address) -> str:
 
 
 def _require_elements(pipeline: str, address: Address) -> None:
-    """Ask gst-inspect-1.0, if it is installed: OpenCV would wait for ever for a missing element."""
+    """Ask gst-inspect-1.0, if it is installed: OpenCV would wait forever for a missing element."""
     inspect = shutil.which("gst-inspect-1.0")
     names = (part.split()[0] for part in pipeline.split("!") if part.strip())
     for name in filter(re.compile(r"[a-z]\w*").fullmatch, names):
         if inspect and subprocess.run([inspect, "--exists", name], capture_output=True, check=False).returncode:
             install = (
-                "it comes with JetPack, a CSI camera is read on a Jetson only"
+                "it comes with JetPack; CSI cameras work on a Jetson only"
                 if address.kind == "csi"
                 else "apt install the gstreamer1.0 package that has it (plugins-base, -good, -bad, -ugly, libav)"
             )

@@ -36,7 +36,9 @@ def open_device(address: Address) -> DeviceSource:
     # Without V4L2 (macOS) the number counts.
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2) if path.exists() else _by_number(path)
     if not capture.isOpened():
-        raise SourceError(f"{address.name} cannot be opened: is another program using it, are you in group video?")
+        raise SourceError(
+            f"{address.name} cannot be opened: check that no other program uses it, and that you are in the group video"
+        )
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue of 4 would hold old frames
     if address.fourcc is not None:  # before the size: which sizes there are depends on it
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*address.fourcc))

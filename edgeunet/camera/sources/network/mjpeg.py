@@ -2,7 +2,7 @@
 
 FFmpeg ends such a stream at the first damaged picture; here it is skipped and counted.
 Layout: RFC 2046, section 5.1. Cameras do not keep to it: lengths are missing or wrong, dashes doubled, line breaks left
-out, and there are extra bytes before and after a picture. Whatever a browser shows is read here too.
+out, and there are extra bytes before and after a picture. Everything that a browser shows can be read here too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class MjpegSource(Source):
         self._boundary = re.compile(re.escape(mark) + rb"(?:--)?[ \t]*\r?\n")
 
     def _take_their_boundary(self) -> None:
-        """If the stream starts with another boundary than its header says, use that one."""
+        """If the stream starts with another boundary than the one in its header, use that one."""
         try:
             while self._boundary_end() is None:
                 if found := _OPENING.match(self._buffer):
@@ -76,7 +76,8 @@ class MjpegSource(Source):
                 self._skip_corrupt()
                 if time.monotonic() - begin > FIRST_S:
                     raise SourceError(
-                        f"{self.name} sends pictures, but none of {self._number} can be decoded: is it MJPEG?"
+                        f"{self.name} sends pictures, but none of {self._number} can be decoded: check that it is an "
+                        f"MJPEG stream"
                     )
         self.size = (first.shape[0], first.shape[1])
         self._waiting = True
@@ -162,7 +163,7 @@ class MjpegSource(Source):
                 return self._take(len(self._buffer))
 
     def _before_boundary(self, said: bytes) -> int:
-        """The length of a body whose header says too much: it may end inside the next boundary."""
+        """The length of a body whose header claims too much: it may end inside the next boundary."""
         if boundary := self._boundary.search(said):
             return boundary.start()
         start = next((n for n in range(len(self._mark), 0, -1) if said.endswith(self._mark[:n])), 0)

@@ -40,7 +40,7 @@ def open_stream(address: Address) -> Source:
         raise SourceError(
             f"{address.name} cannot be opened: check address, network and password{login_letters(address.target)}"
         )
-    if reply is not None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # a file, though the server did not say so
+    if reply is not None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:  # an undeclared file
         capture.release()
         return _file(address, reply)
     return CaptureSource(capture, address.name)

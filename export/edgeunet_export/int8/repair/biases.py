@@ -49,7 +49,7 @@ def _means(trials: Trials, model: ModelProto, tensors: Sequence[str]) -> dict[st
 
 
 def _subtract(model: ModelProto, node: NodeProto, shift: NDArray[np.float64]) -> None:
-    """Subtract from the bias of a convolution, and of no other one; it gets a bias if it has none."""
+    """Subtract from the bias of a convolution, and of no other one; a convolution without a bias gets one."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     name = node.input[2] if len(node.input) > 2 else ""
     if name and name not in stored:

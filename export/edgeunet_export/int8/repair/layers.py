@@ -1,4 +1,4 @@
-"""What each convolution costs: accuracy in INT8, and time in float."""
+"""The cost of each convolution: accuracy in INT8, and time in float."""
 
 from __future__ import annotations
 

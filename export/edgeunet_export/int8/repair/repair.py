@@ -1,4 +1,4 @@
-"""An INT8 model that loses no more than its budget: repaired step by step, the cheapest step first, or refused."""
+"""Keeps an INT8 model within its accuracy budget: repairs it step by step, the cheapest step first, or refuses it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Task:
 
     candidate: as calibrated. images: the calibration images.
     calibrate: float model with other weights → its ranges.
-    judge: INT8 model → what it loses on the labelled split.
+    judge: INT8 model → its loss on the labelled split.
     latency: INT8 model → ms per frame on the target; None where it cannot be measured here.
     """
 
@@ -46,9 +46,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was tried.
-
-    deviation: from the float model on calibration frames; if it is not smaller than before, the step is not judged.
+    """One repair step that was tried. deviation: from the float model on calibration frames; if it is not smaller than
+    before, the step is not judged.
     accuracy: on the labelled split; None if the step was not judged.
     """
 
@@ -62,7 +61,7 @@ class Step:
 class Repair:
     """An INT8 model within its budget.
 
-    candidate: what it is made from; after a repair, weights and ranges differ from those of the source.
+    candidate: its input; after a repair, weights and ranges differ from those of the source.
     steps: the model as calibrated, then what was tried, in order.
     layers: the most sensitive first; empty if nothing was repaired and no report was asked for.
     evaluations: INT8 models that were run on the calibration frames.
@@ -182,6 +181,6 @@ class _Repairing:
         tried = ", ".join(step.name for step in self._steps[1:])
         return ExportError(
             f"the INT8 model has {closest} at best ({name}; tried: {tried}), expected "
-            f"{self._budget.demand(closest)}: nothing was kept; calibrate on frames like those of "
-            "the check, allow more, or export fp16"
+            f"{self._budget.demand(closest)}: no file was kept; calibrate on frames like those of the check, allow a "
+            f"larger loss, or export fp16"
         )

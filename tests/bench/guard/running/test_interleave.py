@@ -154,7 +154,7 @@ def test_models_of_different_input_sizes_are_refused(small: Path, tmp_path: Path
 
 def test_a_command_of_turns_and_one_that_runs_whole_do_not_compare(tmp_path: Path) -> None:
     run = command_arm(python("print(1)"), turns=False, whole=False)
-    with pytest.raises(UsageError, match="compared with another that does"):
+    with pytest.raises(UsageError, match="compared only with another"):
         interleave(turn_arm(tmp_path, 1.0), run, CompareOptions())
 
 
@@ -212,8 +212,8 @@ def test_the_order_of_turns_is_drawn_by_the_seed(tmp_path: Path, monkeypatch: py
     [
         ("raise SystemExit('no such camera')", r"ended by itself \(exit code 1\): no such camera"),
         ("print('hello')", 'printed "hello", expected "ready"'),
-        ("print('ready [1]')", "no JSON object"),
-        ("print('ready ' + '[' * 100_000)", "no JSON object"),
+        ("print('ready [1]')", "without a JSON object"),
+        ("print('ready ' + '[' * 100_000)", "without a JSON object"),
         ("import os; os.write(1, b'caf\\xe9\\n')", "printed .caf\N{REPLACEMENT CHARACTER}., expected"),
         ("print('ready', flush=True); input(); print('fast', flush=True); input()", 'answered "fast"'),
         ("print('ready', flush=True); input(); print('1', flush=True); input()", "answered 1 times to 3 calls"),

@@ -81,7 +81,7 @@ def test_element_that_is_missing_is_named(address: str, message: str) -> None:
 def test_pipeline_that_does_not_start_is_an_error() -> None:
     found = read("gst:videotestsrc ! video/x-raw,format=BGR ! audioconvert ! appsink")
     assert (found["kind"], found["frames"]) == ("SourceError", [])
-    assert "does not start: try it with gst-launch-1.0" in found["error"]
+    assert "does not start: test the pipeline with gst-launch-1.0" in found["error"]
 
 
 @pytest.mark.parametrize("address", ["csi://0", f"gst:videotestsrc ! {BGR}"])

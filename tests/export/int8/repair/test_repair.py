@@ -113,7 +113,7 @@ def test_a_budget_that_cannot_be_met_says_how_close_it_came(stubborn: Path, own_
     with pytest.raises(ExportError, match=message) as caught:
         repaired(made.task, AccuracyBudget(max_drop=0))
     assert "\n" not in str(caught.value)
-    assert "nothing was kept" in str(caught.value)
+    assert "no file was kept" in str(caught.value)
 
 
 @pytest.mark.slow
