@@ -78,6 +78,9 @@ test: setup
 test-all: setup
 	$(PYTEST)
 
+# The tests start hundreds of processes, which would compile the same files each time.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
+
 check: setup
 	ruff check .
 	ruff format --check .

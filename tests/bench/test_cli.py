@@ -21,15 +21,9 @@ from tests.bench.records import noisy, toy_record
 from tests.models import toy_spec, write_toy_model
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_model(tmp_path_factory.mktemp("models") / "toy.onnx")
-
-
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
 
 
 def _bench(*arguments: object) -> Result:

@@ -112,6 +112,7 @@ train(job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2])), Watcher())
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_of_saving_goes_on_from_the_checkpoint_before(
     dataset: DatasetFolder, straight: Trained, tmp_path: Path
 ) -> None:

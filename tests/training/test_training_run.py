@@ -234,6 +234,7 @@ train(job(DatasetFolder.open(sys.argv[1]), Path(sys.argv[2]), recipe, workers=1)
 """
 
 
+@pytest.mark.slow
 def test_workers_start_beside_threads_of_opencv(dataset: DatasetFolder, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WORKERS, str(dataset.path), str(tmp_path / "run")]
     subprocess.run(command, check=True, timeout=60)

@@ -119,6 +119,7 @@ _values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({"inner": _values, "times_ms": _values}, optional={"stages": _values, "kind": _values}))
 def test_any_json_ends_in_the_dataclass_or_in_our_error(value: dict[str, Any]) -> None:
     try:

@@ -18,7 +18,6 @@ from edgeunet.board.power_modes import PowerMode
 from edgeunet.board.sensors.sysfs import Sensor
 from edgeunet.cli.bench import app
 from edgeunet.errors import BoardError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
-from edgeunet_bench.measure import measure_model as measuring
 from edgeunet_bench.power_modes import measure_modes
 from edgeunet_bench.power_modes.modes_file import MeasuredMode, Modes, SkippedMode
 from edgeunet_bench.power_modes.table import modes_table, skipped_lines
@@ -26,23 +25,15 @@ from edgeunet_bench.sweep.visit import VisitError
 from tests.bench.records import toy_record, toy_telemetry
 from tests.fakes.nvpmodel import FakeNvpmodel
 from tests.marks import slow
-from tests.models import write_toy_model
 from tests.processes import started
 
 CHECKOUT = Path(__file__).parents[3]
 QUICK = ("--seconds", "0.1", "--cool-down-s", "0", "--threads", "1", "--backend", "onnxruntime")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy_model(tmp_path_factory.mktemp("models") / "toy.onnx")
-
-
 @pytest.fixture(autouse=True)
 def _on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(measuring, "MAX_WARMUP_S", 0.2)
 
 
 def _bench(*arguments: object) -> Result:

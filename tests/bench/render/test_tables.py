@@ -70,8 +70,7 @@ def test_a_wide_table_is_shown_in_parts_that_all_have_its_first_column() -> None
     assert [part.table.rows for part in in_parts(table, kept=1)] == [(("row", *"1234"),), (("row", *"56"),)]
 
 
-def test_the_summary_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+def test_the_summary_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     records = [_named("x.onnx"), toy_record(noisy(RNG, 112.0, 50)), toy_record(noisy(RNG, 0.8, 50), mode="paced")]
     print_table(summary_table(records, {"ab" * 32: toy_scores()}))
     lines = capsys.readouterr().out.splitlines()

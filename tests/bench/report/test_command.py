@@ -19,7 +19,6 @@ from tests.bench.report.makers import refused_comparison, toy_comparison, toy_qu
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One file of each kind."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
     toy_record(noisy(np.random.default_rng(1), 5.0, 200)).save("record.json", force=False)
     toy_comparison().save("comparison.json", force=False)
     toy_qualification().save("qualification.json", force=False)

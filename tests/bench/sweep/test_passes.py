@@ -67,7 +67,6 @@ def instead_of_measuring(monkeypatch: pytest.MonkeyPatch, stop_at: int = 0) -> l
 
 def test_a_sweep_as_it_is_typed(model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "PASSES", 2)
-    monkeypatch.setenv("COLUMNS", "80")
     output, plot = tmp_path / "sweep.json", tmp_path / "plot.svg"
     (tmp_path / "strange.onnx").write_bytes(b"nothing")
     files = (model, tmp_path / "strange.onnx")

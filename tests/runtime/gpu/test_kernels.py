@@ -140,6 +140,7 @@ def test_blending(
     assert np.abs(drawn.astype(int) - plain).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nvcc_compiles_them(tmp_path: Path, architecture: str) -> None:
     nvcc = shutil.which("nvcc")

@@ -29,7 +29,6 @@ from tests.models import write_toy_model
 @pytest.fixture(autouse=True)
 def _short_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
     for module in (interleaving, judging, qualify):
         monkeypatch.setattr(module, "MIN_PAIRS", 3)
     monkeypatch.setattr(interleaving, "ROUNDS", (4, 4))

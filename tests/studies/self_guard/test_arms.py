@@ -95,6 +95,7 @@ import edgeunet_export.int8
 """
 
 
+@pytest.mark.slow
 def test_todays_names_mean_the_files_of_the_release_and_nothing_else(release: Path, tmp_path: Path) -> None:
     script = tmp_path / "files.py"
     script.write_text(FILES)

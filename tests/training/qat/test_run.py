@@ -77,6 +77,7 @@ def test_ranges_are_learnt(job: Callable[..., TrainingJob], tmp_path: Path) -> N
     assert sum(ranges.value_ranges[tensor] != span for tensor, span in start.items()) > len(start) / 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_identical_result(job: Callable[..., TrainingJob], tmp_path: Path) -> None:
     train(job(tmp_path / "whole"), Watcher())
     assert train(job(tmp_path / "halves"), Watcher(interrupt_at=2)).interrupted

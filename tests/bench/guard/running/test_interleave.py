@@ -126,6 +126,7 @@ def test_a_model_that_does_not_open_says_so(small: Path, tmp_path: Path) -> None
         interleave(a, b, CompareOptions())
 
 
+@pytest.mark.slow
 def test_arms_that_run_differently_are_refused_unless_that_is_meant(small: Path) -> None:
     (a,), (b,) = _models(small, threads=1), _models(small, threads=2)
     judgement = interleave(a, b, CompareOptions()).looks[-1]
