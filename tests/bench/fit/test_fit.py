@@ -89,7 +89,7 @@ def test_a_budget_becomes_a_model_with_its_card(fitted: Fitted) -> None:
     confirm = f"edgeunet bench sweep {model} --budget-ms 10 -o confirmed.json"
     assert card["device_commands"] == [confirm]
     text = (folder / "nano-64x96-int8.card.md").read_text()
-    facts = ("Some Board", "p99 12.00 ms is over 10 ms", "20.0 mJ a frame", "| p99 | 5.00 (insufficient) |", confirm)
+    facts = ("Some Board", "p99 12.00 ms is over 10 ms", "20.0 mJ per frame", "| p99 | 5.00 (insufficient) |", confirm)
     assert all(fact in text for fact in facts)
     assert f"mIoU {100 * card['accuracy']['miou']:.1f} %, p99 5.00 ms, 4000 mW on the device" in fitted.output
 
