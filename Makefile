@@ -100,7 +100,7 @@ $(TENSORRT)/.ready: Makefile
 check-tensorrt: setup $(TENSORRT)/.ready
 	@rm -rf $(TENSORRT_FILES)
 	OMP_NUM_THREADS=1 python -m tests.tensorrt_rtx.make_files $(TENSORRT_FILES)
-	LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) \
+	PYTHONPATH=export LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) \
 		$(TENSORRT)/bin/python -m tests.tensorrt_rtx.build_files $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
