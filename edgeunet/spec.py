@@ -20,6 +20,9 @@ SCHEMA = 1
 IGNORE = 255
 """Mask value of pixels that count neither in the loss nor in a metric, once a dataset is loaded."""
 
+CHANNELS = (1, 3, 4)
+MOST_TILES = 64  # rows or columns
+_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1)}  # so that versions without these fields read the file
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
 _LONGEST = 500  # characters of a text
@@ -66,16 +69,23 @@ class ModelSpec:
     input_size: (height, width) in pixels of the frame the network takes.
     fit: how a camera frame of another size gets there; "letterbox" keeps its shape and pads,
         "stretch" does not (imaging/letterbox.py does it, for dataset, calibration and camera alike).
-    mean, std: (blue, green, red) in 0–255, subtracted and divided inside the graph.
+    mean, std: (blue, green, red), or one value for each channel, in 0–255; subtracted and divided inside the graph.
+    channels: of the network's input: 1 (grey), 3 (blue, green, red) or 4 (blue, green, red and one more).
+    levels: for frames of 16 bits, (low, high) for each channel: low becomes 0 and high 255, see imaging/letterbox.py.
+        Empty: frames have 8 bits.
+    tiles: (rows, columns) of overlapping parts that a frame is cut into, each of `input_size`.
     """
 
     classes: tuple[ClassInfo, ...]
     input_size: tuple[int, int]
     fit: Fit = "letterbox"
     ignore_index: int | None = None  # of the dataset's mask files
-    mean: tuple[float, float, float] = (103.53, 116.28, 123.675)
-    std: tuple[float, float, float] = (57.375, 57.12, 58.395)
+    mean: tuple[float, ...] = (103.53, 116.28, 123.675)
+    std: tuple[float, ...] = (57.375, 57.12, 58.395)
     provenance: Provenance = field(default_factory=Provenance)
+    channels: int = 3
+    levels: tuple[tuple[float, float], ...] = ()
+    tiles: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.classes) <= IGNORE:
@@ -89,6 +99,28 @@ class ModelSpec:
             raise UsageError(f"the ignored mask value must be 0 to 65535, got {self.ignore_index}")
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
             raise UsageError(f"mean and std are numbers, std above 0, got {self.mean} and {self.std}")
+        if self.channels not in CHANNELS:
+            raise UsageError(f"a model's frames have 1, 3 or 4 channels, got {self.channels}")
+        if {len(self.mean), len(self.std)} != {self.channels} or len(self.levels) not in (0, self.channels):
+            raise UsageError(
+                f"mean, std and levels have one value for each of {self.channels} channel(s), got {self.mean}, "
+                f"{self.std} and {self.levels}"
+            )
+        if not all(0 <= low < high < 2**16 for low, high in self.levels):
+            raise UsageError(f"levels are LOW:HIGH with 0 <= LOW < HIGH <= 65535, got {self.levels}")
+        if not all(1 <= count <= MOST_TILES for count in self.tiles):
+            raise UsageError(f"tiles are 1 to {MOST_TILES} rows and columns, got {self.tiles[0]}x{self.tiles[1]}")
+
+    @property
+    def fitted_size(self) -> tuple[int, int]:
+        """(height, width) in pixels that a frame is fitted to: what all tiles together cover.
+
+        Neighbours share an eighth of a tile, so that no object is seen only at an edge.
+        """
+        rows, columns = (
+            count * side - (count - 1) * (side // 8) for count, side in zip(self.tiles, self.input_size, strict=True)
+        )
+        return rows, columns
 
     @property
     def logits(self) -> int:
@@ -113,8 +145,9 @@ class ModelSpec:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Values that are JSON's, with the schema."""
-        return {"schema": SCHEMA, **asdict(self)}
+        """Values that are JSON's, with the schema. What an ordinary model does not need is left out."""
+        fields = asdict(self)
+        return {"schema": SCHEMA, **{k: v for k, v in fields.items() if k not in _ORDINARY or v != _ORDINARY[k]}}
 
     def to_json(self) -> str:
         """What a model file carries."""

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
@@ -34,3 +37,30 @@ def test_nonsense_is_refused() -> None:
         ModelSpec((ClassInfo("a", (0, 0, 0)),), (8, 8))
     with pytest.raises(UsageError, match="input's size"):
         toy_spec((0, 8))
+
+
+def test_what_an_ordinary_model_does_not_need_is_not_written() -> None:
+    assert not {"channels", "levels", "tiles"} & toy_spec().to_dict().keys()
+    special = replace(toy_spec(), channels=1, mean=(117.0,), std=(57.0,), levels=((7000, 7400.5),), tiles=(2, 3))
+    assert ModelSpec.from_json(special.to_json(), origin="m.onnx") == special
+
+
+def test_tiles_share_an_eighth_with_each_neighbour() -> None:
+    assert replace(toy_spec((64, 80)), tiles=(2, 3)).fitted_size == (2 * 64 - 8, 3 * 80 - 2 * 10)
+    assert toy_spec((64, 80)).fitted_size == (64, 80)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"channels": 2}, "1, 3 or 4 channels, got 2"),
+        ({"channels": 4}, "one value for each of 4 channel"),
+        ({"levels": ((0, 1),)}, "one value for each of 3 channel"),
+        ({"levels": ((5, 5), (0, 1), (0, 1))}, "LOW < HIGH"),
+        ({"levels": ((0, 1), (0, 1), (0, 65536))}, "HIGH <= 65535"),
+        ({"tiles": (0, 1)}, "1 to 64 rows and columns, got 0x1"),
+    ],
+)
+def test_frames_that_no_network_takes_are_refused(changes: dict[str, Any], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        replace(toy_spec(), **changes)

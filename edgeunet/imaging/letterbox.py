@@ -46,13 +46,13 @@ class Letterbox:
     @classmethod
     def of(cls, frame_size: tuple[int, int], spec: ModelSpec) -> Letterbox:
         """The rectangle for frames of `frame_size` (height, width) in this model."""
-        height, width = spec.input_size
+        height, width = spec.fitted_size
         if spec.fit == "stretch":
-            return cls(frame_size, spec.input_size, 0, 0, height, width)
+            return cls(frame_size, spec.fitted_size, 0, 0, height, width)
         scale = min(height / frame_size[0], width / frame_size[1])
         rows = min(height, max(1, round(frame_size[0] * scale)))
         columns = min(width, max(1, round(frame_size[1] * scale)))
-        return cls(frame_size, spec.input_size, (height - rows) // 2, (width - columns) // 2, rows, columns)
+        return cls(frame_size, spec.fitted_size, (height - rows) // 2, (width - columns) // 2, rows, columns)
 
     @property
     def covers(self) -> bool:
