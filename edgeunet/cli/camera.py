@@ -87,7 +87,6 @@ def camera(
     from edgeunet.camera.defaults import default_model, default_sources, given_token
     from edgeunet.camera.serving.access import LOOPBACK
     from edgeunet.camera.serving.hostport import HostPort
-    from edgeunet.camera.sources.address import addresses_by_name
 
     if listing:
         _print_cameras()
@@ -106,7 +105,6 @@ def camera(
     )
     if not models and not source and sinks == nothing:
         sinks = replace(nothing, serve=HostPort(LOOPBACK, 0))
-    addresses_by_name(source or ())  # a wrong one is reported before a missing model
     model, *fallbacks = models or [default_model()]
     options = CameraOptions(
         model=model,

@@ -261,7 +261,7 @@ def broken(kind: str, work: Work, folder: Path) -> Path:
         ("predict {model} {bad} -o {out}", "image.png", "is empty"),
         ("predict {model} {bad} -o {out}", "empty", "has no images"),
         ("predict {checkpoint} {bad} -o {out}", "image.png", "is a checkpoint"),
-        ("camera --source ftp://camera", "", "or gst:PIPELINE"),
+        ("camera {model} --source ftp://camera", "", "or gst:PIPELINE"),
         ("camera {model} --source {missing} --record {out}.mp4", "", "missing"),
         ("camera {model} --source {bad} --record {out}.mp4", "cut.mp4", "cut"),
         ("camera {model} --source {bad} --record {out}.mp4", "image.png", "image.png"),
