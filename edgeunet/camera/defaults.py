@@ -19,7 +19,7 @@ def default_model() -> Path:
     if found is None:
         raise ModelFileError(
             f"no model is given, and the demo's is not here ({DEMO[0]}): name one, `edgeunet camera MODEL`; "
-            "in a checkout `make demo` trains one in 3 minutes"
+            "in a checkout `make demo` trains one"
         )
     return found
 
