@@ -9,7 +9,7 @@ import json
 import math
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.utils.json_fields import from_json
@@ -93,8 +93,7 @@ class ModelSpec:
         if twice := {name for name in self.names if self.names.count(name) > 1}:
             raise UsageError(f"several classes have the name {min(twice)}: give each its own")
         require_size(self.input_size)
-        if self.fit not in ("letterbox", "stretch"):
-            raise UsageError(f"fit is 'letterbox' or 'stretch', got {self.fit!r}")
+        require_fit(self.fit)
         if self.ignore_index is not None and not 0 <= self.ignore_index < 2**16:
             raise UsageError(f"the ignored mask value must be 0 to 65535, got {self.ignore_index}")
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
@@ -164,6 +163,12 @@ class ModelSpec:
         if field_name := unknown_field(from_json(text, dict[str, Any], what=what, **how), spec.to_dict()):
             raise ModelFileError(made_later(origin, f"its spec has the field {field_name!r}"))
         return spec
+
+
+def require_fit(fit: str) -> None:
+    """Raise UsageError unless it is one of Fit."""
+    if fit not in get_args(Fit):
+        raise UsageError(f"fit is {' or '.join(map(repr, get_args(Fit)))}, got {fit!r}")
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from edgeunet.cli.common_options import Force
 from edgeunet.utils.limits import size_from_text
+
+if TYPE_CHECKING:
+    from edgeunet.spec import Fit
 
 
 def train(
@@ -66,7 +69,7 @@ def train(
             model=model,
             recipe=recipe,
             size=size_from_text(size) if size else None,
-            fit=fit,
+            fit=cast("Fit", fit),  # checked there
             steps=steps,
             changes={
                 "batch": batch,

@@ -22,7 +22,7 @@ from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import preset, require_input
 from edgeunet.quantisation.target import TENSORRT, target_of
-from edgeunet.spec import ModelSpec, Provenance
+from edgeunet.spec import Fit, ModelSpec, Provenance, require_fit
 from edgeunet.training.hardware import keep_freed_memory, trained_precision
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
@@ -64,7 +64,7 @@ class TrainingOptions:
     model: str = "small"
     recipe: str = ""
     size: tuple[int, int] | None = None
-    fit: Any = "letterbox"
+    fit: Fit = "letterbox"
     steps: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     workers: int | None = None
@@ -86,6 +86,7 @@ class TrainingOptions:
             raise UsageError("--resume continues a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.steps is not None:
             raise UsageError("--steps and --time-budget both say when a run ends: give one of them")
+        require_fit(self.fit)
         require_in("--workers", self.workers, 0, MOST_WORKERS)
         trained_precision(self.precision, distributed.device())
         for name, allowed in _CHOICES.items():

@@ -22,3 +22,8 @@ def test_a_class_that_train_lacks_is_named_and_the_rest_is_learnt(run: Run, tmp_
     (warning,) = [line for line in ran.err.splitlines() if line.startswith("warning: bar")]
     assert "the network cannot learn it" in warning
     assert (tmp_path / "run" / "best.pt").exists()
+
+
+def test_an_unknown_fit_is_refused_before_the_data_are_read(run: Run, tmp_path: Path) -> None:
+    ran = run("train", tmp_path / "absent", "-o", tmp_path / "run", "--fit", "crop")
+    assert (ran.code, ran.err) == (2, "error: fit is 'letterbox' or 'stretch', got 'crop'\n")
