@@ -90,6 +90,11 @@ def calls(document: str) -> Iterator[tuple[str, str]]:
             yield command, found[1]
 
 
+def why_not_here(command: str) -> str | None:
+    """Why a command is not run; None for one that is."""
+    return next((why for part, why in NOT_HERE.items() if part in command), None)
+
+
 def quoted(document: str) -> list[str]:
     """What stands between backticks, outside the blocks."""
     prose = re.sub(r"^ *```.*?^ *```$", "", text_of(document), flags=re.DOTALL | re.MULTILINE)
@@ -166,21 +171,23 @@ def test_the_example_of_classes_json_is_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_commands_and_snippets_run(run: Run, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end it prints what cannot run here, with the reason."""
+    """All but those of the next test, in the order in which a reader meets them."""
     monkeypatch.chdir(desk)
     done: set[str] = set()
-    left_out = []
     for document in RUN_HERE:
         for command, call in calls(document):
-            reason = next((why for part, why in NOT_HERE.items() if part in command), None)
-            if reason:
-                left_out.append(f"{document}: {command} ({reason})")
-            elif command not in done:
+            if command not in done and why_not_here(command) is None:
                 done.add(command)
                 run_small(run, document, call)
         for snippet in blocks(document, "python"):
             exec(compile(snippet, document, "exec"), {})  # noqa: S102
-    print("not run:", *left_out, sep="\n")  # noqa: T201
+
+
+@pytest.mark.parametrize(
+    "command", [command for document in RUN_HERE for command, _ in calls(document) if why_not_here(command)]
+)
+def test_commands_that_cannot_run_here(command: str) -> None:
+    pytest.skip(f"{command}: {why_not_here(command)}")
 
 
 def run_small(run: Run, document: str, call: str) -> None:
