@@ -61,7 +61,7 @@ INSIDE = {  # the same for the rooms in a room
         ("qat",),
         ("processes",),
     ),
-    "edgeunet.data": (("convert",), ("dataset",)),
+    "edgeunet.data": (("convert",), ("dataset",), ("facts",)),
     "edgeunet.cli": (
         ("__init__",),
         ("bench", "camera", "data", "doctor", "export", "models", "train"),

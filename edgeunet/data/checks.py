@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from edgeunet.data.dataset import DatasetFolder, Sample, size_text
+from edgeunet.data.facts.closer_look import looked_at
+from edgeunet.data.facts.likeness import closest
+from edgeunet.data.label_checks import label_checks
 from edgeunet.data.layouts import convert_command
 from edgeunet.data.pairs import LISTED, grouped
 from edgeunet.data.statistics import FrameFacts, SplitFacts
@@ -19,23 +22,30 @@ _STATES = ("wrong", "warning", "ok")
 _NAMED = 3  # frames named one by one
 
 
-def check_dataset(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> list[Check]:
-    """All checks that find something: first what is wrong and must be fixed before training, then warnings."""
+def check_dataset(
+    dataset: DatasetFolder, splits: Mapping[str, SplitFacts], size: tuple[int, int] | None = None
+) -> list[Check]:
+    """All checks that find something: first what is wrong and must be fixed before training, then warnings.
+
+    size: the network's input (height, width) in pixels; what `train` takes if it is not told, where None.
+    """
     found = [*_file_checks(splits), *_split_checks(splits), *_image_checks(dataset, splits)]
     if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
         found += _class_checks(dataset, splits["train"], splits["val"])
-    found += [*_copies(splits), *_masks(splits)]
+    found += [*_copies(splits), *_masks(splits), *label_checks(dataset, splits, size)]
     return sorted(found, key=lambda f: _STATES.index(f.state))
 
 
-def check_training_data(dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample]) -> list[Check]:
-    """What `data stats` finds in the two splits of a training; nothing may be wrong."""
+def check_training_data(
+    dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample], size: tuple[int, int]
+) -> list[Check]:
+    """What `data stats` finds in the two splits of a training with that input size; nothing may be wrong."""
     classes = len(dataset.classes)
-    splits = {
-        split: SplitFacts(tuple(FrameFacts.of(s, classes) for s in samples))
-        for split, samples in (("train", train), ("val", val))
-    }
-    return check_dataset(dataset, splits)
+    splits = {}
+    for split, samples in (("train", train), ("val", val)):
+        close = looked_at(len(samples))
+        splits[split] = SplitFacts(tuple(FrameFacts.of(s, classes, closely=i in close) for i, s in enumerate(samples)))
+    return check_dataset(dataset, splits, size)
 
 
 def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
@@ -151,12 +161,18 @@ def _names(frames: Sequence[FrameFacts]) -> str:
 
 
 def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
-    """Frames that are in two splits: a network that memorises them gets scores that are too good."""
+    """Frames that are in two splits, or look alike: a network that memorises them gets scores that are too good."""
     for (one, first), (other, second) in combinations(sorted(splits.items()), 2):
+        part = f"{one} and {other}"
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {some(twice, _NAMED)}"
-            yield Check("warning", f"{one} and {other}", found, "scores will be too good; remove them from one split")
+            yield Check("warning", part, found, "scores will be too good; remove them from one split")
+        others = [f for f in second.frames if f.picture not in places]
+        like = closest([f.likeness for f in first.frames], [f.likeness for f in others])
+        if pairs := [f"{first.frames[i].name} ≈ {f.name}" for i, f in zip(like, others, strict=True) if i >= 0]:
+            found = f"{len(pairs)} frame(s) of {other} look like one of {one}: {some(pairs, _NAMED)}"
+            yield Check("warning", part, found, "scores will be too good; keep neighbours in time in one split")
 
 
 def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:

@@ -13,7 +13,7 @@ from typing import overload
 import numpy as np
 
 from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
-from edgeunet.data.image_facts import ImageFacts, image_facts_of
+from edgeunet.data.facts.image_facts import ImageFacts, image_facts_of
 from edgeunet.data.layouts import convert_command, detect
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, name_in, pair_up, without_mask
 from edgeunet.errors import DatasetError, ImageError

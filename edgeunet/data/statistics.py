@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder, Sample, size_text
-from edgeunet.data.image_facts import ImageFacts
+from edgeunet.data.facts.closer_look import CloserLook, looked_at
+from edgeunet.data.facts.image_facts import ImageFacts
+from edgeunet.data.facts.likeness import Likeness, likeness_of, plain
 from edgeunet.data.pairs import ImageMaskPair, Problem
 from edgeunet.errors import DatasetError
 from edgeunet.imaging.images import SOME_ENDINGS
@@ -35,9 +37,12 @@ class FrameFacts:
     picture: str  # hash of the decoded frame: copies have the same, in any format
     image: ImageFacts = field(default_factory=ImageFacts)
     unowned: float = 0.0  # share of its pixels with the value IGNORE, which is not in the list of classes, 0 to 1
+    likeness: Likeness = field(default_factory=plain)
+    look: CloserLook | None = None  # of some frames of a split
 
     @classmethod
-    def of(cls, sample: Sample, classes: int) -> FrameFacts:
+    def of(cls, sample: Sample, classes: int, *, closely: bool = False) -> FrameFacts:
+        """closely: with the look, which takes longer."""
         pixels = np.bincount(sample.mask.ravel(), minlength=256)[:classes].astype(np.int64)
         height, width = sample.mask.shape
         digest = hashlib.blake2b(sample.frame.tobytes(), digest_size=16)
@@ -45,7 +50,11 @@ class FrameFacts:
         area = height * width
         ignored = 1.0 - float(pixels.sum()) / area
         unowned = sample.unowned / area
-        return cls(sample.name, (height, width), pixels, ignored, digest.hexdigest(), sample.image, unowned)
+        look = CloserLook.of(sample.frame, sample.mask) if closely else None
+        likeness = likeness_of(sample.frame)
+        return cls(
+            sample.name, (height, width), pixels, ignored, digest.hexdigest(), sample.image, unowned, likeness, look
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
             task = bar.add_task(f"reading {split}", total=len(pairs))
             read: list[FrameFacts | Problem] = []
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for result in pool.map(lambda pair: _facts(dataset, pair), pairs):
+                close = [i in looked_at(len(pairs)) for i in range(len(pairs))]
+                for result in pool.map(lambda pair, look: _facts(dataset, pair, closely=look), pairs, close):
                     read.append(result)
                     bar.advance(task)
             problems += [r for r in read if isinstance(r, Problem)]
@@ -116,9 +126,11 @@ def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
     return facts
 
 
-def _facts(dataset: DatasetFolder, pair: ImageMaskPair) -> FrameFacts | Problem:
+def _facts(dataset: DatasetFolder, pair: ImageMaskPair, *, closely: bool) -> FrameFacts | Problem:
     sample = dataset.read(pair)
-    return sample if isinstance(sample, Problem) else FrameFacts.of(sample, len(dataset.classes))
+    if isinstance(sample, Problem):
+        return sample
+    return FrameFacts.of(sample, len(dataset.classes), closely=closely)
 
 
 def statistics(path: str | Path, splits: dict[str, SplitFacts], names: Sequence[str]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from rich.progress import Progress
 
 from edgeunet.data.checks import check_training_data
 from edgeunet.data.dataset import DatasetFolder, Sample
+from edgeunet.data.facts.object_sizes import usual_input_size
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.checkpoint import load_model
@@ -37,7 +37,6 @@ from edgeunet.utils.limits import require_in
 from edgeunet.version import __version__
 
 MOST_WORKERS = 1024
-_PIXELS = 256 * 320  # of an input size that was not given
 _CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("cosine", "onecycle"),
@@ -142,7 +141,7 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     )
     val = dataset.load("val")
     if distributed.rank() == 0:
-        found = check_training_data(dataset, samples, val)
+        found = check_training_data(dataset, samples, val, spec.input_size)
         if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:
@@ -208,11 +207,8 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
 
 
 def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
-    """An input size (height, width) of the frames' shape with about 256×320 pixels, multiples of 32, never enlarged."""
-    height = median(s.frame.shape[0] for s in samples)
-    width = median(s.frame.shape[1] for s in samples)
-    scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
-    return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
+    """The input size (height, width) for these frames if none is given."""
+    return usual_input_size([s.mask.shape for s in samples])
 
 
 def _default_workers() -> int:

@@ -159,6 +159,6 @@ def test_many_faults_alike_are_counted_not_listed(data: Path) -> None:
 def test_training_is_told_the_same(data: Path) -> None:
     change_masks(data, "train", without(1))
     dataset = DatasetFolder.open(data)
-    assert check_training_data(dataset, dataset.load("train"), dataset.load("val")) == [only(data)]
+    assert check_training_data(dataset, dataset.load("train"), dataset.load("val"), SIZE) == [only(data)]
     assert only(data).text.startswith("disc: never occurs in train")
     assert "\n" not in only(data).text

@@ -19,7 +19,8 @@ class ImageFacts:
     """orientation: EXIF's, 1 where the image is as stored. bits: of a channel in the file. pages: in the file.
 
     levels: different values in the file and in the frame, if the file has more than 8 bits. channels: how many the
-    file has, if those that are not read differ from pixel to pixel; else 0.
+    file has, if those that are not read differ from pixel to pixel; else 0. mask_kind: how the mask's file
+    stores its numbers.
     """
 
     orientation: int = 1
@@ -28,6 +29,7 @@ class ImageFacts:
     levels: tuple[int, int] = (0, 0)
     channels: int = 0
     pages: int = 1
+    mask_kind: str = ""
 
     @property
     def banded(self) -> bool:
@@ -49,4 +51,10 @@ def image_facts_of(data: bytes, header: ImageHeader, frame: UInt8, mask: ImageHe
             colors = pixels[..., :3] if pixels.ndim == 3 else pixels
             levels = len(np.unique(colors)), len(np.unique(frame))
     pages = header.frames if header.format != "JPEG" else 1
-    return ImageFacts(header.orientation, mask.orientation, header.bits, levels, channels, pages)
+    return ImageFacts(header.orientation, mask.orientation, header.bits, levels, channels, pages, _kind(mask))
+
+
+def _kind(mask: ImageHeader) -> str:
+    """ "grey PNG": what differs between the masks of two tools. Up to 8 bits one tool takes as few as it needs."""
+    pixels = "palette" if mask.palette else "grey" if mask.channels == 1 else f"{mask.channels}-channel"
+    return f"{pixels} {mask.format}" + (f" of {mask.bits} bits" if mask.bits > 8 else "")
