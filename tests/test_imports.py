@@ -62,6 +62,14 @@ INSIDE = {  # the same for the rooms in a room
         ("processes",),
     ),
     "edgeunet.data": (("convert",), ("dataset",), ("facts",)),
+    "edgeunet.data.convert": (
+        ("conversion",),
+        ("recognition", "writing"),
+        ("formats",),
+        ("layout", "proposal", "unknown_values"),
+        ("conversion_options", "labels"),
+        ("distinct_colors",),
+    ),
     "edgeunet.cli": (
         ("__init__",),
         ("bench", "camera", "data", "doctor", "export", "models", "train"),

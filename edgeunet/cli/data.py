@@ -76,10 +76,14 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A folder in another layout; it is not changed.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
     layout: Annotated[
-        str | None, typer.Option(help="cityscapes, camvid, segnet, colors or indices; detected if not given.")
+        str | None,
+        typer.Option(help="cityscapes, camvid, segnet, coco, colors or indices; recognised if not given."),
     ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder with the images, if the export of a labelling tool has none.")
     ] = None,
     val_share: Annotated[
         float | None, typer.Option(help="Share of the frames for val if the source has no val split (0.2).")
@@ -122,8 +126,8 @@ def convert(
 
     edgeunet data convert photos -o my_frames --classes classes.json --val-share 0.15
     """
-    from edgeunet.data.convert.conversion import ConversionOptions
     from edgeunet.data.convert.conversion import convert as make
+    from edgeunet.data.convert.conversion_options import ConversionOptions
 
     named: dict[str, Path] = {}
     for split, file in map(_named_list, lists or ()):
@@ -132,6 +136,7 @@ def convert(
     options = ConversionOptions(
         layout=layout,
         classes=classes,
+        images=images,
         val_share=val_share,
         lists=named,
         mask_suffix=mask_suffix,
@@ -141,6 +146,7 @@ def convert(
     )
     done = make(source, output, options)
     out = console.stdout()
+    out.print(f"{source}: recognised as {done.recognised}")
     frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
     out.print(f"{source} ({done.layout}): {frames} frames → {output}")
     for note in done.notes:

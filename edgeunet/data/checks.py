@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from edgeunet.data.convert_command import convert_command
 from edgeunet.data.dataset import DatasetFolder, Sample, size_text
 from edgeunet.data.facts.closer_look import looked_at
 from edgeunet.data.facts.likeness import closest
 from edgeunet.data.label_checks import label_checks
-from edgeunet.data.layouts import convert_command
 from edgeunet.data.pairs import LISTED, grouped
 from edgeunet.data.statistics import FrameFacts, SplitFacts
 from edgeunet.utils.check import Check

@@ -19,7 +19,7 @@ from edgeunet.utils.json_fields import read_json
 
 CLASSES_FILE = "classes.json"
 COLORS_FILE = "label_colors.txt"
-_VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored")  # names in a text file for pixels that do not count
+VOID = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__")
 Color = tuple[int, int, int]  # (red, green, blue)
 _Byte = Annotated[int, Meta(ge=0, le=255)]
 EXAMPLE = (
@@ -143,8 +143,8 @@ def read_classes(file: Path) -> ClassList:
 
 def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
     """Trained classes in their order, then the ignored ones: those with names such as "Void"."""
-    trained = [n for n in named if n[0].lower() not in _VOID]
-    ignored = [n for n in named if n[0].lower() in _VOID]
+    trained = [n for n in named if n[0].lower() not in VOID]
+    ignored = [n for n in named if n[0].lower() in VOID]
     entries = [ClassEntry(i, name, color, i >= len(trained)) for i, (name, color) in enumerate([*trained, *ignored])]
     return ClassList(tuple(entries), origin)
 

@@ -12,9 +12,9 @@ from typing import overload
 
 import numpy as np
 
-from edgeunet.data.classes import CLASSES_FILE, EXAMPLE, read_classes
+from edgeunet.data.classes import CLASSES_FILE, read_classes
+from edgeunet.data.convert_command import convert_command
 from edgeunet.data.facts.image_facts import ImageFacts, image_facts_of
-from edgeunet.data.layouts import convert_command, detect
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, name_in, pair_up, without_mask
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import ImageHeader, read_header
@@ -57,9 +57,10 @@ class DatasetFolder:
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
         file = path / CLASSES_FILE
         if not file.is_file():
-            layout = detect(path)
-            known = f"; it looks like {layout}: {convert_command(path)}" if layout else ""
-            raise DatasetError(f"{path} has no {CLASSES_FILE}{known or f': it looks like {EXAMPLE}'}")
+            raise DatasetError(
+                f"{path} has no {CLASSES_FILE}: if it is a labelling tool's export, or a dataset in another layout, "
+                f"`{convert_command(path)}` makes a dataset folder of it"
+            )
         classes = read_classes(file)
         return cls(path, classes.classes, classes.ignored)
 

@@ -79,5 +79,5 @@ def pair_up(images: Sequence[Path], masks: Sequence[tuple[str, Path]], root: Pat
 
 
 def name_in(path: Path, root: Path) -> str:
-    """A file's name relative to the folder `root`, with slashes."""
-    return path.relative_to(root).as_posix()
+    """A file's name relative to the folder `root`, with slashes; whole if it is not in there."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from edgeunet.data import dataset as module
-from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.spec import IGNORE
@@ -130,7 +131,7 @@ def test_grey_levels_that_are_colours_of_classes_are_masks_in_colours(tmp_path: 
 def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path: Path) -> None:
     for name in ("train", "trainannot"):
         (tmp_path / "CamVid" / name).mkdir(parents=True)
-    with pytest.raises(DatasetError, match=r"like segnet: edgeunet data convert .*CamVid'? -o .*CamVid-indices"):
+    with pytest.raises(DatasetError, match=r"`edgeunet data convert .*CamVid'? -o .*CamVid-indices` makes"):
         DatasetFolder.open(tmp_path / "CamVid")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.data.classes import EXAMPLE, ClassEntry, ClassList, Color
+from edgeunet.data.convert.distinct_colors import distinct_color
 from edgeunet.imaging.mask_image import Mask
 from edgeunet.spec import IGNORE
 from edgeunet.utils.files import write_text
@@ -53,17 +53,9 @@ def _list_of(values: set[int], colors: set[int], origin: str) -> ClassList | Non
     """Classes 0 to the largest value, in colours of our own; or one for each colour, the darkest first."""
     found: list[Color]
     if values:
-        found = [_color(i) for i in range(max(values) + 1)]
+        found = [distinct_color(i) for i in range(max(values) + 1)]
     else:
         found = [(c >> 16, c >> 8 & 255, c & 255) for c in sorted(colors)]
     if len(found) < 2:
         return None
     return ClassList(tuple(ClassEntry(i, f"class_{i}", color) for i, color in enumerate(found)), origin)
-
-
-def _color(index: int) -> Color:
-    """Colours that are far from each other: black, then hues by the golden ratio."""
-    if index == 0:
-        return (0, 0, 0)
-    red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.5 + index % 3 / 4, 1.0 - index % 4 / 8)
-    return round(red * 255), round(green * 255), round(blue * 255)

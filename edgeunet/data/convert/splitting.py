@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from edgeunet.data.convert.conversion_source import Splits
-from edgeunet.data.pairs import ImageMaskPair
 from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, UsageError
 
+T = TypeVar("T")
 VAL_SHARE = 0.2
 _BLOCK = 10  # frames that a block has at least
 _BLOCKS = 5
 
 
-def divide(pairs: Mapping[str, ImageMaskPair], val_share: float) -> Splits:
+def divide(pairs: Mapping[str, T], val_share: float) -> dict[str, dict[str, T]]:
     """Divide frames into train and val: val is made of a few blocks of neighbours in the order of their names.
 
     Never at random: neighbouring frames of a video, or sections of a stack, are nearly the same picture. Drawn at
@@ -39,13 +39,15 @@ def divide(pairs: Mapping[str, ImageMaskPair], val_share: float) -> Splits:
     }
 
 
-def by_lists(pairs: Mapping[str, ImageMaskPair], lists: Mapping[str, Path], unlabelled: Collection[str] = ()) -> Splits:
+def by_lists(
+    pairs: Mapping[str, T], lists: Mapping[str, Path], unlabelled: Collection[str] = ()
+) -> dict[str, dict[str, T]]:
     """The frames that files name for each split, a line each: the name or path of an image, maybe the mask's after it.
 
     unlabelled: names of images without a mask. Raises DatasetError for a name that the source does not have or that
     has no mask, or that two lists have.
     """
-    splits: Splits = {}
+    splits: dict[str, dict[str, T]] = {}
     seen: dict[str, str] = {}
     for split, file in lists.items():
         splits[split] = {}

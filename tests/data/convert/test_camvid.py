@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.errors import DatasetError
 from tests.data.convert.trees import LABEL_COLORS, pictures_in, write, write_camvid
 
@@ -21,7 +22,7 @@ GROUPED = [9, 1, 10, 1, 1, 8, 9, 9, 2, 7, 3, 3, 6, 10, 8, 4, 9, 3, 4, 4, 6, 0, 8
 def test_32_colours_become_the_11_classes_of_segnet(tmp_path: Path) -> None:
     source = write_camvid(tmp_path / "source")
     done = convert(source, tmp_path / "made", ConversionOptions(val_share=0.25))
-    assert done == ("camvid", {"train": 3, "val": 1}, (), ())
+    assert (done.layout, done.frames, done.notes, done.warnings) == ("camvid", {"train": 3, "val": 1}, (), ())
     expected = np.repeat(np.array(GROUPED, np.uint8)[:, None], 8, axis=1)
     masks = pictures_in(tmp_path / "made" / "masks" / "train")
     assert list(masks) == ["0006R0_f00930.png", "0006R0_f00960.png", "0006R0_f00990.png"]

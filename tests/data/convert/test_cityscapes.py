@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.spec import ClassInfo
@@ -22,7 +23,7 @@ def test_ids_become_the_train_ids_of_the_19_classes(tmp_path: Path) -> None:
     source = write_cityscapes(tmp_path / "source")
     before = contents(source)
     done = convert(source, tmp_path / "made", ConversionOptions())
-    assert done == ("cityscapes", {"train": 3, "val": 1}, (), ())
+    assert (done.layout, done.frames, done.notes, done.warnings) == ("cityscapes", {"train": 3, "val": 1}, (), ())
     masks = pictures_in(tmp_path / "made" / "masks" / "train")
     assert list(masks) == ["aachen_000000_000019.png", "aachen_000001_000019.png", "bochum_000000_000019.png"]
     expected = np.array([*TRAIN_IDS, 255, 255], np.uint8).reshape(6, 6)

@@ -8,21 +8,31 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.convert.conversion import ConversionOptions, convert
-from edgeunet.data.layouts import detect
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
+from edgeunet.data.convert.recognition import chosen
 from edgeunet.errors import DatasetError, OutputError
 from tests.commands import Run
 from tests.data.convert.trees import contents, write_camvid, write_cityscapes, write_colors
 
 
 def test_layouts_are_told_by_their_folders(tmp_path: Path) -> None:
-    assert detect(write_colors(tmp_path / "a")) == "colors"
-    assert detect(write_cityscapes(tmp_path / "b")) == "cityscapes"
-    assert detect(write_camvid(tmp_path / "c")) == "camvid"
+    by = "images and masks, by images/ and masks/"
+    assert (chosen(write_colors(tmp_path / "a"), None).layout.name, chosen(tmp_path / "a", None).by) == ("colors", by)
+    assert chosen(write_cityscapes(tmp_path / "b"), None).layout.name == "cityscapes"
+    assert chosen(write_camvid(tmp_path / "c"), None).layout.name == "camvid"
     (tmp_path / "d" / "train").mkdir(parents=True)
-    assert detect(tmp_path / "d") is None
+    with pytest.raises(DatasetError, match=r"no known layout: (?s:.*)\n  cityscapes: leftImg8bit/ and gtFine/"):
+        chosen(tmp_path / "d", None)
     (tmp_path / "d" / "trainannot").mkdir()
-    assert detect(tmp_path / "d") == "segnet"
+    assert chosen(tmp_path / "d", None).layout.name == "segnet"
+
+
+def test_a_folder_of_two_layouts_needs_the_name_of_one(tmp_path: Path) -> None:
+    source = write_camvid(write_cityscapes(tmp_path / "both"))
+    with pytest.raises(DatasetError, match=r"2 layouts: give --layout cityscapes \(Cityscapes, .* or --layout camvid"):
+        convert(source, tmp_path / "made", ConversionOptions())
+    assert convert(source, tmp_path / "made", ConversionOptions(layout="cityscapes")).layout == "cityscapes"
 
 
 def test_all_faults_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
@@ -105,7 +115,10 @@ def test_a_list_cannot_name_what_two_splits_have(tmp_path: Path) -> None:
 def test_the_command_says_what_it_made(run: Run, tmp_path: Path) -> None:
     write_colors(tmp_path / "photos", frames=10)
     ran = run("data", "convert", tmp_path / "photos", "-o", tmp_path / "made")
-    assert (ran.code, ran.out) == (0, f"{tmp_path}/photos (colors): 8 train, 2 val frames → {tmp_path}/made\n")
+    assert ran.out.splitlines() == [
+        f"{tmp_path}/photos: recognised as images and masks, by images/ and masks/",
+        f"{tmp_path}/photos (colors): 8 train, 2 val frames → {tmp_path}/made",
+    ]
     assert run("data", "stats", tmp_path / "made").code == 0
 
 
@@ -122,15 +135,15 @@ def test_the_command_that_an_error_names_mends_it(run: Run, tmp_path: Path) -> N
     ("line", "code", "says"),
     [
         ("{none} -o {out}", 1, "no such folder"),
-        ("{empty} -o {out}", 1, "cityscapes has leftImg8bit/ and gtFine/"),
-        ("{photos} -o {out} --layout voc", 2, "cityscapes, camvid, segnet, colors, indices"),
+        ("{empty} -o {out}", 1, "cityscapes: leftImg8bit/ and gtFine/"),
+        ("{photos} -o {out} --layout own", 2, "'own': choose one of cityscapes, camvid, segnet, "),
         ("{photos} -o {out} --val-share 1.5", 2, "above 0 and below 1"),
         ("{photos} -o {out} --val-share 0.2", 2, "has a val split, which is kept"),
         ("{photos} -o {out} --list val", 2, "SPLIT=FILE such as val=val.txt"),
         ("{photos} -o {out} --list val={none} --val-share 0.2", 2, "give one of them"),
         ("{flat} -o {out} --list val={none}", 1, "no such file"),
         ("{photos} -o {out} --classes {none}", 1, "no such file; it looks like"),
-        ("{cityscapes} -o {out} --classes {none}", 2, "--classes is for colors, indices, segnet"),
+        ("{cityscapes} -o {out} --classes {none}", 2, "--classes is for segnet, "),
     ],
 )
 def test_wrong_requests_end_with_one_line(run: Run, tmp_path: Path, line: str, code: int, says: str) -> None:

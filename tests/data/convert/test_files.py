@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.imaging.images import read_image

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.classes import Color
+from edgeunet.data.convert.labels.labelled_frame import UNKNOWN
 from edgeunet.errors import ImageError
 from edgeunet.imaging.mask_image import Mask, Numbers, code_of
 
-UNKNOWN = -1
 _COLORS = 1 << 24
 
 

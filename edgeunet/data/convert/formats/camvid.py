@@ -7,11 +7,12 @@ PAMI 2017, in the order and the colours of its tutorial.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered, read_classes
-from edgeunet.data.convert.conversion_source import ConversionSource, pair_folders
-from edgeunet.data.convert.mask_table import MaskTable
+from edgeunet.data.convert.conversion_options import Request
+from edgeunet.data.convert.labels.labelled_frame import ConversionSource
+from edgeunet.data.convert.labels.mask_file import pair_folders, source_of_masks
+from edgeunet.data.convert.labels.mask_table import MaskTable
+from edgeunet.data.convert.layout import Layout, by_folders
 from edgeunet.errors import DatasetError
 
 _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of the 32 classes in label_colors.txt
@@ -31,8 +32,9 @@ _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of 
 _SPLITS = ("train", "val", "test")
 
 
-def read_camvid(path: Path) -> ConversionSource:
+def _read_camvid(request: Request) -> ConversionSource:
     """701_StillsRaw_full/*.png with LabeledApproved_full/*_L.png, grouped by label_colors.txt; without splits."""
+    path = request.path
     masks = path / "LabeledApproved_full"
     file = next((f for f in (path / COLORS_FILE, masks / COLORS_FILE) if f.is_file()), None)
     if file is None:
@@ -47,16 +49,32 @@ def read_camvid(path: Path) -> ConversionSource:
     names = {e.index: e.name for e in listed.entries}
     table = MaskTable.of_colors({color: groups[names[index]] for color, index in listed.colors().items()})
     found, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, "_L")
-    return ConversionSource(_classes(), found, table, problems)
+    return source_of_masks(path, _classes(), found, table, problems)
 
 
-def read_segnet(path: Path, classes: Path | None, mask_suffix: str | None) -> ConversionSource:
+def _read_segnet(request: Request) -> ConversionSource:
     """train/ and trainannot/, the same for val and test; masks hold class indices, CamVid's if no list is given."""
-    listed = read_classes(classes) if classes else _classes()
+    path, options = request.path, request.options
+    listed = read_classes(options.classes) if options.classes else _classes()
     folders = {s: (path / s, path / f"{s}annot") for s in _SPLITS if (path / s).is_dir()}
-    found, problems = pair_folders(path, folders, mask_suffix)
-    return ConversionSource(listed, found, MaskTable.of_values(listed.own_values()), problems)
+    found, problems = pair_folders(path, folders, options.mask_suffix)
+    return source_of_masks(path, listed, found, MaskTable.of_values(listed.own_values()), problems)
 
 
 def _classes() -> ClassList:
     return numbered([(name, color) for name, (color, _) in _GROUPS.items()], "CamVid")
+
+
+CAMVID = Layout(
+    "camvid",
+    "701_StillsRaw_full/ and LabeledApproved_full/, 32 colours grouped to 11 classes",
+    by_folders("CamVid", "701_StillsRaw_full", "LabeledApproved_full"),
+    _read_camvid,
+)
+SEGNET = Layout(
+    "segnet",
+    "train/ and trainannot/, the same for val and test, as in the SegNet tutorial",
+    by_folders("SegNet tutorial", "train", "trainannot"),
+    _read_segnet,
+    takes=("--classes", "--mask-suffix"),
+)

@@ -6,11 +6,12 @@ Ids, train ids, names and colours are those of the 19 evaluated classes in citys
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgeunet.data.classes import ClassEntry, ClassList
-from edgeunet.data.convert.conversion_source import ConversionSource, masks_by_image
-from edgeunet.data.convert.mask_table import MaskTable
+from edgeunet.data.convert.conversion_options import Request
+from edgeunet.data.convert.labels.labelled_frame import ConversionSource
+from edgeunet.data.convert.labels.mask_file import masks_by_image, source_of_masks
+from edgeunet.data.convert.labels.mask_table import MaskTable
+from edgeunet.data.convert.layout import Layout, by_folders
 from edgeunet.data.pairs import Pairing, pair_up
 from edgeunet.spec import IGNORE
 
@@ -39,8 +40,9 @@ _SPLITS = ("train", "val")  # the labels of test are secret, and its masks are e
 _IMAGE, _IDS, _TRAIN_IDS = "_leftImg8bit", "_gtFine_labelIds", "_gtFine_labelTrainIds"
 
 
-def read_cityscapes(path: Path) -> ConversionSource:
+def _read(request: Request) -> ConversionSource:
     """The splits train and val, named <city>_<sequence>_<frame>; ignored is 255, as in labelTrainIds."""
+    path = request.path
     entries = [ClassEntry(i, name, color) for i, (_, name, color) in enumerate(_CLASSES)]
     classes = ClassList((*entries, ClassEntry(IGNORE, "void", (0, 0, 0), ignore=True)), "Cityscapes")
     # labelIds are published; labelTrainIds are made from them by the user.
@@ -54,4 +56,9 @@ def read_cityscapes(path: Path) -> ConversionSource:
         paired = pair_up(images, masks_by_image(masks, end, _IMAGE), path)
         pairs = {stem.removesuffix(_IMAGE): pair for stem, pair in paired.pairs.items()}
         found[split] = paired._replace(pairs=pairs)
-    return ConversionSource(classes, found, table)
+    return source_of_masks(path, classes, found, table)
+
+
+CITYSCAPES = Layout(
+    "cityscapes", "leftImg8bit/ and gtFine/, 19 classes", by_folders("Cityscapes", "leftImg8bit", "gtFine"), _read
+)

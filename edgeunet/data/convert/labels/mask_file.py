@@ -1,31 +1,72 @@
-"""The common form of every layout: labelled files, their classes, and what their mask values mean."""
+"""Labels that are a mask file, and finding the mask of each image."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from edgeunet.data.classes import ClassList
-from edgeunet.data.convert.mask_table import MaskTable
-from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, name_in, pair_up
+from edgeunet.data.convert.labels.labelled_frame import (
+    UNKNOWN,
+    ConversionSource,
+    FrameLabels,
+    ImageFile,
+    LabelledFrame,
+    LabelSizeError,
+)
+from edgeunet.data.convert.labels.mask_table import MaskTable
+from edgeunet.data.pairs import Pairing, Problem, name_in, pair_up
 from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
-
-Splits = dict[str, dict[str, ImageMaskPair]]  # by split and name; the split is "" where the source has none
+from edgeunet.imaging.mask_image import read_mask
 
 
 @dataclass(frozen=True)
-class ConversionSource:
-    """A folder in another layout. Nothing in it is ever written."""
+class MaskFile:
+    """A mask in a file, and the table of what its values or colours mean."""
 
-    classes: ClassList
-    found: Mapping[str, Pairing]  # of each split; the split is "" where the source has none
+    path: Path
     table: MaskTable
-    problems: tuple[Problem, ...] = ()
 
-    @property
-    def splits(self) -> Splits:
-        return {split: dict(pairing.pairs) for split, pairing in self.found.items()}
+    def read(self, size: tuple[int, int], *, turn: bool) -> FrameLabels:
+        mask = read_mask(self.path, turn=turn)
+        codes = self.table.codes(mask)
+        if codes.shape != size:
+            raise LabelSizeError((codes.shape[0], codes.shape[1]), size)
+        indices = self.table.indices[codes]
+        found, counts = np.unique(codes[indices == UNKNOWN], return_counts=True)
+        unknown = Counter({self.table.name(code): n for code, n in zip(found.tolist(), counts.tolist(), strict=True)})
+        kind: Literal["colour", "value"] = "colour" if self.table.in_colors else "value"
+        return FrameLabels(indices, unknown, kind, bits=mask.header.bits, numbers=frozenset(mask.values))
+
+
+def source_of_masks(
+    path: Path,
+    classes: ClassList,
+    found: Mapping[str, Pairing],
+    table: MaskTable,
+    problems: tuple[Problem, ...] = (),
+    layout: str = "",
+) -> ConversionSource:
+    """The source whose frames are the pairs of each split; the split is "" where there is none. path: its folder."""
+    return ConversionSource(
+        classes,
+        {
+            split: {
+                name: LabelledFrame(ImageFile(pair.image), MaskFile(pair.mask, table))
+                for name, pair in pairing.pairs.items()
+            }
+            for split, pairing in found.items()
+        },
+        {split: pairing.unlabelled for split, pairing in found.items()},
+        (*problems, *(p for pairing in found.values() for p in pairing.orphans)),
+        tuple(p for pairing in found.values() for p in pairing.twice),
+        layout=layout,
+    )
 
 
 def pair_folders(

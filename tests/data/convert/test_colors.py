@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.convert.conversion import ConversionOptions, convert
+from edgeunet.data.convert.conversion import convert
+from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET
@@ -24,7 +25,7 @@ def test_colours_become_the_indices_they_were_made_from(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"))
     before = contents(source)
     done = convert(source, tmp_path / "made", ConversionOptions())
-    assert done == ("colors", {"train": 3, "val": 3}, (), ())
+    assert (done.layout, done.frames, done.notes, done.warnings) == ("colors", {"train": 3, "val": 3}, (), ())
     expected = draw(1)[1]
     expected[0] = IGNORE
     sample = DatasetFolder.open(tmp_path / "made").load("train")[1]

@@ -1,0 +1,180 @@
+"""COCO's JSON, as many tools write it: CVAT, Label Studio, Roboflow and others; polygons and run lengths.
+
+T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; the format is described at
+cocodataset.org/#format-data.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgeunet.data.convert.conversion_options import Request
+from edgeunet.data.convert.labels.class_names import class_names
+from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelSizeError
+from edgeunet.data.convert.labels.run_lengths import mask_from_runs, unpacked_runs
+from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape, Shapes
+from edgeunet.data.convert.layout import Layout
+from edgeunet.data.pairs import name_in
+from edgeunet.errors import DatasetError, ImageError
+from edgeunet.utils.json_fields import Number, Side, read_json
+
+_LARGEST = 1 << 30  # bytes of a file: COCO's own has 450 MB
+_HEAD = 1 << 16  # bytes that are looked at to recognise a file
+
+
+class _Picture(msgspec.Struct, frozen=True, gc=False):
+    id: int | str
+    file_name: str
+    width: Side | None = None
+    height: Side | None = None
+
+
+class _Category(msgspec.Struct, frozen=True, gc=False):
+    id: int | str
+    name: str
+    supercategory: str | None = None
+
+
+class _Annotation(msgspec.Struct, frozen=True, gc=False):
+    image_id: int | str
+    category_id: int | str
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")  # of many frames; each is decoded when it is drawn
+
+
+class _CocoFile(msgspec.Struct, frozen=True):
+    images: list[_Picture]
+    annotations: list[_Annotation]
+    categories: list[_Category]
+
+
+class _RunLengths(msgspec.Struct, frozen=True):
+    size: tuple[Side, Side]
+    counts: list[int] | str
+
+
+_SEGMENTATION = msgspec.json.Decoder(list[list[Number]] | _RunLengths | None)
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """The annotations of one picture, and what their categories become.
+
+    Those with iscrowd are drawn like others: CVAT sets it for every mask.
+    """
+
+    annotations: tuple[_Annotation, ...]
+    values: dict[int | str, int | str]
+
+    def __call__(self, size: tuple[int, int]) -> Iterator[Shape]:
+        for annotation in self.annotations:
+            if annotation.category_id not in self.values:
+                raise ImageError(f"has an annotation of category {annotation.category_id}, which it does not list")
+            yield _shape(annotation, self.values[annotation.category_id], size)
+
+
+def _shape(annotation: _Annotation, value: int | str, size: tuple[int, int]) -> Shape:
+    try:
+        found = _SEGMENTATION.decode(annotation.segmentation)
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"has a segmentation that is neither polygons nor run lengths ({error})") from error
+    if not found:
+        return LeftOut("box(es) without a segmentation")
+    if isinstance(found, _RunLengths):
+        if found.size != size:
+            raise LabelSizeError(found.size, size)
+        counts = unpacked_runs(found.counts) if isinstance(found.counts, str) else found.counts
+        return Bitmap(value, 0, 0, mask_from_runs(counts, size, by_columns=True))
+    if odd := next((ring for ring in found if len(ring) % 2), None):
+        raise ImageError(f"has a polygon of {len(odd)} numbers: x and y are two for each point")
+    return Polygon(value, [np.array(ring, np.float64).reshape(-1, 2) for ring in found])
+
+
+def _recognise(path: Path) -> str | None:
+    files = _files(path)
+    return f"COCO, by {name_in(files[0], path)}" if files else None
+
+
+def _files(path: Path) -> list[Path]:
+    """The COCO files of an export: on top, in annotations/, or in a folder for each split."""
+    found = [*path.glob("*.json"), *path.glob("*/*.json")]
+    return sorted(file for file in found if not file.name.startswith(".") and _is_coco(file))
+
+
+def _is_coco(file: Path) -> bool:
+    """Whether its first or last bytes have COCO's keys; panoptic and caption files have other ones."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+            opened.seek(max(0, file.stat().st_size - _HEAD))
+            ends = head + opened.read(_HEAD)
+    except OSError:
+        return False
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and sum(
+            f'"{key}"'.encode() in ends for key in ("images", "annotations", "categories", "category_id", "file_name")
+        )
+        >= 3
+    )
+
+
+def _read(request: Request) -> ConversionSource:
+    path, options = request.path, request.options
+    files = _files(path)
+    if not files:
+        raise DatasetError(f"{path} has no COCO file: a .json with images, annotations and categories")
+    # COCO's own download has the same pictures in files of other tasks too.
+    files = [file for file in files if "instances" in file.stem] or files
+    read = {file: _coco_of(file) for file in files}
+    names = class_names(
+        ((name, None) for coco in read.values() for name in _categories(coco).values()),
+        name_in(files[0], path),
+        options.classes,
+    )
+    frames = Frames(path, options.images)
+    for file, coco in read.items():
+        values = {number: names.value(name) for number, name in _categories(coco).items()}
+        annotations: dict[int | str, list[_Annotation]] = defaultdict(list)
+        for annotation in coco.annotations:
+            annotations[annotation.image_id].append(annotation)
+        split = split_in(file.parent.name, file.stem)
+        for picture in coco.images:
+            size = (picture.height, picture.width) if picture.height and picture.width else None
+            drawing = _Drawing(tuple(annotations.get(picture.id, ())), values)
+            labels = Shapes(file, size, names.background, picture.file_name, drawing)
+            frames.find_and_add(split, picture.file_name, labels, near=(file.parent.name, split))
+    return frames.source(names.classes)
+
+
+def _coco_of(file: Path) -> _CocoFile:
+    return read_json(
+        file,
+        _CocoFile,
+        error=DatasetError,
+        what="a COCO file",
+        remedy="it has images, annotations and categories; export it again",
+        largest=_LARGEST,
+    )
+
+
+def _categories(coco: _CocoFile) -> dict[int | str, str]:
+    """Names by id, without the group of all others that Roboflow adds and no annotation has."""
+    groups = {c.supercategory for c in coco.categories if c.name != c.supercategory}
+    used = {a.category_id for a in coco.annotations}
+    return {c.id: c.name for c in coco.categories if c.id in used or c.name not in groups}
+
+
+COCO = Layout(
+    "coco",
+    "COCO's .json with polygons or run lengths: on top, in annotations/, or beside the images of each split",
+    _recognise,
+    _read,
+    takes=("--classes", "--images"),
+)

@@ -1,0 +1,68 @@
+"""Collecting the frames that an export names: their images, their splits, and a name for each."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from edgeunet.data.classes import ClassList
+from edgeunet.data.convert.labels.image_search import ImageSearch, unique_names
+from edgeunet.data.convert.labels.labelled_frame import (
+    ConversionSource,
+    FrameImage,
+    ImageFile,
+    LabelledFrame,
+    Labels,
+    Splits,
+)
+from edgeunet.data.pairs import Problem, name_in
+
+_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+class Frames:
+    """The frames of an export so far. root: its folder. images: a folder that has its images, if not `root`."""
+
+    def __init__(self, root: Path, images: Path | None) -> None:
+        self._root = images or root
+        self._search = ImageSearch(self._root)
+        self._frames: dict[str, dict[Path, LabelledFrame]] = defaultdict(dict)
+        self._twice: list[Problem] = []
+        self._missing: list[Problem] = []
+        self._remedy = (
+            f"{images} has no such image: give --images the folder that has it"
+            if images
+            else "the export lacks its images: tick the tool's option that saves images too, or give --images DIR"
+        )
+
+    def find_and_add(self, split: str, named: str, labels: Labels, near: Iterable[str] = ()) -> None:
+        """Add a frame whose image has that name, with or without folders; near: names of folders it is rather in."""
+        found = self._search.find(named, near)
+        if found is None:
+            self._missing.append(Problem(named, "is named, but not there", self._remedy))
+        else:
+            self.add(split, ImageFile(found), labels)
+
+    def add(self, split: str, image: FrameImage, labels: Labels) -> None:
+        frames = self._frames[split]
+        if image.path in frames:
+            self._twice.append(Problem(name_in(image.path, self._root), "is named twice, with labels of its own each"))
+        frames[image.path] = LabelledFrame(image, labels)
+
+    def source(self, classes: ClassList, notes: tuple[str, ...] = ()) -> ConversionSource:
+        """All of them; frames without a split are of train if others have one."""
+        if "" in self._frames and len(self._frames) > 1:
+            self._frames["train"] |= self._frames.pop("")
+        splits: Splits = {}
+        for split, frames in self._frames.items():
+            names = unique_names(frames, self._root)
+            splits[split] = {names[path]: frame for path, frame in frames.items()}
+        return ConversionSource(classes, splits, problems=tuple(self._missing), twice=tuple(self._twice), notes=notes)
+
+
+def split_in(*names: str) -> str:
+    """train, val or test, the first that a name such as "instances_train2017" or "valid" says; "" if none does."""
+    words = (word for name in names for word in re.split("[^a-z]+", name.lower()))
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")

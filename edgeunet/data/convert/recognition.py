@@ -1,0 +1,47 @@
+"""Every layout that `edgeunet data convert` reads, and which of them a folder has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeunet.data.convert.formats.camvid import CAMVID, SEGNET
+from edgeunet.data.convert.formats.cityscapes import CITYSCAPES
+from edgeunet.data.convert.formats.coco import COCO
+from edgeunet.data.convert.formats.colors import COLORS, INDICES
+from edgeunet.data.convert.layout import Layout
+from edgeunet.errors import DatasetError, UsageError
+
+_BY_RANK: tuple[tuple[Layout, ...], ...] = (  # those of a line are looked for only if none above it fits
+    (CITYSCAPES, CAMVID, SEGNET),
+    (COCO,),
+    (COLORS, INDICES),
+)
+LAYOUTS = {layout.name: layout for line in _BY_RANK for layout in line}
+
+
+class Recognised(NamedTuple):
+    """A folder's layout, and by what it is recognised, for people."""
+
+    layout: Layout
+    by: str
+
+
+def chosen(path: Path, name: str | None) -> Recognised:
+    """The layout of that name, or, if none is given, the one that the folder has.
+
+    Raises UsageError for an unknown name, DatasetError that lists the layouts if the folder has none or several.
+    """
+    if name is not None:
+        if name not in LAYOUTS:
+            raise UsageError(f"unknown layout {name!r}: choose one of {', '.join(LAYOUTS)}")
+        return Recognised(LAYOUTS[name], LAYOUTS[name].recognise(path) or f"{name}, by --layout")
+    for line in _BY_RANK:
+        found = [Recognised(layout, by) for layout in line if (by := layout.recognise(path))]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = " or ".join(f"--layout {f.layout.name} ({f.by})" for f in found)
+            raise DatasetError(f"{path} may be of {len(found)} layouts: give {choices}")
+    known = "".join(f"\n  {layout.name}: {layout.looks}" for layout in LAYOUTS.values())
+    raise DatasetError(f"{path} has no known layout: give the folder that has these, or --layout NAME{known}")
