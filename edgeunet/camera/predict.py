@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-
 from edgeunet.camera.sources.image_files import image_paths
 from edgeunet.errors import ImageError, SourceError, UsageError
 from edgeunet.imaging.image_header import HEAD, ImageHeader, read_header, what_else
 from edgeunet.imaging.images import is_hidden, named, read_file, read_image
-from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import OPACITY, Overlay
+from edgeunet.imaging.written_image import require_written, write_image
 from edgeunet.runtime.session import Session
 from edgeunet.utils import console
-from edgeunet.utils.files import replacing, require_distinct, require_writable
+from edgeunet.utils.files import require_distinct, require_writable
 
 _JPEG_SIDE = 65_535  # pixels that JPEG can count
 
@@ -52,8 +50,8 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
             except ImageError as error:
                 raise SourceError(str(error)) from error
             result = session.run(frame)
-            _write(work.mask, result.letterbox.restore_mask(result.mask))
-            _write(work.overlay, overlay.draw(frame, result.mask, result.letterbox))
+            write_image(work.mask, result.letterbox.restore_mask(result.mask))
+            write_image(work.overlay, overlay.draw(frame, result.mask, result.letterbox))
     return len(listed)
 
 
@@ -73,6 +71,7 @@ def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -
         require_writable(target, force=force)
         if target.exists() and (path := taken.get(_identity(target))):
             raise UsageError(f"{target} would replace the input {path}: give another --output")
+        require_written(target)
     return listed
 
 
@@ -113,9 +112,3 @@ def _work(path: Path, folder: Path) -> _Job:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _write(path: Path, image: UInt8) -> None:
-    with replacing(path, force=True) as temporary:
-        _, data = cv2.imencode(path.suffix, image)
-        temporary.write_bytes(data.tobytes())

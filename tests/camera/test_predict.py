@@ -82,6 +82,20 @@ def test_no_output_is_an_input_or_another_output(session: Session, model: Path, 
     assert written(tmp_path / "out") == ["a.mask.png", "b.mask.png"]
 
 
+def test_force_replaces_only_what_predict_wrote(session: Session, model: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), frame())
+    for _ in range(2):
+        predict_images(session, model, [tmp_path / "a.png"], tmp_path / "out", force=True)
+    assert written(tmp_path / "out") == ["a.mask.png", "a.overlay.jpg"]
+    for name in written(tmp_path / "out"):
+        theirs = tmp_path / "out" / name
+        before = theirs.read_bytes()
+        cv2.imwrite(str(theirs), frame())  # as an editor saves it
+        with pytest.raises(OutputError, match=f"{name} was not written by this version of edgeunet: move it"):
+            predict_images(session, model, [tmp_path / "a.png"], tmp_path / "out", force=True)
+        theirs.write_bytes(before)
+
+
 def test_an_image_too_large_for_jpeg_gets_a_png(session: Session, model: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wide.png"), frame(0, (8, 66_000)))
     assert predict_images(session, model, [tmp_path / "wide.png"], tmp_path / "out", force=False) == 1

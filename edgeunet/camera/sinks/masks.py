@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
-
 from edgeunet.camera.frame import Shot
 from edgeunet.errors import OutputError
-from edgeunet.utils.files import replacing, require_writable, writing
+from edgeunet.imaging.written_image import require_written, write_image
+from edgeunet.utils.files import require_writable
+
+_NUMBERED = re.compile(r"\d{6,}(-.*)?\.png")
 
 
 class MaskFolder:
@@ -26,14 +28,17 @@ class MaskFolder:
         Each file is written whole or not at all. Raises OutputError on a full disk.
         """
         path = self._folder / f"{shot.frame.number:06d}{self._suffixes[shot.source]}.png"
-        mask = shot.result.letterbox.restore_mask(shot.result.mask)
-        data = cv2.imencode(".png", mask)[1]
-        with writing(path), replacing(path, force=True) as temporary:
-            temporary.write_bytes(data.tobytes())
+        write_image(path, shot.result.letterbox.restore_mask(shot.result.mask))
 
 
 def check_masks(folder: Path, *, force: bool) -> None:
-    """Raise OutputError if the folder has PNG files already without `force`, or cannot be written."""
+    """Raise OutputError if the folder cannot be written or has PNG files already; with `force`, if one of them was
+    not written by edgeunet and has a name that a mask may get.
+    """
     require_writable(folder / "000000.png", force=True)
-    if not force and (older := next(folder.glob("*.png"), None)) is not None:
-        raise OutputError(f"{folder} has masks already ({older.name}): give --force to add to them, or another folder")
+    older = sorted(folder.glob("*.png"))
+    if older and not force:
+        raise OutputError(f"{folder} has PNG files already ({older[0].name}): give another folder, or --force to add")
+    for path in older:
+        if _NUMBERED.fullmatch(path.name):
+            require_written(path)

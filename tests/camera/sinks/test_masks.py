@@ -38,12 +38,23 @@ def test_masks_of_several_sources_say_whose_they_are(tmp_path: Path) -> None:
 
 def test_masks_that_exist_are_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "000003.png").write_bytes(b"older")
-    with pytest.raises(OutputError, match=r"has masks already \(000003.png\): give --force"):
+    with pytest.raises(OutputError, match=r"has PNG files already \(000003.png\): give another folder"):
         check_masks(tmp_path, force=False)
-    check_masks(tmp_path, force=True)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         check_masks(tmp_path / "file", force=True)
+
+
+def test_force_replaces_only_masks_that_this_sink_wrote(tmp_path: Path) -> None:
+    MaskFolder(tmp_path, {"fake": ""}).write(shot_of(PICTURE, number=3))
+    (tmp_path / "photo.png").write_bytes(b"gets no mask")
+    check_masks(tmp_path, force=True)
+    for number, suffix in ((4, ""), (1_000_000, "-drive")):
+        theirs = tmp_path / f"{number:06d}{suffix}.png"
+        cv2.imwrite(str(theirs), PICTURE)
+        with pytest.raises(OutputError, match=f"{theirs.name} was not written by this version of edgeunet: move it"):
+            check_masks(tmp_path, force=True)
+        theirs.unlink()
 
 
 def test_a_full_disk_is_one_error_and_leaves_no_half_mask(small_disk: Path) -> None:

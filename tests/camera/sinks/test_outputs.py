@@ -82,9 +82,9 @@ def test_no_output_is_an_input_or_another_output(options: CameraOptions, message
         require(options)
 
 
-@pytest.mark.usefixtures("here")
-def test_masks_may_go_next_to_a_video_and_photos_of_other_names() -> None:
+def test_masks_may_go_next_to_a_video_and_photos_of_other_names(here: Path) -> None:
     require(CameraOptions(M, (D,), SinkOptions(save_masks=Path())))
+    (here / "photos" / "000000.png").unlink()
     require(CameraOptions(M, ("photos/photo.png",), SinkOptions(save_masks=Path("photos"), force=True)))
 
 
@@ -97,7 +97,11 @@ def test_masks_may_go_next_to_a_video_and_photos_of_other_names() -> None:
         ),
         (CameraOptions(M, (D,), SinkOptions(jsonl=M / "x")), "^--jsonl: cannot write m.onnx/x: not a directory"),
         (CameraOptions(M, (D,), SinkOptions(jsonl=Path("photos"), force=True)), "^--jsonl: photos is a folder"),
-        (CameraOptions(M, (D,), SinkOptions(save_masks=Path("photos"))), "^--save-masks: photos has masks already"),
+        (CameraOptions(M, (D,), SinkOptions(save_masks=Path("photos"))), "^--save-masks: photos has PNG files already"),
+        (
+            CameraOptions(M, (D,), SinkOptions(save_masks=Path("photos"), force=True)),
+            "^--save-masks: photos/000000.png was not written by this version of edgeunet",
+        ),
         (CameraOptions(M, (D,), SinkOptions(save_masks=M / "x")), "^--save-masks: cannot write m.onnx/x/000000.png"),
         (
             CameraOptions(M, (D,), SinkOptions(force=True), latency_record=Path("photos")),
