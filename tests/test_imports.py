@@ -73,7 +73,7 @@ INSIDE = {  # the same for the rooms in a room
     "edgeunet.cli": (
         ("__init__",),
         ("bench", "camera", "data", "doctor", "export", "models", "train"),
-        ("common_options",),
+        ("common_options", "misplaced_address"),
     ),
     "edgeunet_export": (
         ("summary",),

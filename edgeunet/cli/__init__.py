@@ -15,6 +15,7 @@ from edgeunet.cli.camera import camera
 from edgeunet.cli.data import app as data_app
 from edgeunet.cli.doctor import doctor
 from edgeunet.cli.export import app as export_app
+from edgeunet.cli.misplaced_address import require_no_address
 from edgeunet.cli.models import evaluate, info, predict
 from edgeunet.cli.train import train
 from edgeunet.utils import console
@@ -96,7 +97,7 @@ def main() -> None:
     command = _without_flag_types(typer.main.get_command(app))
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        code: object = console.run(lambda: command(arguments), debug="--debug" in sys.argv)
+        code: object = console.run(lambda: command(require_no_address(arguments)), debug="--debug" in sys.argv)
     except SystemExit as ended:
         code = ended.code
     console.end(code)
