@@ -61,7 +61,7 @@ INSIDE = {  # the same for the rooms in a room
         ("qat",),
         ("processes",),
     ),
-    "edgeunet.data": (("convert",), ("dataset",), ("facts",)),
+    "edgeunet.data": (("convert",), ("dividing",), ("dataset",), ("facts",)),
     "edgeunet.data.convert": (
         ("conversion",),
         ("recognition", "writing"),

@@ -1,7 +1,8 @@
-"""`edgeunet data`: check a dataset folder, and make one from other layouts."""
+"""`edgeunet data`: check a dataset folder, make one from other layouts, divide it again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -15,7 +16,7 @@ from edgeunet.utils.files import require_distinct
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
-app = typer.Typer(help="Check a dataset folder, or make one from other layouts.", no_args_is_help=True)
+app = typer.Typer(help="Check a dataset folder, make one from other layouts, or divide it again.", no_args_is_help=True)
 
 
 @app.command()
@@ -145,14 +146,45 @@ def convert(
         force=force,
     )
     done = make(source, output, options)
-    out = console.stdout()
-    out.print(f"{source}: recognised as {done.recognised}")
-    frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
-    out.print(f"{source} ({done.layout}): {frames} frames → {output}")
-    for note in done.notes:
-        out.print(note)
+    console.stdout().print(f"{source}: recognised as {done.recognised}")
+    _print_written(f"{source} ({done.layout})", done.frames, output, [done.divided, *done.notes])
     for warning in done.warnings:
         console.stderr().print(f"warning: {warning}")
+
+
+@app.command()
+def split(
+    data: Annotated[Path, typer.Argument(help="Dataset folder, with or without splits; it is not changed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
+    val_share: Annotated[float, typer.Option(help="Share of the frames for val.")] = 0.2,
+    drive: Annotated[
+        str,
+        typer.Option(
+            metavar="REGEX",
+            help="Finds the part of a frame's name that names its drive, such as '^[^_]+'; else guessed.",
+        ),
+    ] = "",
+    force: Force = False,
+) -> None:
+    """Divide the frames of train and val again, whole drives into one of the two.
+
+    Neighbours in time are nearly the same picture: with some in train, a score on the others is too good. Drives are
+    guessed from running numbers and times in the names; frames that look alike stay together. If whole drives cannot
+    give about the share, val is made of blocks of neighbours. Other splits, such as test, are copied as they are.
+
+    Example: edgeunet data split my_frames -o my_drives
+    """
+    from edgeunet.data.dividing.split_dataset import SplitOptions, split_dataset
+
+    done = split_dataset(data, output, SplitOptions(val_share, drive, force))
+    _print_written(f"{data}", done.frames, output, done.notes)
+
+
+def _print_written(source: str, frames: dict[str, int], output: Path, notes: Sequence[str]) -> None:
+    out = console.stdout()
+    out.print(f"{source}: {', '.join(f'{count} {split}' for split, count in frames.items())} frames → {output}")
+    for note in filter(None, notes):
+        out.print(note)
 
 
 def _named_list(text: str) -> tuple[str, Path]:

@@ -172,7 +172,7 @@ def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
         like = closest([f.likeness for f in first.frames], [f.likeness for f in others])
         if pairs := [f"{first.frames[i].name} ≈ {f.name}" for i, f in zip(like, others, strict=True) if i >= 0]:
             found = f"{len(pairs)} frame(s) of {other} look like one of {one}: {some(pairs, _NAMED)}"
-            yield Check("warning", part, found, "scores will be too good; keep neighbours in time in one split")
+            yield Check("warning", part, found, "scores will be too good: `edgeunet data split` divides by drive")
 
 
 def _masks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:

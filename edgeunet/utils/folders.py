@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgeunet.errors import OutputError
+from edgeunet.errors import OutputError, UsageError
 from edgeunet.utils.files import PART, locked, made_parents, part_of, require_parent, sha256, unwritable, writing
 from edgeunet.utils.json_fields import read_json
 from edgeunet.utils.renaming import exchange
@@ -62,6 +62,13 @@ def require_folder_writable(path: str | Path, *, force: bool) -> None:
     """Raise, before long work, the OutputError that replacing_folder() would raise. Leaves nothing behind."""
     _require(Path(path), force=force)
     require_parent(Path(os.path.realpath(path)))
+
+
+def require_apart(source: Path, target: Path) -> None:
+    """Raise UsageError if one of the folders is the other or lies in it: the source must not change."""
+    one, other = source.resolve(), target.resolve()
+    if one in (other, *other.parents) or other in one.parents:
+        raise UsageError(f"{target} and {source} overlap, and the source must not change: choose another folder")
 
 
 def _require_ours(path: Path) -> None:

@@ -10,12 +10,13 @@ from edgeunet.data.classes import CLASSES_FILE
 from edgeunet.data.convert.conversion_options import ConversionOptions, Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelledFrame, Splits
 from edgeunet.data.convert.recognition import LAYOUTS, chosen
-from edgeunet.data.convert.splitting import VAL_SHARE, by_lists, divide
+from edgeunet.data.convert.splitting import by_drive, by_lists
 from edgeunet.data.convert.writing import WrittenFrames, write_frames
+from edgeunet.data.dividing.division import VAL_SHARE
 from edgeunet.data.pairs import Problem, listed, without_mask
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.utils.files import require_distinct
-from edgeunet.utils.folders import replacing_folder, require_folder_writable
+from edgeunet.utils.folders import replacing_folder, require_apart, require_folder_writable
 from edgeunet.utils.formatting import percentage
 
 _MUCH = 0.01  # share of all pixels that are ignored because their colour is unknown
@@ -30,6 +31,7 @@ class ConversionResult(NamedTuple):
     frames: dict[str, int]  # of each split
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    divided: str = ""  # a line about train and val, if the source has no val
 
 
 def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionResult:
@@ -40,9 +42,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
     """
     if not path.is_dir():
         raise DatasetError(f"{path}: no such folder")
-    one, other = path.resolve(), target.resolve()
-    if one in (other, *other.parents) or other in one.parents:
-        raise UsageError(f"{target} and {path} overlap, and the source must not change: choose another folder")
+    require_apart(path, target)
     inputs = {"SOURCE": path, "--classes": options.classes, "--images": options.images}
     inputs |= {f"--list {split}": file for split, file in options.lists.items()}
     require_distinct({"--output": target}, inputs, replaced=[target])
@@ -57,7 +57,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
             takers = ", ".join(name for name, other in LAYOUTS.items() if option in other.takes)
             raise UsageError(f"{layout.name} has its own {_OWN[option]}: {option} is for {takers}")
     source = layout.read(Request(path, target, options))
-    splits, left_out = _choose_splits(source, path, options)
+    splits, left_out, divided = _choose_splits(source, path, options)
     with replacing_folder(target, force=options.force) as temporary:
         done = write_frames(path, source, splits, temporary, ignore_unknown=options.ignore_unknown, exif=options.exif)
         (temporary / CLASSES_FILE).write_text(source.classes.to_json(path.resolve().name), encoding="utf-8")
@@ -67,6 +67,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
         {split: len(frames) for split, frames in splits.items()},
         (*source.notes, *left_out, *_notes(done, options)),
         tuple(_warnings(done, source)),
+        divided,
     )
 
 
@@ -102,10 +103,11 @@ def _warnings(done: WrittenFrames, source: ConversionSource) -> Iterator[str]:
         yield f"no mask has a pixel of {', '.join(absent)}: look at the masks and at the list of classes"
 
 
-def _choose_splits(source: ConversionSource, path: Path, options: ConversionOptions) -> tuple[Splits, list[str]]:
+def _choose_splits(source: ConversionSource, path: Path, options: ConversionOptions) -> tuple[Splits, list[str], str]:
     """The splits of the lists if there are any, of the source if it has a val split, or divided here.
 
-    With notes about what is left out. Raises DatasetError for problems of files that are needed.
+    With notes about what is left out, and a line about the division here. Raises DatasetError for problems of files
+    that are needed.
     """
     splits = {split: frames for split, frames in source.splits.items() if frames}
     if options.lists and not source.twice:
@@ -113,7 +115,7 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
         wanted = by_lists(_together(splits), options.lists, unlabelled)
         have = sum(map(len, splits.values())) + sum(map(len, source.unlabelled.values()))
         left = have - sum(map(len, wanted.values()))
-        return wanted, [f"{left} frames are in no list and are left out"] if left else []
+        return wanted, [f"{left} frames are in no list and are left out"] if left else [], ""
     problems: list[Problem] = [*source.twice, *source.problems]
     left_out = []
     for split, paths in source.unlabelled.items():
@@ -133,11 +135,12 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
     if "val" in splits:
         if options.val_share is not None:
             raise UsageError(f"{path} has a val split, which is kept: leave out --val-share, or give --list")
-        return splits, left_out
+        return splits, left_out, ""
     whole = "train" if "train" in splits else ""
     if whole not in splits:
         raise DatasetError(f"{path} has the splits {', '.join(splits)}, but neither train nor val: name them so")
-    return {**divide(splits.pop(whole), options.val_share or VAL_SHARE), **splits}, left_out
+    divided = by_drive(splits.pop(whole), options.val_share or VAL_SHARE)
+    return {**divided.splits, **splits}, left_out, divided.said
 
 
 def _together(splits: Splits) -> dict[str, LabelledFrame]:

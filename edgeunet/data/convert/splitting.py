@@ -1,42 +1,50 @@
-"""Divides frames into train and val, by lists or into blocks of neighbours."""
+"""Divides the frames of a source, by lists or by drive."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-import numpy as np
-
+from edgeunet.data.convert.labels.labelled_frame import LabelledFrame, Splits
+from edgeunet.data.dividing.division import divide
+from edgeunet.data.facts.likeness import Likeness, likeness_of, plain
 from edgeunet.data.text_lines import read_lines
-from edgeunet.errors import DatasetError, UsageError
+from edgeunet.errors import DatasetError, ImageError
+from edgeunet.imaging.images import decode_image
+from edgeunet.utils import console
 
 T = TypeVar("T")
-VAL_SHARE = 0.2
-_BLOCK = 10  # frames that a block has at least
-_BLOCKS = 5
 
 
-def divide(pairs: Mapping[str, T], val_share: float) -> dict[str, dict[str, T]]:
-    """Divide frames into train and val: val is made of a few blocks of neighbours in the order of their names.
+class Divided(NamedTuple):
+    """said: a line about what was divided how."""
 
-    Never at random: neighbouring frames of a video, or sections of a stack, are nearly the same picture. Drawn at
-    random, each val frame would have near copies in train, and the score would measure memory. A block has neighbours
-    in train only at its two ends; several blocks show more places than a single one.
-    """
-    names = sorted(pairs)
-    count = round(val_share * len(names))
-    if not 0 < count < len(names):
-        raise UsageError(f"--val-share {val_share:g} of {len(names)} frames leaves none for train or val")
-    blocks = min(_BLOCKS, max(1, count // _BLOCK))
-    # The last frames of each of `blocks` stretches.
-    ends = np.linspace(0, len(names), blocks + 1).round().astype(int)[1:]
-    sizes = np.diff(np.linspace(0, count, blocks + 1).round().astype(int))
-    val = {names[i] for end, size in zip(ends, sizes, strict=True) for i in range(end - size, end)}
-    return {
-        "train": {n: p for n, p in pairs.items() if n not in val},
-        "val": {n: p for n, p in pairs.items() if n in val},
+    splits: Splits
+    said: str
+
+
+def by_drive(frames: Mapping[str, LabelledFrame], val_share: float) -> Divided:
+    """Divide frames into train and val, see divide(): by their names and pictures, which are read for it."""
+    with console.progress() as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        hashes = list(
+            bar.track(pool.map(_likeness, frames.values()), total=len(frames), description="looking for drives")
+        )
+    division = divide(list(frames), val_share, hashes=hashes)
+    splits = {
+        "train": {name: frame for name, frame in frames.items() if name not in division.val},
+        "val": {name: frame for name, frame in frames.items() if name in division.val},
     }
+    return Divided(splits, division.said)
+
+
+def _likeness(frame: LabelledFrame) -> Likeness:
+    try:
+        return likeness_of(decode_image(frame.image.read(), eighth=True))
+    except ImageError:
+        return plain()  # reported when it is converted
 
 
 def by_lists(

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from edgeunet.data.convert.splitting import by_lists, divide
+from edgeunet.data.convert.splitting import by_lists
 from edgeunet.data.pairs import ImageMaskPair
-from edgeunet.errors import DatasetError, UsageError
+from edgeunet.errors import DatasetError
+from tests.commands import Run
+from tests.data.convert.trees import write_colors
 
 
 def frames(count: int) -> dict[str, ImageMaskPair]:
     return {f"{k:04}": ImageMaskPair(Path(f"{k}.png"), Path(f"{k}.png")) for k in reversed(range(count))}
 
 
-@pytest.mark.parametrize(("count", "share", "blocks"), [(30, 0.2, 1), (5, 0.2, 1), (701, 0.2, 5), (100, 0.25, 2)])
-def test_val_is_a_few_blocks_of_neighbours(count: int, share: float, blocks: int) -> None:
-    splits = divide(frames(count), share)
-    assert len(splits["val"]) == round(share * count)
-    assert sorted([*splits["train"], *splits["val"]]) == sorted(frames(count))
-    numbers = sorted(map(int, splits["val"]))
-    assert 1 + sum(b - a > 1 for a, b in pairwise(numbers)) == blocks
-    assert numbers[-1] == count - 1
-    # Every block but for its two ends has only neighbours of its own.
-    beside = sum(f"{n + step:04}" in splits["train"] for n in numbers for step in (-1, 1))
-    assert beside == 2 * blocks - 1
+def test_frames_without_a_split_are_divided_by_drive(tmp_path: Path, run: Run) -> None:
+    path = write_colors(tmp_path / "d", frames=12)
+    for kind in ("images", "masks"):
+        for k in range(12):
+            (path / kind / f"{k:03}.png").rename(path / kind / f"{'abcc'[k // 3]}_{k:03}.png")
+    ran = run("data", "convert", path, "-o", tmp_path / "new", "--val-share", "0.25")
+    assert ran.code == 0
+    assert "3 drives by their names: a (3), b (3), c (6)" in ran.out
+    assert {p.name[0] for p in (tmp_path / "new" / "images" / "val").iterdir()} in ({"a"}, {"b"})
 
 
-def test_a_share_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"--val-share 0.2 of 2 frames leaves none for train or val"):
-        divide(frames(2), 0.2)
+def test_frames_that_look_alike_stay_together(tmp_path: Path, run: Run) -> None:
+    path = write_colors(tmp_path / "d", frames=6)
+    for kind in ("images", "masks"):
+        for name, k in (("x", 0), ("y", 3), ("z", 0)):
+            (path / kind / f"{name}.png").write_bytes((path / kind / f"{k:03}.png").read_bytes())
+    for kind in ("images", "masks"):
+        for file in (path / kind).glob("0*.png"):
+            file.unlink()
+    ran = run("data", "convert", path, "-o", tmp_path / "new", "--val-share", "0.4")
+    assert "2 frames that look alike are kept together" in ran.out
+    assert [p.name for p in (tmp_path / "new" / "images" / "val").iterdir()] == ["y.png"]
 
 
 def test_lists_name_frames_in_the_usual_ways(tmp_path: Path) -> None:
