@@ -20,10 +20,21 @@ EdgeUNetError               exit code 1; the message says what it got, what it e
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def system_reason(error: OSError) -> str:
     """The system's words for an error, for the middle of a message: "permission denied"."""
     return (error.strerror or str(error)).lower()
+
+
+def not_found(path: Path, what: str) -> str:
+    """The beginning of a message about a path that is no `what`: it is missing, or something else is there."""
+    if path.is_dir():
+        return f"{path} is a folder, not a {what}"
+    if path.is_file():
+        return f"{path} is a file, not a {what}"
+    return f"{path} is a device or a pipe, not a {what}" if path.exists() else f"{path}: no such {what}"
 
 
 class EdgeUNetError(Exception):

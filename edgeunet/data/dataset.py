@@ -16,7 +16,7 @@ from edgeunet.data.classes import CLASSES_FILE, read_classes
 from edgeunet.data.convert_command import convert_command
 from edgeunet.data.facts.image_facts import ImageFacts, image_facts_of
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, name_in, pair_up, without_mask
-from edgeunet.errors import DatasetError, ImageError
+from edgeunet.errors import DatasetError, ImageError, not_found
 from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
@@ -52,7 +52,9 @@ class DatasetFolder:
         """Read classes.json; raises DatasetError if the folder is not a dataset."""
         path = Path(path)
         if not path.is_dir():
-            raise DatasetError(f"{path}: no such dataset folder; `edgeunet data convert` makes one from other layouts")
+            raise DatasetError(
+                f"{not_found(path, 'dataset folder')}; `edgeunet data convert` makes one from other layouts"
+            )
         if not any(path.iterdir()):
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
         file = path / CLASSES_FILE

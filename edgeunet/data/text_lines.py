@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeunet.errors import DatasetError, system_reason
+from edgeunet.errors import DatasetError, not_found, system_reason
 
 _LARGEST = 64 << 20  # bytes
 
@@ -15,7 +15,7 @@ def read_lines(path: Path) -> list[str]:
     Raises DatasetError if it cannot be read or is not UTF-8.
     """
     if not path.is_file():
-        raise DatasetError(f"{path}: no such file")
+        raise DatasetError(not_found(path, "text file"))
     try:
         if (size := path.stat().st_size) > _LARGEST:
             raise DatasetError(f"{path} has {size:,} bytes: a text file of at most {_LARGEST:,} is expected")

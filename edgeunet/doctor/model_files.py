@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.doctor import Check, Host
-from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError
+from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, not_found
 from edgeunet.evaluation.metrics import require_known_classes
 from edgeunet.runtime.gpu.engine_file import Machine, check_engine
 from edgeunet.runtime.model_metadata import read_spec
@@ -37,10 +37,11 @@ def _engine(path: Path, machine: Machine | None) -> Check:
 
 def _onnx(path: Path, host: Host) -> Check:
     if not path.is_file():
-        return Check("wrong", str(path), "no such file", "`edgeunet export onnx` makes one")
-    if path.suffix.lower() != ".onnx":
-        error = other_kind(path, "") or ModelFileError(f"{path} is not a model file: give a .onnx or .engine file")
+        error = ModelFileError(f"{not_found(path, 'model file')}; `edgeunet export onnx` makes one")
         return Check.of_error("wrong", str(path), error)
+    if path.suffix.lower() != ".onnx":
+        other = other_kind(path, "") or ModelFileError(f"{path} is not a model file: give a .onnx or .engine file")
+        return Check.of_error("wrong", str(path), other)
     try:
         spec = read_spec(path)
         # The header is not the whole model: weights may be in another file, and operators unknown.

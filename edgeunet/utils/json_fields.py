@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edgeunet.errors import EdgeUNetError, system_reason
+from edgeunet.errors import EdgeUNetError, not_found, system_reason
 from edgeunet.utils.limits import SIDE
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def read_json(
     """
     path = Path(path)
     if not path.is_file():
-        raise error(f"{path}: no such file; {remedy}")
+        raise error(f"{not_found(path, 'file')}; {remedy}")
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= largest else b""

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from edgeunet.errors import ModelFileError
+from edgeunet.errors import ModelFileError, not_found
 
 Kind = Literal["checkpoint", "old checkpoint", "onnx", "engine", ""]
 
@@ -48,7 +48,7 @@ def not_a_file(path: Path, what: str, maker: str) -> ModelFileError:
     """The error for a path that is no file. what: was expected there. maker: the command that makes one."""
     if path.is_dir():
         return ModelFileError(f"{path} is a folder, not a {what}: the model comes first, then the data")
-    return ModelFileError(f"{path}: no such {what}; `{maker}` makes one")
+    return ModelFileError(f"{not_found(path, what)}; `{maker}` makes one")
 
 
 def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:

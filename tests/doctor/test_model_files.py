@@ -59,8 +59,16 @@ def test_a_model_file_for_cpus_is_no_use_to_a_jetson(tmp_path: Path) -> None:
     assert (found.state, "--target tensorrt" in found.remedy) == ("warning", True)
 
 
-@pytest.mark.parametrize(("name", "says"), [("a.onnx", "no such file"), ("a.engine", "no such engine")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a.onnx", "no such model file"),
+        ("folder.onnx", "is a folder, not a model file"),
+        ("a.engine", "no such engine"),
+    ],
+)
 def test_a_missing_file_is_wrong(name: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.onnx").mkdir()
     found = look_at(tmp_path / name)
     assert (found.state, found.found) == ("wrong", says)
     assert "edgeunet export" in found.remedy

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgeunet.errors import OutputError, RecordError, UsageError
+from edgeunet.errors import OutputError, RecordError, UsageError, not_found
 from edgeunet.runtime.gpu.engine_file import info_path
 from edgeunet.utils.files import locked, replacing, sha256, write_json, writing
 from edgeunet.utils.json_fields import read_json
@@ -61,7 +61,7 @@ def accept(folder: Path, name: str, model: Path | None, *, commit: str, accepted
     if model is None and not commit:
         raise UsageError("nothing to accept: give a model, or run it in a git checkout")
     if model is not None and not model.is_file():
-        raise UsageError(f"{model}: no such model file")
+        raise UsageError(not_found(model, "model file"))
     with ExitStack() as stack:
         with writing(folder / name):
             (folder / name).mkdir(parents=True, exist_ok=True)

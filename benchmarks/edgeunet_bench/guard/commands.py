@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeunet.errors import CommandError, RecordError, UsageError
+from edgeunet.errors import CommandError, RecordError, UsageError, not_found
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.utils.console import INTERRUPTED, command_line, stdout
 from edgeunet.utils.files import require_writable
@@ -93,7 +93,7 @@ def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Comparis
         raise UsageError("-o, --junit and --markdown are for models and commands: they do not work with two records")
     for path in (a, b):
         if not path.is_file():
-            raise UsageError(f"{path}: no such latency record")
+            raise UsageError(not_found(path, "latency record"))
     try:
         records = LatencyRecord.load(a), LatencyRecord.load(b)
         judgement = judge_records(*records, seed=options.seed, varies=options.varies)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.errors import SourceError
+from edgeunet.errors import SourceError, not_found
 from edgeunet.imaging.images import read_image
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import DATASET
@@ -41,7 +41,7 @@ def _of_dataset(path: Path) -> list[UInt8]:
 
 def _of_video(path: Path) -> list[UInt8]:
     if not path.is_file():
-        raise SourceError(f"{path}: no such dataset folder or video")
+        raise SourceError(not_found(path, "dataset folder or video"))
     from edgeunet.camera.sources.opening import open_source  # the guard starts many processes that show no video
 
     frames: list[UInt8] = []

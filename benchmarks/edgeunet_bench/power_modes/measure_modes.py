@@ -17,7 +17,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.board.machine import ROOT
 from edgeunet.board.power_modes import PowerMode, power_modes, restoring, set_mode
 from edgeunet.board.sensors.sysfs import Sensor, sensors
-from edgeunet.errors import BoardError, ModelFileError
+from edgeunet.errors import BoardError, ModelFileError, not_found
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime import open_session
 from edgeunet.utils.console import command_line, progress, stderr
@@ -61,7 +61,7 @@ def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, fo
     SourceError for input that is wrong from the start.
     """
     if not model.is_file():
-        raise ModelFileError(f"{model}: no such model file; give a .onnx or .engine file")
+        raise ModelFileError(f"{not_found(model, 'model file')}; give a .onnx or .engine file")
     load_inputs(options.data)
     if locked := [fact for fact in fingerprint({}).items() if "locked" in fact[1]]:
         stderr().print(f"warning: {locked[0][0]} {locked[0][1]}: a change of mode may undo jetson_clocks")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
+from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError, not_found
 from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import ONNX_BACKENDS
@@ -78,7 +78,7 @@ def require_files(models: Sequence[Path], options: SweepOptions) -> None:
     """Raise ModelFileError or UsageError for errors that show before a file is opened."""
     for path in models:
         if not path.is_file():
-            raise ModelFileError(f"{path}: no such model file; give .onnx or .engine files, or checkpoints (.pt)")
+            raise ModelFileError(f"{not_found(path, 'model file')}; give .onnx or .engine files, or checkpoints (.pt)")
     if len({path.resolve() for path in models}) < len(models):
         raise UsageError("a model file is named twice: give each once")
     if options.sizes and not any(is_checkpoint(path) for path in models):

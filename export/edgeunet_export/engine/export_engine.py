@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.board.gpu import tensorrt_module
-from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.errors import MismatchError, ModelFileError, not_found
 from edgeunet.quantisation.target import CPU
 from edgeunet.runtime.gpu.engine_file import REMEDY, EngineInfo, Machine, check_engine, info_path
 from edgeunet.spec import ModelSpec
@@ -93,7 +93,7 @@ def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> Model
     spec = spec.with_provenance(parent_sha256=sha256(source), version=__version__)
     if options.cache is not None:
         if not options.cache.is_file():
-            raise ModelFileError(f"{options.cache}: no such calibration table; `edgeunet export cache` makes one")
+            raise ModelFileError(f"{not_found(options.cache, 'calibration table')}; `edgeunet export cache` makes one")
         ranges = f"{options.cache.name} {sha256(options.cache)[:12]}"
         return spec.with_provenance(precision="int8+fp16", calibration=ranges)
     return spec if options.dla is None else spec.with_provenance(precision="fp16")

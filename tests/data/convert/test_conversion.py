@@ -142,7 +142,7 @@ def test_the_command_that_an_error_names_mends_it(run: Run, tmp_path: Path) -> N
         ("{photos} -o {out} --val-share 0.2", 2, "has a val split, which is kept"),
         ("{photos} -o {out} --list val", 2, "SPLIT=FILE such as val=val.txt"),
         ("{photos} -o {out} --list val={none} --val-share 0.2", 2, "give one of them"),
-        ("{flat} -o {out} --list val={none}", 1, "no such file"),
+        ("{flat} -o {out} --list val={none}", 1, "no such text file"),
         ("{photos} -o {out} --classes {none}", 1, "no such file; it looks like"),
         ("{cityscapes} -o {out} --classes {none}", 2, "--classes is for segnet, "),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeunet.errors import UsageError
+from edgeunet.errors import UsageError, not_found
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.files import sha256
 from edgeunet.utils.redaction import shown_command_text
@@ -59,7 +59,7 @@ def model_arm(options: ModelOptions) -> TurnArm:
     """An arm of a model file. Raises UsageError if it is not there."""
     path = Path(options.model)
     if not path.is_file():
-        raise UsageError(f"{path}: no such model file; `edgeunet export onnx` makes one")
+        raise UsageError(f"{not_found(path, 'model file')}; `edgeunet export onnx` makes one")
     return TurnArm(path.name, {"model": path.name, "SHA-256": sha256(path)}, tuple(options.argv()))
 
 
