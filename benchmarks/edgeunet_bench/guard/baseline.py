@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import ExitStack, suppress
@@ -62,6 +63,7 @@ def accept(folder: Path, name: str, model: Path | None, *, commit: str, accepted
         raise UsageError("nothing to accept: give a model, or run it in a git checkout")
     if model is not None and not model.is_file():
         raise UsageError(not_found(model, "model file"))
+    _current(folder, name)  # refuses a file of somebody else before anything is made
     with ExitStack() as stack:
         with writing(folder / name):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -145,10 +147,16 @@ def _copies(model: Path, target: Path) -> list[tuple[Path, Path]]:
 
 
 def _current(folder: Path, name: str) -> Baseline | None:
+    """The baseline that has the name now; None for none. Raises OutputError if its file is something else."""
+    file = _file(folder, name)
+    if not os.path.lexists(file):
+        return None
     try:
         return load_baseline(folder, name)
-    except RecordError:
-        return None
+    except RecordError as error:
+        raise OutputError(
+            f"{file} is not a baseline of edgeunet, and stays: give another name with --as, or another --baselines"
+        ) from error
 
 
 def _remove_others(folder: Path, kept: str, old: Baseline | None) -> None:

@@ -86,6 +86,14 @@ def test_a_baseline_of_the_release_opens_and_is_replaced(tmp_path: Path, model: 
     assert sorted(path.suffix for path in (folder / "release").iterdir()) == [".engine", ".json"]
 
 
+def test_a_file_that_is_no_baseline_stays(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "release.json").write_text('{"mine": 1}')
+    with pytest.raises(OutputError, match=r"release.json is not a baseline of edgeunet, and stays: .* --as"):
+        accept(tmp_path, "release", model, commit="abc", accepted="2026-01-02")
+    assert (tmp_path / "release.json").read_text() == '{"mine": 1}'
+    assert not (tmp_path / "release").exists()
+
+
 def test_two_at_once_do_not_mix(tmp_path: Path, model: Path) -> None:
     (tmp_path / "baselines/release").mkdir(parents=True)
     with locked(tmp_path / "baselines/release"), pytest.raises(OutputError, match="another command"):
