@@ -122,6 +122,12 @@ class ModelSpec:
         return rows, columns
 
     @property
+    def input_text(self) -> str:
+        """The input for people: "256×320", or "2×3 tiles of 256×320"."""
+        size, tiles = ("×".join(map(str, pair)) for pair in (self.input_size, self.tiles))
+        return size if self.tiles == (1, 1) else f"{tiles} tiles of {size}"
+
+    @property
     def logits(self) -> int:
         """Channels of the network's output: one logit tells two classes apart."""
         return 1 if len(self.classes) == 2 else len(self.classes)

@@ -37,10 +37,12 @@ def write_toy_model(
     with_spec: bool = True,
     order: Sequence[int] = (0, 1, 2),
     batch: int | str = 1,
+    logits: bool = False,
 ) -> Path:
     """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out).
 
     order: the colour channel (blue, green, red) that each class looks at. batch: "N" for a dynamic one.
+    logits: whether they are a second output.
     """
     spec = spec or toy_spec()
     height, width = spec.input_size
@@ -53,11 +55,14 @@ def write_toy_model(
         helper.make_node("Cast", ["index_float"], ["mask"], to=TensorProto.UINT8),
     ]
     weight = np.eye(3, dtype=np.float32)[list(order)].reshape(3, 3, 1, 1)
+    outputs = [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])]
+    if logits:
+        outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 3, height, width]))
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, height, width, 3])],
-        [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])],
+        outputs,
         [numpy_helper.from_array(weight, "weight")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

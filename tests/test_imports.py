@@ -50,7 +50,12 @@ INSIDE = {  # the same for the rooms in a room
         ("frame", "frame_queue", "polling"),
     ),
     "edgeunet.camera.sources": (("opening",), ("network",), ("capture", "video", "image_files"), ("address", "source")),
-    "edgeunet.runtime": (("__init__",), ("opening", "warm_up"), ("cpu", "gpu"), ("model_metadata", "session")),
+    "edgeunet.runtime": (
+        ("__init__",),
+        ("opening", "warm_up"),
+        ("cpu", "gpu", "tiled_session"),
+        ("model_metadata", "session"),
+    ),
     "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("gpu", "machine", "power_modes")),
     "edgeunet.training": (
         ("command",),

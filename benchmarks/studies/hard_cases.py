@@ -27,6 +27,7 @@ from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import UNet
 from edgeunet.quantisation.ranges_file import Ranges
@@ -35,7 +36,7 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import table
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.calibration.sampling import representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import onnx_session, read_fp32_model
@@ -195,7 +196,7 @@ def _activations(model: ModelProto, tensor: str, frames: Sequence[UInt8], spec: 
     shown.CopyFrom(model)
     shown.graph.output.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None))
     session = onnx_session(shown)
-    values = [session.run([tensor], {"frame": fitted(frame, spec)})[0][0] for frame in frames]
+    values = [session.run([tensor], {"frame": tile})[0][0] for frame in frames for tile in fitted_tiles(frame, spec)]
     return np.concatenate([value.reshape(len(value), -1) for value in values], axis=1)
 
 

@@ -54,9 +54,8 @@ def onnx(
     spec, parity = export_onnx(
         checkpoint, output, ExportOptions(dynamic_batch, logits), data=data, split=split, force=force
     )
-    height, width = spec.input_size
     out = stdout()
-    out.print(f"{output}: {len(spec.classes)} classes, {height}x{width}, fp32, {file_size(output)}")
+    out.print(f"{output}: {len(spec.classes)} classes, {spec.input_text}, fp32, {file_size(output)}")
     out.print(f"  agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames")
     out.print(f"  largest logit difference {parity.logit_difference:.2g}")
 

@@ -93,6 +93,7 @@ _TITLES = {
     "file_bytes": "file size",
     "levels": "channels of the levels",
     "first_stride": "first convolution",
+    "tiles": "tiles of that size per frame",
     "counted_for": "counted for an input of",
     "target": "made for",
     "checkpoint_sha256": "made from checkpoint",
@@ -115,7 +116,7 @@ def _text(name: str, value: Any) -> str:
         return str(value)[:12]
     if name.endswith("_bytes"):
         return f"{value / 1e6:.2f} MB"
-    if name in ("input_size", "counted_for"):
+    if name in ("input_size", "tiles", "counted_for"):
         return "×".join(map(str, value))
     if name == "first_stride":
         return "halves the size" if value == 2 else "keeps the size"

@@ -46,7 +46,7 @@ def _onnx(path: Path, host: Host) -> Check:
         spec = read_spec(path)
         # The header is not the whole model: weights may be in another file, and operators unknown.
         with open_session(path, threads=1) as session:
-            mask = session.run(np.zeros((*spec.input_size, 3), np.uint8)).mask
+            mask = session.run(np.zeros((*spec.fitted_size, 3), np.uint8)).mask
         require_known_classes(mask, len(spec.classes), model=str(path))
     except MissingDependencyError as error:
         return Check.of_error("warning", str(path), error)
@@ -59,4 +59,4 @@ def _onnx(path: Path, host: Host) -> Check:
 
 
 def _facts(spec: ModelSpec) -> str:
-    return f"{spec.provenance.precision}, {len(spec.classes)} classes, {spec.input_size[0]}×{spec.input_size[1]}"
+    return f"{spec.provenance.precision}, {len(spec.classes)} classes, {spec.input_text}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.tiling import Tiling, fitted_tiles
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
@@ -25,10 +26,12 @@ class TorchSegmenter:
     @torch.no_grad()
     def segment(self, frame: UInt8) -> UInt8:
         """The mask at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
+        masks = [
+            self._model.masks(torch.from_numpy(tile).to(self._device))[0].cpu().numpy()
+            for tile in fitted_tiles(frame, self.spec)
+        ]
         letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), self.spec)
-        batch = torch.from_numpy(letterbox.fit(frame)).unsqueeze(0).to(self._device)
-        mask: UInt8 = self._model.masks(batch)[0].cpu().numpy()
-        return letterbox.restore_mask(mask)
+        return letterbox.restore_mask(Tiling.of(self.spec).join(masks))
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "model": path.name,
         "classes": list(spec.names),
         "input_size": list(spec.input_size),
+        "tiles": list(spec.tiles) if spec.tiles != (1, 1) else [],
         "fit": spec.fit,
         "precision": origin.precision,
         "target": origin.target,

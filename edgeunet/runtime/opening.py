@@ -10,6 +10,7 @@ from edgeunet.runtime.advice import advise
 from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
+from edgeunet.runtime.tiled_session import tiled
 from edgeunet.utils.limits import THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
 
@@ -42,7 +43,7 @@ def open_session(
     path = Path(path)
     if not path.is_file():
         raise not_a_file(path, "model file", "edgeunet export onnx")
-    session, file = opened_from(path, lambda: _open(path, threads, in_flight, batch, backend))
+    session, file = opened_from(path, lambda: tiled(_open(path, threads, in_flight, batch, backend)))
     session.file = file
     if path.suffix.lower() == ".onnx":
         advise(path, session.spec)

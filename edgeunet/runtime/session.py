@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8, check_frame
 from edgeunet.runtime.model_identity import ModelFile
@@ -30,12 +33,14 @@ class Result:
         "fit", "infer", and others that the backend has.
     letterbox: where the frame lies in the mask; letterbox.restore_mask(mask) is the mask at the frame's size.
     model: the name of the model that made it, where several take turns; else "".
+    logits: float32 [C, H, W] of a single tile, where frames are cut into tiles and the file has logits; else None.
     """
 
     mask: UInt8
     times_ns: Mapping[str, int]
     letterbox: Letterbox
     model: str = ""
+    logits: NDArray[np.float32] | None = None
 
 
 class Session(ABC):
@@ -78,6 +83,10 @@ class Session(ABC):
     def _close(self) -> None:
         """Free the backend's resources."""
 
+    def _logits(self) -> NDArray[np.float32] | None:
+        """Of the latest _result(), for Result.logits; owned by the caller."""
+        return None
+
     def submit(self, frame: UInt8) -> None:
         """Hand over a frame, uint8 [h, w, 3] BGR of any size; its memory may be reused once this returns.
 
@@ -100,7 +109,7 @@ class Session(ABC):
                 raise UsageError("no frame is waiting: submit one first")
             letterbox, fit_ns = self._waiting.popleft()
             mask, times = self._result()
-            return Result(mask, {"fit": fit_ns, **times}, letterbox)
+            return Result(mask, {"fit": fit_ns, **times}, letterbox, logits=self._logits())
 
     def run(self, frame: UInt8) -> Result:
         """The mask of a frame, uint8 [h, w, 3] BGR of any size: submit() and result() in one; safe from any thread.
@@ -112,7 +121,7 @@ class Session(ABC):
             self._require_room(1)
             letterbox = self._letterbox_of(frame)
             mask, times = self._run(frame, letterbox)
-            return Result(mask, times, letterbox)
+            return Result(mask, times, letterbox, logits=self._logits())
 
     def segment(self, frame: UInt8) -> UInt8:
         """As run(), at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""

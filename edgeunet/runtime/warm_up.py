@@ -22,7 +22,7 @@ class WarmUpResult(NamedTuple):
 
 def warm_up(session: Session) -> WarmUpResult:
     """Run blank frames, so that the first mask is not late."""
-    blank = np.zeros((*session.spec.input_size, 3), np.uint8)
+    blank = np.zeros((*session.spec.fitted_size, 3), np.uint8)
     times_ns = [sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP)]
     before, last = times_ns[-2:]
     return WarmUpResult(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)

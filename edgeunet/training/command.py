@@ -180,7 +180,7 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
     spec = job.spec
     summary = (
         f"training {options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
-        f"input {spec.input_size[0]}×{spec.input_size[1]}, {length} of {job.recipe.batch} crops{together}"
+        f"input {spec.input_text}, {length} of {job.recipe.batch} crops{together}"
     )
     display = _Display(bar, job)
 

@@ -60,8 +60,8 @@ class Served:
 def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
     """Write `repository`/NAME, with the configuration and a copy of the model as version 1; returns that folder.
 
-    Raises ModelFileError for a model that is damaged or not of edgeunet, MismatchError for an engine that Triton cannot
-    serve, OutputError if the folder exists and `force` is false; then no file is kept.
+    Raises ModelFileError for a model that is damaged or not of edgeunet, MismatchError for tiles and for an engine that
+    Triton cannot serve, OutputError if the folder exists and `force` is false; then no file is kept.
     """
     name = options.name or _checked_name(model.stem)
     require_distinct({"-o": repository / name}, {"MODEL": model}, replaced=[repository / name])
@@ -108,6 +108,11 @@ def configuration(name: str, served: Served) -> str:
 
 def _onnx(path: Path, max_batch: int) -> Served:
     model, spec = read_model(path)
+    if spec.tiles != (1, 1):
+        raise MismatchError(
+            f"{path} takes {spec.input_text}, which only edgeunet's sessions cut and join: serve a model without tiles "
+            "(`edgeunet export onnx CHECKPOINT --tiles 1x1`)"
+        )
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
     logits = any(output.name == "logits" for output in model.graph.output)
     weights = weight_files(path)

@@ -24,7 +24,7 @@ def test_a_checkpoint_becomes_onnx_then_int8_and_both_are_verified(
     model, int8 = tmp_path / "m.onnx", tmp_path / "m.int8.onnx"
     assert _run("onnx", checkpoint, "-o", model, "--data", dataset) == 0
     out = capsys.readouterr().out
-    assert "5 classes, 64x96, fp32" in out
+    assert "5 classes, 64×96, fp32" in out
     assert "agrees with PyTorch on 100.000% of the pixels of 2 frames" in out
     assert "largest logit difference" in out
     assert _run("int8", model, "-o", int8, "--data", dataset, "--method", "minmax", "--calib-images", 3) == 0

@@ -8,12 +8,13 @@ import torch
 
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.unet import NormalisedUNet, UNet, UNetConfig
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import ValueRange
 from edgeunet.spec import ClassInfo, ModelSpec
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:
@@ -35,7 +36,7 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
             torch.nn.init.uniform_(module.bias, -0.5, 0.5, generator=generator)
     segmenter = NormalisedUNet(net, spec_for(config, size))
     frames = [frame for _, frame in read_frames(DatasetFolder.open(samples.DATASET).image_paths("train")[:3])]
-    batch = torch.cat([torch.from_numpy(fitted(frame, segmenter.spec)) for frame in frames])
+    batch = torch.cat([torch.from_numpy(fitted_tiles(frame, segmenter.spec)[0]) for frame in frames])
     with torch.no_grad():
         for _ in range(10):
             segmenter(batch)

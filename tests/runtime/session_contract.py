@@ -24,7 +24,9 @@ def frame_of(number: int, size: tuple[int, int] = SIZE) -> UInt8:
 
 
 class SessionContract(ABC):
-    """Run against the toy model, 32×48, whose mask is known."""
+    """Run against the toy model, for frames of 32×48, whose mask is known. spec: of the file that open() opens."""
+
+    spec = toy_spec(SIZE)
 
     @abstractmethod
     def open(self, folder: Path) -> Session:
@@ -38,7 +40,7 @@ class SessionContract(ABC):
         result = session.run(frame_of(0))
         assert result.mask.dtype == np.uint8
         assert np.array_equal(result.mask, toy_mask(frame_of(0)))
-        assert session.spec == toy_spec(SIZE)
+        assert session.spec == self.spec
 
     def test_a_mask_is_the_callers_to_keep(self, session: Session) -> None:
         masks = [session.run(frame_of(k)).mask for k in range(5)]

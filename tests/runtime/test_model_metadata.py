@@ -84,7 +84,7 @@ def test_a_spec_that_is_damaged_or_does_not_fit_is_refused_everywhere(value: Any
 
 
 def test_a_file_of_a_later_version_is_called_so(tmp_path: Path) -> None:
-    for value in ({"schema": 2}, {"levels": [0, 16]}, {"provenance": {"teacher": "x"}}):
+    for value in ({"schema": 2}, {"gains": [0, 16]}, {"provenance": {"teacher": "x"}}):
         with pytest.raises(ModelFileError, match="was made by a later edgeunet"):
             read_spec(with_spec(tmp_path / "m.onnx", value))
 

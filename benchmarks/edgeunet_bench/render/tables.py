@@ -39,7 +39,7 @@ def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, SavedSc
             (
                 name,
                 subject.precision or NONE,
-                "×".join(map(str, subject.input_size)) if any(subject.input_size) else NONE,
+                _input(record),
                 f"{subject.size_bytes / 1e6:.2f}" if subject.size_bytes else NONE,
                 percentage(accuracy.miou) if accuracy else NONE,
                 *(milliseconds(q.value) + unsure(q) for q in (summary.p50, summary.p90, summary.p99)),
@@ -49,6 +49,12 @@ def summary_table(records: Sequence[LatencyRecord], scores: Mapping[str, SavedSc
         )
     header = ("record", "precision", "input", "MB", "mIoU %", "p50", "p90", "p99", "max", "fps")
     return TextTable(header, tuple(rows), text_columns=2, note=_summary_note(records))
+
+
+def _input(record: LatencyRecord) -> str:
+    """256×320, or 2x3 of 256×320 where a frame has tiles."""
+    size, tiles = record.subject.input_size, record.machine.get("tiles")
+    return (f"{tiles} of " if tiles else "") + "×".join(map(str, size)) if any(size) else NONE
 
 
 def _rate(record: LatencyRecord) -> str:

@@ -142,7 +142,7 @@ def _require_classes(first: FallbackModel, other: FallbackModel) -> None:
 
 def _times_in_turn(sessions: Sequence[Session]) -> list[int]:
     """Each session's time for one frame in ns; they take turns, so that other load on the machine affects all."""
-    blanks = [np.zeros((*session.spec.input_size, 3), np.uint8) for session in sessions]
+    blanks = [np.zeros((*session.spec.fitted_size, 3), np.uint8) for session in sessions]
     rounds = [
         [sum(session.run(blank).times_ns.values()) for session, blank in zip(sessions, blanks, strict=True)]
         for _ in range(ROUNDS)

@@ -69,16 +69,16 @@ class ModelWatch(Poller):
 
 
 def require_same(session: Session, spec: ModelSpec, name: str) -> None:
-    """Raise MismatchError unless it has the classes and input size of `spec`, ModelFileError if its mask is wrong."""
+    """Raise MismatchError unless classes, input size and tiles are those of `spec`, ModelFileError for a wrong mask."""
     new = session.spec
-    if (new.names, new.input_size) != (spec.names, spec.input_size):
+    if (new.names, new.input_size, new.tiles) != (spec.names, spec.input_size, spec.tiles):
         raise MismatchError(
-            f"{name} has the classes {', '.join(new.names)} at {new.input_size[0]}×{new.input_size[1]}; the model in "
-            f"use has {', '.join(spec.names)} at {spec.input_size[0]}×{spec.input_size[1]}: start the camera again"
+            f"{name} has the classes {', '.join(new.names)} at {new.input_text}; the model in use has "
+            f"{', '.join(spec.names)} at {spec.input_text}: start the camera again"
         )
-    noise = np.random.default_rng(0).integers(0, 256, (*spec.input_size, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (*spec.fitted_size, 3), np.uint8)
     mask = session.run(noise).mask
-    if mask.shape != spec.input_size or mask.max() >= len(spec.classes):
+    if mask.shape != spec.fitted_size or mask.max() >= len(spec.classes):
         raise ModelFileError(
             f"{name} returns a mask of shape {list(mask.shape)} up to class {mask.max()}: export it again"
         )

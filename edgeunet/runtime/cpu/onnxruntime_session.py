@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import UsageError
@@ -44,10 +45,15 @@ class OnnxRuntimeSession(Session):
         session = self._model.session
         self._version: str = ort.__version__
         self._batch: _Batch | None = None
-        if batch > 1 and not isinstance(session.get_inputs()[0].shape[0], int):
+        if batch > 1 and self.spec.tiles == (1, 1) and not isinstance(session.get_inputs()[0].shape[0], int):
             self._batch = _Batch(ort, session, self.spec.input_size, batch)
             self.capacity, self.batched = batch, True
-        self._free = deque(_BoundBuffers(ort, session, *_allocate(1, self.spec.input_size)) for _ in range(in_flight))
+        logits = self.spec.tiles != (1, 1) and "logits" in {output.name for output in session.get_outputs()}
+        shape = (1, self.spec.logits, *self.spec.input_size) if logits else None
+        self._free = deque(
+            _BoundBuffers(ort, session, *_allocate(1, self.spec.input_size), shape) for _ in range(in_flight)
+        )
+        self._latest: _BoundBuffers | None = None
         self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # with what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
@@ -82,9 +88,15 @@ class OnnxRuntimeSession(Session):
         buffers, inference = self._busy.popleft()
         try:
             infer_ns = inference()
+            self._latest = buffers
             return buffers.output[0].copy(), {"infer": infer_ns}
         finally:
             self._free.append(buffers)
+
+    def _logits(self) -> NDArray[np.float32] | None:
+        if self._latest is None or self._latest.logits is None:
+            return None
+        return np.array(self._latest.logits[0], np.float32)
 
     def _close(self) -> None:
         self._workers.shutdown()
@@ -101,14 +113,22 @@ def _allocate(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
 class _BoundBuffers:
     """The buffers of what runs in one call, bound to the model."""
 
-    def __init__(self, ort: Any, session: Any, frames: UInt8, masks: UInt8) -> None:
-        """frames: uint8 [N, H, W, 3]; masks: uint8 [N, H, W]."""
+    def __init__(
+        self, ort: Any, session: Any, frames: UInt8, masks: UInt8, logits: tuple[int, ...] | None = None
+    ) -> None:
+        """frames: uint8 [N, H, W, 3]; masks: uint8 [N, H, W]. logits: their shape, where they are wanted."""
         self.input, self.output = frames, masks
         # An OrtValue made from a numpy array shares its memory, and a binding does not keep it alive.
         self._values = [ort.OrtValue.ortvalue_from_numpy(a) for a in (self.input, self.output)]
         self.binding = session.io_binding()
         self.binding.bind_ortvalue_input("frame", self._values[0])
         self.binding.bind_ortvalue_output("mask", self._values[1])
+        self.logits: NDArray[Any] | None = None
+        if logits is not None:
+            half = any(o.name == "logits" and o.type == "tensor(float16)" for o in session.get_outputs())
+            self.logits = np.empty(logits, np.float16 if half else np.float32)
+            self._values.append(ort.OrtValue.ortvalue_from_numpy(self.logits))
+            self.binding.bind_ortvalue_output("logits", self._values[2])
 
 
 class _Batch:

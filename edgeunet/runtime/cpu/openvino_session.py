@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
@@ -47,12 +48,16 @@ class OpenVinoSession(Session):
             model = core.read_model(loadable(path))
             model.reshape({"frame": [1, *spec.input_size, 3]})
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
-            self._free = deque(_InferRequest(openvino, compiled, spec.input_size) for _ in range(in_flight))
+            logits = spec.tiles != (1, 1) and any("logits" in output.names for output in compiled.outputs)
+            self._free = deque(
+                _InferRequest(openvino, compiled, spec.input_size, logits=logits) for _ in range(in_flight)
+            )
         except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise
             raise self._refusal(path, error) from error
         super().__init__(spec)
         self._path = path
         self._version: str = openvino.__version__.partition("-")[0]
+        self._latest: _InferRequest | None = None
         self._busy: deque[tuple[_InferRequest, int, int]] = deque()  # with the time to fit the frame, and when it ended
 
     def describe(self) -> dict[str, str]:
@@ -95,9 +100,13 @@ class OpenVinoSession(Session):
                 request.wait()
             except RuntimeError as error:
                 raise self._refusal(self._path, error) from error
+            self._latest = request
             return request.output[0].copy(), {"fit": fit_ns, "infer": time.perf_counter_ns() - fitted}
         finally:
             self._free.append(request)
+
+    def _logits(self) -> NDArray[np.float32] | None:
+        return None if self._latest is None else self._latest.logits()
 
     def _close(self) -> None:
         for request, _, _ in self._busy:
@@ -109,12 +118,18 @@ class OpenVinoSession(Session):
 class _InferRequest:
     """One frame in flight: its input uint8 [1, H, W, 3] and output uint8 [1, H, W], bound to an OpenVINO request."""
 
-    def __init__(self, openvino: Any, compiled: Any, size: tuple[int, int]) -> None:
+    def __init__(self, openvino: Any, compiled: Any, size: tuple[int, int], *, logits: bool) -> None:
+        """logits: whether they are wanted."""
         self.input = np.empty((1, *size, 3), np.uint8)
         self.output = np.empty((1, *size), np.uint8)
         self._request = compiled.create_infer_request()
+        self._has_logits = logits
         self._request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))
         self._request.set_tensor("mask", openvino.Tensor(self.output, shared_memory=True))
+
+    def logits(self) -> NDArray[np.float32] | None:
+        """float32 [C, H, W] of the frame that ran last, if they are wanted."""
+        return self._request.get_tensor("logits").data[0].astype(np.float32) if self._has_logits else None
 
     def start(self) -> None:
         self._request.start_async()

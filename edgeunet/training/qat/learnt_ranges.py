@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from edgeunet.data.dataset import Sample
-from edgeunet.imaging.letterbox import Letterbox
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.fold_batchnorm import folded_parameters
 from edgeunet.network.trace import CENTRED
@@ -46,14 +46,14 @@ def calibrated(
     histograms = {tensor: Histogram() for tensor in ranged_tensors(plan.graph)}
     with console.progress() as bar:
         for sample in bar.track(samples, description="calibrating"):
-            frame = Letterbox.of((sample.frame.shape[0], sample.frame.shape[1]), spec).fit(sample.frame)
-            centred = frame.astype(np.float32) - np.array(spec.mean, np.float32)
-            tensors = {**weights, CENTRED: torch.from_numpy(centred).permute(2, 0, 1).unsqueeze(0)}
-            histograms[CENTRED].add(np.ascontiguousarray(tensors[CENTRED].numpy()))
-            for operator in plan.operators:
-                tensors[operator.output] = operator.run(tensors)
-                if operator.output in histograms:
-                    histograms[operator.output].add(np.ascontiguousarray(tensors[operator.output].numpy()))
+            for tile in fitted_tiles(sample.frame, spec):
+                centred = tile.astype(np.float32) - np.array(spec.mean, np.float32)
+                tensors = {**weights, CENTRED: torch.from_numpy(centred).permute(0, 3, 1, 2)}
+                histograms[CENTRED].add(np.ascontiguousarray(tensors[CENTRED].numpy()))
+                for operator in plan.operators:
+                    tensors[operator.output] = operator.run(tensors)
+                    if operator.output in histograms:
+                        histograms[operator.output].add(np.ascontiguousarray(tensors[operator.output].numpy()))
     clips = {tensor: clip(histogram, _METHOD) for tensor, histogram in histograms.items()}
     return {tensor: (max(h.low, -clips[tensor]), min(h.high, clips[tensor])) for tensor, h in histograms.items()}
 

@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.clipping import METHODS, Histogram, clip
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import REMEDY, Ranges, TensorRange
@@ -22,7 +23,7 @@ from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import FRAMES, SEED, require_in
-from edgeunet_export.calibration.frames import fitted, own_or_given, read_frame
+from edgeunet_export.calibration.frames import own_or_given, read_frame
 from edgeunet_export.calibration.sampling import distinct, is_plain, representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import model_sha256, onnx_session
@@ -148,14 +149,14 @@ class _Probe:
             return {}
         if not hasattr(self._own, "session"):
             self._own.session = self._session()
-        arrays = self._own.session.run(self.tensors, {"frame": fitted(frame, self._spec)})
-        result = {}
-        for tensor, array in zip(self.tensors, arrays, strict=True):
-            result[tensor] = Histogram()
-            try:
-                result[tensor].add(array)
-            except ValueError as error:
-                raise not_finite(tensor, path.name) from error
+        result = {tensor: Histogram() for tensor in self.tensors}
+        for tile in fitted_tiles(frame, self._spec):
+            arrays = self._own.session.run(self.tensors, {"frame": tile})
+            for tensor, array in zip(self.tensors, arrays, strict=True):
+                try:
+                    result[tensor].add(array)
+                except ValueError as error:
+                    raise not_finite(tensor, path.name) from error
         return result
 
     def _session(self) -> OrtModel:

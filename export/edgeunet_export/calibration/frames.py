@@ -9,7 +9,7 @@ from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import read_image
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import ModelSpec
 
 
@@ -46,8 +46,3 @@ def read_frame(path: Path, *, eighth: bool = False) -> UInt8:
         return read_image(path, eighth=eighth)
     except ImageError as error:
         raise DatasetError(str(error)) from error
-
-
-def fitted(frame: UInt8, spec: ModelSpec) -> UInt8:
-    """uint8 [h, w, 3] → uint8 [1, H, W, 3], the input of the model file."""
-    return Letterbox.of((frame.shape[0], frame.shape[1]), spec).fit(frame)[None]

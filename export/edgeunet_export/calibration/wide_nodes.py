@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet_export.calibration.calibrate import not_finite
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import onnx_session
 
@@ -55,13 +56,14 @@ def wide_convolutions(model: FloatModel, wide: Collection[str]) -> tuple[str, ..
 def observed(
     model: ModelProto, spec: ModelSpec, images: Sequence[Path], work: str
 ) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
-    """Name of the image and all outputs of the model, for one image after another, with a progress bar."""
+    """Name of the image and all outputs of the model, for one tile of one image after another, with a progress bar."""
     session = onnx_session(model)
     outputs = [output.name for output in model.graph.output]
     with progress() as bar:
         task = bar.add_task(work, total=len(images), note="")
         for name, frame in read_frames(images):
-            yield name, dict(zip(outputs, session.run(outputs, {"frame": fitted(frame, spec)}), strict=True))
+            for tile in fitted_tiles(frame, spec):
+                yield name, dict(zip(outputs, session.run(outputs, {"frame": tile}), strict=True))
             bar.advance(task)
 
 

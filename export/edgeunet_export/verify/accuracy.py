@@ -13,6 +13,7 @@ from onnx import ModelProto
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.evaluation.metrics import class_iou, mean_iou
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.tiled_session import tiled
 from edgeunet.utils.limits import require_in
 from edgeunet_export.graph.narrow import rounded_file
 from edgeunet_export.verify.mask_agreement import MaskComparison, compare
@@ -85,7 +86,7 @@ def judged(source: Path, int8: ModelProto, folder: DatasetFolder, split: str) ->
     """Compare an INT8 model in memory with its float file, in ONNX Runtime; raises as compare."""
     with rounded_file(int8) as on_a_gpu:
         # Other backends drop the casts that round, or compute Q/DQ pairs in another way.
-        comparison = compare(source, on_a_gpu, folder, split, opened=OnnxRuntimeSession)
+        comparison = compare(source, on_a_gpu, folder, split, opened=lambda path: tiled(OnnxRuntimeSession(path)))
     return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
 
 

@@ -14,6 +14,7 @@ from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_kn
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.tiled_session import tiled
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet_export.calibration.frames import read_frames
@@ -104,7 +105,7 @@ def compare(
 def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
     """Share of pixels, 0 to 1, with the same class in two .onnx files of one input size, in ONNX Runtime."""
     shares = []
-    with OnnxRuntimeSession(a) as session_a, OnnxRuntimeSession(b) as session_b, progress() as bar:
+    with tiled(OnnxRuntimeSession(a)) as session_a, tiled(OnnxRuntimeSession(b)) as session_b, progress() as bar:
         task = bar.add_task("comparing masks", total=len(images), note="")
         for _, frame in read_frames(images):
             shares.append(agreement(session_a.run(frame).mask, session_b.run(frame).mask))

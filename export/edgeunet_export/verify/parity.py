@@ -11,10 +11,12 @@ import torch
 from onnx import ModelProto
 
 from edgeunet.evaluation.metrics import agreement
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.unet import NormalisedUNet, mask_from_logits
-from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
+from edgeunet.runtime.model_metadata import loadable
 from edgeunet.utils.console import progress
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.model_file import onnx_session
 
 
@@ -31,17 +33,18 @@ def parity(segmenter: NormalisedUNet, path: Path, with_logits: ModelProto, image
     """Compare the masks of the model file at `path` with the network's, and the logits of a variant of the file.
 
     with_logits: the same graph with the output `logits`.
-    images: image files of any size; each is fitted to the network's input.
+    images: image files of any size; each is fitted to the network's input, or cut into tiles of it.
     """
-    variant = onnx_session(with_logits)
+    file, variant = OrtModel(loadable(path), origin=str(path)), onnx_session(with_logits)
     agreements, differences = [], []
-    with OnnxRuntimeSession(path) as session, progress() as bar, torch.inference_mode():
+    with progress() as bar, torch.inference_mode():
         task = bar.add_task("comparing with PyTorch", total=len(images), note="")
         for _, frame in read_frames(images):
-            batch = fitted(frame, segmenter.spec)
-            expected = segmenter(torch.from_numpy(batch))
-            (logits,) = variant.run(["logits"], {"frame": batch})
-            differences.append(float(np.abs(logits - expected.numpy()).max()))
-            agreements.append(agreement(session.run(frame).mask, mask_from_logits(expected)[0].numpy()))
+            for tile in fitted_tiles(frame, segmenter.spec):
+                expected = segmenter(torch.from_numpy(tile))
+                (logits,) = variant.run(["logits"], {"frame": tile})
+                (mask,) = file.run(["mask"], {"frame": tile})
+                differences.append(float(np.abs(logits - expected.numpy()).max()))
+                agreements.append(agreement(mask, mask_from_logits(expected).numpy()))
             bar.advance(task)
     return Parity(len(images), float(np.mean(agreements)), float(np.max(differences)))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.utils.dependencies import missing
-from edgeunet_export.calibration.frames import fitted
 from edgeunet_export.graph.model_file import onnx_session, read_model
 
 
@@ -30,7 +30,8 @@ class TensorDeviation:
 def deviations(a: Path, b: Path, pixels: UInt8) -> list[TensorDeviation]:
     """Of the float tensors with the same name and shape in both files, the relatively largest first.
 
-    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; no result if the inputs differ in size.
+    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; of tiles the one in the middle. No result if
+    the inputs differ in size.
     Raises MissingDependencyError without Polygraphy.
     """
     try:
@@ -43,7 +44,7 @@ def deviations(a: Path, b: Path, pixels: UInt8) -> list[TensorDeviation]:
         raise missing("polygraphy") from error
 
     models = [read_model(path) for path in (a, b)]
-    inputs = [fitted(pixels, spec) for _, spec in models]
+    inputs = [tiles[len(tiles) // 2] for tiles in (fitted_tiles(pixels, spec) for _, spec in models)]
     if inputs[0].shape != inputs[1].shape:
         return []
     opened = [onnx_session(modify_outputs(model, MARK_ALL)) for model, _ in models]

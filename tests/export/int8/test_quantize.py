@@ -13,9 +13,10 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget, target_of
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_model, set_spec
 from edgeunet_export.graph.model_from_network import model_from_network
@@ -33,7 +34,7 @@ MODELS = pytest.mark.parametrize("fixture", ["model", "binary_model", "compact_m
 def _frame(model: Path, dataset: Path) -> UInt8:
     (image,) = DatasetFolder.open(dataset).image_paths("train")[:1]
     ((_, frame),) = read_frames([image])
-    return fitted(frame, read_model(model)[1])
+    return fitted_tiles(frame, read_model(model)[1])[0]
 
 
 def _written(proto: ModelProto, target: QuantisationTarget, frame: UInt8) -> ModelProto:

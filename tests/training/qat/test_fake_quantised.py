@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from edgeunet.quantisation.placement import place
@@ -23,7 +24,6 @@ from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.training.qat.fake_quantised import FakeQuantised, plan_of
 from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised, save_quantised
-from edgeunet_export.calibration.frames import fitted
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_from_network import model_from_network
@@ -82,7 +82,7 @@ def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: Quan
     same, before = [], []
     with OnnxRuntimeSession(tmp_path / "int8.onnx") as session, torch.no_grad():
         for sample in DatasetFolder.open(samples.DATASET).load("val"):
-            batch = torch.from_numpy(fitted(sample.frame, spec))
+            batch = torch.from_numpy(fitted_tiles(sample.frame, spec)[0])
             mask = session.run(sample.frame).mask
             same.append(np.mean(mask == segmenter.masks(batch)[0].numpy()))
             before.append(np.mean(mask == without.masks(batch)[0].numpy()))

@@ -18,6 +18,7 @@ _ALIKE = {
     "threads": "the same --threads",
     "usable_cpus": "the same CPUs (taskset)",
     "input_size": "models of the same input size",
+    "tiles": "models of the same tiles",
 }
 
 

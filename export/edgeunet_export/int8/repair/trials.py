@@ -15,8 +15,9 @@ from onnx import ModelProto, TensorProto, helper
 from edgeunet.errors import ModelFileError
 from edgeunet.evaluation.metrics import agreement
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.spec import ModelSpec
-from edgeunet_export.calibration.frames import fitted, read_frames
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import onnx_session
 from edgeunet_export.graph.narrow import rounded
@@ -45,7 +46,9 @@ class Trials:
 
     def __init__(self, model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> None:
         """Raises ModelFileError if no float tensor decides the mask, DatasetError for a damaged image."""
-        self.frames: list[UInt8] = [fitted(frame, spec) for _, frame in read_frames(images)]  # [1, H, W, 3] each
+        self.frames: list[UInt8] = [  # [1, H, W, 3] each
+            tile for _, frame in read_frames(images) for tile in fitted_tiles(frame, spec)
+        ]
         self._logits = decided_by(model)
         self._expected = list(self.observed(model.proto, [self._logits, MASK]))
         self._power = sum(_squares(expected[self._logits]) for expected in self._expected)
