@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.utils.json_fields import from_json
-from edgeunet.utils.limits import require_size
+from edgeunet.utils.limits import require_size, require_tiles
 
 METADATA_KEY = "edgeunet.spec"
 SCHEMA = 1
@@ -21,7 +21,6 @@ IGNORE = 255
 """Mask value of pixels that count neither in the loss nor in a metric, once a dataset is loaded."""
 
 CHANNELS = (1, 3, 4)
-MOST_TILES = 64  # rows or columns
 _ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1)}  # so that versions without these fields read the file
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
@@ -107,8 +106,7 @@ class ModelSpec:
             )
         if not all(0 <= low < high < 2**16 for low, high in self.levels):
             raise UsageError(f"levels are LOW:HIGH with 0 <= LOW < HIGH <= 65535, got {self.levels}")
-        if not all(1 <= count <= MOST_TILES for count in self.tiles):
-            raise UsageError(f"tiles are 1 to {MOST_TILES} rows and columns, got {self.tiles[0]}x{self.tiles[1]}")
+        require_tiles(self.tiles)
 
     @property
     def fitted_size(self) -> tuple[int, int]:

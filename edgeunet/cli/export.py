@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from edgeunet.cli.common_options import Force
+from edgeunet.cli.common_options import Force, Size, Tiles
 from edgeunet.utils.dependencies import require_installed
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def onnx(
         Path | None, typer.Option(help="Dataset to compare with PyTorch on; the package's own frames if not given.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
+    size: Size = "",
+    tiles: Tiles = "",
     force: Force = False,
 ) -> None:
     """Checkpoint → ONNX (fp32), compared with PyTorch on real frames before it is kept.
@@ -48,16 +50,23 @@ def onnx(
     """
     require_installed("onnx", "torch", "onnxruntime")
     from edgeunet.utils.console import stdout
+    from edgeunet.utils.limits import size_from_text, tiles_from_text
     from edgeunet_export.export_onnx import ExportOptions, export_onnx
-    from edgeunet_export.summary import file_size
+    from edgeunet_export.summary import file_size, print_other_input
 
-    spec, parity = export_onnx(
-        checkpoint, output, ExportOptions(dynamic_batch, logits), data=data, split=split, force=force
+    options = ExportOptions(
+        dynamic_batch,
+        logits,
+        size_from_text(size) if size else None,
+        tiles_from_text(tiles) if tiles else None,
     )
+    exported = export_onnx(checkpoint, output, options, data=data, split=split, force=force)
+    spec, parity = exported.spec, exported.parity
     out = stdout()
     out.print(f"{output}: {len(spec.classes)} classes, {spec.input_text}, fp32, {file_size(output)}")
     out.print(f"  agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames")
     out.print(f"  largest logit difference {parity.logit_difference:.2g}")
+    print_other_input(exported, split)
 
 
 @app.command()

@@ -7,16 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeunet.cli.common_options import Backend, Force, Json, Threads
+from edgeunet.cli.common_options import Backend, Force, Json, Size, Threads, Tiles
 from edgeunet.utils import console
 from edgeunet.utils.formatting import count, percentage, without_labels
-from edgeunet.utils.limits import size_from_text
+from edgeunet.utils.limits import size_from_text, tiles_from_text
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A checkpoint (.pt) or a model file (.onnx or .engine).")],
     data: Annotated[Path, typer.Argument(help="Dataset folder.")],
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
+    size: Size = "",
+    tiles: Tiles = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the scores to this JSON file.")
     ] = None,
@@ -35,7 +37,18 @@ def evaluate(
     """
     from edgeunet.evaluation.command import evaluate as score
 
-    evaluation = score(model, data, split, output=output, report=report, backend=backend, threads=threads, force=force)
+    evaluation = score(
+        model,
+        data,
+        split,
+        size=size_from_text(size) if size else None,
+        tiles=tiles_from_text(tiles) if tiles else None,
+        output=output,
+        report=report,
+        backend=backend,
+        threads=threads,
+        force=force,
+    )
     value = evaluation.values
     if as_json:
         console.print_json(value)

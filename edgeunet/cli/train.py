@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from edgeunet.cli.common_options import Force
-from edgeunet.utils.limits import size_from_text
+from edgeunet.utils.limits import size_from_text, tiles_from_text
 
 if TYPE_CHECKING:
     from edgeunet.spec import Fit
@@ -23,6 +23,13 @@ def train(
     recipe: Annotated[str, typer.Option(help="quick, standard (default), thorough, or qat (default with --qat).")] = "",
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; chosen from the data if not given.")
+    ] = "",
+    tiles: Annotated[
+        str,
+        typer.Option(
+            metavar="ROWSxCOLUMNS",
+            help="Cut each frame into overlapping tiles, for small objects in large frames; --size is that of one.",
+        ),
     ] = "",
     fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of the recipe's.")] = None,
@@ -69,6 +76,7 @@ def train(
             model=model,
             recipe=recipe,
             size=size_from_text(size) if size else None,
+            tiles=tiles_from_text(tiles) if tiles else (1, 1),
             fit=cast("Fit", fit),  # checked there
             steps=steps,
             changes={

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.facts.mask_edges import edge_shift
-from edgeunet.data.facts.object_sizes import tiny_objects, usual_input_size
+from edgeunet.data.facts.object_sizes import tiny_objects, usual_input_size, usual_tiles
 from edgeunet.data.statistics import FrameFacts, SplitFacts
 from edgeunet.utils.check import Check
 from edgeunet.utils.formatting import percentage, some
@@ -66,6 +66,9 @@ def _tiny(dataset: DatasetFolder, frames: Sequence[FrameFacts], size: tuple[int,
                 remedy = "images of a higher resolution are needed"
             else:
                 remedy = f"give `train` a larger input, such as --size {times * size[0]}x{times * size[1]}"
+                rows, columns = usual_tiles(max(f.size for f in frames))
+                if rows * columns > 1:
+                    remedy += f", or cut the frames into tiles with --tiles {rows}x{columns}"
             yield Check(
                 "warning",
                 c.name,

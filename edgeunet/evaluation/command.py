@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from edgeunet.errors import UsageError
 from edgeunet.evaluation.page import EvaluationPage
 from edgeunet.evaluation.score import Evaluation, Segmenter, evaluate_model
 from edgeunet.runtime import open_session
@@ -18,6 +19,8 @@ def evaluate(
     data: str | Path,
     split: str = "val",
     *,
+    size: tuple[int, int] | None = None,
+    tiles: tuple[int, int] | None = None,
     output: Path | None = None,
     report: Path | None = None,
     backend: str | None = None,
@@ -27,6 +30,7 @@ def evaluate(
     """Score a model on a labelled split: IoU, boundary F1, precision and recall of each class.
 
     model: a checkpoint (.pt), which runs in PyTorch, or a model file (.onnx or .engine). data: a dataset folder.
+    size, tiles: (height, width) and (rows, columns) of a checkpoint's input, if not those that it was trained with.
     output: also write the scores to this JSON file. report: also write a page for people to this HTML file.
     backend, threads: as open_session() takes them; a checkpoint ignores them. force: replace files that exist.
     Shows progress on stderr. Raises ModelFileError, DatasetError, MismatchError if the dataset has other classes than
@@ -40,7 +44,12 @@ def evaluate(
     if report is not None:
         require_no_other_ending("--report", report, "a page", ".html")
     page = None if report is None else EvaluationPage(report, force=force)
-    with _opened(model, threads, backend) as segmenter:
+    if (size or tiles) and not is_checkpoint(model):
+        raise UsageError(
+            f"{model} has its input size built in: --size and --tiles are for checkpoints (`edgeunet export onnx "
+            "CHECKPOINT --size HEIGHTxWIDTH` makes a file of another size)"
+        )
+    with _opened(model, size, tiles, threads, backend) as segmenter:
         evaluation = evaluate_model(segmenter, model, data, split)
         if output is not None:
             write_json(output, evaluation.values, force=force)
@@ -49,10 +58,16 @@ def evaluate(
     return evaluation
 
 
-def _opened(model: Path, threads: int | None, backend: str | None) -> AbstractContextManager[Segmenter]:
+def _opened(
+    model: Path,
+    size: tuple[int, int] | None,
+    tiles: tuple[int, int] | None,
+    threads: int | None,
+    backend: str | None,
+) -> AbstractContextManager[Segmenter]:
     """A checkpoint in PyTorch, anything else in a session."""
     if is_checkpoint(model):
         from edgeunet.network.torch_segmenter import open_checkpoint
 
-        return open_checkpoint(model)
+        return open_checkpoint(model, size, tiles)
     return open_session(model, threads=threads, backend=backend)

@@ -106,6 +106,8 @@ class Evaluation:
             "model": self.model.name,
             "model_sha256": self.model_sha256,
             "precision": self.spec.provenance.precision,
+            "input_size": list(self.spec.input_size),
+            "tiles": list(self.spec.tiles),
             "dataset": str(self.dataset.path),
             "dataset_sha256": self.dataset_sha256,
             "split": self.split,

@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def load_model(path: str | Path) -> tuple[UNet, ModelSpec]:
     """The network in eval mode, on the CPU, float32, and its spec; raises ModelFileError as read_checkpoint."""
     return model_of(read_checkpoint(path), str(path))
+
+
+def load_model_at(
+    path: str | Path, size: tuple[int, int] | None, tiles: tuple[int, int] | None
+) -> tuple[UNet, ModelSpec, ModelSpec]:
+    """As load_model, and a third value: the spec for another input size, (height, width), or other tiles.
+
+    tiles: (rows, columns). None keeps what the network was trained with.
+    Raises UsageError for a size that is too small for the network.
+    """
+    net, spec = load_model(path)
+    changed = replace(spec, input_size=size or spec.input_size, tiles=tiles or spec.tiles)
+    require_input(net.config, changed.input_size)
+    return net, spec, changed
 
 
 def model_of(value: dict[str, Any], origin: str) -> tuple[UNet, ModelSpec]:

@@ -10,9 +10,10 @@ import torch
 
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.tiling import Tiling, fitted_tiles
-from edgeunet.network.checkpoint import load_model
+from edgeunet.network.checkpoint import load_model_at
 from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
+from edgeunet.utils import console
 
 
 class TorchSegmenter:
@@ -35,6 +36,14 @@ class TorchSegmenter:
 
 
 @contextmanager
-def open_checkpoint(path: str | Path) -> Iterator[TorchSegmenter]:
-    """A checkpoint's network, used like a session; raises ModelFileError if the file is not one."""
-    yield TorchSegmenter(*load_model(path))
+def open_checkpoint(
+    path: str | Path, size: tuple[int, int] | None = None, tiles: tuple[int, int] | None = None
+) -> Iterator[TorchSegmenter]:
+    """A checkpoint's network, used like a session. size, tiles: see load_model_at; says on stderr what they change.
+
+    Raises ModelFileError if the file is not a checkpoint.
+    """
+    net, trained, spec = load_model_at(path, size, tiles)
+    if spec.input_text != trained.input_text:
+        console.stderr().print(f"note: {path} was trained at {trained.input_text}, and runs at {spec.input_text}")
+    yield TorchSegmenter(net, spec)

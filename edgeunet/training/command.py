@@ -49,6 +49,7 @@ class TrainingOptions:
     """What to train, and how.
 
     model: "nano", "small", "base" or "classic". size: (height, width) in pixels; chosen from the data if not given.
+    tiles: (rows, columns) that each frame is cut into; `size` is then that of one tile.
     fit: how frames get to that size, "letterbox" or "stretch".
     recipe: "quick", "standard", "thorough" or "qat"; "" chooses: "qat" with a checkpoint to start from, else
     "standard". steps: the number of steps, instead of the recipe's. changes: other fields of the recipe to replace;
@@ -63,6 +64,7 @@ class TrainingOptions:
     model: str = "small"
     recipe: str = ""
     size: tuple[int, int] | None = None
+    tiles: tuple[int, int] = (1, 1)
     fit: Fit = "letterbox"
     steps: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -79,8 +81,8 @@ class TrainingOptions:
         if self.recipe not in ("", *RECIPES):
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         target_of(self.target)
-        if self.qat and self.size:
-            raise UsageError("--qat uses the input size of its checkpoint: leave out --size")
+        if self.qat and (self.size or self.tiles != (1, 1)):
+            raise UsageError("--qat uses the input size and the tiles of its checkpoint: leave out --size and --tiles")
         if self.resume and self.force:
             raise UsageError("--resume continues a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.steps is not None:
@@ -134,14 +136,15 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     samples = dataset.load("train")
     spec = ModelSpec(
         dataset.classes,
-        options.size or default_size(samples),
+        options.size or default_size(samples, options.tiles),
+        tiles=options.tiles,
         fit=options.fit,
         ignore_index=dataset.ignore_index,
         provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
     )
     val = dataset.load("val")
     if distributed.rank() == 0:
-        found = check_training_data(dataset, samples, val, spec.input_size)
+        found = check_training_data(dataset, samples, val, spec.fitted_size)
         if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:
@@ -206,9 +209,9 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
     return result
 
 
-def default_size(samples: Sequence[Sample]) -> tuple[int, int]:
-    """The input size (height, width) for these frames if none is given."""
-    return usual_input_size([s.mask.shape for s in samples])
+def default_size(samples: Sequence[Sample], tiles: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    """The input size (height, width) for these frames if none is given; of one tile if there are several."""
+    return usual_input_size([s.mask.shape for s in samples], tiles)
 
 
 def _default_workers() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -54,8 +55,8 @@ class TrainingJob:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of a run without a time budget."""
-        return self.recipe.steps(len(self.train))
+        """Optimiser steps of a run without a time budget; a crop is of one tile, and an epoch sees all of them."""
+        return self.recipe.steps(len(self.train) * math.prod(self.spec.tiles))
 
     def crop_numbers(self, step: int) -> range:
         """The crops of optimiser step `step` (from 0), of all processes together."""
@@ -65,6 +66,7 @@ class TrainingJob:
         """The settings that must stay the same for a resumed run to reach the same result, as text."""
         fields = _flat(asdict(self.recipe)) | _flat(asdict(self.config))
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
+        fields |= {"tiles": self.spec.tiles}
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
         fields |= {_BUDGET: self.time_budget_s}
         if isinstance(self.start, FakeQuantised):
@@ -73,7 +75,7 @@ class TrainingJob:
 
     def require_settings(self, then: Mapping[str, str]) -> None:
         """Raise TrainingError that names every difference from the settings of the run in the folder."""
-        now = self.settings()
+        now, then = self.settings(), {"tiles": "(1, 1)", **then}  # runs of older versions have none
         absent = "(not there)"
         names = [*now, *(name for name in then if name not in now)]
         pairs = {name: (then.get(name, absent), now.get(name, absent)) for name in names}
@@ -103,7 +105,7 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
 
 _BUDGET = "time budget in s"
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}
-_OPTIONS |= {"size": "--size", "min_steps": "--steps", _BUDGET: "--time-budget"}
+_OPTIONS |= {"size": "--size", "tiles": "--tiles", "min_steps": "--steps", _BUDGET: "--time-budget"}
 
 
 def _as_typed(name: str, value: str) -> str:
@@ -116,7 +118,7 @@ def _value(name: str, value: str) -> str:
         return "none"
     if name == _BUDGET:
         return f"{float(value):g}s"
-    return "x".join(re.findall(r"\d+", value)) if name == "size" else value
+    return "x".join(re.findall(r"\d+", value)) if name in ("size", "tiles") else value
 
 
 def _named(known: Mapping[str, Any], then: Mapping[str, str], but: Collection[str]) -> str:

@@ -14,6 +14,8 @@ MAX_MS = 1e9
 """Eleven days, for the time of one frame: more is not a latency, and sums of less stay finite."""
 SIDE = 16_384
 """Pixels of a picture's height or width: more is a typing error, and would be allocated first."""
+TILES = 64
+"""Rows or columns that a frame is cut into: with more, a tile of an ordinary frame has a few pixels."""
 FRAMES = 10**9
 SEED = 2**32 - 1
 """The largest that NumPy takes."""
@@ -34,6 +36,22 @@ def size_from_text(text: str) -> tuple[int, int]:
     size = int(found[1]), int(found[2])
     require_size(size)
     return size
+
+
+def tiles_from_text(text: str) -> tuple[int, int]:
+    """ "2x3" → (2, 3), rows and columns of tiles; raises UsageError for anything else."""
+    found = re.fullmatch(r"([0-9]{1,4})[xX×]([0-9]{1,4})", text.strip())
+    if found is None:
+        raise UsageError(f"tiles (--tiles) are ROWSxCOLUMNS such as 2x3, got {text[:40]!r}")
+    tiles = int(found[1]), int(found[2])
+    require_tiles(tiles)
+    return tiles
+
+
+def require_tiles(tiles: tuple[int, int]) -> None:
+    """Raise UsageError for (rows, columns) of tiles that are out of range."""
+    if not all(1 <= count <= TILES for count in tiles):
+        raise UsageError(f"tiles (--tiles) are 1 to {TILES} rows and columns, got {tiles[0]}x{tiles[1]}")
 
 
 def require_size(size: tuple[int, int]) -> None:

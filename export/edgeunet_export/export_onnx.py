@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.errors import ExportError
-from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import NormalisedUNet, preset_name
+from edgeunet.evaluation.metrics import Scores
+from edgeunet.evaluation.score import score_masks
+from edgeunet.network.checkpoint import load_model_at
+from edgeunet.network.torch_segmenter import TorchSegmenter
+from edgeunet.network.unet import NormalisedUNet, UNet, preset_name
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.version import __version__
@@ -29,16 +35,35 @@ class ExportOptions:
 
     dynamic_batch: any number of frames at once; otherwise exactly one.
     logits: a second output, float32 [N, C, H, W], for checks and for kernels that do the argmax.
+    size, tiles: (height, width) of the input and (rows, columns) of tiles, if not those of the training.
     """
 
     dynamic_batch: bool = False
     logits: bool = False
+    size: tuple[int, int] | None = None
+    tiles: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """An exported file. trained: the spec of the checkpoint.
+
+    scores: of the network on the labels of the given split, at the file's input and at that of the training; None where
+    both are the same, or there are no labels.
+    """
+
+    spec: ModelSpec
+    parity: Parity
+    trained: ModelSpec
+    scores: tuple[Scores, Scores] | None = None
 
 
 def export_onnx(
     checkpoint: Path, output: Path, options: ExportOptions, *, data: Path | None, split: str, force: bool
-) -> tuple[ModelSpec, Parity]:
+) -> ExportedNetwork:
     """Write `output` and compare it with PyTorch on frames of `data`, or on the package's own if that is None.
+
+    For another input than that of the training, the network is scored at both on the labels of `data`, if it has some.
 
     Raises ModelFileError for a bad checkpoint, MismatchError for a dataset of other classes, OutputError
     if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
@@ -47,7 +72,7 @@ def export_onnx(
     require_ending(output, ".onnx")
     require_distinct({"-o": output}, {"CHECKPOINT": checkpoint, "--data": data})
     with replacing(output, force=force) as temporary:
-        net, spec = load_model(checkpoint)
+        net, trained, spec = load_model_at(checkpoint, options.size, options.tiles)
         checkpoint_sha256 = sha256(checkpoint)
         images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
         spec = spec.with_provenance(
@@ -71,4 +96,15 @@ def export_onnx(
                 f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): no "
                 f"file was kept; please report this, with the checkpoint"
             )
-    return spec, result
+        scores = None
+        if data is not None and spec.input_text != trained.input_text and (data / "masks" / split).is_dir():
+            samples = DatasetFolder.open(data).load(split)
+            here, there = (_scores(net, at, samples) for at in (spec, trained))
+            scores = here, there
+    return ExportedNetwork(spec, result, trained, scores)
+
+
+def _scores(net: UNet, spec: ModelSpec, samples: Sequence[Sample]) -> Scores:
+    with progress() as bar:
+        shown = bar.track(samples, description=f"scoring at {spec.input_text}")
+        return score_masks(TorchSegmenter(net, spec).segment, shown, len(spec.classes))

@@ -8,6 +8,8 @@ from pathlib import Path
 from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import MissingDependencyError
 from edgeunet.utils.console import stdout
+from edgeunet.utils.formatting import percentage
+from edgeunet_export.export_onnx import ExportedNetwork
 from edgeunet_export.int8.export_int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
 from edgeunet_export.int8.repair.repair_report import print_accuracy, print_layers, print_steps
@@ -32,6 +34,19 @@ def print_quantization(result: Quantization, check_split: str, budget: AccuracyB
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)
+
+
+def print_other_input(exported: ExportedNetwork, split: str) -> None:
+    """Where a network was exported for another input than it was trained at: the score at both."""
+    if exported.spec.input_text == exported.trained.input_text:
+        return
+    line = f"  trained at {exported.trained.input_text}"
+    if exported.scores:
+        here, there = (percentage(scores.miou) for scores in exported.scores)
+        line += f": mIoU on {split} {there} % there, {here} % at {exported.spec.input_text}"
+    else:
+        line += ": `edgeunet evaluate` says what it scores at this input, or --data of a labelled dataset here"
+    stdout().print(line)
 
 
 def print_latency(latency: Latency) -> None:

@@ -113,3 +113,17 @@ def test_every_sample_comes_once_an_epoch() -> None:
 def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Augmentation(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_crop_of_a_tile_has_the_resolution_of_the_canvas() -> None:
+    """A speck of 3×3 pixels in a frame of 120×200: 3 pixels where the canvas has the frame's size, 6 with twice."""
+    mask = np.zeros((120, 200), np.uint8)
+    mask[30:33, 50:53] = 1
+    speck = Sample("speck", np.zeros((120, 200, 3), np.uint8), mask)
+    for size, scale in (((64, 107), 1), ((128, 214), 2)):
+        spec = replace(toy_spec(size), tiles=(2, 2))
+        letterbox = Letterbox.of((120, 200), spec)
+        assert letterbox.inside(np.empty(spec.fitted_size, np.uint8)).shape == (120 * scale, 200 * scale)
+        counts = {int((crop(speck, letterbox, size, NO_AUGMENTATION, rng)[1] == 1).sum()) for rng in rngs()}
+        assert max(counts) == 9 * scale**2
+        assert min(counts) == 0, "a crop lies anywhere in the canvas"

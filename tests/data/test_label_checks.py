@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,14 @@ from PIL import Image
 
 from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.facts.object_sizes import usual_input_size, usual_tiles
 from edgeunet.data.statistics import survey
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import DATASET
 from edgeunet.utils.check import Check
 from tests.commands import Run
 from tests.datasets import draw, write_dataset
+from tests.models import toy_spec
 
 SHORT = ("--model", "nano", "--batch", "1", "--steps", "1", "--size", "32x32")
 
@@ -53,6 +56,7 @@ def test_objects_that_vanish_at_the_input_size_are_named(data: Path) -> None:
     assert (check.state, check.part) == ("warning", "disc")
     assert check.found.startswith("100.0 % of its objects are smaller than 2 pixels at the input size 8×12")
     assert "--size 16x24" in check.remedy
+    assert "--tiles" not in check.remedy, "the frames are small"
 
 
 def test_objects_that_are_tiny_in_the_images_need_other_images(data: Path) -> None:
@@ -161,3 +165,14 @@ def test_masks_beside_their_objects_are_told_with_the_direction(data: Path) -> N
     assert check.found.startswith(
         "the edges of the masks lie 1 pixel(s) left and 1 pixel(s) down of those in the images, in 100.0 % of 17"
     )
+
+
+def test_the_usual_tiles_keep_the_resolution() -> None:
+    for frame in ((1024, 1024), (1080, 1920), (3000, 4000), (480, 640)):
+        tiles = usual_tiles(frame)
+        size = usual_input_size([frame], tiles)
+        canvas = replace(toy_spec(size), tiles=tiles).fitted_size
+        assert tiles == (1, 1) or all(side >= least for side, least in zip(canvas, frame, strict=True)), frame
+    assert usual_tiles((480, 640)) == (1, 2)
+    assert usual_input_size([(1024, 1024)], (2, 2)) == (576, 576)
+    assert usual_input_size([(8000, 8000)], (2, 2)) == (576, 576)

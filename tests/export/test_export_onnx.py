@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import edgeunet
-from edgeunet.errors import ExportError, MismatchError, ModelFileError, OutputError
+from edgeunet.errors import ExportError, MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.network.checkpoint import load_model, save_checkpoint
 from edgeunet.network.unet import NormalisedUNet, UNet
 from edgeunet.spec import ModelSpec
@@ -133,3 +133,25 @@ def test_a_truncated_checkpoint_is_named(checkpoint: Path, tmp_path: Path) -> No
     with pytest.raises(ModelFileError, match=r"net\.pt is not a readable checkpoint"):
         _export(tmp_path / "net.pt", tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_another_size_is_compared_and_scored_at_both(checkpoint: Path, dataset: Path, tmp_path: Path) -> None:
+    options = ExportOptions(size=(80, 112), tiles=(2, 1))
+    found = export_onnx(checkpoint, tmp_path / "m.onnx", options, data=dataset, split="val", force=False)
+    assert (found.spec.input_size, found.spec.tiles, found.trained.input_size) == ((80, 112), (2, 1), (64, 96))
+    assert found.parity.agreement >= 0.999
+    assert found.scores is not None
+    evaluated = [
+        edgeunet.evaluate(model, dataset, **how).values["miou"]  # type: ignore[arg-type]
+        for model, how in ((tmp_path / "m.onnx", {}), (checkpoint, {"size": (80, 112), "tiles": (2, 1)}))
+    ]
+    assert found.scores[0].miou == pytest.approx(evaluated[0], abs=1e-3)
+    assert found.scores[0].miou == pytest.approx(evaluated[1], abs=1e-9)
+    assert found.scores[1].miou == pytest.approx(edgeunet.evaluate(checkpoint, dataset).values["miou"], abs=1e-9)
+    plain = export_onnx(checkpoint, tmp_path / "p.onnx", ExportOptions(), data=dataset, split="val", force=False)
+    assert plain.scores is None, "the same input is not scored"
+
+
+def test_a_size_too_small_for_the_network_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="3x64 is too small for this network: 4x4 at least"):
+        _export(checkpoint, tmp_path / "m.onnx", ExportOptions(size=(3, 64)))

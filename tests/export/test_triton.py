@@ -186,3 +186,11 @@ def test_the_command_says_what_it_wrote_and_how_to_serve_it(
     assert str(tmp_path / "road") in out
     assert f"tritonserver --model-repository={tmp_path}" in out
     assert (tmp_path / "road" / "config.pbtxt").is_file()
+
+
+def test_tiles_are_not_served(checkpoint: Path, tmp_path: Path) -> None:
+    model = tmp_path / "tiled.onnx"
+    export_onnx(checkpoint, model, ExportOptions(tiles=(2, 3)), data=None, split="", force=False)
+    with pytest.raises(MismatchError, match="takes 2×3 tiles of 64×96, which only edgeunet's sessions cut and join"):
+        export_triton(model, tmp_path / "repository", TritonOptions("road"), force=False)
+    assert not (tmp_path / "repository").exists()

@@ -83,7 +83,10 @@ class Builder:
         )
         exported = [_line("export", "onnx", run / BEST, "-o", fp32, "--data", self.data, "--split", options.split)]
         # Written a moment ago where the same network failed in another precision.
-        _, parity = export_onnx(run / BEST, fp32, ExportOptions(), data=self.data, split=options.split, force=True)
+        exported_network = export_onnx(
+            run / BEST, fp32, ExportOptions(), data=self.data, split=options.split, force=True
+        )
+        parity = exported_network.parity
         verified = f"agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames"
         notes: tuple[str, ...] = ()
         if row.precision != "fp32":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -128,17 +128,12 @@ def _given(path: Path, name: str) -> Variant:
 
 def _exported(checkpoint: Path, name: str, size: Size | None, folder: Path) -> Variant:
     """The checkpoint as an fp32 model file of that input size, compared with PyTorch on the package's own frames."""
-    from edgeunet.network.checkpoint import load_model, save_checkpoint
+    from edgeunet.network.checkpoint import load_model_at
     from edgeunet_export.export_onnx import ExportOptions, export_onnx
 
-    net, spec = load_model(checkpoint)
-    height, width = size = size or spec.input_size
-    smallest = 2 ** len(net.config.features)
-    if min(size) < smallest:
-        raise UsageError(f"{name} halves its input {len(net.config.features)} times: give {smallest} pixels or more")
+    net, _, spec = load_model_at(checkpoint, size, None)
+    height, width = spec.input_size
     output = folder / name / f"{height}x{width}.onnx"
     output.parent.mkdir(parents=True, exist_ok=True)
-    resized = output.with_suffix(".pt")
-    save_checkpoint(resized, net, replace(spec, input_size=size))
-    spec, _ = export_onnx(resized, output, ExportOptions(), data=None, split="", force=False)
-    return Variant(name, output, spec, sum(p.numel() for p in net.parameters()))
+    exported = export_onnx(checkpoint, output, ExportOptions(size=size), data=None, split="", force=False)
+    return Variant(name, output, exported.spec, sum(p.numel() for p in net.parameters()))

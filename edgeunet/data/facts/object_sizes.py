@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from edgeunet.spec import IGNORE
 
 Areas = NDArray[np.float32]  # pixels of each object
 _PIXELS = 256 * 320  # of the usual input size
+_TILE_PIXELS = 4 * _PIXELS  # of the largest tile: a frame is then cut to keep its resolution, and a CPU can train it
 _MULTIPLE = 32
 _MOST = 10_000  # objects of a class that are kept of a frame, evenly spaced by size
 _TINY = 2.0  # pixels: the side of a square of this area; less is lost in the first layers
@@ -28,14 +30,29 @@ class TinyObjects(NamedTuple):
     side: float
 
 
-def usual_input_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def usual_input_size(sizes: Sequence[tuple[int, int]], tiles: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """An input size (height, width) of the frames' shape with about 256×320 pixels, multiples of 32, never enlarged.
 
+    With several tiles, (rows, columns): that of one tile where all together have the frames' resolution, or, with more
+    than 512×640 pixels in a tile, less.
     sizes: (height, width) of the frames.
     """
     height, width = median(size[0] for size in sizes), median(size[1] for size in sizes)
-    scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
-    return _rounded(height * scale), _rounded(width * scale)
+    if tiles == (1, 1):
+        scale = min(1.0, (_PIXELS / (height * width)) ** 0.5)
+        return _rounded(height * scale), _rounded(width * scale)
+    height, width = (side / (count - (count - 1) / 8) for side, count in zip((height, width), tiles, strict=True))
+    scale = min(1.0, (_TILE_PIXELS / (height * width)) ** 0.5)
+    if scale < 1:
+        return _rounded(height * scale), _rounded(width * scale)
+    return math.ceil(height / _MULTIPLE) * _MULTIPLE, math.ceil(width / _MULTIPLE) * _MULTIPLE
+
+
+def usual_tiles(size: tuple[int, int]) -> tuple[int, int]:
+    """The fewest tiles, (rows, columns), that keep the resolution of frames of `size` (height, width)."""
+    side = _TILE_PIXELS**0.5
+    rows, columns = (max(1, math.ceil((length / side - 1 / 8) / (7 / 8))) for length in size)
+    return rows, columns
 
 
 def object_areas(mask: UInt8) -> dict[int, Areas]:

@@ -38,6 +38,7 @@ def run_record(
         "parameters": parameters,
         "classes": job.spec.names,
         "size": job.spec.input_size,
+        "tiles": job.spec.tiles,
         "fit": job.spec.fit,
         "recipe": asdict(job.recipe),
         "seed": job.recipe.seed,

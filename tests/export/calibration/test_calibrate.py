@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ExportError, MismatchError, UsageError
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.network.trace import CENTRED
 from edgeunet.quantisation.clipping import METHODS
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
@@ -22,6 +23,7 @@ from edgeunet.utils.files import sha256
 from edgeunet_export.calibration import calibrate
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, stored_ranges
 from edgeunet_export.calibration.wide_nodes import observed
+from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 
@@ -174,3 +176,14 @@ def test_options_out_of_range_are_refused(wrong: dict[str, object], dataset: Pat
 def test_the_method_in_use_is_that_of_the_options(method: str, model: Path, images: list[Path]) -> None:
     result = _ranges(model, images[:1], method=method)
     assert {found.method for found in result.tensors.values()} == {method}
+
+
+def test_every_tile_of_a_frame_is_calibrated_on(checkpoint: Path, tmp_path: Path) -> None:
+    """Bright rows in the lowest tile alone: the largest input is theirs."""
+    model = tmp_path / "tiled.onnx"
+    export_onnx(checkpoint, model, ExportOptions(tiles=(3, 1)), data=None, split="", force=False)
+    _, spec = read_model(model)
+    frame = np.random.default_rng(0).integers(0, 100, (*spec.fitted_size, 3), np.uint8)
+    frame[-5:] = 255
+    found = _ranges(model, [_write(tmp_path / "frame.png", frame)])
+    assert found.tensors[CENTRED].high == pytest.approx(255 - min(spec.mean), abs=1e-3)
