@@ -25,6 +25,7 @@ from benchmarks.studies.study import OptionalOutput, Study, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import ExportError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.tiling import fitted_tiles
@@ -250,7 +251,7 @@ def result_of(
     """The content of the result file of a study on a checkpoint."""
     return {
         "checkpoint_sha256": sha256(checkpoint),
-        "dataset_sha256": data.sha256("val"),
+        "dataset_sha256": load_split(data, "val", memory=0, quiet=True).sha256,
         "dataset": data.path.name,
         "target": target,
         "max_drop_points": budget.max_drop,

@@ -37,7 +37,8 @@ def stats(
     from edgeunet.data.checks import check_dataset
     from edgeunet.data.contact_sheet import require_picture, write_contact_sheet
     from edgeunet.data.dataset import DatasetFolder
-    from edgeunet.data.statistics import statistics, survey
+    from edgeunet.data.loading import survey
+    from edgeunet.data.statistics import statistics
     from edgeunet.utils.check import Check
 
     if contact_sheet is not None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from edgeunet.data.convert_command import convert_command
-from edgeunet.data.dataset import DatasetFolder, Sample, size_text
-from edgeunet.data.facts.closer_look import looked_at
+from edgeunet.data.dataset import DatasetFolder, size_text
 from edgeunet.data.facts.likeness import closest
 from edgeunet.data.label_checks import label_checks
 from edgeunet.data.pairs import LISTED, grouped
@@ -34,18 +33,6 @@ def check_dataset(
         found += _class_checks(dataset, splits["train"], splits["val"])
     found += [*_copies(splits), *_masks(splits), *label_checks(dataset, splits, size)]
     return sorted(found, key=lambda f: _STATES.index(f.state))
-
-
-def check_training_data(
-    dataset: DatasetFolder, train: Sequence[Sample], val: Sequence[Sample], size: tuple[int, int]
-) -> list[Check]:
-    """What `data stats` finds in the two splits of a training with that input size; nothing may be wrong."""
-    classes = len(dataset.classes)
-    splits = {}
-    for split, samples in (("train", train), ("val", val)):
-        close = looked_at(len(samples))
-        splits[split] = SplitFacts(tuple(FrameFacts.of(s, classes, closely=i in close) for i, s in enumerate(samples)))
-    return check_dataset(dataset, splits, size)
 
 
 def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
 
+import cv2
 import numpy as np
 
 from edgeunet.data.classes import CLASSES_FILE, read_classes
 from edgeunet.data.convert_command import convert_command
 from edgeunet.data.facts.image_facts import ImageFacts, image_facts_of
-from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, name_in, pair_up, without_mask
+from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, name_in, pair_up, without_mask
 from edgeunet.errors import DatasetError, ImageError, not_found
 from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.imaging.mask_image import Mask, code_of, read_mask
+from edgeunet.imaging.mask_image import Mask, code_of, decode_mask
 from edgeunet.spec import IGNORE, ClassInfo
 from edgeunet.utils.formatting import some
 
-_MEMORY = 2 << 30  # bytes of decoded frames that a split keeps
-_AT_ONCE = 64  # frames decoded before memory is checked again
+Digests = tuple[bytes, bytes]  # SHA-256 of an image's file and of its mask's
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled frame, in memory."""
+    """One labelled frame, in memory. digests: of its two files; empty if it is not from files."""
 
     name: str
     frame: UInt8  # [h, w, 3] BGR
     mask: UInt8  # [h, w] class index, IGNORE where it does not count
     image: ImageFacts = field(default_factory=ImageFacts)
     unowned: int = 0  # pixels with the value IGNORE, which is not in the list of classes
+    digests: Digests = (b"", b"")
 
 
 @dataclass(frozen=True)
@@ -102,19 +100,6 @@ class DatasetFolder:
             raise DatasetError(f"{folder} has no images ({SOME_ENDINGS}); splits of this dataset: {have}")
         return paths
 
-    def load(self, split: str) -> Split:
-        """Every frame of a split with its mask, decoded once and checked.
-
-        Raises DatasetError that lists all problems at once: images without masks and masks without images, images that
-        cannot be read, sizes that differ, mask values that classes.json does not have.
-        """
-        pairs, problems = self.pairs(split)
-        loaded = Split(self.read, pairs)
-        problems += loaded.problems
-        if problems:
-            raise DatasetError(f"{self.path} has {len(problems)} problem(s), fix these files:{listed(problems)}")
-        return loaded
-
     def pairs(self, split: str) -> tuple[list[ImageMaskPair], list[Problem]]:
         """The split's images, each with its mask, and the problems of the other files. Raises DatasetError if empty."""
         paired = self.paired(split)
@@ -126,14 +111,6 @@ class DatasetFolder:
         masks = [(p.stem, p) for p in self._mask_paths(split)]
         return pair_up(self.image_paths(split), masks, self.path)
 
-    def sha256(self, split: str) -> str:
-        """Hash of the split's file names and contents, and of classes.json: the same data, the same hash."""
-        digest = hashlib.sha256()
-        for path in [self.path / CLASSES_FILE, *self.image_paths(split), *self._mask_paths(split)]:
-            digest.update(os.fsencode(name_in(path, self.path)))
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
-
     def read(self, pair: ImageMaskPair) -> Sample | Problem:
         """Decode an image and its mask, or return what is wrong with them."""
         reading = pair.image
@@ -142,7 +119,8 @@ class DatasetFolder:
             header = read_header(data)
             frame = decode_image(data)
             reading = pair.mask
-            mask = read_mask(reading)
+            labels = read_file(reading)
+            mask = decode_mask(labels)
             in_colors = mask.numbers is None or self._is_colored(mask)
         except ImageError as error:
             return Problem(name_in(reading, self.path), error.what)
@@ -153,7 +131,8 @@ class DatasetFolder:
         if numbers.shape != frame.shape[:2]:
             what = f"{size_text(numbers.shape)}, but its image is {size_text(frame.shape)}"
             return Problem(where, what, exif_hint(header, numbers.shape, self.path))
-        counts = np.bincount(numbers.ravel(), minlength=256)
+        values = numbers.astype(np.uint8)
+        counts = np.bincount(values.ravel(), minlength=256)
         present = np.flatnonzero(counts)
         if strangers := [int(v) for v in present if v >= len(self.classes) and v not in (*self.ignored, IGNORE)]:
             greys = {c.color[0] for c in self.classes if len(set(c.color)) == 1}
@@ -162,7 +141,9 @@ class DatasetFolder:
         table = np.full(256, IGNORE, np.uint8)
         table[: len(self.classes)] = np.arange(len(self.classes))
         unowned = 0 if IGNORE in self.ignored else int(counts[IGNORE])
-        return Sample(pair.image.stem, frame, table[numbers], image_facts_of(data, header, frame, mask.header), unowned)
+        facts = image_facts_of(data, header, frame, mask.header)
+        digests = hashlib.sha256(data).digest(), hashlib.sha256(labels).digest()
+        return Sample(pair.image.stem, frame, np.asarray(cv2.LUT(values, table), np.uint8), facts, unowned, digests)
 
     def _is_colored(self, mask: Mask) -> bool:
         """Whether a palette has the colours of the classes, but at other indices: then the indices mean nothing."""
@@ -179,42 +160,6 @@ class DatasetFolder:
 
     def _mask_paths(self, split: str) -> list[Path]:
         return images_in(self.path / "masks" / split)
-
-
-class Split(Sequence[Sample]):
-    """The samples of one split: as many as _MEMORY allows stay in memory, the others are read again from disk."""
-
-    def __init__(self, read: Callable[[ImageMaskPair], Sample | Problem], pairs: Sequence[ImageMaskPair]) -> None:
-        self._read = read
-        self._pairs = pairs
-        self._kept: dict[int, Sample] = {}
-        self.problems: list[Problem] = []
-        room = _MEMORY
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(pairs), _AT_ONCE):
-                for index, sample in enumerate(pool.map(read, pairs[start : start + _AT_ONCE]), start):
-                    if isinstance(sample, Problem):
-                        self.problems.append(sample)
-                    elif (room := room - sample.frame.nbytes - sample.mask.nbytes) >= 0:
-                        self._kept[index] = sample
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
-    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        index %= len(self)
-        sample = self._kept.get(index) or self._read(self._pairs[index])
-        if isinstance(sample, Problem):
-            raise DatasetError(f"{sample}; the file has changed since it was checked")
-        return sample
 
 
 def exif_hint(header: ImageHeader, mask: Sequence[int], folder: Path) -> str:

@@ -1,12 +1,10 @@
-"""What a dataset folder holds: its frames one by one, and for each split sizes and the share of each class."""
+"""What is counted of a dataset folder: its frames one by one, and for each split sizes and shares of each class."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.data.dataset import DatasetFolder, Sample, size_text
-from edgeunet.data.facts.closer_look import CloserLook, looked_at
+from edgeunet.data.dataset import Sample, size_text
+from edgeunet.data.facts.closer_look import CloserLook
 from edgeunet.data.facts.image_facts import ImageFacts
 from edgeunet.data.facts.likeness import Likeness, likeness_of, plain
-from edgeunet.data.pairs import ImageMaskPair, Problem
-from edgeunet.errors import DatasetError
-from edgeunet.imaging.images import SOME_ENDINGS
-from edgeunet.utils import console
+from edgeunet.data.pairs import Problem
 
 NEEDED = ("train", "val")  # splits that training needs, first in every table; the others after them, by name
 
@@ -65,9 +60,13 @@ class SplitFacts:
     problems: tuple[Problem, ...] = ()
     without_masks: int = 0  # images of a split that needs no masks and has none
 
+    def pixels(self, classes: int) -> NDArray[np.int64]:
+        """(classes,): the pixels of each class."""
+        return np.asarray(self._pixels(classes).sum(0), dtype=np.int64)
+
     def shares(self, classes: int) -> NDArray[np.float64]:
         """(classes,): the share of each class in all pixels that count, 0 to 1."""
-        pixels = self._pixels(classes).sum(0)
+        pixels = self.pixels(classes)
         return np.asarray(pixels / max(1, pixels.sum()), dtype=np.float64)
 
     def occurrences(self, classes: int) -> NDArray[np.int64]:
@@ -92,45 +91,6 @@ class SplitFacts:
 
     def _pixels(self, classes: int) -> NDArray[np.int64]:
         return np.array([f.pixels for f in self.frames], np.int64).reshape(-1, classes)
-
-
-def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:
-    """Read every file of every split; the facts include what is wrong with files.
-
-    Raises DatasetError only if there is no images/<split> folder.
-    """
-    if not dataset.splits():
-        raise DatasetError(f"{dataset.path} {dataset.without_splits}")
-    facts = {}
-    with console.progress() as bar:
-        for split in sorted(dataset.splits(), key=lambda split: (*NEEDED, split).index(split)):
-            try:
-                paired = dataset.paired(split)
-                pairs, problems = dataset.pairs(split)
-            except DatasetError:  # the folder is empty: a problem of that folder alone
-                empty = Problem(f"images/{split}", f"has no images ({SOME_ENDINGS})")
-                facts[split] = SplitFacts((), (empty,))
-                continue
-            if split not in NEEDED and not pairs and not paired.orphans and not paired.twice:
-                facts[split] = SplitFacts((), (), len(paired.unlabelled))
-                continue
-            task = bar.add_task(f"reading {split}", total=len(pairs))
-            read: list[FrameFacts | Problem] = []
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                close = [i in looked_at(len(pairs)) for i in range(len(pairs))]
-                for result in pool.map(lambda pair, look: _facts(dataset, pair, closely=look), pairs, close):
-                    read.append(result)
-                    bar.advance(task)
-            problems += [r for r in read if isinstance(r, Problem)]
-            facts[split] = SplitFacts(tuple(r for r in read if isinstance(r, FrameFacts)), tuple(problems))
-    return facts
-
-
-def _facts(dataset: DatasetFolder, pair: ImageMaskPair, *, closely: bool) -> FrameFacts | Problem:
-    sample = dataset.read(pair)
-    if isinstance(sample, Problem):
-        return sample
-    return FrameFacts.of(sample, len(dataset.classes), closely=closely)
 
 
 def statistics(path: str | Path, splits: dict[str, SplitFacts], names: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder, Sample
+from edgeunet.data.loading import LoadedSplit, load_split
 from edgeunet.errors import DatasetError
 from edgeunet.evaluation.boundary import TOLERANCE, boundary_f1, class_means
 from edgeunet.evaluation.metrics import (
@@ -55,19 +56,18 @@ class Evaluation:
     frame_counts: int64 [n, classes, classes], the confusion matrix of each frame: a row for each label.
     frame_boundary_f1: float64 [n, classes], see docs/training.md#scores.
     ignored: pixels that do not count.
-    model_sha256, dataset_sha256: of the files when the work began.
+    model_sha256: of the file when the work began.
     """
 
     model: Path
     spec: ModelSpec
     dataset: DatasetFolder
     split: str
-    samples: Sequence[Sample]
+    samples: LoadedSplit
     frame_counts: NDArray[np.int64]
     frame_boundary_f1: NDArray[np.float64]
     ignored: int
     model_sha256: str
-    dataset_sha256: str
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -109,7 +109,7 @@ class Evaluation:
             "input_size": list(self.spec.input_size),
             "tiles": list(self.spec.tiles),
             "dataset": str(self.dataset.path),
-            "dataset_sha256": self.dataset_sha256,
+            "dataset_sha256": self.samples.sha256,
             "split": self.split,
             "frames": len(self.samples),
             "pixels": scores.pixels,
@@ -143,9 +143,8 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
     spec = segmenter.spec
     dataset = DatasetFolder.open(data)
     spec.require_classes(dataset.names, model=str(model), dataset=str(data))
-    samples = dataset.load(split)
-    digests = sha256(model), dataset.sha256(split)
-    if all((sample.mask == IGNORE).all() for sample in samples):
+    digest, samples = sha256(model), load_split(dataset, split)
+    if not samples.facts.pixels(len(spec.classes)).any():
         raise DatasetError(f"{data}: every pixel of {split} is labelled as ignored: label some, or give another split")
     classes = len(spec.classes)
     counts, boundary, ignored = [], [], 0
@@ -158,7 +157,7 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
             counts.append(confusion.counts)
             boundary.append(boundary_f1(sample.mask, mask, classes))
             ignored += int(np.count_nonzero(sample.mask == IGNORE))
-    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored, *digests)
+    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored, digest)
 
 
 def _number(value: float) -> float | None:

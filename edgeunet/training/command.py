@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any
 
 from rich.progress import Progress
 
-from edgeunet.data.checks import check_training_data
-from edgeunet.data.dataset import DatasetFolder, Sample
+from edgeunet.data.checks import check_dataset
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.facts.object_sizes import usual_input_size
+from edgeunet.data.loading import load_split
+from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.checkpoint import load_model
@@ -133,18 +135,19 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     for split in ("train", "val"):
         if split not in dataset.splits():
             raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
-    samples = dataset.load("train")
+    quiet = distributed.rank() > 0
+    samples = load_split(dataset, "train", quiet=quiet)
     spec = ModelSpec(
         dataset.classes,
-        options.size or default_size(samples, options.tiles),
+        options.size or default_size(samples.facts, options.tiles),
         tiles=options.tiles,
         fit=options.fit,
         ignore_index=dataset.ignore_index,
-        provenance=Provenance(dataset_sha256=dataset.sha256("train"), version=__version__),
+        provenance=Provenance(dataset_sha256=samples.sha256, version=__version__),
     )
-    val = dataset.load("val")
+    val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
     if distributed.rank() == 0:
-        found = check_training_data(dataset, samples, val, spec.fitted_size)
+        found = check_dataset(dataset, {"train": samples.facts, "val": val.facts}, spec.fitted_size)
         if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:
@@ -171,7 +174,6 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         compiled=options.compiled,
         time_budget_s=options.time_budget_s,
         began=began,
-        val_sha256=dataset.sha256("val"),
     )
 
 
@@ -209,9 +211,9 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
     return result
 
 
-def default_size(samples: Sequence[Sample], tiles: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+def default_size(frames: SplitFacts, tiles: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """The input size (height, width) for these frames if none is given; of one tile if there are several."""
-    return usual_input_size([s.mask.shape for s in samples], tiles)
+    return usual_input_size([f.size for f in frames.frames], tiles)
 
 
 def _default_workers() -> int:

@@ -11,14 +11,14 @@ pixels of the whole batch, over the parts of it in all processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from edgeunet.data.dataset import Sample
 from edgeunet.spec import IGNORE
 from edgeunet.training.processes import distributed
 
@@ -106,18 +106,15 @@ def _by_class(known: Tensor, values: Tensor, classes: int) -> Tensor:
     return torch.bincount(known.view(-1), values.view(-1), classes).float()
 
 
-def class_weights(samples: Sequence[Sample], classes: int) -> Tensor:
+def class_weights(pixels: NDArray[np.int64]) -> Tensor:
     """Weights that grow with a class's rarity, float [classes]: sqrt(median share / share), at most 8.
 
-    The square root of median-frequency balancing (Eigen and Fergus, ICCV 2015, arXiv:1411.4734):
-    the full weight makes thin, rare classes bleed over their neighbours. A class that never occurs
+    pixels: (classes,), of each class. The square root of median-frequency balancing (Eigen and Fergus, ICCV 2015,
+    arXiv:1411.4734): the full weight makes thin, rare classes bleed over their neighbours. A class that never occurs
     gets 1.
     """
-    counts = np.zeros(256, np.int64)
-    for sample in samples:
-        counts += np.bincount(sample.mask.ravel(), minlength=256)
-    shares = counts[:classes] / max(1, counts[:classes].sum())
-    weights = np.ones(classes)
+    shares = pixels / max(1, pixels.sum())
+    weights = np.ones(len(pixels))
     present = shares > 0
     weights[present] = np.sqrt(np.median(shares[present]) / shares[present]).clip(max=8)
     return torch.from_numpy(weights).float()

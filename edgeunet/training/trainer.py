@@ -36,7 +36,7 @@ class Trainer:
         self._precision = trained_precision(job.precision, self._device)
         self._state = TrainingState(job, self._device, self._precision)
         self._model = NormalisedUNet(self._state.net, job.spec).to(self._device).train()
-        weights = class_weights(job.train, len(job.spec.classes)) if job.recipe.balance else None
+        weights = class_weights(job.train.facts.pixels(len(job.spec.classes))) if job.recipe.balance else None
         self._loss = make_loss(job.recipe.loss, None if weights is None else weights.to(self._device))
         self.progress = TrainingProgress(job.began)
         self.writer = RunWriter(job, self._state, self.progress, self._precision)
@@ -83,8 +83,7 @@ class Trainer:
         progress, begin = self.progress, self.progress.now()
         spec, val = self.job.spec, self.job.val
         confusion = Confusion(len(spec.classes))
-        for index in range(distributed.rank(), len(val), distributed.size()):
-            sample = val[index]
+        for sample in val.at(range(distributed.rank(), len(val), distributed.size())):
             confusion.add(sample.mask, self._segmenter.segment(sample.frame))
         scores = scores_of(distributed.summed(torch.from_numpy(confusion.counts)).numpy())
         best = progress.add_scores(scores, spec.names)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeunet.data.dataset import Sample
+from edgeunet.data.loading import LoadedSplit
 from edgeunet.errors import TrainingError, UsageError
 from edgeunet.network.unet import PRESETS, UNet, UNetConfig
 from edgeunet.spec import ModelSpec
@@ -27,11 +27,10 @@ class TrainingJob:
     resume: continue the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
     time_budget_s: end after that many seconds instead of the recipe's steps, counted from `began`, a time.monotonic().
-    val_sha256: hash of the val split; that of the train split is in the spec.
     """
 
-    train: Sequence[Sample]
-    val: Sequence[Sample]
+    train: LoadedSplit
+    val: LoadedSplit
     config: UNetConfig
     spec: ModelSpec
     recipe: Recipe
@@ -44,7 +43,6 @@ class TrainingJob:
     compiled: bool = False
     time_budget_s: float | None = None
     began: float = field(default_factory=time.monotonic)
-    val_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.recipe.batch % distributed.size():
@@ -67,7 +65,7 @@ class TrainingJob:
         fields = _flat(asdict(self.recipe)) | _flat(asdict(self.config))
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
         fields |= {"tiles": self.spec.tiles}
-        fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val_sha256[:12]}
+        fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val.sha256[:12]}
         fields |= {_BUDGET: self.time_budget_s}
         if isinstance(self.start, FakeQuantised):
             fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.target.name}

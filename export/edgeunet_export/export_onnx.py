@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.data.dataset import DatasetFolder, Sample
+from edgeunet.data.loading import load_split
 from edgeunet.errors import ExportError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.evaluation.score import score_masks
@@ -98,7 +99,7 @@ def export_onnx(
             )
         scores = None
         if data is not None and spec.input_text != trained.input_text and (data / "masks" / split).is_dir():
-            samples = DatasetFolder.open(data).load(split)
+            samples = load_split(DatasetFolder.open(data), split)
             here, there = (_scores(net, at, samples) for at in (spec, trained))
             scores = here, there
     return ExportedNetwork(spec, result, trained, scores)

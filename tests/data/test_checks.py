@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.data.checks import check_dataset, check_training_data
+from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.data.statistics import survey
+from edgeunet.data.loading import load_split, survey
 from edgeunet.imaging.images import SOME_ENDINGS
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.utils.check import Check
@@ -159,6 +159,6 @@ def test_many_faults_alike_are_counted_not_listed(data: Path) -> None:
 def test_training_is_told_the_same(data: Path) -> None:
     change_masks(data, "train", without(1))
     dataset = DatasetFolder.open(data)
-    assert check_training_data(dataset, dataset.load("train"), dataset.load("val"), SIZE) == [only(data)]
+    assert check_dataset(dataset, {s: load_split(dataset, s).facts for s in ("train", "val")}, SIZE) == [only(data)]
     assert only(data).text.startswith("disc: never occurs in train")
     assert "\n" not in only(data).text

@@ -10,7 +10,8 @@ import pytest
 
 from edgeunet.data.contact_sheet import choose, overlay
 from edgeunet.data.dataset import DatasetFolder, Sample
-from edgeunet.data.statistics import FrameFacts, SplitFacts, survey
+from edgeunet.data.loading import load_split, survey
+from edgeunet.data.statistics import FrameFacts, SplitFacts
 from edgeunet.samples import DATASET
 from edgeunet.spec import IGNORE
 from tests.commands import Run
@@ -76,7 +77,7 @@ def test_the_sheet_of_the_bundled_frames_shows_them(run: Run, tmp_path: Path, na
     sheet = np.asarray(cv2.imread(str(path)))
     dataset = DatasetFolder.open(DATASET)
     first = choose(survey(dataset), len(dataset.classes))[0]
-    sample = next(s for s in dataset.load(first.split) if s.name == first.name)
+    sample = next(s for s in load_split(dataset, first.split) if s.name == first.name)
     expected = np.asarray(cv2.resize(overlay(sample, dataset.classes), (400, 300), interpolation=cv2.INTER_AREA))
     best = cv2.minMaxLoc(cv2.matchTemplate(sheet, expected, cv2.TM_SQDIFF_NORMED))
     assert best[0] < 5e-3  # what JPEG leaves

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeunet.data import dataset as module
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import DatasetError
 from edgeunet.spec import IGNORE
 from tests.datasets import draw, write_dataset
 
 
 def test_frames_and_masks_come_as_they_are(tmp_path: Path) -> None:
-    samples = DatasetFolder.open(write_dataset(tmp_path / "d")).load("train")
+    samples = load_split(DatasetFolder.open(write_dataset(tmp_path / "d")), "train")
     assert [s.name for s in samples] == ["000", "001", "002", "003"]
     frame, mask = draw(2)
     assert np.array_equal(samples[2].frame, frame)
@@ -31,7 +31,7 @@ def test_ignored_classes_become_one_value(tmp_path: Path) -> None:
     mask = np.full((48, 64), 3, np.uint8)
     mask[0] = 1
     cv2.imwrite(str(path / "masks" / "train" / "000.png"), mask)
-    loaded = DatasetFolder.open(path).load("train")[0].mask
+    loaded = load_split(DatasetFolder.open(path), "train")[0].mask
     assert set(np.unique(loaded)) == {1, IGNORE}
     assert DatasetFolder.open(path).ignore_index == 3
 
@@ -47,7 +47,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     cv2.imwrite(str(masks / "005.png"), np.full((48, 64), 77, np.uint8))
     cv2.imwrite(str(masks / "006.png"), np.full((48, 64), 300, np.uint16))
     with pytest.raises(DatasetError) as caught:
-        DatasetFolder.open(path).load("train")
+        load_split(DatasetFolder.open(path), "train")
     message = str(caught.value)
     assert "7 problem(s)" in message
     for part in (
@@ -85,29 +85,7 @@ def test_missing_and_empty_folders_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is empty"):
         DatasetFolder.open(tmp_path / "empty")
     with pytest.raises(DatasetError, match="splits of this dataset: train, val"):
-        DatasetFolder.open(write_dataset(tmp_path / "d")).load("test")
-
-
-def test_frames_beyond_the_memory_limit_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_dataset(tmp_path / "d")
-    kept = DatasetFolder.open(path).load("train")
-    monkeypatch.setattr(module, "_MEMORY", kept[0].frame.nbytes + kept[0].mask.nbytes)
-    read = DatasetFolder.open(path).load("train")
-    assert all(np.array_equal(a.frame, b.frame) for a, b in zip(kept, read, strict=True))
-    (path / "images" / "train" / "003.png").unlink()
-    assert kept[3].name == "003"
-    with pytest.raises((DatasetError, FileNotFoundError)):
-        read[3]
-
-
-def test_the_hash_is_of_contents_not_of_place(tmp_path: Path) -> None:
-    path = write_dataset(tmp_path / "d")
-    before = DatasetFolder.open(path).sha256("train")
-    shutil.copytree(path, tmp_path / "e")
-    assert DatasetFolder.open(tmp_path / "e").sha256("train") == before
-    mask = tmp_path / "e" / "masks" / "train" / "000.png"
-    cv2.imwrite(str(mask), np.zeros((48, 64), np.uint8))
-    assert DatasetFolder.open(tmp_path / "e").sha256("train") != before
+        load_split(DatasetFolder.open(write_dataset(tmp_path / "d")), "test")
 
 
 def test_masks_in_colours_name_the_command_that_converts_them(tmp_path: Path) -> None:
@@ -115,7 +93,7 @@ def test_masks_in_colours_name_the_command_that_converts_them(tmp_path: Path) ->
     for k in (1, 2):
         cv2.imwrite(str(path / "masks" / "train" / f"00{k}.png"), np.full((48, 64, 3), (9, 8, 7), np.uint8))
     with pytest.raises(DatasetError) as caught:
-        DatasetFolder.open(path).load("train")
+        load_split(DatasetFolder.open(path), "train")
     _, problem, remedy = str(caught.value).splitlines()
     assert problem.endswith("is in colours, must be class indices, and 1 more like it")
     assert remedy.endswith(f"`edgeunet data convert '{path}' -o '{path}-indices'`")
@@ -125,7 +103,7 @@ def test_grey_levels_that_are_colours_of_classes_are_masks_in_colours(tmp_path: 
     path = write_dataset(tmp_path / "d")  # whose ground is (90, 90, 90)
     cv2.imwrite(str(path / "masks" / "train" / "000.png"), np.full((48, 64), 90, np.uint8))
     with pytest.raises(DatasetError, match=r"values 90 are not in classes.json\nmasks in colours .*convert"):
-        DatasetFolder.open(path).load("train")
+        load_split(DatasetFolder.open(path), "train")
 
 
 def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path: Path) -> None:
@@ -142,7 +120,7 @@ def test_hidden_folders_are_no_splits_and_hidden_files_no_images(tmp_path: Path)
         (path / kind / "train" / "._000.png").write_bytes(b"")
     dataset = DatasetFolder.open(path)
     assert dataset.splits() == ("train", "val")
-    assert len(dataset.load("train")) == 4
+    assert len(load_split(dataset, "train")) == 4
 
 
 def test_images_and_masks_may_have_any_format_and_name(tmp_path: Path) -> None:
@@ -154,11 +132,12 @@ def test_images_and_masks_may_have_any_format_and_name(tmp_path: Path) -> None:
         (path / kind / "train" / f"a{ending}").rename(path / kind / "train" / f"{name}{ending}")
         file.unlink()
     dataset = DatasetFolder.open(path)
-    sample = dataset.load("train")[3]
+    loaded = load_split(dataset, "train")
+    sample = loaded[3]
     assert sample.name == name
     assert np.array_equal(sample.frame, draw(0)[0])
     assert np.array_equal(sample.mask, draw(0)[1])
-    assert len(dataset.sha256("train")) == 64
+    assert len(loaded.sha256) == 64
 
 
 def test_a_palette_is_read_by_index_unless_its_colours_are_those_of_other_classes(tmp_path: Path) -> None:
@@ -170,12 +149,12 @@ def test_a_palette_is_read_by_index_unless_its_colours_are_those_of_other_classe
         image = Image.fromarray(mask, "P")
         image.putpalette([channel for color in colors for channel in color])
         image.save(file)
-        assert np.array_equal(DatasetFolder.open(path).load("train")[0].mask, mask)
+        assert np.array_equal(load_split(DatasetFolder.open(path), "train")[0].mask, mask)
     image = Image.fromarray(2 - mask, "P")  # the same colours in another order: its index means nothing
     image.putpalette([channel for color in reversed(own) for channel in color])
     image.save(file)
     with pytest.raises(DatasetError, match=r"000.png: is in colours, must be class indices\n.*edgeunet data convert"):
-        DatasetFolder.open(path).load("train")
+        load_split(DatasetFolder.open(path), "train")
 
 
 def test_a_folder_without_splits_names_the_command_that_makes_them(tmp_path: Path) -> None:
@@ -186,7 +165,7 @@ def test_a_folder_without_splits_names_the_command_that_makes_them(tmp_path: Pat
         shutil.rmtree(path / kind / "train")
         shutil.rmtree(path / kind / "val")
     with pytest.raises(DatasetError, match=r"no images/<split>: divide them with `edgeunet data convert .*d-indices`"):
-        DatasetFolder.open(path).load("train")
+        load_split(DatasetFolder.open(path), "train")
     assert convert(path, tmp_path / "d-indices", ConversionOptions()).frames == {"train": 3, "val": 1}
 
 

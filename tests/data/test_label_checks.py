@@ -15,7 +15,7 @@ from PIL import Image
 from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.facts.object_sizes import usual_input_size, usual_tiles
-from edgeunet.data.statistics import survey
+from edgeunet.data.loading import survey
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import DATASET
 from edgeunet.utils.check import Check

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.data.statistics import FrameFacts, statistics, survey
+from edgeunet.data.loading import load_split, survey
+from edgeunet.data.statistics import FrameFacts, statistics
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET
 from tests.commands import Run
@@ -48,8 +49,8 @@ def test_the_hash_of_a_picture_does_not_depend_on_its_file(tmp_path: Path) -> No
     before = image.read_bytes()
     cv2.imwrite(str(image), np.asarray(cv2.imread(str(image))), [cv2.IMWRITE_PNG_COMPRESSION, 0])
     assert image.read_bytes() != before
-    loaded = DatasetFolder.open(path).load("train")
-    other = DatasetFolder.open(write_dataset(tmp_path / "e")).load("train")
+    loaded = load_split(DatasetFolder.open(path), "train")
+    other = load_split(DatasetFolder.open(write_dataset(tmp_path / "e")), "train")
     assert FrameFacts.of(loaded[0], 3).picture == FrameFacts.of(other[0], 3).picture
     assert FrameFacts.of(loaded[0], 3).picture != FrameFacts.of(loaded[1], 3).picture
 

@@ -10,6 +10,7 @@ import pytest
 from edgeunet import samples
 from edgeunet.board.gpu import Provider, tensorrt_module
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.evaluation import score_masks
 from edgeunet.evaluation.metrics import Scores, agreement
@@ -75,7 +76,7 @@ def engines(
 
 
 def _masks(session: Session, data: DatasetFolder) -> list[UInt8]:
-    return [session.segment(sample.frame) for split in ("train", "val") for sample in data.load(split)]
+    return [session.segment(sample.frame) for split in ("train", "val") for sample in load_split(data, split)]
 
 
 def _shares(a: Path, b: Path, data: DatasetFolder) -> list[float]:
@@ -87,7 +88,7 @@ def _shares(a: Path, b: Path, data: DatasetFolder) -> list[float]:
 
 def _scores(path: Path, data: DatasetFolder) -> Scores:
     with _open(path) as session:
-        return score_masks(session.segment, data.load("train"), len(data.classes))
+        return score_masks(session.segment, load_split(data, "train"), len(data.classes))
 
 
 def _open(path: Path) -> Session:
@@ -116,7 +117,7 @@ def test_the_kernel_s_argmax_is_the_engine_s(engines: Mapping[str, Path], data: 
 
 
 def test_frames_are_replayed_from_a_graph(engines: Mapping[str, Path], data: DatasetFolder) -> None:
-    frame = data.load("val")[0].frame
+    frame = load_split(data, "val")[0].frame
     with open_session(engines["fp16"]) as session:
         first, second = session.run(frame), session.run(frame)
         assert session.describe()["cuda_graph"] == "replayed"

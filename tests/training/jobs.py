@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.network.unet import UNetConfig
 from edgeunet.spec import ModelSpec
@@ -44,4 +45,6 @@ def job(
 ) -> TrainingJob:
     spec = ModelSpec(dataset.classes, size)
     config = UNetConfig(classes=spec.logits, features=features, up="nearest")
-    return TrainingJob(dataset.load("train"), dataset.load("val"), config, spec, recipe, folder, **changes)
+    return TrainingJob(
+        load_split(dataset, "train"), load_split(dataset, "val"), config, spec, recipe, folder, **changes
+    )

@@ -16,6 +16,7 @@ import torch
 from onnx import ModelProto
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import UsageError
 from edgeunet.network.unet import PRESETS, UNet, preset
 from edgeunet.quantisation.target import TENSORRT, target_of
@@ -69,7 +70,7 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
     """
     with replacing_folder(folder, force=force) as temporary, progress(by_itself=False) as bar:
         dataset = DatasetFolder.open(data)
-        sizes = options.sizes or (default_size(dataset.load("train")),)
+        sizes = options.sizes or (default_size(load_split(dataset, "train", memory=0, quiet=True).facts),)
         on_gpu = target_of(options.target) is TENSORRT
         count = len(PRESETS) * len(sizes) * len(options.precisions)
         stderr().print(f"{count} files: {len(PRESETS)} networks × {len(sizes)} sizes × {', '.join(options.precisions)}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import ModelFileError
 from edgeunet.utils.console import command_line, progress, stderr
 from edgeunet_bench.measure.input_frames import load_inputs
@@ -89,7 +90,7 @@ def _labelled(options: SweepOptions) -> DatasetFolder | None:
     if options.data is None or not options.labelled:
         return None
     dataset = DatasetFolder.open(options.data)
-    dataset.load(options.split)
+    load_split(dataset, options.split, memory=0)
     return dataset
 
 

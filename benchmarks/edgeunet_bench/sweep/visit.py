@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import EdgeUNetError
 from edgeunet.evaluation import score_masks
 from edgeunet.latency.energy import energy
@@ -117,6 +118,6 @@ def _measure(combination: Combination, data: Path | None, seconds: float) -> Vis
 
 def _score(combination: Combination, data: Path, split: str) -> float:
     variant = combination.variant
-    samples = DatasetFolder.open(data).load(split)
+    samples = load_split(DatasetFolder.open(data), split, quiet=True)
     with open_session(variant.path, backend=combination.backend) as session:
         return score_masks(session.segment, samples, len(variant.spec.classes)).miou

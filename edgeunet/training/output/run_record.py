@@ -48,7 +48,7 @@ def run_record(
         "processes": distributed.size(),
         "data": {
             "train": {"frames": len(job.train), "sha256": job.spec.provenance.dataset_sha256},
-            "val": {"frames": len(job.val), "sha256": job.val_sha256},
+            "val": {"frames": len(job.val), "sha256": job.val.sha256},
         },
         "versions": {
             "edgeunet": __version__,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import LoadedSplit, load_split
 from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Result, Session, open_session
@@ -72,6 +73,7 @@ def compare(
     ModelFileError for a file that cannot be opened or returns classes that its spec does not have.
     """
     labelled = (folder.path / "masks" / split).is_dir()
+    frames = _labelled(load_split(folder, split)) if labelled else _plain(folder.image_paths(split))
     count = len(folder.image_paths(split))
     counts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = [], []
     equal = pixels = 0.0
@@ -80,7 +82,7 @@ def compare(
         for path, session in ((a, session_a), (b, session_b)):
             session.spec.require_classes(folder.names, model=str(path), dataset=str(folder.path))
         task = bar.add_task(f"comparing on {split}", total=count, note="")
-        for name, frame, label in _frames(folder, split, labelled=labelled):
+        for name, frame, label in frames:
             results = session_a.run(frame), session_b.run(frame)
             # At the frame's own size, without the letterbox bars.
             masks = [result.letterbox.restore_mask(result.mask) for result in results]
@@ -113,10 +115,9 @@ def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
     return sum(shares) / len(shares)
 
 
-def _frames(folder: DatasetFolder, split: str, *, labelled: bool) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
-    if labelled:
-        for sample in folder.load(split):
-            yield sample.name, sample.frame, sample.mask
-    else:
-        for name, frame in read_frames(folder.image_paths(split)):
-            yield name, frame, None
+def _labelled(samples: LoadedSplit) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
+    return ((sample.name, sample.frame, sample.mask) for sample in samples)
+
+
+def _plain(images: Sequence[Path]) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
+    return ((name, frame, None) for name, frame in read_frames(images))

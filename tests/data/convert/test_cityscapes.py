@@ -10,6 +10,7 @@ import pytest
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import DatasetError
 from edgeunet.spec import ClassInfo
 from tests.data.convert.trees import contents, pictures_in, write_cityscapes
@@ -44,7 +45,7 @@ def test_the_classes_have_the_names_and_colours_of_cityscapes(tmp_path: Path) ->
     assert dataset.classes[7] == ClassInfo("traffic sign", (220, 220, 0))
     assert dataset.classes[18] == ClassInfo("bicycle", (119, 11, 32))
     assert dataset.ignored == (255,)
-    assert len(dataset.load("train")) == 3
+    assert len(load_split(dataset, "train")) == 3
 
 
 def test_train_ids_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import DatasetError
 from edgeunet.samples import DATASET
 from edgeunet.spec import IGNORE
@@ -28,7 +29,7 @@ def test_colours_become_the_indices_they_were_made_from(tmp_path: Path) -> None:
     assert (done.layout, done.frames, done.notes, done.warnings) == ("colors", {"train": 3, "val": 3}, (), ())
     expected = draw(1)[1]
     expected[0] = IGNORE
-    sample = DatasetFolder.open(tmp_path / "made").load("train")[1]
+    sample = load_split(DatasetFolder.open(tmp_path / "made"), "train")[1]
     assert np.array_equal(sample.mask, expected)
     made = contents(tmp_path / "made")
     assert {n: b for n, b in made.items() if n.startswith("images")} == {

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.imaging.images import read_image
 from tests.data.convert.trees import pictures_in, write_colors
@@ -178,4 +179,4 @@ def test_folders_may_have_any_name(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "d", splits=("train", "val")).rename(tmp_path / os.fsdecode(b"d\xff"))
     made = tmp_path / os.fsdecode(b"o\xff")
     convert(source, made, ConversionOptions())
-    assert DatasetFolder.open(made).load("val")[0].name == "000"
+    assert load_split(DatasetFolder.open(made), "val")[0].name == "000"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from tests.commands import Run
 from tests.data.convert.trees import contents
 from tests.datasets import write_dataset
@@ -44,7 +45,7 @@ def test_drives_are_in_one_split_and_files_are_copied_as_they_are(data: Path, ru
     assert (new / "classes.json").read_bytes() == (data / "classes.json").read_bytes()
     assert "drives by their names: a" in ran.out
     assert f"{len(names(new, 'train'))} train, {len(names(new, 'val'))} val frames" in ran.out
-    DatasetFolder.open(new).load("val")
+    load_split(DatasetFolder.open(new), "val")
 
 
 def test_a_pattern_names_the_drive(data: Path, run: Run) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.data.statistics import survey
+from edgeunet.data.loading import survey
 from edgeunet.utils.check import Check
 from tests.datasets import write_dataset
 

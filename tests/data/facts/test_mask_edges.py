@@ -10,6 +10,7 @@ import pytest
 from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.data.facts.grey import grey_of
 from edgeunet.data.facts.mask_edges import EdgeShift, edge_scores, edge_shift
+from edgeunet.data.loading import load_split
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import DATASET
 from tests.datasets import draw
@@ -21,7 +22,7 @@ def frames_of(kind: str) -> list[tuple[UInt8, UInt8]]:
     if kind == "drawn":
         return [draw(k, size=(64, 96)) for k in range(16)]
     dataset = DatasetFolder.open(DATASET)
-    samples: list[Sample] = [s for split in ("train", "val") for s in dataset.load(split)]
+    samples: list[Sample] = [s for split in ("train", "val") for s in load_split(dataset, split)]
     return [(s.frame, s.mask) for s in samples]
 
 

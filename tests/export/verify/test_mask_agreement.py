@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import DatasetError, MismatchError
 from edgeunet.spec import ClassInfo
 from edgeunet.utils.files import write_json
@@ -51,7 +52,7 @@ def test_the_agreement_is_the_share_of_pixels_and_the_worst_frame_is_named(
     proto = onnx.load(b)
     proto.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.diag(tint).reshape(3, 3, 1, 1), "weight"))
     onnx.save(proto, b)
-    shares = {s.name: float(np.mean(s.mask == (s.frame * tint).argmax(2))) for s in folder.load("val")}
+    shares = {s.name: float(np.mean(s.mask == (s.frame * tint).argmax(2))) for s in load_split(folder, "val")}
     result = compare(a, b, folder, "val", worst=2)
     assert result.agreement == pytest.approx(np.mean(list(shares.values())))
     assert [frame.name for frame in result.worst] == sorted(shares, key=shares.__getitem__)

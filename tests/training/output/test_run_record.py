@@ -15,7 +15,8 @@ from tests.training.jobs import RECIPE, Watcher, job
 
 def test_the_record_tells_what_a_run_was_and_how_good_it_became(dataset: DatasetFolder, tmp_path: Path) -> None:
     watcher = Watcher()
-    outcome = train(job(dataset, tmp_path, val_sha256="abc"), watcher)
+    task = job(dataset, tmp_path)
+    outcome = train(task, watcher)
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["schema"] == "edgeunet.run/1"
     assert record["finished"]
@@ -24,7 +25,7 @@ def test_the_record_tells_what_a_run_was_and_how_good_it_became(dataset: Dataset
     assert record["parameters"] == sum(p.numel() for p in load_model(outcome.checkpoint)[0].parameters())
     assert record["network"]["features"] == [8, 16]
     assert record["data"]["train"]["frames"] == 4
-    assert record["data"]["val"] == {"frames": 2, "sha256": "abc"}
+    assert record["data"]["val"] == {"frames": 2, "sha256": task.val.sha256}
     assert record["versions"]["edgeunet"] == __version__
     assert record["versions"]["torch"] == torch.__version__
     assert int(record["machine"]["usable_cpus"]) >= 1

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
@@ -39,7 +40,7 @@ ODD = (51, 67)
 
 def _quantised(target: QuantisationTarget, config: UNetConfig = COMPACT, size: tuple[int, int] = ODD) -> FakeQuantised:
     """Ranges that training has moved a little."""
-    frames = DatasetFolder.open(samples.DATASET).load("train")[:2]
+    frames = load_split(DatasetFolder.open(samples.DATASET), "train")[:2]
     net = fake_quantised(network(config, size), spec_for(config, size), frames, target)
     with torch.no_grad():
         net.widenings.uniform_(-0.2, 0.1, generator=torch.Generator().manual_seed(0))
@@ -81,7 +82,7 @@ def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: Quan
     segmenter, without = NormalisedUNet(net, spec), NormalisedUNet(net.plain(), spec)
     same, before = [], []
     with OnnxRuntimeSession(tmp_path / "int8.onnx") as session, torch.no_grad():
-        for sample in DatasetFolder.open(samples.DATASET).load("val"):
+        for sample in load_split(DatasetFolder.open(samples.DATASET), "val"):
             batch = torch.from_numpy(fitted_tiles(sample.frame, spec)[0])
             mask = session.run(sample.frame).mask
             same.append(np.mean(mask == segmenter.masks(batch)[0].numpy()))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
 from edgeunet.errors import MismatchError, TrainingError, UsageError
 from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint
 from edgeunet.network.unet import UNet, UNetConfig
@@ -45,9 +46,9 @@ def checkpoint(dataset: DatasetFolder, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def job(dataset: DatasetFolder, checkpoint: Path) -> Callable[..., TrainingJob]:
     def made(folder: Path, target: QuantisationTarget = TENSORRT, *, resume: bool = False) -> TrainingJob:
-        (net, spec), samples = load_model(checkpoint), dataset.load("train")
+        (net, spec), samples = load_model(checkpoint), load_split(dataset, "train")
         start = fake_quantised(net, spec, samples, target)
-        return TrainingJob(samples, dataset.load("val"), net.config, spec, RECIPE, folder, start, resume)
+        return TrainingJob(samples, load_split(dataset, "val"), net.config, spec, RECIPE, folder, start, resume)
 
     return made
 
