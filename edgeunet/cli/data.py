@@ -75,11 +75,11 @@ def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A folder in another layout; it is not changed.")],
+    source: Annotated[Path, typer.Argument(help="A folder or .zip in another layout; it is not changed.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
     layout: Annotated[
         str | None,
-        typer.Option(help="cityscapes, camvid, segnet, coco, colors or indices; recognised if not given."),
+        typer.Option(metavar="NAME", help="Layout of the source; recognised if not given. Errors list all."),
     ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
@@ -112,13 +112,13 @@ def convert(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Make a dataset folder from masks in colours, Cityscapes, CamVid, or the SegNet tutorial's folders.
+    """Make a dataset folder of a labelling tool's export, or of a dataset in another layout.
 
-    cityscapes: leftImg8bit/ and gtFine/, the 19 classes. camvid: 701_StillsRaw_full/ and LabeledApproved_full/, 32
-    colours grouped to 11 classes. segnet: train/ and trainannot/, … . colors and indices: images/ and masks/, with or
-    without a folder for each split, and classes.json or label_colors.txt.
+    Read are the exports of CVAT, LabelMe, Label Studio, Roboflow, Supervisely and others as COCO, YOLO or their own;
+    Cityscapes, CamVid, the SegNet tutorial's folders; and images/ and masks/, in colours or class indices, with or
+    without a folder for each split. How each looks is listed where a source is not recognised.
 
-    Without a list of classes, one is written next to the output with the colours of the masks: put the names in.
+    Masks in colours need a list of classes: without one it is written next to the output; put the names in.
 
     Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
 

@@ -152,7 +152,7 @@ def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
 def _from_lines(lines: Sequence[str], file: Path) -> ClassList:
     named = []
     for number, line in enumerate(lines, 1):
-        if not line:
+        if not line or line.startswith("#"):
             continue
         words = line.split()
         if len(words) < 4 or not all(re.fullmatch("[0-9]{1,3}", w) and int(w) <= 255 for w in words[:3]):

@@ -31,6 +31,7 @@ OPTIONAL_DEPENDENCIES = {
     "av": Dependency("PyAV", "reading, recording and streaming video", "pip install 'edgeunet[video]'"),
     "aiohttp": Dependency("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
     "prometheus_client": Dependency("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
+    "yaml": Dependency("PyYAML", "reading YOLO's data.yaml", "pip install 'edgeunet[labels]'"),
     "matplotlib": Dependency("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Dependency("Jinja2", "the report", "pip install jinja2"),
     "scipy": Dependency("SciPy", "qualifying the guard", "pip install scipy"),

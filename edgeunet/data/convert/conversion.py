@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeunet.data.classes import CLASSES_FILE
+from edgeunet.data.convert.archive import unpacked
 from edgeunet.data.convert.conversion_options import ConversionOptions, Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelledFrame, Splits
 from edgeunet.data.convert.recognition import LAYOUTS, chosen
@@ -40,27 +41,32 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
     Raises UsageError or DatasetError, with all problems listed and nothing written, OutputError if `target` exists and
     `force` may not replace it.
     """
-    if not path.is_dir():
-        raise DatasetError(f"{path}: no such folder")
     require_apart(path, target)
     inputs = {"SOURCE": path, "--classes": options.classes, "--images": options.images}
     inputs |= {f"--list {split}": file for split, file in options.lists.items()}
     require_distinct({"--output": target}, inputs, replaced=[target])
     require_folder_writable(target, force=options.force)
+    with unpacked(path) as folder:
+        return _convert(folder, path, target, options)
+
+
+def _convert(path: Path, given: Path, target: Path, options: ConversionOptions) -> ConversionResult:
+    """given: `path` as the user named it."""
     layout, by = chosen(path, options.layout)
-    for option, given in (
+    for option, value in (
         ("--classes", options.classes),
         ("--images", options.images),
         ("--mask-suffix", options.mask_suffix),
     ):
-        if given is not None and option not in layout.takes:
+        if value is not None and option not in layout.takes:
             takers = ", ".join(name for name, other in LAYOUTS.items() if option in other.takes)
             raise UsageError(f"{layout.name} has its own {_OWN[option]}: {option} is for {takers}")
     source = layout.read(Request(path, target, options))
     splits, left_out, divided = _choose_splits(source, path, options)
     with replacing_folder(target, force=options.force) as temporary:
         done = write_frames(path, source, splits, temporary, ignore_unknown=options.ignore_unknown, exif=options.exif)
-        (temporary / CLASSES_FILE).write_text(source.classes.to_json(path.resolve().name), encoding="utf-8")
+        listed = source.classes.to_json(given.resolve().name.removesuffix(".zip"))
+        (temporary / CLASSES_FILE).write_text(listed, encoding="utf-8")
     return ConversionResult(
         source.layout or layout.name,
         by,

@@ -1,4 +1,4 @@
-"""Colours for classes whose source has none."""
+"""Colours of classes: from text, and for classes whose source has none."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ def distinct_color(index: int) -> Color:
         return (0, 0, 0)
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.5 + index % 3 / 4, 1.0 - index % 4 / 8)
     return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def color_from_hex(text: str) -> Color | None:
+    """#rrggbb as (red, green, blue); None for anything else."""
+    try:
+        value = bytes.fromhex(text.removeprefix("#"))
+    except ValueError:
+        return None
+    return (value[0], value[1], value[2]) if len(value) == 3 else None

@@ -9,12 +9,18 @@ from edgeunet.data.convert.formats.camvid import CAMVID, SEGNET
 from edgeunet.data.convert.formats.cityscapes import CITYSCAPES
 from edgeunet.data.convert.formats.coco import COCO
 from edgeunet.data.convert.formats.colors import COLORS, INDICES
+from edgeunet.data.convert.formats.cvat import CVAT_CAMVID, CVAT_IMAGES
+from edgeunet.data.convert.formats.label_studio import LABEL_STUDIO
+from edgeunet.data.convert.formats.labelme import LABELME
+from edgeunet.data.convert.formats.supervisely import SUPERVISELY
+from edgeunet.data.convert.formats.yolo import YOLO
 from edgeunet.data.convert.layout import Layout
 from edgeunet.errors import DatasetError, UsageError
 
 _BY_RANK: tuple[tuple[Layout, ...], ...] = (  # those of a line are looked for only if none above it fits
-    (CITYSCAPES, CAMVID, SEGNET),
-    (COCO,),
+    (CITYSCAPES, CAMVID),
+    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO),
+    (SEGNET,),
     (COLORS, INDICES),
 )
 LAYOUTS = {layout.name: layout for line in _BY_RANK for layout in line}

@@ -137,14 +137,14 @@ def test_the_command_that_an_error_names_mends_it(run: Run, tmp_path: Path) -> N
     [
         ("{none} -o {out}", 1, "no such folder"),
         ("{empty} -o {out}", 1, "cityscapes: leftImg8bit/ and gtFine/"),
-        ("{photos} -o {out} --layout own", 2, "'own': choose one of cityscapes, camvid, segnet, "),
+        ("{photos} -o {out} --layout own", 2, "'own': choose one of cityscapes, camvid, "),
         ("{photos} -o {out} --val-share 1.5", 2, "above 0 and below 1"),
         ("{photos} -o {out} --val-share 0.2", 2, "has a val split, which is kept"),
         ("{photos} -o {out} --list val", 2, "SPLIT=FILE such as val=val.txt"),
         ("{photos} -o {out} --list val={none} --val-share 0.2", 2, "give one of them"),
         ("{flat} -o {out} --list val={none}", 1, "no such text file"),
         ("{photos} -o {out} --classes {none}", 1, "no such file; it looks like"),
-        ("{cityscapes} -o {out} --classes {none}", 2, "--classes is for segnet, "),
+        ("{cityscapes} -o {out} --classes {none}", 2, "has its own classes: --classes is for "),
     ],
 )
 def test_wrong_requests_end_with_one_line(run: Run, tmp_path: Path, line: str, code: int, says: str) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.class_names import class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.json_keys import json_keys
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelSizeError
 from edgeunet.data.convert.labels.run_lengths import mask_from_runs, unpacked_runs
 from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape, Shapes
@@ -26,7 +27,6 @@ from edgeunet.errors import DatasetError, ImageError
 from edgeunet.utils.json_fields import Number, Side, read_json
 
 _LARGEST = 1 << 30  # bytes of a file: COCO's own has 450 MB
-_HEAD = 1 << 16  # bytes that are looked at to recognise a file
 
 
 class _Picture(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +63,7 @@ _SEGMENTATION = msgspec.json.Decoder(list[list[Number]] | _RunLengths | None)
 
 
 @dataclass(frozen=True)
-class _Drawing:
+class _CocoDrawing:
     """The annotations of one picture, and what their categories become.
 
     Those with iscrowd are drawn like others: CVAT sets it for every mask.
@@ -104,25 +104,13 @@ def _recognise(path: Path) -> str | None:
 def _files(path: Path) -> list[Path]:
     """The COCO files of an export: on top, in annotations/, or in a folder for each split."""
     found = [*path.glob("*.json"), *path.glob("*/*.json")]
-    return sorted(file for file in found if not file.name.startswith(".") and _is_coco(file))
+    return sorted(file for file in found if not file.name.startswith(".") and _is_coco(json_keys(file)))
 
 
-def _is_coco(file: Path) -> bool:
-    """Whether its first or last bytes have COCO's keys; panoptic and caption files have other ones."""
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEAD)
-            opened.seek(max(0, file.stat().st_size - _HEAD))
-            ends = head + opened.read(_HEAD)
-    except OSError:
-        return False
-    return (
-        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-        and sum(
-            f'"{key}"'.encode() in ends for key in ("images", "annotations", "categories", "category_id", "file_name")
-        )
-        >= 3
-    )
+def _is_coco(keys: set[str]) -> bool:
+    """Whether these are the keys at the two ends of such a file, in whose middle each list may be."""
+    kinds = ({"image_id", "category_id"}, {"file_name", "categories"}, {"images", "annotations", "categories"})
+    return any(keys >= kind for kind in kinds) and "segments_info" not in keys
 
 
 def _read(request: Request) -> ConversionSource:
@@ -147,7 +135,7 @@ def _read(request: Request) -> ConversionSource:
         split = split_in(file.parent.name, file.stem)
         for picture in coco.images:
             size = (picture.height, picture.width) if picture.height and picture.width else None
-            drawing = _Drawing(tuple(annotations.get(picture.id, ())), values)
+            drawing = _CocoDrawing(tuple(annotations.get(picture.id, ())), values)
             labels = Shapes(file, size, names.background, picture.file_name, drawing)
             frames.find_and_add(split, picture.file_name, labels, near=(file.parent.name, split))
     return frames.source(names.classes)

@@ -37,13 +37,28 @@ class Frames:
             else "the export lacks its images: tick the tool's option that saves images too, or give --images DIR"
         )
 
+    def every(self) -> list[Path]:
+        """All images that there are."""
+        return self._search.every()
+
+    def find(self, named: str, near: Iterable[str] = ()) -> Path | None:
+        """The image of that name, with or without folders; near: names of folders that it is rather in."""
+        return self._search.find(named, near)
+
+    def find_stem(self, name: str, near: Iterable[str] = ()) -> Path | None:
+        """The same for a name without an ending."""
+        return self._search.find_stem(name, near)
+
     def find_and_add(self, split: str, named: str, labels: Labels, near: Iterable[str] = ()) -> None:
-        """Add a frame whose image has that name, with or without folders; near: names of folders it is rather in."""
-        found = self._search.find(named, near)
+        """Add the frame whose image has that name, or count it as missing."""
+        found = self.find(named, near)
         if found is None:
-            self._missing.append(Problem(named, "is named, but not there", self._remedy))
+            self.add_missing(named)
         else:
             self.add(split, ImageFile(found), labels)
+
+    def add_missing(self, named: str) -> None:
+        self._missing.append(Problem(named, "is named, but not there", self._remedy))
 
     def add(self, split: str, image: FrameImage, labels: Labels) -> None:
         frames = self._frames[split]
@@ -59,6 +74,12 @@ class Frames:
         for split, frames in self._frames.items():
             names = unique_names(frames, self._root)
             splits[split] = {names[path]: frame for path, frame in frames.items()}
+        added = {path for frames in self._frames.values() for path in frames}
+        beside = {path.parent for path in added}
+        if others := [path for path in self._search.every() if path not in added and path.parent in beside]:
+            notes += (
+                f"{len(others)} image(s) have no labels and are left out, such as {name_in(others[0], self._root)}",
+            )
         return ConversionSource(classes, splits, problems=tuple(self._missing), twice=tuple(self._twice), notes=notes)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from edgeunet.imaging.images import IMAGE_ENDINGS
@@ -17,32 +19,45 @@ class ImageSearch:
     folder, such as "../../x.png" or "C:\\\\data\\\\x.png", counts by its last parts."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._by_name: dict[str, list[PurePosixPath]] = {}
+        self._root = root
+        self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
+        self._by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
         for folder, below, files in os.walk(root):
             below[:] = sorted(name for name in below if not name.startswith("."))
             inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
             for name in sorted(files):
-                if not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS:
-                    self._by_name.setdefault(name.lower(), []).append(inside / name)
+                path = inside / name
+                if not name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS:
+                    self._by_name[name.lower()].append(path)
+                    self._by_stem[path.stem.lower()].append(path)
+
+    def every(self) -> list[Path]:
+        """All images."""
+        return [self._root / path for paths in self._by_name.values() for path in paths]
 
     def find(self, named: str, near: Iterable[str] = ()) -> Path | None:
         """The image of that name, with or without folders before it; None if there is none.
 
         Of several the one whose folders are more like the name's, then like `near`, such as a split, counts.
         """
-        wanted = [part for part in re.split(r"[/\\]+", named) if part not in ("", ".", "..")]
-        found = self._by_name.get(wanted[-1].lower(), []) if wanted else []
+        return self._nearest(self._by_name, named, near)
+
+    def find_stem(self, named: str, near: Iterable[str] = ()) -> Path | None:
+        """The same for a name without an ending."""
+        return self._nearest(self._by_stem, named, near)
+
+    def _nearest(self, among: Mapping[str, list[PurePosixPath]], named: str, near: Iterable[str]) -> Path | None:
+        wanted = [part.lower() for part in re.split(r"[/\\]+", named) if part not in ("", ".", "..")]
+        found = among.get(wanted[-1], []) if wanted else []
         around = set(near)
 
         def rank(path: PurePosixPath) -> tuple[int, int, int, int, str]:
-            parts = path.parts
-            same = 0
-            while same < min(len(parts), len(wanted)) and parts[-1 - same].lower() == wanted[-1 - same].lower():
-                same += 1
-            return -same, -len(around & set(parts[:-1])), _masklike(parts[:-1]), len(parts), str(path)
+            above = path.parts[:-1]
+            pairs = zip((part.lower() for part in reversed(above)), wanted[-2::-1], strict=False)
+            same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+            return -same, -len(around & set(above)), _masklike(above), len(above), str(path)
 
-        return self.root / min(found, key=rank) if found else None
+        return self._root / min(found, key=rank) if found else None
 
 
 def unique_names(paths: Iterable[Path], root: Path) -> dict[Path, str]:

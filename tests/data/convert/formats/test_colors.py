@@ -19,7 +19,7 @@ from edgeunet.spec import IGNORE
 from tests.data.convert.trees import colored, contents, pictures_in, write, write_colors
 from tests.datasets import CLASSES, draw
 
-SHARED = Path(__file__).parents[3] / "../shared/data"
+SHARED = Path(__file__).parents[4] / "../shared/data"
 
 
 def test_colours_become_the_indices_they_were_made_from(tmp_path: Path) -> None:

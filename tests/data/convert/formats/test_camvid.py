@@ -14,7 +14,7 @@ from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.errors import DatasetError
 from tests.data.convert.trees import LABEL_COLORS, pictures_in, write, write_camvid
 
-SHARED = Path(__file__).parents[3] / "../shared/data/camvid"
+SHARED = Path(__file__).parents[4] / "../shared/data/camvid"
 # Class by line of label_colors.txt, written out here a second time: the 11 classes of SegNet, and 11 for void.
 GROUPED = [9, 1, 10, 1, 1, 8, 9, 9, 2, 7, 3, 3, 6, 10, 8, 4, 9, 3, 4, 4, 6, 0, 8, 2, 6, 8, 5, 8, 1, 5, 11, 1]
 
