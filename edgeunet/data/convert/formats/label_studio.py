@@ -80,7 +80,8 @@ def _brushes(path: Path) -> Iterator[tuple[int, int, _Brush]]:
 
 
 def _recognise(path: Path) -> str | None:
-    first = next((file for file in path.rglob("task-*-annotation-*.png") if _NAME.fullmatch(file.name)), None)
+    named = sorted(path.rglob("task-*-annotation-*.png"))
+    first = next((file for file in named if _NAME.fullmatch(file.name)), None)
     return f"Label Studio's brush masks, by {name_in(first, path)}" if first is not None else None
 
 

@@ -5,9 +5,7 @@ Written by LabelMe (github.com/wkentaro/labelme), and by AnyLabeling and others 
 
 from __future__ import annotations
 
-import binascii
 import math
-from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +16,7 @@ import msgspec
 import numpy as np
 
 from edgeunet.data.convert.conversion_options import Request
+from edgeunet.data.convert.labels.base64_text import bytes_from_base64
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
 from edgeunet.data.convert.labels.json_keys import json_keys
@@ -72,10 +71,7 @@ class _EmbeddedImage:
     ending: str = ""
 
     def read(self) -> bytes:
-        try:
-            return b64decode(_whole(self.path).image_data or "", validate=True)
-        except (DatasetError, binascii.Error) as error:
-            raise ImageError(f"has an imageData that is no base64 ({error})") from error
+        return bytes_from_base64(_whole(self.path).image_data or "", "an imageData")
 
 
 @dataclass(frozen=True)
@@ -114,10 +110,7 @@ def _shape(shape: _LabelMeShape, value: int | str) -> Shape:
 
 
 def _bitmap(text: str | None, left: int, top: int, value: int | str) -> Bitmap:
-    try:
-        data = b64decode(text or "", validate=True)
-    except binascii.Error as error:
-        raise ImageError(f"has a mask that is no base64 ({error})") from error
+    data = bytes_from_base64(text or "", "a mask")
     try:
         numbers = decode_mask(data).numbers
     except ImageError as error:
@@ -137,7 +130,8 @@ def _read_as(file: Path, kind: type[T]) -> T:
 
 
 def _is_labelme(file: Path) -> bool:
-    return not file.name.startswith(".") and json_keys(file) >= {"shapes", "imagePath"}
+    keys = set() if file.name.startswith(".") else json_keys(file)
+    return "shapes" in keys and not keys.isdisjoint(("imagePath", "imageData", "imageHeight", "imageWidth"))
 
 
 def _recognise(path: Path) -> str | None:

@@ -5,9 +5,7 @@ The format is described at developer.supervisely.com, "Supervisely annotation fo
 
 from __future__ import annotations
 
-import binascii
 import zlib
-from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.distinct_colors import color_from_hex
+from edgeunet.data.convert.labels.base64_text import bytes_from_base64
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
 from edgeunet.data.convert.labels.json_keys import json_keys
@@ -104,10 +103,10 @@ def _shape(one: _Object, value: int | str) -> Shape:
 
 def _pixels(text: str) -> NDArray[np.bool_]:
     """A PNG, compressed once more and in base64, as bool [h, w]: its alpha channel, or its only one."""
+    packed = bytes_from_base64(text, "a bitmap")
     try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(b64decode(text, validate=True), _LARGEST_BITMAP)
-    except (binascii.Error, zlib.error) as error:
+        data = zlib.decompressobj().decompress(packed, _LARGEST_BITMAP)
+    except zlib.error as error:
         raise ImageError(f"has a bitmap that cannot be unpacked ({error})") from error
     try:
         read_header(data)

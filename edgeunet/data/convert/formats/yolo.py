@@ -124,7 +124,7 @@ def _names(path: Path, listed: _DataYaml, classes: Path | None) -> tuple[list[st
         return [listed.names.get(i, f"class_{i}") for i in range(count)], f"{path}/data.yaml"
     if listed.names:
         return listed.names, f"{path}/data.yaml"
-    for file in (path / name for name in _NAME_FILES):
+    for file in (folder / name for folder in (path, path / "labels") for name in _NAME_FILES):
         if file.is_file():
             return [line for line in read_lines(file) if line], str(file)
     if classes is not None:
@@ -147,7 +147,7 @@ def _split(inside: Path, listed: _DataYaml, lists: dict[str, set[str]]) -> str:
 
 def _recognise(path: Path) -> str | None:
     """By a .txt in a folder "labels", or by a data.yaml and a .txt, whose first line is an object."""
-    for folder in (*path.glob("labels"), *path.glob("*/labels")):
+    for folder in (*path.glob("labels"), *sorted(path.glob("*/labels"))):
         if (first := next((f for f in sorted(folder.rglob("*.txt")) if _is_object(f)), None)) is not None:
             return f"YOLO, by {name_in(first, path)}"
     return None

@@ -18,6 +18,7 @@ from edgeunet.data.convert.labels.labelled_frame import (
     Splits,
 )
 from edgeunet.data.pairs import Problem, name_in
+from edgeunet.errors import DatasetError
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -67,7 +68,9 @@ class Frames:
         frames[image.path] = LabelledFrame(image, labels)
 
     def source(self, classes: ClassList, notes: tuple[str, ...] = ()) -> ConversionSource:
-        """All of them; frames without a split are of train if others have one."""
+        """All of them; frames without a split are of train if others have one. Raises DatasetError if there is none."""
+        if not self._frames and not self._missing:
+            raise DatasetError(f"{self._root} has no image with labels: export it again, with its images")
         if "" in self._frames and len(self._frames) > 1:
             self._frames["train"] |= self._frames.pop("")
         splits: Splits = {}

@@ -104,6 +104,29 @@ def test_images_that_were_not_saved_are_looked_for_in_a_folder_that_is_given(tmp
     assert done.frames == {"train": 1, "val": 1}
 
 
+def test_a_file_for_each_split_names_images_of_the_same_name(tmp_path: Path) -> None:
+    source = tmp_path / "export"
+    for split, category in (("train2017", 3), ("val2017", 7)):
+        write_coco(
+            source,
+            annotation(0, category, [SQUARE]),
+            file=f"annotations/instances_{split}.json",
+            folder=f"images/{split}",
+        )
+        captions = {"images": [], "annotations": [{"image_id": 0, "caption": "a"}]}
+        (source / "annotations" / f"captions_{split}.json").write_text(json.dumps(captions))
+    assert convert(source, tmp_path / "made", ConversionOptions()).frames == {"train": 2, "val": 2}
+    made = {split: pictures_in(tmp_path / "made" / "masks" / split)["a.png"].max() for split in ("train", "val")}
+    assert made == {"train": 1, "val": 2}
+
+
+def test_the_file_of_label_studio(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"images\\{name}.png", "width": 32, "height": 24} for i, name in enumerate("ab")]
+    shapes = (annotation(0, 3, [SQUARE]), annotation(1, 7, [SQUARE]))
+    source = write_coco(tmp_path / "export", *shapes, file="result.json", images=images, info={"year": 2026})
+    assert convert(source, tmp_path / "made", HALF).recognised == "COCO, by result.json"
+
+
 @pytest.mark.parametrize(
     ("segmentation", "says"),
     [
@@ -149,7 +172,7 @@ def test_labels_that_a_given_list_lacks_are_counted_in_pixels(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"images": []}, "has no labelled frame"),
+        ({"images": []}, "has no image with labels"),
         ({"categories": []}, "has no labels"),
         ({"categories": [{"id": i, "name": str(i)} for i in range(10_000)]}, "2 to 254 classes are needed, got 10001"),
         ({"images": [{"id": 0, "file_name": "a.png", "height": -1, "width": 5}]}, r"images\[0\].height"),

@@ -49,6 +49,16 @@ def test_polygons_rectangles_and_masks_are_drawn(tmp_path: Path) -> None:
     assert len({tuple(c["color"]) for c in listed}) == 3
 
 
+def test_a_file_is_recognised_whose_shapes_and_image_are_large(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path / "export")
+    for name in "ab":
+        fields = json.loads((source / f"{name}.json").read_text())
+        fields["shapes"].insert(0, shape("road", [ROAD[name][0]] * 20_000))
+        fields["imageData"] = base64.b64encode((source / f"{name}.png").read_bytes() + bytes(100_000)).decode()
+        (source / f"{name}.json").write_text(json.dumps(fields))
+    convert_two(source)
+
+
 def test_circles_ignored_labels_background_and_shapes_without_area(tmp_path: Path) -> None:
     source = write_labelme(tmp_path / "export")
     shapes = [
@@ -120,7 +130,7 @@ def test_a_list_of_classes_says_which_and_in_which_order(tmp_path: Path) -> None
     ("bad", "says"),
     [
         (shape("car", [(1, 1), (2, 2), (3, 3)], "circle"), "a.json: has a circle of 3 points: it has 2"),
-        (shape("car", [(1, 1), (2, 2)], "mask", "%"), "a.json: has a mask that is no base64"),
+        (shape("car", [(1, 1), (2, 2)], "mask", "%"), "a.json: has a mask that is not base64"),
         (shape("car", [(1, 1), (2, 2)], "mask", "aGk="), "a.json: has a mask that is not an image"),
         (shape("car", [(1, 1), (2, 2, 2)]), r"shapes\[0\].points\[1\]: expected a list of length 2"),
         (shape("car", [(1, 1), (2, "2")]), r"shapes\[0\].points\[1\]\[1\]: expected a number, got text"),

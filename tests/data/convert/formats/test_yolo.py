@@ -64,6 +64,13 @@ def test_the_folders_of_label_studio(tmp_path: Path) -> None:
     convert_two(source)
 
 
+def test_names_may_come_from_a_list_that_is_given(tmp_path: Path) -> None:
+    source = write_yolo(tmp_path / "export", None)
+    (tmp_path / "label_colors.txt").write_text("1 2 3 road\n3 2 1 car\n")
+    convert_two(source, ConversionOptions(classes=tmp_path / "label_colors.txt"))
+    assert '"color": [1, 2, 3]' in (tmp_path / "made" / "classes.json").read_text()
+
+
 def test_splits_of_any_name_and_lists_of_images(tmp_path: Path) -> None:
     yaml = "train: images/drives\nval: images/night\nnames: [road, car]\n"
     source = write_yolo(tmp_path / "export", yaml, splits=("drives", "night"))
