@@ -11,7 +11,9 @@ import typer
 from edgeunet.cli.common_options import Force, Json
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.utils import console
+from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import require_distinct
+from edgeunet.utils.formatting import percentage
 
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
@@ -82,7 +84,7 @@ def convert(
         typer.Option(metavar="NAME", help="Layout of the source; recognised if not given. Errors list all."),
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="classes.json or label_colors.txt; the source's own if not given.")
+        Path | None, typer.Option(help="classes.json, .csv or label_colors.txt; the source's own if not given.")
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder with the images, if the export of a labelling tool has none.")
@@ -110,6 +112,9 @@ def convert(
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that the list of classes does not have.")
     ] = False,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="A colour that the list does not have counts as the nearest: JPEG masks.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Make a dataset folder of a labelling tool's export, or of a dataset in another layout.
@@ -118,9 +123,10 @@ def convert(
     Cityscapes, CamVid, the SegNet tutorial's folders; and images/ and masks/, in colours or class indices, with or
     without a folder for each split. How each looks is listed where a source is not recognised.
 
-    Masks in colours need a list of classes: without one it is written next to the output; put the names in.
+    Without a list of classes, one is written next to the output with the values of the masks: put the names in. A .csv
+    has the header value,name,color,ignore: value is a number or "r,g,b", and several lines may have one name.
 
-    Images are copied as they are. Without a val split in the source, blocks of neighbouring frames become val.
+    Images are copied as they are. Without a val split in the source, frames are divided by drive, as `data split` does.
 
     Examples:
 
@@ -144,6 +150,7 @@ def convert(
         mask_suffix=mask_suffix,
         exif=cast("Literal['keep', 'drop'] | None", exif),  # checked there
         ignore_unknown=ignore_unknown,
+        nearest=nearest,
         force=force,
     )
     done = make(source, output, options)
@@ -179,6 +186,33 @@ def split(
 
     done = split_dataset(data, output, SplitOptions(val_share, drive, force))
     _print_written(f"{data}", done.frames, output, done.notes)
+
+
+@app.command()
+def classes(
+    masks: Annotated[Path, typer.Argument(help="Folder with masks, also in folders below it, or one mask.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .csv to write.")],
+    force: Force = False,
+) -> None:
+    """Write a list of the values or colours of masks, with the share of each, to fill in the names of the classes.
+
+    Lines of one name are one class, and ignore may be yes. Then give it to `edgeunet data convert --classes`.
+
+    Example: edgeunet data classes labelled/masks -o classes.csv
+    """
+    from edgeunet.data.convert.proposal import write_list
+
+    require_ending(output, ".csv")
+    require_distinct({"--output": output}, {"MASKS": masks})
+    found = write_list(masks, output, force=force)
+    out = console.stdout()
+    out.print(f"{len(found.pixels)} {'values' if found.numbers else 'colours'} → {output}: fill in the names")
+    if found.left_out:
+        share = percentage(found.left_out)
+        out.print(
+            f"other colours, with {share} % of the pixels, are left out, as losses or smoothing make them: "
+            "`edgeunet data convert --nearest` reads these masks"
+        )
 
 
 def _print_written(source: str, frames: dict[str, int], output: Path, notes: Sequence[str]) -> None:

@@ -71,8 +71,8 @@ class ClassList:
             )
         if [e.index for e in trained] != list(range(len(trained))) or any(e.color is None for e in trained):
             raise DatasetError(
-                f"{self.origin}: trained classes must be numbered 0, 1, 2, … in order, "
-                "with a color of three numbers each"
+                f"{self.origin}: trained classes must be numbered 0, 1, 2, … in order, with a color of three numbers "
+                "each: `edgeunet data convert` numbers them so, in the masks too"
             )
         if not 2 <= len(trained) < IGNORE:
             raise DatasetError(f"{self.origin}: 2 to {IGNORE - 1} classes are needed, got {len(trained)}")
@@ -100,21 +100,6 @@ class ClassList:
         """Mask values that do not count."""
         return tuple(e.index for e in self.entries if e.ignore)
 
-    def own_values(self) -> dict[int, int]:
-        """Every value that masks of class indices may have, mapped to itself."""
-        return {value: value for value in (*(e.index for e in self.entries), IGNORE)}
-
-    def colors(self) -> dict[Color, int]:
-        """The mask value of each colour. Raises DatasetError if two values have the same colour."""
-        found: dict[Color, ClassEntry] = {}
-        for e in self.entries:
-            if e.color is not None and found.setdefault(e.color, e) is not e:
-                raise DatasetError(
-                    f"{self.origin}: {found[e.color].name} and {e.name} have the same color {e.color}: "
-                    "masks in colours cannot tell them apart"
-                )
-        return {color: e.index for color, e in found.items()}
-
     def to_json(self, dataset: str) -> str:
         """The text of a classes.json; `dataset` may be a name that is not UTF-8."""
         dataset = dataset.encode("utf-8", "replace").decode()
@@ -128,17 +113,25 @@ class ClassList:
 
 def read_classes(file: Path) -> ClassList:
     """Read a classes.json, or, if its name ends in .txt, lines of "red green blue name". Raises DatasetError."""
+    entries = read_entries(file)
+    for number, entry in enumerate(entries):
+        if entry.color is None and not entry.ignore:
+            raise DatasetError(
+                f"{file} is not a list of classes (class {number} has no color): it looks like {EXAMPLE}"
+            )
+    return ClassList(entries, str(file))
+
+
+def read_entries(file: Path) -> tuple[ClassEntry, ...]:
+    """What read_classes() reads, with any indices, and without colours if they are not given."""
     if file.suffix == ".txt":
-        return _from_lines(read_lines(file), file)
+        return _from_lines(read_lines(file), file).entries
     remedy = f"it looks like {EXAMPLE}"
     listed = read_json(file, _ClassesFile, error=DatasetError, what="a list of classes", remedy=remedy).classes
     for number, line in enumerate(listed):
-        if missing := [f for f in ("name", "color") if getattr(line, f) is None and not line.ignore]:
-            raise DatasetError(f"{file} is not a list of classes (class {number} has no {missing[0]}): {remedy}")
-    return ClassList(
-        tuple(ClassEntry(c.index, "ignored" if c.name is None else c.name, c.color, c.ignore) for c in listed),
-        str(file),
-    )
+        if line.name is None and not line.ignore:
+            raise DatasetError(f"{file} is not a list of classes (class {number} has no name): {remedy}")
+    return tuple(ClassEntry(c.index, "ignored" if c.name is None else c.name, c.color, c.ignore) for c in listed)
 
 
 def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:

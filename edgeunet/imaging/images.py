@@ -107,13 +107,16 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
+def is_image_name(path: Path) -> bool:
+    """Whether a file is an image by its ending, in capitals too, and is not hidden."""
+    return path.suffix.lower() in IMAGE_ENDINGS and not is_hidden(path)
+
+
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder by their endings, in capitals too, sorted by name; none if there is no folder."""
     if not folder.is_dir():
         return []
-    return sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and not is_hidden(p) and not p.is_dir()
-    )
+    return sorted(p for p in folder.iterdir() if is_image_name(p) and not p.is_dir())
 
 
 @contextmanager

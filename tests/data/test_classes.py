@@ -29,7 +29,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 
 def test_the_bundled_list_is_read() -> None:
-    assert read_classes(DATASET / "classes.json").colors()[(255, 220, 0)] == 1
+    assert read_classes(DATASET / "classes.json").classes[1] == ClassInfo("lane_markings", (255, 220, 0))
 
 
 def test_lines_of_colours_are_read_with_tabs_and_blanks(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_lines_of_colours_are_read_with_tabs_and_blanks(tmp_path: Path) -> None:
     file.write_text("64 128 64\tAnimal\n0 128 64\t\tBridge\n\n0 0 0\t\tVoid\n1 2 3 traffic light\n")
     listed = read_classes(file)
     assert [e.name for e in listed.entries] == ["Animal", "Bridge", "traffic light", "Void"]
-    assert listed.colors() == {(64, 128, 64): 0, (0, 128, 64): 1, (1, 2, 3): 2, (0, 0, 0): 3}
+    assert [e.color for e in listed.entries] == [(64, 128, 64), (0, 128, 64), (1, 2, 3), (0, 0, 0)]
     assert listed.ignored == (3,)
 
 
@@ -65,12 +65,6 @@ def test_a_line_without_a_name_is_refused_with_its_number(tmp_path: Path) -> Non
 def test_a_list_that_cannot_be_meant_is_refused(entries: tuple[ClassEntry, ...], says: str) -> None:
     with pytest.raises(DatasetError, match=f"here: .*{says}"):
         ClassList(entries, "here")
-
-
-def test_one_colour_for_two_classes_matters_only_to_masks_in_colours() -> None:
-    listed = ClassList((ClassEntry(0, "a", (9, 9, 9)), ClassEntry(1, "b", (9, 9, 9))), "here")
-    with pytest.raises(DatasetError, match="a and b have the same color"):
-        listed.colors()
 
 
 SHAPE = '{"index": 0, "name": "background", "color": [0, 0, 0]}'

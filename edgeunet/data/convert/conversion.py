@@ -10,6 +10,7 @@ from edgeunet.data.classes import CLASSES_FILE
 from edgeunet.data.convert.archive import unpacked
 from edgeunet.data.convert.conversion_options import ConversionOptions, Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelledFrame, Splits
+from edgeunet.data.convert.mask_folders import without_frames
 from edgeunet.data.convert.recognition import LAYOUTS, chosen
 from edgeunet.data.convert.splitting import by_drive, by_lists
 from edgeunet.data.convert.writing import WrittenFrames, write_frames
@@ -21,7 +22,7 @@ from edgeunet.utils.folders import replacing_folder, require_apart, require_fold
 from edgeunet.utils.formatting import percentage
 
 _MUCH = 0.01  # share of all pixels that are ignored because their colour is unknown
-_OWN = {"--classes": "classes", "--images": "images", "--mask-suffix": "names"}
+_OWN = {"--classes": "classes", "--images": "images", "--mask-suffix": "names", "--nearest": "classes"}
 
 
 class ConversionResult(NamedTuple):
@@ -57,6 +58,7 @@ def _convert(path: Path, given: Path, target: Path, options: ConversionOptions) 
         ("--classes", options.classes),
         ("--images", options.images),
         ("--mask-suffix", options.mask_suffix),
+        ("--nearest", options.nearest or None),
     ):
         if value is not None and option not in layout.takes:
             takers = ", ".join(name for name, other in LAYOUTS.items() if option in other.takes)
@@ -81,6 +83,12 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
     if done.unknown:
         share = percentage(done.unknown / done.area)
         yield f"{done.unknown} pixels of unknown {done.kind}s, {share} % of all, are ignored"
+    if done.moved.pixels:
+        share, steps = percentage(done.moved.pixels / done.area), done.moved.steps
+        yield (
+            f"{done.moved.pixels} pixels, {share} % of all, took the nearest colour of the list; the farthest is "
+            f"{done.moved.color}, {steps:.0f} levels away"
+        )
     if done.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in done.left_out.most_common())
         yield f"left out, because a mask cannot show them: {kinds}"
@@ -135,9 +143,7 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
             f"{listed(problems)}"
         )
     if not splits:
-        raise DatasetError(
-            f"{path} has no labelled frame: no mask has an image's name, or that name with an ending (--mask-suffix)"
-        )
+        raise DatasetError(without_frames(path))
     if "val" in splits:
         if options.val_share is not None:
             raise UsageError(f"{path} has a val split, which is kept: leave out --val-share, or give --list")

@@ -20,7 +20,8 @@ class ConversionOptions:
     images: a folder to look for the images in, where the export has none. val_share: of the frames, where the source
     has no val (VAL_SHARE if not given). lists: files that name each split's frames. mask_suffix: what a mask's name
     has after its image's. exif: what happens to images with an EXIF orientation, see write_frames(). ignore_unknown:
-    pixels of a colour, value or label that the list does not have are ignored.
+    pixels of a colour, value or label that the list does not have are ignored. nearest: a colour that the list does
+    not have counts as the nearest.
     """
 
     layout: str | None = None
@@ -31,6 +32,7 @@ class ConversionOptions:
     mask_suffix: str | None = None
     exif: Exif | None = None
     ignore_unknown: bool = False
+    nearest: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:

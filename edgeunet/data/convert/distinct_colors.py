@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Collection, Iterator
+from itertools import count
 
 from edgeunet.data.classes import Color
+
+
+def colors_beside(taken: Collection[Color]) -> Iterator[Color]:
+    """Colours that are far from each other and are not those taken, without end; black is the first."""
+    for index in count():
+        if (color := distinct_color(index)) not in taken:
+            yield color
 
 
 def distinct_color(index: int) -> Color:

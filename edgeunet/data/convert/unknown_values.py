@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.data.classes import ClassList
-from edgeunet.data.convert.labels.labelled_frame import FrameLabels
-from edgeunet.data.convert.labels.mask_file import holds_indices
+from edgeunet.data.convert.labels.labelled_frame import ConversionSource, FrameLabels
+from edgeunet.data.convert.labels.mask_classes import holds_numbers
 from edgeunet.data.pairs import name_in
 from edgeunet.utils.formatting import percentage
 
@@ -26,8 +25,9 @@ class UnknownIn(NamedTuple):
     labels: FrameLabels
 
 
-def unknown_text(path: Path, classes: ClassList, found: Sequence[UnknownIn], pixels: NDArray[np.int64]) -> str:
+def unknown_text(path: Path, source: ConversionSource, found: Sequence[UnknownIn], pixels: NDArray[np.int64]) -> str:
     """What is unknown, where, and the remedy. found: the frames with something unknown. pixels: (256,) by value."""
+    classes = source.classes
     unknown = sum((labels.unknown for _, labels in found), Counter[str]())
     kind = found[0].labels.kind
     first = {name: one for one in reversed(found) for name in one.labels.unknown}
@@ -41,12 +41,13 @@ def unknown_text(path: Path, classes: ClassList, found: Sequence[UnknownIn], pix
         f"{len(unknown)} {kind}(s) that {classes.origin} does not have, "
         f"{percentage(unknown.total() / int(pixels.sum()))} % of all pixels"
     )
-    return f"{path} has {share}:{''.join(lines)}{more}\n{_remedy(classes, found, len(unknown), pixels)}"
+    return f"{path} has {share}:{''.join(lines)}{more}\n{_remedy(source, found, len(unknown), pixels)}"
 
 
-def _remedy(classes: ClassList, found: Sequence[UnknownIn], unknown: int, pixels: NDArray[np.int64]) -> str:
+def _remedy(source: ConversionSource, found: Sequence[UnknownIn], unknown: int, pixels: NDArray[np.int64]) -> str:
+    classes = source.classes
     in_colors = found[0].labels.kind == "colour"
-    if in_colors and holds_indices([set(labels.numbers) for _, labels in found], classes):
+    if in_colors and holds_numbers([labels.numbers for _, labels in found], source.numbers, classes):
         return "these look like class indices: give --layout indices"
     remedy = "add each to the list of classes, or leave these pixels out with --ignore-unknown"
     absent = [c.name for i, c in enumerate(classes.classes) if not pixels[i]]
@@ -56,5 +57,8 @@ def _remedy(classes: ClassList, found: Sequence[UnknownIn], unknown: int, pixels
             f"else {remedy}"
         )
     if in_colors and unknown > len(classes.entries):
-        remedy += "; masks that were once saved as JPEG or made smaller have such colours at their edges"
+        remedy += (
+            "; masks that were once saved as JPEG or made smaller have such colours at their edges: --nearest takes "
+            "the nearest of the list"
+        )
     return remedy

@@ -20,6 +20,7 @@ from edgeunet.data.convert.labels.labelled_frame import (
     FrameLabels,
     LabelledFrame,
     LabelSizeError,
+    Moved,
     Splits,
 )
 from edgeunet.data.convert.unknown_values import UnknownIn, unknown_text
@@ -60,6 +61,7 @@ class WrittenFrames:
     left_out: Counter[str]  # what a mask cannot show: how many of each kind
     empty: int  # frames without any shape
     turned: int  # images with an EXIF orientation
+    moved: Moved  # all pixels that took the nearest colour
 
     @property
     def area(self) -> int:
@@ -100,7 +102,7 @@ def write_frames(
         raise DatasetError(f"{path} has {len(problems)} problem(s), fix these files:{listed(problems)}")
     pixels = np.sum([w.pixels for w in written], axis=0)
     if unknown and not ignore_unknown:
-        raise DatasetError(unknown_text(path, source.classes, unknown, pixels))
+        raise DatasetError(unknown_text(path, source, unknown, pixels))
     return WrittenFrames(
         pixels,
         sum(labels.unknown.total() for _, labels in unknown),
@@ -108,6 +110,7 @@ def write_frames(
         sum((w.labels.left_out for w in written), Counter[str]()),
         sum(w.labels.empty for w in written),
         sum(w.turned for w in written),
+        Moved(sum(w.labels.moved.pixels for w in written), *max(w.labels.moved[1:] for w in written)),
     )
 
 

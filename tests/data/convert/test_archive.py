@@ -66,7 +66,7 @@ def test_a_list_to_fill_in_is_written_beside_the_output(tmp_path: Path) -> None:
     file = zipped(source)
     with pytest.raises(DatasetError, match=rf"edgeunet data convert {file} -o {tmp_path}/made --classes"):
         convert(file, tmp_path / "made", PLAIN)
-    assert (tmp_path / "made.classes.json").is_file()
+    assert (tmp_path / "made.classes.csv").is_file()
 
 
 @pytest.mark.parametrize("name", ["../../out.txt", "/etc/out.txt", "a/../../out.txt", "..\\..\\out.txt", "C:/out.txt"])

@@ -7,12 +7,13 @@ PAMI 2017, in the order and the colours of its tutorial.
 
 from __future__ import annotations
 
-from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered, read_classes
+from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
+from edgeunet.data.convert.labels.mask_classes import MaskClasses, classes_of_entries, read_mask_classes
 from edgeunet.data.convert.labels.mask_file import pair_folders, source_of_masks
-from edgeunet.data.convert.labels.mask_table import MaskTable
 from edgeunet.data.convert.layout import Layout, by_folders
+from edgeunet.data.convert.mask_folders import source_of_pairs
 from edgeunet.errors import DatasetError
 
 _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of the 32 classes in label_colors.txt
@@ -40,14 +41,15 @@ def _read_camvid(request: Request) -> ConversionSource:
     if file is None:
         raise DatasetError(f"{path} has no {COLORS_FILE}: it comes with CamVid, put it there")
     groups = {member: i for i, (_, members) in enumerate(_GROUPS.values()) for member in members}
-    listed = read_classes(file)
-    if strangers := [e.name for e in listed.entries if e.name not in groups]:
+    listed = read_mask_classes(file)
+    names = {e.index: e.name for e in listed.classes.entries}
+    if strangers := [name for name in names.values() if name not in groups]:
         raise DatasetError(
             f"{file} has classes that CamVid does not have ({', '.join(strangers[:3])}): use CamVid's own, or give "
             "--layout colors for classes of your own, with the folders named images and masks"
         )
-    names = {e.index: e.name for e in listed.entries}
-    table = MaskTable.of_colors({color: groups[names[index]] for color, index in listed.colors().items()})
+    grouped = tuple(value._replace(becomes=groups[names[value.becomes]]) for value in listed.values)
+    table = MaskClasses(_classes(), grouped).table(in_colors=True)
     found, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, "_L")
     return source_of_masks(path, _classes(), found, table, problems)
 
@@ -55,10 +57,10 @@ def _read_camvid(request: Request) -> ConversionSource:
 def _read_segnet(request: Request) -> ConversionSource:
     """train/ and trainannot/, the same for val and test; masks hold class indices, CamVid's if no list is given."""
     path, options = request.path, request.options
-    listed = read_classes(options.classes) if options.classes else _classes()
+    listed = classes_of_entries(_classes().entries, "CamVid")
     folders = {s: (path / s, path / f"{s}annot") for s in _SPLITS if (path / s).is_dir()}
     found, problems = pair_folders(path, folders, options.mask_suffix)
-    return source_of_masks(path, listed, found, MaskTable.of_values(listed.own_values()), problems)
+    return source_of_pairs(request, found, problems, listed=listed, in_colors=False)
 
 
 def _classes() -> ClassList:

@@ -19,6 +19,7 @@ from edgeunet.data.convert.distinct_colors import color_from_hex
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
+from edgeunet.data.convert.labels.mask_classes import classes_of_entries
 from edgeunet.data.convert.labels.mask_file import MaskFile
 from edgeunet.data.convert.labels.mask_table import MaskTable
 from edgeunet.data.convert.labels.run_lengths import mask_from_runs
@@ -212,7 +213,8 @@ def _read_camvid(request: Request) -> ConversionSource:
     path, options = request.path, request.options
     listed = read_classes(options.classes or path / COLORS_FILE)
     names = class_names(((e.name, e.color) for e in listed.entries), listed.origin, options.classes)
-    table = MaskTable.of_colors({(0, 0, 0): names.background} | names.classes.colors())
+    own = classes_of_entries(names.classes.entries, names.classes.origin)
+    table = MaskTable.of_colors({(0, 0, 0): names.background} | own.colors())
     frames = Frames(path, options.images)
     for split in _camvid_splits(path):
         for mask in images_in(path / f"{split}annot"):

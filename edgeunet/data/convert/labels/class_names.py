@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.data.classes import VOID, ClassEntry, ClassList, Color, read_classes
-from edgeunet.data.convert.distinct_colors import distinct_color
+from edgeunet.data.convert.distinct_colors import colors_beside
 from edgeunet.errors import DatasetError
 from edgeunet.spec import IGNORE
 
@@ -54,9 +54,8 @@ def class_names(labels: Iterable[tuple[str, Color | None]], origin: str, chosen:
     trained = sorted((name for name in colors if name not in ignored), key=lambda name: name.lower() not in BACKGROUND)
     if trained[0].lower() not in BACKGROUND:
         trained.insert(0, "background")
-    taken = {color for color in colors.values() if color is not None}
-    free = (color for i in range(1 << 12) if (color := distinct_color(i)) not in taken)
-    entries = [ClassEntry(i, name, colors.get(name) or next(free, (0, 0, 0))) for i, name in enumerate(trained)]
+    free = colors_beside({color for color in colors.values() if color is not None})
+    entries = [ClassEntry(i, name, colors.get(name) or next(free)) for i, name in enumerate(trained)]
     values = {name: i for i, name in enumerate(trained)} | dict.fromkeys(ignored, IGNORE)
     if ignored:
         entries.append(ClassEntry(IGNORE, ", ".join(sorted(ignored)), None, ignore=True))

@@ -32,6 +32,14 @@ class LabelSizeError(ImageError):
         self.size = size
 
 
+class Moved(NamedTuple):
+    """Pixels that have taken the class of the nearest colour. steps: the largest distance, of `color`, in levels."""
+
+    pixels: int = 0
+    steps: float = 0.0
+    color: str = ""
+
+
 @dataclass(frozen=True)
 class FrameLabels:
     """What the labels of one frame say."""
@@ -43,6 +51,7 @@ class FrameLabels:
     empty: bool = False  # without any shape: nothing to see, or not labelled
     bits: int = 8  # of a mask file
     numbers: frozenset[int] = frozenset()  # that a mask file has; none if it is in colours
+    moved: Moved = field(default_factory=Moved)
 
 
 class Labels(Protocol):
@@ -107,3 +116,5 @@ class ConversionSource:
     twice: tuple[Problem, ...] = ()  # files that share a name, which matter always
     notes: tuple[str, ...] = ()  # lines to print
     layout: str = ""  # its name, where reading has found which of two it is
+    numbers: Mapping[int, int] = field(default_factory=dict)  # what masks' numbers become, or would if they were read
+    in_colors: bool = False  # whether masks are read as colours

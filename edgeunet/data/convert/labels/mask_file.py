@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -37,11 +38,11 @@ class MaskFile:
         codes = self.table.codes(mask)
         if codes.shape != size:
             raise LabelSizeError((codes.shape[0], codes.shape[1]), size)
-        indices = self.table.indices[codes]
+        indices, moved = self.table.look_up(codes)
         found, counts = np.unique(codes[indices == UNKNOWN], return_counts=True)
         unknown = Counter({self.table.name(code): n for code, n in zip(found.tolist(), counts.tolist(), strict=True)})
         kind: Literal["colour", "value"] = "colour" if self.table.in_colors else "value"
-        return FrameLabels(indices, unknown, kind, bits=mask.header.bits, numbers=frozenset(mask.values))
+        return FrameLabels(indices, unknown, kind, bits=mask.header.bits, numbers=frozenset(mask.values), moved=moved)
 
 
 def source_of_masks(
@@ -50,9 +51,12 @@ def source_of_masks(
     found: Mapping[str, Pairing],
     table: MaskTable,
     problems: tuple[Problem, ...] = (),
-    layout: str = "",
+    numbers: Mapping[int, int] = MappingProxyType({}),
 ) -> ConversionSource:
-    """The source whose frames are the pairs of each split; the split is "" where there is none. path: its folder."""
+    """The source whose frames are the pairs of each split; the split is "" where there is none.
+
+    path: its folder. numbers: what the numbers of masks would become if they were not read as colours.
+    """
     return ConversionSource(
         classes,
         {
@@ -65,7 +69,8 @@ def source_of_masks(
         {split: pairing.unlabelled for split, pairing in found.items()},
         (*problems, *(p for pairing in found.values() for p in pairing.orphans)),
         tuple(p for pairing in found.values() for p in pairing.twice),
-        layout=layout,
+        numbers=numbers,
+        in_colors=table.in_colors,
     )
 
 
@@ -91,13 +96,6 @@ def pair_folders(
 def masks_by_image(masks: Sequence[Path], suffix: str, image_suffix: str = "") -> list[tuple[str, Path]]:
     """Masks, each with the name of its image. suffix, image_suffix: what their names have after the frame's name."""
     return [(m.stem.removesuffix(suffix) + image_suffix, m) for m in masks]
-
-
-def holds_indices(values: Iterable[set[int]], listed: ClassList) -> bool:
-    """Whether masks of these numbers hold class indices: every one of them in the list, and more than one class."""
-    found = list(values)
-    own, trained = listed.own_values().keys(), range(len(listed.classes))
-    return all(v and v <= own for v in found) and len(set().union(*found) & set(trained)) > 1
 
 
 def _common_suffix(files: Sequence[tuple[Sequence[Path], Sequence[Path]]]) -> str:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.classes import Color
-from edgeunet.data.convert.labels.labelled_frame import UNKNOWN
+from edgeunet.data.convert.labels.labelled_frame import UNKNOWN, Moved
 from edgeunet.errors import ImageError
 from edgeunet.imaging.mask_image import Mask, Numbers, code_of
 
 _COLORS = 1 << 24
+_AT_ONCE = 4096  # colours
+
+
+def _levels(codes: NDArray[Any]) -> NDArray[np.int32]:
+    """Colours 0xRRGGBB as [n, 3]."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,7 @@ class MaskTable:
     """Class index by mask value, int16 (256,), or by colour 0xRRGGBB, int16 (2^24,); UNKNOWN where there is none."""
 
     indices: NDArray[np.int16]
+    nearest: bool = False  # a colour that is not in it counts as the one that is nearest
 
     @classmethod
     def of_values(cls, indices: Mapping[int, int], rest: int = UNKNOWN) -> MaskTable:
@@ -47,6 +55,22 @@ class MaskTable:
         if mask.numbers is None:
             raise ImageError("is in colours, and masks of class indices are expected: give --layout colors")
         return mask.numbers
+
+    def look_up(self, codes: Numbers) -> tuple[NDArray[np.int16], Moved]:
+        """int32 [h, w] codes → class indices [h, w], and which pixels have taken the nearest colour's."""
+        indices = self.indices[codes]
+        if not self.nearest or not (strange := indices == UNKNOWN).any():
+            return indices, Moved()
+        found, where = np.unique(codes[strange], return_inverse=True)
+        known = np.flatnonzero(self.indices != UNKNOWN)
+        near = np.empty(len(found), np.int64)
+        steps = np.empty(len(found))
+        for start in range(0, len(found), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            squares = ((_levels(found[part])[:, None] - _levels(known)) ** 2).sum(-1)
+            near[part], steps[part] = squares.argmin(1), squares.min(1) ** 0.5
+        indices[strange] = self.indices[known[near]][where]
+        return indices, Moved(int(strange.sum()), float(steps.max()), self.name(int(found[steps.argmax()])))
 
     def name(self, code: int) -> str:
         """A code as people write it."""

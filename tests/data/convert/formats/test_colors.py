@@ -118,13 +118,13 @@ def test_without_a_list_of_classes_one_is_written_to_fill_in(tmp_path: Path) -> 
     source = write_colors(tmp_path / "source")
     (source / "classes.json").unlink()
     before = contents(source)
-    with pytest.raises(DatasetError, match=r"no list of classes: wrote .*made.classes.json ") as told:
+    with pytest.raises(DatasetError, match=r"no list of classes: wrote .*made.classes.csv ") as told:
         convert(source, tmp_path / "made", ConversionOptions())
     assert contents(source) == before
-    listed = tmp_path / "made.classes.json"
+    listed = tmp_path / "made.classes.csv"
     assert str(told.value).endswith(f"`edgeunet data convert {source} -o {tmp_path}/made --classes {listed}`")
-    colors = [c["color"] for c in json.loads(listed.read_text())["classes"]]
-    assert sorted(map(str, colors)) == sorted(str(c["color"]) for c in CLASSES)
+    colors = [line.split('"')[1] for line in listed.read_text().splitlines()[1:]]
+    assert sorted(colors) == ["0,0,0", "0,0,255", "255,0,0", "90,90,90"]
     with pytest.raises(DatasetError, match="give your list"):
         convert(source, tmp_path / "made", ConversionOptions())
     assert convert(source, tmp_path / "made", ConversionOptions(classes=listed)).frames == {"train": 2, "val": 1}
@@ -135,9 +135,9 @@ def test_of_masks_of_numbers_the_list_to_fill_in_has_the_numbers(tmp_path: Path)
     (source / "classes.json").unlink()
     for k in range(5):
         cv2.imwrite(str(source / "masks" / f"{k:03}.png"), draw(k)[1])
-    with pytest.raises(DatasetError, match=r"wrote .*made.classes.json"):
+    with pytest.raises(DatasetError, match=r"wrote .*made.classes.csv"):
         convert(source, tmp_path / "made", ConversionOptions())
-    done = convert(source, tmp_path / "made", ConversionOptions(classes=tmp_path / "made.classes.json"))
+    done = convert(source, tmp_path / "made", ConversionOptions(classes=tmp_path / "made.classes.csv"))
     assert (done.layout, done.warnings) == ("indices", ())
     assert np.array_equal(pictures_in(tmp_path / "made" / "masks" / "train")["000.png"], draw(0)[1])
 
