@@ -7,6 +7,7 @@ bytes after the index and the pictures do not matter.
 from __future__ import annotations
 
 import re
+import struct
 from typing import TYPE_CHECKING, Any
 
 from edgeunet.errors import SourceError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _BROADCAST = ("mpegts", "mpeg", "mpegvideo")  # formats in which pictures get lost on the way
 _SMALLEST = 8  # bytes that a frame takes at least, in the index alone
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_FLV_LENGTH = b"\0\x08filesize\0"  # in onMetaData, before a number in AMF
 _OPEN = (0, 0xFFFFFFFF)  # sizes of a file that was written to a pipe, or not to its end
 _SLACK_S = 0.5  # of a length in seconds: sound may end later than the pictures
 
@@ -146,6 +148,10 @@ def declared_end(head: bytes) -> int:
     if head.startswith(b"RIFF"):  # an AVI; of a large one its first part
         size = int.from_bytes(head[4:8], "little")
         return 0 if size in _OPEN else 8 + size
+    if head.startswith(b"FLV"):
+        _, _, number = head.partition(_FLV_LENGTH)
+        size = struct.unpack(">d", number[:8])[0] if len(number) >= 8 else 0.0
+        return int(size) if 0 < size < 2**63 else 0
     return _segment_end(head) if head.startswith(_EBML) else 0
 
 

@@ -206,7 +206,13 @@ def test_any_name_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
 
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx"), ("a.avi", "mpeg4")],
+    [
+        ("a.mp4", "libx264"),
+        ("a.mkv", "libx264"),
+        ("a.webm", "libvpx"),
+        ("a.avi", "mpeg4"),
+        ("a.flv", "libx264"),
+    ],
 )
 def test_video_that_is_cut_is_an_error(tmp_path: Path, name: str, codec: str) -> None:
     options = {"movflags": "faststart"} if name.endswith("mp4") else {}
