@@ -62,6 +62,31 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class PixelFormat:
+    """The pixels of a camera's frames and of image files: 1 (grey), 3 (BGR) or 4 channels, of 8 bits or `deep`, 16."""
+
+    channels: int = 3
+    deep: bool = False
+
+    def __post_init__(self) -> None:
+        if self.channels not in CHANNELS:
+            raise UsageError(f"frames have 1, 3 or 4 channels, got {self.channels} (--channels)")
+
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of it."""
+        return "uint16" if self.deep else "uint8"
+
+    def __str__(self) -> str:
+        order = {1: "grey", 3: "in BGR order", 4: "in BGR order, then the fourth channel"}[self.channels]
+        return f"{self.dtype} [height, width, {self.channels}], {order}"
+
+
+BGR = PixelFormat()
+"""What cameras and image files give, if nothing else is asked for."""
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The contract of one model.
 
@@ -97,8 +122,7 @@ class ModelSpec:
             raise UsageError(f"the ignored mask value must be 0 to 65535, got {self.ignore_index}")
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
             raise UsageError(f"mean and std are numbers, std above 0, got {self.mean} and {self.std}")
-        if self.channels not in CHANNELS:
-            raise UsageError(f"a model's frames have 1, 3 or 4 channels, got {self.channels}")
+        _ = self.pixels  # raises for other channels
         if {len(self.mean), len(self.std)} != {self.channels} or len(self.levels) not in (0, self.channels):
             raise UsageError(
                 f"mean, std and levels have one value for each of {self.channels} channel(s), got {self.mean}, "
@@ -107,6 +131,16 @@ class ModelSpec:
         if not all(0 <= low < high < 2**16 for low, high in self.levels):
             raise UsageError(f"levels are LOW:HIGH with 0 <= LOW < HIGH <= 65535, got {self.levels}")
         require_tiles(self.tiles)
+
+    @property
+    def pixels(self) -> PixelFormat:
+        """Of the frames before they are fitted."""
+        return PixelFormat(self.channels, bool(self.levels))
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the network's input, uint8."""
+        return (*self.input_size, self.channels)
 
     @property
     def fitted_size(self) -> tuple[int, int]:
@@ -134,6 +168,17 @@ class ModelSpec:
     def names(self) -> tuple[str, ...]:
         """Of the classes, in the order of the indices in a mask."""
         return tuple(c.name for c in self.classes)
+
+    @staticmethod
+    def usual_scale(pixels: PixelFormat) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(mean, std) for frames of this kind: ImageNet's for the three channels of ordinary frames.
+
+        For all other channels the middle of 0 to 255 and a quarter of it, which is about what levels make of a scene;
+        batch norm does the rest.
+        """
+        plain = 0 if pixels.deep or pixels.channels == 1 else 3
+        more = pixels.channels - plain
+        return (*ModelSpec.mean[:plain], *(127.5,) * more), (*ModelSpec.std[:plain], *(63.75,) * more)
 
     def with_provenance(self, **changes: str) -> ModelSpec:
         """The same spec with some fields of its provenance replaced."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime.session import Result
 
 
@@ -14,12 +14,13 @@ from edgeunet.runtime.session import Result
 class Frame:
     """One picture of a source.
 
-    pixels: uint8 [h, w, 3] BGR; do not change them. number: counts from 0 at the source, dropped frames included.
-    captured_ns: when it arrived, time.perf_counter_ns(). read_ns: how long the source took to read it.
+    pixels: uint8 [h, w, 3] BGR, or what the source has, see PixelFormat; do not change them. number: counts from 0 at
+    the source, dropped frames included. captured_ns: when it arrived, time.perf_counter_ns(). read_ns: how long the
+    source took to read it.
     time_s: seconds since the source's first frame, by the file's own clock; None if it has no clock.
     """
 
-    pixels: UInt8
+    pixels: Pixels
     number: int
     captured_ns: int
     read_ns: int

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from edgeunet.camera.sources.image_files import image_paths
 from edgeunet.errors import ImageError, SourceError, UsageError
 from edgeunet.imaging.image_header import HEAD, ImageHeader, read_header, what_else
-from edgeunet.imaging.images import is_hidden, named, read_file, read_image
+from edgeunet.imaging.images import is_hidden, named, read_file, read_image, require_pixels
 from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.imaging.written_image import require_written, write_image
 from edgeunet.runtime.session import Session
+from edgeunet.spec import PixelFormat
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct, require_writable
 
@@ -36,8 +37,8 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
     Checks all inputs and outputs before it writes anything: raises SourceError for what cannot be read, UsageError for
     an output that would overwrite an input or another output, OutputError for what exists or cannot be written.
     """
-    listed = _listed(model, inputs, folder, force=force)
-    if deep := [w for w in listed if w.header.bits > 8]:
+    listed = _listed(model, inputs, folder, session.spec.pixels, force=force)
+    if not session.spec.levels and (deep := [w for w in listed if w.header.bits > 8]):
         console.stderr().print(
             f"warning: {len(deep)} image(s) have more than 8 bits per channel, of which the upper 8 are used: "
             f"{deep[0].image}{', …' if len(deep) > 1 else ''}"
@@ -46,7 +47,7 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
     with console.progress() as bar:
         for work in bar.track(listed, description="predicting"):
             try:
-                frame = read_image(work.image)
+                frame = read_image(work.image, session.spec.pixels)
             except ImageError as error:
                 raise SourceError(str(error)) from error
             result = session.run(frame)
@@ -55,10 +56,10 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
     return len(listed)
 
 
-def _listed(model: Path, inputs: Sequence[Path], folder: Path, *, force: bool) -> list[_Job]:
+def _listed(model: Path, inputs: Sequence[Path], folder: Path, pixels: PixelFormat, *, force: bool) -> list[_Job]:
     """Every image with its outputs, none of which is an input or another output."""
     require_distinct({"--output": folder}, {"MODEL": model, "INPUT": [path for path in inputs if path.is_dir()]})
-    listed = [_work(path, folder) for source in inputs for path in _images(source)]
+    listed = [_work(path, folder, pixels) for source in inputs for path in _images(source)]
     places: dict[Path, Path] = {}
     for work in listed:
         if (other := places.setdefault(work.mask, work.image)) is not work.image:
@@ -97,10 +98,11 @@ def _require_no_video(path: Path) -> None:
         )
 
 
-def _work(path: Path, folder: Path) -> _Job:
+def _work(path: Path, folder: Path, pixels: PixelFormat) -> _Job:
     try:
         with named(path):
             header = read_header(read_file(path))
+            require_pixels(header, pixels)
     except ImageError as error:
         if path.is_file():
             _require_no_video(path)

@@ -54,7 +54,8 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
         with ExitStack() as unless_started:
             unless_started.callback(session.close)
             warmth = warm_up(session)
-            steady = partial(open_steady, notify=display.note, stall_s=options.stall_s, alone=len(addresses) == 1)
+            kind, alone = session.spec.pixels, len(addresses) == 1
+            steady = partial(open_steady, notify=display.note, pixels=kind, stall_s=options.stall_s, alone=alone)
             sources = {name: unless_started.enter_context(steady(address)) for name, address in addresses.items()}
             settle(sources.values())
             observe = fallbacks.observe if fallbacks else None

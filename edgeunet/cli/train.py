@@ -32,6 +32,18 @@ def train(
         ),
     ] = "",
     fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
+    channels: Annotated[
+        int | None,
+        typer.Option(help="Of the frames: 1 (grey), 3 (default), 4 (blue, green, red and another such as infrared)."),
+    ] = None,
+    levels: Annotated[
+        str,
+        typer.Option(
+            metavar="LOW:HIGH",
+            help="For frames of 16 bits: the values that are black and white, one pair or one for each channel with "
+            "commas between them; auto takes the percentiles 0.5 and 99.5 of the training split.",
+        ),
+    ] = "",
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of the recipe's.")] = None,
     time_budget: Annotated[str, typer.Option(help="Train for a time such as 600s, 90m or 2h instead.")] = "",
     batch: Annotated[
@@ -77,6 +89,8 @@ def train(
             recipe=recipe,
             size=size_from_text(size) if size else None,
             tiles=tiles_from_text(tiles) if tiles else (1, 1),
+            channels=channels,
+            levels=levels,
             fit=cast("Fit", fit),  # checked there
             steps=steps,
             changes={

@@ -7,6 +7,7 @@ interpolated once; a mask is never interpolated, only sampled.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import PADDING, Letterbox, UInt8
+from edgeunet.imaging.letterbox import PADDING, Letterbox
+from edgeunet.imaging.pixels import Pixels, UInt8, levelled
 from edgeunet.spec import IGNORE
 
 Matrix = NDArray[np.float64]
@@ -50,42 +52,62 @@ class Augmentation:
 def crop(
     sample: Sample, letterbox: Letterbox, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
 ) -> tuple[UInt8, UInt8]:
-    """One augmented crop: frame uint8 [H, W, 3] BGR and mask uint8 [H, W] of `size` (H, W).
+    """One augmented crop: frame uint8 [H, W, channels] and mask uint8 [H, W] of `size` (H, W).
 
-    Pixels outside the frame are PADDING in the crop and IGNORE in its mask.
+    Pixels outside the frame are PADDING in the crop and IGNORE in its mask. Frames of 16 bits are warped, then
+    levelled, as they are fitted for inference; then the colours change.
     """
     frame, mask = sample.frame, sample.mask
     scale = float(np.exp(rng.uniform(*np.log(how.scale))))
     stretch = float(how.aspect ** rng.uniform(-0.5, 0.5))
     matrix = _warp(letterbox, size, (scale * stretch, scale / stretch), how, rng)
     while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average them first
-        frame = np.asarray(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        frame = _planes(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         factors = mask.shape[1] / frame.shape[1], mask.shape[0] / frame.shape[0]
         mask = np.asarray(cv2.resize(mask, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
         matrix = matrix @ np.diag([*factors, 1.0])
     # warpAffine puts pixel centres at whole numbers, the matrix at halves.
     affine = (_shift(-0.5, -0.5) @ matrix @ _shift(0.5, 0.5))[:2]
     shape = (size[1], size[0])
-    padding = (PADDING, PADDING, PADDING)
-    warped = cv2.warpAffine(frame, affine, shape, flags=cv2.INTER_LINEAR, borderValue=padding)
+    padding = _padding(letterbox)
+    warped = _planes(cv2.warpAffine(frame, affine, shape, flags=cv2.INTER_LINEAR, borderValue=padding))
     labels = cv2.warpAffine(mask, affine, shape, flags=cv2.INTER_NEAREST, borderValue=(IGNORE,))
-    return recolor(np.asarray(warped, np.uint8), how.color, rng), np.asarray(labels, np.uint8)
+    return recolor(levelled(warped, letterbox.levels), how.color, rng), np.asarray(labels, np.uint8)
 
 
 def recolor(frame: UInt8, strength: float, rng: np.random.Generator) -> UInt8:
-    """Change saturation, then brightness, contrast, gamma and the balance of the channels, with one table for each."""
+    """Change saturation, then brightness, contrast, gamma and the balance of the channels, with one table for each.
+
+    A grey frame has no saturation and no balance; a fourth channel changes on its own.
+    """
     if strength == 0:
         return frame
+    if frame.shape[2] == 4:
+        parts = frame[..., :3], frame[..., 3:]
+        return np.concatenate([recolor(np.ascontiguousarray(part), strength, rng) for part in parts], axis=2)
     gamma = float(np.exp(strength * rng.uniform(-0.5, 0.5)))
     contrast = float(np.exp(strength * rng.uniform(-0.3, 0.3)))
     brightness = strength * rng.uniform(-0.15, 0.15)
-    balance = np.exp(strength * rng.uniform(-0.12, 0.12, 3))
-    saturation = float(np.clip(1 + strength * rng.uniform(-0.6, 0.4), 0, 2))
-    grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    mixed = cv2.addWeighted(frame, saturation, grey, 1 - saturation, 0)
-    level = np.linspace(0, 1, 256)[:, None] ** gamma * balance
+    level = np.linspace(0, 1, 256)[:, None] ** gamma
+    if frame.shape[2] == 3:
+        level = level * np.exp(strength * rng.uniform(-0.12, 0.12, 3))
+        saturation = float(np.clip(1 + strength * rng.uniform(-0.6, 0.4), 0, 2))
+        grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        frame = np.asarray(cv2.addWeighted(frame, saturation, grey, 1 - saturation, 0), np.uint8)
     table = np.clip(255 * ((level - 0.5) * contrast + 0.5 + brightness), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.LUT(mixed, table.reshape(1, 256, 3)), dtype=np.uint8)
+    return np.asarray(_planes(cv2.LUT(frame, table.reshape(1, 256, -1))), dtype=np.uint8)
+
+
+def _padding(letterbox: Letterbox) -> tuple[float, ...]:
+    """The value of each channel outside the frame, before levels make it PADDING; within 1 where levels are narrow."""
+    if not letterbox.levels:
+        return (PADDING,) * letterbox.pixels.channels
+    return tuple(round(low + (high - low) * PADDING / 255) for low, high in letterbox.levels)
+
+
+def _planes(image: Any) -> Pixels:
+    """OpenCV's image as [h, w, channels]: it drops the last dimension of grey."""
+    return np.asarray(image if image.ndim == 3 else image[..., None])
 
 
 def _warp(

@@ -119,7 +119,7 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
             f"{_names(other)}",
             f"if image and mask fit as stored: `{convert_command(dataset.path)} --layout indices --exif drop`",
         )
-    if deep := [f for f in frames if f.image.bits > 8]:
+    if deep := [f for f in frames if f.image.cut]:
         banded = [f for f in deep if f.image.banded]
         levels = sorted((f.image.levels[1], f.image.levels[0]) for f in banded or deep)
         left = f"{levels[0][0]} to {levels[-1][0]}" if levels[0][0] != levels[-1][0] else str(levels[0][0])
@@ -128,7 +128,8 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
             part,
             f"{len(deep)} image(s) have {max(f.image.bits for f in deep)} bits per channel, of which the upper 8 are "
             f"used: {left} levels are left of up to {max(n for _, n in levels)} ({_names(banded or deep)})",
-            "save them with 8 bits per channel, all with the same range from dark to bright",
+            "train with `--levels auto`, or `--levels LOW:HIGH` for a range of your own: the network then sees 256 "
+            "steps between two values",
         )
     if more := [f for f in frames if f.image.channels]:
         yield Check(
@@ -136,8 +137,11 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
             part,
             f"{len(more)} image(s) have {max(f.image.channels for f in more)} channels, of which the last (alpha, or "
             f"a fourth channel such as infrared) is not used: {_names(more)}",
-            "nothing is lost if it is transparency; else put the important data into the three channels that are used",
+            "nothing is lost if it is transparency; if it is data, train with `--channels 4`",
         )
+    if frames and dataset.pixels.channels == 3 and all(f.image.grey for f in frames):
+        found = f"all {len(frames)} image(s) are grey: `train --channels 1` makes a network that reads one channel only"
+        yield Check("ok", part, found)
     if pages := [f for f in frames if f.image.pages > 1]:
         found = f"{len(pages)} file(s) have several pages or pictures, of which the first is used: {_names(pages)}"
         yield Check("warning", part, found, "save each page as a separate file")

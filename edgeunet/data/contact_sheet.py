@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ from edgeunet.imaging.drawing import (
     text_width,
     whole,
 )
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import UInt8, picture_of
 from edgeunet.spec import IGNORE, ClassInfo
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_writable
@@ -47,11 +47,12 @@ _HATCHED = (60, 62, 66)  # (red, green, blue): of ignored pixels in the legend
 
 @dataclass(frozen=True)
 class SheetFrame:
-    """A frame of the sheet. shows: the indices of the classes that no other frame has more of."""
+    """A frame of the sheet. shows: the indices of the classes that no other frame has more of. deep: has 16 bits."""
 
     split: str
     name: str
     shows: tuple[int, ...] = ()
+    deep: bool = False
 
 
 def require_picture(path: Path, *, force: bool) -> None:
@@ -79,7 +80,10 @@ def choose(splits: Mapping[str, SplitFacts], classes: int) -> list[SheetFrame]:
     count = min(len(rest), max(TILES, -(-len(chosen) // COLUMNS) * COLUMNS) - len(chosen))
     for i in np.linspace(0, len(rest) - 1, count).round() if count else ():
         chosen[rest[int(i)]] = ()
-    return [SheetFrame(frames[i][0], frames[i][1].name, shows) for i, shows in chosen.items()]
+    return [
+        SheetFrame(frames[i][0], frames[i][1].name, shows, 8 < frames[i][1].image.bits <= 16)
+        for i, shows in chosen.items()
+    ]
 
 
 def write_contact_sheet(dataset: DatasetFolder, splits: Mapping[str, SplitFacts], path: Path, *, force: bool) -> None:
@@ -104,12 +108,13 @@ def write_contact_sheet(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]
 def overlay(sample: Sample, classes: Sequence[ClassInfo]) -> UInt8:
     """The frame with its mask blended in, uint8 [h, w, 3] BGR; ignored pixels are hatched."""
     colors = cv2.applyColorMap(sample.mask, class_colors(classes))
-    mixed = np.asarray(cv2.addWeighted(sample.frame, 1.0 - OPACITY, colors, OPACITY, 0.0), dtype=np.uint8)
+    frame = picture_of(sample.frame)
+    mixed = np.asarray(cv2.addWeighted(frame, 1.0 - OPACITY, colors, OPACITY, 0.0), dtype=np.uint8)
     period = max(8, sample.mask.shape[1] // 32)
     height, width = sample.mask.shape
     stripe = (np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6)
     ignored = sample.mask == IGNORE
-    mixed[ignored] = sample.frame[ignored] // 2
+    mixed[ignored] = frame[ignored] // 2
     mixed[ignored & stripe] = _GREY
     return mixed
 
@@ -118,11 +123,17 @@ def _read(dataset: DatasetFolder, choices: Sequence[SheetFrame]) -> list[Sample]
     pairs: dict[tuple[str, str], ImageMaskPair] = {}
     for split in {c.split for c in choices}:
         pairs |= {(split, p.image.stem): p for p in dataset.pairs(split)[0]}
-    read = [dataset.read(pairs[c.split, c.name]) for c in choices]
+    read = [_sample(dataset, pairs[c.split, c.name], deep=c.deep) for c in choices]
     for sample in read:
         if isinstance(sample, Problem):
             raise DatasetError(f"{sample}; the file has changed since it was checked")
     return [s for s in read if isinstance(s, Sample)]
+
+
+def _sample(dataset: DatasetFolder, pair: ImageMaskPair, *, deep: bool) -> Sample | Problem:
+    """With all its bits, if it has more than 8 and a decoder gives them."""
+    found = replace(dataset, pixels=replace(dataset.pixels, deep=True)).read(pair) if deep else None
+    return found if isinstance(found, Sample) else dataset.read(pair)
 
 
 def _grid(samples: Sequence[Sample], choices: Sequence[SheetFrame], classes: Sequence[ClassInfo]) -> UInt8:

@@ -16,7 +16,7 @@ from edgeunet.spec import ModelSpec
 
 
 class Crops(Dataset[tuple[Tensor, Tensor]]):
-    """Crop k: frame uint8 [H, W, 3] BGR and mask uint8 [H, W].
+    """Crop k: frame uint8 [H, W, channels] and mask uint8 [H, W].
 
     The samples have a new order in each epoch. Order and augmentation follow from (seed, k) alone, so neither the
     number of workers nor an interruption changes what is learnt.

@@ -19,7 +19,8 @@ from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.mask_image import Mask, code_of, decode_mask
-from edgeunet.spec import IGNORE, ClassInfo
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.spec import BGR, IGNORE, ClassInfo, PixelFormat
 from edgeunet.utils.formatting import some
 
 Digests = tuple[bytes, bytes]  # SHA-256 of an image's file and of its mask's
@@ -30,7 +31,7 @@ class Sample:
     """One labelled frame, in memory. digests: of its two files; empty if it is not from files."""
 
     name: str
-    frame: UInt8  # [h, w, 3] BGR
+    frame: Pixels  # [h, w, 3] BGR, or the pixels that the dataset was opened for
     mask: UInt8  # [h, w] class index, IGNORE where it does not count
     image: ImageFacts = field(default_factory=ImageFacts)
     unowned: int = 0  # pixels with the value IGNORE, which is not in the list of classes
@@ -44,10 +45,11 @@ class DatasetFolder:
     path: Path
     classes: tuple[ClassInfo, ...]
     ignored: tuple[int, ...]  # mask values that do not count
+    pixels: PixelFormat = BGR  # that its images are read with
 
     @classmethod
-    def open(cls, path: str | Path) -> DatasetFolder:
-        """Read classes.json; raises DatasetError if the folder is not a dataset."""
+    def open(cls, path: str | Path, pixels: PixelFormat = BGR) -> DatasetFolder:
+        """Read classes.json; raises DatasetError if the folder is not a dataset. pixels: of a model, or as usual."""
         path = Path(path)
         if not path.is_dir():
             raise DatasetError(
@@ -62,7 +64,7 @@ class DatasetFolder:
                 f"`{convert_command(path)}` makes a dataset folder of it"
             )
         classes = read_classes(file)
-        return cls(path, classes.classes, classes.ignored)
+        return cls(path, classes.classes, classes.ignored, pixels)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ class DatasetFolder:
         try:
             data = read_file(reading)
             header = read_header(data)
-            frame = decode_image(data)
+            frame = decode_image(data, self.pixels)
             reading = pair.mask
             labels = read_file(reading)
             mask = decode_mask(labels)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from edgeunet.doctor import Check, Host
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, not_found
 from edgeunet.evaluation.metrics import require_known_classes
+from edgeunet.imaging.pixels import blank_frame
 from edgeunet.runtime.gpu.engine_file import Machine, check_engine
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import open_session
@@ -46,7 +45,7 @@ def _onnx(path: Path, host: Host) -> Check:
         spec = read_spec(path)
         # The header is not the whole model: weights may be in another file, and operators unknown.
         with open_session(path, threads=1) as session:
-            mask = session.run(np.zeros((*spec.fitted_size, 3), np.uint8)).mask
+            mask = session.run(blank_frame(spec)).mask
         require_known_classes(mask, len(spec.classes), model=str(path))
     except MissingDependencyError as error:
         return Check.of_error("warning", str(path), error)

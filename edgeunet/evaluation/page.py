@@ -10,6 +10,7 @@ from typing import Any
 from edgeunet.evaluation import mistakes, pictures
 from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
 from edgeunet.evaluation.score import Evaluation, Segmenter
+from edgeunet.imaging.pixels import picture_of
 from edgeunet.utils.files import require_writable, write_text
 from edgeunet.utils.formatting import count, percentage, without_labels
 from edgeunet.utils.html_page import environment
@@ -89,12 +90,12 @@ def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
 
 def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> ShownFrame:
     sample, counts = evaluation.samples[index], evaluation.frame_counts[index]
-    mask = segmenter.segment(sample.frame)
+    mask, frame = segmenter.segment(sample.frame), picture_of(sample.frame, evaluation.spec.levels)
     shown_as = (
-        ("frame", pictures.of_frame(sample.frame)),
+        ("frame", pictures.of_frame(frame)),
         ("label", pictures.of_classes(sample.mask, evaluation.spec)),
         ("mask", pictures.of_classes(mask, evaluation.spec)),
-        ("wrong", pictures.of_wrong(sample.frame, sample.mask, mask)),
+        ("wrong", pictures.of_wrong(frame, sample.mask, mask)),
     )
     mainly = max(mistakes.mistakes(counts), key=lambda m: m.pixels, default=None)
     wrong, miou = float(evaluation.wrong_shares[index]), scores_of(counts).miou
@@ -107,7 +108,8 @@ def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[ClassFai
         frame = mistakes.worst_frame_of(evaluation, index)
         if frame is not None:
             sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
-            picture = pictures.of_class(sample.frame, sample.mask, segmenter.segment(sample.frame), index)
+            shown = picture_of(sample.frame, evaluation.spec.levels)
+            picture = pictures.of_class(shown, sample.mask, segmenter.segment(sample.frame), index)
             precision, recall = float(class_precision(counts)[index]), float(class_recall(counts)[index])
             yield ClassFailure(index, sample.name, precision, recall, picture)
 

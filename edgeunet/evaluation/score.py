@@ -24,7 +24,7 @@ from edgeunet.evaluation.metrics import (
     require_known_classes,
     scores_of,
 )
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.spec import IGNORE, ModelSpec
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256
@@ -32,8 +32,8 @@ from edgeunet.utils.files import sha256
 SCHEMA = "edgeunet.scores/2"
 
 
-def score_masks(segment: Callable[[UInt8], UInt8], samples: Iterable[Sample], classes: int) -> Scores:
-    """Run `segment` (frame uint8 [h, w, 3] → mask uint8 [h, w]) on every sample and score its masks."""
+def score_masks(segment: Callable[[Pixels], UInt8], samples: Iterable[Sample], classes: int) -> Scores:
+    """Run `segment` (frame [h, w, …] → mask uint8 [h, w]) on every sample and score its masks."""
     confusion = Confusion(classes)
     for sample in samples:
         confusion.add(sample.mask, segment(sample.frame))
@@ -45,7 +45,7 @@ class Segmenter(Protocol):
 
     spec: ModelSpec
 
-    def segment(self, frame: UInt8) -> UInt8: ...
+    def segment(self, frame: Pixels) -> UInt8: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
     than the model, or ModelFileError for a mask with a class that the model's spec does not have.
     """
     spec = segmenter.spec
-    dataset = DatasetFolder.open(data)
+    dataset = DatasetFolder.open(data, spec.pixels)
     spec.require_classes(dataset.names, model=str(model), dataset=str(data))
     digest, samples = sha256(model), load_split(dataset, split)
     if not samples.facts.pixels(len(spec.classes)).any():

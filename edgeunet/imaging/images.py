@@ -25,7 +25,8 @@ from edgeunet.imaging.image_header import (
     read_header,
     what_else,
 )
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, UInt8, with_channels
+from edgeunet.spec import BGR, CHANNELS, PixelFormat
 
 Array = NDArray[Any]
 IMAGE_ENDINGS = (
@@ -42,26 +43,44 @@ _MIRRORED = {2: 1, 4: 3, 5: 8, 7: 6}
 _UNDONE = {6: 8, 8: 6}
 
 
-def read_image(path: str | Path, *, eighth: bool = False) -> UInt8:
-    """An image file as uint8 [h, w, 3] BGR, turned as its EXIF orientation says; alpha and bits beyond 8 are left out.
+def read_image(path: str | Path, pixels: PixelFormat = BGR, *, eighth: bool = False) -> Pixels:
+    """An image file as [h, w, channels] of the wanted pixels, turned as its EXIF orientation says.
 
+    A colour image becomes grey, and a grey one is repeated, where that is wanted; a fourth channel is kept only for
+    four, and of more than 8 bits the upper 8 are used unless 16 are wanted.
     eighth: at an eighth of its size, which is much faster for JPEG.
-    Raises ImageError, which says what is wrong with the file.
+    Raises ImageError, which says what is wrong with the file, also if it lacks bits or channels.
     """
     with named(path):
-        return decode_image(read_file(path), eighth=eighth)
+        return decode_image(read_file(path), pixels, eighth=eighth)
 
 
-def decode_image(data: bytes, *, most_pixels: int = MOST_PIXELS, eighth: bool = False, turn: bool = True) -> UInt8:
-    """The bytes of an image file as uint8 [h, w, 3] BGR; raises ImageError. turn: as EXIF says, else as stored."""
+def decode_image(
+    data: bytes, pixels: PixelFormat = BGR, *, most_pixels: int = MOST_PIXELS, eighth: bool = False, turn: bool = True
+) -> Pixels:
+    """The bytes of an image file, as read_image(); raises ImageError. turn: as EXIF says, else as stored."""
     header = read_header(data, most_pixels=most_pixels)
+    if pixels.deep or pixels.channels == 4:
+        return _as_wanted(data, header, pixels, eighth=eighth, turn=turn)
     image = decode(data, _EIGHTH if eighth else _AS_STORED)
     if image is None:
         image = _bgr(loaded(header, data))
         if eighth:
-            size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return upright(image, header, turn=turn)
+            image = _to_eighth(image)
+    return with_channels(upright(image, header, turn=turn), pixels.channels)
+
+
+def require_pixels(header: ImageHeader, pixels: PixelFormat) -> None:
+    """Raise ImageError unless an image file has the bits and channels that are wanted, by its header."""
+    if pixels.deep and not 8 < header.bits <= 16:
+        raise ImageError(
+            f"has {header.bits} bits per channel, and levels are for frames of 16: give images of 16 bits, or train "
+            "without --levels"
+        )
+    if pixels.channels == 4 and header.channels != 4:
+        raise ImageError(
+            f"has {header.channels} channel(s), and 4 are wanted: save the fourth in it too, as PNG, TIFF or WebP"
+        )
 
 
 def unchanged(data: bytes, header: ImageHeader, *, turn: bool = False) -> NDArray[Any]:
@@ -71,6 +90,28 @@ def unchanged(data: bytes, header: ImageHeader, *, turn: bool = False) -> NDArra
     """
     image = decode(data, cv2.IMREAD_UNCHANGED)
     return upright(_bgr(loaded(header, data)) if image is None else image, header, turn=turn)
+
+
+def _as_wanted(data: bytes, header: ImageHeader, pixels: PixelFormat, *, eighth: bool, turn: bool) -> Pixels:
+    """With all bits and channels of the file that are wanted."""
+    require_pixels(header, pixels)
+    image = unchanged(data, header, turn=turn)
+    image = image if image.ndim == 3 else image[..., None]
+    if image.shape[2] == 2:  # grey and alpha
+        image = image[..., :1]
+    if not pixels.deep and image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != pixels.dtype or image.shape[2] not in CHANNELS or image.shape[2] < pixels.channels == 4:
+        raise ImageError(
+            f"is decoded as {image.dtype} {list(image.shape)}, which is not {pixels}: save it as PNG or TIFF"
+        )
+    return with_channels(_to_eighth(image) if eighth else image, pixels.channels)
+
+
+def _to_eighth(image: Array) -> Array:
+    size = (max(1, image.shape[1] // 8), max(1, image.shape[0] // 8))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    return small if small.ndim == image.ndim else small[..., None]
 
 
 def read_file(path: str | Path) -> bytes:

@@ -7,33 +7,23 @@ sees the same in training and behind the camera.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeunet.errors import FrameError
-from edgeunet.spec import ModelSpec
+from edgeunet.imaging.pixels import Levels, Pixels, UInt8, check_frame, levelled
+from edgeunet.spec import BGR, ModelSpec, PixelFormat
 
-UInt8 = NDArray[np.uint8]
+__all__ = ["PADDING", "Letterbox", "UInt8"]
 PADDING = 114  # grey of the bars, as is usual for detection networks
-
-
-def check_frame(frame: Any) -> None:
-    """Raise FrameError unless `frame` is an image of OpenCV: uint8 [h, w, 3], no side of length 0."""
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        got = f"{frame.dtype} {list(frame.shape)}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise FrameError(f"a frame is uint8 [height, width, 3] in BGR order, got {got}: convert it first")
-    if 0 in frame.shape:
-        raise FrameError(f"the frame has no pixels (shape {list(frame.shape)})")
 
 
 @dataclass(frozen=True)
 class Letterbox:
     """Where a frame of one size lies inside the network's input: the rectangle it is resized to.
 
-    With the fit "stretch" it is the whole input, without bars.
+    With the fit "stretch" it is the whole input, without bars. pixels, levels: of the frames, see ModelSpec.
     """
 
     frame_size: tuple[int, int]  # (height, width)
@@ -42,17 +32,20 @@ class Letterbox:
     left: int
     height: int
     width: int
+    pixels: PixelFormat = BGR
+    levels: Levels = ()
 
     @classmethod
     def of(cls, frame_size: tuple[int, int], spec: ModelSpec) -> Letterbox:
         """The rectangle for frames of `frame_size` (height, width) in this model."""
         height, width = spec.fitted_size
+        kind = spec.pixels, spec.levels
         if spec.fit == "stretch":
-            return cls(frame_size, spec.fitted_size, 0, 0, height, width)
+            return cls(frame_size, spec.fitted_size, 0, 0, height, width, *kind)
         scale = min(height / frame_size[0], width / frame_size[1])
         rows = min(height, max(1, round(frame_size[0] * scale)))
         columns = min(width, max(1, round(frame_size[1] * scale)))
-        return cls(frame_size, spec.fitted_size, (height - rows) // 2, (width - columns) // 2, rows, columns)
+        return cls(frame_size, spec.fitted_size, (height - rows) // 2, (width - columns) // 2, rows, columns, *kind)
 
     @property
     def covers(self) -> bool:
@@ -64,30 +57,36 @@ class Letterbox:
         """Whether the frame shrinks to less than half in a direction: bilinear would skip pixels."""
         return self.frame_size[0] > 2 * self.height or self.frame_size[1] > 2 * self.width
 
-    def fit(self, frame: UInt8, out: UInt8 | None = None) -> UInt8:
-        """uint8 [h, w, 3] → uint8 [H, W, 3], into `out` if given.
+    def fit(self, frame: Pixels, out: UInt8 | None = None) -> UInt8:
+        """A frame as check_frame() takes it → uint8 [H, W, channels], into `out` if given.
 
-        Bilinear, or area averaging where the frame shrinks to less than half. The kernel kernels/fit.cu does the same,
-        within 1 of 255.
+        Bilinear, or area averaging where the frame shrinks to less than half; 16 bits are resized first, then levelled.
+        The kernel kernels/fit.cu does the same for 8-bit BGR, within 1 of 255.
         """
-        check_frame(frame)
+        frame = check_frame(frame, self.pixels)
         if frame.shape[:2] != self.frame_size:
             raise FrameError(f"expected a frame of {self.frame_size} pixels, got {frame.shape[:2]}")
         if out is None:
-            out = np.empty((*self.input_size, 3), np.uint8)
+            out = np.empty((*self.input_size, self.pixels.channels), np.uint8)
         if not self.covers:
             out[: self.top] = out[self.top + self.height :] = PADDING
             out[:, : self.left] = out[:, self.left + self.width :] = PADDING
+        if self.levels:
+            resized = np.empty((self.height, self.width, self.pixels.channels), np.uint16)
+            self._resize(frame, resized)
+            self.inside(out)[:] = levelled(resized, self.levels)
+        else:
+            self._resize(frame, self.inside(out))
+        return out
+
+    def _resize(self, frame: Pixels, out: Pixels) -> None:
         interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
         height, width = self.frame_size
         if self.shrinks and height % (2 * self.height) == width % (2 * self.width) == 0:
             # OpenCV is fast only with halves: 1280×720 to a quarter takes 1.0 ms on one EPYC core, by halves 0.4. Only
             # if every area has whole pairs, and only once, so that rounding twice stays within 1.
-            frame = np.asarray(
-                cv2.resize(frame, (width // 2, height // 2), interpolation=interpolation), dtype=np.uint8
-            )
-        cv2.resize(frame, (self.width, self.height), dst=self.inside(out), interpolation=interpolation)
-        return out
+            frame = np.asarray(cv2.resize(frame, (width // 2, height // 2), interpolation=interpolation))
+        cv2.resize(frame, (self.width, self.height), dst=out, interpolation=interpolation)
 
     def restore_mask(self, mask: UInt8) -> UInt8:
         """uint8 [H, W] class indices → uint8 [h, w] at the frame's own size, nearest."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.spec import ModelSpec
 
 Float32 = NDArray[np.float32]
@@ -111,7 +112,7 @@ class Tiling:
         return row.stop, column.stop
 
 
-def fitted_tiles(frame: UInt8, spec: ModelSpec) -> Sequence[UInt8]:
+def fitted_tiles(frame: Pixels, spec: ModelSpec) -> Sequence[UInt8]:
     """uint8 [h, w, C] → the inputs of the model file, uint8 [1, H, W, C]: one for each tile, so one without tiles."""
     canvas = Letterbox.of((frame.shape[0], frame.shape[1]), spec).fit(frame)
     return [np.ascontiguousarray(tile)[None] for tile in Tiling.of(spec).cut(canvas)]

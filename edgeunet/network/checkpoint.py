@@ -106,10 +106,10 @@ def model_of(value: dict[str, Any], origin: str) -> tuple[UNet, ModelSpec]:
     spec = ModelSpec.from_json(value["spec"], origin=origin)
     config = _config(value["config"], origin)
     try:
-        if (config.classes, config.in_channels) != (spec.logits, 3):
+        if (config.classes, config.in_channels) != (spec.logits, spec.channels):
             raise UsageError(
                 f"its network has {config.in_channels} channels in and {config.classes} out, "
-                f"its spec needs 3 and {spec.logits}"
+                f"its spec needs {spec.channels} and {spec.logits}"
             )
         require_input(config, spec.input_size)
     except UsageError as error:

@@ -46,7 +46,7 @@ def folded_parameters(net: UNet, spec: ModelSpec) -> dict[str, Tensor]:
         parameters[f"{conv}.bias"] = parameters.pop(f"{path}.bias") + shift * gain
     first = next(name for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
     weight = parameters[f"{first}.weight"]
-    parameters[f"{first}.weight"] = weight / weight.new_tensor(spec.std).reshape(1, 3, 1, 1)
+    parameters[f"{first}.weight"] = weight / weight.new_tensor(spec.std).reshape(1, -1, 1, 1)
     return parameters
 
 

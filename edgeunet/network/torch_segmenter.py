@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import Tiling, fitted_tiles
 from edgeunet.network.checkpoint import load_model_at
 from edgeunet.network.unet import NormalisedUNet, UNet
@@ -25,8 +26,8 @@ class TorchSegmenter:
         self.spec = spec
 
     @torch.no_grad()
-    def segment(self, frame: UInt8) -> UInt8:
-        """The mask at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
+    def segment(self, frame: Pixels) -> UInt8:
+        """The mask at the frame's own size: a frame [h, w, …], as a session takes it → uint8 [h, w] class indices."""
         masks = [
             self._model.masks(torch.from_numpy(tile).to(self._device))[0].cpu().numpy()
             for tile in fitted_tiles(frame, self.spec)

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 
 CENTRED = "frame.centred"
-"""The tensor that enters an exported network: (N, 3, H, W) float32, the frame less the spec's mean."""
+"""The tensor that enters an exported network: (N, channels, H, W) float32, the frame less the spec's mean."""
 LOGITS = "logits"
 """The tensor that leaves it: (N, C, H, W) float32."""
 _KINDS = {
@@ -61,14 +61,19 @@ class TracedOperator:
 
 
 def traced(
-    net: nn.Module, input_size: tuple[int, int], *, source: str = CENTRED, output: str = LOGITS
+    net: nn.Module,
+    input_size: tuple[int, int],
+    *,
+    channels: int = 3,
+    source: str = CENTRED,
+    output: str = LOGITS,
 ) -> Iterator[TracedOperator]:
-    """The operators from tensor `source` (N, 3, H, W) float32 to tensor `output`, in order of execution.
+    """The operators from tensor `source` (N, channels, H, W) float32 to tensor `output`, in order of execution.
 
     input_size: (height, width) of the frames; the batch size appears in none of the operators.
     """
     with torch.no_grad():
-        program = torch.export.export(net, (torch.zeros(1, 3, *input_size),), strict=False)
+        program = torch.export.export(net, (torch.zeros(1, channels, *input_size),), strict=False)
     signature = program.graph_signature
     stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     *nodes, result = program.graph.nodes

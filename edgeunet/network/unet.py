@@ -98,14 +98,14 @@ PRESETS: dict[str, UNetConfig] = {
 }
 
 
-def preset(name: str, classes: int, *, advice: str = "") -> UNetConfig:
-    """The named network with that many output channels.
+def preset(name: str, classes: int, *, channels: int = 3, advice: str = "") -> UNetConfig:
+    """The named network with that many output channels, for frames of so many channels.
 
     Raises UsageError, which ends with `advice`, for an unknown name.
     """
     if name not in PRESETS:
         raise UsageError(f"unknown model {name!r}: choose one of {', '.join(PRESETS)}{advice}")
-    return replace(PRESETS[name], classes=classes)
+    return replace(PRESETS[name], classes=classes, in_channels=channels)
 
 
 def require_input(config: UNetConfig, size: tuple[int, int]) -> None:
@@ -118,8 +118,9 @@ def require_input(config: UNetConfig, size: tuple[int, int]) -> None:
 
 
 def preset_name(config: UNetConfig) -> str:
-    """The preset that a network is, whatever its classes; "" for another network."""
-    return next((name for name, shape in PRESETS.items() if shape == replace(config, classes=shape.classes)), "")
+    """The preset that a network is, whatever its classes and channels; "" for another network."""
+    usual = replace(config, classes=1, in_channels=3)
+    return next((name for name, shape in PRESETS.items() if shape == usual), "")
 
 
 class DoubleConv(nn.Sequential):
@@ -222,7 +223,7 @@ class UNet(nn.Module):
 
 
 class NormalisedUNet(nn.Module):
-    """The network with its normalisation: uint8 frames [N, H, W, 3] BGR → logits [N, spec.logits, H, W].
+    """The network with its normalisation: uint8 frames [N, H, W, spec.channels] → logits [N, spec.logits, H, W].
 
     What training and evaluation run. The exported model file computes the same.
     """
@@ -232,15 +233,16 @@ class NormalisedUNet(nn.Module):
 
     def __init__(self, net: UNet, spec: ModelSpec) -> None:
         super().__init__()
-        if net.config.classes != spec.logits:
+        if (net.config.in_channels, net.config.classes) != (spec.channels, spec.logits):
             raise UsageError(
-                f"{len(spec.classes)} classes need {spec.logits} output channel(s), "
-                f"the network has {net.config.classes}"
+                f"frames of {spec.channels} channel(s) and {len(spec.classes)} classes need a network with "
+                f"{spec.channels} channel(s) in and {spec.logits} out, it has {net.config.in_channels} and "
+                f"{net.config.classes}"
             )
         self.net = net
         self.spec = spec
-        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         # The permutation of a contiguous NHWC batch is channels-last already: nothing is copied.
@@ -248,7 +250,7 @@ class NormalisedUNet(nn.Module):
         return self.net(x)  # type: ignore[no-any-return]
 
     def masks(self, frames: Tensor) -> Tensor:
-        """uint8 frames [N, H, W, 3] → uint8 class indices [N, H, W]."""
+        """uint8 frames [N, H, W, spec.channels] → uint8 class indices [N, H, W]."""
         return mask_from_logits(self(frames))
 
 

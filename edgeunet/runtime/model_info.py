@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeunet.errors import UsageError
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import BGR, ModelSpec
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.model_kind import is_checkpoint
 
@@ -52,6 +52,8 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "classes": list(spec.names),
         "input_size": list(spec.input_size),
         "tiles": list(spec.tiles) if spec.tiles != (1, 1) else [],
+        "channels": spec.channels if spec.channels != BGR.channels else 0,
+        "pixel_levels": [list(pair) for pair in spec.levels],
         "fit": spec.fit,
         "precision": origin.precision,
         "target": origin.target,

@@ -40,13 +40,13 @@ def loadable(path: Path) -> str | bytes:
 def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
     """Raise ModelFileError unless a graph has the tensors of every exported model, of the sizes that the spec says.
 
-    frame: uint8 [N, H, W, 3], the only input. mask: uint8 [N, H, W]. logits, if there: float [N, spec.logits, H, W].
-    N is 1 or free; a dimension that the file leaves open is not checked.
+    frame: uint8 [N, H, W, spec.channels], the only input. mask: uint8 [N, H, W]. logits, if there: float
+    [N, spec.logits, H, W]. N is 1 or free; a dimension that the file leaves open is not checked.
     """
     height, width = spec.input_size
     named = {tensor.name: tensor for tensor in (*inputs, *outputs)}
     expected = {
-        "frame": Tensor("frame", "uint8", (1, height, width, 3)),
+        "frame": Tensor("frame", "uint8", (1, *spec.frame_shape)),
         "mask": Tensor("mask", "uint8", (1, height, width)),
         "logits": Tensor("logits", "float32", (1, spec.logits, height, width)),
     }

@@ -11,6 +11,7 @@ from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.runtime.tiled_session import tiled
+from edgeunet.spec import ModelSpec
 from edgeunet.utils.limits import THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
 
@@ -48,6 +49,16 @@ def open_session(
     if path.suffix.lower() == ".onnx":
         advise(path, session.spec)
     return session
+
+
+def spec_of(path: str | Path) -> ModelSpec:
+    """The spec of a .onnx or .engine file, which is not opened. Raises ModelFileError."""
+    path = Path(path)
+    if path.suffix.lower() != ".engine":
+        return read_spec(path)
+    from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
+
+    return EngineInfo.load(info_path(path)).spec
 
 
 def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: str | None) -> Session:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import Letterbox, UInt8, check_frame
+from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels, check_frame
 from edgeunet.runtime.model_identity import ModelFile
 from edgeunet.spec import ModelSpec
 
@@ -72,7 +73,7 @@ class Session(ABC):
         """Facts that its speed depends on, by name: "backend", "version", "device", "in_flight" and others."""
 
     @abstractmethod
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         """Fit the frame into an input buffer and, where the backend can, start the inference."""
 
     @abstractmethod
@@ -87,13 +88,16 @@ class Session(ABC):
         """Of the latest _result(), for Result.logits; owned by the caller."""
         return None
 
-    def submit(self, frame: UInt8) -> None:
-        """Hand over a frame, uint8 [h, w, 3] BGR of any size; its memory may be reused once this returns.
+    def submit(self, frame: Pixels) -> None:
+        """Hand over a frame of any size; its memory may be reused once this returns.
+
+        It is uint8 [h, w, 3] BGR, or what spec.pixels says; blue, green, red becomes grey for a model of one channel,
+        and grey is repeated for one of three.
 
         Raises FrameError for another shape or dtype, UsageError if `capacity` frames wait already or the session is
         closed, GpuError or ModelFileError if the backend fails.
         """
-        check_frame(frame)
+        frame = check_frame(frame, self.spec.pixels)
         with self._lock:
             self._require_room(self.capacity)
             letterbox = self._letterbox_of(frame)
@@ -111,20 +115,20 @@ class Session(ABC):
             mask, times = self._result()
             return Result(mask, {"fit": fit_ns, **times}, letterbox, logits=self._logits())
 
-    def run(self, frame: UInt8) -> Result:
-        """The mask of a frame, uint8 [h, w, 3] BGR of any size: submit() and result() in one; safe from any thread.
+    def run(self, frame: Pixels) -> Result:
+        """The mask of a frame, as submit() takes it: submit() and result() in one; safe from any thread.
 
         Raises what they raise, and UsageError while a submitted frame waits.
         """
-        check_frame(frame)
+        frame = check_frame(frame, self.spec.pixels)
         with self._lock:
             self._require_room(1)
             letterbox = self._letterbox_of(frame)
             mask, times = self._run(frame, letterbox)
             return Result(mask, times, letterbox, logits=self._logits())
 
-    def segment(self, frame: UInt8) -> UInt8:
-        """As run(), at the frame's own size: uint8 [h, w, 3] BGR → uint8 [h, w] class indices."""
+    def segment(self, frame: Pixels) -> UInt8:
+        """As run(), at the frame's own size: a frame [h, w, …] → uint8 [h, w] class indices."""
         result = self.run(frame)
         return result.letterbox.restore_mask(result.mask)
 
@@ -148,19 +152,19 @@ class Session(ABC):
         if len(self._waiting) >= room:
             raise UsageError(f"{len(self._waiting)} submitted frames wait already: take their results first")
 
-    def _letterbox_of(self, frame: UInt8) -> Letterbox:
+    def _letterbox_of(self, frame: Pixels) -> Letterbox:
         size = (frame.shape[0], frame.shape[1])
         if self._letterbox is None or self._letterbox.frame_size != size:
             self._letterbox = Letterbox.of(size, self.spec)
         return self._letterbox
 
-    def _run(self, frame: UInt8, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
+    def _run(self, frame: Pixels, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
         """One frame from start to end: its mask and all its times."""
         fit_ns = self._timed_submit(frame, letterbox)
         mask, times = self._result()
         return mask, {"fit": fit_ns, **times}
 
-    def _timed_submit(self, frame: UInt8, letterbox: Letterbox) -> int:
+    def _timed_submit(self, frame: Pixels, letterbox: Letterbox) -> int:
         begin = time.perf_counter_ns()
         self._submit(frame, letterbox)
         return time.perf_counter_ns() - begin

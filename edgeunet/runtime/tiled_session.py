@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeunet.errors import EdgeUNetError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import Tiling
 from edgeunet.runtime.session import Result, Session
 
@@ -34,10 +35,10 @@ class TiledSession(Session):
     def __init__(self, session: Session) -> None:
         """session: of the same file; from here on it belongs to this one, and takes single tiles."""
         super().__init__(session.spec)
-        session.spec = replace(session.spec, tiles=(1, 1))
+        session.spec = replace(session.spec, tiles=(1, 1), levels=())  # the canvas is levelled
         self._session = session
         self._tiling = Tiling.of(self.spec)
-        self._canvas: UInt8 = np.empty((*self.spec.fitted_size, 3), np.uint8)
+        self._canvas: UInt8 = np.empty((*self.spec.fitted_size, self.spec.channels), np.uint8)
         self._left: deque[UInt8] = deque()  # tiles that are still to be submitted
         self._running = 0
         self._fit_ns = 0
@@ -46,7 +47,7 @@ class TiledSession(Session):
         rows, columns = self.spec.tiles
         return {**self._session.describe(), "tiles": f"{rows}x{columns}"}
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         begin = time.perf_counter_ns()
         self._left.extend(self._tiling.cut(letterbox.fit(frame, out=self._canvas)))
         self._fit_ns = time.perf_counter_ns() - begin

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
+from edgeunet.imaging.pixels import blank_frame
 from edgeunet.runtime.session import Session
 
 WARM_UP = 3  # frames; by then memory is allocated and kernels are chosen
@@ -22,7 +21,7 @@ class WarmUpResult(NamedTuple):
 
 def warm_up(session: Session) -> WarmUpResult:
     """Run blank frames, so that the first mask is not late."""
-    blank = np.zeros((*session.spec.fitted_size, 3), np.uint8)
+    blank = blank_frame(session.spec)
     times_ns = [sum(session.run(blank).times_ns.values()) for _ in range(WARM_UP)]
     before, last = times_ns[-2:]
     return WarmUpResult(max(before, last) <= SETTLED * min(before, last), max(times_ns) / 1e9)

@@ -16,15 +16,17 @@ from rich.progress import Progress
 
 from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.facts.levels import AUTO, levels_from_text, levels_of_frames, text_of
 from edgeunet.data.facts.object_sizes import usual_input_size
-from edgeunet.data.loading import load_split
+from edgeunet.data.loading import LoadedSplit, load_split
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.metrics import Scores
+from edgeunet.imaging.pixels import Levels
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import preset, require_input
 from edgeunet.quantisation.target import TENSORRT, target_of
-from edgeunet.spec import Fit, ModelSpec, Provenance, require_fit
+from edgeunet.spec import BGR, Fit, ModelSpec, PixelFormat, Provenance, require_fit
 from edgeunet.training.hardware import keep_freed_memory, trained_precision
 from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
@@ -52,7 +54,9 @@ class TrainingOptions:
 
     model: "nano", "small", "base" or "classic". size: (height, width) in pixels; chosen from the data if not given.
     tiles: (rows, columns) that each frame is cut into; `size` is then that of one tile.
-    fit: how frames get to that size, "letterbox" or "stretch".
+    fit: how frames get to that size, "letterbox" or "stretch". channels: of the frames, 1, 3 or 4; 3 if not given.
+    levels: for frames of 16 bits, which value is black and which white: "LOW:HIGH", once or for each channel with
+    commas between them, or "auto", from the data; "" for frames of 8 bits.
     recipe: "quick", "standard", "thorough" or "qat"; "" chooses: "qat" with a checkpoint to start from, else
     "standard". steps: the number of steps, instead of the recipe's. changes: other fields of the recipe to replace;
     None keeps the recipe's value.
@@ -68,6 +72,8 @@ class TrainingOptions:
     size: tuple[int, int] | None = None
     tiles: tuple[int, int] = (1, 1)
     fit: Fit = "letterbox"
+    channels: int | None = None
+    levels: str = ""
     steps: int | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     workers: int | None = None
@@ -83,8 +89,13 @@ class TrainingOptions:
         if self.recipe not in ("", *RECIPES):
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         target_of(self.target)
-        if self.qat and (self.size or self.tiles != (1, 1)):
-            raise UsageError("--qat uses the input size and the tiles of its checkpoint: leave out --size and --tiles")
+        given = {"size": self.size, "tiles": self.tiles != (1, 1), "channels": self.channels, "levels": self.levels}
+        if self.qat and any(given.values()):
+            wrong = next(name for name, value in given.items() if value)
+            raise UsageError(f"--qat uses the input of its checkpoint: leave out --{wrong}")
+        channels = self.pixels.channels
+        if self.levels and self.levels != AUTO:
+            levels_from_text(self.levels, channels)
         if self.resume and self.force:
             raise UsageError("--resume continues a run and --force starts again: give one of them")
         if self.time_budget_s is not None and self.steps is not None:
@@ -95,6 +106,17 @@ class TrainingOptions:
         for name, allowed in _CHOICES.items():
             if self.changes.get(name) not in (None, *allowed):
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
+
+    @property
+    def pixels(self) -> PixelFormat:
+        """Of the frames that are read, without a checkpoint to start from."""
+        return PixelFormat(BGR.channels if self.channels is None else self.channels, bool(self.levels))
+
+    def levels_of(self, samples: LoadedSplit) -> Levels:
+        """The levels, typed or found in the samples; () for frames of 8 bits."""
+        if self.levels == AUTO:
+            return levels_of_frames((sample.frame for sample in samples), self.pixels.channels)
+        return levels_from_text(self.levels, self.pixels.channels) if self.levels else ()
 
     def make_recipe(self) -> Recipe:
         """The recipe with `steps` and `changes` in it."""
@@ -131,12 +153,14 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     network = preset(options.model, classes=1, advice="; to go on from a checkpoint: --resume or --qat")
     if options.size is not None:
         require_input(network, options.size)
-    dataset = DatasetFolder.open(data)
+    start_from = load_model(options.qat) if options.qat else None
+    dataset = DatasetFolder.open(data, start_from[1].pixels if start_from else options.pixels)
     for split in ("train", "val"):
         if split not in dataset.splits():
             raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
     quiet = distributed.rank() > 0
     samples = load_split(dataset, "train", quiet=quiet)
+    mean, std = ModelSpec.usual_scale(dataset.pixels)
     spec = ModelSpec(
         dataset.classes,
         options.size or default_size(samples.facts, options.tiles),
@@ -144,6 +168,10 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         fit=options.fit,
         ignore_index=dataset.ignore_index,
         provenance=Provenance(dataset_sha256=samples.sha256, version=__version__),
+        channels=dataset.pixels.channels,
+        levels=options.levels_of(samples),
+        mean=mean,
+        std=std,
     )
     val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
     if distributed.rank() == 0:
@@ -151,14 +179,14 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:
-            console.stderr().print(f"warning: {check.text}")
+            console.stderr().print(f"{'note' if check.state == 'ok' else 'warning'}: {check.text}")
     start = None
-    if options.qat is not None:
-        net, trained = load_model(options.qat)
+    if start_from is not None and options.qat is not None:
+        net, trained = start_from
         trained.require_classes(spec.names, model=str(options.qat), dataset=str(data))
         spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
         start = fake_quantised(net, spec, samples, target_of(options.target))
-    config = start.config if start else preset(options.model, spec.logits)
+    config = start.config if start else preset(options.model, spec.logits, channels=spec.channels)
     return TrainingJob(
         samples,
         val,
@@ -185,7 +213,7 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
     spec = job.spec
     summary = (
         f"training {options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
-        f"input {spec.input_text}, {length} of {job.recipe.batch} crops{together}"
+        f"input {spec.input_text}{_kind(spec)}, {length} of {job.recipe.batch} crops{together}"
     )
     display = _Display(bar, job)
 
@@ -209,6 +237,12 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingRe
         out.print(f"best val mIoU {100 * result.miou:.1f} % → {result.checkpoint}")
     out.print(f"next: edgeunet export onnx {shlex.quote(str(result.checkpoint))} -o model.onnx")
     return result
+
+
+def _kind(spec: ModelSpec) -> str:
+    """What is special about the frames of a model, for people; "" for 8-bit BGR."""
+    channels = {1: " of one channel", 3: "", 4: " of four channels"}[spec.channels]
+    return f"{channels}, levels {text_of(spec.levels)}" if spec.levels else channels
 
 
 def default_size(frames: SplitFacts, tiles: tuple[int, int] = (1, 1)) -> tuple[int, int]:

@@ -58,7 +58,7 @@ class Trainer:
                     break
 
     def train_step(self, frames: Tensor, masks: Tensor) -> float:
-        """One optimiser step on this process's part: uint8 frames [N, H, W, 3] and masks [N, H, W].
+        """One optimiser step on this process's part: uint8 frames [N, H, W, channels] and masks [N, H, W].
 
         Returns the mean of all processes' losses; the time becomes rank 0's.
         Raises TrainingError if the loss is no longer finite, or if the batch is too large for the memory.

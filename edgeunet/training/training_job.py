@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgeunet.data.facts.levels import text_of
 from edgeunet.data.loading import LoadedSplit
 from edgeunet.errors import TrainingError, UsageError
 from edgeunet.network.unet import PRESETS, UNet, UNetConfig
@@ -67,6 +68,8 @@ class TrainingJob:
         fields |= {"tiles": self.spec.tiles}
         fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val.sha256[:12]}
         fields |= {_BUDGET: self.time_budget_s}
+        if self.spec.levels:
+            fields |= {"levels": text_of(self.spec.levels)}
         if isinstance(self.start, FakeQuantised):
             fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.target.name}
         return {key: str(value) for key, value in fields.items()}
@@ -94,7 +97,7 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
     asked = then.get("epochs") == "0"  # --steps was given
     typed = {*_OPTIONS} - ({"min_steps"} if not asked else set())
     words = {_as_typed(name, then[name]) for name in changed if name in typed and then.get(name, "None") != "None"}
-    if set(changed) & network.keys() and (name := _named(PRESETS, then, set())):
+    if set(changed) & network.keys() - typed and (name := _named(PRESETS, then, set())):
         words.add(f"--model {name}")
     if set(changed) & recipe.keys() - typed and (name := _named(RECIPES, then, {*_OPTIONS, "epochs"})):
         words.add(f"--recipe {name}")
@@ -103,7 +106,8 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
 
 _BUDGET = "time budget in s"
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}
-_OPTIONS |= {"size": "--size", "tiles": "--tiles", "min_steps": "--steps", _BUDGET: "--time-budget"}
+_OPTIONS |= {"size": "--size", "tiles": "--tiles", "in_channels": "--channels", "levels": "--levels"}
+_OPTIONS |= {"min_steps": "--steps", _BUDGET: "--time-budget"}
 
 
 def _as_typed(name: str, value: str) -> str:
@@ -121,7 +125,7 @@ def _value(name: str, value: str) -> str:
 
 def _named(known: Mapping[str, Any], then: Mapping[str, str], but: Collection[str]) -> str:
     """The name of the preset or recipe with these settings, apart from the fields `but`; "" for none."""
-    but = {*but, "classes"}
+    but = {*but, "classes", "in_channels"}
     for name, value in known.items():
         fields = {k: str(v) for k, v in _flat(asdict(value)).items() if k not in but}
         if all(then.get(k) == v for k, v in fields.items()):

@@ -82,7 +82,7 @@ def configuration(name: str, served: Served) -> str:
     height, width = served.spec.input_size
     # Where Triton may batch, the dimensions do not include the batch.
     batch = [] if served.max_batch else [1]
-    frame = f"data_type: TYPE_UINT8, dims: {[*batch, height, width, 3]}"
+    frame = f"data_type: TYPE_UINT8, dims: {[*batch, *served.spec.frame_shape]}"
     mask = f"data_type: TYPE_UINT8, dims: {[*batch, height, width]}"
     lines = [
         f"name: {_quoted(name)}",

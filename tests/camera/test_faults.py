@@ -18,6 +18,7 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import OutputError, SourceError
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.spec import PixelFormat
 from tests.camera.running import SYNTHETIC, Running, stamps
 from tests.camera.servers import MjpegServer, RtspServer, require_rtsp
 from tests.camera.videos import FakeCamera, eventually, numbered
@@ -98,7 +99,7 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
     gone = SourceError("camera 0 is not there")
     opened: Iterator[FakeCamera | SourceError] = iter([first, gone, second])
 
-    def fake(address: Address) -> FakeCamera:
+    def fake(address: Address, pixels: PixelFormat) -> FakeCamera:
         if address.name == "camera 1":
             return whole
         camera = next(opened)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import FrameError
-from edgeunet.imaging.letterbox import PADDING, Letterbox, check_frame
-from edgeunet.spec import IGNORE
+from edgeunet.imaging.letterbox import PADDING, Letterbox
+from edgeunet.imaging.pixels import check_frame
+from edgeunet.spec import BGR, IGNORE
 from tests.models import toy_spec
 
 RNG = np.random.default_rng(0)
@@ -78,7 +79,7 @@ def test_a_mask_survives_there_and_back() -> None:
 )
 def test_what_is_no_frame_is_refused(frame: object) -> None:
     with pytest.raises(FrameError):
-        check_frame(frame)
+        check_frame(frame, BGR)
 
 
 def test_a_frame_of_another_size_is_refused() -> None:

@@ -96,9 +96,11 @@ def test_masks_from_logits() -> None:
     assert mask_from_logits(logits).tolist() == [[[1, 0]]]
 
 
-def test_a_network_of_other_classes_is_refused() -> None:
-    with pytest.raises(UsageError, match="3 classes need 3"):
+def test_a_network_of_other_classes_or_channels_is_refused() -> None:
+    with pytest.raises(UsageError, match="in and 3 out, it has 3 and 2"):
         NormalisedUNet(UNet(UNetConfig(classes=2, features=(8,))), toy_spec())
+    with pytest.raises(UsageError, match="it has 1 and 3"):
+        NormalisedUNet(UNet(UNetConfig(classes=3, features=(8,), in_channels=1)), toy_spec())
 
 
 @pytest.mark.parametrize(

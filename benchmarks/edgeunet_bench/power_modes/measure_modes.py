@@ -19,7 +19,7 @@ from edgeunet.board.power_modes import PowerMode, power_modes, restoring, set_mo
 from edgeunet.board.sensors.sysfs import Sensor, sensors
 from edgeunet.errors import BoardError, ModelFileError, not_found
 from edgeunet.latency.record import LatencyRecord
-from edgeunet.runtime import open_session
+from edgeunet.runtime.opening import open_session, spec_of
 from edgeunet.utils.console import command_line, progress, stderr
 from edgeunet.utils.limits import require_seconds
 from edgeunet_bench.measure.input_frames import load_inputs
@@ -62,7 +62,7 @@ def measure_modes(model: Path, options: ModesOptions, output: Path | None, *, fo
     """
     if not model.is_file():
         raise ModelFileError(f"{not_found(model, 'model file')}; give a .onnx or .engine file")
-    load_inputs(options.data)
+    load_inputs(options.data, spec_of(model))
     if locked := [fact for fact in fingerprint({}).items() if "locked" in fact[1]]:
         stderr().print(f"warning: {locked[0][0]} {locked[0][1]}: a change of mode may undo jetson_clocks")
     modes = power_modes()
@@ -116,7 +116,7 @@ def _measure(model: Path, options: ModesOptions) -> LatencyRecord:
         open_session(model, threads=options.threads, backend=options.backend) as session,
         redirect_stderr(io.StringIO()),  # there is a progress bar already
     ):
-        return measure(session, load_inputs(options.data), MeasureOptions(seconds=options.seconds))
+        return measure(session, load_inputs(options.data, session.spec), MeasureOptions(seconds=options.seconds))
 
 
 def _cool_down(zones: Sequence[Sensor], at_first: float | None, limit_s: float) -> None:

@@ -103,8 +103,8 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _measure(combination: Combination, data: Path | None, seconds: float) -> Visit:
-    inputs = load_inputs(data)
     path = combination.variant.path
+    inputs = load_inputs(data, combination.variant.spec)
     with (
         open_session(path, threads=combination.threads, backend=combination.backend) as session,
         redirect_stderr(io.StringIO()),  # the sweep has a progress bar of its own
@@ -118,6 +118,6 @@ def _measure(combination: Combination, data: Path | None, seconds: float) -> Vis
 
 def _score(combination: Combination, data: Path, split: str) -> float:
     variant = combination.variant
-    samples = load_split(DatasetFolder.open(data), split, quiet=True)
+    samples = load_split(DatasetFolder.open(data, variant.spec.pixels), split, quiet=True)
     with open_session(variant.path, backend=combination.backend) as session:
         return score_masks(session.segment, samples, len(variant.spec.classes)).miou

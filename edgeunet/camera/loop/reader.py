@@ -11,6 +11,7 @@ from edgeunet.camera.sources.source import DEFAULT_FPS, Source
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import Overlay
+from edgeunet.imaging.pixels import picture_of
 from edgeunet.runtime.session import Result
 
 TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame cannot be read
@@ -69,9 +70,10 @@ class SourceReader:
 
         A picture that no sink uses is the frame itself.
         """
-        blended = self._overlay.blend(frame.pixels, result.mask, result.letterbox) if legend or plain else frame.pixels
+        picture = picture_of(frame.pixels, self._overlay.levels)
+        blended = self._overlay.blend(picture, result.mask, result.letterbox) if legend or plain else picture
         if not legend:
-            return frame.pixels, blended
+            return picture, blended
         now = time.perf_counter_ns()
         if now - self._text_ns >= TEXT_EVERY_NS:
             self._text_ns = now

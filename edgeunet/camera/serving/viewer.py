@@ -19,6 +19,7 @@ from edgeunet.camera.serving.reply import Reply
 from edgeunet.camera.serving.server import HttpServer
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.imaging.drawing import class_colors
+from edgeunet.imaging.pixels import picture_of
 from edgeunet.spec import ModelSpec
 
 VIEWS = ("overlay", "camera", "mask")
@@ -109,7 +110,7 @@ class Viewer:
         if view == "mask":
             pixels = cv2.applyColorMap(shot.result.letterbox.restore_mask(shot.result.mask), self._colors)
         else:
-            pixels = shot.plain if view == "overlay" else shot.frame.pixels
+            pixels = shot.plain if view == "overlay" else picture_of(shot.frame.pixels, self._spec.levels)
         scale = MAX_SIDE / max(pixels.shape[:2])
         if scale < 1:
             height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])

@@ -21,8 +21,9 @@ EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:… or 
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "v4l2": ("width", "height", "fps", "fourcc"),
     "csi": ("width", "height", "fps"),
-    "synthetic": ("width", "height", "fps", "seconds"),
+    "synthetic": ("width", "height", "fps", "seconds", "pixels"),
 }
+SYNTHETIC_PIXELS = ("bgr", "thermal")
 FASTEST = 1000.0  # fps; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
 MOST_CAMERAS = 10_000
@@ -36,7 +37,7 @@ class Address:
     name: for people, without passwords, in letters that any output can write. target: the device file, the number of
     the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
     leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic ends,
-    None for never.
+    None for never. pixels: of synthetic, "bgr" or "thermal".
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Address:
     fps: float | None = None
     fourcc: str | None = None
     seconds: float | None = None
+    pixels: str = "bgr"
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):
@@ -61,6 +63,8 @@ class Address:
             raise UsageError(f"{self.name}: seconds is more than 0 to {LONGEST_S:.0f}, got {self.seconds:g}")
         if self.fourcc is not None and not re.fullmatch(r"[\x20-\x7e]{4}", self.fourcc):
             raise UsageError(f"{self.name}: fourcc is four characters such as MJPG or YUYV, got {self.fourcc!r}")
+        if self.pixels not in SYNTHETIC_PIXELS:
+            raise UsageError(f"{self.name}: pixels is {' or '.join(SYNTHETIC_PIXELS)}, got {self.pixels[:40]!r}")
 
     @property
     def live(self) -> bool:
@@ -172,9 +176,15 @@ def _device(scheme: str, rest: str) -> Address:
         _whole(title, "width", values),
         _whole(title, "height", values),
         _number(title, "fps", values),
-        values.get("fourcc"),
+        _fourcc(values.get("fourcc")),
         _number(title, "seconds", values),
+        values.get("pixels", "bgr"),
     )
+
+
+def _fourcc(text: str | None) -> str | None:
+    """Four characters: "Y16" → "Y16 "; "Y8" is another name of "GREY"."""
+    return None if text is None else {"Y8": "GREY", "Y16": "Y16 "}.get(text, text)
 
 
 def _whole(title: str, key: str, values: dict[str, str]) -> int | None:

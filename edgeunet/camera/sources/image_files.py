@@ -8,7 +8,8 @@ from edgeunet.camera.sources.address import shown_path
 from edgeunet.camera.sources.source import Source
 from edgeunet.errors import ImageError, SourceError
 from edgeunet.imaging.images import SOME_ENDINGS, images_in, read_image
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.spec import BGR, PixelFormat
 
 
 class ImageSource(Source):
@@ -17,14 +18,14 @@ class ImageSource(Source):
     live = False
     fps = 0.0
 
-    def __init__(self, path: Path) -> None:
-        """Raises SourceError if there is no image, or if the first is damaged."""
+    def __init__(self, path: Path, pixels: PixelFormat = BGR) -> None:
+        """pixels: to read the images with. Raises SourceError if there is no image, or if the first is damaged."""
         super().__init__()
         self.name = shown_path(path)
-        self._paths = image_paths(path)
+        self._paths, self._pixels = image_paths(path), pixels
         self.frame_count = len(self._paths)
         try:
-            first = read_image(self._paths[0])
+            first = read_image(self._paths[0], pixels)
         except ImageError as error:
             raise SourceError(str(error)) from error
         self.size = (first.shape[0], first.shape[1])
@@ -32,9 +33,9 @@ class ImageSource(Source):
     def _grab(self) -> bool:
         return self._number < len(self._paths)
 
-    def _retrieve(self) -> UInt8 | None:
+    def _retrieve(self) -> Pixels | None:
         try:
-            return read_image(self._paths[self._number])
+            return read_image(self._paths[self._number], self._pixels)
         except ImageError:
             return None
 

@@ -18,34 +18,48 @@ from edgeunet.camera.sources.synthetic import SyntheticSource
 from edgeunet.camera.sources.video.video_file import open_video
 from edgeunet.errors import SourceError
 from edgeunet.imaging.images import IMAGE_ENDINGS, is_still
+from edgeunet.spec import BGR, PixelFormat
 
 SETTLE_S = 2.0  # how long the others wait for a source that is slow to open
 
 
-def open_source(text: str) -> Source:
+def open_source(text: str, pixels: PixelFormat = BGR) -> Source:
     """Open what an address in text names. Raises UsageError if it cannot be parsed, and as open_address()."""
-    return open_address(Address.parse(text))
+    return open_address(Address.parse(text), pixels)
 
 
-def open_address(address: Address) -> Source:
+def open_address(address: Address, pixels: PixelFormat = BGR) -> Source:
     """Open a camera, a stream, a video, an image or a folder of images.
 
+    pixels: of the frames that are wanted. A file is read with them, a camera asked for them; reading a source that has
+    others raises UnusableError.
     Raises SourceError if it is missing, empty, cut, of an unknown format, or has no picture; MissingDependencyError if
     it needs an optional dependency that is not installed.
     """
+    source = _opened(address, pixels)
+    source.wanted = pixels
+    return source
+
+
+def _opened(address: Address, pixels: PixelFormat) -> Source:
     if address.kind == "v4l2":
-        return open_device(address)
+        return open_device(address, pixels)
     if address.kind == "stream":
         return open_stream(address)
     if address.kind in ("gst", "csi"):
         return open_gst(address)
     if address.kind == "synthetic":
         return SyntheticSource(address)
-    return _open_file(address)
+    return _open_file(address, pixels)
 
 
 def open_steady(
-    address: Address, notify: Callable[[str], None], *, stall_s: float = STALL_S, alone: bool = True
+    address: Address,
+    notify: Callable[[str], None],
+    pixels: PixelFormat = BGR,
+    *,
+    stall_s: float = STALL_S,
+    alone: bool = True,
 ) -> Source:
     """Open a source that survives faults: a live one is opened again, see Reconnecting. Raises as open_address().
 
@@ -53,9 +67,9 @@ def open_steady(
     the background; call settle() before reading its properties.
     """
     if not address.live:
-        return open_address(address)
+        return open_address(address, pixels)
     name = None if alone else address.name
-    return Reconnecting(lambda: open_address(address), notify, stall_s=stall_s, name=name)
+    return Reconnecting(lambda: open_address(address, pixels), notify, stall_s=stall_s, name=name)
 
 
 def settle(sources: Iterable[Source]) -> None:
@@ -66,13 +80,13 @@ def settle(sources: Iterable[Source]) -> None:
             source.settle(end - time.monotonic())
 
 
-def _open_file(address: Address) -> Source:
+def _open_file(address: Address, pixels: PixelFormat) -> Source:
     path = Path(address.target)
     if not path.exists():
         raise SourceError(f"{address.name}: no such video file, image or folder; a source is {EXAMPLES}")
     if path.is_dir() or (is_still(path) and not _is_film(path)):
-        return ImageSource(path)
-    return open_video(path, address.name)
+        return ImageSource(path, pixels)
+    return open_video(path, address.name, pixels)
 
 
 def _is_film(path: Path) -> bool:

@@ -14,7 +14,7 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import Source, UnusableError
 from edgeunet.errors import MissingDependencyError, SourceError, UsageError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.utils.limits import require_in
 
 LONGEST_STALL_S = 86_400.0
@@ -122,7 +122,7 @@ class Reconnecting(Source):
     def _captured_ns(self) -> int:
         return self._frame.captured_ns
 
-    def _retrieve(self) -> UInt8:
+    def _retrieve(self) -> Pixels:
         return self._frame.pixels
 
     def _time_s(self) -> float | None:

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from edgeunet.camera.frame import Frame
 from edgeunet.errors import SourceError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, is_taken
+from edgeunet.spec import PixelFormat
 
 S = TypeVar("S", bound="Source")
 DEFAULT_FPS = 30.0  # if a source does not say
@@ -29,6 +30,7 @@ class Source(ABC):
     frame_count: as the source reports; None if it does not, or never ends.
     corrupt: frames that could not be decoded and were skipped; they have a number too.
     reconnects: how often it was opened again.
+    wanted: the pixels that its frames must have, or None if any will do.
     One thread reads it and closes it.
     """
 
@@ -39,13 +41,17 @@ class Source(ABC):
     frame_count: int | None = None
     corrupt: int = 0
     reconnects: int = 0
+    wanted: PixelFormat | None = None
 
     def __init__(self) -> None:
         self._number = 0
         self._corrupt_in_a_row = 0
 
     def read(self) -> Frame | None:
-        """Wait for the next frame; None at the end. Raises SourceError if the source breaks off."""
+        """Wait for the next frame; None at the end.
+
+        Raises SourceError if the source breaks off, UnusableError if its frames have other pixels than are wanted.
+        """
         begin = time.perf_counter_ns()
         while self._grab():
             captured = self._captured_ns()
@@ -53,6 +59,7 @@ class Source(ABC):
             number = self._number
             self._number += 1
             if pixels is not None:
+                self._require_wanted(pixels)
                 self._corrupt_in_a_row = 0
                 self.size = (pixels.shape[0], pixels.shape[1])
                 return Frame(pixels, number, captured, time.perf_counter_ns() - begin, self._time_s())
@@ -72,12 +79,22 @@ class Source(ABC):
         return None
 
     @abstractmethod
-    def _retrieve(self) -> UInt8 | None:
-        """The frame that arrived: uint8 [h, w, 3] BGR, the caller's to keep; None if it cannot be decoded."""
+    def _retrieve(self) -> Pixels | None:
+        """The frame that arrived, the caller's to keep; None if it cannot be decoded.
+
+        uint8 [h, w, 3] BGR, or what the source was asked for and has: uint8 or uint16 [h, w, 1], uint8 [h, w, 4].
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Free the device or file."""
+
+    def _require_wanted(self, pixels: Pixels) -> None:
+        if self.wanted is not None and not is_taken(pixels, self.wanted):
+            raise UnusableError(
+                f"{self.name} delivers {pixels.dtype} {list(pixels.shape)}, and the model takes {self.wanted}: give a "
+                "source of such frames, or a model that was trained on frames of this source"
+            )
 
     def _skip_corrupt(self) -> None:
         self.corrupt += 1

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from edgeunet.errors import FrameError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 
 CELL = 8  # pixels: the blocks of JPEG
 _FIELDS = struct.Struct(">IqI")  # number, captured_ns, CRC-32 of both
@@ -24,8 +24,8 @@ def fits_stamp(size: tuple[int, int]) -> bool:
     return size[1] >= 2 * CELL and _rows(size[1]) * CELL * 2 <= size[0]
 
 
-def write_stamp(pixels: UInt8, number: int, captured_ns: int) -> None:
-    """Write over the lowest rows of a frame, uint8 [h, w, 3]."""
+def write_stamp(pixels: Pixels, number: int, captured_ns: int) -> None:
+    """Write over the lowest rows of a frame, uint8 or uint16 [h, w, channels]."""
     height, width = pixels.shape[:2]
     plain = struct.pack(">Iq", number & 0xFFFF_FFFF, captured_ns)
     bits = np.unpackbits(np.frombuffer(plain + zlib.crc32(plain).to_bytes(4, "big"), np.uint8))
@@ -34,11 +34,13 @@ def write_stamp(pixels: UInt8, number: int, captured_ns: int) -> None:
     cells[: 2 * _BITS : 2] = bits * 255
     cells[1 : 2 * _BITS : 2] = 255 - bits * 255
     squares = cells.reshape(rows, columns).repeat(CELL, axis=0).repeat(CELL, axis=1)
-    pixels[height - rows * CELL :, : columns * CELL] = squares[..., None]
+    pixels[height - rows * CELL :, : columns * CELL] = squares[..., None].astype(pixels.dtype) * (
+        np.iinfo(pixels.dtype).max // 255
+    )
 
 
-def decode_stamp(pixels: UInt8) -> tuple[int, int]:
-    """(number, captured_ns) of a frame, uint8 [h, w, 3], after any compression at its own size.
+def decode_stamp(pixels: Pixels) -> tuple[int, int]:
+    """(number, captured_ns) of a frame, uint8 or uint16 [h, w, channels], after any compression at its own size.
 
     Raises FrameError if there is no readable stamp.
     """

@@ -1,5 +1,7 @@
 """A road scene that moves, with a known mask, and with each frame's number and capture time in its pixels.
 
+It has colours, or is what a thermal camera sees.
+
 For tests and latency measurements. The scene is drawn once, twice as wide as a frame; a frame is a window that moves
 over it: a copy of memory, 0.4 ms at 1280×720.
 """
@@ -16,11 +18,13 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.stamp import fits_stamp, write_stamp
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, UInt8
 
 ROAD, MARKING, UNDRIVABLE, MOVABLE = range(4)  # classes, as in the road sample
 COLORS = np.array([(92, 88, 86), (235, 240, 240), (70, 120, 80), (40, 50, 190)], np.uint8)  # (blue, green, red)
 SKY = (235, 190, 140)
+HUNDREDTHS_OF_KELVIN = np.array([29800, 29700, 29300, 30900], np.uint16)  # of the same classes
+COLD_SKY = 27000
 STEP = 8  # pixels that the scene moves from frame to frame
 FILE_FPS = 30.0  # of its frame times, if the address says "as fast as it is read"
 
@@ -45,7 +49,8 @@ class SyntheticSource(Source):
             )
         if address.seconds is not None:
             self.frame_count = max(1, round(address.seconds * self.fps))
-        self._scene = _paint(_scene_mask(self.size))
+        paint = _paint_thermal if address.pixels == "thermal" else _paint
+        self._scene: Pixels = paint(_scene_mask(self.size))
         self._begin_ns: int | None = None
         self._due_ns = 0
         self._closed = threading.Event()
@@ -60,9 +65,9 @@ class SyntheticSource(Source):
     def _captured_ns(self) -> int:
         return self._due_ns
 
-    def _retrieve(self) -> UInt8:
+    def _retrieve(self) -> Pixels:
         left = _left(self._number, self.size[1])
-        pixels: UInt8 = self._scene[:, left : left + self.size[1]].copy()
+        pixels: Pixels = self._scene[:, left : left + self.size[1]].copy()
         write_stamp(pixels, self._number, self._due_ns)
         return pixels
 
@@ -117,6 +122,14 @@ def _paint(mask: UInt8) -> UInt8:
     grain = cv2.resize(grain, (half, mask.shape[0]), interpolation=cv2.INTER_LINEAR)
     textured = picture.astype(np.int16) + np.concatenate([grain, grain], axis=1)[..., None]
     return np.asarray(textured.clip(0, 255), np.uint8)
+
+
+def _paint_thermal(mask: UInt8) -> Pixels:
+    """The scene as a thermal camera sees it: uint16 [h, 2 w, 1], hundredths of a kelvin, cars warm, with some noise."""
+    picture = HUNDREDTHS_OF_KELVIN[mask].astype(np.int32)
+    picture[: mask.shape[0] // 3] = COLD_SKY
+    grain = np.random.default_rng(0).integers(-20, 21, (mask.shape[0], mask.shape[1] // 2))
+    return np.asarray(picture + np.concatenate([grain, grain], axis=1), np.uint16)[..., None]
 
 
 def _left(number: int, width: int) -> int:

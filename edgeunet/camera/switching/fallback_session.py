@@ -13,13 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, get_args
 
-import numpy as np
-
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.statistics import FallbackStats
 from edgeunet.camera.switching.fallback_policy import Cause, FallbackPolicy
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels, blank_frame
 from edgeunet.runtime.session import Result, Session
 from edgeunet.runtime.warm_up import warm_up
 
@@ -83,7 +82,7 @@ class FallbackSession(Session):
             {str(cause): n for cause, n in self._switches.items()},
         )
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         self._current.session.submit(frame)
         self._taken.append(self._current)
 
@@ -103,13 +102,13 @@ def open_fallbacks(
 ) -> FallbackSession:
     """Open all models, in the order of preference, and measure them in turn.
 
-    Raises what the opener raises, and MismatchError if the models have other classes than the first one.
+    Raises what the opener raises, and MismatchError if a model has other classes or takes other frames than the first.
     """
     with ExitStack() as unless_complete:
         models: list[FallbackModel] = []
         for path, name in zip(paths, _names(paths), strict=True):
             models.append(FallbackModel(name, unless_complete.enter_context(opener(path))))
-            _require_classes(models[0], models[-1])
+            _require_like(models[0], models[-1])
         for model in models:
             warm_up(model.session)
         times_ns = _times_in_turn([model.session for model in models])
@@ -132,17 +131,22 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(path.absolute().relative_to(common)) for path in paths]
 
 
-def _require_classes(first: FallbackModel, other: FallbackModel) -> None:
+def _require_like(first: FallbackModel, other: FallbackModel) -> None:
     if other.session.spec.names != first.session.spec.names:
         raise MismatchError(
             f"{other.name} has the classes {', '.join(other.session.spec.names)}; {first.name} has "
             f"{', '.join(first.session.spec.names)}: give models of the same classes, in the same order"
         )
+    if other.session.spec.pixels != first.session.spec.pixels:
+        raise MismatchError(
+            f"{other.name} takes frames of {other.session.spec.pixels}; {first.name} of {first.session.spec.pixels}: "
+            "give models that were trained on the same kind of frames"
+        )
 
 
 def _times_in_turn(sessions: Sequence[Session]) -> list[int]:
     """Each session's time for one frame in ns; they take turns, so that other load on the machine affects all."""
-    blanks = [np.zeros((*session.spec.fitted_size, 3), np.uint8) for session in sessions]
+    blanks = [blank_frame(session.spec) for session in sessions]
     rounds = [
         [sum(session.run(blank).times_ns.values()) for session, blank in zip(sessions, blanks, strict=True)]
         for _ in range(ROUNDS)

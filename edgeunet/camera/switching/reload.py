@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeunet.camera.polling import Poller
 from edgeunet.errors import MismatchError, ModelFileError
+from edgeunet.imaging.pixels import blank_frame
 from edgeunet.runtime.model_identity import state_of
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
@@ -69,14 +70,20 @@ class ModelWatch(Poller):
 
 
 def require_same(session: Session, spec: ModelSpec, name: str) -> None:
-    """Raise MismatchError unless classes, input size and tiles are those of `spec`, ModelFileError for a wrong mask."""
+    """Raise MismatchError unless classes, input size, tiles and pixels are those of `spec`, ModelFileError for a wrong
+    mask."""
     new = session.spec
     if (new.names, new.input_size, new.tiles) != (spec.names, spec.input_size, spec.tiles):
         raise MismatchError(
             f"{name} has the classes {', '.join(new.names)} at {new.input_text}; the model in use has "
             f"{', '.join(spec.names)} at {spec.input_text}: start the camera again"
         )
-    noise = np.random.default_rng(0).integers(0, 256, (*spec.fitted_size, 3), np.uint8)
+    if new.pixels != spec.pixels:
+        raise MismatchError(
+            f"{name} takes frames of {new.pixels}; the model in use of {spec.pixels}: start the camera again"
+        )
+    blank = blank_frame(spec)
+    noise = np.random.default_rng(0).integers(0, np.iinfo(blank.dtype).max, blank.shape, blank.dtype, endpoint=True)
     mask = session.run(noise).mask
     if mask.shape != spec.fitted_size or mask.max() >= len(spec.classes):
         raise ModelFileError(

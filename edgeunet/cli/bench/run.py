@@ -97,13 +97,13 @@ def run(
 def _measured(
     model: Path, data: Path | None, options: MeasureOptions, *, threads: int | None, backend: str | None
 ) -> LatencyRecord:
-    from edgeunet.runtime import open_session
+    from edgeunet.runtime.opening import open_session, spec_of
     from edgeunet_bench.measure.cold import measure_cold
     from edgeunet_bench.measure.input_frames import load_inputs
     from edgeunet_bench.measure.measure_model import measure
     from edgeunet_bench.measure.measure_options import COLD
 
-    inputs = load_inputs(data)
+    inputs = load_inputs(data, spec_of(model))
     if options.mode == COLD:
         return measure_cold(model, inputs, options, threads=threads, backend=backend)
     with open_session(model, threads=threads, backend=backend) as session:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel, onnxruntime
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Session
+from edgeunet.spec import ModelSpec
 
 
 class OnnxRuntimeSession(Session):
@@ -46,13 +48,11 @@ class OnnxRuntimeSession(Session):
         self._version: str = ort.__version__
         self._batch: _Batch | None = None
         if batch > 1 and self.spec.tiles == (1, 1) and not isinstance(session.get_inputs()[0].shape[0], int):
-            self._batch = _Batch(ort, session, self.spec.input_size, batch)
+            self._batch = _Batch(ort, session, self.spec, batch)
             self.capacity, self.batched = batch, True
         logits = self.spec.tiles != (1, 1) and "logits" in {output.name for output in session.get_outputs()}
         shape = (1, self.spec.logits, *self.spec.input_size) if logits else None
-        self._free = deque(
-            _BoundBuffers(ort, session, *_allocate(1, self.spec.input_size), shape) for _ in range(in_flight)
-        )
+        self._free = deque(_BoundBuffers(ort, session, *_allocate(1, self.spec), shape) for _ in range(in_flight))
         self._latest: _BoundBuffers | None = None
         self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # with what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
@@ -66,7 +66,7 @@ class OnnxRuntimeSession(Session):
             "in_flight": str(self.capacity),
         }
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         if self._batch is not None:
             letterbox.fit(frame, out=self._batch.next_input())
             return
@@ -105,9 +105,9 @@ class OnnxRuntimeSession(Session):
         del self._model
 
 
-def _allocate(frames: int, size: tuple[int, int]) -> tuple[UInt8, UInt8]:
-    """Input uint8 [frames, H, W, 3] and output uint8 [frames, H, W]."""
-    return np.empty((frames, *size, 3), np.uint8), np.empty((frames, *size), np.uint8)
+def _allocate(frames: int, spec: ModelSpec) -> tuple[UInt8, UInt8]:
+    """Input uint8 [frames, H, W, channels] and output uint8 [frames, H, W]."""
+    return np.empty((frames, *spec.frame_shape), np.uint8), np.empty((frames, *spec.input_size), np.uint8)
 
 
 class _BoundBuffers:
@@ -116,7 +116,7 @@ class _BoundBuffers:
     def __init__(
         self, ort: Any, session: Any, frames: UInt8, masks: UInt8, logits: tuple[int, ...] | None = None
     ) -> None:
-        """frames: uint8 [N, H, W, 3]; masks: uint8 [N, H, W]. logits: their shape, where they are wanted."""
+        """frames: uint8 [N, H, W, channels]; masks: uint8 [N, H, W]. logits: their shape, where they are wanted."""
         self.input, self.output = frames, masks
         # An OrtValue made from a numpy array shares its memory, and a binding does not keep it alive.
         self._values = [ort.OrtValue.ortvalue_from_numpy(a) for a in (self.input, self.output)]
@@ -134,14 +134,14 @@ class _BoundBuffers:
 class _Batch:
     """Frames that run together: those that are submitted before the first result is taken."""
 
-    def __init__(self, ort: Any, session: Any, size: tuple[int, int], most: int) -> None:
-        self._input, output = _allocate(most, size)
+    def __init__(self, ort: Any, session: Any, spec: ModelSpec, most: int) -> None:
+        self._input, output = _allocate(most, spec)
         self._buffers = [_BoundBuffers(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
         self._count = 0  # of frames that wait
         self._results: deque[tuple[UInt8, int] | Exception] = deque()
 
     def next_input(self) -> UInt8:
-        """Where the next frame goes: uint8 [H, W, 3]."""
+        """Where the next frame goes: uint8 [H, W, channels]."""
         place: UInt8 = self._input[self._count]
         self._count += 1
         return place

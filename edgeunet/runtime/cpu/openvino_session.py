@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Session
+from edgeunet.spec import ModelSpec
 from edgeunet.utils.dependencies import missing
 
 
@@ -46,12 +48,10 @@ class OpenVinoSession(Session):
         core = openvino.Core()
         try:
             model = core.read_model(loadable(path))
-            model.reshape({"frame": [1, *spec.input_size, 3]})
+            model.reshape({"frame": [1, *spec.frame_shape]})
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
             logits = spec.tiles != (1, 1) and any("logits" in output.names for output in compiled.outputs)
-            self._free = deque(
-                _InferRequest(openvino, compiled, spec.input_size, logits=logits) for _ in range(in_flight)
-            )
+            self._free = deque(_InferRequest(openvino, compiled, spec, logits=logits) for _ in range(in_flight))
         except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise
             raise self._refusal(path, error) from error
         super().__init__(spec)
@@ -85,7 +85,7 @@ class OpenVinoSession(Session):
         reason = " ".join(str(error).split())[-160:]
         return ModelFileError(f"{path} does not run in OpenVINO ({reason}): export it again")
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         request = self._free.popleft()
         begin = time.perf_counter_ns()
         letterbox.fit(frame, out=request.input[0])
@@ -116,12 +116,12 @@ class OpenVinoSession(Session):
 
 
 class _InferRequest:
-    """One frame in flight: its input uint8 [1, H, W, 3] and output uint8 [1, H, W], bound to an OpenVINO request."""
+    """One frame in flight: input uint8 [1, H, W, channels] and output uint8 [1, H, W], bound to an OpenVINO request."""
 
-    def __init__(self, openvino: Any, compiled: Any, size: tuple[int, int], *, logits: bool) -> None:
+    def __init__(self, openvino: Any, compiled: Any, spec: ModelSpec, *, logits: bool) -> None:
         """logits: whether they are wanted."""
-        self.input = np.empty((1, *size, 3), np.uint8)
-        self.output = np.empty((1, *size), np.uint8)
+        self.input = np.empty((1, *spec.frame_shape), np.uint8)
+        self.output = np.empty((1, *spec.input_size), np.uint8)
         self._request = compiled.create_infer_request()
         self._has_logits = logits
         self._request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))

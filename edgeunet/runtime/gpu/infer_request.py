@@ -10,9 +10,11 @@ from typing import Any
 
 from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import Buffer, Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.spec import BGR, ModelSpec
 from edgeunet.utils.formatting import one_line
 
 Shape = tuple[int, ...]
@@ -23,14 +25,16 @@ Stages = dict[str, Callable[[], None]]
 class InferRequest:
     """Runs one frame after another on a stream of its own. All methods are for the device's owner only.
 
-    The camera's frame is uploaded at its own size and fitted by a kernel. For each size of frames the work is
-    enqueued once, then captured into a CUDA graph and replayed; if the capture is refused, the work is enqueued
-    for each frame. device.resources frees everything.
+    The camera's frame is uploaded at its own size and fitted by a kernel; one that is not 8-bit BGR is fitted by the
+    CPU, then uploaded. For each size of frames the work is enqueued once, then captured into a CUDA graph and replayed;
+    if the capture is refused, the work is enqueued for each frame. device.resources frees everything.
 
     graph_state: whether frames are replayed from a graph, and if not, why.
     """
 
-    def __init__(self, device: Device, driver: Driver, context: Any, outputs: Mapping[str, Shape]) -> None:
+    def __init__(
+        self, device: Device, driver: Driver, context: Any, spec: ModelSpec, outputs: Mapping[str, Shape]
+    ) -> None:
         """context: a TensorRT execution context for this request alone, its input shape set.
         outputs: "mask" (1, H, W) uint8, or "logits" (1, C, H, W) float32, of which a kernel makes the mask; or both.
 
@@ -43,11 +47,18 @@ class InferRequest:
         keep = device.resources.callback
         self._stream = device.stream()
         keep(self._stream.free)
-        self._input = device.device_memory(height * width * 3)
-        keep(self._input.free)
+        self._fitted: Buffer | None = None  # the network's input, where the CPU fits
+        if spec.pixels == BGR:
+            memory = device.device_memory(math.prod(spec.frame_shape))
+            keep(memory.free)
+            self._input = memory.address
+        else:
+            self._fitted = device.buffer(spec.frame_shape, "uint8")
+            keep(self._fitted.free)
+            self._input = self._fitted.address
         self._mask = device.buffer((height, width), "uint8")
         keep(self._mask.free)
-        self._addresses = {"frame": self._input.address, "mask": self._mask.address}
+        self._addresses = {"frame": self._input, "mask": self._mask.address}
         if "logits" in outputs:
             logits = device.device_memory(4 * math.prod(outputs["logits"]))
             keep(logits.free)
@@ -59,11 +70,14 @@ class InferRequest:
         keep(self._drop_size)
         keep(self._settle)
 
-    def submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        """Start the work for a frame, uint8 [h, w, 3]; its memory may be reused when this returns."""
+    def submit(self, frame: Pixels, letterbox: Letterbox) -> None:
+        """Start the work for a frame, as check_frame() returns it; its memory may be reused when this returns."""
         if self._size is None or self._size.letterbox != letterbox:
             self._size = self._of_size(letterbox)
-        self._size.frame.write(frame)
+        if self._size.frame is not None:
+            self._size.frame.write(frame)
+        elif self._fitted is not None:
+            letterbox.fit(frame, out=self._fitted.host)
         self._size.start()
 
     def result(self) -> tuple[UInt8, dict[str, int]]:
@@ -86,7 +100,9 @@ class InferRequest:
         self._drop_size()
         if not self.graph_state.startswith("refused"):
             self.graph_state = "not captured yet"
-        arguments = fit_arguments(letterbox, 0, self._input.address)  # refuses a frame that is too large
+        if self._fitted is not None:
+            return _Size(letterbox, None, self._stages(self._fitted, ()), self._driver, self._stream)
+        arguments = fit_arguments(letterbox, 0, self._input)  # refuses a frame that is too large
         frame = self._device.buffer((*letterbox.frame_size, 3), "uint8")
         try:
             arguments = (frame.address, *arguments[1:])
@@ -96,12 +112,14 @@ class InferRequest:
             raise
 
     def _stages(self, frame: Buffer, fit: tuple[int, ...]) -> Stages:
+        """frame: what is uploaded. fit: of the kernel; () where the CPU has fitted the frame."""
         height, width = self._mask.host.shape
         launch, addresses = self._device.launch, self._addresses
         stages: Stages = {}
         if not frame.mapped:
             stages["h2d"] = partial(frame.upload, self._stream)
-        stages["resize"] = partial(launch, FIT, FIT.grid(width, height), fit, self._stream)
+        if fit:
+            stages["resize"] = partial(launch, FIT, FIT.grid(width, height), fit, self._stream)
         stages["infer"] = self._infer
         if "mask" not in self._outputs:
             channels, pixels = self._outputs["logits"][1], height * width
@@ -129,9 +147,11 @@ class InferRequest:
 
 
 class _Size:
-    """The resources for frames of one size: their input buffer, their work, and its graph."""
+    """The resources for frames of one size: their work, its graph, and the buffer of frames that a kernel fits."""
 
-    def __init__(self, letterbox: Letterbox, frame: Buffer, stages: Stages, driver: Driver, stream: Stream) -> None:
+    def __init__(
+        self, letterbox: Letterbox, frame: Buffer | None, stages: Stages, driver: Driver, stream: Stream
+    ) -> None:
         self.letterbox, self.frame = letterbox, frame
         self._stages, self._driver, self._stream = stages, driver, stream
         self._timeline = Timeline(driver, len(stages) + 1)
@@ -153,7 +173,8 @@ class _Size:
         if self._graph is not None:
             self._graph.free()
         self._timeline.free()
-        self.frame.free()
+        if self.frame is not None:
+            self.frame.free()
 
     def _enqueue(self, *, captured: bool) -> None:
         self._timeline.mark(0, self._stream.handle, captured=captured)

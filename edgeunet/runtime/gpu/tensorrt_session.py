@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import GpuError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
 from edgeunet.runtime.gpu.engine_file import check_engine
@@ -31,7 +32,7 @@ class TensorRTSession(Session):
 
     Stages: "fit" is the copy into page-locked memory and the start of the work, on the CPU; then, on the GPU between
     events, "h2d" (not where memory is shared), "resize", "infer", "argmax" (where the engine has only logits) and
-    "d2h" (not where memory is shared).
+    "d2h" (not where memory is shared). Frames that are not 8-bit BGR are fitted by the CPU, without "resize".
 
     An error on the GPU closes the session; a new one may be opened.
     """
@@ -74,9 +75,9 @@ class TensorRTSession(Session):
         loaded = _Engine(path, trt, self.spec)
         device.resources.callback(loaded.free)
         for _ in range(self.capacity):
-            self._requests.append(InferRequest(device, driver, loaded.context(device), loaded.outputs))
+            self._requests.append(InferRequest(device, driver, loaded.context(device), self.spec, loaded.outputs))
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
+    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         request = self._requests[self._submitted % self.capacity]
         self._on_gpu(lambda: request.submit(frame, letterbox))
         self._submitted += 1
@@ -86,7 +87,7 @@ class TensorRTSession(Session):
         self._taken += 1
         return self._on_gpu(request.result)
 
-    def _run(self, frame: UInt8, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
+    def _run(self, frame: Pixels, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
         # Handing work to the owner's thread and back takes about 20 µs: do it once for each frame instead of twice.
         return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, letterbox))
 
@@ -124,7 +125,7 @@ class _Engine:
                 f"TensorRT cannot load {path}{self._log.reason()}: `edgeunet export engine` builds it again"
             )
         height, width = spec.input_size
-        self._frame = (1, height, width, 3)
+        self._frame = (1, *spec.frame_shape)
         expected = {
             "frame": (trt.TensorIOMode.INPUT, trt.DataType.UINT8, self._frame),
             "mask": (trt.TensorIOMode.OUTPUT, trt.DataType.UINT8, (1, height, width)),

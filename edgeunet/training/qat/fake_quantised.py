@@ -53,7 +53,7 @@ class QatPlan:
 
 def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], target: QuantisationTarget) -> QatPlan:
     """The operators of a network on frames of `size` (height, width), and what the target rounds of them."""
-    operators = tuple(traced(folded(net, spec), size))
+    operators = tuple(traced(folded(net, spec), size, channels=spec.channels))
     weights = folded_parameters(net, spec)
     operations = [Operation("Sub", (_FRAME,), (CENTRED,))]
     for operator in operators:
@@ -66,7 +66,7 @@ def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], target: Quantisat
 
 
 class FakeQuantised(UNet):
-    """(N, 3, H, W) normalised frames → logits (N, classes, H, W), computed as in INT8; a UNet with ranges to learn.
+    """(N, C, H, W) normalised frames → logits (N, classes, H, W), computed as in INT8; a UNet with ranges to learn.
 
     It has its own weights and ranges; batch norm uses its running statistics, in training too.
     """
@@ -85,7 +85,7 @@ class FakeQuantised(UNet):
         # A range is its calibrated one times exp(this): Adam then moves all ranges at the same relative pace, as in
         # Jain et al., "Trained Quantization Thresholds", MLSys 2020 (arXiv:1903.08066).
         self.widenings = nn.Parameter(torch.zeros(len(self.calibrated)))
-        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
         self._plans: dict[tuple[int, int], QatPlan] = {}
 
     def plain(self) -> UNet:

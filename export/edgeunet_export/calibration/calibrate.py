@@ -14,6 +14,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import DatasetError, ExportError, RecordError, UsageError
+from edgeunet.imaging.pixels import levelled
 from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.clipping import METHODS, Histogram, clip
 from edgeunet.quantisation.placement import Placement
@@ -62,7 +63,7 @@ class CalibrationOptions:
 
     def chosen(self, spec: ModelSpec, model: Path) -> list[Path]:
         """The images. Raises MismatchError for a dataset of other classes, DatasetError for a damaged one."""
-        return representative(own_or_given(self.data, self.split, spec, model), self.images, self.seed)
+        return representative(own_or_given(self.data, self.split, spec, model), self.images, self.seed, spec)
 
 
 def calibrated(
@@ -144,8 +145,8 @@ class _Probe:
 
     def histograms(self, path: Path) -> dict[str, Histogram]:
         """The histogram of each tensor for one image; none for a frame of one colour."""
-        frame = read_frame(path)
-        if is_plain(frame):
+        frame = read_frame(path, self._spec)
+        if is_plain(levelled(frame, self._spec.levels)):
             return {}
         if not hasattr(self._own, "session"):
             self._own.session = self._session()

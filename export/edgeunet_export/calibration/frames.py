@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import read_image
-from edgeunet.imaging.letterbox import UInt8
-from edgeunet.spec import ModelSpec
+from edgeunet.imaging.pixels import Pixels, imitated
+from edgeunet.spec import BGR, ModelSpec
 
 
 def own_or_given(data: Path | None, split: str, spec: ModelSpec, model: Path) -> list[Path]:
@@ -31,18 +33,24 @@ def spread(paths: Sequence[Path], count: int) -> list[Path]:
     return [paths[index * len(paths) // count] for index in range(count)]
 
 
-def read_frames(paths: Sequence[Path]) -> Iterator[tuple[str, UInt8]]:
-    """Name and frame, uint8 [h, w, 3] BGR, of each image; only one is in memory.
+def read_frames(paths: Sequence[Path], spec: ModelSpec | None = None) -> Iterator[tuple[str, Pixels]]:
+    """Name and frame of each image, as read_frame() gives it; only one is in memory.
 
     Raises DatasetError for an image that cannot be read.
     """
     for path in paths:
-        yield path.name, read_frame(path)
+        yield path.name, read_frame(path, spec)
 
 
-def read_frame(path: Path, *, eighth: bool = False) -> UInt8:
-    """An image as uint8 [h, w, 3] BGR, or at an eighth of its size; raises DatasetError if it cannot be read."""
+def read_frame(path: Path, spec: ModelSpec | None = None, *, eighth: bool = False) -> Pixels:
+    """An image with the pixels that a model takes, uint8 [h, w, 3] BGR without one; or at an eighth of its size.
+
+    The package's own frames are changed as if the model's camera had taken them. Raises DatasetError if it cannot be
+    read.
+    """
+    own = spec is not None and path.is_relative_to(samples.DATASET)
     try:
-        return read_image(path, eighth=eighth)
+        frame = read_image(path, BGR if spec is None or own else spec.pixels, eighth=eighth)
+        return imitated(np.asarray(frame, np.uint8), spec) if spec is not None and own else frame
     except ImageError as error:
         raise DatasetError(str(error)) from error

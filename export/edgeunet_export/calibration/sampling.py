@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.board.machine import physical_cores
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import UInt8, picture_of
+from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.files import sha256
 from edgeunet_export.calibration.frames import read_frame
@@ -29,10 +30,11 @@ def distinct(images: Sequence[Path]) -> dict[str, Path]:
         return dict(sorted(dict(hashed).items()))
 
 
-def representative(images: Sequence[Path], count: int, seed: int) -> list[Path]:
+def representative(images: Sequence[Path], count: int, seed: int, spec: ModelSpec | None = None) -> list[Path]:
     """At most `count` of the images that differ in content, spread over what they look like.
 
-    They follow from contents and seed; names and order of the files do not matter.
+    spec: of a model, whose levels show frames of 16 bits. The choice follows from contents and seed; names and order of
+    the files do not matter.
     Raises DatasetError for an image that cannot be read.
     """
     paths = list(distinct(images).values())
@@ -41,7 +43,7 @@ def representative(images: Sequence[Path], count: int, seed: int) -> list[Path]:
     with progress() as bar, ThreadPoolExecutor(physical_cores()) as pool:
         task = bar.add_task("choosing images", total=len(paths), note="")
         rows = []
-        for row in pool.map(lambda path: _statistics(read_frame(path, eighth=True)), paths):
+        for row in pool.map(lambda path: _statistics(_thumbnail(path, spec)), paths):
             rows.append(row)
             bar.advance(task)
     statistics = np.array(rows)
@@ -52,7 +54,7 @@ def representative(images: Sequence[Path], count: int, seed: int) -> list[Path]:
 
 
 def is_plain(frame: UInt8) -> bool:
-    """Whether a frame, uint8 [h, w, 3], shows nothing but one colour."""
+    """Whether a frame, uint8 [h, w, channels], shows nothing but one colour."""
     return bool(cv2.meanStdDev(frame)[1].max() < PLAIN)
 
 
@@ -81,6 +83,11 @@ def _typical(features: Features, members: NDArray[np.int64]) -> int:
 
 
 _CONTRAST = 1  # its index in the statistics
+
+
+def _thumbnail(path: Path, spec: ModelSpec | None) -> UInt8:
+    """An image as people see it, uint8 [h, w, 3], at an eighth of its size."""
+    return picture_of(read_frame(path, spec, eighth=True), spec.levels if spec else ())
 
 
 def _statistics(thumbnail: UInt8) -> list[float]:

@@ -61,7 +61,7 @@ def observed(
     outputs = [output.name for output in model.graph.output]
     with progress() as bar:
         task = bar.add_task(work, total=len(images), note="")
-        for name, frame in read_frames(images):
+        for name, frame in read_frames(images, spec):
             for tile in fitted_tiles(frame, spec):
                 yield name, dict(zip(outputs, session.run(outputs, {"frame": tile}), strict=True))
             bar.advance(task)

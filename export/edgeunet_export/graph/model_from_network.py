@@ -1,4 +1,4 @@
-"""The whole model of a network: frame uint8 [N, H, W, 3] BGR in, mask uint8 [N, H, W] out, the spec in the metadata."""
+"""The whole model of a network: frame uint8 [N, H, W, C] in, mask uint8 [N, H, W] out, the spec in the metadata."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     # TensorRT takes a uint8 input only if a Cast reads it; it rejects a Transpose of uint8.
     float_frame = graph.add("Cast", "frame.float", ["frame"], to=TensorProto.FLOAT)
     planes = graph.add("Transpose", "frame.planes", [float_frame], perm=[0, 3, 1, 2])
-    mean = graph.constant("mean", np.array(spec.mean, np.float32).reshape(1, 3, 1, 1))
+    mean = graph.constant("mean", np.array(spec.mean, np.float32).reshape(1, -1, 1, 1))
     graph.add("Sub", CENTRED, [planes, mean])
-    network = translated(folded(net, spec), spec.input_size)
+    network = translated(folded(net, spec), spec.input_size, channels=spec.channels)
     graph.nodes += network.nodes
     graph.initializers += network.initializers
     _add_decision(graph, spec)
@@ -38,7 +38,7 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     proto = helper.make_graph(
         graph.nodes,
         "edgeunet",
-        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, height, width, 3])],
+        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, *spec.frame_shape])],
         outputs,
         graph.initializers,
     )

@@ -38,15 +38,17 @@ class Fragment:
         return name
 
 
-def translated(net: nn.Module, input_size: tuple[int, int], *, source: str = CENTRED, output: str = LOGITS) -> Fragment:
-    """The nodes from tensor `source` (N, 3, H, W) float32 to tensor `output`, for frames of `input_size`.
+def translated(
+    net: nn.Module, input_size: tuple[int, int], *, channels: int = 3, source: str = CENTRED, output: str = LOGITS
+) -> Fragment:
+    """The nodes from tensor `source` (N, channels, H, W) float32 to tensor `output`, for frames of `input_size`.
 
     The batch size appears in none of them. Raises ExportError for an operator that has no translation.
     """
     fragment = Fragment()
     for name, value in net.state_dict().items():
         fragment.constant(name, value.numpy())
-    for operator in traced(net, input_size, source=source, output=output):
+    for operator in traced(net, input_size, channels=channels, source=source, output=output):
         if not operator.kind:
             raise ExportError(
                 f"the network uses {operator.function}, which cannot be translated to ONNX: use another operator"

@@ -167,4 +167,4 @@ def _latency(source: Path, image: Path, spec: ModelSpec, int8: ModelProto) -> La
     with TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         onnx.save(model, path)
-        return measured(source, path, read_frame(image), open_session)
+        return measured(source, path, read_frame(image, spec), open_session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import LoadedSplit, load_split
+from edgeunet.errors import MismatchError
 from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.opening import spec_of
 from edgeunet.runtime.tiled_session import tiled
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
@@ -28,12 +30,12 @@ MIN_AGREEMENT = 0.999
 class ComparedFrame:
     """One frame with the results of both models.
 
-    pixels: uint8 [h, w, 3] BGR, as it came.
+    pixels: [h, w, …] as it came.
     agreement: share of its pixels, 0 to 1, with the same class.
     """
 
     name: str
-    pixels: UInt8
+    pixels: Pixels
     a: Result
     b: Result
     agreement: float
@@ -69,11 +71,14 @@ def compare(
     """Run two model files on every frame of a split; `worst` frames are kept in memory.
 
     opened: makes the session of each file.
-    Raises MismatchError if a model has other classes than the dataset, DatasetError for a damaged split,
-    ModelFileError for a file that cannot be opened or returns classes that its spec does not have.
+    Raises MismatchError if a model has other classes than the dataset or takes other frames than the other model,
+    DatasetError for a damaged split, ModelFileError for a file that cannot be opened or returns classes that its spec
+    does not have.
     """
     labelled = (folder.path / "masks" / split).is_dir()
-    frames = _labelled(load_split(folder, split)) if labelled else _plain(folder.image_paths(split))
+    spec = spec_of(a)
+    folder = replace(folder, pixels=spec.pixels)
+    frames = _labelled(load_split(folder, split)) if labelled else _plain(folder.image_paths(split), spec)
     count = len(folder.image_paths(split))
     counts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = [], []
     equal = pixels = 0.0
@@ -82,6 +87,11 @@ def compare(
         for path, session in ((a, session_a), (b, session_b)):
             session.spec.require_classes(folder.names, model=str(path), dataset=str(folder.path))
         task = bar.add_task(f"comparing on {split}", total=count, note="")
+        if session_a.spec.pixels != session_b.spec.pixels:
+            raise MismatchError(
+                f"{a} takes frames of {session_a.spec.pixels}; {b} of {session_b.spec.pixels}: compare models of the "
+                "same kind of frames"
+            )
         for name, frame, label in frames:
             results = session_a.run(frame), session_b.run(frame)
             # At the frame's own size, without the letterbox bars.
@@ -109,15 +119,15 @@ def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
     shares = []
     with tiled(OnnxRuntimeSession(a)) as session_a, tiled(OnnxRuntimeSession(b)) as session_b, progress() as bar:
         task = bar.add_task("comparing masks", total=len(images), note="")
-        for _, frame in read_frames(images):
+        for _, frame in read_frames(images, session_a.spec):
             shares.append(agreement(session_a.run(frame).mask, session_b.run(frame).mask))
             bar.advance(task)
     return sum(shares) / len(shares)
 
 
-def _labelled(samples: LoadedSplit) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
+def _labelled(samples: LoadedSplit) -> Iterator[tuple[str, Pixels, UInt8 | None]]:
     return ((sample.name, sample.frame, sample.mask) for sample in samples)
 
 
-def _plain(images: Sequence[Path]) -> Iterator[tuple[str, UInt8, UInt8 | None]]:
-    return ((name, frame, None) for name, frame in read_frames(images))
+def _plain(images: Sequence[Path], spec: ModelSpec) -> Iterator[tuple[str, Pixels, UInt8 | None]]:
+    return ((name, frame, None) for name, frame in read_frames(images, spec))

@@ -39,7 +39,7 @@ def parity(segmenter: NormalisedUNet, path: Path, with_logits: ModelProto, image
     agreements, differences = [], []
     with progress() as bar, torch.inference_mode():
         task = bar.add_task("comparing with PyTorch", total=len(images), note="")
-        for _, frame in read_frames(images):
+        for _, frame in read_frames(images, segmenter.spec):
             for tile in fitted_tiles(frame, segmenter.spec):
                 expected = segmenter(torch.from_numpy(tile))
                 (logits,) = variant.run(["logits"], {"frame": tile})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.utils.dependencies import missing
 from edgeunet_export.graph.model_file import onnx_session, read_model
@@ -27,10 +27,10 @@ class TensorDeviation:
     relative: float
 
 
-def deviations(a: Path, b: Path, pixels: UInt8) -> list[TensorDeviation]:
+def deviations(a: Path, b: Path, pixels: Pixels) -> list[TensorDeviation]:
     """Of the float tensors with the same name and shape in both files, the relatively largest first.
 
-    pixels: one frame, uint8 [h, w, 3] BGR, fitted to each model's input; of tiles the one in the middle. No result if
+    pixels: one frame, as a session takes it, fitted to each model's input; of tiles the one in the middle. No result if
     the inputs differ in size.
     Raises MissingDependencyError without Polygraphy.
     """

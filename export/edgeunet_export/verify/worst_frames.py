@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import OPACITY, Overlay
+from edgeunet.imaging.pixels import picture_of
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.folders import replacing_folder
@@ -34,19 +35,20 @@ def write_pictures(folder: Path, comparison: MaskComparison, names: tuple[str, s
 
 def side_by_side(frame: ComparedFrame, specs: tuple[ModelSpec, ModelSpec], names: tuple[str, str]) -> UInt8:
     """uint8 [h, 4 w + gaps, 3] BGR."""
-    gap = np.full((frame.pixels.shape[0], _GAP, 3), 255, np.uint8)
-    a = _overlay(frame.pixels, frame.a, specs[0], names[0])
-    b = _overlay(frame.pixels, frame.b, specs[1], names[1])
-    return np.asarray(cv2.hconcat([frame.pixels, gap, a, gap, b, gap, _difference(frame)]), dtype=np.uint8)
+    picture = picture_of(frame.pixels, specs[0].levels)
+    gap = np.full((picture.shape[0], _GAP, 3), 255, np.uint8)
+    a = _overlay(picture, frame.a, specs[0], names[0])
+    b = _overlay(picture, frame.b, specs[1], names[1])
+    return np.asarray(cv2.hconcat([picture, gap, a, gap, b, gap, _difference(picture, frame)]), dtype=np.uint8)
 
 
 def _overlay(pixels: UInt8, result: Result, spec: ModelSpec, name: str) -> UInt8:
     return Overlay(spec, OPACITY).draw(pixels, result.mask, result.letterbox, [name])
 
 
-def _difference(frame: ComparedFrame) -> UInt8:
-    grey = cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2GRAY) // 2
-    picture = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+def _difference(picture: UInt8, frame: ComparedFrame) -> UInt8:
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) // 2
+    drawn = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
     a, b = (result.letterbox.restore_mask(result.mask) for result in (frame.a, frame.b))
-    picture[a != b] = DIFFERENT
-    return picture
+    drawn[a != b] = DIFFERENT
+    return drawn

@@ -32,11 +32,11 @@ class ModelOptions:
 def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[[int], float]]]:
     """The facts of the warm session, with its input size, and a function that makes a call and returns its time in
     ms."""
-    from edgeunet.runtime import open_session
+    from edgeunet.runtime.opening import open_session, spec_of
     from edgeunet_bench.measure.input_frames import load_inputs
     from edgeunet_bench.measure.loops import timed_call, warm_up
 
-    frames = load_inputs(options.data).frames
+    frames = load_inputs(options.data, spec_of(options.model)).frames
     with open_session(Path(options.model), threads=options.threads, backend=options.backend) as session:
         warm_up(session, frames, MAX_WARMUP_S)
         height, width = session.spec.input_size

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgeunet.camera.sources.source import Source, UnusableError
 from edgeunet.errors import SourceError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.spec import CHANNELS
 
 
 class CaptureSource(Source):
@@ -30,16 +31,18 @@ class CaptureSource(Source):
             raise SourceError(f"{self.name} stopped after {self._number} frames: check its cable, power or network")
         return True
 
-    def _retrieve(self) -> UInt8 | None:
+    def _retrieve(self) -> Pixels | None:
         whole, pixels = self._capture.retrieve()
         if not whole:
             return None
-        if pixels.ndim != 3 or pixels.shape[2] != 3:
+        if pixels.ndim == 2:  # OpenCV drops the last dimension of grey
+            pixels = pixels[..., None]
+        if pixels.ndim != 3 or pixels.shape[2] not in CHANNELS or pixels.dtype not in (np.uint8, np.uint16):
             raise UnusableError(
-                f"{self.name} delivers pictures of shape {list(pixels.shape)} instead of [height, width, 3]: "
-                "ask it for BGR (in a pipeline: videoconvert ! video/x-raw,format=BGR before appsink)"
+                f"{self.name} delivers {pixels.dtype} of shape {list(pixels.shape)} instead of [height, width, 1, 3 or "
+                "4]: ask it for BGR (in a pipeline: videoconvert ! video/x-raw,format=BGR before appsink)"
             )
-        return np.asarray(pixels, dtype=np.uint8)
+        return np.asarray(pixels)
 
     def close(self) -> None:
         self._capture.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,9 @@ import cv2
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
 from edgeunet.errors import SourceError
+from edgeunet.spec import BGR, PixelFormat
 
+DEEP, GREY = "Y16 ", "GREY"  # V4L2's formats of one channel, of 16 and of 8 bits
 OLDEST_S = 5.0  # an older stamp, or one in the future, is from another clock
 
 
@@ -23,8 +26,8 @@ class DeviceSource(CaptureSource):
         return stamp if 0 <= now - stamp < OLDEST_S * 1e9 else now
 
 
-def open_device(address: Address) -> DeviceSource:
-    """Open a camera and ask it for a size, a rate and a format, if given.
+def open_device(address: Address, pixels: PixelFormat = BGR) -> DeviceSource:
+    """Open a camera and ask it for a size, a rate and a format, if given; for 16 bits it is asked for Y16 if not.
 
     Raises SourceError if it is not there, is in use, or lacks the size or format.
     """
@@ -40,6 +43,8 @@ def open_device(address: Address) -> DeviceSource:
             f"{address.name} cannot be opened: check that no other program uses it, and that you are in the group video"
         )
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue of 4 would hold old frames
+    if pixels.deep and address.fourcc is None:
+        address = replace(address, fourcc=DEEP)
     if address.fourcc is not None:  # before the size: which sizes there are depends on it
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*address.fourcc))
     if address.width is not None and address.height is not None:
@@ -47,6 +52,8 @@ def open_device(address: Address) -> DeviceSource:
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, address.height)
     if address.fps is not None:
         capture.set(cv2.CAP_PROP_FPS, address.fps)
+    if pixels.deep or address.fourcc == GREY:  # as BGR, 16 bits would be cut to 8
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
     source = DeviceSource(capture, address.name)
     try:
         _require_mode(capture, address, source.size)

@@ -16,7 +16,7 @@ from edgeunet.camera.sources.source import Source
 from edgeunet.errors import ImageError, SourceError
 from edgeunet.imaging.image_header import MOST_PIXELS_STREAMED
 from edgeunet.imaging.images import decode_image
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 
 LARGEST = 32 << 20  # bytes of a picture; no camera sends more
 FIRST_S = 10.0  # until the first picture that can be decoded
@@ -101,7 +101,7 @@ class MjpegSource(Source):
     def _captured_ns(self) -> int:
         return self._arrived_ns
 
-    def _retrieve(self) -> UInt8 | None:
+    def _retrieve(self) -> Pixels | None:
         jpeg = whole_jpeg(self._data)
         try:
             return None if jpeg is None else decode_image(jpeg, most_pixels=MOST_PIXELS_STREAMED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -41,8 +41,8 @@ class Rotation:
             return cls(sideways=True, down=b < 0, left=c < 0)
         return cls()
 
-    def upright(self, pixels: UInt8) -> UInt8:
-        """A picture, uint8 [h, w, 3], upright: contiguous, the same one if nothing changes."""
+    def upright(self, pixels: Pixels) -> Pixels:
+        """A picture, [h, w, channels], upright: contiguous, the same one if nothing changes."""
         shown = pixels.swapaxes(0, 1) if self.sideways else pixels
         shown = shown[:: -1 if self.down else 1, :: -1 if self.left else 1]
         return np.ascontiguousarray(shown)

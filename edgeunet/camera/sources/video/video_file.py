@@ -14,14 +14,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.video.completeness import Completeness
 from edgeunet.camera.sources.video.rotation import Rotation
 from edgeunet.errors import SourceError, system_reason
 from edgeunet.imaging.image_header import HEAD, MOST_PIXELS_STREAMED
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.spec import BGR, PixelFormat
 from edgeunet.utils.dependencies import missing
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ MOST_THREADS = 8  # each one more holds a frame and adds little
 LARGE = 1 << 24  # pixels; the threads share a larger frame
 FASTEST = 1000.0  # fps; a container that says more means the ticks of its clock
 AGAIN_S = 1.0  # a larger step back: the clock has restarted, two recordings are in one file
+_GREY_16 = ("gray16le", "gray16be")
 _MP4 = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 
 
@@ -49,10 +49,10 @@ class VideoFile(Source):
 
     live = False
 
-    def __init__(self, container: InputContainer, name: str, head: bytes = b"") -> None:
-        """Decodes the first frame. head: the first bytes of the file, if they are at hand.
+    def __init__(self, container: InputContainer, name: str, head: bytes = b"", pixels: PixelFormat = BGR) -> None:
+        """Decodes the first frame. head: the first bytes of the file, if they are at hand. pixels: that are wanted.
 
-        Raises SourceError if there is no picture, or if the file is cut.
+        Raises SourceError if there is no picture, if the file is cut, or if 16 bits are wanted and it has others.
         """
         super().__init__()
         self.name = name
@@ -82,6 +82,12 @@ class VideoFile(Source):
             if self._completeness.broken:
                 self._completeness.require_complete(name, 0, None)
             raise _undecodable(name, context.name)
+        if pixels.deep and self._frame.format.name not in _GREY_16:
+            raise SourceError(
+                f"{name} has pixels of {self._frame.format.name}, and the model takes {pixels}: of videos these are "
+                "grey of 16 bits (gray16le), such as FFV1 in .mkv"
+            )
+        self._format = "gray16le" if pixels.deep else "bgr24"
         self._waiting = True
         self._width, self._height = self._frame.width, self._frame.height
         self._turn = Rotation.of(self._frame)
@@ -105,13 +111,13 @@ class VideoFile(Source):
     def _time_s(self) -> float:
         return self._at_s
 
-    def _retrieve(self) -> UInt8:
+    def _retrieve(self) -> Pixels:
         assert self._frame is not None  # noqa: S101 - _grab() saw it
         pixels = self._scaler.reformat(
-            self._frame, self._width, self._height, "bgr24", interpolation="BICUBIC", threads=1
+            self._frame, self._width, self._height, self._format, interpolation="BICUBIC", threads=1
         ).to_ndarray()
         self._frame = None
-        return self._turn.upright(np.asarray(pixels, np.uint8))
+        return self._turn.upright(pixels if pixels.ndim == 3 else pixels[..., None])
 
     def close(self) -> None:
         self._container.close()
@@ -170,8 +176,8 @@ class VideoFile(Source):
         return None if pts is None else float(pts * self._time_base)
 
 
-def open_video(path: Path, name: str) -> VideoFile:
-    """Open a video file.
+def open_video(path: Path, name: str, pixels: PixelFormat = BGR) -> VideoFile:
+    """Open a video file. pixels: that are wanted of its frames.
 
     Raises SourceError if it is missing, empty, cut or not a video, MissingDependencyError without PyAV.
     """
@@ -203,7 +209,7 @@ def open_video(path: Path, name: str) -> VideoFile:
         ) from error
     finally:
         os.close(descriptor)
-    return _source(container, name, head)
+    return _source(container, name, head, pixels)
 
 
 def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFile:
@@ -232,11 +238,11 @@ def open_url(url: str, name: str, timeout_s: float, *, ranges: bool) -> VideoFil
         raise SourceError(f"{error}{hint}") from error
 
 
-def _source(container: InputContainer, name: str, head: bytes = b"") -> VideoFile:
+def _source(container: InputContainer, name: str, head: bytes = b"", pixels: PixelFormat = BGR) -> VideoFile:
     # glibc maps and unmaps each frame of a megabyte by itself, at 0.4 ms per frame, until something larger was freed.
     bytearray(31 << 20)
     try:
-        return VideoFile(container, name, head)
+        return VideoFile(container, name, head, pixels)
     except BaseException:
         container.close()
         raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onnx import ModelProto, NodeProto
 
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.runtime import Session
 from edgeunet.utils.console import progress
@@ -105,8 +105,8 @@ def layers(
     )
 
 
-def measured(float_model: Path, int8_model: Path, frame: UInt8, opened: Callable[[Path], Session]) -> Latency:
-    """Run both files in turns on a frame, uint8 [h, w, 3]; fitting the frame is not counted."""
+def measured(float_model: Path, int8_model: Path, frame: Pixels, opened: Callable[[Path], Session]) -> Latency:
+    """Run both files in turns on a frame, as a session takes it; fitting the frame is not counted."""
     times: tuple[list[float], list[float]] = [], []
     with opened(float_model) as in_float, opened(int8_model) as in_int8:
         for round_ in range(_ROUNDS + 1):

@@ -95,7 +95,7 @@ class _Repairing:
 
     def __init__(self, task: Task, budget: AccuracyBudget) -> None:
         self._task, self._budget, self._model = task, budget, task.candidate.model
-        images = representative(task.images, FRAMES, task.candidate.ranges.seed)
+        images = representative(task.images, FRAMES, task.candidate.ranges.seed, task.spec)
         self._trials = Trials(self._model, task.spec, images)
         self._steps: list[Step] = []
         self._best = self._tried("as calibrated", task.candidate)

@@ -46,8 +46,8 @@ class Trials:
 
     def __init__(self, model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> None:
         """Raises ModelFileError if no float tensor decides the mask, DatasetError for a damaged image."""
-        self.frames: list[UInt8] = [  # [1, H, W, 3] each
-            tile for _, frame in read_frames(images) for tile in fitted_tiles(frame, spec)
+        self.frames: list[UInt8] = [  # [1, H, W, channels] each
+            tile for _, frame in read_frames(images, spec) for tile in fitted_tiles(frame, spec)
         ]
         self._logits = decided_by(model)
         self._expected = list(self.observed(model.proto, [self._logits, MASK]))
