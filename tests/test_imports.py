@@ -71,7 +71,7 @@ INSIDE = {  # the same for the rooms in a room
         ("conversion",),
         ("recognition", "writing"),
         ("formats",),
-        ("mask_folders",),
+        ("masks",),
         ("layout", "proposal", "unknown_values"),
         ("conversion_options", "labels"),
         ("distinct_colors",),

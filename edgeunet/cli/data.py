@@ -89,6 +89,9 @@ def convert(
     images: Annotated[
         Path | None, typer.Option(help="Folder with the images, if the export of a labelling tool has none.")
     ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder with the masks of --images: any pair of folders; splits are found.")
+    ] = None,
     val_share: Annotated[
         float | None, typer.Option(help="Share of the frames for val if the source has no val split (0.2).")
     ] = None,
@@ -145,6 +148,7 @@ def convert(
         layout=layout,
         classes=classes,
         images=images,
+        masks=masks,
         val_share=val_share,
         lists=named,
         mask_suffix=mask_suffix,

@@ -10,7 +10,7 @@ from edgeunet.data.classes import CLASSES_FILE
 from edgeunet.data.convert.archive import unpacked
 from edgeunet.data.convert.conversion_options import ConversionOptions, Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelledFrame, Splits
-from edgeunet.data.convert.mask_folders import without_frames
+from edgeunet.data.convert.masks.mask_folders import without_frames
 from edgeunet.data.convert.recognition import LAYOUTS, chosen
 from edgeunet.data.convert.splitting import by_drive, by_lists
 from edgeunet.data.convert.writing import WrittenFrames, write_frames
@@ -22,7 +22,13 @@ from edgeunet.utils.folders import replacing_folder, require_apart, require_fold
 from edgeunet.utils.formatting import percentage
 
 _MUCH = 0.01  # share of all pixels that are ignored because their colour is unknown
-_OWN = {"--classes": "classes", "--images": "images", "--mask-suffix": "names", "--nearest": "classes"}
+_OWN = {
+    "--classes": "classes",
+    "--images": "images",
+    "--masks": "masks",
+    "--mask-suffix": "names",
+    "--nearest": "classes",
+}
 
 
 class ConversionResult(NamedTuple):
@@ -43,7 +49,7 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
     `force` may not replace it.
     """
     require_apart(path, target)
-    inputs = {"SOURCE": path, "--classes": options.classes, "--images": options.images}
+    inputs = {"SOURCE": path, "--classes": options.classes, "--images": options.images, "--masks": options.masks}
     inputs |= {f"--list {split}": file for split, file in options.lists.items()}
     require_distinct({"--output": target}, inputs, replaced=[target])
     require_folder_writable(target, force=options.force)
@@ -53,10 +59,11 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
 
 def _convert(path: Path, given: Path, target: Path, options: ConversionOptions) -> ConversionResult:
     """given: `path` as the user named it."""
-    layout, by = chosen(path, options.layout)
+    layout, by = chosen(path, options.layout, any_pair=options.masks is not None)
     for option, value in (
         ("--classes", options.classes),
         ("--images", options.images),
+        ("--masks", options.masks),
         ("--mask-suffix", options.mask_suffix),
         ("--nearest", options.nearest or None),
     ):

@@ -17,16 +17,17 @@ Exif = Literal["keep", "drop"]
 class ConversionOptions:
     """layout: recognised if not given. classes: a list of classes instead of the source's own.
 
-    images: a folder to look for the images in, where the export has none. val_share: of the frames, where the source
-    has no val (VAL_SHARE if not given). lists: files that name each split's frames. mask_suffix: what a mask's name
-    has after its image's. exif: what happens to images with an EXIF orientation, see write_frames(). ignore_unknown:
-    pixels of a colour, value or label that the list does not have are ignored. nearest: a colour that the list does
-    not have counts as the nearest.
+    images: a folder to look for the images in, where the export has none. masks: a folder of masks of the images in
+    `images`, whatever the two are named. val_share: of the frames, where the source has no val (VAL_SHARE if not
+    given). lists: files that name each split's frames. mask_suffix: what a mask's name has after its image's. exif:
+    what happens to images with an EXIF orientation, see write_frames(). ignore_unknown: pixels of a colour, value or
+    label that the list does not have are ignored. nearest: a colour that the list does not have counts as the nearest.
     """
 
     layout: str | None = None
     classes: Path | None = None
     images: Path | None = None
+    masks: Path | None = None
     val_share: float | None = None
     lists: Mapping[str, Path] = field(default_factory=dict)
     mask_suffix: str | None = None

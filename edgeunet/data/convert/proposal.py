@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.distinct_colors import distinct_color
 from edgeunet.data.convert.labels.mask_classes import HEADER
 from edgeunet.errors import DatasetError, ImageError
@@ -39,13 +40,13 @@ class MaskContents(NamedTuple):
     numbers: bool = False
 
 
-def propose(path: Path, masks: Sequence[Path], output: Path) -> str:
-    """Write a list of the masks' classes next to `output`, never over another; returns what to do, for a message."""
+def propose(request: Request, found: MaskContents) -> str:
+    """Write a list of the masks' classes next to the output, never over another; returns what to do, for a message."""
+    path, output = request.path, request.target
     target = output.with_name(f"{output.resolve().name}.classes.csv")
     words = ["edgeunet", "data", "convert", str(path), "-o", str(output), "--classes", str(target)]
     if target.exists():
         return f"give your list, `{shlex.join(words)}`"
-    found = contents_of(masks)
     if len(found.pixels) < 2:
         return f'its masks have a single value or colour; give a list with the header "{HEADER}" with --classes'
     write_text(target, list_text(found), force=False)

@@ -8,18 +8,20 @@ from typing import NamedTuple
 from edgeunet.data.convert.formats.camvid import CAMVID, SEGNET
 from edgeunet.data.convert.formats.cityscapes import CITYSCAPES
 from edgeunet.data.convert.formats.coco import COCO
-from edgeunet.data.convert.formats.colors import COLORS, INDICES
 from edgeunet.data.convert.formats.cvat import CVAT_CAMVID, CVAT_IMAGES
+from edgeunet.data.convert.formats.folder_pairs import COLORS, INDICES
 from edgeunet.data.convert.formats.label_studio import LABEL_STUDIO
 from edgeunet.data.convert.formats.labelme import LABELME
+from edgeunet.data.convert.formats.roboflow_masks import ROBOFLOW_MASKS
 from edgeunet.data.convert.formats.supervisely import SUPERVISELY
+from edgeunet.data.convert.formats.voc import VOC
 from edgeunet.data.convert.formats.yolo import YOLO
 from edgeunet.data.convert.layout import Layout
 from edgeunet.errors import DatasetError, UsageError
 
 _BY_RANK: tuple[tuple[Layout, ...], ...] = (  # those of a line are looked for only if none above it fits
     (CITYSCAPES, CAMVID),
-    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO),
+    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO, VOC, ROBOFLOW_MASKS),
     (SEGNET,),
     (COLORS, INDICES),
 )
@@ -33,8 +35,10 @@ class Recognised(NamedTuple):
     by: str
 
 
-def chosen(path: Path, name: str | None) -> Recognised:
+def chosen(path: Path, name: str | None, *, any_pair: bool = False) -> Recognised:
     """The layout of that name, or, if none is given, the one that the folder has.
+
+    any_pair: the user names two folders of images and masks.
 
     Raises UsageError for an unknown name, DatasetError that lists the layouts if the folder has none or several.
     """
@@ -42,6 +46,8 @@ def chosen(path: Path, name: str | None) -> Recognised:
         if name not in LAYOUTS:
             raise UsageError(f"unknown layout {name!r}: choose one of {', '.join(LAYOUTS)}")
         return Recognised(LAYOUTS[name], LAYOUTS[name].recognise(path) or f"{name}, by --layout")
+    if any_pair:
+        return Recognised(COLORS, "images and masks, by --images and --masks")
     for line in _BY_RANK:
         found = [Recognised(layout, by) for layout in line if (by := layout.recognise(path))]
         if len(found) == 1:

@@ -11,9 +11,10 @@ from edgeunet.data.classes import COLORS_FILE, ClassList, Color, numbered
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
 from edgeunet.data.convert.labels.mask_classes import MaskClasses, classes_of_entries, read_mask_classes
-from edgeunet.data.convert.labels.mask_file import pair_folders, source_of_masks
+from edgeunet.data.convert.labels.mask_file import source_of_masks
 from edgeunet.data.convert.layout import Layout, by_folders
-from edgeunet.data.convert.mask_folders import source_of_pairs
+from edgeunet.data.convert.masks.mask_folders import source_of_pairs
+from edgeunet.data.convert.masks.mask_pairing import pair_folders
 from edgeunet.errors import DatasetError
 
 _GROUPS: dict[str, tuple[Color, tuple[str, ...]]] = {  # name: colour, names of the 32 classes in label_colors.txt
@@ -49,7 +50,7 @@ def _read_camvid(request: Request) -> ConversionSource:
             "--layout colors for classes of your own, with the folders named images and masks"
         )
     grouped = tuple(value._replace(becomes=groups[names[value.becomes]]) for value in listed.values)
-    table = MaskClasses(_classes(), grouped).table(in_colors=True)
+    table = MaskClasses(_classes(), grouped, {}).table(in_colors=True)
     found, problems = pair_folders(path, {"": (path / "701_StillsRaw_full", masks)}, "_L")
     return source_of_masks(path, _classes(), found, table, problems)
 

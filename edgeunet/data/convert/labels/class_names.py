@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeunet.data.classes import VOID, ClassEntry, ClassList, Color, read_classes
+from edgeunet.data.classes import VOID, ClassEntry, ClassList, Color
 from edgeunet.data.convert.distinct_colors import colors_beside
+from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.errors import DatasetError
 from edgeunet.spec import IGNORE
 
@@ -44,12 +45,13 @@ def class_names(labels: Iterable[tuple[str, Color | None]], origin: str, chosen:
         if not colors.keys() - ignored:
             raise DatasetError(f"{origin} has no labels: label some frames before you export")
     else:
-        listed = read_classes(chosen)
+        given = read_mask_classes(chosen)
+        listed = given.classes
         own = next((e for e in listed.entries if not e.ignore and e.name.lower() in BACKGROUND), None)
         if own is not None:
-            return ClassNames(listed, {e.name: e.index for e in listed.entries}, own.index)
-        colors |= {e.name: e.color for e in listed.entries}
-        ignored = {e.name for e in listed.entries if e.ignore}
+            return ClassNames(listed, given.names, own.index)
+        colors |= {e.name: e.color for e in listed.entries if not e.ignore}
+        ignored = {name for name, value in given.names.items() if value in listed.ignored}
         origin = listed.origin
     trained = sorted((name for name in colors if name not in ignored), key=lambda name: name.lower() not in BACKGROUND)
     if trained[0].lower() not in BACKGROUND:

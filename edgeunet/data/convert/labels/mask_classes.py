@@ -41,10 +41,12 @@ class MaskValue(NamedTuple):
 
 @dataclass(frozen=True)
 class MaskClasses:
-    """classes: of the dataset to be made. values: of the masks; what is ignored is among them."""
+    """classes: of the dataset to be made. values: of the masks; what is ignored is among them. names: what each name
+    of the list becomes."""
 
     classes: ClassList
     values: tuple[MaskValue, ...]
+    names: Mapping[str, int]
 
     @property
     def numbers(self) -> dict[int, int]:
@@ -111,7 +113,8 @@ def classes_of_entries(entries: Sequence[ClassEntry], origin: str) -> MaskClasse
     trained = [e.index for e in entries if not e.ignore]
     if trained == list(range(len(trained))) and all(e.color for e in entries if not e.ignore):
         listed = ClassList(tuple(entries), origin)
-        return MaskClasses(listed, tuple(MaskValue(e.index, e.color, e.index) for e in entries))
+        values = tuple(MaskValue(e.index, e.color, e.index) for e in entries)
+        return MaskClasses(listed, values, {e.name: e.index for e in entries})
     return _classes_of([_Row(e.index, e.color, e.name, e.ignore, e.color) for e in entries], origin)
 
 
@@ -134,7 +137,7 @@ def _classes_of(rows: Sequence[_Row], origin: str) -> MaskClasses:
         entries.append(ClassEntry(IGNORE, ", ".join(ignored), color, ignore=True))
     index = {name: i for i, name in enumerate(trained)} | dict.fromkeys(ignored, IGNORE)
     values = tuple(MaskValue(row.number, row.color, index[row.name]) for row in rows)
-    return MaskClasses(ClassList(tuple(entries), origin), values)
+    return MaskClasses(ClassList(tuple(entries), origin), values, index)
 
 
 def _csv_rows(file: Path) -> list[_Row]:

@@ -21,8 +21,7 @@ from edgeunet.data.convert.labels.labelled_frame import (
     LabelSizeError,
 )
 from edgeunet.data.convert.labels.mask_table import MaskTable
-from edgeunet.data.pairs import Pairing, Problem, name_in, pair_up
-from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, images_in, is_hidden
+from edgeunet.data.pairs import Pairing, Problem
 from edgeunet.imaging.mask_image import read_mask
 
 
@@ -74,48 +73,6 @@ def source_of_masks(
     )
 
 
-def pair_folders(
-    root: Path, folders: Mapping[str, tuple[Path, Path]], mask_suffix: str | None = None
-) -> tuple[dict[str, Pairing], tuple[Problem, ...]]:
-    """Pair the files of an image and a mask folder for each split; also returns the problems of the masks.
-
-    mask_suffix: what a mask's name has after the image's, such as "_L"; where all masks of the source have the same,
-    it need not be given.
-    """
-    files = {split: (images_in(images), images_in(masks)) for split, (images, masks) in folders.items()}
-    suffix = _common_suffix(list(files.values())) if mask_suffix is None else mask_suffix
-    found = {split: pair_up(images, masks_by_image(masks, suffix), root) for split, (images, masks) in files.items()}
-    problems = []
-    for split, (_, masks) in folders.items():
-        if found[split].unlabelled and (others := _others(masks)):
-            what = f"no image that can be read, and {len(others)} file(s) like it: masks are {SOME_ENDINGS}"
-            problems.append(Problem(name_in(others[0], root), what))
-    return found, tuple(problems)
-
-
 def masks_by_image(masks: Sequence[Path], suffix: str, image_suffix: str = "") -> list[tuple[str, Path]]:
     """Masks, each with the name of its image. suffix, image_suffix: what their names have after the frame's name."""
     return [(m.stem.removesuffix(suffix) + image_suffix, m) for m in masks]
-
-
-def _common_suffix(files: Sequence[tuple[Sequence[Path], Sequence[Path]]]) -> str:
-    """What every mask's name has after that of an image, "" if they differ."""
-    suffixes = set()
-    for images, masks in files:
-        names = {p.stem for p in images}
-        for mask in masks:
-            own = next((mask.stem[:n] for n in range(len(mask.stem), 0, -1) if mask.stem[:n] in names), None)
-            if own is not None:
-                suffixes.add(mask.stem[len(own) :])
-            if len(suffixes) > 1:
-                return ""
-    return suffixes.pop() if suffixes else ""
-
-
-def _others(folder: Path) -> list[Path]:
-    """Files of a folder of masks that are not images by their endings."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        p for p in folder.iterdir() if p.is_file() and not is_hidden(p) and p.suffix.lower() not in IMAGE_ENDINGS
-    )

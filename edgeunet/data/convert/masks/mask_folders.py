@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE
+from edgeunet.data.classes import CLASSES_FILE, COLORS_FILE, ClassEntry, ClassList
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
-from edgeunet.data.convert.labels.mask_classes import MaskClasses, holds_numbers, read_mask_classes
-from edgeunet.data.convert.labels.mask_file import pair_folders, source_of_masks
-from edgeunet.data.convert.proposal import propose
+from edgeunet.data.convert.labels.mask_classes import MaskClasses, MaskValue, holds_numbers, read_mask_classes
+from edgeunet.data.convert.labels.mask_file import source_of_masks
+from edgeunet.data.convert.masks.mask_pairing import pair_folders
+from edgeunet.data.convert.proposal import MaskContents, contents_of, propose
 from edgeunet.data.pairs import Pairing, Problem
 from edgeunet.errors import DatasetError, ImageError, UsageError
 from edgeunet.imaging.mask_image import Mask, code_of, read_mask
+from edgeunet.spec import IGNORE
 
 LISTS = (CLASSES_FILE, COLORS_FILE, "class_dict.csv", "classes.csv")
+_BLACK = (0, 0, 0)
 _LOOKED_AT = 16  # masks that are read to detect what all are
 
 
@@ -51,17 +54,37 @@ def source_of_pairs(
     file = options.classes or (None if listed else next((path / n for n in LISTS if (path / n).is_file()), None))
     if file is not None:
         listed = read_mask_classes(file)
+    notes: tuple[str, ...] = ()
     if listed is None:
         masks = [pair.mask for pairing in found.values() for pair in pairing.pairs.values()]
         if not masks:
             raise DatasetError(without_frames(path))
-        raise DatasetError(f"{path} has no list of classes: {propose(path, masks, request.target)}")
+        contents = contents_of(masks)
+        listed = _of_two(contents)
+        if listed is None:
+            raise DatasetError(f"{path} has no list of classes: {propose(request, contents)}")
+        notes = ("there is no list of classes: 0 or black is background, the other value object; --classes names them",)
+        in_colors = not contents.numbers
     if in_colors is None:
         in_colors = are_in_colors(_some_masks(found), listed)
     if options.nearest and not in_colors:
         raise UsageError(f"--nearest is for masks in colours, and those of {path} hold the numbers of classes")
     table = replace(listed.table(in_colors=in_colors), nearest=options.nearest)
-    return source_of_masks(path, listed.classes, found, table, problems, listed.numbers)
+    return replace(source_of_masks(path, listed.classes, found, table, problems, listed.numbers), notes=notes)
+
+
+def _of_two(contents: MaskContents) -> MaskClasses | None:
+    """The classes of masks of two values, one of them 0 or black; what the other means nobody has written down."""
+    values = sorted(contents.pixels.keys() - ({IGNORE} if contents.numbers else set()))
+    if len(values) != 2 or values[0] != 0:
+        return None
+    classes = ClassList((ClassEntry(0, "background", _BLACK), ClassEntry(1, "object", (255, 255, 255))), "the masks")
+    other = values[1]
+    if contents.numbers:
+        meant = MaskValue(0, None, 0), MaskValue(other, None, 1)
+    else:
+        meant = MaskValue(None, _BLACK, 0), MaskValue(None, (other >> 16, other >> 8 & 255, other & 255), 1)
+    return MaskClasses(classes, meant, {"background": 0, "object": 1})
 
 
 def without_frames(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""Masks that lie in files of their own: which image each belongs to, and what reads those of two folders."""
