@@ -10,6 +10,7 @@ from edgeunet.data.convert.formats.cityscapes import CITYSCAPES
 from edgeunet.data.convert.formats.coco import COCO
 from edgeunet.data.convert.formats.cvat import CVAT_CAMVID, CVAT_IMAGES
 from edgeunet.data.convert.formats.folder_pairs import COLORS, INDICES
+from edgeunet.data.convert.formats.huggingface import HUGGINGFACE
 from edgeunet.data.convert.formats.label_studio import LABEL_STUDIO
 from edgeunet.data.convert.formats.labelme import LABELME
 from edgeunet.data.convert.formats.roboflow_masks import ROBOFLOW_MASKS
@@ -21,7 +22,7 @@ from edgeunet.errors import DatasetError, UsageError
 
 _BY_RANK: tuple[tuple[Layout, ...], ...] = (  # those of a line are looked for only if none above it fits
     (CITYSCAPES, CAMVID),
-    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO, VOC, ROBOFLOW_MASKS),
+    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO, HUGGINGFACE, VOC, ROBOFLOW_MASKS),
     (SEGNET,),
     (COLORS, INDICES),
 )

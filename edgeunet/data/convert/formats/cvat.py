@@ -211,8 +211,8 @@ def _camvid_splits(path: Path) -> list[str]:
 def _read_camvid(request: Request) -> ConversionSource:
     """Masks in the colours of label_colors.txt; what they leave black is background."""
     path, options = request.path, request.options
-    listed = read_classes(options.classes or path / COLORS_FILE)
-    names = class_names(((e.name, e.color) for e in listed.entries), listed.origin, options.classes)
+    listed = read_classes(path / COLORS_FILE)
+    names = class_names(((e.name, e.color) for e in listed.entries), listed.origin)
     own = classes_of_entries(names.classes.entries, names.classes.origin)
     table = MaskTable.of_colors({(0, 0, 0): names.background} | own.colors())
     frames = Frames(path, options.images)
@@ -238,5 +238,5 @@ CVAT_CAMVID = Layout(
     f"CamVid 1.0 of CVAT: {COLORS_FILE}, default/ and defaultannot/, or a pair for each split",
     _recognise_camvid,
     _read_camvid,
-    takes=("--classes", "--images"),
+    takes=("--images",),
 )

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgeunet.data.classes import read_classes
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.class_names import BACKGROUND, class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
+from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.data.convert.labels.shapes import LeftOut, Polygon, Shape, Shapes
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
@@ -128,7 +128,7 @@ def _names(path: Path, listed: _DataYaml, classes: Path | None) -> tuple[list[st
         if file.is_file():
             return [line for line in read_lines(file) if line], str(file)
     if classes is not None:
-        own = [e.name for e in read_classes(classes).entries if e.name.lower() not in BACKGROUND]
+        own = [e.name for e in read_mask_classes(classes).classes.entries if e.name.lower() not in BACKGROUND]
         return own, str(classes)
     raise DatasetError(f"{path} has no names of its classes: add a data.yaml with names, or give --classes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,9 @@ def test_a_file_for_each_split_names_images_of_the_same_name(tmp_path: Path) -> 
         )
         captions = {"images": [], "annotations": [{"image_id": 0, "caption": "a"}]}
         (source / "annotations" / f"captions_{split}.json").write_text(json.dumps(captions))
+        shutil.copy(
+            source / f"annotations/instances_{split}.json", source / f"annotations/person_keypoints_{split}.json"
+        )
     assert convert(source, tmp_path / "made", ConversionOptions()).frames == {"train": 2, "val": 2}
     made = {split: pictures_in(tmp_path / "made" / "masks" / split)["a.png"].max() for split in ("train", "val")}
     assert made == {"train": 1, "val": 2}

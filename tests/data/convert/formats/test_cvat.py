@@ -115,6 +115,13 @@ def test_subsets_are_splits(tmp_path: Path) -> None:
     assert convert_two(source, ConversionOptions()).frames == {"train": 1, "val": 1}
 
 
+def test_frames_of_no_split_join_train_where_there_are_splits(tmp_path: Path) -> None:
+    source = write_xml(
+        tmp_path / "export", image("a.png", polygon("road", ROAD["a"])), GOOD_B.replace("default", "val")
+    )
+    assert convert(source, tmp_path / "made", ConversionOptions()).frames == {"val": 1, "train": 1}
+
+
 def test_without_images_the_option_that_saves_them_is_named(tmp_path: Path) -> None:
     source = write_xml(
         tmp_path / "export", image("a.png", polygon("road", ROAD["a"]), polygon("car", CAR["a"])), GOOD_B

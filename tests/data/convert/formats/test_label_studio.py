@@ -11,7 +11,7 @@ import pytest
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.errors import DatasetError
-from tests.data.convert.trees import write
+from tests.data.convert.trees import pictures_in, write
 from tests.data.convert.two_frames import CAR, HALF, ROAD, convert_two, filled, write_images
 
 TASKS = [
@@ -51,6 +51,8 @@ def test_of_several_annotations_the_last_counts(tmp_path: Path) -> None:
     source = write_brushes(tmp_path / "export")
     write(source / "task-17-annotation-3-by-9-tag-road-0.png", np.full((48, 64), 255, np.uint8))
     assert convert(source, tmp_path / "made", HALF).notes == ("1 earlier annotation(s) of the same tasks are left out",)
+    made = [mask for split in (tmp_path / "made" / "masks").iterdir() for mask in pictures_in(split).values()]
+    assert all(mask[0, 0] == 0 for mask in made)
 
 
 def test_images_may_be_elsewhere(tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def test_images_without_a_json_are_counted(tmp_path: Path) -> None:
 
 def test_a_list_of_classes_says_which_and_in_which_order(tmp_path: Path) -> None:
     source = write_labelme(tmp_path / "export")
-    (tmp_path / "label_colors.txt").write_text("1 2 3 car\n3 2 1 road\n")
-    convert_two(source, ConversionOptions(val_share=0.5, classes=tmp_path / "label_colors.txt"))
+    (tmp_path / "list.csv").write_text("value,name,color,ignore\n1,car,#010203,\n2,road,#030201,no\n")
+    convert_two(source, ConversionOptions(val_share=0.5, classes=tmp_path / "list.csv"))
     listed = json.loads((tmp_path / "made" / "classes.json").read_text())["classes"]
     assert [(c["name"], c["color"]) for c in listed] == [
         ("background", [0, 0, 0]),

@@ -52,7 +52,7 @@ def annotation(*objects: object, width: int = WIDTH) -> str:
 def write_project(path: Path, datasets: tuple[str, str] = ("ds0", "ds0")) -> Path:
     objects = {
         "a": [drawn("road", "polygon", ROAD["a"]), drawn("car", "rectangle", [CAR["a"][0], CAR["a"][2]])],
-        "b": [drawn("road", "polygon", ROAD["b"]), bitmap("car", png(filled(CAR["b"])[30:39, 20:51]), (20, 30))],
+        "b": [drawn("road", "polygon", ROAD["b"]), bitmap("car", png(filled(CAR["b"])[20:44, 10:]), (10, 20))],
     }
     for name, folder in zip("ab", datasets, strict=True):
         write_images(path / folder / "img", name)
