@@ -229,7 +229,8 @@ def main(
     gpu, bindings = require(provider)
     name = re.sub(r"\W+", "-", gpu.name.lower())
     output = output or RESULTS / f"gpu-{name}.json"
-    result = STUDY.keep(output, lambda: benchmark(checkpoint, data, bindings, gpu, rounds), force=force)
+    inputs = [checkpoint, data]
+    result = STUDY.keep(output, lambda: benchmark(checkpoint, data, bindings, gpu, rounds), force=force, inputs=inputs)
     rows = []
     for arm, facts in result["arms"].items():
         overhead = result["overheads"].get(arm)

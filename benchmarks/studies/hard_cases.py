@@ -291,7 +291,10 @@ def main(
 ) -> None:
     """Quantise each hard case in three ways, and print what each loses."""
     dataset, budget = DatasetFolder.open(data), AccuracyBudget(max_drop)
-    result = STUDY.keep(output, lambda: measure(checkpoint, dataset, target, budget, images), force=force)
+    inputs = [checkpoint, data]
+    result = STUDY.keep(
+        output, lambda: measure(checkpoint, dataset, target, budget, images), force=force, inputs=inputs
+    )
     print_drops(result["cases"], budget, ("minmax", "default", "repaired"))
 
 

@@ -135,6 +135,7 @@ def main(
         output,
         lambda: measure(checkpoint, dataset, target, budget, images, steps, factors or FACTORS),
         force=force,
+        inputs=[checkpoint, data],
     )
     print_drops(result["cases"], budget, ("minmax", "default", "repaired", "trained"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from edgeunet.utils import console
-from edgeunet.utils.files import require_writable, write_json
+from edgeunet.utils.files import require_distinct, require_writable, write_json
 from edgeunet.utils.redaction import shown_command
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Result to write (JSON).")]
@@ -32,12 +32,16 @@ class Study:
     doc: str
     schema: str = ""
 
-    def keep(self, output: Path | None, measure: Callable[[], dict[str, Any]], *, force: bool) -> dict[str, Any]:
+    def keep(
+        self, output: Path | None, measure: Callable[[], dict[str, Any]], *, force: bool, inputs: Sequence[Path] = ()
+    ) -> dict[str, Any]:
         """Measure, write the result if there is an `output`, and return what was measured.
 
-        Raises OutputError, before anything is measured, if `output` exists and `force` is false.
+        Raises UsageError or OutputError, before anything is measured, if `output` is one of the `inputs`, or exists
+        and `force` is false.
         """
         if output:
+            require_distinct({"-o": output}, {"the input": inputs})
             require_writable(output, force=force)
         found = measure()
         if output:

@@ -39,7 +39,9 @@ def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
     for split, facts in splits.items():
         problems = grouped(facts.problems)
         for problem in problems[:LISTED]:
-            yield Check("wrong", problem.file, problem.what, problem.remedy or "fix it, or remove the frame")
+            yield Check(
+                "wrong", problem.file, problem.what, problem.remedy or "fix it, or move the frame out of the dataset"
+            )
         if len(problems) > LISTED:
             yield Check("wrong", split, f"{len(problems) - LISTED} more files like these", "fix them")
 
@@ -158,7 +160,7 @@ def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {some(twice, _NAMED)}"
-            yield Check("warning", part, found, "scores will be too good; remove them from one split")
+            yield Check("warning", part, found, "scores will be too good; keep them in one split")
         others = [f for f in second.frames if f.picture not in places]
         like = closest([f.likeness for f in first.frames], [f.likeness for f in others])
         if pairs := [f"{first.frames[i].name} ≈ {f.name}" for i, f in zip(like, others, strict=True) if i >= 0]:

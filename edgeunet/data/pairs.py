@@ -18,7 +18,7 @@ class ImageMaskPair(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a file. remedy: if it is not to fix or remove the file."""
+    """What is wrong with a file. remedy: if it is not to fix the file."""
 
     file: str  # relative to the dataset
     what: str

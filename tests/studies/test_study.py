@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.studies.study import Study, app_of, rounds_of
-from edgeunet.errors import OutputError
+from edgeunet.errors import OutputError, UsageError
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -72,6 +72,9 @@ def test_an_output_that_exists_is_refused_before_anything_is_measured(tmp_path: 
 
     with pytest.raises(OutputError):
         STUDY.keep(tmp_path / "x.json", measure, force=False)
+    assert (tmp_path / "x.json").read_text() == "mine"
+    with pytest.raises(UsageError, match=r"-o .*x.json is also the input"):
+        STUDY.keep(tmp_path / "x.json", measure, force=True, inputs=[tmp_path / "x.json"])
     assert (tmp_path / "x.json").read_text() == "mine"
     STUDY.keep(tmp_path / "x.json", dict, force=True)
 

@@ -91,7 +91,7 @@ def main(
     force: Force = False,
 ) -> None:
     """Compare the camera loop with the plain loop, in frames per second on one clip."""
-    result = STUDY.keep(output, lambda: compare_loops(model, source, rounds), force=force)
+    result = STUDY.keep(output, lambda: compare_loops(model, source, rounds), force=force, inputs=[model, source])
     out = console.stdout()
     for index, turn in enumerate(result["rounds"], 1):
         out.print(

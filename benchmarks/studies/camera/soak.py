@@ -142,7 +142,7 @@ def main(
     force: Force = False,
 ) -> None:
     """Run the camera with all sinks and watch its memory, threads and open files."""
-    result = STUDY.keep(output, lambda: soak(model, seconds), force=force)
+    result = STUDY.keep(output, lambda: soak(model, seconds), force=force, inputs=[model])
     console.stdout().print(
         f"{result['seconds']:.0f} s: {result['rss_growth_mb']:+.1f} MB after the first minute, "
         f"threads {result['threads']}, descriptors {result['file_descriptors']}; {result['last_line']}"

@@ -104,7 +104,7 @@ def main(
     force: Force = False,
 ) -> None:
     """Compare reading a video file with PyAV and with OpenCV, in frames per second."""
-    result = STUDY.keep(output, lambda: compare_readers(source, rounds), force=force)
+    result = STUDY.keep(output, lambda: compare_readers(source, rounds), force=force, inputs=[source])
     console.stdout().print(
         f"median ratio {result['median_ratio']:.3f} (PyAV {result['median_pyav_fps']:.1f}, "
         f"OpenCV {result['median_opencv_fps']:.1f} frames/s), CPU time {result['median_pyav_cpu_ms']:.2f} against "

@@ -150,8 +150,8 @@ def declared_end(head: bytes) -> int:
         return 0 if size in _OPEN else 8 + size
     if head.startswith(b"FLV"):
         _, _, number = head.partition(_FLV_LENGTH)
-        size = struct.unpack(">d", number[:8])[0] if len(number) >= 8 else 0.0
-        return int(size) if 0 < size < 2**63 else 0
+        length = struct.unpack(">d", number[:8])[0] if len(number) >= 8 else 0.0
+        return int(length) if 0 < length < 2**63 else 0
     return _segment_end(head) if head.startswith(_EBML) else 0
 
 
