@@ -87,7 +87,7 @@ check: setup
 	mypy
 
 guard: setup
-	python -m benchmarks.studies.self_guard -o runs/guard
+	python -m benchmarks.studies.self_guard -o runs/guard --force
 
 $(TENSORRT)/.ready: Makefile
 	@echo "installing NVIDIA's TensorRT-RTX into $(TENSORRT) ..."

@@ -19,8 +19,10 @@ from benchmarks.studies.self_guard.anchor import NoAnchorError, extract
 from benchmarks.studies.self_guard.tree import CHECKOUT, argv
 from benchmarks.studies.study import run
 from edgeunet.board.machine import usable_cpus
+from edgeunet.cli.common_options import Force
 from edgeunet.errors import EdgeUNetError
 from edgeunet.utils import console
+from edgeunet.utils.files import require_writable
 from edgeunet_bench.guard.baseline import FOLDER, load_baseline
 from edgeunet_bench.guard.commands import ComparisonOutputs, compare_arms
 from edgeunet_bench.guard.judging.judgement import Verdict
@@ -28,14 +30,18 @@ from edgeunet_bench.guard.running.arms import TurnArm
 from edgeunet_bench.guard.running.interleave import CompareOptions
 from edgeunet_bench.measure.surroundings import commit_of
 
+NAMES = ("inference", "camera")
 HARMLESS = {Verdict.PASS.value, Verdict.INCONCLUSIVE.value, Verdict.INVALID.value}
 
 
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the samples of both comparisons.")],
     seconds: Annotated[float, typer.Option(help="Time for each comparison, at most.")] = 60.0,
+    force: Force = False,
 ) -> None:
     """Compare the working tree with the release anchor. Exit code: 0, or of the worse comparison: 3 if REGRESSED."""
+    for name in NAMES:
+        require_writable(output / f"{name}.json", force=force)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(usable_cpus())})
     out = console.stdout()
@@ -50,7 +56,7 @@ def main(
             out.print(f"nothing was compared: {error}")
             return
         codes = []
-        for name in ("inference", "camera"):
+        for name in NAMES:
             a, b = (_arm(name, title, tree, Path(folder)) for title, tree in trees.items())
             out.print(f"{name}: {a.name} against {b.name}")
             outputs = ComparisonOutputs(output / f"{name}.json", None, None, force=True)

@@ -11,6 +11,7 @@ from benchmarks.studies.self_guard import __main__ as guarding
 from benchmarks.studies.self_guard.anchor import NoAnchorError, extract
 from benchmarks.studies.self_guard.tree import CHECKOUT
 from benchmarks.studies.study import app_of
+from edgeunet.errors import OutputError
 from edgeunet_bench.guard.baseline import FOLDER, accept, load_baseline
 from edgeunet_bench.guard.running.arms import TurnArm
 
@@ -94,3 +95,12 @@ def test_a_shallow_clone_says_so_in_a_line_and_does_not_fail(
     assert result.stdout == (
         f"nothing was compared: the release anchor {commit[:12]} is not in this clone: git fetch --unshallow\n"
     )
+
+
+def test_samples_that_exist_are_kept_without_force(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "camera.json").write_text("mine")
+    result = run(monkeypatch, checkout, tmp_path, [])
+    assert isinstance(result.exception, OutputError)
+    assert (tmp_path / "camera.json").read_text() == "mine"
