@@ -40,9 +40,7 @@ def _recognise(path: Path) -> str | None:
 def _read(request: Request) -> ConversionSource:
     path, lists = request.path, _lists(request.path)
     if not lists:
-        raise DatasetError(
-            f'{path} has no {_CLASSES} with the header "Pixel Value, Class": give the folder that has it'
-        )
+        raise DatasetError(f'{path} has no {_CLASSES} with "Pixel Value, Class": give the folder that has it')
     listed = read_mask_classes(lists[0])
     found: dict[str, Pairing] = {}
     for file in lists:

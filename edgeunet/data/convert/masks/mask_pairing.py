@@ -87,8 +87,7 @@ def _cores(ones: Names, others: Names) -> tuple[Names, Names] | None:
     """
     cut = []
     for side in (ones, others):
-        stems = [Path(name).name for name in side]
-        before, after = _word(stems), _word([stem[::-1] for stem in stems])[::-1]
+        before, after = _affixes([Path(name).name for name in side])
         cores: Names = {}
         for name, files in side.items():
             core = Path(name).name.removeprefix(before).removesuffix(after)
@@ -99,12 +98,16 @@ def _cores(ones: Names, others: Names) -> tuple[Names, Names] | None:
     return (cut[0], cut[1]) if cut[1].keys() <= cut[0].keys() else None
 
 
-def _word(stems: Sequence[str]) -> str:
-    """What all names begin with, up to the first digit."""
+def _affixes(stems: Sequence[str]) -> tuple[str, str]:
+    """What all names begin with, up to the first digit, and what all end with, from the first separator or no digit."""
+    before, after = _begin(stems), _begin([stem[::-1] for stem in stems])[::-1]
+    words, end = re.match(r"\D*", before), re.search(r"[-_. ].*$", after) or re.search(r"\D*$", after)
+    return words.group() if words else "", end.group() if end else ""
+
+
+def _begin(stems: Sequence[str]) -> str:
     low, high = min(stems, default=""), max(stems, default="")
-    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), 0)
-    found = re.match(r"\D*", low[:same])
-    return found.group() if found else ""
+    return low[: next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), 0)]
 
 
 def _common_suffix(files: Iterable[tuple[list[Path], list[Path]]]) -> str:
