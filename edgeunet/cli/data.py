@@ -1,4 +1,4 @@
-"""`edgeunet data`: check a dataset folder, make one from other layouts, divide it again."""
+"""`edgeunet data`: check a dataset folder, make one from other layouts, divide or merge them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from edgeunet.utils.formatting import percentage
 if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
-app = typer.Typer(help="Check a dataset folder, make one from other layouts, or divide it again.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check a dataset folder, make one from other layouts, divide and merge them.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -186,10 +188,28 @@ def split(
 
     Example: edgeunet data split my_frames -o my_drives
     """
-    from edgeunet.data.dividing.split_dataset import SplitOptions, split_dataset
+    from edgeunet.data.arranging.split_dataset import SplitOptions, split_dataset
 
     done = split_dataset(data, output, SplitOptions(val_share, drive, force))
     _print_written(f"{data}", done.frames, output, done.notes)
+
+
+@app.command()
+def merge(
+    data: Annotated[list[Path], typer.Argument(help="Dataset folders, two or more; they are not changed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
+    force: Force = False,
+) -> None:
+    """Put several dataset folders into one: classes of the same name are one class, and splits are kept.
+
+    It says which classes only some of the datasets have, and which names differ in case or blanks only.
+
+    Example: edgeunet data merge roads more_roads -o all_roads
+    """
+    from edgeunet.data.arranging.merge_datasets import merge_datasets
+
+    done = merge_datasets(data, output, force=force)
+    _print_written(" + ".join(map(str, data)), done.frames, output, done.notes)
 
 
 @app.command()

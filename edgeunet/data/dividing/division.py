@@ -70,8 +70,10 @@ def divide(
     chosen = _choose(units, wanted, known)
     if chosen:
         val = frozenset(name for unit in chosen for name in unit.frames)
-        which = some([u.label for u in chosen], _NAMED) if _tell(drives) else "some of them"
-        notes = [_said(drives), f"val: {which}, {len(val)} frames"]
+        which = (
+            f"{some([u.label for u in chosen], _NAMED)}, {len(val)} frames" if _tell(drives) else f"{len(val)} of them"
+        )
+        notes = [_said(drives), f"val: {which}"]
         if len(units) < len(drives) and _tell(drives):
             notes.append(f"{len(drives) - len(units)} drive(s) are joined to another, since frames of both look alike")
         if alike := _in_groups(groups):
@@ -191,5 +193,5 @@ def _said(drives: Sequence[Drive]) -> str:
     if len(drives) == 1:
         return "one drive by its names"
     if not _tell(drives):
-        return f"{len(drives)} frames, whose names tell no drives"
+        return f"{len(drives)} frames whose names tell no drives"
     return f"{len(drives)} drives by their names: {some([f'{d.label} ({len(d.frames)})' for d in drives], _NAMED)}"

@@ -44,7 +44,7 @@ def test_frames_that_look_alike_stay_together() -> None:
     division = divide(names, 0.25, hashes=pictures(groups))
     alike = {names[i] for i, g in enumerate(groups) if g == 0}
     assert alike <= division.val or not alike & division.val
-    assert division.said.startswith("12 frames, whose names tell no drives; val: some of them, 3 frames; ")
+    assert division.said.startswith("12 frames whose names tell no drives; val: 3 of them; ")
     assert division.said.endswith("; 3 frames that look alike are kept together")
 
 
