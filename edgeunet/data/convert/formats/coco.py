@@ -102,9 +102,13 @@ def _recognise(path: Path) -> str | None:
 
 
 def _files(path: Path) -> list[Path]:
-    """The COCO files of an export: on top, in annotations/, or in a folder for each split."""
+    """The COCO files of an export: on top, in annotations/, or in a folder for each split.
+
+    COCO's own download has the same pictures in files of other tasks too: then those of instances.
+    """
     found = [*path.glob("*.json"), *path.glob("*/*.json")]
-    return sorted(file for file in found if not file.name.startswith(".") and _is_coco(json_keys(file)))
+    files = sorted(file for file in found if not file.name.startswith(".") and _is_coco(json_keys(file)))
+    return [file for file in files if "instances" in file.stem] or files
 
 
 def _is_coco(keys: set[str]) -> bool:
@@ -118,8 +122,6 @@ def _read(request: Request) -> ConversionSource:
     files = _files(path)
     if not files:
         raise DatasetError(f"{path} has no COCO file: a .json with images, annotations and categories")
-    # COCO's own download has the same pictures in files of other tasks too.
-    files = [file for file in files if "instances" in file.stem] or files
     read = {file: _coco_of(file) for file in files}
     names = class_names(
         ((name, None) for coco in read.values() for name in _categories(coco).values()),

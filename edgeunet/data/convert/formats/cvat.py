@@ -30,6 +30,7 @@ from edgeunet.imaging.images import images_in
 from edgeunet.utils.limits import SIDE
 
 _FILE = "annotations.xml"
+_HEAD = 1 << 16  # bytes that are looked at to recognise a file
 _AREAS = ("polygon", "box", "ellipse", "mask")
 _WITHOUT_AREA = {"polyline": "polyline(s)", "points": "point(s)", "cuboid": "cuboid(s)", "skeleton": "skeleton(s)"}
 _CORNERS = 64  # of the polygon that stands for an ellipse
@@ -168,13 +169,29 @@ def _number(attributes: _Attributes, name: str, default: float | None = None) ->
 
 
 def _recognise_images(path: Path) -> str | None:
-    return f"CVAT for images, by {_FILE}" if (path / _FILE).is_file() else None
+    file = _xml_of(path)
+    return None if file is None else f"CVAT for images, by {file.name}"
+
+
+def _xml_of(path: Path) -> Path | None:
+    """annotations.xml, or a file of another name, as some downloads have it."""
+    files = (path / _FILE, *sorted(path.glob("*.xml")))
+    return next((file for file in files if file.is_file() and _is_cvat(file)), None)
+
+
+def _is_cvat(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return False
+    return b"<annotations" in head and (b"<meta" in head or b"<image" in head)
 
 
 def _read_images(request: Request) -> ConversionSource:
     path, options = request.path, request.options
-    file, read = path / _FILE, _Parser()
-    if not file.is_file():
+    file, read = _xml_of(path), _Parser()
+    if file is None:
         raise DatasetError(f"{path} has no {_FILE}: give the folder that has it")
     read.read(file)
     if read.tracks:

@@ -139,4 +139,6 @@ _OUTSIDE = "shape(s) outside of the frame"
 
 
 def _fixed(ring: Points) -> NDArray[Any]:
-    return np.rint(ring * (1 << _FRACTION)).astype(np.int32)
+    # Of tools (3, 3) is the corner of a pixel, of OpenCV the middle; what is between two pixels goes to the right one,
+    # so that (3, 3) to (5, 5) covers 3 to 5, as LabelMe draws it.
+    return np.rint((ring - 0.5) * (1 << _FRACTION)).astype(np.int32)

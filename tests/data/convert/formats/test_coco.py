@@ -119,7 +119,9 @@ def test_a_file_for_each_split_names_images_of_the_same_name(tmp_path: Path) -> 
         shutil.copy(
             source / f"annotations/instances_{split}.json", source / f"annotations/person_keypoints_{split}.json"
         )
-    assert convert(source, tmp_path / "made", ConversionOptions()).frames == {"train": 2, "val": 2}
+    done = convert(source, tmp_path / "made", ConversionOptions())
+    assert done.frames == {"train": 2, "val": 2}
+    assert done.recognised == "COCO, by annotations/instances_train2017.json"
     made = {split: pictures_in(tmp_path / "made" / "masks" / split)["a.png"].max() for split in ("train", "val")}
     assert made == {"train": 1, "val": 2}
 

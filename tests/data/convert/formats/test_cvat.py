@@ -88,6 +88,14 @@ def test_boxes_turn_around_their_middle_and_ellipses_are_round(tmp_path: Path) -
     assert (masks["b"] == tall).mean() > 0.97
 
 
+def test_the_file_may_have_another_name(tmp_path: Path) -> None:
+    a = image("a.png", polygon("road", ROAD["a"]), polygon("car", CAR["a"], 1))
+    source = write_xml(tmp_path / "export", a, GOOD_B)
+    (source / "annotations.xml").rename(source / "12_drive.xml")
+    (source / "11_other.xml").write_text("<annotation><folder/></annotation>")
+    assert convert_two(source).recognised == "CVAT for images, by 12_drive.xml"
+
+
 def test_shapes_without_area_are_counted_and_frames_without_shapes_too(tmp_path: Path) -> None:
     source = write_xml(
         tmp_path / "export",

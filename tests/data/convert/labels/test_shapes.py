@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from edgeunet.data.convert.labels.labelled_frame import UNKNOWN
 from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape, drawn
@@ -26,6 +27,19 @@ def test_the_later_shape_is_on_top_and_an_outline_belongs_to_it() -> None:
     assert box(found.indices == 1) == (1, 1, 6, 6)
     assert found.indices.shape == (10, 12)
     assert not found.empty
+
+
+def test_coordinates_between_pixels_lie_as_labelme_draws_them() -> None:
+    found = drawn([Polygon(1, [square(3.9, 2.6, 8.9, 7.6)])], (12, 12), 0)
+    assert box(found.indices) == (3, 2, 8, 7)
+    corners = np.random.default_rng(5).uniform(5, 95, (40, 3, 2))
+    shares = []
+    for triangle in corners:
+        theirs = Image.new("1", (100, 100))
+        ImageDraw.Draw(theirs).polygon([(float(x), float(y)) for x, y in triangle], fill=1, outline=1)
+        wanted, ours = np.asarray(theirs), drawn([Polygon(1, [triangle])], (100, 100), 0).indices == 1
+        shares.append((wanted & ours).sum() / (wanted | ours).sum())
+    assert np.median(shares) > 0.96
 
 
 def test_parts_that_overlap_make_no_hole_and_holes_show_what_is_below() -> None:
