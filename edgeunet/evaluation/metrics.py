@@ -11,6 +11,8 @@ from edgeunet.errors import FrameError, ModelFileError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import IGNORE
 
+_AT_ONCE = 1 << 22  # pixels
+
 
 class Confusion:
     """Counts pixels by label (row) and prediction (column), over as many frames as are added."""
@@ -27,9 +29,12 @@ class Confusion:
             raise FrameError(f"label {label.shape} and mask {mask.shape} differ in size")
         classes = len(self.counts)
         require_known_classes(mask, classes)
-        valid = label != IGNORE
-        pairs = label[valid].astype(np.int64) * classes + mask[valid]
-        self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+        rows = max(1, _AT_ONCE // max(1, label.shape[1]))
+        for start in range(0, len(label), rows):  # the pairs take 8 bytes a pixel
+            labels, masks = label[start : start + rows], mask[start : start + rows]
+            valid = labels != IGNORE
+            pairs = labels[valid].astype(np.int64) * classes + masks[valid]
+            self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
     def scores(self) -> Scores:
         """The scores of the counts so far."""

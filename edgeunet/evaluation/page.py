@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
+from edgeunet.data.dataset import Sample
 from edgeunet.evaluation import mistakes, pictures
 from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
 from edgeunet.evaluation.score import Evaluation, Segmenter
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.pixels import picture_of
 from edgeunet.utils.files import require_writable, write_text
 from edgeunet.utils.formatting import count, percentage, without_labels
@@ -83,14 +86,14 @@ def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
         "gap": gap,
         "worst": [_shown(evaluation, segmenter, i) for i in worst],
         "usual": [_shown(evaluation, segmenter, i) for i in usual],
-        "failures": list(_failures(evaluation, segmenter)),
+        "failures": _failures(evaluation, segmenter),
         "colors": pictures.COLORS,
     }
 
 
 def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> ShownFrame:
     sample, counts = evaluation.samples[index], evaluation.frame_counts[index]
-    mask, frame = segmenter.segment(sample.frame), picture_of(sample.frame, evaluation.spec.levels)
+    mask, frame = segmenter.segment(sample.frame), _small(evaluation, sample)
     shown_as = (
         ("frame", pictures.of_frame(frame)),
         ("label", pictures.of_classes(sample.mask, evaluation.spec)),
@@ -102,16 +105,23 @@ def _shown(evaluation: Evaluation, segmenter: Segmenter, index: int) -> ShownFra
     return ShownFrame(index, sample.name, wrong, miou, mainly, shown_as)
 
 
-def _failures(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[ClassFailure]:
+def _failures(evaluation: Evaluation, segmenter: Segmenter) -> list[ClassFailure]:
     """One for each class of which a pixel is wrong."""
-    for index in range(len(evaluation.spec.classes)):
-        frame = mistakes.worst_frame_of(evaluation, index)
-        if frame is not None:
-            sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
-            shown = picture_of(sample.frame, evaluation.spec.levels)
-            picture = pictures.of_class(shown, sample.mask, segmenter.segment(sample.frame), index)
+    worst = ((mistakes.worst_frame_of(evaluation, index), index) for index in range(len(evaluation.spec.classes)))
+    found = []
+    # A frame that is the worst of several classes is read and segmented once.
+    for frame, group in groupby(sorted((f, index) for f, index in worst if f is not None), key=itemgetter(0)):
+        sample, counts = evaluation.samples[frame], evaluation.frame_counts[frame]
+        mask, small = segmenter.segment(sample.frame), _small(evaluation, sample)
+        for _, index in group:
+            picture = pictures.of_class(small, sample.mask, mask, index)
             precision, recall = float(class_precision(counts)[index]), float(class_recall(counts)[index])
-            yield ClassFailure(index, sample.name, precision, recall, picture)
+            found.append(ClassFailure(index, sample.name, precision, recall, picture))
+    return sorted(found, key=attrgetter("index"))
+
+
+def _small(evaluation: Evaluation, sample: Sample) -> UInt8:
+    return pictures.reduced(picture_of(sample.frame, evaluation.spec.levels))
 
 
 def _percent(share: float | None) -> str:

@@ -36,14 +36,14 @@ class Picture:
 
 def of_frame(frame: UInt8) -> Picture:
     """The frame itself, uint8 [h, w, 3] BGR."""
-    return _encoded(_reduced(frame), ".jpg")
+    return _encoded(reduced(frame), ".jpg")
 
 
 def of_classes(mask: UInt8, spec: ModelSpec) -> Picture:
     """Class indices, uint8 [h, w], in the colours of their classes; ignored pixels are hatched."""
     colors = np.zeros((256, 3), np.uint8)
     colors[: len(spec.classes)] = [c.color[::-1] for c in spec.classes]
-    mask = _reduced(mask, cv2.INTER_NEAREST)
+    mask = reduced(mask, cv2.INTER_NEAREST)
     picture = colors[mask]
     return _encoded(_hatched(picture, mask == IGNORE), ".png")
 
@@ -61,14 +61,14 @@ def of_class(frame: UInt8, label: UInt8, mask: UInt8, index: int) -> Picture:
 
 def _painted(frame: UInt8, label: UInt8, areas: dict[str, Bool]) -> Picture:
     """A dark grey frame with areas, bool [h, w], in their COLORS; ignored pixels belong to none."""
-    grey = cv2.cvtColor(_reduced(frame), cv2.COLOR_BGR2GRAY)[:, :, None].astype(np.float32)
+    grey = cv2.cvtColor(reduced(frame), cv2.COLOR_BGR2GRAY)[:, :, None].astype(np.float32)
     picture = np.repeat(grey * 0.6, 3, axis=2)
     for name, area in areas.items():
-        share = _reduced(np.where(area & (label != IGNORE), np.uint8(255), np.uint8(0)))
+        share = reduced(np.where(area & (label != IGNORE), np.uint8(255), np.uint8(0)))
         # Twice its share, so that what is thinner than a pixel of the picture stays visible.
         opacity = np.minimum(share.astype(np.float32)[:, :, None] * (2 / 255), 1) * 0.85
         picture = picture * (1 - opacity) + np.array(COLORS[name][::-1], np.float32) * opacity
-    ignored = _reduced(label, cv2.INTER_NEAREST) == IGNORE
+    ignored = reduced(label, cv2.INTER_NEAREST) == IGNORE
     return _encoded(_hatched(picture.astype(np.uint8), ignored), ".jpg")
 
 
@@ -79,8 +79,8 @@ def _hatched(picture: UInt8, area: Bool) -> UInt8:
     return np.where(area[:, :, None], stripes[:, :, None], picture)
 
 
-def _reduced(image: UInt8, interpolation: int = cv2.INTER_AREA) -> UInt8:
-    """To LONGEST at most."""
+def reduced(image: UInt8, interpolation: int = cv2.INTER_AREA) -> UInt8:
+    """To LONGEST at most; a smaller image is returned as it is. The functions above take frames of either size."""
     height, width = image.shape[:2]
     scale = LONGEST / max(height, width)
     if scale >= 1:

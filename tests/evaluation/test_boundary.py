@@ -61,6 +61,24 @@ def test_it_is_what_the_slow_reference_says(seed: int) -> None:
         ), radius
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_the_same_in_parts_and_by_distances(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of a few rows, and a distance transform instead of a disc, change no bit."""
+    rng = np.random.default_rng(seed)
+    label, mask = (
+        np.asarray(cv2.resize(m, (40, 90), interpolation=cv2.INTER_NEAREST), np.uint8)
+        for m in rng.integers(0, 4, (2, 13, 9), np.uint8)
+    )
+    label[label == 3], mask[mask == 3] = IGNORE, 2
+    for radius in (0.0, 1.5, 5.0, 18.0**0.5):
+        whole = boundary_f1(label, mask, 4, radius)
+        with monkeypatch.context() as patch:
+            patch.setattr("edgeunet.evaluation.boundary._STRIP", 1)
+            assert np.array_equal(boundary_f1(label, mask, 4, radius), whole, equal_nan=True)
+            patch.setattr("edgeunet.evaluation.boundary._SMALL", -1)
+            assert np.array_equal(boundary_f1(label, mask, 4, radius), whole, equal_nan=True)
+
+
 def test_an_outline_counts_as_far_as_the_tolerance_and_no_farther() -> None:
     assert boundary_f1(halves(4), halves(6), 2, 2.0).tolist() == [1.0, 1.0]
     assert boundary_f1(halves(4), halves(6), 2, 1.9).tolist() == [0.0, 0.0]
