@@ -18,7 +18,7 @@ from edgeunet.errors import DatasetError, ImageError, not_found
 from edgeunet.imaging.image_header import ImageHeader, read_header
 from edgeunet.imaging.images import SOME_ENDINGS, decode_image, images_in, is_hidden, read_file
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.imaging.mask_image import Mask, code_of, decode_mask
+from edgeunet.imaging.mask_image import Mask, code_of, decode_mask, value_counts
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.spec import BGR, IGNORE, ClassInfo, PixelFormat
 from edgeunet.utils.formatting import some
@@ -134,7 +134,7 @@ class DatasetFolder:
             what = f"{size_text(numbers.shape)}, but its image is {size_text(frame.shape)}"
             return Problem(where, what, exif_hint(header, numbers.shape, self.path))
         values = numbers.astype(np.uint8)
-        counts = np.bincount(values.ravel(), minlength=256)
+        counts = value_counts(values)
         present = np.flatnonzero(counts)
         if strangers := [int(v) for v in present if v >= len(self.classes) and v not in (*self.ignored, IGNORE)]:
             greys = {c.color[0] for c in self.classes if len(set(c.color)) == 1}

@@ -17,6 +17,7 @@ from edgeunet.data.facts.closer_look import CloserLook
 from edgeunet.data.facts.image_facts import ImageFacts
 from edgeunet.data.facts.likeness import Likeness, likeness_of, plain
 from edgeunet.data.pairs import Problem
+from edgeunet.imaging.mask_image import value_counts
 
 NEEDED = ("train", "val")  # splits that training needs, first in every table; the others after them, by name
 
@@ -38,7 +39,7 @@ class FrameFacts:
     @classmethod
     def of(cls, sample: Sample, classes: int, *, closely: bool = False) -> FrameFacts:
         """closely: with the look, which takes longer."""
-        pixels = np.bincount(sample.mask.ravel(), minlength=256)[:classes].astype(np.int64)
+        pixels = value_counts(sample.mask)[:classes]
         height, width = sample.mask.shape
         digest = hashlib.blake2b(np.ascontiguousarray(sample.frame).data, digest_size=16)
         digest.update(repr(sample.frame.shape).encode())

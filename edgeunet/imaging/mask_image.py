@@ -20,6 +20,17 @@ from edgeunet.imaging.images import Array, decode, loaded, named, read_file, upr
 
 Numbers = NDArray[np.int32]  # [h, w]
 
+_AT_ONCE = 1 << 22  # pixels that are counted at once
+
+
+def value_counts(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many pixels of uint8 [h, w] have each value, int64 [256]. In parts: counting takes 8 bytes a pixel."""
+    rows = max(1, _AT_ONCE // max(1, mask.shape[1]))
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(mask), rows):
+        counts += np.bincount(mask[start : start + rows].ravel(), minlength=256)
+    return counts
+
 
 @dataclass(frozen=True)
 class Mask:

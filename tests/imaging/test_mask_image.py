@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from edgeunet.errors import ImageError
-from edgeunet.imaging.mask_image import Mask, code_of, decode_mask
+from edgeunet.imaging.mask_image import Mask, code_of, decode_mask, value_counts
 
 Array = NDArray[Any]
 
@@ -173,3 +173,9 @@ def test_a_mask_is_turned_by_its_own_orientation_in_every_format_and_not_if_aske
     plain = decode_mask(data, turn=False).numbers
     assert plain is not None
     assert np.array_equal(plain, mask)
+
+
+def test_values_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)
+    monkeypatch.setattr("edgeunet.imaging.mask_image._AT_ONCE", 100)
+    assert np.array_equal(value_counts(mask), [np.count_nonzero(mask == value) for value in range(256)])

@@ -21,6 +21,7 @@ from edgeunet.data.facts.likeness import Likeness, likeness_of
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, listed, pair_up, without_mask
 from edgeunet.errors import DatasetError, UsageError
 from edgeunet.imaging.images import images_in
+from edgeunet.imaging.mask_image import value_counts
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct
 from edgeunet.utils.folders import replacing_folder, require_apart, require_folder_writable
@@ -143,7 +144,7 @@ def _seen(dataset: DatasetFolder, pair: ImageMaskPair) -> _Seen | Problem:
     sample = dataset.read(pair)
     if isinstance(sample, Problem):
         return sample
-    counts = np.bincount(sample.mask.ravel(), minlength=256)[: len(dataset.classes)]
+    counts = value_counts(sample.mask)[: len(dataset.classes)]
     return _Seen(likeness_of(sample.frame), counts > 0)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.mask_image import value_counts
 from edgeunet.spec import IGNORE
 
 Areas = NDArray[np.float32]  # pixels of each object
@@ -58,9 +59,10 @@ def usual_tiles(size: tuple[int, int]) -> tuple[int, int]:
 def object_areas(mask: UInt8) -> dict[int, Areas]:
     """The area of every object of each class; pixels that touch at a corner belong together."""
     found = {}
-    for index in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE]).tolist():
-        _, labels = cv2.connectedComponents((mask == index).view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-        areas = np.sort(np.bincount(labels.ravel())[1:])
+    for index in np.flatnonzero(value_counts(mask)[:IGNORE]).tolist():
+        objects = (mask == index).view(np.uint8)
+        _, _, boxes, _ = cv2.connectedComponentsWithStats(objects, connectivity=8, ltype=cv2.CV_32S)
+        areas = np.sort(boxes[1:, cv2.CC_STAT_AREA])
         found[index] = areas[:: -(-len(areas) // _MOST)].astype(np.float32)
     return found
 
