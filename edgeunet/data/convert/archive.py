@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from edgeunet.errors import DatasetError, EdgeUNetError, system_reason
 
 _FILES = 1_000_000
+_DEEPEST = 100  # folders in each other
 _NOT_FILES = ("__MACOSX", ".DS_Store", "Thumbs.db")  # that systems add
 
 
@@ -72,10 +73,12 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> No
 
 
 def _require_inside(path: Path, member: zipfile.ZipInfo) -> None:
-    """Raise DatasetError for a file that would be written outside, for a link, and for one with a password."""
+    """Raise DatasetError for a file that would be written outside or deep down, a link, and one with a password."""
     name = member.filename
     if name.startswith(("/", "\\")) or ".." in _parts(member) or ":" in name.split("/")[0]:
         raise DatasetError(f"{path} has a file whose name leads out of it, {name[:80]!r}: nothing was unpacked")
+    if (depth := len(_parts(member)) - 1) > _DEEPEST:
+        raise DatasetError(f"{path} has a file in {depth} folders, {name[:80]!r}: at most {_DEEPEST} are read")
     if member.external_attr >> 28 == 0o12:
         raise DatasetError(f"{path} has a link, {name[:80]!r}: unpack it yourself, and give the folder")
     if member.flag_bits & 1:

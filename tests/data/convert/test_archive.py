@@ -80,6 +80,13 @@ def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.rglob("out.txt"))
 
 
+def test_folders_in_folders_without_end_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("d/" * 2000 + "a.png", b"")
+    with pytest.raises(DatasetError, match=r"has a file in 2000 folders, .* at most 100"):
+        convert(tmp_path / "x.zip", tmp_path / "made", PLAIN)
+
+
 def test_links_and_passwords_are_refused(tmp_path: Path) -> None:
     link, locked = zipfile.ZipInfo("link"), zipfile.ZipInfo("locked")
     link.external_attr = 0o120777 << 16
