@@ -66,7 +66,7 @@ INSIDE = {  # the same for the rooms in a room
         ("qat",),
         ("processes",),
     ),
-    "edgeunet.data": (("arranging",), ("convert",), ("dividing",), ("dataset",), ("facts",)),
+    "edgeunet.data": (("arranging", "cropping"), ("convert",), ("dividing",), ("dataset",), ("facts",)),
     "edgeunet.data.convert": (
         ("conversion",),
         ("recognition", "writing"),

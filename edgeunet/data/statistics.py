@@ -63,7 +63,7 @@ class SplitFacts:
 
     def pixels(self, classes: int) -> NDArray[np.int64]:
         """(classes,): the pixels of each class."""
-        return np.asarray(self._pixels(classes).sum(0), dtype=np.int64)
+        return np.asarray(self.counts(classes).sum(0), dtype=np.int64)
 
     def shares(self, classes: int) -> NDArray[np.float64]:
         """(classes,): the share of each class in all pixels that count, 0 to 1."""
@@ -72,7 +72,7 @@ class SplitFacts:
 
     def occurrences(self, classes: int) -> NDArray[np.int64]:
         """(classes,): in how many frames each class occurs."""
-        return np.asarray((self._pixels(classes) > 0).sum(0), dtype=np.int64)
+        return np.asarray((self.counts(classes) > 0).sum(0), dtype=np.int64)
 
     def sizes(self) -> dict[str, int]:
         """Frames of each size, the most frequent first: "640x480": 12."""
@@ -90,7 +90,8 @@ class SplitFacts:
         areas = [f.size[0] * f.size[1] for f in self.frames]
         return float(np.dot(shares, areas) / max(1, sum(areas)))
 
-    def _pixels(self, classes: int) -> NDArray[np.int64]:
+    def counts(self, classes: int) -> NDArray[np.int64]:
+        """(frames, classes): the pixels of each class in each frame."""
         return np.array([f.pixels for f in self.frames], np.int64).reshape(-1, classes)
 
 

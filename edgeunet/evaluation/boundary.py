@@ -52,7 +52,7 @@ def class_means(frames: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class _Strip:
+class _Rows:
     """Rows of a frame, with so many above and below that all that is near them is inside.
 
     label, mask: uint8 [h, w], IGNORE in both where the label is. core: the rows that count, in these.
@@ -63,7 +63,7 @@ class _Strip:
     core: slice
 
 
-def _strips(label: UInt8, mask: UInt8, reach: int) -> Iterator[_Strip]:
+def _strips(label: UInt8, mask: UInt8, reach: int) -> Iterator[_Rows]:
     """The frame in parts, so that memory does not grow with it; of an ordinary size there is one."""
     height, width = label.shape
     margin = reach + 1  # whether a pixel is on a boundary depends on its neighbour
@@ -72,7 +72,7 @@ def _strips(label: UInt8, mask: UInt8, reach: int) -> Iterator[_Strip]:
         top, bottom = max(0, start - margin), min(height, start + rows + margin)
         part = label[top:bottom]
         hidden = np.where(part == IGNORE, np.uint8(IGNORE), mask[top:bottom])
-        yield _Strip(part, hidden, slice(start - top, min(height, start + rows) - top))
+        yield _Rows(part, hidden, slice(start - top, min(height, start + rows) - top))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Counts:
         return scores
 
 
-def _counts(strip: _Strip, classes: int, near: _Nearness) -> _Counts:
+def _counts(strip: _Rows, classes: int, near: _Nearness) -> _Counts:
     true_edges, edges = _edges(strip.label), _edges(strip.mask)
     true, found = (
         np.bincount(of[strip.core][edge[strip.core]], minlength=classes)[:classes]

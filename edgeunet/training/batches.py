@@ -10,7 +10,8 @@ import cv2
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from edgeunet.data.crops import Crops
+from edgeunet.data.cropping.crops import Crops
+from edgeunet.data.cropping.rare_classes import RareClasses
 from edgeunet.training.processes import distributed
 from edgeunet.training.processes.signals import ignore_stop
 from edgeunet.training.training_job import TrainingJob
@@ -23,7 +24,9 @@ def make_crops(job: TrainingJob, scale: float = 1.0) -> Crops:
     height, width = (max(32, round(scale * recipe.crop * side / 16) * 16) for side in job.spec.input_size)
     low, high = recipe.augmentation.scale
     how = replace(recipe.augmentation, scale=(scale * low, scale * high))
-    return Crops(job.train, job.spec, (height, width), how, count=sys.maxsize, seed=recipe.seed)
+    # Only a tile misses small objects: without tiles nearly every crop shows most of the frame.
+    rare = None if job.spec.tiles == (1, 1) else RareClasses(job.train.facts.counts(len(job.spec.classes)))
+    return Crops(job.train, job.spec, (height, width), how, count=sys.maxsize, seed=recipe.seed, rare=rare)
 
 
 def make_loader(job: TrainingJob, crops: Crops, step: int, *, pinned: bool) -> DataLoader[tuple[Tensor, Tensor]]:

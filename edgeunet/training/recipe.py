@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgeunet.data.augment import Augmentation
+from edgeunet.data.cropping.augment import Augmentation
 from edgeunet.errors import UsageError
 from edgeunet.training.losses import LossName
 from edgeunet.utils.limits import SEED, require_in

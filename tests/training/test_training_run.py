@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgeunet.data.augment import Augmentation
+from edgeunet.data.cropping.augment import Augmentation
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ModelFileError, OutputError, TrainingError
 from edgeunet.network.checkpoint import load_model, read_checkpoint, save_checkpoint

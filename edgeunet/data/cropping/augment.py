@@ -20,6 +20,7 @@ from edgeunet.imaging.pixels import Pixels, UInt8, levelled
 from edgeunet.spec import IGNORE
 
 Matrix = NDArray[np.float64]
+_AIMED = 0.8  # of a crop's sides: where in it a pixel lies that it must show
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,23 @@ class Augmentation:
 
 
 def crop(
-    sample: Sample, letterbox: Letterbox, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    sample: Sample,
+    letterbox: Letterbox,
+    size: tuple[int, int],
+    how: Augmentation,
+    rng: np.random.Generator,
+    inside: tuple[int, int] | None = None,
 ) -> tuple[UInt8, UInt8]:
     """One augmented crop: frame uint8 [H, W, channels] and mask uint8 [H, W] of `size` (H, W).
 
     Pixels outside the frame are PADDING in the crop and IGNORE in its mask. Frames of 16 bits are warped, then
     levelled, as they are fitted for inference; then the colours change.
+    inside: (row, column) of a pixel of the frame that the crop must show.
     """
     frame, mask = sample.frame, sample.mask
     scale = float(np.exp(rng.uniform(*np.log(how.scale))))
     stretch = float(how.aspect ** rng.uniform(-0.5, 0.5))
-    matrix = _warp(letterbox, size, (scale * stretch, scale / stretch), how, rng)
+    matrix = _warp(letterbox, size, (scale * stretch, scale / stretch), how, rng, inside)
     while abs(np.linalg.det(matrix[:2, :2])) < 0.25:  # bilinear sampling would skip pixels: average them first
         frame = _planes(cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         factors = mask.shape[1] / frame.shape[1], mask.shape[0] / frame.shape[0]
@@ -111,7 +118,12 @@ def _planes(image: Any) -> Pixels:
 
 
 def _warp(
-    letterbox: Letterbox, size: tuple[int, int], scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
+    letterbox: Letterbox,
+    size: tuple[int, int],
+    scale: tuple[float, float],
+    how: Augmentation,
+    rng: np.random.Generator,
+    inside: tuple[int, int] | None,
 ) -> Matrix:
     """From a frame's coordinates to the crop's: letterboxed, turned, scaled and flipped about the middle, moved."""
     rows, columns = letterbox.input_size
@@ -123,11 +135,18 @@ def _warp(
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     mirror = -1.0 if rng.random() < how.flip else 1.0
     grow = np.diag([mirror * scale[0], scale[1], 1.0])
+    about_middle = grow @ turn @ _shift(-columns / 2, -rows / 2) @ fit
     # A crop smaller than the scaled frame lies anywhere in it; a larger crop has the frame anywhere in it.
     spare = (scale[0] * columns - size[1], scale[1] * rows - size[0])
-    move = [rng.uniform(-0.5, 0.5) * s for s in spare]
+    move = [rng.uniform(-0.5, 0.5) for _ in spare]
+    if inside is None:
+        move = [part * s for part, s in zip(move, spare, strict=True)]
+    else:  # the pixel anywhere in the crop but near its edges, as far as the crop stays in the frame
+        place = about_middle @ (inside[1] + 0.5, inside[0] + 0.5, 1.0)
+        wanted = (_AIMED * part * side - p for part, side, p in zip(move, (size[1], size[0]), place, strict=False))
+        move = [float(np.clip(w, -abs(s) / 2, abs(s) / 2)) for w, s in zip(wanted, spare, strict=True)]
     middle = _shift(size[1] / 2 + move[0], size[0] / 2 + move[1])
-    return np.asarray(middle @ grow @ turn @ _shift(-columns / 2, -rows / 2) @ fit, dtype=np.float64)
+    return np.asarray(middle @ about_middle, dtype=np.float64)
 
 
 def _shift(x: float, y: float) -> Matrix:

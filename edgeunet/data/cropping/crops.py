@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from edgeunet.data.augment import Augmentation, crop
+from edgeunet.data.cropping.augment import Augmentation, crop
+from edgeunet.data.cropping.rare_classes import Aim, RareClasses, pixel_of
 from edgeunet.data.dataset import Sample
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.spec import ModelSpec
@@ -20,6 +21,7 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
 
     The samples have a new order in each epoch. Order and augmentation follow from (seed, k) alone, so neither the
     number of workers nor an interruption changes what is learnt.
+    rare: where crops are smaller than the fitted frames, for crops around rare classes.
     """
 
     def __init__(
@@ -31,15 +33,18 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         *,
         count: int,
         seed: int,
+        rare: RareClasses | None = None,
     ) -> None:
         self.samples, self.spec, self.size, self.how = samples, spec, size, how
-        self.count, self.seed = count, seed
+        self.count, self.seed, self.rare = count, seed, rare
 
     def __len__(self) -> int:
         return self.count
 
     def sample(self, k: int) -> Sample:
         """The sample that crop k is cut from."""
+        if aim := self._aim(k):
+            return self.samples[aim.frame]
         epoch, position = divmod(k, len(self.samples))
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.samples))
         return self.samples[int(order[position])]
@@ -47,5 +52,11 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, k: int) -> tuple[Tensor, Tensor]:
         sample = self.sample(k)
         letterbox = Letterbox.of((sample.frame.shape[0], sample.frame.shape[1]), self.spec)
-        frame, mask = crop(sample, letterbox, self.size, self.how, np.random.default_rng((self.seed, 1, k)))
+        rng = np.random.default_rng((self.seed, 1, k))
+        aim = self._aim(k)
+        inside = None if aim is None else pixel_of(sample.mask, aim.label, rng)
+        frame, mask = crop(sample, letterbox, self.size, self.how, rng, inside)
         return torch.from_numpy(frame), torch.from_numpy(mask)
+
+    def _aim(self, k: int) -> Aim | None:
+        return None if self.rare is None else self.rare.aim(np.random.default_rng((self.seed, 2, k)))

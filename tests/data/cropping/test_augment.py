@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from edgeunet.data.augment import Augmentation, crop
-from edgeunet.data.crops import Crops
+from edgeunet.data.cropping.augment import Augmentation, crop
+from edgeunet.data.cropping.crops import Crops
+from edgeunet.data.cropping.rare_classes import RareClasses
 from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import PADDING, Letterbox
@@ -127,3 +128,44 @@ def test_a_crop_of_a_tile_has_the_resolution_of_the_canvas() -> None:
         counts = {int((crop(speck, letterbox, size, NO_AUGMENTATION, rng)[1] == 1).sum()) for rng in rngs()}
         assert max(counts) == 9 * scale**2
         assert min(counts) == 0, "a crop lies anywhere in the canvas"
+
+
+def specks(count: int = 4) -> list[Sample]:
+    """Frames of 200×300, of which the second and the last have one speck of 3×3 pixels."""
+    masks = np.zeros((count, 200, 300), np.uint8)
+    masks[1, 5:8, 290:293] = masks[-1, 150:153, 20:23] = 1
+    return [Sample(str(k), np.zeros((200, 300, 3), np.uint8), mask) for k, mask in enumerate(masks)]
+
+
+def test_every_second_crop_of_a_tile_shows_a_rare_class() -> None:
+    spec = replace(toy_spec((57, 64)), tiles=(4, 5))
+    counts = np.stack([np.bincount(s.mask.ravel(), minlength=3) for s in specks()])
+
+    def shown(rare: RareClasses | None) -> float:
+        crops = Crops(specks(), spec, spec.input_size, Augmentation(), count=200, seed=0, rare=rare)
+        return float(np.mean([bool((crops[k][1] == 1).any()) for k in range(200)]))
+
+    assert shown(None) < 0.1
+    assert 0.4 < shown(RareClasses(counts)) < 0.65
+    common = counts.copy()
+    common[:, 1] += 3000
+    assert shown(RareClasses(common)) == shown(None), "no class is rare"
+
+
+def test_a_crop_around_a_pixel_shows_it_and_stays_in_the_frame() -> None:
+    spec = replace(toy_spec((57, 64)), tiles=(4, 5), fit="stretch")
+    letterbox = Letterbox.of((200, 300), spec)
+    for rng in rngs():
+        for sample, inside in ((specks()[1], (6, 291)), (specks()[-1], (151, 21))):
+            how = replace(NO_AUGMENTATION, flip=0.5, scale=(0.75, 1.75))
+            _, mask = crop(sample, letterbox, (48, 64), how, rng, inside)
+            assert (mask == 1).any()
+            assert not (mask == IGNORE).any()
+
+
+def test_crops_around_rare_classes_follow_from_seed_and_number_alone() -> None:
+    spec = replace(toy_spec((57, 64)), tiles=(4, 5))
+    rare = RareClasses(np.stack([np.bincount(s.mask.ravel(), minlength=3) for s in specks()]))
+    one, other = (Crops(specks(), spec, (57, 64), Augmentation(), count=20, seed=3, rare=rare) for _ in range(2))
+    assert all(torch.equal(a, b) for k in reversed(range(20)) for a, b in zip(one[k], other[k], strict=True))
+    assert {one.sample(k).name for k in range(20)} == {"0", "1", "2", "3"}

@@ -1,0 +1,1 @@
+"""Training crops: which they are, how they are augmented, and where they lie."""
