@@ -20,7 +20,7 @@ from tests.datasets import write_dataset
 ROOT = Path(__file__).parents[1]
 RUN_HERE = (  # in this order: later documents use what the commands of earlier ones made
     "README.md",
-    "docs/datasets.md",
+    "docs/your_frames.md",
     "docs/training.md",
     "docs/int8.md",
     "docs/camera.md",
@@ -163,7 +163,7 @@ def desk(tmp_path: Path) -> Path:
 
 
 def test_the_example_of_classes_json_is_one(tmp_path: Path) -> None:
-    (block,) = blocks("docs/datasets.md", "json")
+    (block,) = blocks("docs/your_frames.md", "json")
     (tmp_path / "classes.json").write_text(block)
     assert read_classes(tmp_path / "classes.json").ignored == (255,)
 

@@ -192,17 +192,17 @@ def _notes(sources: Sequence[_Source], lists: Sequence[ClassList]) -> Iterator[s
     labels = [source.label for source in sources]
     trained = [set(_names_in(own)) for own in lists]
     ignored = [{e.name for e in own.entries if e.ignore} for own in lists]
+    only: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in dict.fromkeys(name for own in lists for name in _names_in(own)):
         having = [label for label, names in zip(labels, trained, strict=True) if name in names]
         hidden = [label for label, names in zip(labels, ignored, strict=True) if name in names]
         if hidden:
             yield f"{name} is ignored in {some(hidden, _NAMED)} and a class of {some(having, _NAMED)}: both stay so"
-        lacking = [label for label in labels if label not in (*having, *hidden)]
-        if lacking:
-            yield (
-                f"{name} is only in {some(having, _NAMED)}: where frames of {some(lacking, _NAMED)} show it, they have "
-                "another label"
-            )
+        if lacking := [label for label in labels if label not in (*having, *hidden)]:
+            only[some(having, _NAMED), some(lacking, _NAMED)].append(name)
+    for (there, elsewhere), names in only.items():
+        found = f"only in {there}: {some(names, _NAMED)}"
+        yield f"{found}; where frames of {elsewhere} show that, they have another label"
     alike: dict[str, dict[str, None]] = defaultdict(dict)
     for own in lists:
         for name in _names_in(own):

@@ -83,7 +83,7 @@ def test_a_class_of_one_dataset_is_named(pair: tuple[Path, Path], tmp_path: Path
     write_list(pair[1], "disc", "Bar", "ground")
     ran = run("data", "merge", *pair, "-o", tmp_path / "all")
     assert ran.code == 0
-    assert "bar is only in one: where frames of two show it, they have another label" in ran.out
+    assert "only in one: bar; where frames of two show that, they have another label" in ran.out
     assert "bar and Bar stay separate classes: if they mean the same, give them one name in classes.json" in ran.out
     listed = json.loads((tmp_path / "all" / "classes.json").read_text())["classes"]
     assert [c["name"] for c in listed] == ["ground", "disc", "bar", "Bar", "void"]
