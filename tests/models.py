@@ -17,6 +17,7 @@ from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
 
 S = TypeVar("S", bound=Session)
 
+BRIGHT = 100
 COLORS = {"road": (255, 0, 0), "car": (0, 255, 0), "sky": (0, 0, 255)}
 
 
@@ -26,8 +27,10 @@ def toy_spec(size: tuple[int, int] = (32, 48)) -> ModelSpec:
 
 
 def toy_mask(frame: UInt8) -> UInt8:
-    """What the toy model answers for a frame at its own input size."""
-    return np.asarray(frame.argmax(axis=2), dtype=np.uint8)
+    """What the toy model answers for a frame at its own input size, [H, W, channels]: of grey whether it is bright."""
+    if frame.shape[2] == 1:
+        return np.asarray(frame[..., 0] > BRIGHT, dtype=np.uint8)
+    return np.asarray(frame[..., :3].argmax(axis=2), dtype=np.uint8)
 
 
 def write_toy_model(
@@ -49,21 +52,27 @@ def write_toy_model(
     nodes = [
         helper.make_node("Cast", ["frame"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["float"], ["chw"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["chw", "weight"], ["logits"]),
+        helper.make_node("Conv", ["chw", "weight", "bias"], ["logits"]),
         helper.make_node("ArgMax", ["logits"], ["index"], axis=1, keepdims=0),
         helper.make_node("Cast", ["index"], ["index_float"], to=TensorProto.FLOAT),
         helper.make_node("Cast", ["index_float"], ["mask"], to=TensorProto.UINT8),
     ]
-    weight = np.eye(3, dtype=np.float32)[list(order)].reshape(3, 3, 1, 1)
+    if spec.channels == 1:  # a bright pixel is a car
+        weight, bias = np.array([0, 1, -1], np.float32), np.array([BRIGHT, 0, 0])
+    else:
+        weight, bias = np.eye(spec.channels, dtype=np.float32)[list(order)], np.zeros(3)
     outputs = [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])]
     if logits:
         outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 3, height, width]))
     graph = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, height, width, 3])],
+        [helper.make_tensor_value_info("frame", TensorProto.UINT8, [batch, *spec.frame_shape])],
         outputs,
-        [numpy_helper.from_array(weight, "weight")],
+        [
+            numpy_helper.from_array(weight.reshape(3, spec.channels, 1, 1), "weight"),
+            numpy_helper.from_array(bias.astype(np.float32), "bias"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if with_spec:

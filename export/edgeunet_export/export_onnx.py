@@ -99,7 +99,7 @@ def export_onnx(
             )
         scores = None
         if data is not None and spec.input_text != trained.input_text and (data / "masks" / split).is_dir():
-            samples = load_split(DatasetFolder.open(data), split)
+            samples = load_split(DatasetFolder.open(data, trained.pixels), split)
             here, there = (_scores(net, at, samples) for at in (spec, trained))
             scores = here, there
     return ExportedNetwork(spec, result, trained, scores)

@@ -35,11 +35,11 @@ def write_toy_engine(path: Path, trt: FakeTensorRT, tensors: Sequence[Tensor], s
     return path
 
 
-def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch, channels: int = 3) -> None:
     """Let `import tensorrt` give the fake, on the machine its engines are for, and let it compute the toy model."""
 
     def execute(addresses: Mapping[str, int], stream: int) -> bool:
-        return cuda.put(stream, lambda: _toy_model(addresses))
+        return cuda.put(stream, lambda: _toy_model(addresses, channels))
 
     trt.on_execute = execute
     monkeypatch.setitem(sys.modules, trt.provider, trt.module)
@@ -49,8 +49,8 @@ def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.Monk
     monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.sys.platform", "linux")
 
 
-def _toy_model(addresses: Mapping[str, int]) -> None:
-    frame = _at(addresses["frame"], np.zeros((*SIZE, 3), np.uint8))
+def _toy_model(addresses: Mapping[str, int], channels: int) -> None:
+    frame = _at(addresses["frame"], np.zeros((*SIZE, channels), np.uint8))
     if "mask" in addresses:
         _at(addresses["mask"], np.zeros(SIZE, np.uint8))[:] = toy_mask(frame)
     if "logits" in addresses:

@@ -39,6 +39,7 @@ def run_record(
         "classes": job.spec.names,
         "size": job.spec.input_size,
         "tiles": job.spec.tiles,
+        "levels": job.spec.levels,
         "fit": job.spec.fit,
         "recipe": asdict(job.recipe),
         "seed": job.recipe.seed,

@@ -45,6 +45,12 @@ from edgeunet.errors import UsageError
             "synthetic://?width=640&height=480&fps=0&seconds=2.5",
             Address("synthetic", "synthetic://", "", 640, 480, 0.0, None, 2.5),
         ),
+        (
+            "synthetic://?pixels=thermal",
+            Address("synthetic", "synthetic://", "", 1280, 720, 30.0, pixels="thermal"),
+        ),
+        ("0?fourcc=Y16", Address("v4l2", "camera 0", "/dev/video0", fourcc="Y16 ")),
+        ("0?fourcc=Y8", Address("v4l2", "camera 0", "/dev/video0", fourcc="GREY")),
     ],
 )
 def test_address_is_read(text: str, expected: Address) -> None:
@@ -65,6 +71,7 @@ def test_address_is_read(text: str, expected: Address) -> None:
         ("0?fps=0", "fps is more than 0 to 1000, got 0"),
         ("0?fps=inf", "fps is more than 0 to 1000, got inf"),
         ("0?fourcc=MJPEG", "four characters such as MJPG or YUYV, got 'MJPEG'"),
+        ("synthetic://?pixels=xray", "pixels is bgr or thermal, got 'xray'"),
         ("synthetic://?fps=-1", "fps is 0 to 1000, got -1"),
         ("synthetic://?seconds=nan", "seconds is more than 0 to 315360000, got nan"),
         ("synthetic://?fps=1e308", "fps is 0 to 1000, got 1e.308"),

@@ -3,20 +3,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from edgeunet.data.cropping.augment import Augmentation, crop
+from edgeunet.data.cropping.augment import Augmentation, crop, recolor
 from edgeunet.data.cropping.crops import Crops
 from edgeunet.data.cropping.rare_classes import RareClasses
 from edgeunet.data.dataset import Sample
 from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import PADDING, Letterbox
-from edgeunet.spec import IGNORE
+from edgeunet.spec import BGR, IGNORE
 from tests.datasets import draw
 from tests.models import toy_spec
+from tests.pixel_datasets import FOUR, GREY, KINDS, THERMAL, frame_for, spec_for
 
 SPEC = toy_spec((48, 64))
 FULL = Letterbox.of((48, 64), SPEC)
@@ -169,3 +171,37 @@ def test_crops_around_rare_classes_follow_from_seed_and_number_alone() -> None:
     one, other = (Crops(specks(), spec, (57, 64), Augmentation(), count=20, seed=3, rare=rare) for _ in range(2))
     assert all(torch.equal(a, b) for k in reversed(range(20)) for a, b in zip(one[k], other[k], strict=True))
     assert {one.sample(k).name for k in range(20)} == {"0", "1", "2", "3"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_of_every_kind_are_cropped(kind: str) -> None:
+    """Warped, levelled and recoloured: uint8, as many channels, and without augmentation as the camera fits it."""
+    pixels = KINDS[kind]
+    spec, one = spec_for(pixels, (72, 96)), Sample("0", frame_for(pixels), np.zeros((72, 96), np.uint8))
+    letterbox = Letterbox.of((72, 96), spec)
+    frame, _ = crop(one, letterbox, (72, 96), NO_AUGMENTATION, np.random.default_rng(0))
+    assert np.array_equal(frame, letterbox.fit(one.frame))
+    for rng in rngs():
+        small, _ = crop(one, letterbox, (32, 48), replace(Augmentation(), scale=(0.2, 0.4)), rng)
+        assert (small.shape, str(small.dtype)) == ((32, 48, pixels.channels), "uint8")
+
+
+def test_outside_of_a_frame_of_16_bits_is_padding() -> None:
+    spec, one = spec_for(THERMAL, (72, 96)), Sample("0", frame_for(THERMAL), np.zeros((72, 96), np.uint8))
+    for rng in rngs():
+        how = replace(NO_AUGMENTATION, scale=(0.5, 0.5))
+        frame, mask = crop(one, Letterbox.of((72, 96), spec), (72, 96), how, rng)
+        inner = cv2.erode((mask == IGNORE).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert inner.any()
+        assert np.abs(frame[inner].astype(int) - PADDING).max() <= 1
+
+
+def test_colours_of_bgr_change_as_before_and_a_fourth_channel_on_its_own() -> None:
+    color, four, grey = frame_for(BGR), frame_for(FOUR), frame_for(GREY)
+    # The same draws as ever: a run of an earlier version goes on as it began.
+    assert recolor(color, 0.4, np.random.default_rng(7))[20, 30].tolist() == [110, 125, 130]
+    changed = recolor(four, 0.4, np.random.default_rng(7))
+    assert np.array_equal(changed[..., :3], recolor(four[..., :3].copy(), 0.4, np.random.default_rng(7)))
+    assert changed.shape == four.shape
+    assert not np.array_equal(changed[..., 3], four[..., 3])
+    assert recolor(grey, 0.4, np.random.default_rng(7)).shape == grey.shape

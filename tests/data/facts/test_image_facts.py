@@ -14,6 +14,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import survey
 from edgeunet.utils.check import Check
 from tests.datasets import write_dataset
+from tests.pixel_datasets import FOUR, GREY, THERMAL, write_pixels
 
 SIZE = (64, 96)
 
@@ -104,3 +105,24 @@ def test_alpha_in_a_palette_is_named_where_it_varies(data: Path) -> None:
     picture.save(image(data))
     dataset = DatasetFolder.open(data)
     assert check_dataset(dataset, survey(dataset)) == []
+
+
+def test_what_a_dataset_is_read_with_is_not_named_and_the_rest_is_with_its_option(tmp_path: Path) -> None:
+    for name, pixels, option in (("t", THERMAL, "`--levels auto`"), ("f", FOUR, "`--channels 4`")):
+        path = write_pixels(tmp_path / name, pixels, train=12, val=3)
+        found = {check.remedy for check in findings(DatasetFolder.open(path)) if check.remedy}
+        assert len(found) == 1, found
+        assert option in found.pop()
+        assert [check for check in findings(DatasetFolder.open(path, pixels)) if check.state != "ok"] == []
+
+
+def test_only_grey_images_are_said_with_what_makes_use_of_it(tmp_path: Path, data: Path) -> None:
+    path = write_pixels(tmp_path / "g", GREY, train=12, val=3)
+    (note,) = findings(DatasetFolder.open(path))
+    assert (note.state, note.found.startswith("all 15 image(s) are grey: `train --channels 1`")) == ("ok", True)
+    assert findings(DatasetFolder.open(path, GREY)) == []
+    assert findings(DatasetFolder.open(data)) == []
+
+
+def findings(dataset: DatasetFolder) -> list[Check]:
+    return check_dataset(dataset, survey(dataset))

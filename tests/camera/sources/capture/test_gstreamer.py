@@ -22,22 +22,25 @@ READ = """
 import json, sys
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.errors import EdgeUNetError
+from edgeunet.spec import PixelFormat
 frames, found = [], {}
 try:
-    with open_source(sys.argv[1]) as source:
+    with open_source(sys.argv[1], PixelFormat(1 if sys.argv[2] == "1" else 3, sys.argv[2] == "1")) as source:
         found = {"live": source.live, "size": source.size, "fps": source.fps}
         while len(frames) < 5:
-            frames.append(list(source.read().pixels.shape))
+            pixels = source.read().pixels
+            found["dtype"] = str(pixels.dtype)
+            frames.append(list(pixels.shape))
 except EdgeUNetError as error:
     found["error"], found["kind"] = str(error), type(error).__name__
 print(json.dumps({**found, "frames": frames}))
 """
 
 
-def read(address: str) -> Any:
+def read(address: str, *, deep: bool = False) -> Any:
     """What the system's Python says of a source and its first five frames."""
     require_gstreamer_opencv()
-    command = [SYSTEM_PYTHON, "-c", OUR_PACKAGES + READ, address]
+    command = [SYSTEM_PYTHON, "-c", OUR_PACKAGES + READ, address, str(int(deep))]
     done = subprocess.run(
         command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True, timeout=60
     )
@@ -57,10 +60,17 @@ def test_pipeline_that_ends_is_an_error_for_a_live_source() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("form", "deep", "dtype"), [("GRAY8", False, "uint8"), ("GRAY16_LE", True, "uint16")])
+def test_pipeline_delivers_grey_of_8_and_16_bits(form: str, deep: bool, dtype: str) -> None:
+    found = read(f"gst:videotestsrc ! video/x-raw,format={form},width=320,height=240 ! appsink", deep=deep)
+    assert (found["frames"], found["dtype"]) == ([[240, 320, 1]] * 5, dtype)
+
+
+@pytest.mark.slow
 def test_pipeline_of_another_format_names_what_to_add() -> None:
-    found = read("gst:videotestsrc ! video/x-raw,format=GRAY8 ! appsink")
-    assert "[240, 320] instead of [height, width, 3]" in found["error"]
-    assert "videoconvert ! video/x-raw,format=BGR" in found["error"]
+    found = read("gst:videotestsrc ! video/x-raw,format=NV12,width=320,height=240 ! appsink")
+    assert found["frames"] == []
+    assert "videoconvert ! video/x-raw,format=BGR" in found["error"] or "the model takes uint8" in found["error"]
 
 
 @pytest.mark.slow

@@ -7,22 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from edgeunet.camera.sources import reconnect
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.v4l2 import open_device
-from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.opening import open_address, open_source
 from edgeunet.camera.sources.reconnect import Reconnecting
+from edgeunet.camera.sources.source import UnusableError
 from edgeunet.errors import SourceError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.spec import BGR
 from tests.camera.videos import numbered
+from tests.pixel_datasets import FOUR, GREY, THERMAL
 
 MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 
 
 class FakeCapture:
     """A cv2.VideoCapture of a camera with one format and two sizes; it ends when its device file is gone."""
+
+    formats: tuple[int, ...] = ()  # that it has besides
 
     def __init__(self, path: str, api: int) -> None:
         self.path = Path(path)
@@ -52,13 +58,21 @@ class FakeCapture:
             self.values[which] = 640 if value < 1000 else 1280
         elif which == cv2.CAP_PROP_FRAME_HEIGHT:
             self.values[which] = 480 if value < 600 else 720
+        elif which == cv2.CAP_PROP_CONVERT_RGB or (which == cv2.CAP_PROP_FOURCC and value in self.formats):
+            self.values[which] = value
         return True
 
     def grab(self) -> bool:
         return self.path.exists()
 
-    def retrieve(self) -> tuple[bool, UInt8 | None]:
-        return (False, None) if self.corrupt else (True, numbered(7, (480, 640)))
+    def retrieve(self) -> tuple[bool, Pixels | None]:
+        if self.corrupt:
+            return False, None
+        picture = numbered(7, (480, 640))
+        if self.values.get(cv2.CAP_PROP_CONVERT_RGB, 1):
+            return True, picture
+        deep = self.values[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"Y16 ")
+        return True, picture[..., 0].astype(np.uint16) * 256 if deep else picture[..., 0]  # as OpenCV hands it over
 
     def release(self) -> None:
         self.released = True
@@ -176,3 +190,42 @@ def test_cable_is_pulled_and_put_back(
     assert "camera 0 is not there; this machine has" in notes[1]
     assert notes[2].startswith("camera 0: back after")
     assert all(capture.released for capture in captures)
+
+
+@pytest.fixture
+def thermal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The camera has Y16 and GREY too."""
+    monkeypatch.setattr(FakeCapture, "formats", tuple(cv2.VideoWriter.fourcc(*name) for name in ("Y16 ", "GREY")))
+
+
+def test_a_model_of_16_bits_asks_for_y16_as_it_is(thermal: None, captures: list[FakeCapture], device: Path) -> None:
+    with open_device(address(device), THERMAL) as source:
+        frame = source.read()
+    assert frame is not None
+    assert (frame.pixels.shape, str(frame.pixels.dtype)) == ((480, 640, 1), "uint16")
+    assert np.array_equal(frame.pixels[..., 0] >> 8, numbered(7, (480, 640))[..., 0])
+    assert captures[0].asked == [cv2.CAP_PROP_BUFFERSIZE, cv2.CAP_PROP_FOURCC, cv2.CAP_PROP_CONVERT_RGB]
+
+
+def test_a_camera_without_16_bits_is_refused_for_such_a_model(captures: list[FakeCapture], device: Path) -> None:
+    with pytest.raises(SourceError, match="camera 0 delivers MJPG instead of Y16 : see `edgeunet camera --list`"):
+        open_device(address(device), THERMAL)
+
+
+def test_grey_stays_one_channel_and_y16_is_cut_for_a_model_of_8_bits(
+    thermal: None, captures: list[FakeCapture], device: Path
+) -> None:
+    for fourcc, pixels, channels in (("GREY", GREY, 1), ("GREY", BGR, 1), ("Y16 ", BGR, 3)):
+        with open_device(address(device, fourcc=fourcc), pixels) as source:
+            frame = source.read()
+        assert frame is not None
+        assert (frame.pixels.shape, str(frame.pixels.dtype)) == ((480, 640, channels), "uint8")
+
+
+def test_a_bgr_camera_behind_a_model_of_four_channels_ends_in_one_line(
+    captures: list[FakeCapture], device: Path
+) -> None:
+    line = r"camera .*video0 delivers uint8 \[480, 640, 3\], and the model takes uint8 \[height, width, 4\], in BGR"
+    camera = Address("v4l2", f"camera {device}", str(device))
+    with open_address(camera, FOUR) as source, pytest.raises(UnusableError, match=line):
+        source.read()
