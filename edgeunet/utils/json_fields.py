@@ -124,6 +124,7 @@ def plain_reason(reason: Exception) -> str:
         said = f"the field {found[1]!r} is missing"
     said = re.sub(r"`(\w+(?: \| \w+)*)`", lambda m: " or ".join(_NAMES.get(n, n) for n in m[1].split(" | ")), said)
     said = re.sub(r"`([^`]*)`", r"\1", said)
-    field = field.strip("`").removeprefix("$").removeprefix(".")
+    field = field.replace("`key` in ", "a key of ").replace("`", "").replace("$.", "").replace("$", "")
+    field = field.removesuffix(" of ")
     said = said[:1].lower() + said[1:] if said[:4] not in ("JSON", "UTF-") else said
     return f"{field}: {said}" if field else said

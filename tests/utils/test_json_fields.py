@@ -71,6 +71,22 @@ def test_a_wrong_field_is_named_in_one_line(change: dict[str, Any], says: str) -
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        (dict[int, str], '{"x": "a"}', r"\(a key: expected a whole number, got text\)"),
+        (
+            dict[str, dict[int, str]],
+            '{"names": {"x": "a"}}',
+            r"\(a key of \[...\]: expected a whole number, got text\)",
+        ),
+    ],
+)
+def test_a_wrong_key_is_said(kind: type[Any], text: str, says: str) -> None:
+    with pytest.raises(RecordError, match=says):
+        from_json(text, kind, origin="r.json", error=RecordError, what="a record", remedy="measure again")
+
+
 def test_text_of_windows_editors_is_named() -> None:
     with pytest.raises(RecordError, match="it is UTF-16: save it as UTF-8"):
         _read(json.dumps(VALID).encode("utf-16"))

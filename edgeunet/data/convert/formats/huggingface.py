@@ -13,7 +13,9 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
 
 from edgeunet.data.classes import ClassEntry
 from edgeunet.data.convert.conversion_options import Request
@@ -32,6 +34,7 @@ from edgeunet.utils.json_fields import from_json, read_json
 _LISTS = ("metadata.jsonl", "metadata.csv")
 _IMAGE = "file_name"
 _MASK = re.compile("mask|label|annot|segm|truth", re.IGNORECASE)
+_Number = Annotated[int, Meta(ge=0, le=255)]
 _NAMES = "id2label.json"
 _SAVE = (
     'import os, datasets; [(os.makedirs(f"my_frames/{{f}}/{{s}}", exist_ok=True), '
@@ -149,7 +152,7 @@ def _id2label(path: Path) -> MaskClasses | None:
     if not file.is_file():
         return None
     remedy = 'it looks like {"0": "background", "1": "road"}'
-    names = read_json(file, dict[int, str], error=DatasetError, what="a list of classes", remedy=remedy)
+    names = read_json(file, dict[_Number, str], error=DatasetError, what="a list of classes", remedy=remedy)
     return classes_of_entries([ClassEntry(number, name, None) for number, name in sorted(names.items())], str(file))
 
 

@@ -19,6 +19,7 @@ from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.base64_text import bytes_from_base64
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
 from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.image_search import ImageSearch
 from edgeunet.data.convert.labels.json_keys import json_keys
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
 from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape, Shapes
@@ -142,7 +143,9 @@ def _recognise(path: Path) -> str | None:
 
 def _read(request: Request) -> ConversionSource:
     path, options = request.path, request.options
-    read = {file: _read_as(file, _LabelsOnly) for file in sorted(path.rglob("*.json")) if _is_labelme(file)}
+    images = {image.with_suffix("") for image in ImageSearch(path).every()}
+    files = (file for file in sorted(path.rglob("*.json")) if _is_labelme(file) or file.with_suffix("") in images)
+    read = {file: _read_as(file, _LabelsOnly) for file in files}  # a damaged one beside its image too, for its error
     if not read:
         raise DatasetError(f"{path} has no LabelMe file: a .json with shapes and imagePath")
     names = class_names(((s.label, None) for one in read.values() for s in one.shapes), str(path), options.classes)

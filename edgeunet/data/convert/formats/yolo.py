@@ -61,7 +61,7 @@ class _YoloDrawing:
         try:
             lines = read_lines(self.file)
         except DatasetError as error:
-            raise ImageError(str(error)) from error
+            raise ImageError(str(error).removeprefix(f"{self.file}, ")) from error
         for number, line in enumerate(lines, 1):
             if line:
                 yield self._shape(line.split(), f"has in line {number}", size)

@@ -103,6 +103,13 @@ def test_a_list_without_masks_is_refused(tmp_path: Path, text: str, says: str) -
         convert(source, tmp_path / "made", HALF)
 
 
+def test_names_of_numbers_beyond_a_mask_are_refused(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "export")
+    (source / "id2label.json").write_text('{"0": "background", "256": "road"}')
+    with pytest.raises(DatasetError, match=r"id2label.json is not a list of classes .*<= 255"):
+        convert(source, tmp_path / "made", HALF)
+
+
 FAKE = """
 import sys
 from pathlib import Path

@@ -160,6 +160,13 @@ def test_damaged_files_are_named(tmp_path: Path, more: dict[str, object], says: 
         convert(source, tmp_path / "made", HALF)
 
 
+def test_a_damaged_file_beside_its_image_is_not_passed_over(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path / "export")
+    (source / "a.json").write_text("shapes")
+    with pytest.raises(DatasetError, match=r"a.json is not a LabelMe file"):
+        convert(source, tmp_path / "made", HALF)
+
+
 def test_a_file_nested_too_deep_is_refused(tmp_path: Path) -> None:
     source = write_labelme(tmp_path / "export", extra=None)
     text = (source / "a.json").read_text().replace('"extra": null', '"extra": ' + "[" * 10_000 + "]" * 10_000)

@@ -123,7 +123,7 @@ def test_damaged_lines_are_named(tmp_path: Path, text: str, says: str) -> None:
     source = write_yolo(tmp_path / "export", "names: [road, car]\n")
     with (source / "labels" / "train" / "a.txt").open("w", encoding="latin-1") as file:
         file.write(f"0 0 0 1 0 1 1\n{text}\n")
-    with pytest.raises(DatasetError, match=f"labels/train/a.txt: .*{says}"):
+    with pytest.raises(DatasetError, match=rf"\n  labels/train/a.txt: {says}"):
         convert(source, tmp_path / "made", PLAIN)
     assert [p.name for p in tmp_path.iterdir()] == ["export"]
 
