@@ -207,10 +207,10 @@ def _notes(sources: Sequence[_Source], lists: Sequence[ClassList]) -> Iterator[s
     for own in lists:
         for name in _names_in(own):
             alike[re.sub(r"[\W_]+", "", name).lower()][name] = None
-    for names in alike.values():
-        if len(names) > 1:
+    for spellings in alike.values():
+        if len(spellings) > 1:
             same = "if they mean the same, give them one name in classes.json"
-            yield f"{' and '.join(names)} stay separate classes: {same}"
+            yield f"{' and '.join(spellings)} stay separate classes: {same}"
 
 
 def _names_in(own: ClassList) -> list[str]:
