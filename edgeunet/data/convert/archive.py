@@ -30,7 +30,7 @@ def unpacked(path: Path) -> Iterator[Path]:
     if not path.exists():
         raise DatasetError(f"{path}: no such folder or .zip")
     if not zipfile.is_zipfile(path):
-        raise DatasetError(f"{path} is neither a folder nor a .zip: unpack it, and give the folder")
+        raise DatasetError(f"{path} is neither a folder nor a .zip: give the folder that it is in, or unpack it")
     with tempfile.TemporaryDirectory(prefix="edgeunet-") as temporary:
         folder = Path(temporary)
         _extract(path, folder)

@@ -53,6 +53,9 @@ def convert(path: Path, target: Path, options: ConversionOptions) -> ConversionR
     inputs |= {f"--list {split}": file for split, file in options.lists.items()}
     require_distinct({"--output": target}, inputs, replaced=[target])
     require_folder_writable(target, force=options.force)
+    for option, folder in (("--images", options.images), ("--masks", options.masks)):
+        if folder is not None and not folder.is_dir():
+            raise DatasetError(f"{folder}: no such folder; {option} is a folder of image files")
     with unpacked(path) as folder:
         return _convert(folder, path, target, options)
 

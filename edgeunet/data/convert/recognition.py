@@ -19,13 +19,16 @@ from edgeunet.data.convert.formats.voc import VOC
 from edgeunet.data.convert.formats.yolo import YOLO
 from edgeunet.data.convert.layout import Layout
 from edgeunet.errors import DatasetError, UsageError
+from edgeunet.imaging.images import is_hidden
 
 _BY_RANK: tuple[tuple[Layout, ...], ...] = (  # those of a line are looked for only if none above it fits
     (CITYSCAPES, CAMVID),
-    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO, HUGGINGFACE, VOC, ROBOFLOW_MASKS),
+    (CVAT_IMAGES, CVAT_CAMVID, LABELME, COCO, YOLO, SUPERVISELY, LABEL_STUDIO, VOC, ROBOFLOW_MASKS),
     (SEGNET,),
+    (HUGGINGFACE,),
     (COLORS, INDICES),
 )
+_LOOKED_INTO = 20  # folders, where the given one has no layout
 LAYOUTS = {layout.name: layout for line in _BY_RANK for layout in line}
 
 
@@ -49,12 +52,22 @@ def chosen(path: Path, name: str | None, *, any_pair: bool = False) -> Recognise
         return Recognised(LAYOUTS[name], LAYOUTS[name].recognise(path) or f"{name}, by --layout")
     if any_pair:
         return Recognised(COLORS, "images and masks, by --images and --masks")
-    for line in _BY_RANK:
-        found = [Recognised(layout, by) for layout in line if (by := layout.recognise(path))]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            choices = " or ".join(f"--layout {f.layout.name} ({f.by})" for f in found)
-            raise DatasetError(f"{path} may be of {len(found)} layouts: give {choices}")
+    found = _recognised(path)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = " or ".join(f"--layout {f.layout.name} ({f.by})" for f in found)
+        raise DatasetError(f"{path} may be of {len(found)} layouts: give {choices}")
+    for folder in sorted(p for p in path.iterdir() if p.is_dir() and not is_hidden(p))[:_LOOKED_INTO]:
+        if inside := _recognised(folder):
+            raise DatasetError(f"{path} has no known layout, but {folder} in it has ({inside[0].by}): give that folder")
     known = "".join(f"\n  {layout.name}: {layout.looks}" for layout in LAYOUTS.values())
     raise DatasetError(f"{path} has no known layout: give the folder that has these, or --layout NAME{known}")
+
+
+def _recognised(path: Path) -> list[Recognised]:
+    """The layouts of the first line on which one fits."""
+    for line in _BY_RANK:
+        if found := [Recognised(layout, by) for layout in line if (by := layout.recognise(path))]:
+            return found
+    return []

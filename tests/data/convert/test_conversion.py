@@ -28,6 +28,13 @@ def test_layouts_are_told_by_their_folders(tmp_path: Path) -> None:
     assert chosen(tmp_path / "d", None).layout.name == "segnet"
 
 
+def test_the_folder_below_that_has_a_layout_is_named(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path / "download" / "cityscapes")
+    (tmp_path / "download" / "readme").mkdir()
+    with pytest.raises(DatasetError, match=r"but .*download/cityscapes in it has \(Cityscapes, .*: give that folder"):
+        convert(tmp_path / "download", tmp_path / "made", ConversionOptions())
+
+
 def test_a_folder_of_two_layouts_needs_the_name_of_one(tmp_path: Path) -> None:
     source = write_camvid(write_cityscapes(tmp_path / "both"))
     with pytest.raises(DatasetError, match=r"2 layouts: give --layout cityscapes \(Cityscapes, .* or --layout camvid"):

@@ -48,8 +48,6 @@ def _read(request: Request) -> ConversionSource:
     if options.images or options.masks:
         if not (options.images and options.masks):
             raise UsageError("--images and --masks are the folders of images and of their masks: give both")
-        if absent := [folder for folder in (options.images, options.masks) if not folder.is_dir()]:
-            raise DatasetError(f"{absent[0]}: no such folder")
         pair = _FolderPair(options.images, options.masks)
         found = _splits_above(pair) or _splits_below(pair)
     else:

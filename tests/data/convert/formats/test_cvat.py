@@ -115,6 +115,12 @@ def test_shapes_without_area_are_counted_and_frames_without_shapes_too(tmp_path:
     )
 
 
+def test_images_are_looked_for_in_a_folder_that_exists(tmp_path: Path) -> None:
+    source = write_xml(tmp_path / "export", GOOD_B)
+    with pytest.raises(DatasetError, match="nowhere: no such folder; --images is a folder of image files"):
+        convert(source, tmp_path / "made", ConversionOptions(images=tmp_path / "nowhere"))
+
+
 def test_subsets_are_splits(tmp_path: Path) -> None:
     a = image("a.png", polygon("road", ROAD["a"]), polygon("car", CAR["a"]), subset="Train")
     source = write_xml(tmp_path / "export", a, GOOD_B.replace('"default"', '"Validation"'))
