@@ -103,11 +103,10 @@ def _measured(
     from edgeunet_bench.measure.measure_model import measure
     from edgeunet_bench.measure.measure_options import COLD
 
-    inputs = load_inputs(data, spec_of(model))
     if options.mode == COLD:
-        return measure_cold(model, inputs, options, threads=threads, backend=backend)
+        return measure_cold(model, load_inputs(data, spec_of(model)), options, threads=threads, backend=backend)
     with open_session(model, threads=threads, backend=backend) as session:
-        return measure(session, inputs, options)
+        return measure(session, load_inputs(data, session.spec), options)
 
 
 def _show(record: LatencyRecord, output: Path | None, *, as_json: bool) -> None:
