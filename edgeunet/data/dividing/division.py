@@ -184,8 +184,8 @@ def _in_groups(groups: Mapping[str, int]) -> int:
 
 
 def _tell(drives: Sequence[Drive]) -> bool:
-    """Whether names tell drives."""
-    return any(len(d.frames) > 1 for d in drives)
+    """Whether names tell drives: those of random letters and digits may seem to belong together by chance."""
+    return sum(len(d.frames) for d in drives if len(d.frames) > 1) >= sum(len(d.frames) == 1 for d in drives)
 
 
 def _said(drives: Sequence[Drive]) -> str:
@@ -193,5 +193,5 @@ def _said(drives: Sequence[Drive]) -> str:
     if len(drives) == 1:
         return "one drive by its names"
     if not _tell(drives):
-        return f"{len(drives)} frames whose names tell no drives"
+        return f"{sum(len(d.frames) for d in drives)} frames whose names tell no drives"
     return f"{len(drives)} drives by their names: {some([f'{d.label} ({len(d.frames)})' for d in drives], _NAMED)}"

@@ -53,9 +53,9 @@ def groups_alike(hashes: Sequence[Likeness]) -> NDArray[np.int64]:
     for start in range(0, len(ones), _ROWS):
         found = ones[start : start + _ROWS] @ ones.T >= _ALIKE
         for row, others in enumerate(found, start):
-            together = np.unique(groups[: row + 1][others[: row + 1]])
-            if len(together) > 1:
-                groups[np.isin(groups, together)] = together[0]
+            alike = groups[np.flatnonzero(others[: row + 1])]
+            if len(alike) and alike.min() < alike.max():
+                groups[np.isin(groups, alike)] = alike.min()
     return groups
 
 

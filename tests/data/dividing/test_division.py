@@ -97,3 +97,11 @@ def test_plain_pictures_are_not_alike() -> None:
 def test_a_share_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--val-share 0.2 of 2 frames leaves none for train or val"):
         divide(["a", "b"], 0.2)
+
+
+def test_random_names_tell_no_drives() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"{rng.integers(1 << 60):x}" for _ in range(200)]
+    division = divide(names, 0.2)
+    assert division.said.startswith("200 frames whose names tell no drives; val: ")
+    assert abs(len(division.val) - 40) < 5
