@@ -59,7 +59,7 @@ class Frames:
             self.add(split, ImageFile(found), labels)
 
     def add_missing(self, named: str) -> None:
-        self._missing.append(Problem(named, "is named, but not there", self._remedy))
+        self._missing.append(Problem(named or "an image without a name", "is named, but not there", self._remedy))
 
     def add(self, split: str, image: FrameImage, labels: Labels) -> None:
         frames = self._frames[split]

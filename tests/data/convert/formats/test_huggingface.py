@@ -83,9 +83,10 @@ def test_damaged_lines_are_named(tmp_path: Path, line: str, says: str) -> None:
     source = write_folder(tmp_path / "export")
     with (source / "metadata.jsonl").open("a") as file:
         file.write(line)
+    (tmp_path / "x.png").write_bytes((source / "a.png").read_bytes())  # outside, but there
     with pytest.raises(DatasetError, match=f"metadata.jsonl, {says}"):
         convert(source, tmp_path / "made", HALF)
-    assert [p.name for p in tmp_path.iterdir()] == ["export"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["export", "x.png"]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_images_may_be_elsewhere(tmp_path: Path) -> None:
         (TASKS[:1], "has masks of task 18, which its JSON does not have"),
         ({}, "has 0 JSON files of Label Studio, and one is needed"),
         ([{"id": "x"}], r"is not Label Studio's JSON \(\[0\].id: expected a whole number"),
-        ([{"id": 17}, {"id": 18}], "is named, but not there"),
+        ([{"id": 17}, {"id": 18}], "an image without a name: is named, but not there"),
     ],
 )
 def test_the_json_is_needed(tmp_path: Path, tasks: object, says: str) -> None:
