@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -371,3 +372,16 @@ def test_tensorrt_rtx_runs_with_the_same_code(tmp_path: Path, cuda: FakeCuda, mo
     with open_session(write_toy_engine(tmp_path / "m.engine", rtx, (FRAME, MASK))) as session:
         assert np.array_equal(session.run(frame_of(0)).mask, toy_mask(frame_of(0)))
         assert session.describe()["backend"] == "tensorrt_rtx"
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_tiles_of_a_frame_run_on_the_gpu_one_after_another(
+    tmp_path: Path, trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch, in_flight: int
+) -> None:
+    install_tensorrt(trt, cuda, monkeypatch)
+    spec = replace(toy_spec(SIZE), tiles=(2, 3))
+    engine = write_toy_engine(tmp_path / "m.engine", trt, (FRAME, MASK), spec)
+    with open_session(engine, in_flight=in_flight) as session:
+        for number in range(3):  # the second is replayed from a graph
+            frame = frame_of(number, spec.fitted_size)
+            assert np.array_equal(session.run(frame).mask, toy_mask(frame))
