@@ -84,6 +84,8 @@ def _read(request: Request) -> ConversionSource:
             problems += [found for found in (image, mask) if isinstance(found, Problem)]
         elif image is None:
             problems.append(Problem(row.place, f"has no {_IMAGE}"))
+        elif image in pairs[split]:
+            problems.append(Problem(row.place, "names an image that another line names"))
         elif mask is None:
             unlabelled[split].append(image)
         else:

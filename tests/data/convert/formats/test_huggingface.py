@@ -72,6 +72,7 @@ def test_masks_may_be_in_colours_with_a_list(tmp_path: Path) -> None:
     [
         ('{"file_name": "../x.png", "mask": "masks/a.png"}', r"line 3: names '\.\./x.png', which is not there"),
         ('{"file_name": "/etc/x.png", "mask": "masks/a.png"}', "line 3: names '/etc/x.png', which is not there"),
+        ('{"file_name": "a.png", "mask": "masks/b.png"}', "line 3: names an image that another line names"),
         ('{"file_name": "a.png", "mask": "masks/c.png"}', "line 3: names 'masks/c.png', which is not there"),
         ('{"mask": "masks/a.png"}', "line 3: has no file_name"),
         ('{"file_name"', "line 3, is not an object"),
