@@ -69,9 +69,9 @@ def write_models(name: str, folder: Path) -> tuple[UNet, ModelSpec, Path, Path]:
     spec = ModelSpec(DatasetFolder.open(samples.DATASET).classes, SIZE)
     net = UNet(preset(name, spec.logits)).eval()
     model = model_from_network(net, spec, dynamic_batch=False, logits=False)
-    options = CalibrationOptions(samples.DATASET, images=3)
+    options, frames = CalibrationOptions(samples.DATASET, images=3), DatasetFolder.open(samples.DATASET)
     float_model = FloatModel.of(model)
-    ranges = calibrated(float_model, spec, options.chosen(spec, Path(name)), options)
+    ranges = calibrated(float_model, spec, options.chosen(frames.image_paths("train"), spec), options)
     int8 = Candidate.of(float_model, ranges, CPU).int8
     set_spec(int8, spec.with_provenance(precision="int8", target=CPU.name))
     paths = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"

@@ -37,7 +37,10 @@ def onnx(
     ] = False,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits as a second output.")] = False,
     data: Annotated[
-        Path | None, typer.Option(help="Dataset to compare with PyTorch on; the package's own frames if not given.")
+        Path | None,
+        typer.Option(
+            help="Dataset, photos or video to compare with PyTorch on; the package's own frames if not given."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
     size: Size = "",
@@ -74,7 +77,8 @@ def fp16(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
     data: Annotated[
-        Path | None, typer.Option(help="Dataset to try it on; the package's own frames if not given.")
+        Path | None,
+        typer.Option(help="Dataset, folder of photos, or video to try it on; the package's own frames if not given."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data; its masks are not used.")] = "train",
     images: Annotated[int, typer.Option(help="Most images to try it on, evenly spread over the split.")] = 100,
@@ -100,7 +104,9 @@ def fp16(
 def int8(
     model: Annotated[Path, typer.Argument(help="fp32 model of `edgeunet export onnx`.")],
     output: Output,
-    data: Annotated[Path, typer.Option(help="Dataset to calibrate and check on.", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="Dataset, folder of photos, or video: to calibrate and check on.", show_default=False)
+    ],
     target: Annotated[
         str, typer.Option(help="Runtime of the file: tensorrt; onnxruntime or openvino (one file for both).")
     ] = "tensorrt",
@@ -144,7 +150,7 @@ def int8(
         require_installed("matplotlib")
     result = export_int8(model, output, options, force=force)
     stdout().print(f"{output}: {precision} for {target}, {file_size(output)}, ranges: {result.ranges.summary}")
-    print_quantization(result, check_split, budget)
+    print_quantization(result, budget)
     advise_without_gpu(output, read_spec(output))
     if report:
         write_report(report, result.repair, force=force)
@@ -213,7 +219,7 @@ def cache(
     tensorrt: Annotated[
         str, typer.Option(help="TensorRT version that will read it, 10.3 to 10.x.", show_default=False)
     ],
-    data: Annotated[Path | None, typer.Option(help="Dataset to calibrate on.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset, folder of photos, or video to calibrate on.")] = None,
     ranges: Ranges = None,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     method: Annotated[str, typer.Option(help="minmax, percentile, entropy or mse.")] = "mse",
@@ -244,7 +250,9 @@ def cache(
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", help="A model file.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another model file with the same classes.")],
-    data: Annotated[Path, typer.Option(help="Dataset with the frames for both.", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="Dataset, folder of photos, or video: the frames for both.", show_default=False)
+    ],
     split: Annotated[str, typer.Option(help="Split of the dataset; masks are optional.")] = "val",
     worst: Annotated[
         int, typer.Option(min=1, help="With -o: how many of the frames with the least agreement to draw.")
@@ -260,17 +268,16 @@ def verify(
     Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames -o worst
     """
     require_installed("onnxruntime")
-    from edgeunet.data.dataset import DatasetFolder
     from edgeunet.utils.files import require_distinct
     from edgeunet.utils.folders import require_folder_writable
     from edgeunet_export.summary import print_comparison, print_deviation
-    from edgeunet_export.verify.mask_agreement import compare
+    from edgeunet_export.verify.mask_agreement import compare_on
 
     if output:
         require_distinct({"-o": output}, {"A": a, "B": b, "--data": data}, replaced=[output])
         require_folder_writable(output, force=force)
-    comparison = compare(a, b, DatasetFolder.open(data), split, worst=worst)
-    print_comparison(comparison, split, a.name, b.name)
+    comparison = compare_on(a, b, data, split, worst=worst)
+    print_comparison(comparison, a.name, b.name)
     if a.suffix == b.suffix == ".onnx":
         print_deviation(a, b, comparison.worst[0])
     if output:

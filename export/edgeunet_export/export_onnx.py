@@ -20,7 +20,8 @@ from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.version import __version__
-from edgeunet_export.calibration.frames import own_or_given, spread
+from edgeunet_export.calibration.frames import spread
+from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT
@@ -75,7 +76,6 @@ def export_onnx(
     with replacing(output, force=force) as temporary:
         net, trained, spec = load_model_at(checkpoint, options.size, options.tiles)
         checkpoint_sha256 = sha256(checkpoint)
-        images = spread(own_or_given(data, split, spec, checkpoint), FRAMES)
         spec = spec.with_provenance(
             network=preset_name(net.config),
             precision="fp32",
@@ -88,7 +88,9 @@ def export_onnx(
             model = type(with_logits).FromString(with_logits.SerializeToString())
             del model.graph.output[1]
         write_model(model, temporary)
-        result = parity(NormalisedUNet(net, spec).eval(), temporary, with_logits, images)
+        with given_images(data, spec, checkpoint, FRAMES) as given:
+            images = spread(given.of(split), FRAMES)
+            result = parity(NormalisedUNet(net, spec).eval(), temporary, with_logits, images)
         if not math.isfinite(result.logit_difference):
             raise ExportError(f"{checkpoint} has logits that are not finite (NaN or infinite): train it again")
         if result.agreement < MIN_AGREEMENT:

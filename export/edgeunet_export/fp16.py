@@ -11,7 +11,8 @@ from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.utils.limits import FRAMES, require_in
 from edgeunet.version import __version__
-from edgeunet_export.calibration.frames import own_or_given, spread
+from edgeunet_export.calibration.frames import spread
+from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
 from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
 from edgeunet_export.graph.narrow import narrowed, rounded_file
@@ -22,7 +23,8 @@ from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT, mask_agreement
 class Fp16Options:
     """The frames that decide which nodes stay in float32, and that both models are compared on.
 
-    At most `images` images of a split of the dataset `data` are used, evenly spread; the masks are not used.
+    At most `images` images are used, evenly spread: of a split of the dataset `data`, whose masks are not used, or of a
+    folder of photos or a video.
     """
 
     data: Path | None = None
@@ -58,16 +60,17 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source, converted=True)
         spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=__version__)
-        images = spread(own_or_given(options.data, options.split, spec, source), options.images)
-        wide = wide_nodes(model, spec, images)
-        fp16 = narrowed(model.proto, wide)
-        set_spec(fp16, spec)
-        write_model(fp16, temporary)
-        with rounded_file(fp16) as on_a_gpu:
-            agreement = min(mask_agreement(source, file, images) for file in (temporary, on_a_gpu))
-        if agreement < MIN_AGREEMENT:
-            raise ExportError(
-                f"the FP16 masks agree with {source} on {agreement:.3%} of the pixels of {len(images)} frames, "
-                f"expected {MIN_AGREEMENT:.1%}: no file was kept; use fp32, try int8, or train longer"
-            )
+        with given_images(options.data, spec, source, options.images) as given:
+            images = spread(given.of(options.split), options.images)
+            wide = wide_nodes(model, spec, images)
+            fp16 = narrowed(model.proto, wide)
+            set_spec(fp16, spec)
+            write_model(fp16, temporary)
+            with rounded_file(fp16) as on_a_gpu:
+                agreement = min(mask_agreement(source, file, images) for file in (temporary, on_a_gpu))
+            if agreement < MIN_AGREEMENT:
+                raise ExportError(
+                    f"the FP16 masks agree with {source} on {agreement:.3%} of the pixels of {len(images)} frames, "
+                    f"expected {MIN_AGREEMENT:.1%}: no file was kept; use fp32, try int8, or train longer"
+                )
     return Narrowing(len(images), wide_convolutions(model, wide), agreement)

@@ -17,18 +17,25 @@ from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
 
+UNLABELLED = (
+    "  without labels this says how often the two differ, not which of them is right: only labelled frames tell what "
+    "that costs in mIoU"
+)
 
-def print_quantization(result: Quantization, check_split: str, budget: AccuracyBudget) -> None:
-    """What is in INT8, what it does to the accuracy on `check_split`, and what was repaired."""
+
+def print_quantization(result: Quantization, budget: AccuracyBudget) -> None:
+    """What is in INT8, what it does to the accuracy, and what was repaired."""
     out, repair, placement = stdout(), result.repair, result.placement
     out.print(f"  {len(placement.convolutions)} of {result.all_convolutions} convolutions in int8")
     if placement.left_float:
         unknown = ", ".join(f"{op} ({count})" for op, count in placement.left_float.items())
         out.print(f"  left in float because there is no rule for them: {unknown}")
     print_wide(result.wide)
-    out.print(f"  against fp32, on {repair.accuracy.comparison.frames} {check_split} frames: {repair.accuracy}")
+    comparison, drop = repair.accuracy.comparison, repair.accuracy.drop
+    out.print(f"  against fp32, on {comparison.frames_text}: {repair.accuracy}")
     print_accuracy(repair.accuracy)
-    drop = repair.accuracy.drop
+    if drop is None:
+        out.print(UNLABELLED)
     if drop and drop.interval and drop.interval[1] > budget.max_drop:
         out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: label more frames to be sure")
     if repair.repaired:
@@ -61,16 +68,18 @@ def print_latency(latency: Latency) -> None:
         out.print(f"  on this CPU: {times}: INT8 is not faster here, keep the fp32 file")
 
 
-def print_comparison(comparison: MaskComparison, split: str, name_a: str, name_b: str) -> None:
+def print_comparison(comparison: MaskComparison, name_a: str, name_b: str) -> None:
     """How often two models agree, the frame on which they agree least, and the mIoU of each if there are labels."""
     out = stdout()
     out.print(
-        f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of {comparison.frames} {split} "
-        f"frames (worst {comparison.worst[0].name}: {comparison.worst[0].agreement:.2%})"
+        f"  {name_a} and {name_b} agree on {comparison.agreement:.2%} of the pixels of "
+        f"{comparison.frames_text} (worst {comparison.worst[0].name}: {comparison.worst[0].agreement:.2%})"
     )
     if comparison.scores_a and comparison.scores_b:
         miou_a, miou_b = 100 * comparison.scores_a.miou, 100 * comparison.scores_b.miou
         out.print(f"  mIoU {name_a} {miou_a:.2f}, {name_b} {miou_b:.2f}: a drop of {miou_a - miou_b:+.2f} points")
+    else:
+        out.print(UNLABELLED)
 
 
 def print_deviation(a: Path, b: Path, frame: ComparedFrame) -> None:

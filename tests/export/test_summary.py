@@ -18,9 +18,7 @@ def test_what_the_interval_leaves_open_is_said(
     classes = (0.1,) * 5
     for interval, said in (((-0.1, 0.9), True), ((-0.1, 0.2), False), (None, False)):
         accuracy = replace(result.repair.accuracy, drop=Drop(0.1, interval, classes))
-        print_quantization(
-            replace(result, repair=replace(result.repair, accuracy=accuracy)), "val", AccuracyBudget(0.3)
-        )
+        print_quantization(replace(result, repair=replace(result.repair, accuracy=accuracy)), AccuracyBudget(0.3))
         assert ("it may drop by 0.90 points" in capsys.readouterr().out) == said
 
 

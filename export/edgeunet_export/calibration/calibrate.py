@@ -24,7 +24,7 @@ from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import FRAMES, SEED, require_in
-from edgeunet_export.calibration.frames import own_or_given, read_frame
+from edgeunet_export.calibration.frames import read_frame
 from edgeunet_export.calibration.sampling import distinct, is_plain, representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import model_sha256, onnx_session
@@ -41,7 +41,9 @@ _SUMMARY_BINS = 64
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """What to calibrate on: at most `images` images of a split of the dataset `data`, spread by what they show.
+    """What to calibrate on: at most `images` images, spread by what they show, of `data`.
+
+    data: a dataset, of which `split` counts; a folder of photos; or a video.
 
     method: "minmax", "percentile" (99.99 %), "entropy" (Kullback-Leibler) or "mse".
     seed: for the choice of images.
@@ -61,9 +63,9 @@ class CalibrationOptions:
         require_in("--calib-images", self.images, 1, FRAMES)
         require_in("--seed", self.seed, 0, SEED)
 
-    def chosen(self, spec: ModelSpec, model: Path) -> list[Path]:
-        """The images. Raises MismatchError for a dataset of other classes, DatasetError for a damaged one."""
-        return representative(own_or_given(self.data, self.split, spec, model), self.images, self.seed, spec)
+    def chosen(self, images: Sequence[Path], spec: ModelSpec) -> list[Path]:
+        """Of these images. Raises DatasetError for one that cannot be read."""
+        return representative(images, self.images, self.seed, spec)
 
 
 def calibrated(

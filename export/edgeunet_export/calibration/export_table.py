@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeunet.quantisation.placement import Placement, place
@@ -12,6 +12,7 @@ from edgeunet.quantisation.value_ranges import union, value_ranges
 from edgeunet.utils.endings import require_no_other_ending
 from edgeunet.utils.files import replacing, require_distinct
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, stored_ranges
+from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.calibration.table_file import TensorRTVersion, write_table
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_fp32_model
@@ -34,14 +35,16 @@ def export_table(
     a float32 model of edgeunet, DatasetError for a damaged split, RecordError for a damaged file of ranges,
     OutputError if the file exists and `force` is false.
     """
-    given = origin.data if isinstance(origin, CalibrationOptions) else origin
-    require_distinct({"-o": output}, {"MODEL": source, "--data or --ranges": given})
+    data = origin.data if isinstance(origin, CalibrationOptions) else origin
+    require_distinct({"-o": output}, {"MODEL": source, "--data or --ranges": data})
     require_no_other_ending("-o", output, "a calibration table", ".txt")
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source)
         placement = place(model.graph, TENSORRT)
         if isinstance(origin, CalibrationOptions):
-            ranges = calibrated(model, spec, origin.chosen(spec, source), origin)
+            with given_images(origin.data, spec, source, origin.images) as given:
+                options = origin if given.dataset else replace(origin, split="")
+                ranges = calibrated(model, spec, options.chosen(given.of(options.split), spec), options)
         else:
             ranges = stored_ranges(origin, source, model, spec, placement)
         limits = tensor_limits(model, placement, ranges)

@@ -8,23 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet import samples
-from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.images import read_image
 from edgeunet.imaging.pixels import Pixels, imitated
 from edgeunet.spec import BGR, ModelSpec
-
-
-def own_or_given(data: Path | None, split: str, spec: ModelSpec, model: Path) -> list[Path]:
-    """The images of a split of the dataset `data`; without one, the package's own frames, which fit any model.
-
-    Raises MismatchError for a dataset of other classes than the model's, DatasetError for a damaged one.
-    """
-    if data is None:
-        return DatasetFolder.open(samples.DATASET).image_paths("train")
-    folder = DatasetFolder.open(data)
-    spec.require_classes(folder.names, model=str(model), dataset=str(data))
-    return folder.image_paths(split)
 
 
 def spread(paths: Sequence[Path], count: int) -> list[Path]:

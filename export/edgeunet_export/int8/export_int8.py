@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,8 @@ from edgeunet.utils.files import replacing, require_distinct, require_writable, 
 from edgeunet.utils.folders import require_folder_writable
 from edgeunet.version import __version__
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated, stored_ranges
-from edgeunet_export.calibration.frames import read_frame
+from edgeunet_export.calibration.frames import read_frame, spread
+from edgeunet_export.calibration.given_images import GivenImages, given_images
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
 from edgeunet_export.graph.model_file import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_spec, write_model
 from edgeunet_export.int8.candidate import Candidate
@@ -108,22 +109,24 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         parent_sha256 = sha256(source)  # before the long work, in which the file may be replaced
         placement = place(model.graph, target)
         stored = stored_ranges(options.ranges, source, model, spec, placement) if options.ranges else None
-        images = options.chosen(spec, source)
-        folder = DatasetFolder.open(options.data)
-        folder.image_paths(options.check_split)  # this finds a missing split before the long work
-        candidate = Candidate(model, stored or calibrated(model, spec, images, options), placement)
-        if options.half:
-            candidate = candidate.with_float16(wide_nodes(model, spec, images))
-        latency_of = partial(_latency, source, images[0], spec) if target is CPU else None
-        task = Task(
-            candidate,
-            spec,
-            images,
-            calibrate=lambda other: calibrated(other, spec, images, options),
-            judge=lambda int8: judged(source, int8, folder, options.check_split),
-            latency=latency_of,
-        )
-        repair = repaired(task, options.budget, report=options.report is not None)
+        with given_images(options.data, spec, source, 2 * options.images) as given:
+            if given.dataset is None:
+                options = replace(options, split="", check_split="")
+            images, compared = _divided(given, options, spec)
+            candidate = Candidate(model, stored or calibrated(model, spec, images, options), placement)
+            if options.half:
+                candidate = candidate.with_float16(wide_nodes(model, spec, images))
+            latency_of = partial(_latency, source, images[0], spec) if target is CPU else None
+            task = Task(
+                candidate,
+                spec,
+                images,
+                calibrate=lambda other: calibrated(other, spec, images, options),
+                judge=lambda int8: judged(source, int8, compared, options.check_split),
+                latency=latency_of,
+            )
+            repair = repaired(task, options.budget, report=options.report is not None)
+            latency = latency_of(repair.candidate.int8) if latency_of else None
         int8, ranges = repair.candidate.int8, candidate.ranges
         spec_of_int8 = spec.with_provenance(
             precision=options.precision,
@@ -143,8 +146,19 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         repair,
         sum(node.op_type in CONVOLUTIONS for node in model.proto.graph.node),
         wide_convolutions(model, candidate.wide or ()),
-        latency_of(int8) if latency_of else None,
+        latency,
     )
+
+
+def _divided(
+    given: GivenImages, options: Int8Options, spec: ModelSpec
+) -> tuple[list[Path], DatasetFolder | list[Path]]:
+    """The images to calibrate on, and the frames that both models are compared on."""
+    if given.dataset is None:
+        images, compared = given.halves()
+        return options.chosen(images, spec), spread(compared, options.images)
+    given.of(options.check_split)  # this finds a missing split before the long work
+    return options.chosen(given.of(options.split), spec), given.dataset
 
 
 def _require_outputs(source: Path, output: Path, options: Int8Options, *, force: bool) -> None:

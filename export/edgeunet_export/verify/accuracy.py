@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +83,11 @@ class AccuracyBudget:
         return f"a drop of at most {self.max_drop:g} points (--max-drop)"
 
 
-def judged(source: Path, int8: ModelProto, folder: DatasetFolder, split: str) -> Accuracy:
-    """Compare an INT8 model in memory with its float file, in ONNX Runtime; raises as compare."""
+def judged(source: Path, int8: ModelProto, frames: DatasetFolder | Sequence[Path], split: str = "") -> Accuracy:
+    """Compare an INT8 model in memory with its float file, in ONNX Runtime; takes frames and raises as compare."""
     with rounded_file(int8) as on_a_gpu:
         # Other backends drop the casts that round, or compute Q/DQ pairs in another way.
-        comparison = compare(source, on_a_gpu, folder, split, opened=lambda path: tiled(OnnxRuntimeSession(path)))
+        comparison = compare(source, on_a_gpu, frames, split, opened=lambda path: tiled(OnnxRuntimeSession(path)))
     return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
 
 

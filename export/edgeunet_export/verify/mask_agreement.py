@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.data.dataset import DatasetFolder
-from edgeunet.data.loading import LoadedSplit, load_split
+from edgeunet.data.loading import load_split
 from edgeunet.errors import MismatchError
 from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
 from edgeunet.imaging.pixels import Pixels, UInt8
@@ -21,9 +21,11 @@ from edgeunet.runtime.tiled_session import tiled
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet_export.calibration.frames import read_frames
+from edgeunet_export.calibration.given_images import given_images
 
 MIN_AGREEMENT = 0.999
 """Share of pixels that must keep their class where a file differs from its source only by rounding."""
+_VIDEO_FRAMES = 256
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,14 @@ class ComparedFrame:
 
 @dataclass(frozen=True)
 class MaskComparison:
-    """Of models A and B, over all frames of a split, at each frame's own size.
+    """Of models A and B, over all frames of a split, or of photos or a video (split ""), at each frame's own size.
 
     worst: the frames with the least agreement, the least first; at least one.
     scores_a, scores_b: against the labels; None where the split has none.
     confusions: of A and of B, a matrix for each frame, (frames, classes, classes) int64; None without labels.
     """
 
+    split: str
     frames: int
     agreement: float  # share of all pixels, 0 to 1, with the same class
     worst: tuple[ComparedFrame, ...]
@@ -58,60 +61,69 @@ class MaskComparison:
     specs: tuple[ModelSpec, ModelSpec]
     confusions: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
+    @property
+    def frames_text(self) -> str:
+        """For people: "101 val frames"."""
+        return f"{self.frames} {self.split} frame{'' if self.frames == 1 else 's'}".replace("  ", " ")
+
+
+def compare_on(a: Path, b: Path, data: Path, split: str, *, worst: int) -> MaskComparison:
+    """compare() on a split of a dataset, a folder of photos, or frames of a video; raises as given_images() too."""
+    with given_images(data, spec_of(a), a, _VIDEO_FRAMES) as given:
+        return compare(a, b, given.dataset or given.photos, split if given.dataset else "", worst=worst)
+
 
 def compare(
     a: Path,
     b: Path,
-    folder: DatasetFolder,
-    split: str,
+    frames: DatasetFolder | Sequence[Path],
+    split: str = "",
     *,
     worst: int = 1,
     opened: Callable[[Path], Session] = open_session,
 ) -> MaskComparison:
-    """Run two model files on every frame of a split; `worst` frames are kept in memory.
+    """Run two model files on every frame of a dataset's split, or of image files; `worst` frames are kept in memory.
 
     opened: makes the session of each file.
     Raises MismatchError if a model has other classes than the dataset or takes other frames than the other model,
     DatasetError for a damaged split, ModelFileError for a file that cannot be opened or returns classes that its spec
     does not have.
     """
-    labelled = (folder.path / "masks" / split).is_dir()
     spec = spec_of(a)
-    folder = replace(folder, pixels=spec.pixels)
-    frames = _labelled(load_split(folder, split)) if labelled else _plain(folder.image_paths(split), spec)
-    count = len(folder.image_paths(split))
+    count, labelled, read = _opened(frames, split, spec)
+    classes, origin = (frames.names, frames.path) if isinstance(frames, DatasetFolder) else (spec.names, a)
     counts: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = [], []
     equal = pixels = 0.0
     kept: list[ComparedFrame] = []
     with opened(a) as session_a, opened(b) as session_b, progress() as bar:
         for path, session in ((a, session_a), (b, session_b)):
-            session.spec.require_classes(folder.names, model=str(path), dataset=str(folder.path))
-        task = bar.add_task(f"comparing on {split}", total=count, note="")
+            session.spec.require_classes(classes, model=str(path), dataset=str(origin))
+        task = bar.add_task(f"comparing on {split}" if split else "comparing", total=count, note="")
         if session_a.spec.pixels != session_b.spec.pixels:
             raise MismatchError(
                 f"{a} takes frames of {session_a.spec.pixels}; {b} of {session_b.spec.pixels}: compare models of the "
                 "same kind of frames"
             )
-        for name, frame, label in frames:
+        for name, frame, label in read:
             results = session_a.run(frame), session_b.run(frame)
             # At the frame's own size, without the letterbox bars.
             masks = [result.letterbox.restore_mask(result.mask) for result in results]
             for path, mask in zip((a, b), masks, strict=True):
-                require_known_classes(mask, len(folder.classes), model=str(path))
+                require_known_classes(mask, len(classes), model=str(path))
             share = agreement(*masks)
             equal += share * masks[0].size
             pixels += masks[0].size
             kept = sorted([*kept, ComparedFrame(name, frame, *results, share)], key=lambda f: f.agreement)[:worst]
             if label is not None:
                 for of_model, mask in zip(counts, masks, strict=True):
-                    confusion = Confusion(len(folder.classes))
+                    confusion = Confusion(len(classes))
                     confusion.add(label, mask)
                     of_model.append(confusion.counts)
             bar.advance(task)
     confusions = (np.array(counts[0]), np.array(counts[1])) if labelled else None
     scores = [scores_of(matrices.sum(0)) for matrices in confusions] if confusions else [None, None]
     specs = (session_a.spec, session_b.spec)
-    return MaskComparison(count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
+    return MaskComparison(split, count, equal / pixels, tuple(kept), scores[0], scores[1], specs, confusions)
 
 
 def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
@@ -125,8 +137,17 @@ def mask_agreement(a: Path, b: Path, images: Sequence[Path]) -> float:
     return sum(shares) / len(shares)
 
 
-def _labelled(samples: LoadedSplit) -> Iterator[tuple[str, Pixels, UInt8 | None]]:
-    return ((sample.name, sample.frame, sample.mask) for sample in samples)
+def _opened(
+    frames: DatasetFolder | Sequence[Path], split: str, spec: ModelSpec
+) -> tuple[int, bool, Iterator[tuple[str, Pixels, UInt8 | None]]]:
+    """How many frames there are, whether they have labels, and each with its name and its label."""
+    if not isinstance(frames, DatasetFolder):
+        return len(frames), False, _plain(frames, spec)
+    if not (frames.path / "masks" / split).is_dir():
+        images = frames.image_paths(split)
+        return len(images), False, _plain(images, spec)
+    samples = load_split(replace(frames, pixels=spec.pixels), split)
+    return len(samples), True, ((sample.name, sample.frame, sample.mask) for sample in samples)
 
 
 def _plain(images: Sequence[Path], spec: ModelSpec) -> Iterator[tuple[str, Pixels, UInt8 | None]]:

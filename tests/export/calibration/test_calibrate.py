@@ -156,7 +156,8 @@ def test_ranges_come_from_a_file_or_from_images(model: Path, dataset: Path, tmp_
     float_model, spec = read_fp32_model(model)
     placement = place(float_model.graph, TENSORRT)
     options = CalibrationOptions(dataset, images=2, method="entropy")
-    ranges = calibrated(float_model, spec, options.chosen(spec, model), options)
+    chosen = options.chosen(DatasetFolder.open(dataset).image_paths("train"), spec)
+    ranges = calibrated(float_model, spec, chosen, options)
     assert (ranges.images, ranges.split, ranges.seed, ranges.method) == (2, "train", 0, "entropy")
     ranges.save(tmp_path / "m.ranges.json", force=False)
     assert stored_ranges(tmp_path / "m.ranges.json", model, float_model, spec, placement) == ranges

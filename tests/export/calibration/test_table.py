@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
@@ -56,7 +57,8 @@ def test_every_float_tensor_has_the_range_of_the_frames(
     assert (result.ranges.images, result.tensors) == (2, len(floats))
     assert list(limits) == floats
     proto.graph.output.extend(helper.make_tensor_value_info(t, TensorProto.FLOAT, None) for t in floats)
-    frames = [outputs for _, outputs in observed(proto, spec, options.chosen(spec, model), "observing")]
+    chosen = options.chosen(DatasetFolder.open(dataset).image_paths("train"), spec)
+    frames = [outputs for _, outputs in observed(proto, spec, chosen, "observing")]
     peaks = {t: max(float(np.abs(outputs[t]).max()) for outputs in frames) for t in floats}
     relu_of = {node.input[0]: node.output[0] for node in proto.graph.node if node.op_type == "Relu"}
     skip = next(group for group in place(FloatModel.of(proto).graph, TENSORRT).groups if "inc.5" in group)

@@ -14,6 +14,7 @@ from edgeunet.quantisation.clipping import METHODS
 from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT
+from edgeunet.samples import CLIP
 from edgeunet.utils.files import sha256
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
@@ -40,6 +41,23 @@ def test_the_int8_model_gives_nearly_the_same_masks(method: str, model: Path, da
     assert result.repair.accuracy.comparison.scores_b is not None
     assert (result.ranges.images, result.placement.left_float) == (9, {})
     assert lint(onnx.load(tmp_path / "int8.onnx")) == []
+
+
+def test_photos_calibrate_and_agreement_decides(model: Path, dataset: Path, tmp_path: Path) -> None:
+    photos = dataset / "images" / "train"
+    result = _export(model, tmp_path / "int8.onnx", Int8Options(photos))
+    accuracy = result.repair.accuracy
+    assert (result.ranges.images, accuracy.comparison.frames, result.ranges.split) == (5, 4, "")
+    assert accuracy.drop is None
+    assert 0.98 <= accuracy.comparison.agreement < 1.0
+    with pytest.raises(ExportError, match=r"expected agreement on at least 100\.00% \(--min-agreement\)"):
+        _export(model, tmp_path / "exact.onnx", Int8Options(photos, budget=AccuracyBudget(min_agreement=1.0)))
+    assert not (tmp_path / "exact.onnx").exists()
+
+
+def test_a_video_calibrates(model: Path, tmp_path: Path) -> None:
+    result = _export(model, tmp_path / "int8.onnx", Int8Options(CLIP, images=4))
+    assert (result.ranges.images, result.repair.accuracy.comparison.frames) == (4, 4)
 
 
 def test_int8_with_fp16_is_opset_19_and_has_no_float32_left(model: Path, dataset: Path, tmp_path: Path) -> None:

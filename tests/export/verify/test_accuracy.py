@@ -99,7 +99,7 @@ def test_without_a_labelled_pixel_there_is_no_drop() -> None:
 
 def test_a_budget_counts_points_with_labels_and_agreement_without(model: Path) -> None:
     spec = read_model(model)[1]
-    comparison = MaskComparison(2, 0.97, (), None, None, (spec, spec))
+    comparison = MaskComparison("val", 2, 0.97, (), None, None, (spec, spec))
     lost = Accuracy(comparison, Drop(0.4, (0.1, 0.7), (0.4,)))
     assert (AccuracyBudget(max_drop=0.4).met(lost), AccuracyBudget(max_drop=0.3).met(lost)) == (True, False)
     assert str(lost) == "mIoU drop +0.40 points (+0.10 to +0.70), the same class on 97.00% of the pixels"

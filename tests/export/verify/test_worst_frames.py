@@ -27,7 +27,7 @@ def _compared(name: str, different_rows: int) -> ComparedFrame:
 @pytest.fixture
 def comparison() -> MaskComparison:
     spec = toy_spec(SIZE)
-    return MaskComparison(9, 0.9, (_compared("x.jpg", 10), _compared("y", 5)), None, None, (spec, spec))
+    return MaskComparison("val", 9, 0.9, (_compared("x.jpg", 10), _compared("y", 5)), None, None, (spec, spec))
 
 
 def _panels(path: Path) -> list[UInt8]:

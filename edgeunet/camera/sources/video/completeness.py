@@ -128,7 +128,7 @@ class Completeness:
             expected = f" of {self.frames}" if self.frames else ""
             raise SourceError(
                 f"{name} is damaged at frame {number}{expected}: it is cut there, or cannot be decoded; "
-                f"copy it again, or give --max-frames {number}"
+                f"copy it again; `edgeunet camera` takes what comes before with --max-frames {number}"
             )
 
 

@@ -33,7 +33,7 @@ def repair(model: Path) -> Repair:
         Scores(0.6, (0.7, 0.5, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 0)),
         Scores(0.59, (0.7, 0.4, 0.6, 0.4, math.nan), 0.8, 100, (0, 0, 0, 0, 7)),
     ]
-    comparison = MaskComparison(2, 0.99, (), scores[0], scores[1], (spec, spec))
+    comparison = MaskComparison("val", 2, 0.99, (), scores[0], scores[1], (spec, spec))
     accuracy = Accuracy(comparison, Drop(1.0, (0.5, 1.5), (0.0, 10.0, 0.0, 0.0, math.nan)))
     steps = (
         Step("as calibrated", LogitDeviation(0.5, 0.7), accuracy, kept=True),
