@@ -102,7 +102,7 @@ class _Counts:
 
 
 def _counts(strip: _Rows, classes: int, near: _Nearness) -> _Counts:
-    true_edges, edges = _edges(strip.label), _edges(strip.mask)
+    true_edges, edges = edges_of(strip.label), edges_of(strip.mask)
     true, found = (
         np.bincount(of[strip.core][edge[strip.core]], minlength=classes)[:classes]
         for of, edge in ((strip.label, true_edges), (strip.mask, edges))
@@ -115,7 +115,7 @@ def _counts(strip: _Rows, classes: int, near: _Nearness) -> _Counts:
     return counts
 
 
-def _edges(mask: UInt8) -> Bool:
+def edges_of(mask: UInt8) -> Bool:
     """Pixels, bool [h, w], with a neighbour of another class; IGNORE is no class."""
     edges = np.zeros(mask.shape, bool)
     counted = mask != IGNORE

@@ -50,7 +50,7 @@ def evaluate(
             "CHECKPOINT --size HEIGHTxWIDTH` makes a file of another size)"
         )
     with _opened(model, size, tiles, threads, backend) as segmenter:
-        evaluation = evaluate_model(segmenter, model, data, split)
+        evaluation = evaluate_model(segmenter, model, data, split, find_noise=report is not None)
         if output is not None:
             write_json(output, evaluation.values, force=force)
         if page is not None:

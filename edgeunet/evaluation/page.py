@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeunet.data.dataset import Sample
 from edgeunet.evaluation import mistakes, pictures
+from edgeunet.evaluation.label_noise import Suspect, by_frame, regions_of, resized_mask
 from edgeunet.evaluation.metrics import class_precision, class_recall, scores_of
-from edgeunet.evaluation.score import Evaluation, Segmenter
+from edgeunet.evaluation.score import Evaluation, LogitSegmenter, Segmenter
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.pixels import picture_of
 from edgeunet.utils.files import require_writable, write_text
@@ -22,6 +27,7 @@ from edgeunet.version import __version__
 TEMPLATES = Path(__file__).parent / "templates"
 MISTAKES = 10
 WORST = 6
+SUSPECTS = 8  # frames with labels that are probably wrong
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,16 @@ class ClassFailure:
     precision: float
     recall: float
     picture: pictures.Picture
+
+
+@dataclass(frozen=True)
+class SuspectFrame:
+    """A frame with regions whose labels are probably wrong, the largest and surest first."""
+
+    index: int
+    name: str
+    suspects: tuple[Suspect, ...]
+    pictures: tuple[tuple[str, pictures.Picture], ...]
 
 
 class EvaluationPage:
@@ -87,6 +103,9 @@ def _contents(evaluation: Evaluation, segmenter: Segmenter) -> dict[str, Any]:
         "worst": [_shown(evaluation, segmenter, i) for i in worst],
         "usual": [_shown(evaluation, segmenter, i) for i in usual],
         "failures": _failures(evaluation, segmenter),
+        "noise": evaluation.noise,
+        "noise_share": None if evaluation.noise is None else _none_if_nan(evaluation.noise.share()),
+        "suspects": list(_suspects(evaluation, segmenter)),
         "colors": pictures.COLORS,
     }
 
@@ -122,6 +141,27 @@ def _failures(evaluation: Evaluation, segmenter: Segmenter) -> list[ClassFailure
 
 def _small(evaluation: Evaluation, sample: Sample) -> UInt8:
     return pictures.reduced(picture_of(sample.frame, evaluation.spec.levels))
+
+
+def _suspects(evaluation: Evaluation, segmenter: Segmenter) -> Iterator[SuspectFrame]:
+    if evaluation.noise is None or not isinstance(segmenter, LogitSegmenter):
+        return
+    for index, found in by_frame(evaluation.noise.suspects(), SUSPECTS).items():
+        sample = evaluation.samples[index]
+        logits = segmenter.class_logits(sample.frame)
+        regions = regions_of(resized_mask(sample.mask, logits.shape[1:]), logits)
+        area = np.any([regions[suspect.number].pixels for suspect in found], axis=0).astype(np.uint8)
+        outline = resized_mask(area, sample.mask.shape)
+        shown_as = (
+            ("frame", pictures.of_frame(_small(evaluation, sample), outline)),
+            ("label", pictures.of_classes(sample.mask, evaluation.spec, outline)),
+            ("mask", pictures.of_classes(segmenter.segment(sample.frame), evaluation.spec, outline)),
+        )
+        yield SuspectFrame(index, sample.name, tuple(found), shown_as)
+
+
+def _none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _percent(share: float | None) -> str:

@@ -34,18 +34,18 @@ class Picture:
     height: int
 
 
-def of_frame(frame: UInt8) -> Picture:
-    """The frame itself, uint8 [h, w, 3] BGR."""
-    return _encoded(reduced(frame), ".jpg")
+def of_frame(frame: UInt8, area: UInt8 | None = None) -> Picture:
+    """The frame itself, uint8 [h, w, 3] BGR. area: uint8 [h, w], outlined where it is not 0."""
+    return _encoded(_outlined(reduced(frame), area), ".jpg")
 
 
-def of_classes(mask: UInt8, spec: ModelSpec) -> Picture:
-    """Class indices, uint8 [h, w], in the colours of their classes; ignored pixels are hatched."""
+def of_classes(mask: UInt8, spec: ModelSpec, area: UInt8 | None = None) -> Picture:
+    """Class indices, uint8 [h, w], in the colours of their classes; ignored pixels are hatched. area: as of_frame()."""
     colors = np.zeros((256, 3), np.uint8)
     colors[: len(spec.classes)] = [c.color[::-1] for c in spec.classes]
     mask = reduced(mask, cv2.INTER_NEAREST)
     picture = colors[mask]
-    return _encoded(_hatched(picture, mask == IGNORE), ".png")
+    return _encoded(_outlined(_hatched(picture, mask == IGNORE), area), ".png")
 
 
 def of_wrong(frame: UInt8, label: UInt8, mask: UInt8) -> Picture:
@@ -77,6 +77,19 @@ def _hatched(picture: UInt8, area: Bool) -> UInt8:
     y, x = np.indices(area.shape)
     stripes = np.where((x + y) // 4 % 2, np.uint8(70), np.uint8(120))
     return np.where(area[:, :, None], stripes[:, :, None], picture)
+
+
+def _outlined(picture: UInt8, area: UInt8 | None) -> UInt8:
+    """The picture with a white line, in black, around an area of a picture of the same shape; a copy."""
+    if area is None:
+        return picture
+    size = (picture.shape[1], picture.shape[0])
+    fitted = cv2.resize(area, size, interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(fitted, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlined = np.array(picture, np.uint8)
+    for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+        cv2.drawContours(outlined, contours, -1, color, thickness)
+    return outlined
 
 
 def reduced(image: UInt8, interpolation: int = cv2.INTER_AREA) -> UInt8:

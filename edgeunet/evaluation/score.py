@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.data.loading import LoadedSplit, load_split
 from edgeunet.errors import DatasetError
 from edgeunet.evaluation.boundary import TOLERANCE, boundary_f1, class_means
+from edgeunet.evaluation.label_noise import LabelNoise, resized_mask
 from edgeunet.evaluation.metrics import (
     Confusion,
     Scores,
@@ -48,6 +49,13 @@ class Segmenter(Protocol):
     def segment(self, frame: Pixels) -> UInt8: ...
 
 
+@runtime_checkable
+class LogitSegmenter(Segmenter, Protocol):
+    """One that gives the logits of its mask too: see TorchSegmenter.class_logits()."""
+
+    def class_logits(self, frame: Pixels) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How good a model's masks of a split are, frame by frame.
@@ -57,6 +65,7 @@ class Evaluation:
     frame_boundary_f1: float64 [n, classes], see docs/training.md#scores.
     ignored: pixels that do not count.
     model_sha256: of the file when the work began.
+    noise: where labels are probably wrong; None if that was not asked for, or the model gives no logits.
     """
 
     model: Path
@@ -68,6 +77,7 @@ class Evaluation:
     frame_boundary_f1: NDArray[np.float64]
     ignored: int
     model_sha256: str
+    noise: LabelNoise | None = None
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -134,8 +144,10 @@ class Evaluation:
         return {name: _number(float(value)) for name, value in zip(self.spec.names, values, strict=True)}
 
 
-def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) -> Evaluation:
-    """Run a model on every frame of a split.
+def evaluate_model(
+    segmenter: Segmenter, model: Path, data: Path, split: str, *, find_noise: bool = False
+) -> Evaluation:
+    """Run a model on every frame of a split. find_noise: look for labels that are probably wrong, if it gives logits.
 
     Raises DatasetError, also if no pixel of the split counts, MismatchError if the dataset has other classes
     than the model, or ModelFileError for a mask with a class that the model's spec does not have.
@@ -148,16 +160,24 @@ def evaluate_model(segmenter: Segmenter, model: Path, data: Path, split: str) ->
         raise DatasetError(f"{data}: every pixel of {split} is labelled as ignored: label some, or give another split")
     classes = len(spec.classes)
     counts, boundary, ignored = [], [], 0
+    noise = LabelNoise(classes) if find_noise and isinstance(segmenter, LogitSegmenter) else None
     with console.progress() as bar:
-        for sample in bar.track(samples, description="evaluating"):
-            mask = segmenter.segment(sample.frame)
+        for number, sample in enumerate(bar.track(samples, description="evaluating")):
+            if noise is not None and isinstance(segmenter, LogitSegmenter):
+                logits = segmenter.class_logits(sample.frame)
+                noise.add(number, sample.mask, logits)
+                mask = resized_mask(logits.argmax(0).astype(np.uint8), sample.mask.shape)
+            else:
+                mask = segmenter.segment(sample.frame)
             require_known_classes(mask, classes, model=str(model))
             confusion = Confusion(classes)
             confusion.add(sample.mask, mask)
             counts.append(confusion.counts)
             boundary.append(boundary_f1(sample.mask, mask, classes))
             ignored += int(np.count_nonzero(sample.mask == IGNORE))
-    return Evaluation(model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored, digest)
+    return Evaluation(
+        model, spec, dataset, split, samples, np.stack(counts), np.stack(boundary), ignored, digest, noise
+    )
 
 
 def _number(value: float) -> float | None:

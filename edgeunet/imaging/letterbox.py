@@ -7,15 +7,18 @@ sees the same in training and behind the camera.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet.errors import FrameError
 from edgeunet.imaging.pixels import Levels, Pixels, UInt8, check_frame, levelled
 from edgeunet.spec import BGR, ModelSpec, PixelFormat
 
 __all__ = ["PADDING", "Letterbox", "UInt8"]
+T = TypeVar("T", bound=np.generic)
 PADDING = 114  # grey of the bars, as is usual for detection networks
 
 
@@ -95,6 +98,6 @@ class Letterbox:
             cv2.resize(self.inside(mask), (width, height), interpolation=cv2.INTER_NEAREST), dtype=np.uint8
         )
 
-    def inside(self, array: UInt8) -> UInt8:
+    def inside(self, array: NDArray[T]) -> NDArray[T]:
         """The part of [H, W, …] that the frame fills, without the bars: a view [height, width, …]."""
         return array[self.top : self.top + self.height, self.left : self.left + self.width]

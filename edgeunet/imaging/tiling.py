@@ -5,9 +5,10 @@ A tiled model fits a frame to the canvas, `spec.fitted_size`; the letterbox does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from edgeunet.imaging.pixels import Pixels
 from edgeunet.spec import ModelSpec
 
 Float32 = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,14 @@ class Tiling:
         """uint8 [H, W, …] → a view of each tile."""
         return [canvas[row.place, column.place] for row, column in self._tiles]
 
-    def join(self, masks: Iterable[UInt8]) -> UInt8:
-        """A mask of each tile → uint8 [H, W].
+    def join(self, parts: Sequence[NDArray[T]]) -> NDArray[T]:
+        """A mask or a plane of numbers of each tile, [h, w] → the same of the canvas, [H, W].
 
-        A pixel has its class from the tile in which it lies farthest from an edge.
+        A pixel has its value from the tile in which it lies farthest from an edge.
         """
-        joined = np.empty(self._canvas_size, np.uint8)
-        for mask, (row, column) in zip(masks, self._tiles, strict=True):
-            joined[row.own, column.own] = mask[row.inside, column.inside]
+        joined = np.empty(self._canvas_size, parts[0].dtype)
+        for part, (row, column) in zip(parts, self._tiles, strict=True):
+            joined[row.own, column.own] = part[row.inside, column.inside]
         return joined
 
     def blend(self, logits: Sequence[Float32]) -> UInt8:

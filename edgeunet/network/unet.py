@@ -254,6 +254,11 @@ class NormalisedUNet(nn.Module):
         return mask_from_logits(self(frames))
 
 
+def both_logits(logits: Tensor) -> Tensor:
+    """[N, C, H, W] with one for each class: one logit is the second of two, and the first is 0."""
+    return torch.cat([torch.zeros_like(logits), logits], dim=1) if logits.shape[1] == 1 else logits
+
+
 def mask_from_logits(logits: Tensor) -> Tensor:
     """[N, C, H, W] → uint8 [N, H, W]: the largest logit's class, or with one logit whether it is positive."""
     if logits.shape[1] == 1:

@@ -72,7 +72,7 @@ class TiledSession(Session):
             times.update(result.times_ns)
         begin = time.perf_counter_ns()
         logits = [result.logits for result in results if result.logits is not None]
-        mask = self._tiling.blend(logits) if logits else self._tiling.join(result.mask for result in results)
+        mask = self._tiling.blend(logits) if logits else self._tiling.join([result.mask for result in results])
         return mask, {**times, "join": time.perf_counter_ns() - begin}
 
     def _close(self) -> None:

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgeunet.network.unet import both_logits
 from edgeunet.spec import IGNORE
 from edgeunet.training.processes import distributed
 
@@ -37,8 +38,7 @@ def make_loss(name: LossName, weights: Tensor | None = None) -> Loss:
     parts = _PARTS[name]
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        if logits.shape[1] == 1:  # one logit is the second of two; the first is 0
-            logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+        logits = both_logits(logits)
         of_class = logits.new_ones(logits.shape[1]) if weights is None else weights
         result: Tensor = _CrossEntropyAndDice.apply(logits, target, of_class.float(), parts)  # type: ignore[no-untyped-call]
         return result

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgeunet.errors import MissingDependencyError, OutputError
+from edgeunet.evaluation import evaluate_model
+from edgeunet.evaluation.label_noise import Float32
 from edgeunet.evaluation.page import EvaluationPage
+from edgeunet.imaging.pixels import UInt8
 from edgeunet.spec import IGNORE
-from tests.evaluation.colored import SIZE, Frame, evaluated, halves
+from tests.evaluation.colored import SIZE, Frame, evaluated, halves, write_colored
+from tests.models import toy_spec
 from tests.parsed import Page
 
 
@@ -63,7 +68,54 @@ def test_it_says_what_goes_wrong_in_words_the_worst_first(tmp_path: Path) -> Non
         "car in 004: precision 100.0 %, recall 50.0 %",
         "sky in 006: precision –, recall 0.0 %",
     ]
-    assert worst[7:] == ["For comparison", "005", "What was evaluated"]  # the middle one is among the worst
+    # The middle one is among the worst.
+    assert worst[7:] == ["Labels to look at", "For comparison", "005", "What was evaluated"]
+    assert "a model file gives no probabilities. edgeunet evaluate of the checkpoint" in words
+
+
+class Sure:
+    """Sees the colour of each pixel, as the toy model does, and is sure of it by a probability for each frame."""
+
+    def __init__(self, probabilities: Sequence[float]) -> None:
+        self.spec = toy_spec(SIZE)
+        self._probabilities = probabilities
+        self._frames: list[bytes] = []
+
+    def segment(self, frame: UInt8) -> UInt8:
+        return np.asarray(frame.argmax(2), np.uint8)
+
+    def class_logits(self, frame: UInt8) -> Float32:
+        if frame.tobytes() not in self._frames:
+            self._frames.append(frame.tobytes())
+        own = self._probabilities[self._frames.index(frame.tobytes())]
+        return np.log(np.where(np.moveaxis(frame, 2, 0) > 0, own, (1 - own) / 2)).astype(np.float32)
+
+
+def test_labels_that_are_probably_wrong_are_shown_first_where_the_network_is_surest(tmp_path: Path) -> None:
+    labels = [halves(24 + n) for n in range(6)]
+    answers = [label.copy() for label in labels]
+    answers[1][:12, :16], answers[4][20:, 30:] = 2, 2
+    answers[4][:12, :6] = 1
+    segmenter = Sure([0.8, 0.95, 0.8, 0.8, 0.9, 0.7])
+    data, model = write_colored(tmp_path / "data", list(zip(labels, answers, strict=True))), tmp_path / "m.pt"
+    model.write_bytes(b"stands for a checkpoint")
+    evaluation = evaluate_model(segmenter, model, data, "val", find_noise=True)
+    assert evaluation.values["confusion"] == evaluate_model(segmenter, model, data, "val").values["confusion"]
+    EvaluationPage(tmp_path / "page.html", force=False).write(evaluation, segmenter)
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    words = re.sub(r"\s+", " ", page.text)
+    at = page.headings.index("Labels to look at")
+    assert page.headings[at : at + 4] == ["Labels to look at", "004", "For comparison", page.headings[at + 3]]
+    assert re.search(r"labelled road, the network says car: 90\.0 % sure, \d\.\d % of the frame", words)
+
+
+def test_a_network_that_agrees_with_every_label_has_none_to_look_at(tmp_path: Path) -> None:
+    segmenter = Sure([0.8, 0.9])
+    data = write_colored(tmp_path / "data", [(halves(24), halves(24)), (halves(30), halves(30))])
+    (tmp_path / "m.pt").write_bytes(b"stands for a checkpoint")
+    evaluation = evaluate_model(segmenter, tmp_path / "m.pt", data, "val", find_noise=True)
+    EvaluationPage(tmp_path / "page.html", force=False).write(evaluation, segmenter)
+    assert "nowhere is the network sure of another class" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_it_stands_alone(tmp_path: Path) -> None:
@@ -89,7 +141,7 @@ def test_one_frame_without_a_fault_has_a_page(tmp_path: Path) -> None:
     page = Page(text)
     assert "every pixel is right" in page.text
     assert page.table("class")[2] == ["car", "–", "–", "–", "–", "0.0", "0"]
-    assert page.headings[-2:] == ["000", "What was evaluated"]  # for comparison
+    assert page.headings[-3:] == ["For comparison", "000", "What was evaluated"]
     assert "1 frame," in page.text
 
 

@@ -49,7 +49,7 @@ def test_what_is_cut_is_joined_again(tiling: Tiling) -> None:
 def test_a_pixel_is_from_the_tile_in_which_it_lies_farthest_from_an_edge(tiling: Tiling) -> None:
     canvas = canvas_of(tiling)
     tiles = tiling.cut(canvas)
-    owner = tiling.join(np.full(tiling.size, index, np.uint8) for index in range(len(tiles)))
+    owner = tiling.join([np.full(tiling.size, index, np.uint8) for index in range(len(tiles))])
     distances = np.stack([distance(tiling, index, canvas) for index in range(len(tiles))])
     chosen = np.take_along_axis(distances, owner[None].astype(np.int64), 0)[0]
     assert (chosen == distances.max(0)).all()
