@@ -46,9 +46,10 @@ class Trials:
 
     def __init__(self, model: FloatModel, spec: ModelSpec, images: Sequence[Path]) -> None:
         """Raises ModelFileError if no float tensor decides the mask, DatasetError for a damaged image."""
-        self.frames: list[UInt8] = [  # [1, H, W, channels] each
-            tile for _, frame in read_frames(images, spec) for tile in fitted_tiles(frame, spec)
-        ]
+        self.frames: list[UInt8] = []  # [1, H, W, channels] each: of an image one tile, of the next another
+        for number, (_, frame) in enumerate(read_frames(images, spec)):
+            tiles = fitted_tiles(frame, spec)
+            self.frames.append(tiles[number % len(tiles)])
         self._logits = decided_by(model)
         self._expected = list(self.observed(model.proto, [self._logits, MASK]))
         self._power = sum(_squares(expected[self._logits]) for expected in self._expected)

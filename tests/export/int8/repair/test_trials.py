@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from edgeunet.errors import ModelFileError
+from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import TENSORRT
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_fp32_model
 from edgeunet_export.int8.candidate import Candidate
@@ -44,6 +47,14 @@ def test_the_error_is_that_of_the_logits_over_all_frames(images: Sequence[Path],
     assert deviation.error == pytest.approx(0.01, rel=1e-3)
     assert deviation.agreement == 1.0
     assert [frame.shape for frame in trials.frames] == [(1, 32, 48, 3)] * 3
+
+
+def test_of_a_frame_in_tiles_one_is_tried_and_of_the_next_frame_another(images: Sequence[Path], tmp_path: Path) -> None:
+    model = read_fp32_model(write_toy_model(tmp_path / "toy.onnx"))[0]
+    spec = replace(toy_spec(), tiles=(2, 1))
+    tried = Trials(model, spec, images[:3]).frames
+    tiles = [fitted_tiles(frame, spec) for _, frame in read_frames(images[:3], spec)]
+    assert all(np.array_equal(a, b) for a, b in zip(tried, (tiles[0][0], tiles[1][1], tiles[2][0]), strict=True))
 
 
 def test_what_gives_the_same_model_is_run_once(model: Path, bench: Callable[..., Bench]) -> None:
