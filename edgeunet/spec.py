@@ -9,6 +9,7 @@ import json
 import math
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
@@ -132,7 +133,7 @@ class ModelSpec:
             raise UsageError(f"levels are LOW:HIGH with 0 <= LOW < HIGH <= 65535, got {self.levels}")
         require_tiles(self.tiles)
 
-    @property
+    @cached_property  # it is asked for with every frame
     def pixels(self) -> PixelFormat:
         """Of the frames before they are fitted."""
         return PixelFormat(self.channels, bool(self.levels))

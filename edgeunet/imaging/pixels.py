@@ -35,7 +35,7 @@ def check_frame(frame: Any, wanted: PixelFormat) -> Pixels:
 
 def is_taken(frame: NDArray[Any], wanted: PixelFormat) -> bool:
     """Whether check_frame() takes the dtype and the channels of an array."""
-    if frame.dtype != wanted.dtype or frame.ndim != 3:
+    if frame.dtype != (np.uint16 if wanted.deep else np.uint8) or frame.ndim != 3:
         return False
     return frame.shape[2] == wanted.channels or {frame.shape[2], wanted.channels} == {1, 3}
 

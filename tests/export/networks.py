@@ -13,16 +13,17 @@ from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.unet import NormalisedUNet, UNet, UNetConfig
 from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.ranges_file import ValueRange
-from edgeunet.spec import ClassInfo, ModelSpec
+from edgeunet.spec import ClassInfo, ModelSpec, PixelFormat
 from edgeunet_export.calibration.frames import read_frames
 
 
 def spec_for(config: UNetConfig, size: tuple[int, int]) -> ModelSpec:
-    """Two classes for one logit, else the classes of the sample frames."""
+    """Two classes for one logit, else the classes of the sample frames; of 8 bits, with the network's channels."""
     classes = DatasetFolder.open(samples.DATASET).classes
-    return ModelSpec(
-        (ClassInfo("other", (0, 0, 0)), ClassInfo("road", (9, 9, 9))) if config.classes == 1 else classes, size
-    )
+    if config.classes == 1:
+        classes = ClassInfo("other", (0, 0, 0)), ClassInfo("road", (9, 9, 9))
+    mean, std = ModelSpec.usual_scale(PixelFormat(config.in_channels))
+    return ModelSpec(classes, size, mean=mean, std=std, channels=config.in_channels)
 
 
 def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
@@ -35,7 +36,8 @@ def network(config: UNetConfig, size: tuple[int, int]) -> UNet:
             torch.nn.init.uniform_(module.weight, 0.5, 2.0, generator=generator)
             torch.nn.init.uniform_(module.bias, -0.5, 0.5, generator=generator)
     segmenter = NormalisedUNet(net, spec_for(config, size))
-    frames = [frame for _, frame in read_frames(DatasetFolder.open(samples.DATASET).image_paths("train")[:3])]
+    images = DatasetFolder.open(samples.DATASET).image_paths("train")[:3]
+    frames = [frame for _, frame in read_frames(images, segmenter.spec)]
     batch = torch.cat([torch.from_numpy(fitted_tiles(frame, segmenter.spec)[0]) for frame in frames])
     with torch.no_grad():
         for _ in range(10):

@@ -6,12 +6,12 @@ file stands in FOLDER/files.json.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import cv2
 import onnx
 
 from edgeunet import samples
@@ -19,6 +19,7 @@ from edgeunet.network.unet import PRESETS, UNetConfig, preset
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
 from edgeunet.utils.files import write_json
+from edgeunet_export.calibration.frames import read_frame
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.int8.export_int8 import PRECISIONS, Int8Options, export_int8
@@ -56,13 +57,21 @@ class Variant:
 
 
 def variants() -> Iterator[Variant]:
-    """Every preset (the classical network is one) and a binary network, with fixed batch and with dynamic batch."""
+    """Every preset (the classical network is one) and a binary network, with fixed batch and with dynamic batch; and
+    networks for frames of one and of four channels."""
     networks = {name: preset(name, classes=5) for name in PRESETS} | {"binary": preset("nano", classes=1)}
     for name, config in networks.items():
         yield Variant(name, config)
         yield Variant(f"{name}-dynamic-logits", config, ExportOptions(dynamic_batch=True, logits=True))
     yield Variant("nano-dynamic", networks["nano"], ExportOptions(dynamic_batch=True))
     yield Variant("nano-logits", networks["nano"], ExportOptions(logits=True))
+    for name, channels in (("grey", 1), ("four", 4)):
+        yield Variant(name, preset("nano", classes=5, channels=channels))
+        yield Variant(
+            f"{name}-dynamic-logits",
+            preset("nano", classes=5, channels=channels),
+            ExportOptions(dynamic_batch=True, logits=True),
+        )
     yield Variant("compact-odd-size", networks["binary"], size=ODD)
     yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
 
@@ -87,10 +96,13 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
 
 
 def _calibration_frames(spec: ModelSpec, folder: Path) -> Path:
-    """The sample frames, without masks, as a dataset of the model's classes."""
-    path = folder / f"frames-{len(spec.classes)}"
+    """The sample frames, without masks, as a dataset of the model's classes and of its channels."""
+    path = folder / f"frames-{len(spec.classes)}-{spec.channels}"
     if not path.exists():
-        shutil.copytree(samples.DATASET / "images", path / "images")
+        for image in sorted((samples.DATASET / "images").glob("*/*")):
+            target = path / "images" / image.parent.name / f"{image.stem}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(target), read_frame(image, spec))
         classes = [{"index": i, "name": c.name, "color": c.color} for i, c in enumerate(spec.classes)]
         write_json(path / "classes.json", {"classes": classes}, force=False)
     return path
