@@ -16,6 +16,7 @@ from edgeunet import samples
 from edgeunet.data.classes import read_classes
 from tests.commands import Run, all_options, parse, unknown_options
 from tests.datasets import write_dataset
+from tests.pixel_datasets import FOUR, THERMAL, write_pixels
 
 ROOT = Path(__file__).parents[1]
 RUN_HERE = (  # in this order: later documents use what the commands of earlier ones made
@@ -150,6 +151,8 @@ def desk(tmp_path: Path) -> Path:
     for kind in ("images", "masks"):
         shutil.copytree(tmp_path / "CamVid" / kind / "train", tmp_path / "labelled" / kind)
     shutil.copy(tmp_path / "CamVid/classes.json", tmp_path)
+    for name, pixels in (("thermal", THERMAL), ("rgb_nir", FOUR)):
+        write_pixels(tmp_path / name, pixels, train=4, val=2)
     names = [path.stem for path in sorted((tmp_path / "labelled/images").iterdir())]
     (tmp_path / "train.txt").write_text("\n".join(names[2:]))
     (tmp_path / "val.txt").write_text("\n".join(names[:2]))
