@@ -34,7 +34,7 @@ def stats(
 ) -> None:
     """Read every file of a dataset folder: sizes, share and frames of each class, and what is wrong with it.
 
-    Exit code 1 if something must be fixed before training; warnings alone are no error.
+    Exit code 1 if something must be solved before training; warnings alone are no error.
 
     Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
     """
@@ -62,7 +62,7 @@ def stats(
     if contact_sheet is not None:
         write_contact_sheet(dataset, splits, contact_sheet, force=force)
     if wrong := sum(f.state == "wrong" for f in found):
-        raise DatasetError(f"{data} has {wrong} problem(s) that must be fixed before training")
+        raise DatasetError(f"{data} has {wrong} problem(s) to solve before training")
 
 
 def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None:

@@ -90,7 +90,7 @@ def test_stats_prints_all_it_can_of_a_dataset_with_faults(run: Run, tmp_path: Pa
     assert "train: 3 frames" in ran.out
     assert "wrong    images/train/001.png: is empty; fix it, or move the frame out of the dataset" in ran.out
     errors = [line for line in ran.err.splitlines() if line.startswith("error: ")]
-    assert errors == [f"error: {path} has 1 problem(s) that must be fixed before training"]
+    assert errors == [f"error: {path} has 1 problem(s) to solve before training"]
 
 
 def test_json_has_what_the_table_has(run: Run, tmp_path: Path) -> None:
