@@ -6,13 +6,13 @@ import csv
 import io
 import os
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.distinct_colors import distinct_color
@@ -48,7 +48,8 @@ def propose(request: Request, found: MaskContents) -> str:
     if target.exists():
         return f"give your list, `{shlex.join(words)}`"
     if len(found.pixels) < 2:
-        return f'its masks have a single value or colour; give a list with the header "{HEADER}" with --classes'
+        what = "no two frequent colours, as photos have" if found.left_out else "a single value or colour"
+        return f'its masks have {what}; give a list with the header "{HEADER}" with --classes'
     write_text(target, list_text(found), force=False)
     words += ["--nearest"] if found.left_out else []
     return f"wrote {target} with the classes of its masks; fill in the names, then `{shlex.join(words)}`"
@@ -63,6 +64,8 @@ def write_list(path: Path, target: Path, *, force: bool) -> MaskContents:
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
     found = contents_of(mask_files(path))
+    if not found.pixels:
+        raise DatasetError(f"{path} has no frequent colours, as photos have: give the folder that has the masks")
     write_text(target, list_text(found), force=force)
     return found
 
@@ -86,25 +89,29 @@ def contents_of(masks: Sequence[Path]) -> MaskContents:
 
     Raises DatasetError if no mask can be read.
     """
-    numbers, colors = Counter[int](), Counter[int]()
-    numbered, read = True, 0
+    numbers, colors = np.zeros(256, np.int64), np.zeros(1 << 24, np.int64)  # so many masks of any colours take no more
+    numbered, problem, read = True, "", 0
     with console.progress() as bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in bar.track(pool.map(_counted, masks), total=len(masks), description="reading masks"):
-            if isinstance(found, _Counted):
-                read += 1
-                numbered = numbered and found.numbered
-                numbers += found.numbers
-                colors += found.colors
-            else:
-                problem = found
+            if isinstance(found, ImageError):
+                problem = str(found)
+                continue
+            read += 1
+            numbered = numbered and found.numbered
+            numbers += found.numbers
+            colors[found.colors] += found.pixels
     if not read:
         raise DatasetError(f"no mask can be read; {problem}")
-    counted = numbers.keys() - {IGNORE}
-    if numbered and len(counted) > 1 and max(counted) < _MOST:
-        return MaskContents(dict(sorted(numbers.items())), numbers=True)
-    if len(colors) <= _MOST:
-        return MaskContents(dict(sorted(colors.items())))
+    counted = np.flatnonzero(numbers[:IGNORE])
+    if numbered and len(counted) > 1 and counted[-1] < _MOST:
+        return MaskContents(_present(numbers), numbers=True)
+    if np.count_nonzero(colors) <= _MOST:
+        return MaskContents(_present(colors))
     return _frequent(colors)
+
+
+def _present(pixels: NDArray[np.int64]) -> dict[int, int]:
+    return {code: int(pixels[code]) for code in np.flatnonzero(pixels).tolist()}
 
 
 def list_text(found: MaskContents) -> str:
@@ -126,34 +133,34 @@ def list_text(found: MaskContents) -> str:
 
 
 class _Counted(NamedTuple):
-    """Pixels of a mask by number and by colour."""
+    """A mask: (256,) pixels of each number, the colours 0xRRGGBB that occur, and the pixels of each."""
 
-    numbers: Counter[int]
-    colors: Counter[int]
-    numbered: bool = False
+    numbers: NDArray[np.int64]
+    colors: NDArray[np.int32]
+    pixels: NDArray[np.int64]
+    numbered: bool
 
 
 def _counted(file: Path) -> _Counted | ImageError:
     try:
         mask = read_mask(file)
-        colors = Counter(dict(zip(*(a.tolist() for a in np.unique(mask.colors, return_counts=True)), strict=True)))
+        colors, pixels = np.unique(mask.colors, return_counts=True)
     except ImageError as error:
         return error  # that it is damaged is said when it is converted
     if mask.numbers is None:
-        return _Counted(Counter(), colors)
-    numbers = Counter(dict(zip(*(a.tolist() for a in np.unique(mask.numbers, return_counts=True)), strict=True)))
-    return _Counted(numbers, colors, numbered=not mask.header.palette)
+        return _Counted(np.zeros(256, np.int64), colors, pixels, numbered=False)
+    numbers = np.bincount(mask.numbers.ravel(), minlength=256)
+    return _Counted(numbers, colors, pixels, numbered=not mask.header.palette)
 
 
-def _frequent(colors: Counter[int]) -> MaskContents:
+def _frequent(colors: NDArray[np.int64]) -> MaskContents:
     """The colours that were there before losses made others of them."""
-    total = colors.total()
+    total = int(colors.sum())
+    often = np.flatnonzero(colors >= max(1, _LEAST * total))
     chosen: dict[int, int] = {}
-    for code, pixels in colors.most_common(1 << 14):
+    for code in often[np.argsort(-colors[often], kind="stable")].tolist():
         level = np.array([code >> 16, code >> 8 & 255, code & 255])
         others = np.array([[c >> 16, c >> 8 & 255, c & 255] for c in chosen]).reshape(-1, 3)
-        if pixels < _LEAST * total or len(chosen) == _MOST:
-            break
-        if not (((others - level) ** 2).sum(1) < _ALIKE**2).any():
-            chosen[code] = pixels
+        if len(chosen) < _MOST and not (((others - level) ** 2).sum(1) < _ALIKE**2).any():
+            chosen[code] = int(colors[code])
     return MaskContents(dict(sorted(chosen.items())), 1 - sum(chosen.values()) / total)

@@ -116,8 +116,14 @@ def test_of_masks_with_losses_the_list_has_the_colours_that_were_there(source: P
 def test_a_list_of_nothing_is_not_written(source: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "empty").mkdir()
     (source / "bad.png").write_bytes(b"no")
+    write(tmp_path / "photos" / "a.png", np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8))
     empty, damaged, absent = tmp_path / "empty", source / "bad.png", tmp_path / "no"
-    for masks, says in ((empty, "has no masks"), (damaged, "no mask can be read"), (absent, "no such")):
+    for masks, says in (
+        (empty, "has no masks"),
+        (damaged, "no mask can be read"),
+        (absent, "no such"),
+        (tmp_path / "photos", "as photos have"),
+    ):
         ran = run("data", "classes", masks, "-o", tmp_path / "own.csv")
         assert (ran.code, says in ran.err, (tmp_path / "own.csv").exists()) == (1, True, False)
     ran = run("data", "classes", source, "-o", tmp_path / "own.txt")
