@@ -22,16 +22,21 @@ _NAMED = 3  # frames named one by one
 
 
 def check_dataset(
-    dataset: DatasetFolder, splits: Mapping[str, SplitFacts], size: tuple[int, int] | None = None
+    dataset: DatasetFolder,
+    splits: Mapping[str, SplitFacts],
+    size: tuple[int, int] | None = None,
+    *,
+    tiled: bool = False,
 ) -> list[Check]:
     """All checks that find something: first what is wrong and must be fixed before training, then warnings.
 
     size: the network's input (height, width) in pixels; what `train` takes if it is not told, where None.
+    tiled: whether that is what several tiles cover together.
     """
     found = [*_file_checks(splits), *_split_checks(splits), *_image_checks(dataset, splits)]
     if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
         found += _class_checks(dataset, splits["train"], splits["val"])
-    found += [*_copies(splits), *_masks(splits), *label_checks(dataset, splits, size)]
+    found += [*_copies(splits), *_masks(splits), *label_checks(dataset, splits, size, tiled=tiled)]
     return sorted(found, key=lambda f: _STATES.index(f.state))
 
 

@@ -24,14 +24,14 @@ _SEEN = 2.0  # pixels: smaller objects are lost
 
 
 def label_checks(
-    dataset: DatasetFolder, splits: Mapping[str, SplitFacts], size: tuple[int, int] | None
+    dataset: DatasetFolder, splits: Mapping[str, SplitFacts], size: tuple[int, int] | None, *, tiled: bool
 ) -> Iterator[Check]:
-    """size: the network's input (height, width); what `train` takes if it is not told, where None."""
+    """size, tiled: see check_dataset()."""
     frames = [f for facts in splits.values() for f in facts.frames]
     if not frames:
         return
     part = dataset.path.name or "masks"
-    yield from _tiny(dataset, frames, size or usual_input_size([f.size for f in frames]))
+    yield from _tiny(dataset, frames, size or usual_input_size([f.size for f in frames]), tiled=tiled)
     yield from _background(dataset, frames, part)
     yield from _kinds(dataset, frames, part)
     yield from _two_numbers(dataset, frames, part)
@@ -56,7 +56,9 @@ def label_checks(
         )
 
 
-def _tiny(dataset: DatasetFolder, frames: Sequence[FrameFacts], size: tuple[int, int]) -> Iterator[Check]:
+def _tiny(
+    dataset: DatasetFolder, frames: Sequence[FrameFacts], size: tuple[int, int], *, tiled: bool
+) -> Iterator[Check]:
     looked = [(f.look, min(size[0] / f.size[0], size[1] / f.size[1])) for f in frames if f.look]
     for index, c in enumerate(dataset.classes):
         having = [(look.objects[index], scale) for look, scale in looked if index in look.objects]
@@ -65,10 +67,13 @@ def _tiny(dataset: DatasetFolder, frames: Sequence[FrameFacts], size: tuple[int,
             if max(scale for _, scale in having) >= 1:
                 remedy = "images of a higher resolution are needed"
             else:
-                remedy = f"give `train` a larger input, such as --size {times * size[0]}x{times * size[1]}"
+                larger = f"give `train` a larger input, such as --size {times * size[0]}x{times * size[1]}"
                 rows, columns = usual_tiles(max(f.size for f in frames))
-                if rows * columns > 1:
-                    remedy += f", or cut the frames into tiles with --tiles {rows}x{columns}"
+                tiles = f"cut the frames into tiles with --tiles {rows}x{columns}" if rows * columns > 1 else ""
+                if tiled and tiles:
+                    remedy = f"{tiles}, without --size: they keep the frames' resolution"
+                else:
+                    remedy = f"{larger}, or {tiles}" if tiles else larger
             yield Check(
                 "warning",
                 c.name,

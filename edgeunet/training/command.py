@@ -175,7 +175,8 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     )
     val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
     if distributed.rank() == 0:
-        found = check_dataset(dataset, {"train": samples.facts, "val": val.facts}, spec.fitted_size)
+        tiled = spec.tiles != (1, 1)
+        found = check_dataset(dataset, {"train": samples.facts, "val": val.facts}, spec.fitted_size, tiled=tiled)
         if wrong := [check.text for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:

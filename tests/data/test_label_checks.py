@@ -176,3 +176,15 @@ def test_the_usual_tiles_keep_the_resolution() -> None:
     assert usual_tiles((480, 640)) == (1, 2)
     assert usual_input_size([(1024, 1024)], (2, 2)) == (576, 576)
     assert usual_input_size([(8000, 8000)], (2, 2)) == (576, 576)
+
+
+def test_objects_that_vanish_in_tiles_too_need_more_of_them(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "d", train=1, val=1, size=(700, 1200))
+    dataset = DatasetFolder.open(path)
+    facts = survey(dataset)
+    (check,) = [c for c in check_dataset(dataset, facts, (60, 90), tiled=True) if "--tiles" in c.remedy]
+    assert (
+        check.remedy == "cut the frames into tiles with --tiles 2x3, without --size: they keep the frames' resolution"
+    )
+    (check,) = [c for c in check_dataset(dataset, facts, (60, 90)) if "--tiles" in c.remedy]
+    assert check.remedy.endswith(", or cut the frames into tiles with --tiles 2x3")
