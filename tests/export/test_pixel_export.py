@@ -22,7 +22,8 @@ from edgeunet.spec import BGR, ModelSpec, PixelFormat
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
-from edgeunet_export.calibration.frames import own_or_given, read_frame
+from edgeunet_export.calibration.frames import read_frame
+from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.calibration.sampling import representative
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
@@ -51,7 +52,9 @@ def test_without_data_the_bundled_frames_check_a_graph(pixels: PixelFormat, tmp_
     made = export_onnx(tmp_path / "m.pt", tmp_path / "m.onnx", ExportOptions(), data=None, split="val", force=False)
     assert made.parity.agreement > 0.999
     export_fp16(tmp_path / "m.onnx", tmp_path / "half.onnx", Fp16Options(None, images=2), force=False)
-    for image in own_or_given(None, "train", spec, tmp_path / "m.onnx")[:2]:
+    with given_images(None, spec, tmp_path / "m.onnx", 2) as given:
+        images = given.of("train")[:2]
+    for image in images:
         frame = read_frame(image, spec)
         assert check_frame(frame, pixels) is frame
         ordinary = read_frame(image)
