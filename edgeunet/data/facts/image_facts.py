@@ -59,7 +59,7 @@ def image_facts_of(data: bytes, header: ImageHeader, frame: Pixels, mask: ImageH
             colors = pixels[..., :3] if pixels.ndim == 3 else pixels
             levels = len(np.unique(colors)), len(np.unique(frame))
     pages = header.frames if header.format != "JPEG" else 1
-    kind, grey = _kind(mask), frame.shape[2] > 1 and _equal(frame)
+    kind, grey = _kind(mask), frame.shape[2] > 1 and _equal(frame[::16, ::16]) and _equal(frame)
     return ImageFacts(header.orientation, mask.orientation, header.bits, levels, channels, pages, kind, grey)
 
 
