@@ -13,7 +13,8 @@ from edgeunet.data.dividing.division import divide
 from edgeunet.data.facts.likeness import Likeness, likeness_of, plain
 from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.imaging.images import decode_image
+from edgeunet.imaging.image_header import read_header
+from edgeunet.imaging.images import decode_image, unchanged
 from edgeunet.utils import console
 
 T = TypeVar("T")
@@ -42,7 +43,12 @@ def by_drive(frames: Mapping[str, LabelledFrame], val_share: float) -> Divided:
 
 def _likeness(frame: LabelledFrame) -> Likeness:
     try:
-        return likeness_of(decode_image(frame.image.read(), eighth=True))
+        data = frame.image.read()
+        header = read_header(data)
+        if header.bits <= 8:
+            return likeness_of(decode_image(data, eighth=True))
+        deep = unchanged(data, header)  # thermal frames differ in their lower bits only
+        return likeness_of(deep if deep.ndim == 3 else deep[..., None])
     except ImageError:
         return plain()  # reported when it is converted
 

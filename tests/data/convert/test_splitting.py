@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from edgeunet.data.convert.splitting import by_lists
@@ -39,6 +41,19 @@ def test_frames_that_look_alike_stay_together(tmp_path: Path, run: Run) -> None:
     ran = run("data", "convert", path, "-o", tmp_path / "new", "--val-share", "0.4")
     assert "2 frames that look alike are kept together" in ran.out
     assert [p.name for p in (tmp_path / "new" / "images" / "val").iterdir()] == ["y.png"]
+
+
+def test_thermal_frames_that_look_alike_stay_together(tmp_path: Path, run: Run) -> None:
+    path = write_colors(tmp_path / "d", frames=4)
+    for k, name in enumerate("vwxy"):
+        picture = np.random.default_rng(k % 3).integers(7000, 7200, (48, 64), np.uint16)
+        cv2.imwrite(str(path / "images" / f"{name}.png"), picture)
+        (path / "images" / f"{k:03}.png").unlink()
+        (path / "masks" / f"{k:03}.png").rename(path / "masks" / f"{name}.png")
+    ran = run("data", "convert", path, "-o", tmp_path / "new", "--val-share", "0.25")
+    assert ran.code == 0
+    assert "2 frames that look alike are kept together" in ran.out
+    assert {p.name for p in (tmp_path / "new" / "images" / "train").iterdir()} >= {"v.png", "y.png"}
 
 
 def test_lists_name_frames_in_the_usual_ways(tmp_path: Path) -> None:
