@@ -50,7 +50,7 @@ class Walk:
         save_checkpoint(self.checkpoint, net, self.spec)
         export_onnx(self.checkpoint, self.model, ExportOptions(), data=self.data, split="val", force=False)
         self.entered: list[UInt8] = []
-        self._catch(monkeypatch, NormalisedUNet, "masks", lambda frames: frames.numpy())
+        self._catch(monkeypatch, NormalisedUNet, "forward", lambda frames: frames.numpy())
         self._catch(monkeypatch, OnnxRuntimeSession, "_infer", lambda buffers: buffers.input)
         self._catch(monkeypatch, OrtModel, "run", lambda outputs, inputs: inputs["frame"])
 
