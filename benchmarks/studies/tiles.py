@@ -40,7 +40,7 @@ STUDY = Study(__doc__ or "", "edgeunet.study.tiles/1")
 SIZE = (256, 320)
 GRIDS = ((2, 2), (3, 4))
 FRAME = (768, 768)
-SPECKS, SPECK = 40, 3  # of a frame, and the pixels of a side
+SPECKS, SPECK = 120, 3  # of a frame, and the pixels of a side
 TILES = (3, 3)  # of 288×288, which is also the input without tiles: a step costs the same
 FRAMES = {"train": 12, "val": 4}
 _CLASSES = tuple(ClassInfo(name, color) for name, color in (("ground", (90, 90, 90)), ("speck", (255, 200, 0))))
@@ -162,7 +162,7 @@ def measure(rounds: int, steps: int) -> dict[str, Any]:
 
 def main(
     rounds: Rounds = 9,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = 120,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each training.")] = 200,
     output: OptionalOutput = None,
     force: Force = False,
 ) -> None:

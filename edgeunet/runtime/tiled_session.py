@@ -26,9 +26,9 @@ class TiledSession(Session):
 
     Where the backend gives logits, those of neighbours are blended. An engine's stay on the GPU: its masks are joined.
 
-    Tiles run one after another, as many at a time as the backend has in flight. One batch of all saves at most a tenth
-    of the work on a CPU, and needs as many times the memory: on 2 cores it is 0.94 to 1.17 of the work in ONNX Runtime
-    and 0.90 to 0.96 in OpenVINO (benchmarks/results/tiles.json).
+    Tiles run one after another, as many at a time as the backend has in flight. One batch of all is
+    1.06 to 1.4 times the work in ONNX Runtime, 0.83 to 0.96 in OpenVINO, on 2 cores that others used too
+    (benchmarks/results/tiles.json), and needs as many times the memory.
 
     Stages: "fit" and the backend's, each the sum over the tiles, and "join".
     """
