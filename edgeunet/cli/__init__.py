@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 from typing import Annotated, Any
 
@@ -77,14 +79,16 @@ def edgeunet(
     """
 
 
-def _without_flag_types(command: Any) -> Any:
-    """The command, whose help names a flag alone: --force, not --force <bool>."""
+def _with_plain_help(command: Any) -> Any:
+    """The command, whose help names a flag alone, --force, not --force <bool>, and fits its lines to the terminal."""
+    if command.help:
+        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(command.help))
     context = typer.Context(command, help_option_names=HELP_OPTIONS)
     for option in (*command.params, command.get_help_option(context)):
         if getattr(option, "is_flag", False):
             option.metavar = ""
     for verb in getattr(command, "commands", {}).values():
-        _without_flag_types(verb)
+        _with_plain_help(verb)
     return command
 
 
@@ -94,7 +98,7 @@ def main() -> None:
     # long, which costs much next to other busy programs. Measured with nano on 2 cores, images per second: 44 instead
     # of 39 on a quiet machine, 19 instead of 12 next to two busy programs.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    command = _without_flag_types(typer.main.get_command(app))
+    command = _with_plain_help(typer.main.get_command(app))
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         code: object = console.run(lambda: command(require_no_address(arguments)), debug="--debug" in sys.argv)

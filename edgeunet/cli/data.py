@@ -83,16 +83,19 @@ def convert(
     output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
     layout: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Layout of the source; recognised if not given. Errors list all."),
+        typer.Option(metavar="NAME", help="Layout of the source, such as coco; recognised if not given."),
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="classes.json, .csv or label_colors.txt; the source's own if not given.")
+        Path | None,
+        typer.Option(
+            help="List of the classes: .csv, classes.json or label_colors.txt; the source's own if not given."
+        ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder with the images, if the export of a labelling tool has none.")
+        Path | None, typer.Option(help="Folder with the images, if the export has none, or if --masks is given.")
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder with the masks of --images: any pair of folders; splits are found.")
+        Path | None, typer.Option(help="Folder with the masks of --images, for two folders of any names.")
     ] = None,
     val_share: Annotated[
         float | None, typer.Option(help="Share of the frames for val if the source has no val split (0.2).")
@@ -110,26 +113,29 @@ def convert(
     exif: Annotated[
         str | None,
         typer.Option(
-            help="For images with an EXIF orientation: keep it, and turn the pixels so (masks were drawn on the turned "
-            "picture), or drop it (masks were drawn on the pixels as stored)."
+            help="For images with an EXIF orientation: keep if the masks were drawn on the turned picture, drop if "
+            "they were drawn on the pixels as stored."
         ),
     ] = None,
     ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that the list of classes does not have.")
+        bool, typer.Option("--ignore-unknown", help="Ignore pixels of colours that are not in the list of classes.")
     ] = False,
     nearest: Annotated[
-        bool, typer.Option("--nearest", help="A colour that the list does not have counts as the nearest: JPEG masks.")
+        bool,
+        typer.Option(
+            "--nearest", help="Read a colour that is not in the list as the nearest one in it: for masks saved as JPEG."
+        ),
     ] = False,
     force: Force = False,
 ) -> None:
     """Make a dataset folder of a labelling tool's export, or of a dataset in another layout.
 
-    Read are the exports of CVAT, LabelMe, Label Studio, Roboflow, Supervisely and others as COCO, YOLO or their own;
-    Cityscapes, CamVid, the SegNet tutorial's folders; and images/ and masks/, in colours or class indices, with or
-    without a folder for each split. How each looks is listed where a source is not recognised.
+    It reads exports of CVAT, LabelMe, Label Studio, Roboflow, Supervisely and others, as COCO, YOLO or in their own
+    form; Cityscapes, CamVid and Pascal VOC; and folders of images and masks, in colours or class indices, with or
+    without splits. If it does not recognise a source, the error lists what each layout looks like.
 
-    Without a list of classes, one is written next to the output with the values of the masks: put the names in. A .csv
-    has the header value,name,color,ignore: value is a number or "r,g,b", and several lines may have one name.
+    Masks need a list of their classes. If there is none, the command writes one next to the output, with the values of
+    the masks: fill in the names, and give it with --classes.
 
     Images are copied as they are. Without a val split in the source, frames are divided by drive, as `data split` does.
 
@@ -175,16 +181,16 @@ def split(
         str,
         typer.Option(
             metavar="REGEX",
-            help="Finds the part of a frame's name that names its drive, such as '^[^_]+'; else guessed.",
+            help="Finds the part of a frame's name that names its drive, such as '^[^_]+'; guessed if not given.",
         ),
     ] = "",
     force: Force = False,
 ) -> None:
     """Divide the frames of train and val again, whole drives into one of the two.
 
-    Neighbours in time are nearly the same picture: with some in train, a score on the others is too good. Drives are
-    guessed from running numbers and times in the names; frames that look alike stay together. If whole drives cannot
-    give about the share, val is made of blocks of neighbours. Other splits, such as test, are copied as they are.
+    Neighbouring frames of a video are nearly the same picture: if some are in train and some in val, the score is too
+    good. Drives are guessed from the numbers and times in the names; frames that look alike stay together. If whole
+    drives do not give the share, val is made of blocks of neighbours. Other splits, such as test, stay as they are.
 
     Example: edgeunet data split my_frames -o my_drives
     """
@@ -202,7 +208,7 @@ def merge(
 ) -> None:
     """Put several dataset folders into one: classes of the same name are one class, and splits are kept.
 
-    It says which classes only some of the datasets have, and which names differ in case or blanks only.
+    It says which classes only some of the datasets have, and which names differ only in case or spaces.
 
     Example: edgeunet data merge roads more_roads -o all_roads
     """
@@ -220,7 +226,8 @@ def classes(
 ) -> None:
     """Write a list of the values or colours of masks, with the share of each, to fill in the names of the classes.
 
-    Lines of one name are one class, and ignore may be yes. Then give it to `edgeunet data convert --classes`.
+    Lines with the same name are one class; put yes under ignore for pixels that do not count. Then give the list to
+    `edgeunet data convert --classes`.
 
     Example: edgeunet data classes labelled/masks -o classes.csv
     """
@@ -234,8 +241,8 @@ def classes(
     if found.left_out:
         share = percentage(found.left_out)
         out.print(
-            f"other colours, with {share} % of the pixels, are left out, as losses or smoothing make them: "
-            "`edgeunet data convert --nearest` reads these masks"
+            f"other colours, with {share} % of the pixels, are left out: lossy compression or smoothing makes such "
+            "colours; `edgeunet data convert --nearest` reads these masks"
         )
 
 

@@ -22,7 +22,7 @@ app = typer.Typer(
 
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)]
 CalibImages = Annotated[
-    int, typer.Option("--calib-images", help="Most images to calibrate on, spread by what they show.")
+    int, typer.Option("--calib-images", help="Calibrate on at most this many images, spread by what they show.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed for the choice of images.")]
 Ranges = Annotated[Path | None, typer.Option(help="File with stored ranges of this model, instead of calibrating.")]
@@ -81,7 +81,9 @@ def fp16(
         typer.Option(help="Dataset, folder of photos, or video to try it on; the package's own frames if not given."),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data; its masks are not used.")] = "train",
-    images: Annotated[int, typer.Option(help="Most images to try it on, evenly spread over the split.")] = 100,
+    images: Annotated[
+        int, typer.Option(help="Try it on at most this many images, evenly spread over the split.")
+    ] = 100,
     force: Force = False,
 ) -> None:
     """ONNX → strongly typed FP16 ONNX; what overflows or loses accuracy there stays in fp32.
@@ -114,7 +116,8 @@ def int8(
         float, typer.Option(help="Points of mIoU that may be lost; a file that loses more is repaired or refused.")
     ] = 0.3,
     min_agreement: Annotated[
-        float, typer.Option(help="If there are no labels: share of pixels that must keep their class.")
+        float,
+        typer.Option(help="Without labels: share of the pixels that must keep their class, instead of --max-drop."),
     ] = 0.98,
     split: Annotated[str, typer.Option(help="Split to calibrate on; its masks are not used.")] = "train",
     check_split: Annotated[str, typer.Option(help="Split to compare FP32 and INT8 on.")] = "val",
@@ -133,6 +136,7 @@ def int8(
     """ONNX → INT8 ONNX with Q/DQ, calibrated, compared with fp32, and repaired if it loses too much.
 
     The ranges are stored next to it in a .ranges.json file, which also serves every other target: --ranges.
+
     Example: edgeunet export int8 model.onnx --data my_frames -o model.int8.onnx
     """
     require_installed("onnx", "onnxruntime")
@@ -265,6 +269,7 @@ def verify(
     """Run two model files on the same frames: how often their masks agree, the mIoU of each, the worst frames.
 
     Of two .onnx files the tensors inside are compared too, on the worst frame.
+
     Example: edgeunet export verify model.onnx model.int8.onnx --data my_frames -o worst
     """
     require_installed("onnxruntime")

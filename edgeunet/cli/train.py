@@ -13,6 +13,10 @@ from edgeunet.utils.limits import size_from_text, tiles_from_text
 if TYPE_CHECKING:
     from edgeunet.spec import Fit
 
+RECIPE = "Instead of the recipe's value"  # headings in the help
+MACHINE = "The machine"
+INT8 = "Quantisation-aware training"
+
 
 def train(
     data: Annotated[Path, typer.Argument(help="Dataset folder: images/, masks/, classes.json.")],
@@ -28,43 +32,59 @@ def train(
         str,
         typer.Option(
             metavar="ROWSxCOLUMNS",
-            help="Cut each frame into overlapping tiles, for small objects in large frames; --size is that of one.",
+            help="Cut each frame into overlapping tiles, for small objects in large frames; --size is that of a tile.",
         ),
     ] = "",
-    fit: Annotated[str, typer.Option(help="How frames get to that size: letterbox or stretch.")] = "letterbox",
+    fit: Annotated[
+        str, typer.Option(help="How frames get to that size: letterbox (keeps the shape) or stretch.")
+    ] = "letterbox",
     channels: Annotated[
         int | None,
-        typer.Option(help="Of the frames: 1 (grey), 3 (default), 4 (blue, green, red and another such as infrared)."),
+        typer.Option(
+            help="Channels of the frames: 1 (grey), 3 (colour, the default) or 4 (colour and another such as infrared)."
+        ),
     ] = None,
     levels: Annotated[
         str,
         typer.Option(
             metavar="LOW:HIGH",
-            help="For frames of 16 bits: the values that are black and white, one pair or one for each channel with "
-            "commas between them; auto takes the percentiles 0.5 and 99.5 of the training split.",
+            help="For frames of 16 bits: the values that become black and white; auto finds them in the train split. "
+            "Several channels may have a pair each, with commas between them.",
         ),
     ] = "",
-    steps: Annotated[int | None, typer.Option(help="Number of steps, instead of the recipe's.")] = None,
-    time_budget: Annotated[str, typer.Option(help="Train for a time such as 600s, 90m or 2h instead.")] = "",
+    steps: Annotated[int | None, typer.Option(help="Number of steps.", rich_help_panel=RECIPE)] = None,
+    time_budget: Annotated[
+        str, typer.Option(help="Train for this long, such as 600s, 90m or 2h.", rich_help_panel=RECIPE)
+    ] = "",
     batch: Annotated[
-        int | None, typer.Option(help="Crops per step, of all processes together (default: the recipe's).")
+        int | None, typer.Option(help="Crops per step, of all processes together.", rich_help_panel=RECIPE)
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Largest learning rate (default: the recipe's).")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw (default: the recipe's).")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle (default: the recipe's).")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate.", rich_help_panel=RECIPE)] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.", rich_help_panel=RECIPE)] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or onecycle.", rich_help_panel=RECIPE)] = None,
     loss: Annotated[
-        str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice (default: the recipe's).")
+        str | None, typer.Option(help="ce (binary with two classes), dice, ce+dice.", rich_help_panel=RECIPE)
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and augmentation.")] = 0,
     precision: Annotated[
-        str, typer.Option(help="fp32, bf16, fp16 (on a GPU), or auto: bf16 where the hardware has it.")
+        str,
+        typer.Option(
+            help="fp32, bf16, fp16 (on a GPU), or auto: bf16 where the hardware has it.", rich_help_panel=MACHINE
+        ),
     ] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.")] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network with torch.compile.", rich_help_panel=MACHINE)
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes that prepare crops.", rich_help_panel=MACHINE)] = None,
     qat: Annotated[
-        Path | None, typer.Option(help="Train this checkpoint further as INT8, if `export int8` loses too much.")
+        Path | None,
+        typer.Option(
+            help="Train this checkpoint further as INT8, if `export int8` loses too much.", rich_help_panel=INT8
+        ),
     ] = None,
-    target: Annotated[str, typer.Option(help="Runtime that --qat trains for, as in `export int8`.")] = "tensorrt",
+    target: Annotated[
+        str, typer.Option(help="Runtime that --qat trains for, as in `export int8`.", rich_help_panel=INT8)
+    ] = "tensorrt",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in the folder.")] = False,
     force: Force = False,
 ) -> None:

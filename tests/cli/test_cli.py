@@ -153,6 +153,14 @@ def test_info_and_help_are_for_people(run: Run) -> None:
         assert "<bool>" not in told
 
 
+def test_help_fits_its_paragraphs_to_the_terminal(run: Run) -> None:
+    told = run("data", "split", "-h").out
+    paragraph = told[told.index("Neighbouring") : told.index("Example")].strip().splitlines()
+    longest = max(map(len, told.splitlines()))
+    assert len(paragraph) > 1
+    assert all(len(line.strip()) > longest - 25 for line in paragraph[:-1])
+
+
 def test_info_names_the_command_for_what_is_no_model(run: Run, work: Work) -> None:
     assert "edgeunet data stats" in run("info", work.data).err
     assert "or give a file" in run("info", "enormous").err
