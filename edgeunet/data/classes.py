@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -140,6 +140,14 @@ def numbered(named: Sequence[tuple[str, Color]], origin: str) -> ClassList:
     ignored = [n for n in named if n[0].lower() in VOID]
     entries = [ClassEntry(i, name, color, i >= len(trained)) for i, (name, color) in enumerate([*trained, *ignored])]
     return ClassList(tuple(entries), origin)
+
+
+def spellings(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ only by case, blanks and signs, such as traffic_light and Traffic light; each group once."""
+    alike: dict[str, dict[str, None]] = defaultdict(dict)
+    for name in names:
+        alike[re.sub(r"[\W_]+", "", name).lower()][name] = None
+    return [list(group) for group in alike.values() if len(group) > 1]
 
 
 def _from_lines(lines: Sequence[str], file: Path) -> ClassList:

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from edgeunet.errors import DatasetError, not_found, system_reason
 
 _LARGEST = 64 << 20  # bytes
+
+
+def plain_head(path: Path, size: int) -> bytes:
+    """The first `size` bytes, to recognise a file by its words: without a byte-order mark, and UTF-16 like ASCII.
+
+    Empty if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return without_mark(file.read(size))
+    except OSError:
+        return b""
+
+
+def without_mark(head: bytes) -> bytes:
+    """The beginning of a file, as plain_head() gives it."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head[2:].replace(b"\0", b"")
+    return head.removeprefix(codecs.BOM_UTF8)
 
 
 def read_lines(path: Path) -> list[str]:

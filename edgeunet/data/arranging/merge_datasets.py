@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from edgeunet.data.classes import CLASSES_FILE, ClassEntry, ClassList, Color, read_classes
+from edgeunet.data.classes import CLASSES_FILE, ClassEntry, ClassList, Color, read_classes, spellings
 from edgeunet.data.convert.distinct_colors import colors_beside
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.pairs import ImageMaskPair, Problem, listed
@@ -203,14 +202,9 @@ def _notes(sources: Sequence[_Source], lists: Sequence[ClassList]) -> Iterator[s
     for (there, elsewhere), names in only.items():
         found = f"only in {there}: {some(names, _NAMED)}"
         yield f"{found}; where frames of {elsewhere} show that, they have another label"
-    alike: dict[str, dict[str, None]] = defaultdict(dict)
-    for own in lists:
-        for name in _names_in(own):
-            alike[re.sub(r"[\W_]+", "", name).lower()][name] = None
-    for spellings in alike.values():
-        if len(spellings) > 1:
-            same = "if they mean the same, give them one name in classes.json"
-            yield f"{' and '.join(spellings)} stay separate classes: {same}"
+    for group in spellings(name for own in lists for name in _names_in(own)):
+        same = "if they mean the same, give them one name in classes.json"
+        yield f"{' and '.join(group)} stay separate classes: {same}"
 
 
 def _names_in(own: ClassList) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeunet.data.classes import CLASSES_FILE
+from edgeunet.data.classes import CLASSES_FILE, spellings
 from edgeunet.data.convert.archive import unpacked
 from edgeunet.data.convert.conversion_options import ConversionOptions, Request
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelledFrame, Splits
@@ -84,7 +84,7 @@ def _convert(path: Path, given: Path, target: Path, options: ConversionOptions) 
         by,
         {split: len(frames) for split, frames in splits.items()},
         (*source.notes, *left_out, *_notes(done, options)),
-        tuple(_warnings(done, source)),
+        tuple(_warnings(done, source, splits)),
         divided,
     )
 
@@ -111,7 +111,11 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
         )
 
 
-def _warnings(done: WrittenFrames, source: ConversionSource) -> Iterator[str]:
+def _warnings(done: WrittenFrames, source: ConversionSource, splits: Splits) -> Iterator[str]:
+    if "train" not in splits:
+        yield f"there is no train split, only {', '.join(splits)}: networks can be evaluated on it, not trained"
+    for group in spellings(c.name for c in source.classes.classes):
+        yield f"{' and '.join(group)} are separate classes: if they mean the same, give them one name in the source"
     if done.unknown >= _MUCH * done.area:
         lossless = ", or export the masks again as PNG, which is lossless" if done.kind == "colour" else ""
         yield (

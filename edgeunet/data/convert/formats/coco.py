@@ -24,7 +24,7 @@ from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape,
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.utils.json_fields import Number, Side, read_json
+from edgeunet.utils.json_fields import Number, Side, plain_reason, read_json
 
 _LARGEST = 1 << 30  # bytes of a file: COCO's own has 450 MB
 
@@ -83,7 +83,8 @@ def _shape(annotation: _Annotation, value: int | str, size: tuple[int, int]) -> 
     try:
         found = _SEGMENTATION.decode(annotation.segmentation)
     except (ValueError, RecursionError) as error:
-        raise ImageError(f"has a segmentation that is neither polygons nor run lengths ({error})") from error
+        reason = plain_reason(error)
+        raise ImageError(f"has a segmentation that is neither polygons nor run lengths ({reason})") from error
     if not found:
         return LeftOut("box(es) without a segmentation")
     if isinstance(found, _RunLengths):
@@ -107,8 +108,13 @@ def _files(path: Path) -> list[Path]:
     COCO's own download has the same pictures in files of other tasks too: then those of instances.
     """
     found = [*path.glob("*.json"), *path.glob("*/*.json")]
-    files = sorted(file for file in found if not file.name.startswith(".") and _is_coco(json_keys(file)))
-    return [file for file in files if "instances" in file.stem] or files
+    found = sorted(file for file in found if not file.name.startswith("."))
+    files = [file for file in found if _is_coco(json_keys(file))]
+    if instances := [file for file in files if "instances" in file.stem]:
+        files = instances
+    names = {file.name for file in files}
+    # One that is called like the others but is damaged too, for its error.
+    return [f for f in found if f in files or f.name in names or (instances and f.stem.startswith("instances_"))]
 
 
 def _is_coco(keys: set[str]) -> bool:
@@ -124,23 +130,28 @@ def _read(request: Request) -> ConversionSource:
         raise DatasetError(f"{path} has no COCO file: a .json with images, annotations and categories")
     read = {file: _coco_of(file) for file in files}
     names = class_names(
-        ((name, None) for coco in read.values() for name in _categories(coco).values()),
+        ((name, None) for file, coco in read.items() for name in _categories(coco, file).values()),
         name_in(files[0], path),
         options.classes,
     )
     frames = Frames(path, options.images)
+    strays = 0
     for file, coco in read.items():
-        values = {number: names.value(name) for number, name in _categories(coco).items()}
+        values = {number: names.value(name) for number, name in _categories(coco, file).items()}
         annotations: dict[int | str, list[_Annotation]] = defaultdict(list)
         for annotation in coco.annotations:
             annotations[annotation.image_id].append(annotation)
         split = split_in(file.parent.name, file.stem)
+        pictures = {picture.id for picture in coco.images}
+        strays += sum(annotation.image_id not in pictures for annotation in coco.annotations)
         for picture in coco.images:
             size = (picture.height, picture.width) if picture.height and picture.width else None
             drawing = _CocoDrawing(tuple(annotations.get(picture.id, ())), values)
             labels = Shapes(file, size, names.background, picture.file_name, drawing)
             frames.find_and_add(split, picture.file_name, labels, near=(file.parent.name, split))
-    return frames.source(names.classes)
+    return frames.source(
+        names.classes, (f"{strays} annotation(s) of images that are not listed are left out",) if strays else ()
+    )
 
 
 def _coco_of(file: Path) -> _CocoFile:
@@ -154,10 +165,17 @@ def _coco_of(file: Path) -> _CocoFile:
     )
 
 
-def _categories(coco: _CocoFile) -> dict[int | str, str]:
-    """Names by id, without the group of all others that Roboflow adds and no annotation has."""
+def _categories(coco: _CocoFile, file: Path) -> dict[int | str, str]:
+    """Names by id, without the group of all others that Roboflow adds and no annotation has.
+
+    Raises DatasetError for two names of one id.
+    """
     groups = {c.supercategory for c in coco.categories if c.name != c.supercategory}
     used = {a.category_id for a in coco.annotations}
+    names: dict[int | str, str] = {}
+    for c in coco.categories:
+        if (other := names.setdefault(c.id, c.name)) != c.name:
+            raise DatasetError(f"{file} has two categories of the id {c.id}, {other} and {c.name}: export it again")
     return {c.id: c.name for c in coco.categories if c.id in used or c.name not in groups}
 
 

@@ -25,6 +25,7 @@ from edgeunet.data.convert.labels.mask_table import MaskTable
 from edgeunet.data.convert.labels.run_lengths import mask_from_runs
 from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Points, Polygon, Shape, Shapes
 from edgeunet.data.convert.layout import Layout
+from edgeunet.data.text_lines import plain_head
 from edgeunet.errors import DatasetError, ImageError, system_reason
 from edgeunet.imaging.images import images_in
 from edgeunet.utils.limits import SIDE
@@ -180,11 +181,7 @@ def _xml_of(path: Path) -> Path | None:
 
 
 def _is_cvat(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEAD)
-    except OSError:
-        return False
+    head = plain_head(file, _HEAD)
     return b"<annotations" in head and (b"<meta" in head or b"<image" in head)
 
 

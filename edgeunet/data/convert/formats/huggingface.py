@@ -70,9 +70,12 @@ def _read(request: Request) -> ConversionSource:
     files = _lists(path)
     if not files:
         raise DatasetError(_about_tables(path))
-    rows = [row for file in files for row in _rows(file, path)]
-    if not rows:
-        raise DatasetError(f"{name_in(files[0], path)} of {path} has no line")
+    rows = []
+    for file in files:
+        found_rows = list(_rows(file, path))
+        if not found_rows:
+            raise DatasetError(f"{file} has no line: each names an image and its mask")
+        rows += found_rows
     column = _mask_column(rows, files[0])
     pairs: dict[str, dict[Path, ImageMaskPair]] = defaultdict(dict)
     unlabelled: dict[str, list[Path]] = defaultdict(list)

@@ -21,6 +21,7 @@ from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageF
 from edgeunet.data.convert.labels.shapes import Bitmap, Shape, Shapes
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
+from edgeunet.data.text_lines import plain_head
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.mask_image import read_mask
 from edgeunet.utils.json_fields import read_json
@@ -67,7 +68,8 @@ class _BrushDrawing:
                 if drawn.shape != size:
                     raise LabelSizeError((drawn.shape[0], drawn.shape[1]), size)
             except ImageError as error:
-                error.what = f"{file.name}: {error.what}"
+                if file != self.brushes[0].file:  # which its caller names
+                    error.what = f"{file.name}: {error.what}"
                 raise
             yield Bitmap(self.names.value(label), 0, 0, drawn != 0)
 
@@ -128,11 +130,7 @@ def _tasks(path: Path) -> dict[int, _Task]:
 
 
 def _is_list(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
-    except OSError:
-        return False
+    return plain_head(file, 64).lstrip().startswith(b"[")
 
 
 LABEL_STUDIO = Layout(

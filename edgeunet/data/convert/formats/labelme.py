@@ -26,6 +26,7 @@ from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape,
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
 from edgeunet.errors import DatasetError, ImageError
+from edgeunet.imaging.image_header import read_header
 from edgeunet.imaging.mask_image import decode_mask
 from edgeunet.utils.json_fields import Number, Side, read_json
 
@@ -72,7 +73,12 @@ class _EmbeddedImage:
     ending: str = ""
 
     def read(self) -> bytes:
-        return bytes_from_base64(_whole(self.path).image_data or "", "an imageData")
+        data = bytes_from_base64(_whole(self.path).image_data or "", "an imageData")
+        try:
+            read_header(data)
+        except ImageError as error:
+            raise ImageError(f"has an imageData that {error.what}") from error
+        return data
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.convert.masks.mask_folders import source_of_pairs
 from edgeunet.data.pairs import Pairing, name_in, pair_up
-from edgeunet.data.text_lines import read_lines
+from edgeunet.data.text_lines import plain_head
 from edgeunet.errors import DatasetError
 from edgeunet.imaging.images import images_in
 
@@ -21,15 +21,12 @@ _CLASSES, _MASK = "_classes.csv", "_mask"
 def _lists(path: Path) -> list[Path]:
     """The lists of classes, one in each split; Roboflow's classifications have files of the same name."""
     found = [file for file in (path / _CLASSES, *sorted(path.glob(f"*/{_CLASSES}"))) if file.is_file()]
-    return [file for file in found if _is_of_masks(file)]
+    return found if any(map(_is_of_masks, found)) else []  # a damaged one too, for its error
 
 
 def _is_of_masks(file: Path) -> bool:
-    try:
-        lines = read_lines(file)
-    except DatasetError:
-        return False
-    return bool(lines) and lines[0].lower().replace(" ", "") == "pixelvalue,class"
+    first = next(iter(plain_head(file, 64).splitlines()), b"")
+    return first.lower().replace(b" ", b"") == b"pixelvalue,class"
 
 
 def _recognise(path: Path) -> str | None:

@@ -24,13 +24,14 @@ from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.data.convert.labels.shapes import LeftOut, Polygon, Shape, Shapes
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
-from edgeunet.data.text_lines import read_lines
+from edgeunet.data.text_lines import plain_head, read_lines
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.json_fields import plain_reason
 
 _NAME_FILES = ("classes.txt", "obj.names")  # of Label Studio, and of Darknet
 _LARGEST = 1 << 20  # bytes of a data.yaml
+_LINE = 1 << 16  # bytes of a first line that are looked at
 _OUTSIDE = 1.0  # how far a coordinate may be outside of 0 to 1 before it is no share
 
 
@@ -147,18 +148,23 @@ def _split(inside: Path, listed: _DataYaml, lists: dict[str, set[str]]) -> str:
 
 def _recognise(path: Path) -> str | None:
     """By a .txt in a folder "labels", or by a data.yaml and a .txt, whose first line is an object."""
-    for folder in (*path.glob("labels"), *sorted(path.glob("*/labels"))):
+    below = (folder for folder in sorted(path.glob("*/labels")) if not _is_whole(folder.parent))
+    for folder in (*path.glob("labels"), *below):
         if (first := next((f for f in sorted(folder.rglob("*.txt")) if _is_object(f)), None)) is not None:
             return f"YOLO, by {name_in(first, path)}"
     return None
 
 
+def _is_whole(folder: Path) -> bool:
+    """Whether it is an export of its own, and no split of one: it has the names of the classes."""
+    return any(folder.glob("*.y*ml")) or any((folder / name).is_file() for name in _NAME_FILES)
+
+
 def _is_object(file: Path) -> bool:
+    words = next(iter(plain_head(file, _LINE).splitlines()), b"").split()
     try:
-        with file.open(encoding="utf-8") as opened:
-            words = opened.readline(1 << 16).split()
         return len(words) > 4 and words[0].isdigit() and all(math.isfinite(float(word)) for word in words)
-    except (OSError, ValueError):
+    except ValueError:
         return False
 
 
@@ -168,10 +174,11 @@ def _read(request: Request) -> ConversionSource:
     labels, origin = _names(path, listed, options.classes)
     names = class_names(((label, None) for label in labels), origin, options.classes)
     values = [names.value(label) for label in labels]
+    there = {file.name: file for file in path.glob("*.txt")}
     lists = {
-        place: {Path(line.replace("\\", "/")).name for line in read_lines(path / Path(place).name)}
+        place: {Path(line.replace("\\", "/")).name for line in read_lines(there[Path(place).name])}
         for _, place in listed.places()
-        if place.endswith(".txt") and (path / Path(place).name).is_file()
+        if Path(place).name in there
     }
     frames = Frames(path, options.images)
     files = _label_files(path)

@@ -28,7 +28,7 @@ class ClassNames:
 
     def value(self, label: str) -> int | str:
         """The mask value of a label, or the label itself if the list does not have it."""
-        return self.values.get(label, label)
+        return self.values.get(label.strip(), label)
 
 
 def class_names(labels: Iterable[tuple[str, Color | None]], origin: str, chosen: Path | None = None) -> ClassNames:
@@ -40,7 +40,7 @@ def class_names(labels: Iterable[tuple[str, Color | None]], origin: str, chosen:
     colors: dict[str, Color | None] = {}
     if chosen is None:
         for name, color in labels:
-            colors[name] = colors.get(name) or color
+            colors[name.strip()] = colors.get(name.strip()) or color
         ignored = {name for name in colors if name.lower() in VOID}
         if not colors.keys() - ignored:
             raise DatasetError(f"{origin} has no labels: label some frames before you export")
@@ -56,6 +56,11 @@ def class_names(labels: Iterable[tuple[str, Color | None]], origin: str, chosen:
     trained = sorted((name for name in colors if name not in ignored), key=lambda name: name.lower() not in BACKGROUND)
     if trained[0].lower() not in BACKGROUND:
         trained.insert(0, "background")
+    if len(trained) >= IGNORE:
+        raise DatasetError(
+            f"{origin} has {len(trained)} classes, and a network at most {IGNORE - 1}: list those that you need in a "
+            "file for --classes, and leave out the others with --ignore-unknown"
+        )
     free = colors_beside({color for color in colors.values() if color is not None})
     entries = [ClassEntry(i, name, colors.get(name) or next(free)) for i, name in enumerate(trained)]
     values = {name: i for i, name in enumerate(trained)} | dict.fromkeys(ignored, IGNORE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edgeunet.data.text_lines import without_mark
+
 _END = 1 << 16  # bytes
 
 
@@ -17,6 +19,7 @@ def json_keys(file: Path) -> set[str]:
             tail = opened.read(_END)
     except OSError:
         return set()
-    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+    plain = without_mark(head)
+    if not plain.lstrip().startswith(b"{"):
         return set()
-    return {key.decode() for key in re.findall(rb'"(\w{1,40})"\s*:', head + tail)}
+    return {key.decode() for key in re.findall(rb'"(\w{1,40})"\s*:', plain + tail.replace(b"\0", b""))}

@@ -21,7 +21,9 @@ def mask_from_runs(counts: Sequence[int] | NDArray[np.int64], size: tuple[int, i
     Raises ImageError if they do not fill the size.
     """
     runs = np.asarray(counts, np.float64)  # of which no sum is ever too large
-    if not (len(runs) and runs.min() >= 0 and runs.sum() == size[0] * size[1]):
+    if len(runs) and runs.min() < 0:
+        raise ImageError(f"has a run length below 0, {runs.min():.0f}: export it again")
+    if runs.sum() != size[0] * size[1]:
         raise ImageError(
             f"has run lengths of {runs.sum():.0f} pixels for a mask of {size[1]}x{size[0]}: export it again"
         )

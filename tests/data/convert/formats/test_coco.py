@@ -140,7 +140,7 @@ def test_the_file_of_label_studio(tmp_path: Path) -> None:
         ([[0, 0, 1e9, 0, 1e9, 1e9]], r"a.png: has a polygon with the coordinate 1e\+09"),
         ({"size": [9, 9], "counts": [81]}, "a.png: 9x9, but its image is 32x24"),
         ({"size": [24, 32], "counts": [5, 5]}, "a.png: has run lengths of 10 pixels for a mask of 32x24"),
-        ({"size": [24, 32], "counts": [-5, 773]}, "a.png: has run lengths"),
+        ({"size": [24, 32], "counts": [-5, 773]}, "a.png: has a run length below 0, -5"),
         ({"size": [24, 32], "counts": "0ooo"}, "a.png: has packed run lengths that are cut or damaged"),
         ({"size": [24, 32], "counts": "00"}, "a.png: has run lengths"),
         ("mask", "a.png: has a segmentation that is neither polygons nor run lengths"),
@@ -180,7 +180,10 @@ def test_labels_that_a_given_list_lacks_are_counted_in_pixels(tmp_path: Path) ->
     [
         ({"images": []}, "has no image with labels"),
         ({"categories": []}, "has no labels"),
-        ({"categories": [{"id": i, "name": str(i)} for i in range(10_000)]}, "2 to 254 classes are needed, got 10001"),
+        (
+            {"categories": [{"id": i, "name": str(i)} for i in range(10_000)]},
+            "has 10001 classes, and a network at most 254",
+        ),
         ({"images": [{"id": 0, "file_name": "a.png", "height": -1, "width": 5}]}, r"images\[0\].height"),
         ({"images": [{"id": 0, "file_name": "../../a.svg"}]}, r"\.\./\.\./a.svg: is named, but not there"),
         ({"images": [{"id": 0, "file_name": ""}]}, "is named, but not there"),
@@ -206,3 +209,60 @@ def test_two_files_of_a_name_in_different_folders_are_two_frames(tmp_path: Path)
     file.write_text(json.dumps(coco))
     convert(source, tmp_path / "made", HALF)
     assert {p.name for p in (tmp_path / "made").rglob("*.png")} == {"images_one_a.png", "images_two_a.png"}
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(256))])
+def test_a_damaged_file_is_not_passed_over_where_others_are_whole(tmp_path: Path, content: bytes) -> None:
+    for name, file in (("coco", "annotations/instances_{}.json"), ("roboflow", "{}/_annotations.coco.json")):
+        source = write_coco(tmp_path / name, file=file.format("val"))
+        damaged = source / file.format("train")
+        damaged.parent.mkdir(exist_ok=True)
+        damaged.write_bytes(content)
+        with pytest.raises(DatasetError, match=rf"{damaged.name} is not a COCO file"):
+            convert(source, tmp_path / "made", ConversionOptions())
+
+
+def test_annotations_of_images_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "export", annotation(0, 7, [SQUARE]), annotation(9, 7, [SQUARE]))
+    done = convert(source, tmp_path / "made", HALF)
+    assert "1 annotation(s) of images that are not listed are left out" in done.notes
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"categories": [{"id": 3, "name": "car"}, {"id": 3, "name": "road"}]},
+            "two categories of the id 3, car and road",
+        ),
+        (
+            {"categories": [{"id": i, "name": f"c{i}"} for i in range(300)]},
+            "has 301 classes, and a network at most 254: list those that you need in a file for --classes",
+        ),
+    ],
+)
+def test_categories_that_no_network_can_have_are_refused(tmp_path: Path, more: dict[str, object], says: str) -> None:
+    with pytest.raises(DatasetError, match=says):
+        convert(write_coco(tmp_path / "export", annotation(0, 3, [SQUARE]), **more), tmp_path / "made", HALF)
+
+
+def test_of_many_categories_those_of_a_list_are_kept(tmp_path: Path) -> None:
+    categories = [{"id": i, "name": f"c{i}"} for i in range(300)]
+    source = write_coco(
+        tmp_path / "export", annotation(0, 3, [SQUARE]), annotation(0, 4, [SQUARE]), categories=categories
+    )
+    (tmp_path / "few.csv").write_text("value,name\n0,background\n1,c4\n")
+    done = convert(
+        source, tmp_path / "made", ConversionOptions(val_share=0.5, classes=tmp_path / "few.csv", ignore_unknown=True)
+    )
+    assert sum(done.frames.values()) == 2
+
+
+def test_a_file_in_utf_16_is_named(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "export", annotation(0, 3, [SQUARE]))
+    file = source / "annotations" / "instances_default.json"
+    file.write_text(file.read_text(), encoding="utf-16")
+    with pytest.raises(
+        DatasetError, match=r"instances_default.json is not a COCO file \(it is UTF-16: save it as UTF-8"
+    ):
+        convert(source, tmp_path / "made", HALF)

@@ -180,7 +180,10 @@ def test_damaged_shapes_are_named(tmp_path: Path, shape: str, says: str) -> None
     [
         ({"before": BOMB}, "declares an entity"),
         ({"labels": LABELS + "<"}, "is not CVAT's XML"),
-        ({"labels": "".join(f"<label><name>{i}</name></label>" for i in range(10_000))}, "are needed, got 10001"),
+        (
+            {"labels": "".join(f"<label><name>{i}</name></label>" for i in range(10_000))},
+            "has 10001 classes, and a network at most 254",
+        ),
         ({"labels": LABELS + "<a>" * 200 + "</a>" * 200}, "nested too deep"),
     ],
 )

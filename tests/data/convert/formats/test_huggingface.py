@@ -93,7 +93,7 @@ def test_damaged_lines_are_named(tmp_path: Path, line: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "metadata.jsonl of .* has no line"),
+        ("", "metadata.jsonl has no line"),
         ('{"file_name": "a.png", "text": "x"}', "has no column.* that name a mask, of file_name, text"),
         ('{"file_name": "a.png", "mask": "a.png", "label": "b.png"}', "has 2 column"),
     ],
@@ -144,3 +144,11 @@ def test_tables_are_refused_with_a_command_that_saves_them(tmp_path: Path, files
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "fake"), "PATH": path}
     subprocess.run(["sh", "-c", command], check=True, cwd=tmp_path, env=environment)
     assert np.array_equal(pictures_in(tmp_path / "my_frames/masks/train")["000000.png"], expected("a"))
+
+
+def test_an_empty_list_of_one_split_is_not_passed_over(tmp_path: Path) -> None:
+    for folder in ("train", "validation"):
+        write_folder(tmp_path / "export", folder)
+    (tmp_path / "export/train/metadata.jsonl").write_text("")
+    with pytest.raises(DatasetError, match=r"train/metadata.jsonl has no line: each names an image and its mask"):
+        convert(tmp_path / "export", tmp_path / "made", ConversionOptions())

@@ -84,3 +84,11 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
     write(source / "task-17-annotation-4-by-2-tag-road-0.png", np.full((9, 9), 255, np.uint8))
     with pytest.raises(DatasetError, match=r"tag-road-0.png: 9x9, but its image is 64x48"):
         convert(source, tmp_path / "made", HALF)
+
+
+def test_a_damaged_mask_is_named_once(tmp_path: Path) -> None:
+    source = write_brushes(tmp_path / "export")
+    names = [f"task-17-annotation-4-by-2-tag-{label}-0.png" for label in ("road", "the-car")]
+    (source / names[0]).write_bytes(b"")
+    with pytest.raises(DatasetError, match=rf"\n  {names[0]}: is empty"):
+        convert(source, tmp_path / "made", HALF)

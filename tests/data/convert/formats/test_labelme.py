@@ -180,3 +180,19 @@ def test_an_export_without_shapes_has_no_labels(tmp_path: Path) -> None:
     write_json(tmp_path / "export", "a")
     with pytest.raises(DatasetError, match="has no labels: label some frames"):
         convert(tmp_path / "export", tmp_path / "made", HALF)
+
+
+def test_an_embedded_image_that_is_none_is_named(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path / "export", imageData="AAAA")
+    (source / "a.png").unlink()
+    with pytest.raises(DatasetError, match=r"a.json: has an imageData that is not an image"):
+        convert(source, tmp_path / "made", HALF)
+
+
+def test_blanks_around_a_label_do_not_count_and_spellings_are_named(tmp_path: Path) -> None:
+    source = write_labelme(tmp_path / "export")
+    write_json(source, "b", shape("road ", ROAD["b"]), shape("Car", [(20, 30), (50, 38)], "rectangle"))
+    warnings = convert(source, tmp_path / "made", HALF).warnings
+    assert warnings == ("car and Car are separate classes: if they mean the same, give them one name in the source",)
+    listed = json.loads((tmp_path / "made" / "classes.json").read_text())["classes"]
+    assert [c["name"] for c in listed] == ["background", "road", "car", "Car"]

@@ -85,3 +85,9 @@ def test_a_list_of_the_user_counts_instead(export: Path) -> None:
     own.write_text("value,name\n0,background\n1,thing\n2,thing\n")
     convert(export, export.with_name("made"), ConversionOptions(classes=own))
     assert pictures_in(export.with_name("made") / "masks" / "train")["a.png"].max() == 1
+
+
+def test_a_damaged_list_is_not_passed_over(export: Path) -> None:
+    (export / "valid" / "_classes.csv").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"valid/_classes.csv: its first line is ''"):
+        convert(export, export.with_name("made"), ConversionOptions())

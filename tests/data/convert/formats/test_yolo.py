@@ -135,7 +135,7 @@ def test_damaged_lines_are_named(tmp_path: Path, text: str, says: str) -> None:
         ("names: 5\n", "names: expected"),
         ("- a\n", "is not a data.yaml of YOLO"),
         ("names: {0: road, 9000000: car}\n", "has a class 9000000 in its data.yaml, of 2 names"),
-        (f"names: {list(map(str, range(10_000)))}\n", "2 to 254 classes are needed, got 10001"),
+        (f"names: {list(map(str, range(10_000)))}\n", "has 10001 classes, and a network at most 254"),
         ("names: []\n", "has no names of its classes"),
         (None, "has no names of its classes"),
         ("a: &a [x,x]\nb: &b [*a,*a]\nnames: [*b]\n", r"names\[0\]: expected text"),
@@ -152,3 +152,22 @@ def test_without_pyyaml_the_command_that_installs_it_is_named(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'edgeunet\[labels\]'"):
         convert(source, tmp_path / "made", HALF)
+
+
+def test_files_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    source = write_yolo(tmp_path / "export", "names: [road, car]\n")
+    for file in source.rglob("*.txt"):
+        file.write_text(file.read_text(), encoding="utf-8-sig")
+    convert_two(source, PLAIN)
+
+
+def test_an_export_in_a_folder_of_its_own_is_named(tmp_path: Path) -> None:
+    write_yolo(tmp_path / "outer" / "export", None, "{kind}")
+    (tmp_path / "outer" / "export" / "classes.txt").write_text("road\ncar\n")
+    with pytest.raises(DatasetError, match=r"outer/export in it has \(YOLO, by labels/a.txt\): give that folder"):
+        convert(tmp_path / "outer", tmp_path / "made", PLAIN)
+
+
+def test_a_list_with_an_impossible_name_counts_as_absent(tmp_path: Path) -> None:
+    yaml = f"train: images/train\nval: {'a' * 5000}.txt\nnames: [road, car]\n"
+    convert_two(write_yolo(tmp_path / "export", yaml), PLAIN)
