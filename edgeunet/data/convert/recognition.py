@@ -61,6 +61,8 @@ def chosen(path: Path, name: str | None, *, any_pair: bool = False) -> Recognise
     for folder in sorted(p for p in path.iterdir() if p.is_dir() and not is_hidden(p))[:_LOOKED_INTO]:
         if inside := _recognised(folder):
             raise DatasetError(f"{path} has no known layout, but {folder} in it has ({inside[0].by}): give that folder")
+    if (packed := next(iter(sorted(path.glob("*.zip"))), None)) is not None:
+        raise DatasetError(f"{path} has no known layout, but {packed.name} in it may have: unpack it")
     known = "".join(f"\n  {layout.name}: {layout.looks}" for layout in LAYOUTS.values())
     raise DatasetError(f"{path} has no known layout: give the folder that has these, or --layout NAME{known}")
 

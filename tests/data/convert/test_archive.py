@@ -124,3 +124,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         convert(file, tmp_path / "made", PLAIN)
     with pytest.raises(DatasetError, match=r"no such folder or .zip"):
         convert(tmp_path / "none.zip", tmp_path / "made", PLAIN)
+
+
+def test_a_zip_in_a_zip_or_a_folder_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.writestr("inner.zip", b"")
+    with pytest.raises(DatasetError, match=r"outer.zip has no known layout, but inner.zip in it may have: unpack it$"):
+        convert(tmp_path / "outer.zip", tmp_path / "made", ConversionOptions())

@@ -25,7 +25,7 @@ from edgeunet.data.convert.masks.mask_array import MaskArray
 from edgeunet.data.text_lines import read_lines
 from edgeunet.errors import DatasetError, ImageError
 from edgeunet.imaging.image_header import read_header
-from edgeunet.imaging.images import is_image_name, read_file
+from edgeunet.imaging.images import is_hidden, is_image_name, read_file
 from edgeunet.spec import IGNORE
 
 _IMAGES, _LISTS = "JPEGImages", "ImageSets/Segmentation"
@@ -104,7 +104,7 @@ def _read(request: Request) -> ConversionSource:
 
 def _splits(path: Path, masks: Mapping[str, Path]) -> tuple[dict[str, str], list[str]]:
     """The split of each mask to be used, and notes about the others. Raises DatasetError for a name in two splits."""
-    files = sorted((path / _LISTS).glob("*.txt"))
+    files = sorted(file for file in (path / _LISTS).glob("*.txt") if not is_hidden(file))
     files = [file for file in files if file.stem != "trainval"] or files
     bare = {PurePosixPath(name).name: name for name in masks}
     splits: dict[str, str] = {}
@@ -120,7 +120,7 @@ def _splits(path: Path, masks: Mapping[str, Path]) -> tuple[dict[str, str], list
                     f"{file} names {line[:80]!r}, which another list has too: a frame is in one split only"
                 )
     if not splits:
-        return dict.fromkeys(masks, ""), []
+        return dict.fromkeys(masks, ""), [f"{_LISTS}/ names no mask that is there: all are taken"] if lacking else []
     notes = []
     if lacking:
         notes.append(f"{lacking} name(s) of {_LISTS}/ have no mask and are left out")

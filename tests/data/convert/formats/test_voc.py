@@ -231,3 +231,13 @@ def test_a_list_of_ten_thousand_names_is_refused(voc: Path) -> None:
     (voc / "class_names.txt").write_text("".join(f"c{n}\n" for n in range(10_000)))
     with pytest.raises(DatasetError, match="2 to 254 classes are needed"):
         convert(voc, voc.with_name("made"), ConversionOptions())
+
+
+def test_hidden_lists_do_not_count_and_lists_of_other_names_are_said(voc: Path) -> None:
+    folder = voc / "ImageSets" / "Segmentation"
+    (folder / "._train.txt").write_bytes(b"\x00\x05\x16\x07")
+    assert not any("have no mask" in note for note in convert(voc, voc.with_name("made"), ConversionOptions()).notes)
+    for file in folder.iterdir():
+        file.write_text("z\n")
+    notes = convert(voc, voc.with_name("again"), HALF).notes
+    assert "ImageSets/Segmentation/ names no mask that is there: all are taken" in notes
