@@ -65,7 +65,7 @@ def test_an_interrupted_training_goes_on(run: Run, release: Path) -> None:
     record, before = (json.loads((folder / "qat" / "run.json").read_text()) for folder in (release, RELEASE))
     assert (before["steps"], record["steps"], record["finished"]) == (3, 6, True)
     assert record["curve"][0] == before["curve"][0], "the log of the first half is kept"
-    assert before.keys() == record.keys()
+    assert before.keys() <= record.keys(), "every field that the release wrote is still there"
 
 
 def test_force_knows_the_run_and_the_dataset_as_edgeunets_own(run: Run, release: Path) -> None:
