@@ -133,10 +133,10 @@ def _image_checks(dataset: DatasetFolder, splits: Mapping[str, SplitFacts]) -> I
         yield Check(
             "wrong" if banded else "warning",
             part,
-            f"{len(deep)} image(s) have {max(f.image.bits for f in deep)} bits per channel, of which the upper 8 are "
-            f"used: {left} levels are left of up to {max(n for _, n in levels)} ({_names(banded or deep)})",
-            "train with `--levels auto`, or `--levels LOW:HIGH` for a range of your own: the network then sees 256 "
-            "steps between two values",
+            f"{len(deep)} image(s) have {max(f.image.bits for f in deep)} bits per channel; without --levels only the "
+            f"upper 8 are used, which keep {left} of up to {max(n for _, n in levels)} different values "
+            f"({_names(banded or deep)})",
+            "train with `--levels auto`, or `--levels LOW:HIGH` for a range of your own",
         )
     if more := [f for f in frames if f.image.channels]:
         yield Check(

@@ -91,7 +91,7 @@ def _background(dataset: DatasetFolder, frames: Sequence[FrameFacts], part: str)
         if count > len(frames) / 2 and count > 1:
             name, share = dataset.classes[index].name, f"{100 * _ALMOST_ALL:g} %"
             found = f"{name} has more than {share} of the pixels in {count} of {len(frames)} masks"
-            remedy = "look whether all objects are labelled; if they are, crop the images around them"
+            remedy = "check that all objects are labelled; if they are, crop the images around them"
             yield Check("warning", part, found, remedy)
 
 
@@ -133,7 +133,7 @@ def _two_numbers(dataset: DatasetFolder, frames: Sequence[FrameFacts], part: str
             "warning",
             part,
             f"{len(marked)} masks have 255, which is ignored, and none of these has {name}, which is in most others",
-            f"if 255 is {name} there: convert those masks apart, with a list of classes that says so",
+            f"if 255 is {name} there: convert those masks separately, with a list of classes that says so",
         )
 
 

@@ -177,7 +177,7 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
     if distributed.rank() == 0:
         tiled = spec.tiles != (1, 1)
         found = check_dataset(dataset, {"train": samples.facts, "val": val.facts}, spec.fitted_size, tiled=tiled)
-        if wrong := [check.text for check in found if check.state == "wrong"]:
+        if wrong := [check.text.removeprefix(f"{data}: ") for check in found if check.state == "wrong"]:
             raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
         for check in found:
             console.stderr().print(f"{'note' if check.state == 'ok' else 'warning'}: {check.text}")

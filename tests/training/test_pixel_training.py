@@ -56,7 +56,7 @@ def test_auto_levels_are_those_of_the_training_split(run: Run, tmp_path: Path) -
 def test_without_levels_16_bits_are_refused_where_too_little_is_left(run: Run, tmp_path: Path) -> None:
     ran = run("train", write_pixels(tmp_path / "data", THERMAL), "-o", tmp_path / "run", *SHORT)
     assert ran.code == 1
-    assert "of which the upper 8 are used" in ran.err
+    assert "only the upper 8 are used, which keep" in ran.err
     assert "train with `--levels auto`" in ran.err
     assert not (tmp_path / "run" / "best.pt").exists()
 

@@ -64,7 +64,7 @@ def merge_datasets(paths: Sequence[Path], target: Path, *, force: bool) -> Merge
     OutputError if `target` exists and `force` may not replace it; nothing is written then.
     """
     if len(paths) < 2:
-        raise UsageError("a merge needs two dataset folders or more")
+        raise UsageError("a merge needs at least two dataset folders")
     if twice := [path for path, count in Counter(p.resolve() for p in paths).items() if count > 1]:
         raise UsageError(f"{twice[0]} is given twice: give each dataset once")
     for path in paths:
@@ -91,7 +91,7 @@ def merge_datasets(paths: Sequence[Path], target: Path, *, force: bool) -> Merge
     renamed = sum(name != frame.stem for name, frame in zip(named, frames, strict=True))
     notes = [*_notes(sources, lists)]
     if renamed:
-        notes.append(f"{renamed} frames whose names collide have the name of their folder before their own")
+        notes.append(f"{renamed} frame(s) had the name of another, and now begin with the name of their dataset")
     return MergeResult({split: count[split] for split in splits}, tuple(notes))
 
 
@@ -201,7 +201,7 @@ def _notes(sources: Sequence[_Source], lists: Sequence[ClassList]) -> Iterator[s
             only[some(having, _NAMED), some(lacking, _NAMED)].append(name)
     for (there, elsewhere), names in only.items():
         found = f"only in {there}: {some(names, _NAMED)}"
-        yield f"{found}; where frames of {elsewhere} show that, they have another label"
+        yield f"{found}; where frames of {elsewhere} show it, it is labelled as something else"
     for group in spellings(name for own in lists for name in _names_in(own)):
         same = "if they mean the same, give them one name in classes.json"
         yield f"{' and '.join(group)} stay separate classes: {same}"

@@ -44,7 +44,9 @@ class SplitOptions:
         try:
             re.compile(self.drive)
         except re.error as error:
-            raise UsageError(f"--drive {self.drive!r} is no regular expression ({error}): such as '^[^_]+'") from error
+            raise UsageError(
+                f"--drive {self.drive!r} is not a regular expression ({error}); an example is '^[^_]+'"
+            ) from error
 
 
 class SplitResult(NamedTuple):

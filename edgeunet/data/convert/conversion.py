@@ -97,13 +97,13 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
         share, steps = percentage(done.moved.pixels / done.area), done.moved.steps
         yield (
             f"{done.moved.pixels} pixels, {share} % of all, took the nearest colour of the list; the farthest is "
-            f"{done.moved.color}, {steps:.0f} levels away"
+            f"{done.moved.color}, {steps:.0f} of 255 away"
         )
     if done.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in done.left_out.most_common())
         yield f"left out, because a mask cannot show them: {kinds}"
     if done.empty:
-        yield f"{done.empty} frame(s) have no shape and become all background: look whether they are labelled"
+        yield f"{done.empty} frame(s) have no shape and become all background: check that they are labelled"
     if done.turned and options.exif is None:
         yield (
             f"{done.turned} image(s) have an EXIF orientation and are turned by it wherever they are read; if their "
@@ -143,7 +143,7 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
         wanted = by_lists(_together(splits), options.lists, unlabelled)
         have = sum(map(len, splits.values())) + sum(map(len, source.unlabelled.values()))
         left = have - sum(map(len, wanted.values()))
-        return wanted, [f"{left} frames are in no list and are left out"] if left else [], ""
+        return wanted, [f"{left} frame(s) are not in any list and are left out"] if left else [], ""
     problems: list[Problem] = [*source.twice, *source.problems]
     left_out = []
     for split, paths in source.unlabelled.items():

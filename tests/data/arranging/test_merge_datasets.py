@@ -66,7 +66,7 @@ def test_names_that_collide_get_their_folders_before_them(pair: tuple[Path, Path
     ran = run("data", "merge", *pair, "-o", tmp_path / "all")
     images = {p.stem for p in (tmp_path / "all" / "images" / "train").iterdir()}
     assert images == {"one_000", "one_001", "002", "two_000", "two_001"}
-    assert "6 frames whose names collide have the name of their folder before their own" in ran.out
+    assert "6 frame(s) had the name of another, and now begin with the name of their dataset" in ran.out
     assert (tmp_path / "all/images/train/two_000.png").read_bytes() == (pair[1] / "images/train/000.png").read_bytes()
 
 
@@ -83,7 +83,7 @@ def test_a_class_of_one_dataset_is_named(pair: tuple[Path, Path], tmp_path: Path
     write_list(pair[1], "disc", "Bar", "ground")
     ran = run("data", "merge", *pair, "-o", tmp_path / "all")
     assert ran.code == 0
-    assert "only in one: bar; where frames of two show that, they have another label" in ran.out
+    assert "only in one: bar; where frames of two show it, it is labelled as something else" in ran.out
     assert "bar and Bar stay separate classes: if they mean the same, give them one name in classes.json" in ran.out
     listed = json.loads((tmp_path / "all" / "classes.json").read_text())["classes"]
     assert [c["name"] for c in listed] == ["ground", "disc", "bar", "Bar", "void"]
@@ -118,7 +118,7 @@ def test_nothing_is_written_of_datasets_with_faults(pair: tuple[Path, Path], tmp
 def test_what_cannot_be_merged_is_refused(pair: tuple[Path, Path], tmp_path: Path, run: Run) -> None:
     one, other = pair
     for given, target, says in (
-        ((one,), tmp_path / "all", "two dataset folders or more"),
+        ((one,), tmp_path / "all", "at least two dataset folders"),
         ((one, other, one), tmp_path / "all", "is given twice"),
         (pair, one, "choose another folder"),
         (pair, other / "x", "choose another folder"),

@@ -53,7 +53,7 @@ def test_a_pattern_names_the_drive(data: Path, run: Run) -> None:
     val = {name[0] for name in names(data.parent / "n", "val")}
     assert val in ({"a", "b"}, {"c"})
     ran = run("data", "split", data, "-o", data.parent / "m", "--drive", "(")
-    assert (ran.code, "--drive '(' is no regular expression" in ran.err) == (2, True)
+    assert (ran.code, "--drive '(' is not a regular expression" in ran.err) == (2, True)
 
 
 def test_other_splits_are_copied_as_they_are(data: Path, run: Run) -> None:

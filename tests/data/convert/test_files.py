@@ -81,7 +81,7 @@ def test_only_frames_of_the_lists_need_masks(tmp_path: Path) -> None:
         (tmp_path / f"{split}.txt").write_text(text, encoding="utf-8")
     options = ConversionOptions(lists={split: tmp_path / f"{split}.txt" for split in lists})
     done = convert(source, tmp_path / "made", options)
-    assert (done.frames, done.notes) == ({"train": 3, "val": 1}, ("2 frames are in no list and are left out",))
+    assert (done.frames, done.notes) == ({"train": 3, "val": 1}, ("2 frame(s) are not in any list and are left out",))
     (tmp_path / "val.txt").write_text("004")
     with pytest.raises(DatasetError, match="names '004', which has no mask"):
         convert(source, tmp_path / "more", options)

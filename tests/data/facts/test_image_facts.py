@@ -41,7 +41,7 @@ def test_sixteen_bits_are_named_with_what_is_left_of_them(data: Path) -> None:
     check = only(data)
     assert (check.state, check.part) == ("wrong", "d")
     assert check.found.startswith(
-        "1 image(s) have 16 bits per channel, of which the upper 8 are used: 2 levels are left"
+        "1 image(s) have 16 bits per channel; without --levels only the upper 8 are used, which keep 2 of up to"
     )
     cv2.imwrite(str(image(data)), levels * 8)
     cv2.imwrite(str(image(data, "002.png")), np.linspace(0, 65535, SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint16))

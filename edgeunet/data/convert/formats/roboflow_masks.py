@@ -42,7 +42,9 @@ def _read(request: Request) -> ConversionSource:
     found: dict[str, Pairing] = {}
     for file in lists:
         if read_mask_classes(file).numbers != listed.numbers or read_mask_classes(file).names != listed.names:
-            raise DatasetError(f"{file} has other classes than {lists[0]}: convert each split apart, and merge them")
+            raise DatasetError(
+                f"{file} has other classes than {lists[0]}: convert each split by itself, then `edgeunet data merge`"
+            )
         files = images_in(file.parent)
         masks = [(mask.stem.removesuffix(_MASK), mask) for mask in files if mask.stem.endswith(_MASK)]
         images = [image for image in files if not image.stem.endswith(_MASK)]

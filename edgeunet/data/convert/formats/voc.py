@@ -125,7 +125,7 @@ def _splits(path: Path, masks: Mapping[str, Path]) -> tuple[dict[str, str], list
     if lacking:
         notes.append(f"{lacking} name(s) of {_LISTS}/ have no mask and are left out")
     if left := len(masks) - len(splits):
-        notes.append(f"{left} mask(s) are in no list and are left out")
+        notes.append(f"{left} mask(s) are not in any list and are left out")
     return splits, notes
 
 

@@ -72,7 +72,7 @@ class _YoloDrawing:
             label = int(words[0])
             numbers = np.array(words[1:], np.float64)
         except ValueError as error:
-            raise ImageError(f"{where} what is no number: a line is class x1 y1 x2 y2 …") from error
+            raise ImageError(f"{where} something that is not a number: a line is class x1 y1 x2 y2 …") from error
         if not 0 <= label < len(self.values):
             raise ImageError(f"{where} the class {label}, and the list has 0 to {len(self.values) - 1}")
         if len(numbers) == 4:

@@ -40,7 +40,7 @@ def test_the_official_lists_make_the_official_splits(tmp_path: Path) -> None:
         (tmp_path / f"{split}.txt").write_text(line)
     options = ConversionOptions(lists={split: tmp_path / f"{split}.txt" for split in lists})
     done = convert(source, tmp_path / "made", options)
-    assert done.notes == ("1 frames are in no list and are left out",)
+    assert done.notes == ("1 frame(s) are not in any list and are left out",)
     for split, name in lists.items():
         assert list(pictures_in(tmp_path / "made" / "masks" / split)) == [f"{name}.png"]
 

@@ -92,7 +92,7 @@ def test_the_folders_of_roboflow_are_splits_and_its_group_is_no_class(tmp_path: 
         )
     done = convert(tmp_path / "export", tmp_path / "made", ConversionOptions())
     assert done.frames == {"train": 2, "val": 2}
-    assert done.notes == ("2 frame(s) have no shape and become all background: look whether they are labelled",)
+    assert done.notes == ("2 frame(s) have no shape and become all background: check that they are labelled",)
     assert '"objects"' not in (tmp_path / "made" / "classes.json").read_text()
 
 

@@ -111,7 +111,7 @@ def test_shapes_without_area_are_counted_and_frames_without_shapes_too(tmp_path:
     kinds = "1 polyline(s), 1 point(s), 1 cuboid(s), 1 skeleton(s), 1 polygon(s) with fewer than 3 points"
     assert convert(source, tmp_path / "made", HALF).notes == (
         f"left out, because a mask cannot show them: {kinds}",
-        "1 frame(s) have no shape and become all background: look whether they are labelled",
+        "1 frame(s) have no shape and become all background: check that they are labelled",
     )
 
 

@@ -112,7 +112,7 @@ def test_names_without_masks_and_masks_of_no_list_are_counted(voc: Path) -> None
     (voc / "ImageSets" / "Segmentation" / "val.txt").write_text("b\nd\ne\n")
     done = convert(voc, voc.with_name("made"), ConversionOptions())
     assert "2 name(s) of ImageSets/Segmentation/ have no mask and are left out" in done.notes
-    assert "1 mask(s) are in no list and are left out" in done.notes
+    assert "1 mask(s) are not in any list and are left out" in done.notes
 
 
 def test_cvats_masks_have_the_colours_of_its_list(cvat: Path) -> None:

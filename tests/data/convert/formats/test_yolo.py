@@ -102,7 +102,7 @@ def test_boxes_are_counted_and_images_without_lines_are_empty(tmp_path: Path) ->
     assert done.frames == {"train": 3, "val": 1}
     assert done.notes == (
         "left out, because a mask cannot show them: 1 box(es) without a polygon",
-        "2 frame(s) have no shape and become all background: look whether they are labelled",
+        "2 frame(s) have no shape and become all background: check that they are labelled",
     )
 
 
@@ -115,7 +115,7 @@ def test_boxes_are_counted_and_images_without_lines_are_empty(tmp_path: Path) ->
         ("0 0 0 640 0 640 480", "has in line 2 a coordinate that is not from 0 to 1"),
         ("0 0 0 1 0 1", "has in line 2 5 coordinates"),
         ("0 0 0", "has in line 2 2 coordinates"),
-        ("car 0 0 1 0 1 1", "has in line 2 what is no number"),
+        ("car 0 0 1 0 1 1", "has in line 2 something that is not a number"),
         ("\xff", "line 2, is not UTF-8"),
     ],
 )
