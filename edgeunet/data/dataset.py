@@ -132,7 +132,7 @@ class DatasetFolder:
             return Problem(where, "is in colours, must be class indices", self._colored)
         if numbers.shape != frame.shape[:2]:
             what = f"{size_text(numbers.shape)}, but its image is {size_text(frame.shape)}"
-            return Problem(where, what, exif_hint(header, numbers.shape, self.path))
+            return Problem(where, what, exif_hint(header, numbers.shape, f"`{convert_command(self.path)} --exif drop`"))
         values = numbers.astype(np.uint8)
         counts = value_counts(values)
         present = np.flatnonzero(counts)
@@ -164,14 +164,11 @@ class DatasetFolder:
         return images_in(self.path / "masks" / split)
 
 
-def exif_hint(header: ImageHeader, mask: Sequence[int], folder: Path) -> str:
-    """The remedy for a mask whose size (h, w) is the image's before EXIF turns it; "" for any other mask."""
+def exif_hint(header: ImageHeader, mask: Sequence[int], remedy: str) -> str:
+    """What is said of a mask whose size (h, w) is the image's before EXIF turns it; "" for any other mask."""
     if header.orientation < 5 or tuple(mask[:2]) != (header.height, header.width):
         return ""
-    return (
-        "EXIF turns these images by a quarter, and their masks were drawn on the pixels as stored: "
-        f"`{convert_command(folder)} --exif drop`"
-    )
+    return f"EXIF turns these images by a quarter, and their masks were drawn on the pixels as stored: {remedy}"
 
 
 def size_text(shape: Sequence[int]) -> str:

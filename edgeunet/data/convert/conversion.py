@@ -13,6 +13,7 @@ from edgeunet.data.convert.labels.labelled_frame import ConversionSource, Labell
 from edgeunet.data.convert.masks.mask_folders import without_frames
 from edgeunet.data.convert.recognition import LAYOUTS, chosen
 from edgeunet.data.convert.splitting import by_drive, by_lists
+from edgeunet.data.convert.unknown_values import LOSSY
 from edgeunet.data.convert.writing import WrittenFrames, write_frames
 from edgeunet.data.dividing.division import VAL_SHARE
 from edgeunet.data.pairs import Problem, listed, without_mask
@@ -114,6 +115,8 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
 def _warnings(done: WrittenFrames, source: ConversionSource, splits: Splits) -> Iterator[str]:
     if "train" not in splits:
         yield f"there is no train split, only {', '.join(splits)}: networks can be evaluated on it, not trained"
+    if done.lossy:
+        yield f"{done.lossy} mask(s) are JPEG: {LOSSY}"
     for group in spellings(c.name for c in source.classes.classes):
         yield f"{' and '.join(group)} are separate classes: if they mean the same, give them one name in the source"
     if done.unknown >= _MUCH * done.area:

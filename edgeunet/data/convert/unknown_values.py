@@ -16,6 +16,10 @@ from edgeunet.data.pairs import name_in
 from edgeunet.utils.formatting import percentage
 
 _SHOWN = 5
+LOSSY = (
+    "masks that are saved as JPEG lose the numbers of their classes: export them again as PNG; only where these are "
+    "far apart, as in black and white, `edgeunet data classes` writes a list of colours, to give with --nearest"
+)
 
 
 class UnknownIn(NamedTuple):
@@ -49,6 +53,8 @@ def _remedy(source: ConversionSource, found: Sequence[UnknownIn], unknown: int, 
     in_colors = found[0].labels.kind == "colour"
     if in_colors and holds_numbers([labels.numbers for _, labels in found], source.numbers, classes):
         return "these look like class indices: give --layout indices"
+    if not in_colors and any(labels.lossy for _, labels in found):
+        return LOSSY
     remedy = "add each to the list of classes, or leave these pixels out with --ignore-unknown"
     absent = [c.name for i, c in enumerate(classes.classes) if not pixels[i]]
     if in_colors and len(absent) == unknown:

@@ -61,6 +61,7 @@ class WrittenFrames:
     left_out: Counter[str]  # what a mask cannot show: how many of each kind
     empty: int  # frames without any shape
     turned: int  # images with an EXIF orientation
+    lossy: int  # masks of class numbers that are JPEG
     moved: Moved  # all pixels that took the nearest colour
 
     @property
@@ -110,6 +111,7 @@ def write_frames(
         sum((w.labels.left_out for w in written), Counter[str]()),
         sum(w.labels.empty for w in written),
         sum(w.turned for w in written),
+        sum(w.labels.lossy and w.labels.kind == "value" for w in written),
         Moved(sum(w.labels.moved.pixels for w in written), *max(w.labels.moved[1:] for w in written)),
     )
 
@@ -125,7 +127,7 @@ def _write_frame(path: Path, work: _FrameFiles, exif: Exif | None, ignored: int)
         reading = labels.path
         read = labels.read((height, width), turn=exif != "drop")
     except LabelSizeError as error:
-        remedy = "" if exif else exif_hint(header, error.size, path)
+        remedy = "" if exif else exif_hint(header, error.size, "give --exif drop")
         return Problem(name_in(reading, path), error.what, remedy)
     except ImageError as error:
         return Problem(name_in(reading, path), error.what)

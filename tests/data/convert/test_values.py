@@ -130,3 +130,25 @@ def test_a_list_of_nothing_is_not_written(source: Path, tmp_path: Path, run: Run
         assert (ran.code, says in ran.err, (tmp_path / "own.csv").exists()) == (1, True, False)
     ran = run("data", "classes", source, "-o", tmp_path / "own.txt")
     assert (ran.code, "needs the ending .csv" in ran.err) == (2, True)
+
+
+def test_grey_that_is_stretched_to_16_bits_is_named(source: Path, tmp_path: Path, run: Run) -> None:
+    for k in range(6):
+        write(source / "masks" / f"{'ab'[k // 3]}_{k}.png", draw(k)[1].astype(np.uint16) * 257)
+    (source / "classes.json").write_text(json.dumps({"classes": CLASSES}))
+    ran = run("data", "convert", source, "-o", tmp_path / "made", "--layout", "indices")
+    assert (ran.code, "has 16 bits, which count as colours, and masks of class indices" in ran.err) == (1, True)
+
+
+def test_jpeg_masks_of_numbers_are_named(source: Path, tmp_path: Path, run: Run) -> None:
+    add_masks(source, [draw(k)[1] for k in range(6)], ".jpg")
+    listed = tmp_path / "own.csv"
+    listed.write_text("value,name\n0,ground\n1,bar\n")
+    ran = run("data", "convert", source, "-o", tmp_path / "made", "--classes", listed)
+    assert (ran.code, "saved as JPEG lose the numbers of their classes: export them again as PNG" in ran.err) == (
+        1,
+        True,
+    )
+    listed.write_text("value,name\n" + "".join(f"{i},c{i}\n" for i in range(250)))
+    ran = run("data", "convert", source, "-o", tmp_path / "made", "--classes", listed)
+    assert (ran.code, "warning: 6 mask(s) are JPEG: masks that are saved as JPEG lose" in ran.err) == (0, True)

@@ -51,6 +51,7 @@ class FrameLabels:
     empty: bool = False  # without any shape: nothing to see, or not labelled
     bits: int = 8  # of a mask file
     numbers: frozenset[int] = frozenset()  # that a mask file has; none if it is in colours
+    lossy: bool = False  # a mask file that is JPEG, which changes values
     moved: Moved = field(default_factory=Moved)
 
 

@@ -170,16 +170,16 @@ def _row(cell: dict[str, str], where: str) -> _Row:
         if int(text[:9]) > IGNORE:
             raise DatasetError(f"{where}: a value is 0 to {IGNORE}, got {text[:20]}")
         return _Row(int(text), None, cell["name"], ignore, drawn)
-    color = _color(text, where)
+    color = _color(text, where, "a value is a number from 0 to 255, or a colour, which")
     return _Row(None, color, cell["name"], ignore, drawn or color)
 
 
-def _color(text: str, where: str) -> Color:
-    """#rrggbb, or three numbers with commas or blanks between them."""
+def _color(text: str, where: str, kind: str = "a colour") -> Color:
+    """#rrggbb, or three numbers with commas or blanks between them. kind: what it is, for messages."""
     if found := re.fullmatch("#([0-9a-fA-F]{6})", text):
         red, green, blue = bytes.fromhex(found.group(1))
         return red, green, blue
     parts = re.findall("[0-9]+", text)
     if len(parts) != 3 or re.search(r"[^0-9\s,;()\[\]]", text) or any(len(p) > 3 or int(p) > 255 for p in parts):
-        raise DatasetError(f"{where}: a colour is #rrggbb or red, green and blue from 0 to 255, got {text[:40]!r}")
+        raise DatasetError(f"{where}: {kind} is #rrggbb or red, green and blue from 0 to 255, got {text[:40]!r}")
     return int(parts[0]), int(parts[1]), int(parts[2])

@@ -41,7 +41,9 @@ class MaskFile:
         found, counts = np.unique(codes[indices == UNKNOWN], return_counts=True)
         unknown = Counter({self.table.name(code): n for code, n in zip(found.tolist(), counts.tolist(), strict=True)})
         kind: Literal["colour", "value"] = "colour" if self.table.in_colors else "value"
-        return FrameLabels(indices, unknown, kind, bits=mask.header.bits, numbers=frozenset(mask.values), moved=moved)
+        header, numbers = mask.header, frozenset(mask.values)
+        lossy = header.format == "JPEG"
+        return FrameLabels(indices, unknown, kind, bits=header.bits, numbers=numbers, lossy=lossy, moved=moved)
 
 
 def source_of_masks(

@@ -53,7 +53,8 @@ class MaskTable:
         if self.in_colors:
             return mask.colors
         if mask.numbers is None:
-            raise ImageError("is in colours, and masks of class indices are expected: give --layout colors")
+            are = "is in colours" if mask.stored.ndim == 3 else "has 16 bits, which count as colours"
+            raise ImageError(f"{are}, and masks of class indices are expected: give --layout colors")
         return mask.numbers
 
     def look_up(self, codes: Numbers) -> tuple[NDArray[np.int16], Moved]:
