@@ -69,4 +69,8 @@ def test_checkers_and_python_load_the_same_names() -> None:
     assert {name for names in imported.values() for name in names} | errors == set(edgeunet.__all__)
     from edgeunet import errors as tree_of_errors
 
-    assert errors == {name for name, value in vars(tree_of_errors).items() if isinstance(value, type)}
+    assert errors == {
+        name
+        for name, value in vars(tree_of_errors).items()
+        if getattr(value, "__module__", "") == tree_of_errors.__name__ and isinstance(value, type)
+    }
