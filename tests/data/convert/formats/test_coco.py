@@ -241,7 +241,7 @@ def test_annotations_of_images_that_are_not_listed_are_counted(tmp_path: Path) -
         ),
     ],
 )
-def test_categories_that_no_network_can_have_are_refused(tmp_path: Path, more: dict[str, object], says: str) -> None:
+def test_categories_that_no_network_can_have_are_refused(tmp_path: Path, more: dict[str, Any], says: str) -> None:
     with pytest.raises(DatasetError, match=says):
         convert(write_coco(tmp_path / "export", annotation(0, 3, [SQUARE]), **more), tmp_path / "made", HALF)
 
