@@ -16,6 +16,7 @@ from edgeunet.utils.formatting import percentage, some
 
 FEW = 5  # frames with a class: with fewer a network memorises them
 SMALL_SIDE = 64  # pixels: three halvings leave 8
+ENLARGED = 2.0  # times: so far objects may gain from more pixels than they have
 MOSTLY = 0.5  # of a mask's pixels ignored
 _STATES = ("wrong", "warning", "ok")
 _NAMED = 3  # frames named one by one
@@ -36,8 +37,22 @@ def check_dataset(
     found = [*_file_checks(splits), *_split_checks(splits), *_image_checks(dataset, splits)]
     if splits.keys() >= {"train", "val"} and splits["train"].frames and splits["val"].frames:
         found += _class_checks(dataset, splits["train"], splits["val"])
+    if tiled and size is not None:
+        found += _enlarged(splits, size)
     found += [*_copies(splits), *_masks(splits), *label_checks(dataset, splits, size, tiled=tiled)]
     return sorted(found, key=lambda f: _STATES.index(f.state))
+
+
+def _enlarged(splits: Mapping[str, SplitFacts], size: tuple[int, int]) -> Iterator[Check]:
+    """Tiles that show more pixels than the frames have, and so cost time for nothing."""
+    factors = [min(size[0] / f.size[0], size[1] / f.size[1]) for facts in splits.values() for f in facts.frames]
+    if factors and (least := min(factors)) > ENLARGED:
+        yield Check(
+            "warning",
+            "--tiles",
+            f"all tiles together have {size_text(size)} pixels and enlarge every frame, {least:.1f} times or more",
+            "fewer tiles, or a smaller --size of each, show the same in less time",
+        )
 
 
 def _file_checks(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:

@@ -162,3 +162,11 @@ def test_training_is_told_the_same(data: Path) -> None:
     assert check_dataset(dataset, {s: load_split(dataset, s).facts for s in ("train", "val")}, SIZE) == [only(data)]
     assert only(data).text.startswith("disc: never occurs in train")
     assert "\n" not in only(data).text
+
+
+def test_tiles_that_enlarge_every_frame_are_named(data: Path) -> None:
+    dataset = DatasetFolder.open(data)
+    facts = survey(dataset)
+    (check,) = check_dataset(dataset, facts, (64 * 5, 96 * 4), tiled=True)
+    assert check.text.startswith("--tiles: all tiles together have 384x320 pixels and enlarge every frame, 4.0 times")
+    assert not check_dataset(dataset, facts, (64 * 2, 96 * 2), tiled=True)
