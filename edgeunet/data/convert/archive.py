@@ -30,6 +30,8 @@ def unpacked(path: Path) -> Iterator[Path]:
     if not path.exists():
         raise DatasetError(f"{path}: no such folder or .zip")
     if not zipfile.is_zipfile(path):
+        if path.suffix.lower() == ".zip":
+            raise DatasetError(f"{path} is a damaged .zip, such as half a download: download or export it again")
         raise DatasetError(f"{path} is neither a folder nor a .zip: give the folder that it is in, or unpack it")
     with tempfile.TemporaryDirectory(prefix="edgeunet-") as temporary:
         folder = Path(temporary)
@@ -68,8 +70,11 @@ def _extract(path: Path, folder: Path) -> None:
 def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # No more is read than the size that was added up above, whatever is packed.
-    with archive.open(member) as packed, target.open("xb") as file:
-        shutil.copyfileobj(packed, file)
+    try:
+        with archive.open(member) as packed, target.open("xb") as file:
+            shutil.copyfileobj(packed, file)
+    except FileExistsError as error:
+        raise ValueError(f"two files have the name {member.filename[:80]!r}") from error
 
 
 def _require_inside(path: Path, member: zipfile.ZipInfo) -> None:

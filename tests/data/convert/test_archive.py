@@ -119,9 +119,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     file.write_bytes(whole[:100] + bytes(64) + whole[164:])
     with pytest.raises(DatasetError, match=r"is a damaged .zip"):
         convert(file, tmp_path / "made", PLAIN)
-    file.write_bytes(b"Rar!")
+    file.with_suffix(".rar").write_bytes(b"Rar!")
     with pytest.raises(DatasetError, match=r"is neither a folder nor a .zip"):
-        convert(file, tmp_path / "made", PLAIN)
+        convert(file.with_suffix(".rar"), tmp_path / "made", PLAIN)
     with pytest.raises(DatasetError, match=r"no such folder or .zip"):
         convert(tmp_path / "none.zip", tmp_path / "made", PLAIN)
 
@@ -131,3 +131,16 @@ def test_a_zip_in_a_zip_or_a_folder_is_named(tmp_path: Path) -> None:
         archive.writestr("inner.zip", b"")
     with pytest.raises(DatasetError, match=r"outer.zip has no known layout, but inner.zip in it may have: unpack it$"):
         convert(tmp_path / "outer.zip", tmp_path / "made", ConversionOptions())
+
+
+def test_what_is_wrong_with_a_zip_is_said(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("a.txt", bytes(1000))
+    (tmp_path / "half.zip").write_bytes(whole.read_bytes()[:500])
+    with pytest.raises(DatasetError, match=r"half.zip is a damaged .zip, such as half a download: download or export"):
+        convert(tmp_path / "half.zip", tmp_path / "made", ConversionOptions())
+    with zipfile.ZipFile(whole, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("a.txt", b"")
+    with pytest.raises(DatasetError, match=r"whole.zip is a damaged .zip.* \(two files have the name 'a.txt'\)"):
+        convert(whole, tmp_path / "made", ConversionOptions())

@@ -38,7 +38,8 @@ class ImageSearch:
     def find(self, named: str, near: Iterable[str] = ()) -> Path | None:
         """The image of that name, with or without folders before it; None if there is none.
 
-        Of several the one whose folders are more like the name's, then like `near`, such as a split, counts.
+        Upper and lower case are the same where only one file fits. Of several the one whose folders are more like the
+        name's, then the one of the same case, then of folders like `near`, such as a split, counts.
         """
         return self._nearest(self._by_name, named, near)
 
@@ -47,15 +48,17 @@ class ImageSearch:
         return self._nearest(self._by_stem, named, near)
 
     def _nearest(self, among: Mapping[str, list[PurePosixPath]], named: str, near: Iterable[str]) -> Path | None:
-        wanted = [part.lower() for part in re.split(r"[/\\]+", named) if part not in ("", ".", "..")]
+        parts = [part for part in re.split(r"[/\\]+", named) if part not in ("", ".", "..")]
+        wanted = [part.lower() for part in parts]
         found = among.get(wanted[-1], []) if wanted else []
         around = set(near)
 
-        def rank(path: PurePosixPath) -> tuple[int, int, int, int, str]:
+        def rank(path: PurePosixPath) -> tuple[int, bool, int, int, int, str]:
             above = path.parts[:-1]
             pairs = zip((part.lower() for part in reversed(above)), wanted[-2::-1], strict=False)
             same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
-            return -same, -len(around & set(above)), _masklike(above), len(above), str(path)
+            other_case = parts[-1] not in (path.name, path.stem)
+            return -same, other_case, -len(around & set(above)), _masklike(above), len(above), str(path)
 
         return self._root / min(found, key=rank) if found else None
 

@@ -45,3 +45,15 @@ def test_names_are_unique_on_any_system(root: Path) -> None:
     paths = [root / "train" / "a.jpg", root / "val" / "a.jpg", root / "val" / "A.png", root / "b.jpg"]
     assert list(unique_names(paths, root).values()) == ["train_a", "val_a", "val_A_", "b"]
     assert list(unique_names([Path("/elsewhere/x.jpg")], root).values()) == ["x"]
+
+
+def test_names_that_differ_by_case_are_two_where_both_are_there(tmp_path: Path) -> None:
+    for name in ("train/A.jpg", "train/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    if len(list((tmp_path / "train").iterdir())) < 2:
+        pytest.skip("this file system does not tell upper from lower case")
+    search = ImageSearch(tmp_path)
+    for name in ("A.jpg", "a.jpg"):
+        assert search.find(name) == search.find(f"train/{name}") == tmp_path / "train" / name
+        assert search.find_stem(name[0]) == tmp_path / "train" / name
