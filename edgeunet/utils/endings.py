@@ -16,6 +16,7 @@ _KNOWN = {
     ".html": "a page",
     ".md": "text",
     ".txt": "text",
+    ".pdf": "a PDF",
     ".png": "a picture",
     ".jpg": "a picture",
     ".jpeg": "a picture",

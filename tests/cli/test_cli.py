@@ -91,6 +91,8 @@ def test_evaluate_says_at_once_what_is_in_the_way(run: Run, work: Work, tmp_path
         2,
         f"error: --report {page} is also -o {page}: give another name, nothing was written\n",
     )
+    ran = run("evaluate", work.model, work.data, "--report", tmp_path / "page.pdf")
+    assert (ran.code, ".pdf is the ending of a PDF, and this is a page" in ran.err) == (2, True)
     ran = run("evaluate", work.model, work.data, "--report", page, "--split", "test")
     assert ran.code == 1
     assert "splits of this dataset: train, val" in ran.err

@@ -93,7 +93,7 @@ def test_a_binary_mask_with_255_is_told_what_255_means(tmp_path: Path) -> None:
     check = only(path)
     assert (check.state, check.found) == ("wrong", "cell is the only class in its masks")
     assert "masks have 255 in " in check.remedy
-    assert shlex.join(["edgeunet", "data", "convert", str(path), "-o", f"{path}-indices"]) in check.remedy
+    assert shlex.join(["edgeunet", "data", "convert", str(path), "-o", f"{path}-dataset"]) in check.remedy
 
 
 def test_frames_in_two_splits_are_found_in_whatever_file_they_are(data: Path) -> None:

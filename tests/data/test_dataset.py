@@ -96,7 +96,7 @@ def test_masks_in_colours_name_the_command_that_converts_them(tmp_path: Path) ->
         load_split(DatasetFolder.open(path), "train")
     _, problem, remedy = str(caught.value).splitlines()
     assert problem.endswith("is in colours, must be class indices, and 1 more like it")
-    assert remedy.endswith(f"`edgeunet data convert '{path}' -o '{path}-indices'`")
+    assert remedy.endswith(f"`edgeunet data convert '{path}' -o '{path}-dataset'`")
 
 
 def test_grey_levels_that_are_colours_of_classes_are_masks_in_colours(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_grey_levels_that_are_colours_of_classes_are_masks_in_colours(tmp_path: 
 def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path: Path) -> None:
     for name in ("train", "trainannot"):
         (tmp_path / "CamVid" / name).mkdir(parents=True)
-    with pytest.raises(DatasetError, match=r"`edgeunet data convert .*CamVid'? -o .*CamVid-indices` makes"):
+    with pytest.raises(DatasetError, match=r"`edgeunet data convert .*CamVid'? -o .*CamVid-dataset` makes"):
         DatasetFolder.open(tmp_path / "CamVid")
 
 
@@ -164,9 +164,9 @@ def test_a_folder_without_splits_names_the_command_that_makes_them(tmp_path: Pat
             file.rename(path / kind / file.name)
         shutil.rmtree(path / kind / "train")
         shutil.rmtree(path / kind / "val")
-    with pytest.raises(DatasetError, match=r"no images/<split>: divide them with `edgeunet data convert .*d-indices`"):
+    with pytest.raises(DatasetError, match=r"no images/<split>: divide them with `edgeunet data convert .*d-dataset`"):
         load_split(DatasetFolder.open(path), "train")
-    assert convert(path, tmp_path / "d-indices", ConversionOptions()).frames == {"train": 3, "val": 1}
+    assert convert(path, tmp_path / "d-dataset", ConversionOptions()).frames == {"train": 3, "val": 1}
 
 
 @pytest.mark.parametrize("split", ["", ".", "../masks/val", "{root}/images/val", ".hidden"])

@@ -57,6 +57,10 @@ def given_images(data: Path | None, spec: ModelSpec, model: Path, most: int) -> 
     elif data.is_file() and data.suffix.lower() in IMAGE_ENDINGS:
         yield GivenImages(None, [data])
     elif data.is_file():
+        if data.suffix.lower() == ".zip":
+            raise DatasetError(
+                f"{data} is a .zip: make a dataset folder of it with `edgeunet data convert`, or unpack its photos"
+            )
         with TemporaryDirectory(prefix="edgeunet-frames-") as folder:
             yield GivenImages(None, _frames_of(data, Path(folder), spec, most))
     else:

@@ -134,9 +134,9 @@ def test_the_command_that_an_error_names_mends_it(run: Run, tmp_path: Path) -> N
     write_colors(tmp_path / "my photos", splits=("train", "val"))
     ran = run("data", "stats", tmp_path / "my photos")
     assert ran.code == 1
-    assert ran.out.count(f"`edgeunet data convert '{tmp_path}/my photos' -o '{tmp_path}/my photos-indices'`") == 2
-    assert run("data", "convert", tmp_path / "my photos", "-o", tmp_path / "my photos-indices").code == 0
-    assert run("data", "stats", tmp_path / "my photos-indices").code == 0
+    assert ran.out.count(f"`edgeunet data convert '{tmp_path}/my photos' -o '{tmp_path}/my photos-dataset'`") == 2
+    assert run("data", "convert", tmp_path / "my photos", "-o", tmp_path / "my photos-dataset").code == 0
+    assert run("data", "stats", tmp_path / "my photos-dataset").code == 0
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_an_exif_orientation_is_named_with_the_way_to_choose(data: Path, orienta
     else:
         assert check.found == "96x64, but its image is 64x96"
         assert "EXIF turns these images by a quarter" in check.remedy
-        assert f"edgeunet data convert {data} -o {data}-indices --exif drop" in check.remedy
+        assert f"edgeunet data convert {data} -o {data}-dataset --exif drop" in check.remedy
 
 
 def test_a_mask_with_an_orientation_that_its_image_has_not_is_named(data: Path) -> None:

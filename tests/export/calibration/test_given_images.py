@@ -63,11 +63,16 @@ def test_frames_of_a_video_are_spread_over_the_whole(monkeypatch: pytest.MonkeyP
     assert not path.exists()
 
 
-@pytest.mark.parametrize("what", ["empty folder", "no video", "nothing"])
+@pytest.mark.parametrize("what", ["empty folder", "no video", "export.zip", "nothing"])
 def test_what_has_no_images_is_refused(tmp_path: Path, what: str) -> None:
     (tmp_path / "empty folder").mkdir()
     (tmp_path / "no video").write_text("hello")
-    said = {"empty folder": (DatasetError, "neither classes.json nor images"), "no video": (SourceError, "not a video")}
+    (tmp_path / "export.zip").touch()
+    said = {
+        "empty folder": (DatasetError, "neither classes.json nor images"),
+        "no video": (SourceError, "not a video"),
+        "export.zip": (DatasetError, "is a .zip: make a dataset folder of it with `edgeunet data convert`"),
+    }
     error, words = said.get(what, (DatasetError, "no such dataset"))
     with pytest.raises(error, match=words), given_images(tmp_path / what, SPEC, MODEL, 5):
         pass
