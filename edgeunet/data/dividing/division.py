@@ -81,8 +81,8 @@ def divide(
     else:
         order = [name for unit in units for name in unit.frames]
         val, blocks = _blocks(order, wanted, groups)
-        why = f"no choice of whole drives is near {percentage(val_share)} %"
-        notes = [_said(drives), f"val: {blocks} block(s) of neighbours, {len(val)} frames, as {why}"]
+        why = f", as no choice of whole drives is near {percentage(val_share)} %" if len(drives) > 1 else ""
+        notes = [_said(drives), f"val: {blocks} block(s) of neighbours, {len(val)} frames{why}"]
         shown = {groups[name] for name in val if name in groups}
         if parted := sum(group in shown for name, group in groups.items() if name not in val):
             notes.append(f"{parted} frames of train look like one of val: scores will be somewhat too good")

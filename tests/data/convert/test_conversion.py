@@ -125,7 +125,7 @@ def test_the_command_says_what_it_made(run: Run, tmp_path: Path) -> None:
     assert ran.out.splitlines() == [
         f"{tmp_path}/photos: recognised as images and masks, by images/ and masks/",
         f"{tmp_path}/photos (colors): 8 train, 2 val frames → {tmp_path}/made",
-        "one drive by its names; val: 1 block(s) of neighbours, 2 frames, as no choice of whole drives is near 20.0 %",
+        "one drive by its names; val: 1 block(s) of neighbours, 2 frames",
     ]
     assert run("data", "stats", tmp_path / "made").code == 0
 

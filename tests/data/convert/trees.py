@@ -49,7 +49,7 @@ LABEL_COLORS = """64 128 64\tAnimal
 """
 
 
-def write(path: Path, picture: NDArray[np.uint8]) -> None:
+def write(path: Path, picture: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), picture)
 
