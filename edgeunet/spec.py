@@ -96,7 +96,7 @@ class ModelSpec:
         "stretch" does not (imaging/letterbox.py does it, for dataset, calibration and camera alike).
     mean, std: (blue, green, red), or one value for each channel, in 0–255; subtracted and divided inside the graph.
     channels: of the network's input: 1 (grey), 3 (blue, green, red) or 4 (blue, green, red and one more).
-    levels: for frames of 16 bits, (low, high) for each channel: low becomes 0 and high 255, see imaging/letterbox.py.
+    levels: for frames of 16 bits, (low, high) for each channel: low becomes 0 and high 255, see imaging/pixels.py.
         Empty: frames have 8 bits.
     tiles: (rows, columns) of overlapping parts that a frame is cut into, each of `input_size`.
     """
@@ -135,7 +135,7 @@ class ModelSpec:
 
     @cached_property  # it is asked for with every frame
     def pixels(self) -> PixelFormat:
-        """Of the frames before they are fitted."""
+        """The pixels of a frame before it is fitted."""
         return PixelFormat(self.channels, bool(self.levels))
 
     @property
@@ -174,8 +174,7 @@ class ModelSpec:
     def usual_scale(pixels: PixelFormat) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(mean, std) for frames of this kind: ImageNet's for the three channels of ordinary frames.
 
-        For all other channels the middle of 0 to 255 and a quarter of it, which is about what levels make of a scene;
-        batch norm does the rest.
+        For all other channels 127.5 and 63.75, which is about what levels make of a scene; batch norm does the rest.
         """
         plain = 0 if pixels.deep or pixels.channels == 1 else 3
         more = pixels.channels - plain

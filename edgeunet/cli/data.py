@@ -1,4 +1,4 @@
-"""`edgeunet data`: check a dataset folder, make one from other layouts, divide or merge them."""
+"""`edgeunet data`: make a dataset folder of a tool's export, check it, divide it, merge several."""
 
 from __future__ import annotations
 
@@ -19,62 +19,8 @@ if TYPE_CHECKING:
     from edgeunet.data.statistics import SplitFacts
 
 app = typer.Typer(
-    help="Check a dataset folder, make one from other layouts, divide and merge them.", no_args_is_help=True
+    help="Make a dataset folder of a tool's export, check it, divide it, merge several.", no_args_is_help=True
 )
-
-
-@app.command()
-def stats(
-    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
-    contact_sheet: Annotated[
-        Path | None, typer.Option(help="Draw frames with their masks to this .jpg or .png; every class appears.")
-    ] = None,
-    as_json: Json = False,
-    force: Force = False,
-) -> None:
-    """Read every file of a dataset folder: sizes, share and frames of each class, and what is wrong with it.
-
-    Exit code 1 if something must be solved before training; warnings alone are no error.
-
-    Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
-    """
-    from edgeunet.data.checks import check_dataset
-    from edgeunet.data.contact_sheet import require_picture, write_contact_sheet
-    from edgeunet.data.dataset import DatasetFolder
-    from edgeunet.data.loading import survey
-    from edgeunet.data.statistics import statistics
-    from edgeunet.utils.check import Check
-
-    if contact_sheet is not None:
-        require_picture(contact_sheet, force=force)
-    dataset = DatasetFolder.open(data)
-    if contact_sheet is not None:
-        require_distinct({"--contact-sheet": contact_sheet}, {"DATA": data})
-    splits = survey(dataset)
-    found = check_dataset(dataset, splits)
-    if as_json:
-        value = statistics(data, splits, dataset.names)
-        console.print_json({**value, "findings": [vars(f) for f in found]})
-    else:
-        _print_splits(splits, dataset.names)
-        nothing = [] if any(f.state != "ok" for f in found) else [Check("ok", str(data), "nothing to fix")]
-        console.print_checks([*found, *nothing])
-    if contact_sheet is not None:
-        write_contact_sheet(dataset, splits, contact_sheet, force=force)
-    if wrong := sum(f.state == "wrong" for f in found):
-        raise DatasetError(f"{data} has {wrong} problem(s) to solve before training")
-
-
-def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None:
-    out = console.stdout()
-    columns: list[list[str]] = [[*names, "ignored"]]
-    for split, facts in splits.items():
-        sizes = "".join(f", {count} of {size}" for size, count in facts.sizes().items())
-        out.print(f"{split}: {len(facts.frames)} frames{sizes}")
-        columns.append([f"{100 * share:.2f}" for share in (*facts.shares(len(names)), facts.ignored())])
-        columns.append([*map(str, facts.occurrences(len(names))), ""])
-    header = ["class", *(title for split in splits for title in (f"{split} %", "frames"))]
-    console.table("pixels of each class, and frames in which it occurs", header, list(zip(*columns, strict=True)))
 
 
 @app.command()
@@ -173,6 +119,76 @@ def convert(
 
 
 @app.command()
+def classes(
+    masks: Annotated[Path, typer.Argument(help="Folder with masks, also in folders below it, or one mask.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .csv to write.")],
+    force: Force = False,
+) -> None:
+    """Write a list of the values or colours of masks, with the share of each, to fill in the names of the classes.
+
+    Lines with the same name are one class; put yes under ignore for pixels that do not count. Then give the list to
+    `edgeunet data convert --classes`.
+
+    Example: edgeunet data classes labelled/masks -o classes.csv
+    """
+    from edgeunet.data.convert.proposal import write_list
+
+    require_ending(output, ".csv")
+    require_distinct({"--output": output}, {"MASKS": masks})
+    found = write_list(masks, output, force=force)
+    out = console.stdout()
+    out.print(f"{len(found.pixels)} {'values' if found.numbers else 'colours'} → {output}: fill in the names")
+    if found.left_out:
+        share = percentage(found.left_out)
+        out.print(
+            f"other colours, with {share} % of the pixels, are left out: lossy compression or smoothing makes such "
+            "colours; `edgeunet data convert --nearest` reads these masks"
+        )
+
+
+@app.command()
+def stats(
+    data: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    contact_sheet: Annotated[
+        Path | None, typer.Option(help="Draw frames with their masks to this .jpg or .png; every class appears.")
+    ] = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Read every file of a dataset folder: sizes, share and frames of each class, and what is wrong with it.
+
+    Exit code 1 if something must be solved before training; warnings alone are no error.
+
+    Example: edgeunet data stats my_frames --contact-sheet sheet.jpg
+    """
+    from edgeunet.data.checks import check_dataset
+    from edgeunet.data.contact_sheet import require_picture, write_contact_sheet
+    from edgeunet.data.dataset import DatasetFolder
+    from edgeunet.data.loading import survey
+    from edgeunet.data.statistics import statistics
+    from edgeunet.utils.check import Check
+
+    if contact_sheet is not None:
+        require_picture(contact_sheet, force=force)
+    dataset = DatasetFolder.open(data)
+    if contact_sheet is not None:
+        require_distinct({"--contact-sheet": contact_sheet}, {"DATA": data})
+    splits = survey(dataset)
+    found = check_dataset(dataset, splits)
+    if as_json:
+        value = statistics(data, splits, dataset.names)
+        console.print_json({**value, "findings": [vars(f) for f in found]})
+    else:
+        _print_splits(splits, dataset.names)
+        nothing = [] if any(f.state != "ok" for f in found) else [Check("ok", str(data), "nothing to fix")]
+        console.print_checks([*found, *nothing])
+    if contact_sheet is not None:
+        write_contact_sheet(dataset, splits, contact_sheet, force=force)
+    if wrong := sum(f.state == "wrong" for f in found):
+        raise DatasetError(f"{data} has {wrong} problem(s) to solve before training")
+
+
+@app.command()
 def split(
     data: Annotated[Path, typer.Argument(help="Dataset folder, with or without splits; it is not changed.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The dataset folder to make.")],
@@ -218,32 +234,16 @@ def merge(
     _print_written(" + ".join(map(str, data)), done.frames, output, done.notes)
 
 
-@app.command()
-def classes(
-    masks: Annotated[Path, typer.Argument(help="Folder with masks, also in folders below it, or one mask.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The .csv to write.")],
-    force: Force = False,
-) -> None:
-    """Write a list of the values or colours of masks, with the share of each, to fill in the names of the classes.
-
-    Lines with the same name are one class; put yes under ignore for pixels that do not count. Then give the list to
-    `edgeunet data convert --classes`.
-
-    Example: edgeunet data classes labelled/masks -o classes.csv
-    """
-    from edgeunet.data.convert.proposal import write_list
-
-    require_ending(output, ".csv")
-    require_distinct({"--output": output}, {"MASKS": masks})
-    found = write_list(masks, output, force=force)
+def _print_splits(splits: dict[str, SplitFacts], names: tuple[str, ...]) -> None:
     out = console.stdout()
-    out.print(f"{len(found.pixels)} {'values' if found.numbers else 'colours'} → {output}: fill in the names")
-    if found.left_out:
-        share = percentage(found.left_out)
-        out.print(
-            f"other colours, with {share} % of the pixels, are left out: lossy compression or smoothing makes such "
-            "colours; `edgeunet data convert --nearest` reads these masks"
-        )
+    columns: list[list[str]] = [[*names, "ignored"]]
+    for split, facts in splits.items():
+        sizes = "".join(f", {count} of {size}" for size, count in facts.sizes().items())
+        out.print(f"{split}: {len(facts.frames)} frames{sizes}")
+        columns.append([f"{100 * share:.2f}" for share in (*facts.shares(len(names)), facts.ignored())])
+        columns.append([*map(str, facts.occurrences(len(names))), ""])
+    header = ["class", *(title for split in splits for title in (f"{split} %", "frames"))]
+    console.table("pixels of each class, and frames in which it occurs", header, list(zip(*columns, strict=True)))
 
 
 def _print_written(source: str, frames: dict[str, int], output: Path, notes: Sequence[str]) -> None:

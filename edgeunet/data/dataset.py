@@ -53,7 +53,7 @@ class DatasetFolder:
         path = Path(path)
         if not path.is_dir():
             raise DatasetError(
-                f"{not_found(path, 'dataset folder')}; `edgeunet data convert` makes one from other layouts"
+                f"{not_found(path, 'dataset folder')}; `edgeunet data convert` makes one of a tool's export"
             )
         if not any(path.iterdir()):
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
