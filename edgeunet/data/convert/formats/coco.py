@@ -16,7 +16,8 @@ import numpy as np
 
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.class_names import class_names
-from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.frame_collector import Frames
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.json_keys import json_keys
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, LabelSizeError
 from edgeunet.data.convert.labels.run_lengths import mask_from_runs, unpacked_runs

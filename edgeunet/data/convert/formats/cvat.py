@@ -17,7 +17,8 @@ from edgeunet.data.classes import COLORS_FILE, Color, read_classes
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.distinct_colors import color_from_hex
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
-from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.frame_collector import Frames
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
 from edgeunet.data.convert.labels.mask_classes import classes_of_entries
 from edgeunet.data.convert.labels.mask_file import MaskFile
@@ -66,7 +67,7 @@ class _Parser:
         try:
             with file.open("rb") as opened:
                 parser.ParseFile(opened)
-        except (expat.ExpatError, ValueError) as error:
+        except (expat.ExpatError, ValueError, LookupError) as error:  # the last of an unknown encoding
             raise DatasetError(f"{file} is not CVAT's XML ({error}): export it again") from error
         except OSError as error:
             raise DatasetError(f"{file} cannot be read ({system_reason(error)})") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgeunet.data.convert.conversion_options import Request
-from edgeunet.data.convert.labels.frame_collector import split_in
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.convert.masks.mask_folders import source_of_folders

@@ -19,8 +19,7 @@ from msgspec import Meta
 
 from edgeunet.data.classes import ClassEntry
 from edgeunet.data.convert.conversion_options import Request
-from edgeunet.data.convert.labels.frame_collector import split_in
-from edgeunet.data.convert.labels.image_search import unique_names
+from edgeunet.data.convert.labels.image_search import split_in, unique_names
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
 from edgeunet.data.convert.labels.mask_classes import MaskClasses, classes_of_entries
 from edgeunet.data.convert.layout import Layout
@@ -41,6 +40,7 @@ _SAVE = (
     'row[c].save(f"my_frames/{{f}}/{{s}}/{{i:06}}.png")) for s, rows in {load}.items() for i, row in enumerate(rows) '
     'for f, c in (("images", "image"), ("masks", "label"))]'
 )
+_LONGEST = 255  # bytes of a name on every file system
 
 
 class _ListedRow(NamedTuple):
@@ -87,7 +87,7 @@ def _read(request: Request) -> ConversionSource:
             problems += [found for found in (image, mask) if isinstance(found, Problem)]
         elif image is None:
             problems.append(Problem(row.place, f"has no {_IMAGE}"))
-        elif image in pairs[split]:
+        elif any(image in own for own in pairs.values()):
             problems.append(Problem(row.place, "names an image that another line names"))
         elif mask is None:
             unlabelled[split].append(image)
@@ -146,7 +146,8 @@ def _inside(row: _ListedRow, column: str, path: Path) -> Path | Problem | None:
         return None
     parts = re.split(r"[/\\]+", str(named))
     file = row.folder.joinpath(*parts)
-    if ".." in parts or not file.is_relative_to(path) or not file.is_file():
+    possible = ".." not in parts and all(len(part.encode()) <= _LONGEST for part in parts)
+    if not possible or not file.is_relative_to(path) or not file.is_file():
         return Problem(row.place, f"names {str(named)[:80]!r}, which is not there")
     return file
 

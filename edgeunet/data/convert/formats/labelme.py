@@ -18,8 +18,8 @@ import numpy as np
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.base64_text import bytes_from_base64
 from edgeunet.data.convert.labels.class_names import ClassNames, class_names
-from edgeunet.data.convert.labels.frame_collector import Frames, split_in
-from edgeunet.data.convert.labels.image_search import ImageSearch
+from edgeunet.data.convert.labels.frame_collector import Frames
+from edgeunet.data.convert.labels.image_search import ImageSearch, split_in
 from edgeunet.data.convert.labels.json_keys import json_keys
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
 from edgeunet.data.convert.labels.shapes import Bitmap, LeftOut, Polygon, Shape, Shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeunet.data.convert.conversion_options import Request
-from edgeunet.data.convert.labels.frame_collector import split_in
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
 from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.data.convert.layout import Layout

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from edgeunet.data.classes import VOID, ClassEntry, ClassList, Color
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.class_names import class_names
-from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.frame_collector import Frames
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile, Labels
 from edgeunet.data.convert.labels.mask_classes import classes_of_entries, read_mask_classes
 from edgeunet.data.convert.labels.mask_file import MaskFile
@@ -112,7 +113,8 @@ def _splits(path: Path, masks: Mapping[str, Path]) -> tuple[dict[str, str], list
     for file in files:
         split = split_in(file.stem) if file.stem != "trainval" else ""
         for line in filter(None, read_lines(file)):
-            named = line if line in masks else bare.get(PurePosixPath(line).name)
+            last = PurePosixPath(line)
+            named = line if line in masks else bare.get(last.stem if is_image_name(Path(line)) else last.name)
             if named is None:
                 lacking += 1
             elif splits.setdefault(named, split) != split:

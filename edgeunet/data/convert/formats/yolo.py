@@ -18,7 +18,8 @@ import numpy as np
 
 from edgeunet.data.convert.conversion_options import Request
 from edgeunet.data.convert.labels.class_names import BACKGROUND, class_names
-from edgeunet.data.convert.labels.frame_collector import Frames, split_in
+from edgeunet.data.convert.labels.frame_collector import Frames
+from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource, ImageFile
 from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.data.convert.labels.shapes import LeftOut, Polygon, Shape, Shapes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,8 +18,6 @@ from edgeunet.data.convert.labels.labelled_frame import (
 )
 from edgeunet.data.pairs import Problem, name_in
 from edgeunet.errors import DatasetError
-
-_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 class Frames:
@@ -73,6 +70,7 @@ class Frames:
             raise DatasetError(f"{self._root} has no image with labels: export it again, with its images")
         if "" in self._frames and len(self._frames) > 1:
             self._frames["train"] |= self._frames.pop("")
+        self._require_one_split()
         splits: Splits = {}
         for split, frames in self._frames.items():
             names = unique_names(frames, self._root)
@@ -85,8 +83,10 @@ class Frames:
             )
         return ConversionSource(classes, splits, problems=tuple(self._missing), twice=tuple(self._twice), notes=notes)
 
-
-def split_in(*names: str) -> str:
-    """train, val or test, the first that a name such as "instances_train2017" or "valid" says; "" if none does."""
-    words = (word for name in names for word in re.split("[^a-z]+", name.lower()))
-    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
+    def _require_one_split(self) -> None:
+        seen: dict[Path, str] = {}
+        for split, frames in self._frames.items():
+            for path in frames:
+                if (other := seen.setdefault(path, split)) != split:
+                    what = f"is named for {other} and for {split}: a frame is in one split only"
+                    self._twice.append(Problem(name_in(path, self._root), what))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from edgeunet.imaging.images import IMAGE_ENDINGS
 
+_SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _NOT_IMAGES = re.compile(r"mask|label|annot|segm|gt", re.IGNORECASE)  # folders whose pictures are rather masks
 
 
@@ -39,7 +40,7 @@ class ImageSearch:
         """The image of that name, with or without folders before it; None if there is none.
 
         Upper and lower case are the same where only one file fits. Of several the one whose folders are more like the
-        name's, then the one of the same case, then of folders like `near`, such as a split, counts.
+        name's, then the one of the same case, then of folders like `near`, such as a split's, counts.
         """
         return self._nearest(self._by_name, named, near)
 
@@ -51,14 +52,15 @@ class ImageSearch:
         parts = [part for part in re.split(r"[/\\]+", named) if part not in ("", ".", "..")]
         wanted = [part.lower() for part in parts]
         found = among.get(wanted[-1], []) if wanted else []
-        around = set(near)
+        around = {split_in(folder) or folder for folder in near}
 
         def rank(path: PurePosixPath) -> tuple[int, bool, int, int, int, str]:
             above = path.parts[:-1]
             pairs = zip((part.lower() for part in reversed(above)), wanted[-2::-1], strict=False)
             same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
             other_case = parts[-1] not in (path.name, path.stem)
-            return -same, other_case, -len(around & set(above)), _masklike(above), len(above), str(path)
+            near_to = len(around & {split_in(folder) or folder for folder in above})
+            return -same, other_case, -near_to, _masklike(above), len(above), str(path)
 
         return self._root / min(found, key=rank) if found else None
 
@@ -79,6 +81,12 @@ def unique_names(paths: Iterable[Path], root: Path) -> dict[Path, str]:
         taken.add(name.lower())
         names[file] = name
     return names
+
+
+def split_in(*names: str) -> str:
+    """train, val or test, the first that a name such as "instances_train2017" or "valid" says; "" if none does."""
+    words = (word for name in names for word in re.split("[^a-z]+", name.lower()))
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
 
 
 def _masklike(folders: tuple[str, ...]) -> int:

@@ -119,8 +119,11 @@ def test_a_file_for_each_split_names_images_of_the_same_name(tmp_path: Path) -> 
         shutil.copy(
             source / f"annotations/instances_{split}.json", source / f"annotations/person_keypoints_{split}.json"
         )
+        write(source / f"images/{split}/a.png", np.full((*SIZE, 3), category, np.uint8))
     done = convert(source, tmp_path / "made", ConversionOptions())
     assert done.frames == {"train": 2, "val": 2}
+    images = {split: pictures_in(tmp_path / "made" / "images" / split)["a.png"].max() for split in ("train", "val")}
+    assert images == {"train": 3, "val": 7}
     assert done.recognised == "COCO, by annotations/instances_train2017.json"
     made = {split: pictures_in(tmp_path / "made" / "masks" / split)["a.png"].max() for split in ("train", "val")}
     assert made == {"train": 1, "val": 2}
@@ -266,3 +269,10 @@ def test_a_file_in_utf_16_is_named(tmp_path: Path) -> None:
         DatasetError, match=r"instances_default.json is not a COCO file \(it is UTF-16: save it as UTF-8"
     ):
         convert(source, tmp_path / "made", HALF)
+
+
+def test_an_image_in_two_splits_is_refused(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "export", annotation(0, 3, [SQUARE]), file="annotations/instances_train.json")
+    shutil.copy(source / "annotations/instances_train.json", source / "annotations/instances_val.json")
+    with pytest.raises(DatasetError, match=r"images/a.png: is named for train and for val: a frame is in one split"):
+        convert(source, tmp_path / "made", ConversionOptions())

@@ -231,3 +231,10 @@ def test_camvid_of_cvat_without_images_is_refused(tmp_path: Path) -> None:
     (source / "Train" / "a.png").unlink()
     with pytest.raises(DatasetError, match=r"Train/a: is named, but not there(?s:.*)saves images too"):
         convert(source, tmp_path / "made", ConversionOptions())
+
+
+def test_an_unknown_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "annotations.xml").write_text('<?xml version="1.0" encoding="foo"?><annotations><meta/>')
+    with pytest.raises(DatasetError, match=r"annotations.xml is not CVAT's XML \(unknown encoding: foo\)"):
+        convert(tmp_path / "export", tmp_path / "made", HALF)

@@ -152,3 +152,17 @@ def test_an_empty_list_of_one_split_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "export/train/metadata.jsonl").write_text("")
     with pytest.raises(DatasetError, match=r"train/metadata.jsonl has no line: each names an image and its mask"):
         convert(tmp_path / "export", tmp_path / "made", ConversionOptions())
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"file_name": "../train/a.png", "mask": "masks/b.png"}', "names '../train/a.png', which is not there"),
+        (f'{{"file_name": "{"a" * 400}.png", "mask": "masks/b.png"}}', "names 'a+', which is not there"),
+    ],
+)
+def test_names_that_lead_nowhere_are_named(tmp_path: Path, line: str, says: str) -> None:
+    source = write_folder(tmp_path / "export")
+    (source / "metadata.jsonl").write_text(f"{line}\n")
+    with pytest.raises(DatasetError, match=says):
+        convert(source, tmp_path / "made", ConversionOptions())

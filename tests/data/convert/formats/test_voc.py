@@ -241,3 +241,9 @@ def test_hidden_lists_do_not_count_and_lists_of_other_names_are_said(voc: Path) 
         file.write_text("z\n")
     notes = convert(voc, voc.with_name("again"), HALF).notes
     assert "ImageSets/Segmentation/ names no mask that is there: all are taken" in notes
+
+
+def test_lists_may_have_endings(voc: Path) -> None:
+    for split, name in (("train", "a"), ("val", "b")):
+        (voc / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(f"JPEGImages/{name}.jpg\n")
+    assert convert(voc, voc.with_name("made"), ConversionOptions()).frames == {"train": 1, "val": 1}
