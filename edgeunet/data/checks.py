@@ -180,7 +180,9 @@ def _copies(splits: Mapping[str, SplitFacts]) -> Iterator[Check]:
         places = {f.picture: f.name for f in first.frames}
         if twice := [f"{places[f.picture]} = {f.name}" for f in second.frames if f.picture in places]:
             found = f"{len(twice)} frame(s) are in both: {some(twice, _NAMED)}"
-            yield Check("warning", part, found, "scores will be too good; keep them in one split")
+            yield Check(
+                "warning", part, found, "scores will be too good; keep them in one split, as `edgeunet data split` does"
+            )
         others = [f for f in second.frames if f.picture not in places]
         like = closest([f.likeness for f in first.frames], [f.likeness for f in others])
         if pairs := [f"{first.frames[i].name} ≈ {f.name}" for i, f in zip(like, others, strict=True) if i >= 0]:

@@ -155,10 +155,8 @@ def _choose_splits(source: ConversionSource, path: Path, options: ConversionOpti
         elif paths:
             left_out.append(f"{len(paths)} images of {split} have no masks and are left out")
     if problems:
-        raise DatasetError(
-            f"{path} has {len(problems)} problem(s), fix these, or name the frames of each split with --list:"
-            f"{listed(problems)}"
-        )
+        fix = "" if all(p.remedy for p in problems) else ", fix these, or name the frames of each split with --list"
+        raise DatasetError(f"{path} has {len(problems)} problem(s){fix}:{listed(problems)}")
     if not splits:
         raise DatasetError(without_frames(path))
     if "val" in splits:

@@ -99,7 +99,10 @@ def test_the_folders_of_roboflow_are_splits_and_its_group_is_no_class(tmp_path: 
 def test_images_that_were_not_saved_are_looked_for_in_a_folder_that_is_given(tmp_path: Path) -> None:
     source = write_coco(tmp_path / "export", annotation(0, 3, [SQUARE]), annotation(1, 7, [SQUARE]))
     (source / "images").rename(tmp_path / "photos")
-    with pytest.raises(DatasetError, match=r"a.png: is named, but not there, and 1 more (?s:.*) or give --images DIR"):
+    with pytest.raises(
+        DatasetError,
+        match=r"2 problem\(s\):\n  a.png: is named, but not there, and 1 more (?s:.*) or give --images DIR",
+    ):
         convert(source, tmp_path / "made", HALF)
     done = convert(source, tmp_path / "made", ConversionOptions(val_share=0.5, images=tmp_path / "photos"))
     assert done.frames == {"train": 1, "val": 1}
