@@ -17,6 +17,7 @@ from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
 
+FEW = 5  # frames without labels
 UNLABELLED = (
     "  without labels this says how often the two differ, not which of them is right: only labelled frames tell what "
     "that costs in mIoU"
@@ -36,6 +37,8 @@ def print_quantization(result: Quantization, budget: AccuracyBudget) -> None:
     print_accuracy(repair.accuracy)
     if drop is None:
         out.print(UNLABELLED)
+    if drop is None and comparison.frames < FEW:
+        out.print(f"  {comparison.frames_text} cannot tell that for others: give a few dozen photos, or a video")
     if drop and drop.interval and drop.interval[1] > budget.max_drop:
         out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: label more frames to be sure")
     if repair.repaired:

@@ -22,6 +22,18 @@ def test_what_the_interval_leaves_open_is_said(
         assert ("it may drop by 0.90 points" in capsys.readouterr().out) == said
 
 
+def test_few_frames_without_labels_are_named(
+    model: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = next((dataset / "images" / "val").iterdir())
+    result = export_int8(model, tmp_path / "int8.onnx", Int8Options(photo), force=False)
+    for frames, said in ((1, True), (50, False)):
+        comparison = replace(result.repair.accuracy.comparison, frames=frames)
+        accuracy = replace(result.repair.accuracy, comparison=comparison)
+        print_quantization(replace(result, repair=replace(result.repair, accuracy=accuracy)), AccuracyBudget(0.3))
+        assert ("cannot tell that for others: give a few dozen photos, or a video" in capsys.readouterr().out) == said
+
+
 def test_int8_that_is_slower_is_not_praised(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,8 @@ def given_images(data: Path | None, spec: ModelSpec, model: Path, most: int) -> 
     Raises MismatchError for a dataset of other classes than the model's, DatasetError for a damaged one and for a
     folder without images, SourceError for a file that is no video or a cut one, MissingDependencyError without PyAV.
     """
+    if data is not None and not data.exists():
+        raise DatasetError(f"{data}: no such dataset, folder of photos or video")
     if data is None:
         yield GivenImages(None, DatasetFolder.open(samples.DATASET).image_paths("train"))
     elif data.is_dir() and not (data / CLASSES_FILE).exists() and not (data / "images").is_dir():
