@@ -75,6 +75,8 @@ def _frames_of(video: Path, folder: Path, spec: ModelSpec, most: int) -> list[Pa
     """Write at most that many frames of a video to a folder, all equally far apart."""
     kept: list[Path] = []
     with open_video(video, str(video), spec.pixels) as source, progress() as bar:
+        if spec.channels == 4:
+            raise DatasetError(f"{video} has no fourth channel, as no video has: give a folder of images of 4 channels")
         # The number of frames may be unknown or wrong: if there are more, every other one is left out on the way.
         every = max(1, (source.frame_count or 0) // most)
         task = bar.add_task(f"reading {video.name}", total=source.frame_count, note="")

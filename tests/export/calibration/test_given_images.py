@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,4 +76,13 @@ def test_what_has_no_images_is_refused(tmp_path: Path, what: str) -> None:
     }
     error, words = said.get(what, (DatasetError, "no such dataset"))
     with pytest.raises(error, match=words), given_images(tmp_path / what, SPEC, MODEL, 5):
+        pass
+
+
+def test_a_video_has_no_fourth_channel() -> None:
+    four = replace(SPEC, channels=4, mean=(0.5,) * 4, std=(0.5,) * 4)
+    with (
+        pytest.raises(DatasetError, match=r"has no fourth channel, as no video has: give a folder of images"),
+        given_images(CLIP, four, MODEL, 5),
+    ):
         pass
