@@ -28,12 +28,12 @@ PROVIDER := tensorrt
 .PHONY: help setup demo test test-all check guard check-tensorrt test-gpu clean
 
 help:
-	@echo "make demo    train, export, calibrate, segment a clip, measure, report (3 minutes on 2 cores)"
-	@echo "make test    the quick tests: every feature once (3 minutes on 2 cores; no network, no GPU)"
+	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
+	@echo "make test    the quick tests: every feature once (4 minutes on 2 cores; no network, no GPU)"
 	@echo "make test-all        all tests, as CI runs them"
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
-	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (3 minutes; no GPU)"
+	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (4 minutes; no GPU)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make clean   remove what make has made: $(VENV), $(TENSORRT) and its folders in runs/, no other"
 

@@ -51,17 +51,16 @@ class Overlay:
         self._panel = _Panel((0, 0), self._names, self._swatches)
 
     def draw(self, pixels: Pixels, mask: UInt8, letterbox: Letterbox, lines: Sequence[str] = ()) -> UInt8:
-        """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, and the legend with `lines` of text below it."""
-        drawn = self.blend(pixels, mask, letterbox)
+        """A new picture, uint8 [h, w, 3] BGR: a frame of any kind with the mask, and the legend with `lines`."""
+        drawn = self.blend(picture_of(pixels, self.levels), mask, letterbox)
         self.label(drawn, lines)
         return drawn
 
-    def blend(self, pixels: Pixels, mask: UInt8, letterbox: Letterbox) -> UInt8:
-        """A new picture, uint8 [h, w, 3] BGR: `pixels` with the mask, without a legend.
+    def blend(self, picture: UInt8, mask: UInt8, letterbox: Letterbox) -> UInt8:
+        """A new picture, uint8 [h, w, 3] BGR: `picture`, of the same kind, with the mask, without a legend.
 
-        `pixels`, a frame of any kind, are not changed: other threads may use them.
+        `picture` is not changed: other threads may use it.
         """
-        picture = picture_of(pixels, self.levels)
         height, width = letterbox.frame_size
         if letterbox != self._letterbox:
             self._letterbox = letterbox

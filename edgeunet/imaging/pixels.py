@@ -95,7 +95,7 @@ def picture_of(frame: Pixels, levels: Levels = ()) -> UInt8:
     if frame.dtype != np.uint8:
         levels = levels if len(levels) == frame.shape[2] else levels_of(frame)
         frame = levelled(frame, levels)
-    return np.asarray(with_channels(frame, 3), np.uint8)
+    return with_channels(frame, 3)
 
 
 def blank_frame(spec: ModelSpec) -> Pixels:
