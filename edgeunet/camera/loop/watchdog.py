@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from edgeunet.camera.frame import Frame
 
 
 class Activity(NamedTuple):
-    """One activity that has started and not ended. title: for people."""
+    """One activity that has started and not ended: its kind, the number and the source of its frame."""
 
-    title: str
+    kind: str
+    number: int
+    source: str
     begin_ns: int
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.kind} of frame {self.number} of {self.source}"
 
     @property
     def seconds(self) -> float:
@@ -28,15 +33,25 @@ class Watchdog:
     def __init__(self) -> None:
         self._under_way: dict[str, Activity] = {}
 
-    @contextmanager
-    def watching(self, kind: str, frame: Frame, source: str) -> Iterator[None]:
+    def watching(self, kind: str, frame: Frame, source: str) -> _Block:
         """The block works on this frame."""
-        self._under_way[kind] = Activity(f"{kind} of frame {frame.number} of {source}", time.perf_counter_ns())
-        try:
-            yield
-        finally:
-            del self._under_way[kind]
+        return _Block(self._under_way, kind, frame.number, source)
 
     def longest(self) -> Activity | None:
         """The activity that has run longest; None if there is none."""
         return min(self._under_way.copy().values(), key=lambda activity: activity.begin_ns, default=None)
+
+
+class _Block:
+    """The block of `with`: every frame has three, and a generator would take several times as long."""
+
+    __slots__ = ("_about", "_under_way")
+
+    def __init__(self, under_way: dict[str, Activity], kind: str, number: int, source: str) -> None:
+        self._under_way, self._about = under_way, (kind, number, source)
+
+    def __enter__(self) -> None:
+        self._under_way[self._about[0]] = Activity(*self._about, time.perf_counter_ns())
+
+    def __exit__(self, *_: object) -> None:
+        del self._under_way[self._about[0]]
