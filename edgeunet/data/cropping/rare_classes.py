@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +31,19 @@ class RareClasses:
 
         The rarer a class, the more often: as one over the root of its pixels.
         """
-        totals = self.counts.sum(0)
-        rare = np.flatnonzero((totals > 0) & (totals < RARE * totals.sum()))
+        rare, odds = self._rare
         if not len(rare) or rng.random() >= CHANCE:
             return None
-        odds = 1 / np.sqrt(totals[rare])
-        label = int(rng.choice(rare, p=odds / odds.sum()))
+        label = int(rng.choice(rare, p=odds))
         return Aim(int(rng.choice(np.flatnonzero(self.counts[:, label]))), label)
+
+    @cached_property
+    def _rare(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The rare classes, and how often each of them is aimed at: shares that add to 1."""
+        totals = self.counts.sum(0)
+        rare = np.flatnonzero((totals > 0) & (totals < RARE * totals.sum()))
+        odds = 1 / np.sqrt(totals[rare])
+        return rare, odds / odds.sum() if len(odds) else odds
 
 
 def pixel_of(mask: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[int, int]:
