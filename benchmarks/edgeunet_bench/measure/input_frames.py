@@ -35,7 +35,8 @@ def load_inputs(source: str | Path | None, spec: ModelSpec | None = None) -> Inp
     if spec is not None and source is None:
         frames = [imitated(picture_of(frame), spec) for frame in frames]
     sizes = sorted({f"{frame.shape[1]}x{frame.shape[0]}" for frame in frames})
-    return InputFrames(f"{path.name}, {len(frames)} frames of {', '.join(sizes)}", tuple(frames))
+    kind = "" if spec is None or spec.pixels == BGR else f", {spec.pixels}"
+    return InputFrames(f"{path.name}, {len(frames)} frames of {', '.join(sizes)}{kind}", tuple(frames))
 
 
 def _of_dataset(path: Path, pixels: PixelFormat) -> list[Pixels]:

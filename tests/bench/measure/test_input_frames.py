@@ -11,6 +11,7 @@ import pytest
 from edgeunet.errors import DatasetError, ImageError, SourceError
 from edgeunet.samples import CLIP, DATASET
 from edgeunet_bench.measure.input_frames import InputFrames, load_inputs
+from tests.pixel_datasets import GREY, spec_for
 
 
 def test_frames_come_from_a_dataset_or_a_video(inputs: InputFrames) -> None:
@@ -39,3 +40,8 @@ def test_nothing_to_show_is_said(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_text("no video")
     with pytest.raises(SourceError, match=r"v\.mp4"):
         load_inputs(tmp_path / "v.mp4")
+
+
+def test_the_name_says_what_is_special_about_the_frames() -> None:
+    name = load_inputs(None, spec_for(GREY)).name
+    assert name == f"{load_inputs(None).name}, uint8 [height, width, 1], grey"

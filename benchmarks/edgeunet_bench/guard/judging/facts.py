@@ -19,6 +19,7 @@ _ALIKE = {
     "usable_cpus": "the same CPUs (taskset)",
     "input_size": "models of the same input size",
     "tiles": "models of the same tiles",
+    "pixels": "models of the same frames",
 }
 
 

@@ -30,8 +30,10 @@ class ModelOptions:
 
 @contextmanager
 def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[[int], float]]]:
-    """The facts of the warm session, with its input size, and a function that makes a call and returns its time in
-    ms."""
+    """The facts of the warm session, with its input size and pixels, and a function that makes a call.
+
+    It returns the time of the call in ms.
+    """
     from edgeunet.runtime.opening import open_session, spec_of
     from edgeunet_bench.measure.input_frames import load_inputs
     from edgeunet_bench.measure.loops import timed_call, warm_up
@@ -40,7 +42,7 @@ def opened(options: ModelOptions) -> Iterator[tuple[Mapping[str, str], Callable[
     with open_session(Path(options.model), threads=options.threads, backend=options.backend) as session:
         warm_up(session, frames, MAX_WARMUP_S)
         height, width = session.spec.input_size
-        about = {**session.describe(), "input_size": f"{height}×{width}"}
+        about = {**session.describe(), "input_size": f"{height}×{width}", "pixels": str(session.spec.pixels)}
         yield about, lambda i: timed_call(session, frames[i % len(frames)]).total / 1e6
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -151,6 +152,14 @@ def test_models_of_different_input_sizes_are_refused(small: Path, tmp_path: Path
     assert refused.verdict is Verdict.REFUSED
     assert "input_size: 64×64 and 64×96" in refused.reason
     assert "--varies input_size" in refused.reason
+
+
+def test_models_of_different_frames_are_refused(small: Path, tmp_path: Path) -> None:
+    grey = replace(toy_spec((64, 64)), channels=1, mean=(127.5,), std=(63.75,))
+    a, b = _models(small, write_toy_model(tmp_path / "grey.onnx", grey))
+    refused = interleave(a, b, CompareOptions()).looks[-1]
+    assert refused.verdict is Verdict.REFUSED
+    assert "use models of the same frames for both, or add `--varies pixels`" in refused.reason
 
 
 def test_a_command_of_turns_and_one_that_runs_whole_do_not_compare(tmp_path: Path) -> None:
