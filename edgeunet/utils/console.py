@@ -246,14 +246,27 @@ def _ended_by_sigterm() -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    _wakeups.add(writer)
     threading.Thread(target=end_what_hangs, name="edgeunet-sigterm", daemon=True).start()
     signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
+        heard.set()  # what comes after the command is not ended
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.set_wakeup_fd(before)
+        _wakeups.discard(writer)
         os.close(writer)
+
+
+def _leave_wakeups() -> None:
+    """In a fork, such as a worker that prepares crops: its SIGTERM must not reach the process that it comes from."""
+    if _wakeups:
+        signal.set_wakeup_fd(-1)
+
+
+_wakeups: set[int] = set()  # the pipe by which a command hears its signals, while one runs
+os.register_at_fork(after_in_child=_leave_wakeups)
 
 
 def _is_descriptor_2(stream: Any) -> bool:

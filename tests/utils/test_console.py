@@ -140,3 +140,24 @@ sys.exit(console.run(hang))
 """
     with started([sys.executable, "-c", program]) as process:
         assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_sigterm_for_a_fork_does_not_end_the_process_that_it_comes_from() -> None:
+    program = """
+import os, signal, time
+from edgeunet.utils import console
+def work():
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        time.sleep(60)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGTERM)
+    os.waitpid(child, 0)
+    time.sleep(wait_s)
+console.HANGS_S = 0.2
+for wait_s in (0, 1):
+    assert console.run(work) == 0
+    time.sleep(1)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
