@@ -66,11 +66,14 @@ class FrameError(EdgeUNetError, ValueError):
 
 
 class ImageError(EdgeUNetError):
-    """An image or mask file that cannot be read. what: is wrong with it. path: of the file, if it is known."""
+    """An image or mask file that cannot be read.
 
-    def __init__(self, what: str, path: object = None) -> None:
-        super().__init__(f"{'the image' if path is None else path} {what}")
-        self.what, self.path = what, path
+    what: is wrong with it. path: of the file, if it is known. remedy: the same for all such files, if there is one.
+    """
+
+    def __init__(self, what: str, path: object = None, remedy: str = "") -> None:
+        super().__init__(f"{'the image' if path is None else path} {what}{remedy and f': {remedy}'}")
+        self.what, self.path, self.remedy = what, path, remedy
 
 
 class SourceError(EdgeUNetError):

@@ -125,7 +125,7 @@ class DatasetFolder:
             mask = decode_mask(labels)
             in_colors = mask.numbers is None or self._is_colored(mask)
         except ImageError as error:
-            return Problem(name_in(reading, self.path), error.what)
+            return Problem(name_in(reading, self.path), error.what, error.remedy)
         where = name_in(pair.mask, self.path)
         numbers = mask.numbers
         if numbers is None or in_colors:

@@ -74,12 +74,13 @@ def require_pixels(header: ImageHeader, pixels: PixelFormat) -> None:
     """Raise ImageError unless an image file has the bits and channels that are wanted, by its header."""
     if pixels.deep and not 8 < header.bits <= 16:
         raise ImageError(
-            f"has {header.bits} bits per channel, and levels are for frames of 16: give images of 16 bits, or train "
-            "without --levels"
+            f"has {header.bits} bits per channel, and levels are for frames of 16",
+            remedy="give images of 16 bits, or train without --levels",
         )
     if pixels.channels == 4 and header.channels != 4:
         raise ImageError(
-            f"has {header.channels} channel(s), and 4 are wanted: save the fourth in it too, as PNG, TIFF or WebP"
+            f"has {header.channels} channel(s), and 4 are wanted",
+            remedy="save the fourth in it too, as PNG, TIFF or WebP",
         )
 
 
@@ -166,7 +167,7 @@ def named(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(error.what, path) from error
+        raise ImageError(error.what, path, error.remedy) from error
 
 
 def decode(data: bytes, how: int) -> UInt8 | None:

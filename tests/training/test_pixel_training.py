@@ -86,4 +86,5 @@ def test_what_does_not_fit_is_said_in_one_line(
 ) -> None:
     ran = run("train", write_dataset(tmp_path / "data"), "-o", tmp_path / "run", *SHORT[:-2], *words)
     assert (ran.code, message in ran.err) == (code, True), ran.err
+    assert ran.err.count(".png") <= 1, "one line for all images of a kind"
     assert not (tmp_path / "run").exists()
