@@ -35,7 +35,8 @@ class CaptureSource(Source):
         whole, pixels = self._capture.retrieve()
         if not whole:
             return None
-        if pixels.ndim == 2:  # OpenCV drops the last dimension of grey
+        # OpenCV drops the last dimension of grey; NV12 and its like have one too, with more rows than the picture.
+        if pixels.ndim == 2 and pixels.shape[0] == self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT):
             pixels = pixels[..., None]
         if pixels.ndim != 3 or pixels.shape[2] not in CHANNELS or pixels.dtype not in (np.uint8, np.uint16):
             raise UnusableError(
