@@ -87,7 +87,7 @@ def predict(
 
 
 def info(
-    model: Annotated[str, typer.Argument(help="A preset (nano, small, base, classic), a checkpoint or a model file.")],
+    model: Annotated[str, typer.Argument(help="A preset such as nano or lite, a checkpoint or a model file.")],
     size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; the model's own if not given.")] = "",
     as_json: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ def train(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
     ],
-    model: Annotated[str, typer.Option(help="nano, small, base or classic (31 M).")] = "small",
+    model: Annotated[str, typer.Option(help="nano, small, base, lite or classic (31 M).")] = "small",
     recipe: Annotated[str, typer.Option(help="quick, standard (default), thorough, or qat (default with --qat).")] = "",
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; chosen from the data if not given.")

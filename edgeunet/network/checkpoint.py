@@ -39,7 +39,8 @@ def save_checkpoint(path: str | Path, net: UNet, spec: ModelSpec, *, run: dict[s
     """Write the network and its spec, with `run`, what resuming needs; replaces an older file in one step."""
     value = {
         "format": FORMAT,
-        "config": asdict(net.config),
+        # Without what most networks lack: versions before encoders read the file.
+        "config": {name: field for name, field in asdict(net.config).items() if field or name != "encoder"},
         "spec": spec.to_json(),
         "model": net.state_dict(),
         "run": run or {},

@@ -22,6 +22,7 @@ _KINDS = {
     "conv_transpose2d": "ConvTranspose",
     "max_pool2d": "MaxPool",
     "relu": "Relu",
+    "hardtanh": "Clip",
     "upsample_nearest2d": "Resize",
     "pad": "Pad",
     "cat": "Concat",

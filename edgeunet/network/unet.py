@@ -7,7 +7,7 @@ usual today, so that the mask has the size of the frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgeunet.errors import UsageError
+from edgeunet.network.lite_encoder import LITE_WIDTHS, lite_stages
 from edgeunet.spec import IGNORE, ModelSpec
 
 Upsampling = Literal["transpose", "nearest"]
+Encoder = Literal["", "lite0"]
 
 MOST_LEVELS, MOST_CHANNELS, MOST_BLOCKS, MOST_DILATION = 8, 4096, 16, 64
 """Limits of a network, a level, a level and a block: far more than can be trained, few enough to be built."""
@@ -30,11 +32,12 @@ class UNetConfig:
     """Shape of the network.
 
     classes: channels of the output: 1 for a binary mask (one logit), else the number of classes.
-    features: output channels of each level of the contracting path.
+    features: output channels of each level of the contracting path; with an encoder, of the expansive path only.
     bottleneck: channels of the level below these; twice the last if not given.
     stride: of the first convolution. With 2 no level has the frame's size, which costs most; the last layer doubles it.
     residual: for each level, the bottleneck's last, the dilations of the residual blocks behind its double
         convolution; () for a network without any.
+    encoder: "lite0" has EfficientNet-Lite0's layers as contracting path (see lite_encoder.py), "" double convolutions.
     """
 
     classes: int
@@ -44,6 +47,7 @@ class UNetConfig:
     bottleneck: int | None = None
     stride: Literal[1, 2] = 1
     residual: tuple[tuple[int, ...], ...] = ()
+    encoder: Encoder = ""
 
     def __post_init__(self) -> None:
         if not (1 <= self.classes <= IGNORE and 1 <= self.in_channels <= 16):
@@ -63,6 +67,13 @@ class UNetConfig:
             raise UsageError(f"the first stride is 1 or 2, got {self.stride}")
         if self.residual and len(self.residual) != len(self.widths):
             raise UsageError(f"residual blocks are given for {len(self.widths)} levels or none, got {self.residual}")
+        if self.encoder not in ("", "lite0"):
+            raise UsageError(f"the encoder is 'lite0' or none, got {self.encoder!r}")
+        if self.encoder and (len(self.widths), self.widths[-1], self.stride) != (len(LITE_WIDTHS), LITE_WIDTHS[-1], 2):
+            raise UsageError(
+                f"the encoder lite0 needs {len(LITE_WIDTHS) - 1} features, a bottleneck of {LITE_WIDTHS[-1]} and "
+                f"stride 2, got {self.features}, {self.bottleneck} and {self.stride}"
+            )
         if any(len(d) > MOST_BLOCKS or not all(1 <= n <= MOST_DILATION for n in d) for d in self.residual):
             raise UsageError(
                 f"a level has at most {MOST_BLOCKS} residual blocks, dilated 1 to {MOST_DILATION}, got {self.residual}"
@@ -77,6 +88,11 @@ class UNetConfig:
     def smallest_input(self) -> int:
         """The least height and width in pixels: the bottleneck then has one pixel."""
         return int(self.stride * 2 ** len(self.features))
+
+    @property
+    def skips(self) -> tuple[int, ...]:
+        """Channels that each level of the contracting path hands on, the bottleneck's last."""
+        return LITE_WIDTHS if self.encoder else self.widths
 
 
 def _compact(*widths: int) -> UNetConfig:
@@ -93,6 +109,8 @@ PRESETS: dict[str, UNetConfig] = {
     "nano": _compact(8, 24, 48, 64),
     "small": _compact(16, 48, 96, 128),
     "base": _compact(32, 96, 192, 256),
+    # For pretrained weights (network/pretrained.py): more of the operations in the encoder, fewer at half the frame.
+    "lite": UNetConfig(1, (16, 32, 64), 3, "nearest", 112, stride=2, residual=((), (), (), (2, 4)), encoder="lite0"),
     # The network of the paper's usual code, 31 million parameters.
     "classic": UNetConfig(1, (64, 128, 256, 512)),
 }
@@ -157,21 +175,13 @@ class Residual(nn.Module):
         return functional.relu(self.conv(x) + x, inplace=True)
 
 
-class Down(nn.Sequential):
-    """2×2 max pooling, a double convolution, residual blocks: (N, in, H, W) → (N, out, H/2, W/2)."""
-
-    def __init__(self, in_channels: int, out_channels: int, dilations: Sequence[int]) -> None:
-        blocks = (Residual(out_channels, dilation) for dilation in dilations)
-        super().__init__(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels), *blocks)
-
-
 class Up(nn.Module):
     """Doubles the size, joins the skip connection, then a double convolution.
 
-    (N, in, H/2, W/2) and the skip (N, out, H, W) → (N, out, H, W).
+    (N, in, H/2, W/2) and the skip (N, skip, H, W) → (N, out, H, W).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, up: Upsampling) -> None:
+    def __init__(self, in_channels: int, skip_channels: int, out_channels: int, up: Upsampling) -> None:
         super().__init__()
         self.up: nn.Module
         if up == "transpose":
@@ -179,12 +189,14 @@ class Up(nn.Module):
         else:
             # A 1×1 convolution and a nearest resize commute; this order costs a quarter.
             self.up = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.Upsample(scale_factor=2.0))
-        self.conv = DoubleConv(2 * out_channels, out_channels)
+        self.conv = DoubleConv(skip_channels + out_channels, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.up(x)
         rows, columns = skip.shape[2] - x.shape[2], skip.shape[3] - x.shape[3]
-        if rows or columns:  # pooling dropped the last row or column of an odd size
+        if rows < 0 or columns < 0:  # a convolution of stride 2 rounded an odd size up
+            x = x[:, :, : skip.shape[2], : skip.shape[3]]
+        elif rows or columns:  # pooling dropped the last row or column of an odd size
             x = functional.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
         return self.conv(torch.cat([skip, x], dim=1))  # type: ignore[no-any-return]
 
@@ -196,12 +208,15 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        first, *below = config.residual or [()] * len(widths)
-        self.inc = nn.Sequential(
-            *DoubleConv(config.in_channels, widths[0], config.stride), *(Residual(widths[0], d) for d in first)
+        stages = lite_stages(config.in_channels) if config.encoder else _double_convolutions(config)
+        dilated = config.residual or [()] * len(widths)
+        self.inc, *down = (
+            nn.Sequential(*stage, *(Residual(width, dilation) for dilation in dilations))
+            for stage, width, dilations in zip(stages, config.skips, dilated, strict=True)
         )
-        self.down = nn.ModuleList(Down(a, b, d) for (a, b), d in zip(pairwise(widths), below, strict=True))
-        self.up = nn.ModuleList(Up(b, a, config.up) for a, b in reversed(list(pairwise(widths))))
+        self.down = nn.ModuleList(down)
+        levels = zip(pairwise(widths), config.skips, strict=False)
+        self.up = nn.ModuleList(Up(below, skip, out, config.up) for (out, below), skip in reversed(list(levels)))
         self.out: nn.Module
         if config.stride == 1:
             self.out = nn.Conv2d(widths[0], config.classes, 1)
@@ -220,6 +235,13 @@ class UNet(nn.Module):
         if x.shape[2:] != (rows, columns):  # an odd size, halved and doubled, is one larger
             x = x[:, :, :rows, :columns]
         return x
+
+
+def _double_convolutions(config: UNetConfig) -> Iterator[list[nn.Module]]:
+    """The classical contracting path: a double convolution, and at every further level 2×2 max pooling before it."""
+    yield list(DoubleConv(config.in_channels, config.widths[0], config.stride))
+    for above, width in pairwise(config.widths):
+        yield [nn.MaxPool2d(2), DoubleConv(above, width)]
 
 
 class NormalisedUNet(nn.Module):

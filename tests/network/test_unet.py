@@ -38,7 +38,9 @@ def test_presets_have_channels_in_multiples_of_8() -> None:
         assert all(width % 8 == 0 for width in config.widths), name
 
 
-@pytest.mark.parametrize(("name", "parameters", "operations"), [("nano", 0.5e6, 2e9), ("small", 2.0e6, 8e9)])
+@pytest.mark.parametrize(
+    ("name", "parameters", "operations"), [("nano", 0.5e6, 2e9), ("small", 2.0e6, 8e9), ("lite", 1.3e6, 4.2e9)]
+)
 def test_the_compact_networks_stay_within_their_budget(name: str, parameters: float, operations: float) -> None:
     cost = complexity(preset(name, 11), (360, 480))
     assert cost.parameters <= parameters
@@ -112,12 +114,14 @@ def test_a_network_of_other_classes_or_channels_is_refused() -> None:
         {"classes": 1, "bottleneck": 7},
         {"classes": 1, "stride": 3},
         {"classes": 1, "features": (8, 16), "residual": ((1,), (1,))},
+        {"classes": 1, "encoder": "lite9"},
+        {"classes": 1, "features": (16, 32, 64), "bottleneck": 112, "encoder": "lite0"},
     ],
 )
 def test_nonsense_is_refused(config: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         UNetConfig(**config)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="nano, small, base, classic"):
+    with pytest.raises(UsageError, match="nano, small, base, lite, classic"):
         preset("huge", 1)
 
 

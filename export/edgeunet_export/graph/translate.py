@@ -93,6 +93,11 @@ def _plain(out: Fragment, name: str, *inputs: str) -> _Node:
     return inputs, {}
 
 
+def _clip(out: Fragment, name: str, x: str, low: float, high: float) -> _Node:
+    bounds = {"min": low, "max": high}
+    return [x, *(out.constant(f"{name}.{key}", np.array(value, np.float32)) for key, value in bounds.items())], {}
+
+
 def _resize(out: Fragment, name: str, x: str, size: None, scale: Sequence[float]) -> _Node:
     scales = out.constant(f"{name}.scales", np.array([1, 1, *scale], np.float32))
     how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -119,6 +124,7 @@ _TRANSLATIONS: dict[str, Callable[..., _Node]] = {
     "ConvTranspose": _transposed,
     "MaxPool": _max_pool,
     "Relu": _plain,
+    "Clip": _clip,
     "Resize": _resize,
     "Pad": _pad,
     "Concat": _concat,

