@@ -79,16 +79,23 @@ INSIDE = {  # the same for the rooms in a room
     ),
     "edgeunet.cli": (
         ("__init__",),
-        ("bench", "camera", "data", "doctor", "export", "models", "train"),
+        ("bench", "camera", "data", "doctor", "export", "foreign", "models", "train"),
         ("common_options", "misplaced_address"),
     ),
     "edgeunet_export": (
         ("summary",),
         ("int8", "triton"),
-        ("engine", "fp16", "export_onnx"),
+        ("engine", "export_onnx", "foreign", "fp16"),
         ("verify",),
         ("calibration",),
         ("graph",),
+    ),
+    "edgeunet_export.foreign": (
+        ("import_model",),
+        ("proof", "wrapped"),
+        ("reading",),
+        ("foreign_network",),
+        ("decision", "preprocessing"),
     ),
     "edgeunet_export.int8": (("export_int8",), ("repair",), ("candidate",), ("quantize",)),
     "edgeunet_bench": (

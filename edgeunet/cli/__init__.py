@@ -17,6 +17,7 @@ from edgeunet.cli.camera import camera
 from edgeunet.cli.data import app as data_app
 from edgeunet.cli.doctor import doctor
 from edgeunet.cli.export import app as export_app
+from edgeunet.cli.foreign import import_
 from edgeunet.cli.misplaced_address import require_no_address
 from edgeunet.cli.models import evaluate, info, predict
 from edgeunet.cli.train import train
@@ -27,6 +28,7 @@ HELP_OPTIONS = ["-h", "--help"]
 VERBS: dict[str, Any] = {  # as the help lists them
     "train": train,
     "evaluate": evaluate,
+    "import": import_,
     "export": export_app,
     "predict": predict,
     "camera": camera,

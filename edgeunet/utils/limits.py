@@ -100,3 +100,13 @@ def whole_numbers(option: str, text: str | None) -> tuple[int, ...]:
     if wrong := [word for word in words if not re.fullmatch(r"[+-]?[0-9]{1,18}", word.strip())]:
         raise UsageError(f"{option} is a list of whole numbers such as 1,2, got {wrong[0][:40]!r}")
     return tuple(map(int, words))
+
+
+def numbers(option: str, text: str | None, separator: str = ",") -> tuple[float, ...] | None:
+    """ "0.5,0.25" → (0.5, 0.25); None if nothing is given. Raises UsageError for anything else."""
+    if not text:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(separator))
+    except ValueError as error:
+        raise UsageError(f"{option} is numbers with {separator!r} between them, got {text[:40]!r}") from error

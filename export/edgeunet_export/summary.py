@@ -10,6 +10,7 @@ from edgeunet.errors import MissingDependencyError
 from edgeunet.utils.console import stdout
 from edgeunet.utils.formatting import percentage
 from edgeunet_export.export_onnx import ExportedNetwork
+from edgeunet_export.foreign.import_model import Imported
 from edgeunet_export.int8.export_int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
 from edgeunet_export.int8.repair.repair_report import print_accuracy, print_layers, print_steps
@@ -44,6 +45,20 @@ def print_quantization(result: Quantization, budget: AccuracyBudget) -> None:
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)
+
+
+def print_imported(imported: Imported) -> None:
+    """What was understood of another tool's network, and how well the file agrees with it."""
+    out, proof = stdout(), imported.proof
+    network = imported.network
+    out.print(f"  takes {imported.preprocessing}")
+    out.print(f"  its output {network.output}: {network.decision}")
+    for note in network.notes:
+        out.print(f"  {note}")
+    out.print(f"  agrees with {network.origin} on {proof.agreement:.3%} of the pixels of {proof.frames} frames")
+    if proof.miou:
+        theirs, ours = (percentage(miou) for miou in proof.miou)
+        out.print(f"  mIoU {theirs} % there, {ours} % here")
 
 
 def print_other_input(exported: ExportedNetwork, split: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from edgeunet.errors import ModelFileError
@@ -18,6 +19,20 @@ def onnxruntime() -> Any:
     except ImportError as error:
         raise missing("onnxruntime") from error
     return module
+
+
+def write_basic_graph(model: bytes, path: Path, *, origin: str) -> None:
+    """Write a model after ONNX Runtime's basic rules: ONNX's own operators, and constants for what needs no input.
+
+    Raises ModelFileError if it refuses the model. origin: its name there.
+    """
+    ort = onnxruntime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3
+    with refusals(origin):
+        ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 class OrtModel:
@@ -40,7 +55,7 @@ class OrtModel:
         options.enable_cpu_mem_arena = arena
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
         self.origin = origin
-        with self.refusals():
+        with refusals(origin):
             self.session = ort.InferenceSession(
                 source,
                 options,
@@ -52,20 +67,21 @@ class OrtModel:
 
     def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Any]) -> list[Any]:
         """The arrays of these outputs, all if None; raises ModelFileError if the graph fails on the inputs."""
-        with self.refusals():
+        with refusals(self.origin):
             found: list[Any] = self.session.run(outputs, dict(inputs))
         return found
 
     def run_bound(self, binding: Any) -> None:
         """As run, with inputs and outputs that are bound to buffers."""
-        with self.refusals():
+        with refusals(self.origin):
             self.session.run_with_iobinding(binding)
 
-    @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Turn what ONNX Runtime raises into a ModelFileError."""
-        try:
-            yield
-        except Exception as error:  # ONNX Runtime raises bare pybind classes, a new one for each cause
-            reason = one_line(error, 160)
-            raise ModelFileError(f"{self.origin} does not run in ONNX Runtime ({reason}): export it again") from error
+
+@contextmanager
+def refusals(origin: str) -> Iterator[None]:
+    """Turn what ONNX Runtime raises into a ModelFileError."""
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime raises bare pybind classes, a new one for each cause
+        reason = one_line(error, 160)
+        raise ModelFileError(f"{origin} does not run in ONNX Runtime ({reason}): export it again") from error

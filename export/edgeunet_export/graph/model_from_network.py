@@ -10,8 +10,9 @@ from edgeunet.network.trace import CENTRED, LOGITS
 from edgeunet.network.unet import UNet
 from edgeunet.spec import ModelSpec
 from edgeunet.version import __version__
+from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import IR_VERSION, OPSET, set_spec
-from edgeunet_export.graph.translate import Fragment, translated
+from edgeunet_export.graph.translate import translated
 
 
 def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logits: bool) -> ModelProto:

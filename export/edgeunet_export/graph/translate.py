@@ -8,34 +8,14 @@ at the wanted opset, and each node has the name of its module.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import nn
 
 from edgeunet.errors import ExportError
 from edgeunet.network.trace import CENTRED, LOGITS, traced
-
-
-@dataclass
-class Fragment:
-    """Nodes and initializers of a part of a graph, in order of execution."""
-
-    nodes: list[NodeProto] = field(default_factory=list)
-    initializers: list[TensorProto] = field(default_factory=list)
-
-    def add(self, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Append a node whose only output has the node's own name; returns that name."""
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name, **attributes))
-        return name
-
-    def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Append an initializer; returns its name."""
-        self.initializers.append(numpy_helper.from_array(value, name))
-        return name
+from edgeunet_export.graph.fragment import Fragment
 
 
 def translated(

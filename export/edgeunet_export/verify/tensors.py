@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import fitted_tiles
+from edgeunet.runtime.cpu.onnxruntime_model import refusals
 from edgeunet.utils.dependencies import missing
 from edgeunet_export.graph.model_file import onnx_session, read_model
 
@@ -49,7 +50,7 @@ def deviations(a: Path, b: Path, pixels: Pixels) -> list[TensorDeviation]:
         return []
     opened = [onnx_session(modify_outputs(model, MARK_ALL)) for model, _ in models]
     runners = [OnnxrtRunner(model.session, name) for model, name in zip(opened, "ab", strict=True)]
-    with G_LOGGER.verbosity(G_LOGGER.CRITICAL), opened[0].refusals():
+    with G_LOGGER.verbosity(G_LOGGER.CRITICAL), refusals(opened[0].origin):
         # The result of compare_accuracy has changed between 0.50 and 0.53; this one has not.
         (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
     found = []

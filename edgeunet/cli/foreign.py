@@ -1,0 +1,76 @@
+"""`edgeunet import`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from edgeunet.cli.common_options import Force
+from edgeunet.utils.dependencies import require_installed
+
+if TYPE_CHECKING:
+    from edgeunet.spec import Fit
+
+
+def import_(
+    theirs: Annotated[str, typer.Argument(metavar="THEIRS", help="A network of another tool: a .onnx file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)],
+    data: Annotated[Path | None, typer.Option(help="Labelled dataset: both are scored on it.")] = None,
+    split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
+    classes: Annotated[
+        Path | None, typer.Option(help="The classes of the network, in its order: a classes.json, if not --data's.")
+    ] = None,
+    size: Annotated[
+        str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size, for a network that takes frames of any size.")
+    ] = "",
+    fit: Annotated[
+        str, typer.Option(help="How a camera's frame gets to that size: letterbox (keeps its shape) or stretch.")
+    ] = "letterbox",
+    rgb: Annotated[
+        bool | None, typer.Option("--rgb/--bgr", help="Order of its colour channels.", show_default=False)
+    ] = None,
+    mean: Annotated[
+        str, typer.Option(help="Mean that is subtracted, in its order of channels, of frames from 0 to 1 or to 255.")
+    ] = "",
+    std: Annotated[str, typer.Option(help="Standard deviation that it is then divided by.")] = "",
+    value_range: Annotated[
+        str, typer.Option("--range", metavar="LOW:HIGH", help="Instead: what black and white become, such as 0:1.")
+    ] = "",
+    segmentation: Annotated[
+        str, typer.Option("--output-name", metavar="NAME", help="Which of its outputs is the segmentation.")
+    ] = "",
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="Without --data: photos or a video to compare both on; the package's own if not given."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """A network of another tool → a model file as of `export onnx`, kept only if both give the same masks.
+
+    Example: edgeunet import their.onnx -o model.onnx --classes classes.json --rgb --range 0:1
+    """
+    require_installed("onnx", "onnxruntime")
+    from edgeunet.utils.console import stdout
+    from edgeunet.utils.limits import numbers, size_from_text
+    from edgeunet_export.foreign.import_model import ImportOptions, import_model
+    from edgeunet_export.summary import file_size, print_imported
+
+    options = ImportOptions(
+        data,
+        split,
+        frames,
+        classes,
+        size_from_text(size) if size else None,
+        cast("Fit", fit),
+        None if rgb is None else "rgb" if rgb else "bgr",
+        numbers("--mean", mean),
+        numbers("--std", std),
+        numbers("--range", value_range, ":"),
+        segmentation,
+    )
+    imported = import_model(theirs, output, options, force=force)
+    spec = imported.spec
+    stdout().print(f"{output}: {len(spec.classes)} classes, {spec.input_text}, fp32, {file_size(output)}")
+    print_imported(imported)

@@ -1,0 +1,105 @@
+"""What becomes of a network's output: the scores of each class, one logit, or classes → the mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from edgeunet.imaging.pixels import UInt8
+from edgeunet_export.graph.fragment import Fragment
+
+Kind = Literal["scores", "logit", "classes"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How one output, an array of one frame, becomes a mask.
+
+    kind: "scores" (one channel a class, the largest wins), "logit" (one channel, above `threshold` is class 1), or
+        "classes" (the index of the class itself).
+    channel_axis: of the output, 1 or 3; None where it has none, [N, h, w].
+    channels: of scores: how many; else 1.
+    size: (height, width) of the output, at most that of the input.
+    align_corners: how a smaller output is enlarged, bilinear; classes take the nearest.
+    """
+
+    kind: Kind
+    channel_axis: int | None
+    channels: int
+    size: tuple[int, int]
+    threshold: float = 0.0
+    align_corners: bool = False
+
+    def mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
+        """The network's own output for one frame → uint8 [height, width] of the input."""
+        planes = output if self.channel_axis is None else np.moveaxis(output, self.channel_axis, 1)
+        planes = planes.reshape(-1, *planes.shape[-2:])  # [channels, h, w] of the one frame
+        if self.kind == "classes":
+            rows, columns = (np.arange(n) * m // n for n, m in zip(input_size, self.size, strict=True))
+            return np.asarray(planes[0][rows][:, columns], np.uint8)
+        planes = _enlarged(planes.astype(np.float32), input_size, align_corners=self.align_corners)
+        if self.kind == "logit":
+            return np.asarray(planes[0] > self.threshold, np.uint8)
+        return np.asarray(planes.argmax(0), np.uint8)
+
+    def __str__(self) -> str:
+        what = {"scores": f"scores of {self.channels} classes", "logit": "one score", "classes": "classes"}[self.kind]
+        above = f", class 1 above {self.threshold:g}" if self.kind == "logit" else ""
+        return f"{what} at {self.size[0]}x{self.size[1]}{above}"
+
+    def add_to(self, graph: Fragment, output: str, input_size: tuple[int, int]) -> None:
+        """Add the same as nodes, from the tensor `output` to `mask`, uint8 [N, height, width].
+
+        TensorRT has no cast from int64 or bool to uint8: they become float32 first.
+        """
+        planes = output
+        if self.channel_axis == 3:
+            planes = graph.add("Transpose", "mask.planes", [planes], perm=[0, 3, 1, 2])
+        if self.channel_axis is None:
+            axis = graph.constant("mask.channel", np.array([1], np.int64))
+            planes = graph.add("Unsqueeze", "mask.planes", [planes, axis])
+        if self.kind == "classes":
+            planes = graph.add("Cast", "mask.classes", [planes], to=TensorProto.FLOAT)
+        if self.size != input_size:
+            planes = self._resize(graph, planes, input_size)
+        if self.kind == "scores":
+            planes = graph.add("ArgMax", "mask.index", [planes], axis=1, keepdims=0)
+        else:
+            axis = graph.constant("mask.axis", np.array([1], np.int64))
+            planes = graph.add("Squeeze", "mask.plane", [planes, axis])
+        if self.kind == "logit":
+            threshold = graph.constant("mask.threshold", np.array(self.threshold, np.float32))
+            planes = graph.add("Greater", "mask.positive", [planes, threshold])
+        if self.kind != "classes":
+            planes = graph.add("Cast", "mask.float", [planes], to=TensorProto.FLOAT)
+        graph.add("Cast", "mask", [planes], to=TensorProto.UINT8)
+
+    def _resize(self, graph: Fragment, planes: str, input_size: tuple[int, int]) -> str:
+        sizes = graph.constant("mask.sizes", np.array([1, self.channels, *input_size], np.int64))
+        if self.kind == "classes":
+            how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        else:
+            where = "align_corners" if self.align_corners else "half_pixel"
+            how = {"mode": "linear", "coordinate_transformation_mode": where}
+        return graph.add("Resize", "mask.enlarged", [planes, "", "", sizes], **how)
+
+
+def _enlarged(planes: NDArray[np.float32], size: tuple[int, int], *, align_corners: bool) -> NDArray[np.float32]:
+    """Bilinear, [C, h, w] → [C, *size], as PyTorch's interpolate() and ONNX's Resize do it."""
+    for axis, wanted in ((1, size[0]), (2, size[1])):
+        have = planes.shape[axis]
+        if have == wanted:
+            continue
+        if align_corners:
+            places = np.arange(wanted) * ((have - 1) / max(1, wanted - 1))
+        else:
+            places = ((np.arange(wanted) + 0.5) * (have / wanted) - 0.5).clip(0, have - 1)
+        low = np.minimum(places.astype(np.int64), have - 1)
+        high = np.minimum(low + 1, have - 1)
+        share = (places - low).astype(np.float32).reshape((-1, 1) if axis == 1 else (-1,))
+        planes = np.take(planes, low, axis) * (1 - share) + np.take(planes, high, axis) * share
+    return planes

@@ -1,0 +1,46 @@
+"""A segmentation network of another tool, as the rest of the import sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from edgeunet.imaging.pixels import UInt8
+from edgeunet_export.foreign.decision import Decision
+from edgeunet_export.foreign.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignNetwork:
+    """One network that is read, with the output that was chosen.
+
+    origin: its name in messages. title: for the provenance. sha256: of the file, or of the weights.
+    graph: in float32, with one input named `input`, [1, channels, height, width], and a tensor named `output`.
+    size: (height, width) of the input.
+    decision: how `output` becomes a mask.
+    run: the original in its own framework: float32 [1, channels, height, width] → what `output` is there, as it comes.
+    metadata: what the file says of itself, as texts.
+    notes: lines for the user about what was done to the graph.
+    """
+
+    origin: str
+    title: str
+    sha256: str
+    graph: ModelProto
+    input: str
+    output: str
+    channels: int
+    size: tuple[int, int]
+    decision: Decision
+    run: Callable[[NDArray[np.float32]], NDArray[Any]]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def mask(self, frame: UInt8, preprocessing: Preprocessing) -> UInt8:
+        """The mask of the original, uint8 [height, width], for a fitted frame, uint8 [height, width, channels] BGR."""
+        return self.decision.mask(self.run(preprocessing.applied(frame[None])), self.size)

@@ -1,0 +1,162 @@
+"""A network of another tool → a model file of the contract, kept only if it is proven to be the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeunet.data.classes import ClassList, read_classes
+from edgeunet.data.dataset import DatasetFolder
+from edgeunet.data.loading import load_split
+from edgeunet.errors import MismatchError, UsageError
+from edgeunet.imaging.pixels import Pixels, UInt8
+from edgeunet.spec import Fit, ModelSpec, Provenance, require_fit
+from edgeunet.utils.endings import require_ending
+from edgeunet.utils.files import replacing, require_distinct
+from edgeunet.version import __version__
+from edgeunet_export.calibration.frames import read_frames, spread
+from edgeunet_export.calibration.given_images import given_images
+from edgeunet_export.foreign.foreign_network import ForeignNetwork
+from edgeunet_export.foreign.preprocessing import Order, Preprocessing, scale_of_range, scale_of_values
+from edgeunet_export.foreign.proof import Proof, prove
+from edgeunet_export.foreign.reading.opening import read_network
+from edgeunet_export.foreign.wrapped import wrapped
+from edgeunet_export.graph.model_file import write_model
+
+FRAMES = 32
+"""Most frames without labels that both are compared on; a wrong translation shows on the first."""
+Numbers = tuple[float, ...]
+_Frame = tuple[str, Pixels, UInt8 | None]
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user says of the network; None and "" for what is not said.
+
+    data, split: a labelled dataset to score both on; else `frames` (photos, a video or a dataset) to compare both on.
+    classes: a classes.json or a list of colours, if not that of `data`.
+    size: (height, width) of the input. order: of its channels.
+    mean, std: as people write them, for frames from 0 to 1 or to 255. value_range: what black and white become.
+    output: the name of the segmentation among the outputs.
+    """
+
+    data: Path | None = None
+    split: str = "val"
+    frames: Path | None = None
+    classes: Path | None = None
+    size: tuple[int, int] | None = None
+    fit: Fit = "letterbox"
+    order: Order | None = None
+    mean: Numbers | None = None
+    std: Numbers | None = None
+    value_range: Numbers | None = None
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        require_fit(self.fit)
+        if (self.mean is None) != (self.std is None):
+            raise UsageError("--mean and --std belong together: give both, or neither")
+        if self.value_range is not None and len(self.value_range) != 2:
+            raise UsageError(f"--range is LOW:HIGH such as 0:1, got {len(self.value_range)} numbers")
+        if self.mean is not None and self.value_range is not None:
+            raise UsageError("--range says the same as --mean and --std: give one of the two")
+
+    def scale(self, channels: int) -> tuple[Numbers, Numbers] | None:
+        """(mean, std) in 0–255 for each channel; None if nothing is said."""
+        if self.value_range is not None:
+            return scale_of_range(self.value_range[0], self.value_range[1], channels)
+        if self.mean is not None and self.std is not None:
+            return scale_of_values(self.mean, self.std, channels)
+        return None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The result of an import."""
+
+    network: ForeignNetwork
+    preprocessing: Preprocessing
+    spec: ModelSpec
+    proof: Proof
+
+
+def import_model(source: str, output: Path, options: ImportOptions, *, force: bool) -> Imported:
+    """Write the network `source` as the model file `output`.
+
+    Raises UsageError for what is missing or contradicts the network, ModelFileError for what is no segmentation
+    network, MismatchError for another number of classes, ExportError if the file and the original differ; nothing is
+    kept then.
+    """
+    require_ending(output, ".onnx")
+    given = {"--data": options.data, "--frames": options.frames, "--classes": options.classes}
+    require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
+    with replacing(output, force=force) as temporary:
+        network = read_network(source, size=options.size, output=options.output)
+        preprocessing = _preprocessing(network, options)
+        spec = _spec(network, preprocessing, options)
+        write_model(wrapped(network, preprocessing, spec), temporary)
+        with _frames(options, spec, output) as (frames, count):
+            proof = prove(network, preprocessing, temporary, spec, frames, count)
+    return Imported(network, preprocessing, spec, proof)
+
+
+def _preprocessing(network: ForeignNetwork, options: ImportOptions) -> Preprocessing:
+    """What the options say. Raises UsageError with the options that are missing."""
+    order: Order | None = "grey" if network.channels == 1 else options.order
+    scale = options.scale(network.channels)
+    if order is None or scale is None:
+        missing = [] if order else ["--rgb or --bgr"]
+        missing += [] if scale else ["--mean and --std, or --range"]
+        raise UsageError(f"{network.origin} does not say how its frames are prepared: give {', and '.join(missing)}")
+    return Preprocessing(order, *scale)
+
+
+def _spec(network: ForeignNetwork, preprocessing: Preprocessing, options: ImportOptions) -> ModelSpec:
+    listed = _classes(options)
+    count = len(listed.classes)
+    decision = network.decision
+    expected = {"scores": decision.channels, "logit": 2}.get(decision.kind, count)
+    if count != expected:
+        names = ", ".join(c.name for c in listed.classes)
+        raise MismatchError(
+            f"{network.origin} tells {expected} classes apart ({network.output}), and {listed.origin} has {count} "
+            f"({names}): give the list of the classes that it was trained on, in its order (--classes)"
+        )
+    return ModelSpec(
+        listed.classes,
+        network.size,
+        options.fit,
+        listed.ignored[0] if listed.ignored else None,
+        preprocessing.of_frame(preprocessing.mean),
+        preprocessing.of_frame(preprocessing.std),
+        Provenance(network=network.title, parent_sha256=network.sha256, version=__version__),
+        network.channels,
+    )
+
+
+def _classes(options: ImportOptions) -> ClassList:
+    """Of --classes, or of the dataset, which must then be the same."""
+    if options.classes is None and options.data is None:
+        raise UsageError("the names and colours of the classes are missing: give --classes classes.json, or --data")
+    listed = [read_classes(f) for f in (options.classes, options.data and options.data / "classes.json") if f]
+    names = [tuple(c.name for c in each.classes) for each in listed]
+    if len(set(names)) > 1:
+        raise MismatchError(
+            f"{listed[0].origin} has the classes {', '.join(names[0])}; {listed[1].origin} has {', '.join(names[1])}: "
+            "give a dataset of the same classes, in the same order"
+        )
+    return listed[0]
+
+
+@contextmanager
+def _frames(options: ImportOptions, spec: ModelSpec, model: Path) -> Iterator[tuple[Iterator[_Frame], int]]:
+    """The frames that both are compared on, and how many."""
+    if options.data is not None:
+        samples = load_split(replace(DatasetFolder.open(options.data), pixels=spec.pixels), options.split)
+        yield ((sample.name, sample.frame, sample.mask) for sample in samples), len(samples)
+        return
+    with given_images(options.frames, spec, model, FRAMES) as given:
+        images = spread(given.of(options.split), FRAMES)
+        yield ((name, pixels, None) for name, pixels in read_frames(images, spec)), len(images)

@@ -1,0 +1,109 @@
+"""A .onnx file of another tool → the network that the import works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from edgeunet.errors import ModelFileError
+from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
+from edgeunet.runtime.onnx_header import read_onnx_header
+from edgeunet.utils.files import sha256
+from edgeunet.utils.formatting import one_line
+from edgeunet_export.foreign.foreign_network import ForeignNetwork
+from edgeunet_export.foreign.reading.float_graph import widened
+from edgeunet_export.foreign.reading.image_input import ImageInput, image_input
+from edgeunet_export.foreign.reading.opset import lowered, lowered_ir, raised
+from edgeunet_export.foreign.reading.segmentation_output import Outputs, chosen_output
+from edgeunet_export.foreign.reading.simplified import fixed, simplified
+from edgeunet_export.graph.model_file import weight_files
+
+Run = Callable[[NDArray[np.float32]], Outputs]
+"""All outputs of the original, by the names of the graph, for float32 [1, channels, height, width]."""
+
+
+def read_onnx(path: Path, *, size: tuple[int, int] | None, output: str) -> ForeignNetwork:
+    """Read a file with its weights. size: (height, width) for a file of free size. output: its name, or "".
+
+    Raises ModelFileError for a file that is damaged or no segmentation network, UsageError for a size or an output
+    that the file does not have.
+    """
+    model = _loaded(path)
+    image = image_input(model, str(path))
+    names = [value.name for value in model.graph.output]
+    session = OrtModel(lowered_ir(model).SerializeToString(), origin=str(path))
+
+    def run(planes: NDArray[np.float32]) -> Outputs:
+        return dict(zip(names, session.run(names, {image.name: image.array(planes)}), strict=True))
+
+    return network_of(
+        model, run, image, origin=str(path), title=path.stem, sha256=sha256(path), size=size, output=output
+    )
+
+
+def network_of(
+    model: ModelProto,
+    run: Run,
+    image: ImageInput,
+    *,
+    origin: str,
+    title: str,
+    sha256: str,
+    size: tuple[int, int] | None,
+    output: str,
+) -> ForeignNetwork:
+    """The network of a graph in memory. run: the original, to compare with. Raises as read_onnx()."""
+    size = image.size_for(size, origin)
+    found = run(np.zeros((1, image.channels, *size), np.float32))
+    basic = simplified(fixed(raised(widened(model), origin), image, size), origin)
+    graph, notes = lowered(_planes_first(basic, image, size))
+    name, decision = chosen_output(graph, found, output, size, channels_last=image.channels_last, origin=origin)
+
+    def run_chosen(planes: NDArray[np.float32]) -> NDArray[Any]:
+        return run(planes)[name]
+
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return ForeignNetwork(
+        origin, title, sha256, graph, image.name, name, image.channels, size, decision, run_chosen, metadata, notes
+    )
+
+
+def _loaded(path: Path) -> ModelProto:
+    read_onnx_header(path)  # its errors say what a file of another kind is
+    try:
+        model = onnx.load(path)
+    except FileNotFoundError as error:
+        missing = [name for name in weight_files(path) if not (path.parent / name).is_file()]
+        raise ModelFileError(
+            f"{path} keeps its weights in {', '.join(missing) or 'another file'}, which is missing: put it next to it"
+        ) from error
+    except Exception as error:  # protobuf, the checker of paths and the loader each have exceptions of their own
+        raise ModelFileError(f"{path} is not a whole ONNX model ({one_line(error, 120)}): export it again") from error
+    return model
+
+
+def _planes_first(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelProto:
+    """The graph with an input [1, channels, height, width]: a Transpose in front where the tool has channels last."""
+    if not image.channels_last:
+        return model
+    graph = model.graph
+    last = f"{image.name}.last"
+    readers = [node for node in graph.node if image.name in node.input]
+    for node in readers:
+        for index, tensor in enumerate(node.input):
+            if tensor == image.name:
+                node.input[index] = last
+    graph.input[0].CopyFrom(
+        onnx.helper.make_tensor_value_info(image.name, onnx.TensorProto.FLOAT, [1, image.channels, *size])
+    )
+    turn = onnx.helper.make_node("Transpose", [image.name], [last], last, perm=[0, 2, 3, 1])
+    nodes = [turn, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
