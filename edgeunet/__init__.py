@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from edgeunet.evaluation.command import evaluate
     from edgeunet.runtime import Result, Session, open_session
     from edgeunet.spec import ModelSpec
-    from edgeunet.training.command import TrainingOptions, train
+    from edgeunet.training.command import train
+    from edgeunet.training.training_options import TrainingOptions
     from edgeunet.training.training_run import TrainingResult
 else:
     _HOMES = {
@@ -77,7 +78,8 @@ else:
         "edgeunet.evaluation.command": ("evaluate",),
         "edgeunet.runtime": ("Result", "Session", "open_session"),
         "edgeunet.spec": ("ModelSpec",),
-        "edgeunet.training.command": ("TrainingOptions", "train"),
+        "edgeunet.training.command": ("train",),
+        "edgeunet.training.training_options": ("TrainingOptions",),
         "edgeunet.training.training_run": ("TrainingResult",),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

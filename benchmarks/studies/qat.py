@@ -38,9 +38,10 @@ from edgeunet.network.checkpoint import load_model, save_checkpoint
 from edgeunet.network.unet import UNet
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import target_of
-from edgeunet.training.command import TrainingOptions, train
+from edgeunet.training.command import train
 from edgeunet.training.output.run_folder import BEST
 from edgeunet.training.qat.learnt_ranges import RANGES
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet_export.calibration.sampling import representative
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_from_network import model_from_network

@@ -32,7 +32,8 @@ from edgeunet.network.unet import UNet, preset
 from edgeunet.runtime import open_session
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.spec import ClassInfo, ModelSpec
-from edgeunet.training.command import TrainingOptions, train
+from edgeunet.training.command import train
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet.utils.console import stdout
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 

@@ -98,10 +98,10 @@ def train(
 
     torchrun --nproc-per-node 2 -m edgeunet train my_frames -o runs/first --model small
     """
-    from edgeunet.training.command import TrainingOptions
     from edgeunet.training.command import train as train_into
     from edgeunet.training.processes.distributed import processes
     from edgeunet.training.progress import seconds_from_text
+    from edgeunet.training.training_options import TrainingOptions
 
     with processes():
         options = TrainingOptions(

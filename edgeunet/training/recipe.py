@@ -25,6 +25,8 @@ class Recipe:
     crop: (height, width) of a training crop as a share of the input size.
     coarse: share of the run, at its start, that trains at half the size, which takes a quarter of the time.
     ema: decay of the moving average of the weights; the average is evaluated and kept.
+    freeze_encoder: share of the run, at its start, in which a trained encoder does not change. kept_lr: the learning
+    rate of trained layers, as a share of that of new ones. Both are for a network that is not all new: see TRAINED.
     """
 
     epochs: int
@@ -43,6 +45,8 @@ class Recipe:
     evaluations: int = 20  # during the run
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
+    freeze_encoder: float = 0.0
+    kept_lr: float = 1.0
 
     def __post_init__(self) -> None:
         for option, value, least, most in (
@@ -58,6 +62,8 @@ class Recipe:
         require_in("--lr, the learning rate,", self.lr, 0, 1e300, above=True)
         if not (0 <= self.ema < 1 and 0 <= self.warmup < 1 and 0 <= self.coarse <= 1 and 0 < self.crop <= 1):
             raise UsageError("ema, warmup and coarse are shares from 0 to 1, crop a share above 0")
+        require_in("--freeze-encoder, a share of the run,", self.freeze_encoder, 0, 1)
+        require_in("kept_lr", self.kept_lr, 0, 1, above=True)
 
     def steps(self, samples: int) -> int:
         """Optimiser steps of the whole run on that many samples."""
@@ -78,6 +84,9 @@ class Recipe:
             return self.lr * (0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * step / warm)))
         return self.lr * (1e-4 + (1 - 1e-4) * down)
 
+
+TRAINED = {"freeze_encoder": 0.2, "kept_lr": 0.3}
+"""What changes in a recipe that starts from trained layers: new ones must not spoil them while they know nothing."""
 
 RECIPES: dict[str, Recipe] = {
     # Small scales show the network letterbox bars, which frames of another shape have.

@@ -21,6 +21,7 @@ from edgeunet.training.output.run_writer import RunWriter
 from edgeunet.training.output.training_state import TrainingState
 from edgeunet.training.processes import distributed
 from edgeunet.training.progress import Length, Steps, TimeBudget, TrainingProgress
+from edgeunet.training.start.frozen_encoder import FrozenEncoder
 from edgeunet.training.training_job import TrainingJob
 
 
@@ -40,10 +41,12 @@ class Trainer:
         self._loss = make_loss(job.recipe.loss, None if weights is None else weights.to(self._device))
         self.progress = TrainingProgress(job.began)
         self.writer = RunWriter(job, self._state, self.progress, self._precision)
-        self._forward = self._wrapped()
         self._segmenter = TorchSegmenter(self._state.average.net, job.spec, self._device)
         self.progress.length = self._length()
         self.progress.move_to(self.progress.seconds)
+        self._encoder = FrozenEncoder(self._state.net, job.kept)
+        self._hold_encoder()
+        self._forward = self._wrapped()
         self._crops, self._coarse_crops = make_crops(job), make_crops(job, 0.5)
         self.writer.open()
 
@@ -63,6 +66,8 @@ class Trainer:
         Returns the mean of all processes' losses; the time becomes rank 0's.
         Raises TrainingError if the loss is no longer finite, or if the batch is too large for the memory.
         """
+        if self._hold_encoder():
+            self._forward = self._wrapped()
         try:
             own_loss = self._optimize(frames, masks)
         except (MemoryError, RuntimeError) as error:
@@ -99,13 +104,15 @@ class Trainer:
     def _optimize(self, frames: Tensor, masks: Tensor) -> float:
         optimizer, scaler = self._state.optimizer, self._state.scaler
         for group in optimizer.param_groups:
-            group["lr"] = self.job.recipe.lr_at(self.progress.position, self.progress.length.total)
+            rate = self.job.recipe.lr_at(self.progress.position, self.progress.length.total)
+            group["lr"] = group.get("share", 1.0) * rate
         frames, masks = frames.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
         with torch.autocast(self._device.type, DTYPES[self._precision], enabled=self._precision != "fp32"):
             logits = self._forward(frames)
         loss = self._loss(logits, masks)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._encoder.drop_gradients()
         scaler.unscale_(optimizer)
         norm = nn.utils.clip_grad_norm_(self._model.parameters(), 5.0)
         value, gradient_norm = torch.stack([loss.detach(), norm]).tolist()
@@ -122,6 +129,12 @@ class Trainer:
     def _is_coarse(self) -> bool:
         # Not the first step: it shows at once whether whole crops fit into the memory, and not after half the run.
         return 0 < self.progress.position < self.job.recipe.coarse * self.progress.length.total
+
+    def _hold_encoder(self) -> bool:
+        """Freeze a trained encoder, or let it learn; returns whether that has changed, and with it what is wrapped."""
+        frozen = self.progress.position < self.job.recipe.freeze_encoder * self.progress.length.total
+        # The first step computes all gradients: it shows whether there is memory for them.
+        return self._encoder.freeze(frozen=frozen, gradients=not frozen or self.progress.step == 0)
 
     def _wrapped(self) -> Callable[[Tensor], Tensor]:
         """The model that the steps call; it shares parameters and names with the state's network."""

@@ -22,9 +22,11 @@ from edgeunet.training.recipe import RECIPES, Recipe
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, on which data, into which folder. start: the network to start from, of `config`; a new one if not
-    given. A fake-quantised network is saved as an
-        ordinary checkpoint, with its ranges next to it.
+    """What to train, on which data, into which folder.
+
+    start: the network to start from, of `config`; a new one if not given. A fake-quantised network is saved as an
+    ordinary checkpoint, with its ranges next to it.
+    kept: names of its parameters that are trained already, see recipe.TRAINED.
     resume: continue the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
     time_budget_s: end after that many seconds instead of the recipe's steps, counted from `began`, a time.monotonic().
@@ -44,6 +46,7 @@ class TrainingJob:
     compiled: bool = False
     time_budget_s: float | None = None
     began: float = field(default_factory=time.monotonic)
+    kept: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.recipe.batch % distributed.size():
@@ -76,7 +79,7 @@ class TrainingJob:
 
     def require_settings(self, then: Mapping[str, str]) -> None:
         """Raise TrainingError that names every difference from the settings of the run in the folder."""
-        now, then = self.settings(), {"tiles": "(1, 1)", "encoder": "", **then}  # older versions have neither
+        now, then = self.settings(), {**_OLDER, **then}
         absent = "(not there)"
         names = [*now, *(name for name in then if name not in now)]
         pairs = {name: (then.get(name, absent), now.get(name, absent)) for name in names}
@@ -105,9 +108,11 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
 
 
 _BUDGET = "time budget in s"
+# The settings that runs of older versions do not have.
+_OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0"}
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}
 _OPTIONS |= {"size": "--size", "tiles": "--tiles", "in_channels": "--channels", "levels": "--levels"}
-_OPTIONS |= {"min_steps": "--steps", _BUDGET: "--time-budget"}
+_OPTIONS |= {"min_steps": "--steps", _BUDGET: "--time-budget", "freeze_encoder": "--freeze-encoder"}
 
 
 def _as_typed(name: str, value: str) -> str:

@@ -17,7 +17,8 @@ from edgeunet.evaluation.metrics import Scores, agreement
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.engine_file import check_engine
-from edgeunet.training.command import TrainingOptions, train
+from edgeunet.training.command import train
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx

@@ -9,7 +9,7 @@ from edgeunet import samples
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
-from edgeunet.training.command import TrainingOptions
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet_export.graph.model_from_network import model_from_network
 from tests.export.conftest import COMPACT, TRANSPOSE
 from tests.export.networks import network, save_network, spec_for

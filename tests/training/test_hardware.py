@@ -9,8 +9,8 @@ import torch
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.network.checkpoint import load_model
-from edgeunet.training.command import TrainingOptions
 from edgeunet.training.hardware import bf16_pays, trained_precision
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet.training.training_run import train
 from tests.training.jobs import Watcher, job
 

@@ -13,8 +13,8 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.network.checkpoint import read_checkpoint
 from edgeunet.training import progress
-from edgeunet.training.command import TrainingOptions
 from edgeunet.training.progress import Steps, TimeBudget, seconds_from_text
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet.training.training_run import TrainingResult, train
 from tests.datasets import write_dataset
 from tests.training.jobs import RECIPE, Watcher, job

@@ -13,9 +13,10 @@ from edgeunet.errors import UsageError
 from edgeunet.evaluation.command import evaluate
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet.runtime.opening import ONNX_BACKENDS
-from edgeunet.training.command import TrainingOptions, train
+from edgeunet.training.command import train
 from edgeunet.training.output.run_folder import BEST, LAST
 from edgeunet.training.recipe import RECIPES
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet.utils.limits import require_count, require_seed
 from edgeunet_bench.fit.candidates import file_stem
 from edgeunet_bench.sweep.sweep_file import Row

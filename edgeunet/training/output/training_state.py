@@ -78,7 +78,7 @@ class TrainingState:
         self.average = MovingAverage(self.net, job.recipe.ema)
         if distributed.size() > 1:
             synchronized(self.net, device)
-        self.optimizer = make_optimizer(self.net, job.recipe)
+        self.optimizer = make_optimizer(self.net, job.recipe, job.kept)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     def save(self, path: Path, job: TrainingJob, progress: TrainingProgress) -> None:

@@ -17,10 +17,10 @@ from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget
 from edgeunet.spec import ModelSpec
 from edgeunet.training import command
-from edgeunet.training.command import TrainingOptions
 from edgeunet.training.qat.learnt_ranges import RANGES, fake_quantised
 from edgeunet.training.recipe import Recipe
 from edgeunet.training.training_job import TrainingJob
+from edgeunet.training.training_options import TrainingOptions
 from edgeunet.training.training_run import train
 from edgeunet.utils.files import sha256
 from tests.datasets import write_dataset

@@ -1,0 +1,1 @@
+"""Starting from layers that are trained already."""
