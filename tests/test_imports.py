@@ -93,9 +93,9 @@ INSIDE = {  # the same for the rooms in a room
     ),
     "edgeunet_export.foreign": (
         ("import_model",),
-        ("proof", "wrapped"),
+        ("proof", "search", "wrapped"),
         ("reading",),
-        ("foreign_network",),
+        ("foreign_network", "hints"),
         ("decision", "preprocessing"),
     ),
     "edgeunet_export.int8": (("export_int8",), ("repair",), ("candidate",), ("quantize",)),

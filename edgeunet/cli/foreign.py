@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def import_(
     theirs: Annotated[str, typer.Argument(metavar="THEIRS", help="A network of another tool: a .onnx file.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)],
-    data: Annotated[Path | None, typer.Option(help="Labelled dataset: both are scored on it.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled dataset: it shows how the network is fed where nobody says it, and both are scored on it."
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
     classes: Annotated[
         Path | None, typer.Option(help="The classes of the network, in its order: a classes.json, if not --data's.")
@@ -26,8 +31,13 @@ def import_(
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size, for a network that takes frames of any size.")
     ] = "",
     fit: Annotated[
-        str, typer.Option(help="How a camera's frame gets to that size: letterbox (keeps its shape) or stretch.")
-    ] = "letterbox",
+        str,
+        typer.Option(
+            help="How a camera's frame gets to that size: letterbox (keeps its shape) or stretch.  "
+            "[default: as the file says, else letterbox]",
+            show_default=False,
+        ),
+    ] = "",
     rgb: Annotated[
         bool | None, typer.Option("--rgb/--bgr", help="Order of its colour channels.", show_default=False)
     ] = None,
@@ -63,7 +73,7 @@ def import_(
         frames,
         classes,
         size_from_text(size) if size else None,
-        cast("Fit", fit),
+        cast("Fit", fit) if fit else None,
         None if rgb is None else "rgb" if rgb else "bgr",
         numbers("--mean", mean),
         numbers("--std", std),

@@ -12,16 +12,20 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
 from edgeunet.errors import MismatchError, UsageError
 from edgeunet.imaging.pixels import Pixels, UInt8
-from edgeunet.spec import Fit, ModelSpec, Provenance, require_fit
+from edgeunet.spec import Fit, ModelSpec, PixelFormat, Provenance, require_fit
 from edgeunet.utils.endings import require_ending
 from edgeunet.utils.files import replacing, require_distinct
 from edgeunet.version import __version__
 from edgeunet_export.calibration.frames import read_frames, spread
 from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
-from edgeunet_export.foreign.preprocessing import Order, Preprocessing, scale_of_range, scale_of_values
+from edgeunet_export.foreign.hints.file_hints import FileHints, read_hints
+from edgeunet_export.foreign.preprocessing import Order, scale_of_range, scale_of_values
 from edgeunet_export.foreign.proof import Proof, prove
-from edgeunet_export.foreign.reading.opening import read_network
+from edgeunet_export.foreign.reading.opening import read_network, source_facts
+from edgeunet_export.foreign.search.input_search import FoundInput, find_input, missing_options
+from edgeunet_export.foreign.search.input_ways import Given
+from edgeunet_export.foreign.search.labelled_frames import LabelledFrames
 from edgeunet_export.foreign.wrapped import wrapped
 from edgeunet_export.graph.model_file import write_model
 
@@ -35,7 +39,8 @@ _Frame = tuple[str, Pixels, UInt8 | None]
 class ImportOptions:
     """What the user says of the network; None and "" for what is not said.
 
-    data, split: a labelled dataset to score both on; else `frames` (photos, a video or a dataset) to compare both on.
+    data, split: a labelled dataset, which shows how the network is fed where nobody says it, and to score both on; else
+        `frames` (photos, a video or a dataset) to compare both on.
     classes: a classes.json or a list of colours, if not that of `data`.
     size: (height, width) of the input. order: of its channels.
     mean, std: as people write them, for frames from 0 to 1 or to 255. value_range: what black and white become.
@@ -47,7 +52,7 @@ class ImportOptions:
     frames: Path | None = None
     classes: Path | None = None
     size: tuple[int, int] | None = None
-    fit: Fit = "letterbox"
+    fit: Fit | None = None
     order: Order | None = None
     mean: Numbers | None = None
     std: Numbers | None = None
@@ -55,7 +60,7 @@ class ImportOptions:
     output: str = ""
 
     def __post_init__(self) -> None:
-        require_fit(self.fit)
+        require_fit(self.fit or "letterbox")
         if (self.mean is None) != (self.std is None):
             raise UsageError("--mean and --std belong together: give both, or neither")
         if self.value_range is not None and len(self.value_range) != 2:
@@ -77,7 +82,7 @@ class Imported:
     """The result of an import."""
 
     network: ForeignNetwork
-    preprocessing: Preprocessing
+    found: FoundInput
     spec: ModelSpec
     proof: Proof
 
@@ -86,34 +91,62 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
     """Write the network `source` as the model file `output`.
 
     Raises UsageError for what is missing or contradicts the network, ModelFileError for what is no segmentation
-    network, MismatchError for another number of classes, ExportError if the file and the original differ; nothing is
-    kept then.
+    network, MismatchError for another number of classes and where labels do not show how the network is fed,
+    ExportError if the file and the original differ; nothing is kept then.
     """
     require_ending(output, ".onnx")
     given = {"--data": options.data, "--frames": options.frames, "--classes": options.classes}
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
     with replacing(output, force=force) as temporary:
-        network = read_network(source, size=options.size, output=options.output)
-        preprocessing = _preprocessing(network, options)
-        spec = _spec(network, preprocessing, options)
-        write_model(wrapped(network, preprocessing, spec), temporary)
+        network, hints = _read(source, options)
+        spec = _spec(network, hints, options)
+        found = find_input(
+            network,
+            _given(network.channels, options),
+            hints.said_input(network.channels),
+            _labelled(options, spec.pixels),
+            spec,
+        )
+        mean, std = (found.preprocessing.of_frame(v) for v in (found.preprocessing.mean, found.preprocessing.std))
+        spec = replace(spec, mean=mean, std=std)
+        write_model(wrapped(network, found.preprocessing, spec), temporary)
         with _frames(options, spec, output) as (frames, count):
-            proof = prove(network, preprocessing, temporary, spec, frames, count)
-    return Imported(network, preprocessing, spec, proof)
+            proof = prove(network, found.preprocessing, temporary, spec, frames, count)
+    return Imported(network, found, spec, proof)
 
 
-def _preprocessing(network: ForeignNetwork, options: ImportOptions) -> Preprocessing:
-    """What the options say. Raises UsageError with the options that are missing."""
-    order: Order | None = "grey" if network.channels == 1 else options.order
-    scale = options.scale(network.channels)
-    if order is None or scale is None:
-        missing = [] if order else ["--rgb or --bgr"]
-        missing += [] if scale else ["--mean and --std, or --range"]
-        raise UsageError(f"{network.origin} does not say how its frames are prepared: give {', and '.join(missing)}")
-    return Preprocessing(order, *scale)
+def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHints]:
+    """The network and what its file says. Raises UsageError that names all options that are missing."""
+    facts = source_facts(source)
+    hints = read_hints(Path(source), facts.metadata)
+    size = options.size or (hints.size[0] if facts.any_size else None)
+    if not facts.any_size or size:
+        network = read_network(source, size=size, output=options.output)
+        channels, missing = network.channels, []
+    else:
+        channels, missing = 3, ["--size HEIGHTxWIDTH, as it takes frames of any size"]
+    if _labelled(options, PixelFormat(channels)) is None:
+        missing += missing_options(channels, _given(channels, options), hints.said_input(channels))
+    if options.classes is None and options.data is None:
+        missing.append("--classes classes.json, or --data, for the names and colours of the classes")
+    if missing:
+        raise UsageError(f"{source} does not say all: give {'; '.join(missing)}")
+    return network, hints
 
 
-def _spec(network: ForeignNetwork, preprocessing: Preprocessing, options: ImportOptions) -> ModelSpec:
+def _given(channels: int, options: ImportOptions) -> Given:
+    return Given("grey" if channels == 1 else options.order, options.scale(channels))
+
+
+def _labelled(options: ImportOptions, pixels: PixelFormat) -> LabelledFrames | None:
+    if options.data is None:
+        return None
+    frames = LabelledFrames(DatasetFolder.open(options.data), options.split, pixels)
+    return frames if len(frames) else None
+
+
+def _spec(network: ForeignNetwork, hints: FileHints, options: ImportOptions) -> ModelSpec:
+    """Of the network, with the usual mean and std."""
     listed = _classes(options)
     count = len(listed.classes)
     decision = network.decision
@@ -127,19 +160,16 @@ def _spec(network: ForeignNetwork, preprocessing: Preprocessing, options: Import
     return ModelSpec(
         listed.classes,
         network.size,
-        options.fit,
+        options.fit or hints.fit[0] or "letterbox",
         listed.ignored[0] if listed.ignored else None,
-        preprocessing.of_frame(preprocessing.mean),
-        preprocessing.of_frame(preprocessing.std),
+        *ModelSpec.usual_scale(PixelFormat(network.channels)),
         Provenance(network=network.title, parent_sha256=network.sha256, version=__version__),
         network.channels,
     )
 
 
 def _classes(options: ImportOptions) -> ClassList:
-    """Of --classes, or of the dataset, which must then be the same."""
-    if options.classes is None and options.data is None:
-        raise UsageError("the names and colours of the classes are missing: give --classes classes.json, or --data")
+    """Of --classes, or of the dataset, which must then be the same; one of the two is given."""
     listed = [read_classes(f) for f in (options.classes, options.data and options.data / "classes.json") if f]
     names = [tuple(c.name for c in each.classes) for each in listed]
     if len(set(names)) > 1:
@@ -153,10 +183,10 @@ def _classes(options: ImportOptions) -> ClassList:
 @contextmanager
 def _frames(options: ImportOptions, spec: ModelSpec, model: Path) -> Iterator[tuple[Iterator[_Frame], int]]:
     """The frames that both are compared on, and how many."""
-    if options.data is not None:
+    if options.data is not None and (options.data / "masks" / options.split).is_dir():
         samples = load_split(replace(DatasetFolder.open(options.data), pixels=spec.pixels), options.split)
         yield ((sample.name, sample.frame, sample.mask) for sample in samples), len(samples)
         return
-    with given_images(options.frames, spec, model, FRAMES) as given:
+    with given_images(options.data or options.frames, spec, model, FRAMES) as given:
         images = spread(given.of(options.split), FRAMES)
         yield ((name, pixels, None) for name, pixels in read_frames(images, spec)), len(images)

@@ -51,7 +51,7 @@ def test_with_labels_both_are_scored(tmp_path: Path) -> None:
 
 def test_what_is_not_said_is_named(tmp_path: Path) -> None:
     theirs = NetworkFile().body().result().save(tmp_path / "theirs.onnx")
-    with pytest.raises(UsageError, match="--rgb or --bgr, and --mean and --std, or --range"):
+    with pytest.raises(UsageError, match="--rgb or --bgr; --mean and --std, or --range"):
         imported(theirs, ImportOptions(classes=CLASS_LIST))
     with pytest.raises(UsageError, match="--classes"):
         imported(theirs, replace(SAID, classes=None))

@@ -1,0 +1,1 @@
+"""Finds how a foreign network is fed, on labelled frames, where nobody says it."""
