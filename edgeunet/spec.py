@@ -22,7 +22,8 @@ IGNORE = 255
 """Mask value of pixels that count neither in the loss nor in a metric, once a dataset is loaded."""
 
 CHANNELS = (1, 3, 4)
-_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1)}  # so that versions without these fields read the file
+# Left out of a file, so that versions without these fields read it.
+_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": ""}
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
 _LONGEST = 500  # characters of a text
@@ -56,6 +57,7 @@ class Provenance:
     calibration: str = ""  # method and number of frames
     calibration_sha256: str = ""  # of the frames the ranges come from
     version: str = ""  # of edgeunet
+    pretrained_sha256: str = ""  # of the file of ImageNet's weights that the first training started from
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -194,8 +196,7 @@ class ModelSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Values that are JSON's, with the schema. What an ordinary model does not need is left out."""
-        fields = asdict(self)
-        return {"schema": SCHEMA, **{k: v for k, v in fields.items() if k not in _ORDINARY or v != _ORDINARY[k]}}
+        return {"schema": SCHEMA, **asdict(self, dict_factory=_extraordinary)}
 
     def to_json(self) -> str:
         """What a model file carries."""
@@ -218,6 +219,10 @@ def require_fit(fit: str) -> None:
     """Raise UsageError unless it is one of Fit."""
     if fit not in get_args(Fit):
         raise UsageError(f"fit is {' or '.join(map(repr, get_args(Fit)))}, got {fit!r}")
+
+
+def _extraordinary(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if name not in _ORDINARY or value != _ORDINARY[name]}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def test_nonsense_is_refused() -> None:
 
 def test_what_an_ordinary_model_does_not_need_is_not_written() -> None:
     assert not {"channels", "levels", "tiles"} & toy_spec().to_dict().keys()
+    assert "pretrained_sha256" not in toy_spec().to_dict()["provenance"]
     special = replace(toy_spec(), channels=1, mean=(117.0,), std=(57.0,), levels=((7000, 7400.5),), tiles=(2, 3))
+    special = special.with_provenance(pretrained_sha256="ab" * 32)
     assert ModelSpec.from_json(special.to_json(), origin="m.onnx") == special
 
 

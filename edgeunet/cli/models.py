@@ -104,6 +104,7 @@ def info(
 
 _TITLES = {
     "file_bytes": "file size",
+    "encoder_levels": "channels of the encoder's levels",
     "levels": "channels of the levels",
     "first_stride": "first convolution",
     "tiles": "tiles of that size per frame",
@@ -111,6 +112,7 @@ _TITLES = {
     "target": "made for",
     "checkpoint_sha256": "made from checkpoint",
     "parent_sha256": "made from model",
+    "pretrained_sha256": "started from ImageNet's weights",
     "dataset_sha256": "trained on data",
     "edgeunet_version": "edgeunet",
     "gflops": "GFLOPs",

@@ -24,6 +24,24 @@ MEAN, STD = 127.0, 128.0
 """Of every channel of the frames that the weights were trained on, in 0–255."""
 
 
+_FIRST = {
+    1: ", its first convolution summed to one channel",
+    3: "",
+    4: ", its first convolution extended to four channels",
+}
+
+
+def pretrained_text(channels: int) -> str:
+    """What load_pretrained puts into a network for frames of so many channels, for people."""
+    return f"ImageNet's weights (efficientnet-lite0){_FIRST[channels]}"
+
+
+def pretrained_parameters(net: UNet) -> frozenset[str]:
+    """The names of the parameters that load_pretrained replaces. It needs no package."""
+    replaced = {id(getattr(module, name)) for module, name in _encoder_tensors(net)}
+    return frozenset(name for name, parameter in net.named_parameters() if id(parameter) in replaced)
+
+
 def load_pretrained(net: UNet) -> None:
     """Put ImageNet's weights into the encoder of a new network, in place.
 

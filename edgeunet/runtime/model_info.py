@@ -61,6 +61,7 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "calibration": origin.calibration,
         "checkpoint_sha256": origin.checkpoint_sha256,
         "parent_sha256": origin.parent_sha256,
+        "pretrained_sha256": origin.pretrained_sha256,
         "dataset_sha256": origin.dataset_sha256,
         "edgeunet_version": origin.version,
     }
@@ -87,6 +88,7 @@ def _network_cost(config: Any, size: tuple[int, int]) -> dict[str, Any]:
         if dilations
     ]
     return {
+        **({"encoder": config.encoder, "encoder_levels": list(config.skips[:-1])} if config.encoder else {}),
         "levels": list(config.features),
         "bottleneck": config.widths[-1],
         "first_stride": config.stride,

@@ -143,6 +143,8 @@ def test_info_says_what_a_file_is(run: Run, work: Work) -> None:
     assert nano["first_stride"] == 2
     assert nano["residual_blocks"][1] == {"channels": 64, "dilations": [1, 2, 4]}
     assert "48 channels, dilated 1; 64 channels, dilated 1, 2, 4" in run("info", "nano").out
+    lite = json.loads(run("info", "lite", "--json").out)
+    assert (lite["encoder"], lite["encoder_levels"], lite["levels"]) == ("lite0", [16, 24, 40], [16, 32, 64])
 
 
 def test_info_and_help_are_for_people(run: Run) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.network import pretrained
-from edgeunet.network.pretrained import MEAN, PACKAGE, STD, load_pretrained
+from edgeunet.network.pretrained import MEAN, PACKAGE, STD, load_pretrained, pretrained_parameters
 from edgeunet.network.unet import Residual, UNet, preset
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
@@ -69,6 +69,17 @@ def test_a_grey_scene_looks_the_same_in_other_channels(channels: int) -> None:
     torch.testing.assert_close(
         encoded(net, grey.expand(1, channels, 64, 96)), original(grey.expand(1, 3, 64, 96)), rtol=1e-4, atol=1e-4
     )
+
+
+def test_the_replaced_parameters_are_known_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other weights of new layers are random, so what stays the same is not replaced."""
+    net = UNet(preset("lite", 5))
+    before = {name: value.detach().clone() for name, value in net.named_parameters()}
+    load_pretrained(net)
+    monkeypatch.setattr(pretrained, "PACKAGE", "not_there_at_all")
+    replaced = pretrained_parameters(net)
+    assert replaced == {name for name, value in net.named_parameters() if not torch.equal(value, before[name])}
+    assert {name.split(".")[0] for name in replaced} == {"inc", "down"}
 
 
 def test_the_package_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
