@@ -23,7 +23,7 @@ def train(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder of the run: best.pt, last.pt, log.csv, run.json.")
     ],
-    model: Annotated[str, typer.Option(help="nano, small, base, lite or classic (31 M).")] = "small",
+    model: Annotated[str, typer.Option(help="nano, small (default), base, lite or classic (31 M).")] = "",
     recipe: Annotated[str, typer.Option(help="quick, standard (default), thorough, or qat (default with --qat).")] = "",
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size; chosen from the data if not given.")
@@ -52,6 +52,21 @@ def train(
             "Several channels may have a pair each, with commas between them.",
         ),
     ] = "",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from this checkpoint, of other classes or another size too: its head is kept for classes of "
+            "the same name.",
+        ),
+    ] = None,
+    freeze_encoder: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="With --weights: the encoder does not change in this share of the run, 0 to 1 (0.2).",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps.", rich_help_panel=RECIPE)] = None,
     time_budget: Annotated[
         str, typer.Option(help="Train for this long, such as 600s, 90m or 2h.", rich_help_panel=RECIPE)
@@ -120,6 +135,7 @@ def train(
                 "schedule": schedule,
                 "loss": loss,
                 "seed": seed,
+                "freeze_encoder": freeze_encoder,
             },
             workers=workers,
             precision=precision,
@@ -129,5 +145,6 @@ def train(
             force=force,
             qat=qat,
             target=target,
+            weights=weights,
         )
         train_into(data, output, options)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from edgeunet.errors import ModelFileError
+from edgeunet.network.first_convolution import for_channels
 from edgeunet.network.unet import Residual, UNet
 from edgeunet.utils.dependencies import missing
 
@@ -54,7 +55,7 @@ def load_pretrained(net: UNet) -> None:
     for module, name in _encoder_tensors(net):
         key, tensor = next(theirs)
         if name == "weight" and key == "_conv_stem.weight":
-            tensor = _for_channels(tensor, net.config.in_channels)
+            tensor = for_channels(tensor.flip(1), net.config.in_channels)
         own: Tensor = getattr(module, name)
         if own.shape != tensor.shape:
             raise ModelFileError(f"{key} of {PACKAGE} is {list(tensor.shape)}, expected {list(own.shape)}")
@@ -72,14 +73,6 @@ def _encoder_tensors(net: UNet) -> Iterator[tuple[torch.nn.Module, str]]:
                 for name in module.state_dict(keep_vars=True):
                     if "." not in name and name != "num_batches_tracked":
                         yield module, name
-
-
-def _for_channels(rgb: Tensor, channels: int) -> Tensor:
-    """(out, 3, height, width) in RGB order → the same in BGR order, or for 1 or 4 channels."""
-    if channels == 1:
-        return rgb.sum(dim=1, keepdim=True)
-    bgr = rgb.flip(1)
-    return bgr if channels == 3 else torch.cat([bgr, bgr.mean(dim=1, keepdim=True)], dim=1) * 0.75
 
 
 def _weights() -> dict[str, Tensor]:

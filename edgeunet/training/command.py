@@ -6,6 +6,7 @@ import math
 import os
 import shlex
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,22 +21,26 @@ from edgeunet.data.loading import load_split
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError
 from edgeunet.evaluation.metrics import Scores
-from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import preset, require_input
+from edgeunet.network.unet import UNet, preset, require_input
 from edgeunet.quantisation.target import target_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training.hardware import keep_freed_memory
-from edgeunet.training.output.run_folder import OUTPUTS, claimed, require_free
+from edgeunet.training.output.run_folder import LAST, OUTPUTS, claimed, require_free
 from edgeunet.training.processes import distributed
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import Recipe
+from edgeunet.training.start.earlier_network import continued
+from edgeunet.training.start.parent_checkpoint import ParentCheckpoint
 from edgeunet.training.training_job import TrainingJob
 from edgeunet.training.training_options import TrainingOptions
 from edgeunet.training.training_run import TrainingResult
 from edgeunet.training.training_run import train as train_job
 from edgeunet.utils import console
-from edgeunet.utils.files import require_distinct, sha256
+from edgeunet.utils.files import require_distinct
 from edgeunet.version import __version__
+
+DEFAULT = "small"
+"""The preset without a checkpoint to start from."""
 
 
 def train(data: str | Path, folder: str | Path, options: TrainingOptions | None = None) -> TrainingResult:
@@ -51,59 +56,70 @@ def train(data: str | Path, folder: str | Path, options: TrainingOptions | None 
     with distributed.processes(), ExitStack() as stack:
         recipe = options.make_recipe()
         written = [folder / name for name in OUTPUTS]
-        require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat})
+        require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat, "--weights": options.weights})
         if distributed.rank() == 0:
             if not options.resume:
                 require_free(folder, force=options.force)
             stack.enter_context(claimed(folder))
-        job = _job(data, folder, recipe, options, began)
-        return _train(job, data, options)
+        job, kept = _job(data, folder, recipe, options, began)
+        return _train(job, data, options, kept)
 
 
-def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float) -> TrainingJob:
-    """Everything that is checked and chosen before the first step."""
-    network = preset(options.model, classes=1, advice="; to go on from a checkpoint: --resume or --qat")
+def _job(
+    data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float
+) -> tuple[TrainingJob, tuple[str, ...]]:
+    """Everything that is checked and chosen before the first step, and lines that say what a new run starts from."""
+    config = preset(options.model or DEFAULT, classes=1, advice="; to start from a checkpoint: --weights or --qat")
+    parent = None
+    if path := options.weights or options.qat:
+        parent = ParentCheckpoint.read(path, folder / LAST if options.weights and options.resume else None)
+        parent.require_preset(options.model)
+        config = parent.net.config
     if options.size is not None:
-        require_input(network, options.size)
-    start_from = load_model(options.qat) if options.qat else None
-    dataset = DatasetFolder.open(data, start_from[1].pixels if start_from else options.pixels)
+        require_input(config, options.size)
+    if parent is not None and options.weights:
+        options = replace(options, channels=options.channels or parent.spec.channels)
+    dataset = DatasetFolder.open(data, parent.spec.pixels if parent and options.qat else options.pixels)
     for split in ("train", "val"):
         if split not in dataset.splits():
             raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
     quiet = distributed.rank() > 0
     samples = load_split(dataset, "train", quiet=quiet)
     mean, std = ModelSpec.usual_scale(dataset.pixels)
+    if parent is not None and parent.spec.channels == dataset.pixels.channels:
+        mean, std = parent.spec.mean, parent.spec.std
     spec = ModelSpec(
         dataset.classes,
         options.size or default_size(samples.facts, options.tiles),
         tiles=options.tiles,
         fit=options.fit,
         ignore_index=dataset.ignore_index,
-        provenance=Provenance(dataset_sha256=samples.sha256, version=__version__),
+        provenance=Provenance(
+            dataset_sha256=samples.sha256, parent_sha256=parent.digest if parent else "", version=__version__
+        ),
         channels=dataset.pixels.channels,
         levels=options.levels_of(samples),
         mean=mean,
         std=std,
     )
     val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
-    if distributed.rank() == 0:
-        tiled = spec.tiles != (1, 1)
-        found = check_dataset(dataset, {"train": samples.facts, "val": val.facts}, spec.fitted_size, tiled=tiled)
-        if wrong := [check.text.removeprefix(f"{data}: ") for check in found if check.state == "wrong"]:
-            raise DatasetError(f"{data} cannot be trained on: {'; '.join(wrong)}")
-        for check in found:
-            console.stderr().print(f"{'note' if check.state == 'ok' else 'warning'}: {check.text}")
-    start = None
-    if start_from is not None and options.qat is not None:
-        net, trained = start_from
-        trained.require_classes(spec.names, model=str(options.qat), dataset=str(data))
-        spec = replace(trained, provenance=replace(spec.provenance, parent_sha256=sha256(options.qat)))
-        start = fake_quantised(net, spec, samples, target_of(options.target))
-    config = start.config if start else preset(options.model, spec.logits, channels=spec.channels)
-    return TrainingJob(
+    if not quiet:
+        _check(dataset, {"train": samples.facts, "val": val.facts}, spec)
+    start: UNet | None = None
+    kept: frozenset[str] = frozenset()
+    changes: tuple[str, ...] = ()
+    if parent is not None and options.qat:
+        parent.spec.require_classes(spec.names, model=str(parent.path), dataset=str(data))
+        spec = replace(parent.spec, provenance=spec.provenance)
+        start = fake_quantised(parent.net, spec, samples, target_of(options.target))
+    elif parent is not None:
+        new = continued(parent.net, parent.spec, spec, seed=recipe.seed)
+        start, kept = new.net, new.kept
+        changes = () if options.resume else new.changes
+    job = TrainingJob(
         samples,
         val,
-        config,
+        start.config if start else replace(config, classes=spec.logits, in_channels=spec.channels),
         spec,
         recipe,
         folder,
@@ -115,23 +131,35 @@ def _job(data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, beg
         compiled=options.compiled,
         time_budget_s=options.time_budget_s,
         began=began,
+        kept=kept,
     )
+    return job, changes
 
 
-def _train(job: TrainingJob, data: Path, options: TrainingOptions) -> TrainingResult:
+def _check(dataset: DatasetFolder, splits: Mapping[str, SplitFacts], spec: ModelSpec) -> None:
+    """Show what is hard to learn from the data; raise DatasetError for what is impossible."""
+    found = check_dataset(dataset, splits, spec.fitted_size, tiled=spec.tiles != (1, 1))
+    if wrong := [check.text.removeprefix(f"{dataset.path}: ") for check in found if check.state == "wrong"]:
+        raise DatasetError(f"{dataset.path} cannot be trained on: {'; '.join(wrong)}")
+    for check in found:
+        console.stderr().print(f"{'note' if check.state == 'ok' else 'warning'}: {check.text}")
+
+
+def _train(job: TrainingJob, data: Path, options: TrainingOptions, start: Sequence[str]) -> TrainingResult:
     out, bar = console.stdout(), console.progress()
     out.quiet = bar.disable = bar.console.quiet = distributed.rank() > 0
     together = f" in {distributed.size()} processes" if distributed.size() > 1 else ""
     length = f"for {job.steps} steps" if job.time_budget_s is None else f"for {job.time_budget_s:g} s, in steps"
     spec = job.spec
+    network = options.weights or options.qat or options.model or DEFAULT
     summary = (
-        f"training {options.qat or options.model} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
+        f"training {network} on {len(job.train)} frames of {data}, {len(spec.classes)} classes, "
         f"input {spec.input_text}{_kind(spec)}, {length} of {job.recipe.batch} crops{together}"
     )
     display = _Display(bar, job)
 
     def begin() -> None:
-        out.print(summary)
+        out.print("\n".join([summary, *start]))
         bar.start()
 
     try:

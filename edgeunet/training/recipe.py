@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from edgeunet.data.cropping.augment import Augmentation
@@ -26,7 +26,7 @@ class Recipe:
     coarse: share of the run, at its start, that trains at half the size, which takes a quarter of the time.
     ema: decay of the moving average of the weights; the average is evaluated and kept.
     freeze_encoder: share of the run, at its start, in which a trained encoder does not change. kept_lr: the learning
-    rate of trained layers, as a share of that of new ones. Both are for a network that is not all new: see TRAINED.
+    rate of trained layers, as a share of that of new ones. Both are for a network that is not all new.
     """
 
     epochs: int
@@ -65,6 +65,10 @@ class Recipe:
         require_in("--freeze-encoder, a share of the run,", self.freeze_encoder, 0, 1)
         require_in("kept_lr", self.kept_lr, 0, 1, above=True)
 
+    def for_trained_layers(self) -> Recipe:
+        """The recipe that starts from trained layers: new ones must not spoil them while they know nothing."""
+        return replace(self, freeze_encoder=0.2, kept_lr=0.3)
+
     def steps(self, samples: int) -> int:
         """Optimiser steps of the whole run on that many samples."""
         return max(self.min_steps, math.ceil(self.epochs * samples / self.batch))
@@ -84,9 +88,6 @@ class Recipe:
             return self.lr * (0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * step / warm)))
         return self.lr * (1e-4 + (1 - 1e-4) * down)
 
-
-TRAINED = {"freeze_encoder": 0.2, "kept_lr": 0.3}
-"""What changes in a recipe that starts from trained layers: new ones must not spoil them while they know nothing."""
 
 RECIPES: dict[str, Recipe] = {
     # Small scales show the network letterbox bars, which frames of another shape have.

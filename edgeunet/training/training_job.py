@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,7 +27,7 @@ class TrainingJob:
 
     start: the network to start from, of `config`; a new one if not given. A fake-quantised network is saved as an
     ordinary checkpoint, with its ranges next to it.
-    kept: names of its parameters that are trained already, see recipe.TRAINED.
+    kept: names of its parameters that are trained already.
     resume: continue the run in `folder`. workers: processes that prepare crops; 0 prepares them here.
     precision: see trained_precision. compiled: through torch.compile.
     time_budget_s: end after that many seconds instead of the recipe's steps, counted from `began`, a time.monotonic().
@@ -75,6 +76,8 @@ class TrainingJob:
             fields |= {"levels": text_of(self.spec.levels)}
         if isinstance(self.start, FakeQuantised):
             fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.target.name}
+        elif self.kept:
+            fields |= {_WEIGHTS: self.spec.provenance.parent_sha256[:12]}
         return {key: str(value) for key, value in fields.items()}
 
     def require_settings(self, then: Mapping[str, str]) -> None:
@@ -88,9 +91,10 @@ class TrainingJob:
             seen = "; ".join(f"{_as_typed(n, pairs[n][0])}, now {_value(n, pairs[n][1])}" for n in changed)
             options = options_of(then, changed)
             remedy = f"type {options} to continue it" if options else "resume with the same settings"
-            raise TrainingError(
-                f"{self.folder} was trained with other settings ({seen}): {remedy}, or start a new run elsewhere"
-            )
+            other = "start a new run elsewhere"
+            if _LENGTH.issuperset(changed):
+                other = f"train its network further elsewhere: --weights {shlex.quote(str(self.folder / 'best.pt'))}"
+            raise TrainingError(f"{self.folder} was trained with other settings ({seen}): {remedy}, or {other}")
 
 
 def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
@@ -102,12 +106,17 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
     words = {_as_typed(name, then[name]) for name in changed if name in typed and then.get(name, "None") != "None"}
     if set(changed) & network.keys() - typed and (name := _named(PRESETS, then, set())):
         words.add(f"--model {name}")
-    if set(changed) & recipe.keys() - typed and (name := _named(RECIPES, then, {*_OPTIONS, "epochs"})):
+    if set(changed) & recipe.keys() - typed - _TRAINED and (
+        name := _named(RECIPES, then, {*_OPTIONS, *_TRAINED, "epochs"})
+    ):
         words.add(f"--recipe {name}")
+    if _WEIGHTS in changed and _WEIGHTS in then:
+        words = {word for word in words if not word.startswith("--model")} | {"--weights CHECKPOINT"}
     return " ".join(sorted(words))
 
 
-_BUDGET = "time budget in s"
+_BUDGET, _WEIGHTS = "time budget in s", "weights"
+_LENGTH, _TRAINED = {"epochs", "min_steps", _BUDGET}, {"freeze_encoder", "kept_lr"}
 # The settings that runs of older versions do not have.
 _OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0"}
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}

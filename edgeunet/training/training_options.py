@@ -30,23 +30,26 @@ _CHOICES = {
 class TrainingOptions:
     """What to train, and how.
 
-    model: "nano", "small", "base", "lite" or "classic". size: (height, width) in pixels; chosen from the data if not
-    given.
+    model: "nano", "small", "base", "lite" or "classic"; "" is the checkpoint's to start from, else "small".
+    size: (height, width) in pixels; chosen from the data if not given.
     tiles: (rows, columns) that each frame is cut into; `size` is then that of one tile.
-    fit: how frames get to that size, "letterbox" or "stretch". channels: of the frames, 1, 3 or 4; 3 if not given.
+    fit: how frames get to that size, "letterbox" or "stretch".
+    channels: of the frames, 1, 3 or 4; those of `weights` if not given, else 3.
     levels: for frames of 16 bits, which value is black and which white: "LOW:HIGH", once or for each channel with
     commas between them, or "auto", from the data; "" for frames of 8 bits.
-    recipe: "quick", "standard", "thorough" or "qat"; "" chooses: "qat" with a checkpoint to start from, else
+    recipe: "quick", "standard", "thorough" or "qat"; "" chooses: "qat" with `qat`, else
     "standard". steps: the number of steps, instead of the recipe's. changes: other fields of the recipe to replace;
     None keeps the recipe's value.
     time_budget_s: end after this many seconds instead of the recipe's steps. workers: processes that prepare crops, 0
     for this one; chosen by the number of cores if not given. precision: "auto", "fp32", "bf16" or, on a GPU, "fp16".
     compiled: through torch.compile.
+    weights: the checkpoint to start from, of other classes and another input size as well; it sets the network. The
+    recipe is then that for trained layers.
     qat: the checkpoint to start from, trained as INT8 for `target`; it sets the network and the input size.
     resume: continue the interrupted run in the folder. force: replace what is in the folder.
     """
 
-    model: str = "small"
+    model: str = ""
     recipe: str = ""
     size: tuple[int, int] | None = None
     tiles: tuple[int, int] = (1, 1)
@@ -63,15 +66,20 @@ class TrainingOptions:
     force: bool = False
     qat: Path | None = None
     target: str = TENSORRT.name
+    weights: Path | None = None
 
     def __post_init__(self) -> None:
         if self.recipe not in ("", *RECIPES):
             raise UsageError(f"unknown recipe {self.recipe!r}: choose one of {', '.join(RECIPES)}")
         target_of(self.target)
+        if self.qat and self.weights:
+            raise UsageError("--qat trains a checkpoint as INT8 and --weights for other data: give one of them")
         given = {"size": self.size, "tiles": self.tiles != (1, 1), "channels": self.channels, "levels": self.levels}
         if self.qat and any(given.values()):
             wrong = next(name for name, value in given.items() if value)
             raise UsageError(f"--qat uses the input of its checkpoint: leave out --{wrong}")
+        if self.changes.get("freeze_encoder") is not None and not self.weights:
+            raise UsageError("--freeze-encoder needs an encoder that is trained already: give --weights too")
         channels = self.pixels.channels
         if self.levels and self.levels != AUTO:
             levels_from_text(self.levels, channels)
@@ -102,4 +110,6 @@ class TrainingOptions:
         recipe = RECIPES[self.recipe or ("qat" if self.qat else "standard")]
         if self.steps is not None:
             recipe = replace(recipe, epochs=0, min_steps=self.steps)
+        if self.weights:
+            recipe = recipe.for_trained_layers()
         return replace(recipe, **{name: value for name, value in self.changes.items() if value is not None})

@@ -36,6 +36,7 @@ def run_record(
         "model": preset_name(job.config),
         "network": asdict(job.config),
         "parameters": parameters,
+        "parent_sha256": job.spec.provenance.parent_sha256,
         "classes": job.spec.names,
         "size": job.spec.input_size,
         "tiles": job.spec.tiles,
