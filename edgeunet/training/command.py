@@ -69,7 +69,9 @@ def _job(
     data: Path, folder: Path, recipe: Recipe, options: TrainingOptions, began: float
 ) -> tuple[TrainingJob, tuple[str, ...]]:
     """Everything that is checked and chosen before the first step, and lines that say what a new run starts from."""
-    config = preset(options.model or DEFAULT, classes=1, advice="; to start from a checkpoint: --weights or --qat")
+    config = preset(
+        options.model or DEFAULT, classes=1, advice="; to go on from a checkpoint: --resume, --weights or --qat"
+    )
     parent = None
     if path := options.weights or options.qat:
         parent = ParentCheckpoint.read(path, folder / LAST if options.weights and options.resume else None)
