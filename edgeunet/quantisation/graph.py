@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
+ACTIVATIONS = ("Relu", "Clip")
+"""They only cut values off: runtimes compute them as one with the convolution or the addition before them."""
 _MOVES = ("MaxPool", "Concat", "Resize", "Pad")
 
 
@@ -23,15 +25,15 @@ class Operation:
     """One operator.
 
     kind: ONNX's name of it. inputs: the tensors that it reads, of those that depend on the frame.
-    outputs: what it computes, mostly one tensor. real: whether these are real numbers.
+    outputs: what it computes, mostly one tensor. integers: those that are no real numbers.
     copied: the inputs whose values the output holds unchanged, perhaps with zeros around; () if it computes new ones.
-    channels: of the input of a Conv whose weights are stored; 0 for every other operator.
+    channels: of the input of a Conv whose weights are stored and whose output has more than one pixel; else 0.
     """
 
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    real: bool = True
+    integers: tuple[str, ...] = ()
     copied: tuple[str, ...] = ()
     channels: int = 0
 
@@ -58,9 +60,9 @@ class Graph:
         return readers[0] if len(readers) == 1 and tensor not in self.results else None
 
     def activated(self, tensor: str) -> str:
-        """The tensor after its ReLU, if nothing else reads it: runtimes compute the two as one."""
+        """The tensor after its activation, if nothing else reads it: runtimes compute the two as one."""
         reader = self.only_reader(tensor)
-        return reader.output if reader is not None and reader.kind == "Relu" else tensor
+        return reader.output if reader is not None and reader.kind in ACTIVATIONS else tensor
 
     @cached_property
     def _readers(self) -> Mapping[str, tuple[Operation, ...]]:

@@ -1,8 +1,8 @@
 """Where Q/DQ pairs go, and which tensors must share one scale.
 
-What enters a convolution is quantised; the tensor between a convolution and its ReLU is not, nor is the network's
-result. An operator that only moves values about (pooling, concatenation, nearest resize, zero padding) runs in
-8 bits without requantising if its inputs and its output have one scale, so all of them form a group. Where the
+What enters a convolution is quantised; the tensor between a convolution and its ReLU or Clip is not, nor is the
+network's result. An operator that only moves values about (pooling, concatenation, nearest resize, zero padding) runs
+in 8 bits without requantising if its inputs and its output have one scale, so all of them form a group. Where the
 target lets a concatenation share, a group in a U-Net is a skip, its pooled version, the upsampled path that meets
 it, and their concatenation; otherwise the concatenation has its own scale.
 
@@ -16,11 +16,23 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edgeunet.quantisation.graph import CONVOLUTIONS, Graph, Operation
+from edgeunet.quantisation.graph import ACTIVATIONS, CONVOLUTIONS, Graph, Operation
 from edgeunet.quantisation.target import QuantisationTarget
 
 _QUANTISED = {"Conv", "MaxPool", "Resize", "Pad", "Concat", "Add"}
-_FLOAT = {"Cast", "Transpose", "Sub", "ConvTranspose", "Relu", "Slice", "ArgMax", "Squeeze", "Greater"}
+_FLOAT = {"Cast", "Sub", "ConvTranspose", *ACTIVATIONS, "ArgMax", "Greater"}
+_REARRANGED = {
+    "Transpose",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Slice",
+    "Split",
+    "Gather",
+    "Expand",
+    "Identity",
+}
 _FEW_CHANNELS = 4
 
 Group = tuple[str, ...]
@@ -52,7 +64,8 @@ def place(graph: Graph, target: QuantisationTarget, floating: Collection[str] = 
     floating: outputs of operations that must stay in float.
 
     The last convolution stays in float, and so does the first (3 channels in) unless the target wants it: they cost
-    little, and their error goes straight into the mask. So does ConvTranspose, for which TensorRT often
+    little, and their error goes straight into the mask. So do those on a single pixel, as in squeeze-and-excitation:
+    they cost nothing, and their error changes whole channels. So does ConvTranspose, for which TensorRT often
     lacks an INT8 kernel and ONNX Runtime always.
     """
     computed = [output for operation in graph.operations for output in operation.outputs]
@@ -83,7 +96,7 @@ def place(graph: Graph, target: QuantisationTarget, floating: Collection[str] = 
         frozenset(convolutions),
         frozenset(convolutions | copies.keys() | additions.keys()),
         frozenset(outputs),
-        {kind: count for kind, count in kinds.items() if kind not in _QUANTISED | _FLOAT},
+        {kind: count for kind, count in kinds.items() if kind not in _QUANTISED | _FLOAT | _REARRANGED},
     )
 
 

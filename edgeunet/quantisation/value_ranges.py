@@ -8,14 +8,14 @@ from edgeunet.quantisation.graph import CONVOLUTIONS, Graph
 from edgeunet.quantisation.ranges_file import ValueRange
 
 FRAME_RANGE: ValueRange = (0.0, 255.0)
-_FUSED = (*CONVOLUTIONS, "Add")  # with the ReLU after them
+_FUSED = (*CONVOLUTIONS, "Add")  # with the activation after them
 
 
 def ranged_tensors(graph: Graph) -> list[str]:
     """The tensors of real numbers whose ranges are measured, in the graph's order.
 
     Left out are copies of others, the frame as floats (its range is known), and the result of a convolution or an
-    addition that only a ReLU reads: runtimes compute the two as one.
+    addition that only a ReLU or a Clip reads: runtimes compute the two as one.
     """
     return [tensor for tensor, held in origins(graph).items() if held == (tensor,)]
 
@@ -53,6 +53,5 @@ def origins(graph: Graph) -> dict[str, tuple[str, ...]]:
         else:
             fused = operation.kind in _FUSED
             found.update({t: (graph.activated(t) if fused else t,) for t in operation.outputs})
-        if operation.real:
-            real.update(operation.outputs)
+        real.update(set(operation.outputs).difference(operation.integers))
     return {tensor: held for tensor, held in found.items() if tensor in real}

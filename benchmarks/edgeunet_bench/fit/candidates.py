@@ -28,7 +28,7 @@ from edgeunet.utils.limits import require_sizes
 from edgeunet.version import __version__
 from edgeunet_export.calibration.calibrate import calibrated
 from edgeunet_export.graph.float_model import FloatModel
-from edgeunet_export.graph.model_file import OPSET, OPSET_FP16_SCALES, set_spec, write_model
+from edgeunet_export.graph.model_file import set_spec, write_model
 from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.int8.candidate import Candidate
@@ -79,9 +79,8 @@ def write_candidates(data: Path, folder: Path, options: CandidateOptions, *, for
             spec = ModelSpec(dataset.classes, size, ignore_index=dataset.ignore_index)
             bar.update(task, note=f"{name} {size[0]}×{size[1]}", refresh=True)
             for precision, model in _versions(name, spec, dataset, options):
-                opset = OPSET_FP16_SCALES if precision == "int8+fp16" else OPSET
                 path = temporary / f"{file_stem(name, size, precision)}.onnx"
-                write_model(model, path, opset=opset, for_tensorrt=on_gpu)
+                write_model(model, path, for_tensorrt=on_gpu)
                 bar.update(task, advance=1, refresh=True)
     return sorted(folder.glob("*.onnx"))
 

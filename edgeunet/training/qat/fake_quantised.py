@@ -58,11 +58,17 @@ def plan_of(net: UNet, spec: ModelSpec, size: tuple[int, int], target: Quantisat
     operations = [Operation("Sub", (_FRAME,), (CENTRED,))]
     for operator in operators:
         inputs = tuple(tensor for tensor in operator.inputs if tensor not in weights)
-        channels = weights[operator.inputs[1]].shape[1] if operator.kind == "Conv" else 0
+        channels = _channels(operator, weights) if operator.kind == "Conv" else 0
         copied = inputs if moves(operator.kind) else ()
         operations.append(Operation(operator.kind, inputs, (operator.output,), copied=copied, channels=channels))
     graph = Graph(frozenset({_FRAME}), tuple(operations), frozenset({LOGITS}))
     return QatPlan(operators, graph, place(graph, target))
+
+
+def _channels(convolution: TracedOperator, weights: Mapping[str, Tensor]) -> int:
+    """Of its input: the weights are (out, in / groups, height, width), and groups is the seventh argument."""
+    groups = convolution.arguments[6] if len(convolution.arguments) > 6 else 1
+    return int(weights[convolution.inputs[1]].shape[1] * groups)
 
 
 class FakeQuantised(UNet):

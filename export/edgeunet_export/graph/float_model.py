@@ -36,7 +36,7 @@ class FloatModel:
     def of(cls, proto: ModelProto) -> FloatModel:
         types, shapes = inferred(proto)
         constants = _constants(proto)
-        return cls(proto, constants, types, shapes, _graph(proto, constants, types))
+        return cls(proto, constants, types, shapes, _graph(proto, constants, types, shapes))
 
     def with_weights(self, proto: ModelProto) -> FloatModel:
         """The same network with the stored tensors of `proto`."""
@@ -60,25 +60,28 @@ def _constants(proto: ModelProto) -> Constants:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
 
 
-def _graph(proto: ModelProto, constants: Constants, types: Mapping[str, int]) -> Graph:
+def _graph(
+    proto: ModelProto, constants: Constants, types: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]
+) -> Graph:
     sources = frozenset(value.name for value in proto.graph.input)
     known = set(sources)
     operations = []
     for node in proto.graph.node:
         inputs = tuple(tensor for tensor in node.input if tensor in known)
-        if not inputs:
+        if not inputs or node.op_type in _FACTS:
             continue
+        outputs = tuple(filter(None, node.output))
+        one_pixel = set(shapes.get(outputs[0], ())[2:]) == {1}
         operation = Operation(
             node.op_type,
             inputs,
-            tuple(filter(None, node.output)),
-            types.get(node.output[0]) == TensorProto.FLOAT,
+            outputs,
+            tuple(tensor for tensor in outputs if types.get(tensor) != TensorProto.FLOAT),
             copied_inputs(node, constants),
-            _channels(node, constants) if node.op_type == "Conv" else 0,
+            _channels(node, constants) if node.op_type == "Conv" and not one_pixel else 0,
         )
         operations.append(operation)
-        if node.op_type not in _FACTS:
-            known.update(operation.outputs)
+        known.update(outputs)
     return Graph(sources, tuple(operations), frozenset(value.name for value in proto.graph.output))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from edgeunet.quantisation.graph import ACTIVATIONS
 from edgeunet_export.graph.float_model import attribute, copied_inputs
 from edgeunet_export.graph.types import FLOATS, element_types, opset, type_name, type_variables
 
@@ -131,8 +132,9 @@ def _activations(node: NodeProto, graph: _Connections) -> Iterator[str]:
         return
     tensor = node.input[0]
     source = graph.producer[tensor].op_type if tensor in graph.producer else ""
-    if source in _CHANNEL_AXIS and any(reader.op_type == "Relu" for reader in graph.behind_pairs(tensor)):
-        yield f"{node.name}: a pair separates {source} and Relu, which TensorRT fuses"
+    activated = [reader.op_type for reader in graph.behind_pairs(tensor) if reader.op_type in ACTIVATIONS]
+    if source in _CHANNEL_AXIS and activated:
+        yield f"{node.name}: a pair separates {source} and {activated[0]}, which TensorRT fuses"
     elif not graph.leads_to_int8(tensor):
         yield f"{node.name}: {tensor} is quantised, but leads to no quantised convolution"
 

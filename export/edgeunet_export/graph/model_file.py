@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
@@ -15,10 +16,13 @@ from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
+from edgeunet_export.graph.types import opset
 
-OPSET = 17  # the newest that every supported TensorRT, OpenVINO and ONNX Runtime reads with fp32 scales
+OPSET = 17  # of our networks: their operators have not changed since
 OPSET_FP16_SCALES = 19  # the first whose QuantizeLinear takes them
-IR_VERSION = {OPSET: 8, OPSET_FP16_SCALES: 9}  # the versions that came with them; older readers refuse newer ones
+IR_VERSION = {OPSET: 8, 18: 8, OPSET_FP16_SCALES: 9, 20: 9}
+"""The opsets that every supported TensorRT, OpenVINO and ONNX Runtime reads, and the IR version that came with each;
+older readers refuse newer ones."""
 
 
 def set_spec(model: ModelProto, spec: ModelSpec) -> None:
@@ -26,8 +30,24 @@ def set_spec(model: ModelProto, spec: ModelSpec) -> None:
     helper.set_model_props(model, {METADATA_KEY: spec.to_json()})
 
 
-def set_opset(model: ModelProto, version: int) -> None:
-    """Declare a newer opset of IR_VERSION. The operators of a U-Net mean the same in all of them."""
+def raise_opset(model: ModelProto, version: int) -> None:
+    """Turn a model of an older opset of IR_VERSION into one of this opset; a newer one stays as it is.
+
+    Two kinds of operators are written differently since 18: reductions have their axes as an input, and a Split into
+    equal parts says how many.
+    """
+    before = opset(model)
+    if before >= version:
+        return
+    for node in model.graph.node if before < 18 <= version else ():
+        axes = [entry for entry in node.attribute if entry.name == "axes"]
+        if node.op_type.startswith("Reduce") and axes:
+            name = f"{node.output[0]}.axes"
+            model.graph.initializer.append(numpy_helper.from_array(np.array(axes[0].ints, np.int64), name))
+            node.input.append(name)
+            node.attribute.remove(axes[0])
+        elif node.op_type == "Split" and len(node.input) < 2:
+            node.attribute.append(helper.make_attribute("num_outputs", len(node.output)))
     model.opset_import[0].version = version
     model.ir_version = IR_VERSION[version]
 
@@ -75,26 +95,36 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
 def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[FloatModel, ModelSpec]:
     """Read a float32 model of edgeunet; raises ModelFileError like read_model, and for other precisions.
 
-    converted: into another .onnx file, so that this one must have OPSET and an IR version that all readers know.
+    converted: into another .onnx file, so that this one must have an opset and an IR version that all readers know.
     """
     model, spec = read_model(path)
     precision = spec.provenance.precision
     if precision != "fp32" or any(node.op_type == "DequantizeLinear" for node in model.graph.node):
         raise ModelFileError(f"{path} is {precision} already: give the fp32 model of `edgeunet export onnx`")
-    opsets = {entry.domain: entry.version for entry in model.opset_import}
-    if converted and (opsets != {"": OPSET} or model.ir_version > IR_VERSION[OPSET]):
-        found = ", ".join(f"{domain} {version}".strip() for domain, version in opsets.items())
+    if converted and (reason := unreadable(model)):
         raise ModelFileError(
-            f"{path} has ONNX's opset {found} and IR version {model.ir_version}; TensorRT and OpenVINO need {OPSET} "
-            f"and {IR_VERSION[OPSET]}: give the file of `edgeunet export onnx`, or convert yours with "
+            f"{path} has {reason}: give the file of `edgeunet export onnx` or `edgeunet import`, or convert yours with "
             "onnx.version_converter"
         )
     return FloatModel.of(model), spec
 
 
-def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensorrt: bool = True) -> None:
-    """Write the file and read it back; raises ExportError if it is not valid, has another opset, or breaks a rule of
-    TensorRT (with `for_tensorrt`).
+def unreadable(model: ModelProto) -> str:
+    """What keeps a model's opset or IR version from being read by all runtimes, "" if nothing does."""
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if set(opsets) == {""} and model.ir_version <= IR_VERSION.get(opsets[""], 0):
+        return ""
+    found = ", ".join(f"{domain} {version}".strip() for domain, version in opsets.items())
+    newest = IR_VERSION.get(opsets.get("", 0), max(IR_VERSION.values()))
+    return (
+        f"ONNX's opset {found} and IR version {model.ir_version}; TensorRT and OpenVINO read opsets {min(IR_VERSION)} "
+        f"to {max(IR_VERSION)} without other domains, and IR version {newest} at most"
+    )
+
+
+def write_model(model: ModelProto, path: Path, *, for_tensorrt: bool = True) -> None:
+    """Write the file and read it back; raises ExportError if it is not valid, has an opset that not all runtimes read,
+    or breaks a rule of TensorRT (with `for_tensorrt`).
     """
     onnx.save(model, path)
     written = onnx.load(path)
@@ -102,12 +132,8 @@ def write_model(model: ModelProto, path: Path, *, opset: int = OPSET, for_tensor
         onnx.checker.check_model(written, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the exported model is not valid ONNX: {' '.join(str(error).split())[:160]}") from error
-    opsets = [(entry.domain, entry.version) for entry in written.opset_import]
-    if opsets != [("", opset)] or written.ir_version > IR_VERSION[opset]:
-        raise ExportError(
-            f"the exported model has opsets {opsets} and IR {written.ir_version}, "
-            f"expected opset {opset} and IR {IR_VERSION[opset]} at most: install the pinned versions of constraints.txt"
-        )
+    if reason := unreadable(written):
+        raise ExportError(f"the exported model has {reason}: install the pinned versions of constraints.txt")
     if for_tensorrt and (findings := lint(written)):
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         raise ExportError(f"the exported model breaks a rule of TensorRT: {findings[0]}{more}; please report this")

@@ -35,12 +35,12 @@ def opset(model: ModelProto) -> int:
 
 
 def type_variables(node: NodeProto, version: int) -> tuple[list[str], list[str]]:
-    """For each input and each output of a node the name of its type variable, or "" where the type is fixed.
+    """For each input and each output of a node the name of its type variable, or "" where it cannot be float16.
 
     Source: the operator's schema. Inputs with the same variable must have the same type.
     """
     schema = onnx.defs.get_schema(node.op_type, version, node.domain)
-    free = {constraint.type_param_str for constraint in schema.type_constraints}
+    free = {c.type_param_str for c in schema.type_constraints if "tensor(float16)" in c.allowed_type_strs}
 
     def names(formal: Sequence[OpSchema.FormalParameter], count: int) -> list[str]:
         # In Concat and similar operators the last parameter is for all inputs after it too.

@@ -14,7 +14,7 @@ from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import QuantisationTarget
 from edgeunet.quantisation.value_ranges import value_ranges
 from edgeunet_export.graph.float_model import FloatModel
-from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, set_opset
+from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, raise_opset
 from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.int8.quantize import quantized
 
@@ -56,5 +56,5 @@ class Candidate:
         if self.wide is None:
             return quantized(self.model, self.placement, ranges)
         int8 = quantized(self.model, self.placement, ranges, np.float16)
-        set_opset(int8, OPSET_FP16_SCALES)
+        raise_opset(int8, OPSET_FP16_SCALES)
         return narrowed(int8, self.wide)

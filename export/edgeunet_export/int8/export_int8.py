@@ -26,7 +26,7 @@ from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import read_frame, spread
 from edgeunet_export.calibration.given_images import GivenImages, given_images
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
-from edgeunet_export.graph.model_file import OPSET, OPSET_FP16_SCALES, read_fp32_model, set_spec, write_model
+from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.layers import Latency, measured
 from edgeunet_export.int8.repair.repair import Repair, Task, repaired
@@ -137,8 +137,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             version=__version__,
         )
         set_spec(int8, spec_of_int8)
-        opset = OPSET_FP16_SCALES if options.half else OPSET
-        write_model(int8, temporary, opset=opset, for_tensorrt=target is TENSORRT)
+        write_model(int8, temporary, for_tensorrt=target is TENSORRT)
         if options.ranges is None:  # inside the block: a model is kept only with its ranges
             ranges.save(ranges_path(output), force=force)
     return Quantization(

@@ -14,11 +14,12 @@ from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
-from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, read_model, set_opset, write_model
+from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, raise_opset, read_model, write_model
 from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.int8.quantize import quantized
 from tests.export.networks import ranges_for, spec_for
+from tests.export.operators import operator_model
 from tests.marks import slow
 
 Change = Callable[[ModelProto], None]
@@ -28,7 +29,7 @@ def _int8(model: ModelProto, *, half: bool = False) -> ModelProto:
     placement = place(FloatModel.of(model).graph, TENSORRT)
     int8 = quantized(FloatModel.of(model), placement, ranges_for(placement), np.float16 if half else np.float32)
     if half:
-        set_opset(int8, OPSET_FP16_SCALES)
+        raise_opset(int8, OPSET_FP16_SCALES)
         int8 = narrowed(int8, ())
     return int8
 
@@ -229,6 +230,15 @@ def test_transposed_convolutions_have_their_channels_on_axis_1(binary_model: Pat
     assert lint(int8) == []
     _node(int8, "t.dequantize").attribute[0].i = 0
     assert lint(int8) == ["t.dequantize: the scales lie along axis 0 of the weights, ConvTranspose wants axis 1"]
+
+
+def test_a_pair_before_a_clip_is_found() -> None:
+    int8 = _int8(operator_model("depthwise"))
+    assert lint(int8) == []
+    clip = next(node for node in int8.graph.node if node.op_type == "Clip" and node.input[0].startswith("Conv"))
+    pair = next(node for node in int8.graph.node if node.op_type == "QuantizeLinear")
+    clip.input[0] = _pair(int8, clip.input[0], scale=pair.input[1])
+    assert [f.partition(": ")[2] for f in lint(int8)] == ["a pair separates Conv and Clip, which TensorRT fuses"]
 
 
 def test_mixed_types_are_found(model: Path) -> None:

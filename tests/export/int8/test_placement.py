@@ -9,7 +9,7 @@ from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import CPU, TENSORRT
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
-from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, read_model, set_opset
+from edgeunet_export.graph.model_file import OPSET_FP16_SCALES, raise_opset, read_model
 from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.int8.quantize import quantized
 from tests.export.networks import ranges_for
@@ -126,5 +126,5 @@ def test_a_copy_that_must_stay_in_float32_shares_no_scale(model: Path) -> None:
     (group,) = [group for group in placement.groups if "up.1.cat" in group]
     assert group == ("up.1.cat",)
     int8 = quantized(FloatModel.of(proto), placement, ranges_for(placement), np.float16)
-    set_opset(int8, OPSET_FP16_SCALES)
+    raise_opset(int8, OPSET_FP16_SCALES)
     assert lint(narrowed(int8, {"up.1.cat"})) == []

@@ -17,7 +17,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
 from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.network.checkpoint import load_model
-from edgeunet.network.unet import NormalisedUNet, UNetConfig
+from edgeunet.network.unet import NormalisedUNet, UNetConfig, preset
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget
@@ -36,6 +36,7 @@ from tests.marks import exact_int8, slow
 
 TARGETS = pytest.mark.parametrize("target", [TENSORRT, CPU], ids=lambda target: target.name)
 ODD = (51, 67)
+LITE = preset("lite", classes=5)
 
 
 def _quantised(target: QuantisationTarget, config: UNetConfig = COMPACT, size: tuple[int, int] = ODD) -> FakeQuantised:
@@ -49,7 +50,8 @@ def _quantised(target: QuantisationTarget, config: UNetConfig = COMPACT, size: t
 
 @TARGETS
 @pytest.mark.parametrize(
-    ("config", "size"), [(COMPACT, ODD), *slow((COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD))]
+    ("config", "size"),
+    [(COMPACT, ODD), *slow((COMPACT, (60, 64)), (NEAREST, (64, 96)), (TRANSPOSE, ODD), (LITE, (64, 96)))],
 )
 def test_training_rounds_where_the_exporter_puts_pairs(
     config: UNetConfig, size: tuple[int, int], target: QuantisationTarget
