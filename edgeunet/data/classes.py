@@ -146,8 +146,13 @@ def spellings(names: Iterable[str]) -> list[list[str]]:
     """Names that differ only by case, blanks and signs, such as traffic_light and Traffic light; each group once."""
     alike: dict[str, dict[str, None]] = defaultdict(dict)
     for name in names:
-        alike[re.sub(r"[\W_]+", "", name).lower()][name] = None
+        alike[spelling(name)][name] = None
     return [list(group) for group in alike.values() if len(group) > 1]
+
+
+def spelling(name: str) -> str:
+    """What two names that differ only by case, blanks and signs have in common."""
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def _from_lines(lines: Sequence[str], file: Path) -> ClassList:

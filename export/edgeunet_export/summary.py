@@ -51,9 +51,9 @@ def print_imported(imported: Imported) -> None:
     """What was understood of another tool's network, and how well the file agrees with it."""
     out, proof = stdout(), imported.proof
     network = imported.network
-    for line in imported.found.lines:
+    for line in imported.found.tried:
         out.print(f"  {line}")
-    out.print(f"  takes {imported.found.preprocessing}")
+    out.print(f"  takes {imported.found}")
     out.print(f"  its output {network.output}: {network.decision}")
     for note in network.notes:
         out.print(f"  {note}")

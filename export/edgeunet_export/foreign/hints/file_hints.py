@@ -68,10 +68,13 @@ class FileHints:
 def read_hints(path: Path, metadata: Mapping[str, str]) -> FileHints:
     """The hints of a network from its file, or from its folder.
 
+    path: a file or a folder; anything else has no files beside it.
     metadata: the texts in the file. What cannot be read is left out, with a note.
     """
     folder = path if path.is_dir() else path.parent
     folders = [folder, folder.parent] if folder.name == "onnx" else [folder]  # as on the hub of Hugging Face
+    if not path.exists():
+        folders = []
     inside = hint_in_metadata(metadata)
     hints, notes = [inside] if inside else [], []
     for file, hints_of in ((f / name, hints_of) for f in folders for name, hints_of in _READERS.items()):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgeunet.evaluation.metrics import mean_iou
 from edgeunet.utils.formatting import percentage
 from edgeunet_export.foreign.preprocessing import Preprocessing
+from edgeunet_export.foreign.search.input_ways import title_of
 from edgeunet_export.verify.accuracy import paired_drop
 
 MARGIN = 2.0
@@ -103,8 +104,8 @@ def _undecided(best: TriedWay, others: Sequence[TriedWay]) -> str:
     if frames == 1:
         return "one labelled frame does not tell them apart"
     if all(best.has_the_same_masks(other) for other in others):
-        return f"{best.preprocessing} and {len(others)} more give the same masks on all {frames} frames"
+        return f"{title_of(best.preprocessing)} and {len(others)} more give the same masks on all {frames} frames"
     return (
-        f"{best.preprocessing} leads {others[0].preprocessing} by "
+        f"{title_of(best.preprocessing)} leads {title_of(others[0].preprocessing)} by "
         f"{100 * (best.miou - others[0].miou):.1f} points on {frames} frames, too little to be sure"
     )

@@ -18,10 +18,14 @@ from edgeunet_export.foreign.search.trying import try_all
 
 @dataclass(frozen=True)
 class FoundInput:
-    """How the network is fed, and lines for the user: who says so, or what was tried."""
+    """How the network is fed. why: in words, "" if the options say it. tried: lines for the user, if anything was."""
 
     preprocessing: Preprocessing
-    lines: tuple[str, ...] = ()
+    why: str = ""
+    tried: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return title_of(self.preprocessing) + (self.why and f", {self.why}")
 
 
 def missing_options(channels: int, given: Given, said: SaidInput | None) -> list[str]:
@@ -45,17 +49,20 @@ def find_input(
     if given.is_whole or len(ways) == 1:
         return FoundInput(ways[0].preprocessing)
     if frames is None:
-        said_way = ways[0]
-        line = f"from {said_way.origin}, not checked, as there are no labels: {title_of(said_way.preprocessing)}"
-        return FoundInput(said_way.preprocessing, (line,))
+        return FoundInput(ways[0].preprocessing, f"as {ways[0].origin} says; not checked, as there are no labels")
     choice = try_all(network, ways, frames, spec)
     if choice.winner is None:
         raise MismatchError(_refusal(network.origin, choice, frames))
-    way = choice.winner.preprocessing
-    said_by = f", as {choice.winner.origin} says" if choice.winner.origin else ""
-    said_other = next((t.origin for t in choice.trials if t.origin and t is not choice.winner), "")
-    against = (f"{said_other} says another way, which scores less here",) if said_other else ()
-    return FoundInput(way, (*_table(choice, frames), *against, f"taken: {title_of(way)}{said_by} ({options_of(way)})"))
+    return FoundInput(choice.winner.preprocessing, _why(choice, choice.winner.origin), tuple(_table(choice, frames)))
+
+
+def _why(choice: Choice, origin: str) -> str:
+    if len(choice.rivals) > 1:
+        return f"as {origin} says, where the labels do not tell"
+    if origin:
+        return f"as {origin} says and the labels show"
+    other = next((t.origin for t in choice.trials if t.origin), "")
+    return f"as the labels show, and not as {other} says" if other else "as the labels show"
 
 
 def _refusal(origin: str, choice: Choice, frames: LabelledFrames) -> str:

@@ -5,10 +5,16 @@ from typing import Any
 
 import pytest
 
-from edgeunet_export.foreign.hints.file_hints import SaidInput, read_hints
+from edgeunet_export.foreign.hints.file_hints import FileHints, SaidInput, read_hints
 from edgeunet_export.foreign.preprocessing import Preprocessing
 
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def read_beside(folder: Path) -> FileHints:
+    """The hints of a network in that folder."""
+    (folder / "model.onnx").touch()
+    return read_hints(folder / "model.onnx", {})
 
 
 def said(path: Path, metadata: dict[str, str] | None = None, channels: int = 3) -> SaidInput | None:
@@ -71,7 +77,7 @@ def test_metadata_that_makes_no_sense_or_does_not_say_the_order_is_no_input(
 def test_the_preprocessor_and_the_labels_of_hugging_face(tmp_path: Path) -> None:
     write(tmp_path / "preprocessor_config.json", {**IMAGENET, "size": {"height": 512, "width": 640}})
     write(tmp_path / "config.json", {"id2label": {"1": "building", "0": "wall"}, "model_type": "segformer"})
-    hints = read_hints(tmp_path / "model.onnx", {})
+    hints = read_beside(tmp_path)
     found = hints.said_input(3)
     assert found is not None
     mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -102,9 +108,15 @@ def test_what_a_hugging_face_processor_leaves_out(
 def test_a_network_in_the_folder_onnx_has_its_files_above(tmp_path: Path) -> None:
     (tmp_path / "onnx").mkdir()
     write(tmp_path / "preprocessor_config.json", IMAGENET)
-    assert said(tmp_path / "onnx" / "model.onnx") is not None
+    assert read_beside(tmp_path / "onnx").said_input(3) is not None
     (tmp_path / "onnx" / "deeper").mkdir()
-    assert said(tmp_path / "onnx" / "deeper" / "model.onnx") is None
+    assert read_beside(tmp_path / "onnx" / "deeper").said_input(3) is None
+
+
+def test_what_is_no_file_has_no_files_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "preprocessor_config.json", IMAGENET)
+    monkeypatch.chdir(tmp_path)
+    assert said(Path("package.module:build")) is None
 
 
 def test_a_grey_preprocessor_is_for_a_grey_network(tmp_path: Path) -> None:
@@ -120,7 +132,7 @@ def test_the_pipeline_of_mmdeploy(tmp_path: Path) -> None:
     resize = {"type": "Resize", "keep_ratio": False, "size": [512, 1024]}
     tasks = [{"name": "Preprocess", "transforms": [{"type": "LoadImageFromFile"}, resize, normalize]}, {"name": "net"}]
     write(tmp_path / "pipeline.json", {"pipeline": {"input": ["img"], "tasks": tasks}})
-    hints = read_hints(tmp_path / "end2end.onnx", {})
+    hints = read_beside(tmp_path)
     found = hints.said_input(3)
     assert found is not None
     assert found.preprocessing == Preprocessing("bgr", (103.53, 116.28, 123.675), (1, 1, 1))
@@ -130,7 +142,7 @@ def test_the_pipeline_of_mmdeploy(tmp_path: Path) -> None:
 def test_the_deploy_yaml_of_paddleseg(tmp_path: Path) -> None:
     text = "Deploy:\n  input_shape: [-1, 3, -1, -1]\n  transforms:\n  - type: Resize\n    target_size: [640, 480]\n"
     (tmp_path / "deploy.yaml").write_text(text + "  - type: Normalize\n")
-    hints = read_hints(tmp_path / "model.onnx", {})
+    hints = read_beside(tmp_path)
     assert hints.said_input(3) == SaidInput(
         Preprocessing("rgb", (127.5,) * 3, (127.5,) * 3), "deploy.yaml", certain=True
     )
@@ -144,7 +156,7 @@ def test_the_deploy_yaml_of_paddleseg(tmp_path: Path) -> None:
 def test_without_pyyaml_a_yaml_is_not_read_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deploy.yaml").write_text("Deploy: {transforms: []}")
     monkeypatch.setitem(sys.modules, "yaml", None)
-    hints = read_hints(tmp_path / "model.onnx", {})
+    hints = read_beside(tmp_path)
     assert hints.hints == ()
     assert "deploy.yaml was not read" in hints.notes[0]
     assert "pip install 'edgeunet[labels]'" in hints.notes[0]
@@ -188,7 +200,7 @@ def test_what_is_certain_goes_before_the_transform_of_albumentations(tmp_path: P
 def test_a_file_beside_it_that_is_damaged_is_left_out_with_a_note(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     (tmp_path / "deploy.yaml").write_text("a: [" + text)
-    hints = read_hints(tmp_path / "model.onnx", {})
+    hints = read_beside(tmp_path)
     assert hints.hints == ()
     assert [note.endswith("it was not used") for note in hints.notes] == [True, True]
 

@@ -11,7 +11,7 @@ from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.hints.file_hints import SaidInput
 from edgeunet_export.foreign.preprocessing import Preprocessing, scale_of_range
 from edgeunet_export.foreign.reading.opening import read_network
-from edgeunet_export.foreign.search.input_search import find_input, missing_options
+from edgeunet_export.foreign.search.input_search import FoundInput, find_input, missing_options
 from edgeunet_export.foreign.search.input_ways import Given, input_ways, options_of, title_of
 from edgeunet_export.foreign.search.labelled_frames import LabelledFrames
 from tests.export.foreign.colour_networks import SIZE, Weights, colour_network, write_colours
@@ -38,41 +38,38 @@ def labelled(data: Path, channels: int = 3, split: str = "val") -> LabelledFrame
     return LabelledFrames(DatasetFolder.open(data), split, PixelFormat(channels))
 
 
-def search(data: Path, its: ForeignNetwork, given: Given | None = None, said: SaidInput | None = None) -> list[str]:
-    frames = labelled(data, its.channels)
-    return list(find_input(its, given or Given(), said, frames, spec(data, its.channels)).lines)
+def search(data: Path, its: ForeignNetwork, given: Given | None = None, said: SaidInput | None = None) -> FoundInput:
+    return find_input(its, given or Given(), said, labelled(data, its.channels), spec(data, its.channels))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=title_of)
 def test_the_way_in_which_a_network_was_trained_is_found(data: Path, tmp_path: Path, way: Preprocessing) -> None:
-    its = network(tmp_path, way)
-    found = find_input(its, Given(), None, labelled(data, way.channels), spec(data, way.channels))
+    found = search(data, network(tmp_path, way))
     assert found.preprocessing == way
-    assert found.lines[0].startswith("mIoU on 10 labelled frames of val and train")
-    assert found.lines[-1] == f"taken: {title_of(way)} ({options_of(way)})"
+    assert found.tried[0].startswith("mIoU on 10 labelled frames of val and train")
+    assert found.tried[1].endswith(f"10 frames  {title_of(way)}: {options_of(way)}")
+    assert str(found) == f"{title_of(way)}, as the labels show"
 
 
 def test_what_is_given_is_not_tried_otherwise(data: Path, tmp_path: Path) -> None:
-    lines = search(data, network(tmp_path, RGB_01), Given(order="rgb"))
-    assert sum("RGB" in line for line in lines[:-1]) == 4
-    assert not any("BGR" in line for line in lines)
+    tried = search(data, network(tmp_path, RGB_01), Given(order="rgb")).tried
+    assert ["RGB" in line for line in tried] == [False, True, True, True, True]
     whole = Given("bgr", scale_of_range(-1, 1, 3))  # wrong, and not doubted
-    assert search(data, network(tmp_path, RGB_01), whole) == []
+    found = search(data, network(tmp_path, RGB_01), whole)
+    assert (str(found), found.tried) == ("BGR, -1 to 1", ())
 
 
 def test_an_unusual_way_is_found_if_the_file_says_it(data: Path, tmp_path: Path) -> None:
     way = Preprocessing("bgr", (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))
-    lines = search(data, network(tmp_path, way), None, SaidInput(way, "pipeline.json", certain=True))
-    assert lines[-1].startswith(f"taken: {title_of(way)}, as pipeline.json says")
+    found = search(data, network(tmp_path, way), None, SaidInput(way, "pipeline.json", certain=True))
+    assert str(found) == f"{title_of(way)}, as pipeline.json says and the labels show"
 
 
 def test_a_file_that_says_what_the_labels_deny_is_contradicted(data: Path, tmp_path: Path) -> None:
     said = SaidInput(replace(RGB_01, order="bgr"), "config.json", certain=True)
-    lines = search(data, network(tmp_path, RGB_01), None, said)
-    assert lines[-2:] == [
-        "config.json says another way, which scores less here",
-        "taken: RGB, 0 to 1 (--rgb --range 0:1)",
-    ]
+    found = search(data, network(tmp_path, RGB_01), None, said)
+    assert str(found) == "RGB, 0 to 1, as the labels show, and not as config.json says"
+    assert any("BGR, 0 to 1 (of config.json)" in line for line in found.tried)
 
 
 def test_an_untrained_network_is_refused_with_what_was_tried(data: Path, tmp_path: Path) -> None:
@@ -98,9 +95,9 @@ def test_a_network_to_which_the_order_of_colours_does_not_matter_is_refused(data
         search(data, grey)
     assert "RGB, 0 to 1 leads" in str(error.value) or "give the same masks" in str(error.value)
     for order in ("rgb", "bgr"):
-        assert search(data, grey, Given(order=order))  # the remedy works
+        assert search(data, grey, Given(order=order)).preprocessing.order == order  # the remedy works
     said = SaidInput(replace(RGB_01, order="bgr"), "config.json", certain=False)
-    assert search(data, grey, None, said)[-1].startswith("taken: BGR, 0 to 1, as config.json says")
+    assert str(search(data, grey, None, said)) == "BGR, 0 to 1, as config.json says, where the labels do not tell"
 
 
 def test_a_network_that_scales_its_input_itself_leaves_the_scale_open(data: Path, tmp_path: Path) -> None:
@@ -120,7 +117,7 @@ def test_without_labels_only_what_a_tool_writes_of_itself_counts(data: Path, tmp
     assert missing_options(3, Given(), said) == []
     found = find_input(its, Given(), said, None, spec(data))
     assert found.preprocessing == RGB_01
-    assert found.lines == ("from preprocessor_config.json, not checked, as there are no labels: RGB, 0 to 1",)
+    assert str(found) == "RGB, 0 to 1, as preprocessor_config.json says; not checked, as there are no labels"
     order, scale = "--rgb or --bgr", "--mean and --std, or --range"
     assert missing_options(3, Given(), said._replace(certain=False)) == [order, scale]
     assert missing_options(3, Given(order="rgb"), None) == [scale]
@@ -138,7 +135,7 @@ def test_few_frames_are_run_where_few_are_enough(tmp_path: Path) -> None:
         runs += 1
         return its.run(planes)
 
-    lines = search(data, replace(its, run=run))
+    lines = search(data, replace(its, run=run)).tried
     assert "120 labelled frames" in lines[0]
     assert runs == 8 * 8 + (32 - 8)  # all on a few, and the best alone on more
     assert "32 frames  RGB, 0 to 1:" in lines[1]
