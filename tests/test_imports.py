@@ -95,7 +95,7 @@ INSIDE = {  # the same for the rooms in a room
         ("import_model",),
         ("proof", "search", "wrapped"),
         ("reading",),
-        ("foreign_network", "hints"),
+        ("foreign_network", "hints", "onnx_graph"),
         ("decision", "preprocessing"),
     ),
     "edgeunet_export.int8": (("export_int8",), ("repair",), ("candidate",), ("quantize",)),

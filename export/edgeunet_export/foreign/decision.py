@@ -34,6 +34,14 @@ class Decision:
     threshold: float = 0.0
     align_corners: bool = False
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the output for one frame."""
+        shape = [1, *self.size]
+        if self.channel_axis is not None:
+            shape.insert(self.channel_axis, self.channels)
+        return tuple(shape)
+
     def mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
         """The network's own output for one frame → uint8 [height, width] of the input."""
         planes = output if self.channel_axis is None else np.moveaxis(output, self.channel_axis, 1)

@@ -20,10 +20,12 @@ class ForeignNetwork:
     """One network that is read, with the output that was chosen.
 
     origin: its name in messages. title: for the provenance. sha256: of the file, or of the weights.
-    graph: in float32, with one input named `input`, [1, channels, height, width], and a tensor named `output`.
     size: (height, width) of the input.
-    decision: how `output` becomes a mask.
-    run: the original in its own framework: float32 [1, channels, height, width] → what `output` is there, as it comes.
+    run: the original in its own framework: float32 [1, channels, height, width] → its output `output`, as it comes.
+    decision: how that becomes a mask.
+    graph: the same in float32, with one input, [1, channels, height, width], and one output.
+    ending: how the output of the graph becomes the same mask: it may be the scores that `output` is made from.
+    takes_bytes: whether its input is uint8: then it normalises frames itself.
     metadata: what the file says of itself, as texts.
     notes: lines for the user about what was done to the graph.
     """
@@ -31,15 +33,21 @@ class ForeignNetwork:
     origin: str
     title: str
     sha256: str
-    graph: ModelProto
-    input: str
-    output: str
     channels: int
     size: tuple[int, int]
-    decision: Decision
+    output: str
     run: Callable[[NDArray[np.float32]], NDArray[Any]]
+    decision: Decision
+    graph: ModelProto
+    ending: Decision
+    takes_bytes: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> int | None:
+        """How many it tells apart; None where only its masks say that."""
+        return {"scores": self.ending.channels, "logit": 2, "classes": None}[self.ending.kind]
 
     def mask(self, frame: UInt8, preprocessing: Preprocessing) -> UInt8:
         """The mask of the original, uint8 [height, width], for a fitted frame, uint8 [height, width, channels] BGR."""

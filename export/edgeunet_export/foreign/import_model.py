@@ -45,7 +45,6 @@ class ImportOptions:
     size: (height, width) of the input. order: of its channels.
     mean, std: as people write them, for frames from 0 to 1 or to 255. value_range: what black and white become.
     output: the name of the segmentation among the outputs.
-    weights: of a network that is given as code.
     """
 
     data: Path | None = None
@@ -59,7 +58,6 @@ class ImportOptions:
     std: Numbers | None = None
     value_range: Numbers | None = None
     output: str = ""
-    weights: Path | None = None
 
     def __post_init__(self) -> None:
         require_fit(self.fit or "letterbox")
@@ -97,19 +95,14 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
     ExportError if the file and the original differ; nothing is kept then.
     """
     require_ending(output, ".onnx")
-    given = {
-        "--data": options.data,
-        "--frames": options.frames,
-        "--classes": options.classes,
-        "--weights": options.weights,
-    }
+    given = {"--data": options.data, "--frames": options.frames, "--classes": options.classes}
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
     with replacing(output, force=force) as temporary:
         network, hints = _read(source, options)
         spec = _spec(network, hints, options)
         found = find_input(
             network,
-            _given(network.channels, options),
+            _given(options, network.channels, takes_bytes=network.takes_bytes),
             hints.said_input(network.channels),
             _labelled(options, spec.pixels),
             spec,
@@ -128,12 +121,14 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
     hints = read_hints(Path(source), facts.metadata)
     size = options.size or (hints.size[0] if facts.any_size else None)
     if not facts.any_size or size:
-        network = read_network(source, weights=options.weights, size=size, output=options.output)
-        channels, missing = network.channels, []
+        network = read_network(source, size=size, output=options.output)
+        channels, takes_bytes, missing = network.channels, network.takes_bytes, []
     else:
-        channels, missing = 3, ["--size HEIGHTxWIDTH, as it takes frames of any size"]
+        channels, takes_bytes, missing = 3, False, ["--size HEIGHTxWIDTH, as it takes frames of any size"]
     if _labelled(options, PixelFormat(channels)) is None:
-        missing += missing_options(channels, _given(channels, options), hints.said_input(channels))
+        missing += missing_options(
+            channels, _given(options, channels, takes_bytes=takes_bytes), hints.said_input(channels)
+        )
     if options.classes is None and options.data is None:
         missing.append("--classes classes.json, or --data, for the names and colours of the classes")
     if missing:
@@ -141,8 +136,16 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
     return network, hints
 
 
-def _given(channels: int, options: ImportOptions) -> Given:
-    return Given("grey" if channels == 1 else options.order, options.scale(channels))
+def _given(options: ImportOptions, channels: int, *, takes_bytes: bool) -> Given:
+    scale = options.scale(channels)
+    if takes_bytes:
+        as_they_are = scale_of_range(0, 255, channels)
+        if scale not in (None, as_they_are):
+            raise UsageError(
+                "the network takes uint8 frames and normalises them itself: leave out --mean, --std and --range"
+            )
+        scale = as_they_are
+    return Given("grey" if channels == 1 else options.order, scale)
 
 
 def _labelled(options: ImportOptions, pixels: PixelFormat) -> LabelledFrames | None:
@@ -155,13 +158,10 @@ def _labelled(options: ImportOptions, pixels: PixelFormat) -> LabelledFrames | N
 def _spec(network: ForeignNetwork, hints: FileHints, options: ImportOptions) -> ModelSpec:
     """Of the network, with the usual mean and std."""
     listed = _classes(options)
-    count = len(listed.classes)
-    decision = network.decision
-    expected = {"scores": decision.channels, "logit": 2}.get(decision.kind, count)
-    if count != expected:
+    if network.classes not in (None, len(listed.classes)):
         names = ", ".join(c.name for c in listed.classes)
         raise MismatchError(
-            f"{network.origin} tells {expected} classes apart ({network.output}), and {listed.origin} has {count} "
+            f"{network.origin} tells {network.classes} classes apart, and {listed.origin} has {len(listed.classes)} "
             f"({names}): give the list of the classes that it was trained on, in its order (--classes)"
         )
     return ModelSpec(

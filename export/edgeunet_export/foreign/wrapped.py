@@ -8,8 +8,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from edgeunet.spec import ModelSpec
 from edgeunet.version import __version__
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
+from edgeunet_export.foreign.onnx_graph.float_graph import graphs
 from edgeunet_export.foreign.preprocessing import Preprocessing
-from edgeunet_export.foreign.reading.float_graph import graphs
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import set_spec
 
@@ -19,7 +19,7 @@ _OURS = ("frame", "mask", "mean", "std", "order")  # and names that go on with a
 def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSpec) -> ModelProto:
     """One model that fits `spec`: preprocessing, network and decision in one graph, in the network's opset."""
     inner = _renamed(network.graph)
-    entry, output = _name(network.input), _name(network.output)
+    entry, output = inner.graph.input[0].name, inner.graph.output[0].name
     graph = Fragment()
     # TensorRT takes a uint8 input only if a Cast reads it; it rejects a Transpose of uint8.
     frame = graph.add("Cast", "frame.float", ["frame"], to=TensorProto.FLOAT)
@@ -38,7 +38,7 @@ def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSp
         node.input[:] = [planes if tensor == entry else tensor for tensor in node.input]
     graph.nodes += inner.graph.node
     graph.initializers += inner.graph.initializer
-    network.decision.add_to(graph, output, network.size)
+    network.ending.add_to(graph, output, network.size)
     proto = helper.make_graph(
         graph.nodes,
         "edgeunet",
@@ -74,15 +74,19 @@ def _folded(model: ModelProto, entry: str, indices: tuple[int, ...], std: np.nda
 
 
 def _renamed(model: ModelProto) -> ModelProto:
-    """A copy without names that are ours; each node has a name."""
+    """A copy without names that are ours; each node has a name of its own."""
     model = type(model).FromString(model.SerializeToString())
+    taken: set[str] = set()
     for graph in graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.initializer):
             value.name = _name(value.name)
         for node in graph.node:
             node.input[:] = map(_name, node.input)
             node.output[:] = map(_name, node.output)
-            node.name = node.name or node.output[0]
+            node.name = _name(node.name or node.output[0])
+            if node.name in taken:  # ONNX Runtime wants each once
+                node.name = f"{node.output[0]} of {node.op_type}"
+            taken.add(node.name)
     return model
 
 

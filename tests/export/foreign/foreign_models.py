@@ -30,12 +30,14 @@ class NetworkFile:
         self.tensor, self.channels = name, 3
         self.random = np.random.default_rng(1)
 
-    def constant(self, value: NDArray[Any]) -> str:
-        name = f"constant_{len(self.stored)}"
-        if self.dtype == HALF and value.dtype == np.float32:
-            value = value.astype(np.float16)
-        self.stored.append(numpy_helper.from_array(value, name))
-        return name
+    def exact(self, value: NDArray[Any]) -> str:
+        """Store a value as it is; returns its name."""
+        self.stored.append(numpy_helper.from_array(value, f"constant_{len(self.stored)}"))
+        return self.stored[-1].name
+
+    def constant(self, value: NDArray[np.float32]) -> str:
+        """Store a value in the network's type; returns its name."""
+        return self.exact(value.astype(np.float16) if self.dtype == HALF else value)
 
     def add(self, op: str, *more: str, name: str = "", first: str = "", **attributes: Any) -> NetworkFile:
         """A node that reads the newest tensor, or `first`, and then `more`."""
@@ -59,10 +61,8 @@ class NetworkFile:
         return self.conv(classes, kernel=1)
 
     def enlarge(self, by: int, way: str = "half_pixel") -> NetworkFile:
-        scales = np.array([1, 1, by, by], np.float32)
-        self.stored.append(numpy_helper.from_array(scales, f"scales_{len(self.stored)}"))
-        name = self.stored[-1].name
-        return self.add("Resize", "", name, mode="linear", coordinate_transformation_mode=way)
+        region, scales = self.exact(np.zeros(0, np.float32)), self.exact(np.array([1, 1, by, by], np.float32))
+        return self.add("Resize", region, scales, mode="linear", coordinate_transformation_mode=way)
 
     def result(self, name: str = "logits", dtype: int | None = None) -> NetworkFile:
         """Make the newest tensor an output of this name."""

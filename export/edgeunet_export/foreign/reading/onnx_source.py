@@ -17,12 +17,15 @@ from edgeunet.runtime.onnx_header import read_onnx_header
 from edgeunet.utils.files import sha256
 from edgeunet.utils.formatting import one_line
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
-from edgeunet_export.foreign.reading.float_graph import widened
-from edgeunet_export.foreign.reading.image_input import ImageInput, image_input
-from edgeunet_export.foreign.reading.opset import lowered, lowered_ir, raised
+from edgeunet_export.foreign.onnx_graph.ending import pruned, shortened
+from edgeunet_export.foreign.onnx_graph.float_graph import widened
+from edgeunet_export.foreign.onnx_graph.image_input import ImageInput, image_input
+from edgeunet_export.foreign.onnx_graph.lowering import inlined, lowered
+from edgeunet_export.foreign.onnx_graph.opset import lowered_ir, raised
+from edgeunet_export.foreign.onnx_graph.simplified import fixed, planes_first, simplified
 from edgeunet_export.foreign.reading.segmentation_output import Outputs, chosen_output
-from edgeunet_export.foreign.reading.simplified import fixed, simplified
-from edgeunet_export.graph.model_file import weight_files
+from edgeunet_export.graph.model_file import unreadable, weight_files
+from edgeunet_export.graph.types import opset
 
 Run = Callable[[NDArray[np.float32]], Outputs]
 """All outputs of the original, by the names of the graph, for float32 [1, channels, height, width]."""
@@ -61,16 +64,33 @@ def network_of(
     """The network of a graph in memory. run: the original, to compare with. Raises as read_onnx()."""
     size = image.size_for(size, origin)
     found = run(np.zeros((1, image.channels, *size), np.float32))
-    basic = simplified(fixed(raised(widened(model), origin), image, size), origin)
-    graph, notes = lowered(_planes_first(basic, image, size))
+    basic = simplified(fixed(inlined(raised(widened(model), origin)), image, size), origin)
+    graph = planes_first(basic, image, size)
     name, decision = chosen_output(graph, found, output, size, channels_last=image.channels_last, origin=origin)
+    tensor, ending = shortened(graph, name, decision, size)
+    graph, needs = lowered(pruned(graph, tensor, ending.shape))
+    if reason := unreadable(graph):
+        raise ModelFileError(f"{origin} cannot be lowered ({needs or 'operators of another domain'}): it has {reason}")
+    notes = (f"stays at opset {opset(graph)}: {needs}",) if needs else ()
 
     def run_chosen(planes: NDArray[np.float32]) -> NDArray[Any]:
         return run(planes)[name]
 
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return ForeignNetwork(
-        origin, title, sha256, graph, image.name, name, image.channels, size, decision, run_chosen, metadata, notes
+        origin,
+        title,
+        sha256,
+        image.channels,
+        size,
+        name,
+        run_chosen,
+        decision,
+        graph,
+        ending,
+        image.takes_bytes,
+        metadata,
+        notes,
     )
 
 
@@ -85,25 +105,4 @@ def _loaded(path: Path) -> ModelProto:
         ) from error
     except Exception as error:  # protobuf, the checker of paths and the loader each have exceptions of their own
         raise ModelFileError(f"{path} is not a whole ONNX model ({one_line(error, 120)}): export it again") from error
-    return model
-
-
-def _planes_first(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelProto:
-    """The graph with an input [1, channels, height, width]: a Transpose in front where the tool has channels last."""
-    if not image.channels_last:
-        return model
-    graph = model.graph
-    last = f"{image.name}.last"
-    readers = [node for node in graph.node if image.name in node.input]
-    for node in readers:
-        for index, tensor in enumerate(node.input):
-            if tensor == image.name:
-                node.input[index] = last
-    graph.input[0].CopyFrom(
-        onnx.helper.make_tensor_value_info(image.name, onnx.TensorProto.FLOAT, [1, image.channels, *size])
-    )
-    turn = onnx.helper.make_node("Transpose", [image.name], [last], last, perm=[0, 2, 3, 1])
-    nodes = [turn, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
     return model

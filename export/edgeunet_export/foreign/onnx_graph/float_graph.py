@@ -32,9 +32,21 @@ def widened(model: ModelProto) -> ModelProto:
 def graphs(graph: GraphProto) -> Iterator[GraphProto]:
     """A graph and those inside its nodes."""
     yield graph
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+    for node in graph.node:
+        for inner in _graphs_in(node):
             yield from graphs(inner)
+
+
+def inner_nodes(node: NodeProto) -> Iterator[NodeProto]:
+    """The nodes of the graphs inside a node."""
+    for graph in (inner for each in _graphs_in(node) for inner in graphs(each)):
+        yield from graph.node
+
+
+def _graphs_in(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        yield from ([attribute.g] if attribute.HasField("g") else [])
+        yield from attribute.graphs
 
 
 def _widen_node(node: NodeProto) -> None:

@@ -25,6 +25,10 @@ class ImageInput:
     dtype: Any
     channels_last: bool = False
 
+    @property
+    def takes_bytes(self) -> bool:
+        return bool(self.dtype == np.uint8)
+
     def array(self, planes: NDArray[np.float32]) -> NDArray[Any]:
         """float32 [N, channels, H, W] → what the tensor takes. A uint8 one takes the values of frames, as they are."""
         if self.channels_last:

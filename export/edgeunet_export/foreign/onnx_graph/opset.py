@@ -33,8 +33,3 @@ def raised(model: ModelProto, origin: str) -> ModelProto:
         ) from error
     converted.ir_version = IR_VERSION[OPSET]
     return converted
-
-
-def lowered(model: ModelProto) -> tuple[ModelProto, tuple[str, ...]]:
-    """The model at OPSET, and what to tell the user: where an operator needs a newer one, the model as it is."""
-    return model, ()

@@ -6,10 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from edgeunet.runtime.cpu.onnxruntime_model import write_basic_graph
-from edgeunet_export.foreign.reading.image_input import ImageInput
+from edgeunet_export.foreign.onnx_graph.float_graph import inner_nodes
+from edgeunet_export.foreign.onnx_graph.image_input import ImageInput
+from edgeunet_export.graph.float_model import attribute
 
 
 def fixed(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelProto:
@@ -23,7 +25,7 @@ def fixed(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelP
     del graph.input[:]
     graph.input.extend(kept)
     shape = (1, *size, image.channels) if image.channels_last else (1, image.channels, *size)
-    graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info(image.name, onnx.TensorProto.FLOAT, shape))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(image.name, TensorProto.FLOAT, shape))
     del graph.value_info[:]
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -41,3 +43,27 @@ def simplified(model: ModelProto, origin: str) -> ModelProto:
     del basic.opset_import[:]
     basic.opset_import.extend(opsets)
     return basic
+
+
+def planes_first(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelProto:
+    """The graph with an input [1, channels, height, width], also where the tool has channels last: it begins with a
+    Transpose then, or without the one that it began with.
+    """
+    if not image.channels_last:
+        return model
+    graph, last = model.graph, f"{image.name}.last"
+    cancelled = {node.output[0] for node in graph.node if node.input[:1] == [image.name] and _turns_back(node)}
+    renamed = {image.name: last, **dict.fromkeys(cancelled, image.name)}
+    nodes = [node for node in graph.node if node.output[0] not in cancelled]
+    for reader in (inner for node in nodes for inner in (node, *inner_nodes(node))):
+        reader.input[:] = [renamed.get(tensor, tensor) for tensor in reader.input]
+    del graph.node[:]
+    graph.node.append(helper.make_node("Transpose", [image.name], [last], last, perm=[0, 2, 3, 1]))
+    graph.node.extend(nodes)
+    shape = [1, image.channels, *size]
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(image.name, TensorProto.FLOAT, shape))
+    return model
+
+
+def _turns_back(node: NodeProto) -> bool:
+    return node.op_type == "Transpose" and attribute(node, "perm", []) == [0, 3, 1, 2]
