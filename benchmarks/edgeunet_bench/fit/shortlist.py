@@ -1,8 +1,8 @@
 """Which of the candidates that were measured on the device to train: a pure function of a sweep and a budget.
 
 p99 is compared with the budget, not p50: the slow frames miss a deadline, and a sweep advises by p99 too.
-Of the rows within the budget, the network with the most operations comes first, since more of them are more accurate as
-a rule, and for the same network the widest numbers. Only training shows whether the rule holds.
+Of the rows within the budget, the network that promises most comes first (by its operations: more of them are more
+accurate as a rule), and for the same network the widest numbers. Only training shows whether the rule holds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from edgeunet_bench.sweep.sweep_file import Row, Sweep
 
 PRECISIONS = ("int8", "int8+fp16", "fp16", "fp32")
 """From the narrowest to the widest."""
-Operations = Callable[[str, tuple[int, int]], float]  # preset's name, (height, width) → for a frame
+Promise = Callable[[str, tuple[int, int]], float]
+"""Preset's name, (height, width) → a number that is larger for the network that will be more accurate."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ def figures(row: Row) -> str:
     return f"p99 {milliseconds(row.summary.p99.value)} ms" + ("" if power is None else f", {power:.0f} mW")
 
 
-def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortlist:
+def choose(sweep: Sweep, budget: DeviceBudget, promise: Promise) -> Shortlist:
     """Raises MismatchError if no row names its network, if power is asked for and was not measured, or if none fits.
 
-    operations: of a preset at an input size; raises UsageError where there is no such network.
+    promise: of a preset at an input size; raises UsageError where there is no such network.
     """
     named = [(name, row) for name, row in zip(names(sweep.rows), sweep.rows, strict=True)]
     rejected = [Rejected(s.model, f"did not run on the device: {s.reason}") for s in sweep.skipped]
-    reasons = [_untrainable(row, operations) for _, row in named]
+    reasons = [_untrainable(row, promise) for _, row in named]
     rejected += [Rejected(name, reason) for (name, _), reason in zip(named, reasons, strict=True) if reason]
     known = [pair for pair, reason in zip(named, reasons, strict=True) if not reason]
     if not known:
@@ -107,20 +108,20 @@ def choose(sweep: Sweep, budget: DeviceBudget, operations: Operations) -> Shortl
         else:
             rows[key] = (name, row)
 
-    def promise(pair: tuple[str, Row]) -> tuple[float, int]:
-        return operations(pair[1].network, pair[1].input_size), PRECISIONS.index(pair[1].precision)
+    def rank(pair: tuple[str, Row]) -> tuple[float, int]:
+        return promise(pair[1].network, pair[1].input_size), PRECISIONS.index(pair[1].precision)
 
-    return Shortlist(tuple(sorted(rows.values(), key=promise, reverse=True)), tuple(rejected))
+    return Shortlist(tuple(sorted(rows.values(), key=rank, reverse=True)), tuple(rejected))
 
 
-def _untrainable(row: Row, operations: Operations) -> str:
+def _untrainable(row: Row, promise: Promise) -> str:
     """Why nothing can be trained for a row; "" where it can."""
     if not row.network:
         return "names no network that can be trained"
     if row.precision not in PRECISIONS:
         return f"has the precision {row.precision!r}, which is none of {', '.join(PRECISIONS)}"
     try:
-        operations(row.network, row.input_size)
+        promise(row.network, row.input_size)
     except UsageError as error:
         return str(error)
     return ""

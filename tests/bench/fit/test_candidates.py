@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import OutputError, UsageError
+from edgeunet.network import pretrained
 from edgeunet.network.unet import PRESETS, UNetConfig, preset, preset_name
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_identity import ModelFile
@@ -54,6 +55,23 @@ def test_a_sweep_of_candidates_knows_their_networks(
     monkeypatch.setattr(passes, "measured", lambda *_: visit)  # stands in for the processes
     found = sweep(files[1:], SweepOptions(backends=("openvino",)))
     assert [(r.network, r.precision, r.input_size) for r in found.rows] == [("nano", "int8", (64, 96))]
+
+
+@pytest.mark.slow
+def test_a_network_that_can_be_pretrained_needs_no_weights_to_be_measured(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "PRESETS", {"lite": PRESETS["lite"]})
+    monkeypatch.setattr(pretrained, "PACKAGE", "not_there_at_all")
+    options = CandidateOptions(sizes=((32, 48),))
+    files = write_candidates(data, tmp_path / "c", options, force=False)
+    assert [f.name.removeprefix("lite-32x48-") for f in files] == [
+        "fp16.onnx",
+        "fp32.onnx",
+        "int8+fp16.onnx",
+        "int8.onnx",
+    ]
+    assert {read_model(f)[1].provenance.pretrained_sha256 for f in files} == {""}
 
 
 def test_a_network_is_known_by_its_shape() -> None:

