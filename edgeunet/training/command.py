@@ -21,6 +21,7 @@ from edgeunet.data.loading import load_split
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError
 from edgeunet.evaluation.metrics import Scores
+from edgeunet.network.pretrained import WEIGHTS_SHA256, pretrained_scale, require_weights
 from edgeunet.network.unet import UNet, preset, require_input
 from edgeunet.quantisation.target import target_of
 from edgeunet.spec import ModelSpec, Provenance
@@ -29,18 +30,16 @@ from edgeunet.training.output.run_folder import LAST, OUTPUTS, claimed, require_
 from edgeunet.training.processes import distributed
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import Recipe
-from edgeunet.training.start.earlier_network import continued
+from edgeunet.training.start.earlier_network import ContinuedNetwork, continued
+from edgeunet.training.start.imagenet_encoder import with_imagenet_encoder
 from edgeunet.training.start.parent_checkpoint import ParentCheckpoint
 from edgeunet.training.training_job import TrainingJob
-from edgeunet.training.training_options import TrainingOptions
+from edgeunet.training.training_options import DEFAULT, TrainingOptions
 from edgeunet.training.training_run import TrainingResult
 from edgeunet.training.training_run import train as train_job
 from edgeunet.utils import console
 from edgeunet.utils.files import require_distinct
 from edgeunet.version import __version__
-
-DEFAULT = "small"
-"""The preset without a checkpoint to start from."""
 
 
 def train(data: str | Path, folder: str | Path, options: TrainingOptions | None = None) -> TrainingResult:
@@ -77,6 +76,8 @@ def _job(
         parent = ParentCheckpoint.read(path, folder / LAST if options.weights and options.resume else None)
         parent.require_preset(options.model)
         config = parent.net.config
+    if options.starts_pretrained and not options.resume:
+        require_weights()
     if options.size is not None:
         require_input(config, options.size)
     if parent is not None and options.weights:
@@ -87,7 +88,10 @@ def _job(
             raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
     quiet = distributed.rank() > 0
     samples = load_split(dataset, "train", quiet=quiet)
-    mean, std = ModelSpec.usual_scale(dataset.pixels)
+    pretrained = WEIGHTS_SHA256 if options.starts_pretrained else ""
+    if parent is not None:
+        pretrained = parent.spec.provenance.pretrained_sha256
+    mean, std = pretrained_scale(dataset.pixels.channels) if pretrained else ModelSpec.usual_scale(dataset.pixels)
     if parent is not None and parent.spec.channels == dataset.pixels.channels:
         mean, std = parent.spec.mean, parent.spec.std
     spec = ModelSpec(
@@ -97,7 +101,10 @@ def _job(
         fit=options.fit,
         ignore_index=dataset.ignore_index,
         provenance=Provenance(
-            dataset_sha256=samples.sha256, parent_sha256=parent.digest if parent else "", version=__version__
+            dataset_sha256=samples.sha256,
+            parent_sha256=parent.digest if parent else "",
+            pretrained_sha256=pretrained,
+            version=__version__,
         ),
         channels=dataset.pixels.channels,
         levels=options.levels_of(samples),
@@ -107,25 +114,25 @@ def _job(
     val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
     if not quiet:
         _check(dataset, {"train": samples.facts, "val": val.facts}, spec)
+    config = replace(config, classes=spec.logits, in_channels=spec.channels)
     start: UNet | None = None
-    kept: frozenset[str] = frozenset()
-    changes: tuple[str, ...] = ()
+    new: ContinuedNetwork | None = None
     if parent is not None and options.qat:
         parent.spec.require_classes(spec.names, model=str(parent.path), dataset=str(data))
         spec = replace(parent.spec, provenance=spec.provenance)
         start = fake_quantised(parent.net, spec, samples, target_of(options.target))
     elif parent is not None:
         new = continued(parent.net, parent.spec, spec, seed=recipe.seed)
-        start, kept = new.net, new.kept
-        changes = () if options.resume else new.changes
+    elif options.starts_pretrained:
+        new = with_imagenet_encoder(config, seed=recipe.seed, resumed=options.resume)
     job = TrainingJob(
         samples,
         val,
-        start.config if start else replace(config, classes=spec.logits, in_channels=spec.channels),
+        config,
         spec,
         recipe,
         folder,
-        start,
+        new.net if new else start,
         options.resume,
         options.force,
         workers=_default_workers() if options.workers is None else options.workers,
@@ -133,9 +140,9 @@ def _job(
         compiled=options.compiled,
         time_budget_s=options.time_budget_s,
         began=began,
-        kept=kept,
+        kept=new.kept if new else frozenset(),
     )
-    return job, changes
+    return job, new.changes if new and not options.resume else ()
 
 
 def _check(dataset: DatasetFolder, splits: Mapping[str, SplitFacts], spec: ModelSpec) -> None:

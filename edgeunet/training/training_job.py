@@ -76,8 +76,10 @@ class TrainingJob:
             fields |= {"levels": text_of(self.spec.levels)}
         if isinstance(self.start, FakeQuantised):
             fields |= {"qat": self.spec.provenance.parent_sha256[:12], "target": self.start.target.name}
-        elif self.kept:
+        elif self.spec.provenance.parent_sha256:
             fields |= {_WEIGHTS: self.spec.provenance.parent_sha256[:12]}
+        if self.config.encoder:
+            fields |= {_PRETRAINED: self.spec.provenance.pretrained_sha256[:12] or _NO}
         return {key: str(value) for key, value in fields.items()}
 
     def require_settings(self, then: Mapping[str, str]) -> None:
@@ -91,6 +93,8 @@ class TrainingJob:
             seen = "; ".join(f"{_as_typed(n, pairs[n][0])}, now {_value(n, pairs[n][1])}" for n in changed)
             options = options_of(then, changed)
             remedy = f"type {options} to continue it" if options else "resume with the same settings"
+            if _PRETRAINED in changed and now.get(_PRETRAINED) == _NO:
+                remedy = f"leave out --no-pretrained{f' and type {options}' if options else ''} to continue it"
             other = "start a new run elsewhere"
             if _LENGTH.issuperset(changed):
                 other = f"train its network further elsewhere: --weights {shlex.quote(str(self.folder / 'best.pt'))}"
@@ -112,10 +116,13 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
         words.add(f"--recipe {name}")
     if _WEIGHTS in changed and _WEIGHTS in then:
         words = {word for word in words if not word.startswith("--model")} | {"--weights CHECKPOINT"}
+    if _PRETRAINED in changed:
+        words = {word for word in words if not word.startswith("--freeze-encoder")}
+        words |= {"--no-pretrained"} if then.get(_PRETRAINED) == _NO else set()
     return " ".join(sorted(words))
 
 
-_BUDGET, _WEIGHTS = "time budget in s", "weights"
+_BUDGET, _WEIGHTS, _PRETRAINED, _NO = "time budget in s", "weights", "pretrained", "no"
 _LENGTH, _TRAINED = {"epochs", "min_steps", _BUDGET}, {"freeze_encoder", "kept_lr"}
 # The settings that runs of older versions do not have.
 _OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0"}

@@ -11,6 +11,7 @@ from edgeunet.data.facts.levels import AUTO, levels_from_text, levels_of_frames
 from edgeunet.data.loading import LoadedSplit
 from edgeunet.errors import UsageError
 from edgeunet.imaging.pixels import Levels
+from edgeunet.network.unet import PRESETS
 from edgeunet.quantisation.target import TENSORRT, target_of
 from edgeunet.spec import BGR, Fit, PixelFormat, require_fit
 from edgeunet.training.hardware import trained_precision
@@ -18,6 +19,8 @@ from edgeunet.training.processes import distributed
 from edgeunet.training.recipe import RECIPES, Recipe
 from edgeunet.utils.limits import require_in
 
+DEFAULT = "small"
+"""The preset without a checkpoint to start from."""
 MOST_WORKERS = 1024
 _CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
@@ -45,6 +48,7 @@ class TrainingOptions:
     compiled: through torch.compile.
     weights: the checkpoint to start from, of other classes and another input size as well; it sets the network. The
     recipe is then that for trained layers.
+    pretrained: start the encoder of "lite" from ImageNet's weights, whose package must be installed.
     qat: the checkpoint to start from, trained as INT8 for `target`; it sets the network and the input size.
     resume: continue the interrupted run in the folder. force: replace what is in the folder.
     """
@@ -67,6 +71,7 @@ class TrainingOptions:
     qat: Path | None = None
     target: str = TENSORRT.name
     weights: Path | None = None
+    pretrained: bool = True
 
     def __post_init__(self) -> None:
         if self.recipe not in ("", *RECIPES):
@@ -78,8 +83,11 @@ class TrainingOptions:
         if self.qat and any(given.values()):
             wrong = next(name for name, value in given.items() if value)
             raise UsageError(f"--qat uses the input of its checkpoint: leave out --{wrong}")
-        if self.changes.get("freeze_encoder") is not None and not self.weights:
-            raise UsageError("--freeze-encoder needs an encoder that is trained already: give --weights too")
+        self._require_a_choice_of_start()
+        if self.changes.get("freeze_encoder") is not None and not self._has_trained_layers:
+            raise UsageError(
+                "--freeze-encoder needs an encoder that is trained already: give --weights or --model lite too"
+            )
         channels = self.pixels.channels
         if self.levels and self.levels != AUTO:
             levels_from_text(self.levels, channels)
@@ -93,6 +101,31 @@ class TrainingOptions:
         for name, allowed in _CHOICES.items():
             if self.changes.get(name) not in (None, *allowed):
                 raise UsageError(f"unknown {name} {self.changes[name]!r}: choose one of {', '.join(allowed)}")
+
+    def _require_a_choice_of_start(self) -> None:
+        """Raise UsageError for --no-pretrained where it changes nothing."""
+        if self.pretrained:
+            return
+        if self.weights or self.qat:
+            option = "--weights" if self.weights else "--qat"
+            raise UsageError(
+                f"--no-pretrained is for a new network, {option} starts from a checkpoint: give one of them"
+            )
+        if self.model in ("", *PRESETS) and not PRESETS[self.model or DEFAULT].encoder:
+            raise UsageError(
+                f"--no-pretrained changes nothing: {self.model or DEFAULT} always starts at random; leave it out, or "
+                "give --model lite"
+            )
+
+    @property
+    def starts_pretrained(self) -> bool:
+        """Whether the encoder starts from ImageNet's weights."""
+        can = self.model in PRESETS and bool(PRESETS[self.model].encoder)
+        return can and self.pretrained and not (self.weights or self.qat)
+
+    @property
+    def _has_trained_layers(self) -> bool:
+        return self.weights is not None or self.starts_pretrained
 
     @property
     def pixels(self) -> PixelFormat:
@@ -110,6 +143,6 @@ class TrainingOptions:
         recipe = RECIPES[self.recipe or ("qat" if self.qat else "standard")]
         if self.steps is not None:
             recipe = replace(recipe, epochs=0, min_steps=self.steps)
-        if self.weights:
+        if self._has_trained_layers:
             recipe = recipe.for_trained_layers()
         return replace(recipe, **{name: value for name, value in self.changes.items() if value is not None})

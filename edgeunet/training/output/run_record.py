@@ -37,6 +37,7 @@ def run_record(
         "network": asdict(job.config),
         "parameters": parameters,
         "parent_sha256": job.spec.provenance.parent_sha256,
+        "pretrained_sha256": job.spec.provenance.pretrained_sha256,
         "classes": job.spec.names,
         "size": job.spec.input_size,
         "tiles": job.spec.tiles,

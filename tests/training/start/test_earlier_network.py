@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(run: Run, parent: Path, tm
     for more, code, says in (
         (("--weights", parent, "--model", "small"), 2, "has the network nano, --model asks for small"),
         (("--weights", parent, "--qat", parent), 2, "give one of them"),
-        (("--freeze-encoder", 0.5), 2, "give --weights too"),
+        (("--freeze-encoder", 0.5), 2, "give --weights or --model lite too"),
         (("--weights", parent, "--freeze-encoder", 2), 2, "is from 0 to 1, got 2"),
         (("--weights", foreign), 1, "is a PyTorch file of another project"),
         (("--weights", tmp_path / "absent.pt"), 1, "no such checkpoint"),
