@@ -15,8 +15,19 @@ if TYPE_CHECKING:
 
 
 def import_(
-    theirs: Annotated[str, typer.Argument(metavar="THEIRS", help="A network of another tool: a .onnx file.")],
+    theirs: Annotated[
+        str,
+        typer.Argument(
+            metavar="THEIRS",
+            help="A network of another tool: a .onnx file; package.module:function, Python code that builds a "
+            "torch.nn.Module and is run; a folder of save_pretrained() of smp or transformers; a TorchScript file.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of a network that is given as code: a state dict of torch.save(), or safetensors."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -79,6 +90,7 @@ def import_(
         numbers("--std", std),
         numbers("--range", value_range, ":"),
         segmentation,
+        weights,
     )
     imported = import_model(theirs, output, options, force=force)
     spec = imported.spec

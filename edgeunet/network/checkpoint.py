@@ -63,8 +63,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise error
     if kind_of(path) != "checkpoint":
         raise ModelFileError(f"{path} is not a readable checkpoint (truncated, or another kind of file)")
-    _require_torch()
-    _require_unpacked_size(path)
+    require_safe_torch()
+    require_unpacked_size(path)
     try:
         value: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for each way in which a file can be damaged
@@ -171,7 +171,7 @@ def _holds(tensor: Any, like: Tensor) -> bool:
     return same and tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
-def _require_torch() -> None:
+def require_safe_torch() -> None:
     found = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if found and (int(found[1]), int(found[2])) < OLDEST_TORCH:
         oldest = ".".join(map(str, OLDEST_TORCH))
@@ -182,7 +182,8 @@ def _require_torch() -> None:
         )
 
 
-def _require_unpacked_size(path: Path) -> None:
+def require_unpacked_size(path: Path) -> None:
+    """Raise ModelFileError for a file of torch.save() that unpacks to far more than its own size."""
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -45,6 +45,7 @@ class ImportOptions:
     size: (height, width) of the input. order: of its channels.
     mean, std: as people write them, for frames from 0 to 1 or to 255. value_range: what black and white become.
     output: the name of the segmentation among the outputs.
+    weights: of a network that is given as code.
     """
 
     data: Path | None = None
@@ -58,6 +59,7 @@ class ImportOptions:
     std: Numbers | None = None
     value_range: Numbers | None = None
     output: str = ""
+    weights: Path | None = None
 
     def __post_init__(self) -> None:
         require_fit(self.fit or "letterbox")
@@ -95,7 +97,12 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
     ExportError if the file and the original differ; nothing is kept then.
     """
     require_ending(output, ".onnx")
-    given = {"--data": options.data, "--frames": options.frames, "--classes": options.classes}
+    given = {
+        "--data": options.data,
+        "--frames": options.frames,
+        "--classes": options.classes,
+        "--weights": options.weights,
+    }
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
     with replacing(output, force=force) as temporary:
         network, hints = _read(source, options)
@@ -121,7 +128,7 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
     hints = read_hints(Path(source), facts.metadata)
     size = options.size or (hints.size[0] if facts.any_size else None)
     if not facts.any_size or size:
-        network = read_network(source, size=size, output=options.output)
+        network = read_network(source, weights=options.weights, size=size, output=options.output)
         channels, takes_bytes, missing = network.channels, network.takes_bytes, []
     else:
         channels, takes_bytes, missing = 3, False, ["--size HEIGHTxWIDTH, as it takes frames of any size"]

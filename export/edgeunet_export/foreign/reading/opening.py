@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from edgeunet.errors import UsageError
 from edgeunet.runtime.onnx_header import read_onnx_header
+from edgeunet.utils.dependencies import require_installed
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.reading.onnx_source import read_onnx
+from edgeunet_export.foreign.reading.source_kind import source_kind
 
 
 class SourceFacts(NamedTuple):
@@ -20,14 +23,30 @@ class SourceFacts(NamedTuple):
 
 def source_facts(source: str) -> SourceFacts:
     """Of a file, from its header. Raises ModelFileError if it is missing or damaged."""
+    if source_kind(source) != "onnx":
+        return SourceFacts({}, any_size=True)
     header = read_onnx_header(Path(source))
     free = any(None in tensor.shape[1:] for tensor in header.inputs if tensor.shape and len(tensor.shape) == 4)
     return SourceFacts({key: text.decode(errors="replace") for key, text in header.metadata.items()}, free)
 
 
-def read_network(source: str, *, size: tuple[int, int] | None, output: str) -> ForeignNetwork:
-    """The network of a file. size: (height, width), where the source leaves it free. output: its name, or "".
+def read_network(
+    source: str, *, size: tuple[int, int] | None, output: str, weights: Path | None = None
+) -> ForeignNetwork:
+    """The network of a file, a folder or a function. weights: of a function. output: its name, or "".
 
-    Raises ModelFileError for what is no segmentation network, UsageError for a size or an output that it does not have.
+    size: (height, width), where the source leaves it free.
+    Raises ModelFileError for what is no segmentation network, UsageError for a size or an output that it does not have,
+    and what read_torch() raises.
     """
+    kind = source_kind(source)
+    if weights and kind != "code":
+        raise UsageError(f"{source} has its weights with it: leave --weights out")
+    if kind != "onnx":
+        if size is None:
+            raise UsageError(f"{source} takes frames of many sizes: give the one to use, --size HEIGHTxWIDTH")
+        require_installed("torch")
+        from edgeunet_export.foreign.reading.torch_source import read_torch
+
+        return read_torch(source, weights=weights, size=size, output=output)
     return read_onnx(Path(source), size=size, output=output)
