@@ -33,7 +33,7 @@ help:
 	@echo "make test-all        all tests, as CI runs them"
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
-	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (4 minutes; no GPU)"
+	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make clean   remove what make has made: $(VENV), $(TENSORRT) and its folders in runs/, no other"
 

@@ -247,57 +247,63 @@ def _unknown(d: Drawing, x: str) -> str:
     return d.add("Celu", d.add("Sinh", d.add("Tanh", d.conv(x, WIDTH, WIDTH))))
 
 
-BLOCKS: Mapping[str, Block] = {
-    "depthwise": _depthwise,
-    "grouped": _grouped,
-    "inverted-residual": _inverted_residual,
-    "clip-max": _upper_limit_only,
-    "clip-constants": _clip_of_constants,
-    "hard-swish": _after_conv("HardSwish"),
-    "hard-swish-parts": _hard_swish_of_parts,
-    "leaky-relu": _after_conv("LeakyRelu", alpha=0.1),
-    "prelu": _prelu,
-    "silu": _silu,
-    "gelu-parts": _gelu_of_parts,
-    "squeeze-excite": _squeeze_excite,
-    "squeeze-excite-dense": _squeeze_excite_dense,
-    "bilinear-corners": _resize("align_corners", sizes=True),
-    "bilinear-half-pixel": _resize("half_pixel", sizes=False),
-    "layer-norm": _layer_norm,
-    "layer-norm-parts": _layer_norm_of_parts,
-    "attention": _attention,
-    "pixel-shuffle": _pixel_shuffle,
-    "average-pool": _average_pool,
-    "pyramid": _pyramid,
-    "instance-norm": _instance_norm,
-    "group-norm": _group_norm,
-    "batch-norm": _batch_norm,
-    "grouped-transposed": _grouped_transposed,
-    "shuffled-channels": _shuffled_channels,
-    "shapes": _shapes_at_run_time,
-    "weights-of-nodes": _weights_of_nodes,
-    "unknown": _unknown,
+FAMILIES: Mapping[str, Mapping[str, Block]] = {
+    "mobile": {
+        "depthwise": _depthwise,
+        "grouped": _grouped,
+        "inverted-residual": _inverted_residual,
+        "clip-max": _upper_limit_only,
+        "clip-constants": _clip_of_constants,
+        "hard-swish": _after_conv("HardSwish"),
+        "hard-swish-parts": _hard_swish_of_parts,
+        "squeeze-excite": _squeeze_excite,
+        "squeeze-excite-dense": _squeeze_excite_dense,
+    },
+    "activations": {
+        "leaky-relu": _after_conv("LeakyRelu", alpha=0.1),
+        "prelu": _prelu,
+        "silu": _silu,
+        "gelu-parts": _gelu_of_parts,
+        "unknown": _unknown,
+    },
+    "transformer": {"layer-norm": _layer_norm, "layer-norm-parts": _layer_norm_of_parts, "attention": _attention},
+    "sizes": {
+        "bilinear-corners": _resize("align_corners", sizes=True),
+        "bilinear-half-pixel": _resize("half_pixel", sizes=False),
+        "average-pool": _average_pool,
+        "pyramid": _pyramid,
+        "pixel-shuffle": _pixel_shuffle,
+        "grouped-transposed": _grouped_transposed,
+    },
+    "norms": {"instance-norm": _instance_norm, "group-norm": _group_norm, "batch-norm": _batch_norm},
+    "structure": {
+        "shuffled-channels": _shuffled_channels,
+        "shapes": _shapes_at_run_time,
+        "weights-of-nodes": _weights_of_nodes,
+    },
+    "newer": {"mish": _after_conv("Mish"), "gelu": _after_conv("Gelu")},
 }
-LATER_BLOCKS: Mapping[str, tuple[int, Block]] = {
-    "gelu": (20, _after_conv("Gelu")),
-    "mish": (18, _after_conv("Mish")),
-}
-"""Operators that ONNX has only from this opset on."""
+BLOCKS: Mapping[str, Block] = {name: block for family in FAMILIES.values() for name, block in family.items()}
+_OPSETS = {"mish": 18, "gelu": 20}
+"""Where an operator is newer than 17."""
 
 
-def operator_model(name: str, *, ahead: float = 0) -> ModelProto:
-    """The network of one block: two convolutions, the block, two convolutions, nearest enlargement.
+def operator_model(*names: str, ahead: float = 0) -> ModelProto:
+    """The network of these blocks, one after another: two convolutions before, two after, nearest enlargement.
 
     ahead: added to the logit of the first class; where all are close, rounding alone changes many pixels.
     """
-    opset, block = LATER_BLOCKS[name] if name in LATER_BLOCKS else (17, BLOCKS[name])
+    opset = max(_OPSETS.get(name, 17) for name in names)
     classes = DatasetFolder.open(samples.DATASET).classes
     mean, std = ModelSpec.usual_scale(PixelFormat())
     d = Drawing()
     planes = d.add("Transpose", d.add("Cast", "frame", to=TensorProto.FLOAT), perm=[0, 3, 1, 2])
     centred = d.add("Sub", planes, d.store(np.reshape(mean, (1, -1, 1, 1))))
     x = d.add("Relu", d.conv(d.add("Div", centred, d.store(np.reshape(std, (1, -1, 1, 1)))), 3, WIDTH, stride=2))
-    x = d.add("Relu", d.conv(block(d, d.add("Relu", d.conv(x, WIDTH, WIDTH))), WIDTH, WIDTH))
+    x = d.add("Relu", d.conv(x, WIDTH, WIDTH))
+    for name in names:
+        x = BLOCKS[name](d, x)
+    x = d.add("Relu", d.conv(x, WIDTH, WIDTH))
     logits = d.conv(x, WIDTH, len(classes), 1)
     if ahead:
         logits = d.add("Add", logits, d.store(np.reshape([ahead, 0, 0, 0, 0], (1, -1, 1, 1))))
@@ -306,7 +312,7 @@ def operator_model(name: str, *, ahead: float = 0) -> ModelProto:
     d.nodes.append(helper.make_node("Cast", [whole], ["mask"], "mask", to=TensorProto.UINT8))
     graph = helper.make_graph(
         d.nodes,
-        name,
+        "-".join(names),
         [helper.make_tensor_value_info("frame", TensorProto.UINT8, [1, *SIZE, 3])],
         [helper.make_tensor_value_info("mask", TensorProto.UINT8, [1, *SIZE])],
         d.stored,

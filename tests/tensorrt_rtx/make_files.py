@@ -1,7 +1,7 @@
 """`python -m tests.tensorrt_rtx.make_files FOLDER`: writes the model files that TensorRT is asked about.
 
-Seeded, untrained networks with real statistics, through the exporters that users call. What is asked of each
-file stands in FOLDER/files.json.
+Seeded, untrained networks with real statistics, and networks of other operators, through the exporters that users
+call. What is asked of each file stands in FOLDER/files.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import onnx
 
 from edgeunet import samples
 from edgeunet.network.unet import PRESETS, UNetConfig, preset
+from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
 from edgeunet.utils.files import write_json
@@ -25,6 +26,7 @@ from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.int8.export_int8 import PRECISIONS, Int8Options, export_int8
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.networks import save_network, spec_for
+from tests.export.operators import FAMILIES, operator_model
 from tests.tensorrt_rtx.wrong_files import wrong_models
 
 SIZE = (64, 96)  # whether TensorRT takes a file does not depend on the size; small ones are quick to calibrate
@@ -84,14 +86,27 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
     float32 = folder / f"{variant.name}.fp32.onnx"
     export_onnx(checkpoint, float32, variant.options, data=None, split="val", force=False)
     yield "fp32"
-    data = _calibration_frames(spec_for(variant.config, variant.size), folder)
-    export_fp16(float32, folder / f"{variant.name}.fp16.onnx", Fp16Options(data, images=FRAMES), force=False)
+    yield from _narrow_versions(float32, _calibration_frames(spec_for(variant.config, variant.size), folder))
+
+
+def write_operators(family: str, folder: Path) -> Iterator[str]:
+    """Write the files of a network of foreign operators; gives the precisions."""
+    float32 = folder / f"{family}.fp32.onnx"
+    onnx.save(operator_model(*FAMILIES[family], ahead=1000), float32)
+    yield "fp32"
+    yield from _narrow_versions(float32, _calibration_frames(read_spec(float32), folder))
+
+
+def _narrow_versions(float32: Path, data: Path) -> Iterator[str]:
+    """Write the files of all other precisions next to NETWORK.fp32.onnx; gives the precisions."""
+    stem = float32.name.removesuffix(".fp32.onnx")
+    export_fp16(float32, float32.with_name(f"{stem}.fp16.onnx"), Fp16Options(data, images=FRAMES), force=False)
     yield "fp16"
     for precision in PRECISIONS:
         # An untrained network decides by a hair: how often its masks agree says nothing about INT8.
         accepted = AccuracyBudget(min_agreement=0)
         options = Int8Options(data, method="minmax", images=FRAMES, budget=accepted, precision=precision)
-        export_int8(float32, folder / f"{variant.name}.{precision}.onnx", options, force=False)
+        export_int8(float32, float32.with_name(f"{stem}.{precision}.onnx"), options, force=False)
         yield precision
 
 
@@ -118,6 +133,9 @@ def main(folder: Path) -> None:
             cases.append(Case(variant.name, precision))
             if variant.options.logits:
                 cases.append(Case(variant.name, precision, logits_only=True))
+    for family in FAMILIES:
+        console.stdout().print(f"writing the operators of {family} in every precision")
+        cases += [Case(family, precision) for precision in write_operators(family, folder)]
     good = {precision: onnx.load(folder / f"nano.{precision}.onnx") for precision in ("fp32", "int8")}
     for wrong, model in wrong_models(good):
         case = Case(f"wrong-{wrong.name}", wrong.parent, wrong.reason)
