@@ -53,7 +53,8 @@ def all_options() -> set[str]:
 
 
 def options_of(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    names = (option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts))
+    return {*names, "--help"}
 
 
 def command_of(words: Sequence[str]) -> tuple[Any, list[str]]:
