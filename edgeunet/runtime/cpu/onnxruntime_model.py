@@ -30,7 +30,7 @@ def write_basic_graph(model: bytes, path: Path, *, origin: str) -> None:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     with refusals(origin):
         ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -51,7 +51,7 @@ class OrtModel:
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3  # errors only; they come as exceptions too
+        options.log_severity_level = 4  # fatal ones only: errors come as exceptions
         options.enable_cpu_mem_arena = arena
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
         self.origin = origin

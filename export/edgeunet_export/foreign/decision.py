@@ -23,7 +23,8 @@ class Decision:
         "classes" (the index of the class itself).
     channel_axis: of the output, 1 or 3; None where it has none, [N, h, w].
     channels: of scores: how many; else 1.
-    size: (height, width) of the output, at most that of the input.
+    size: (height, width) of the output.
+    covers: (height, width) in pixels of what the output is of: the frame, or the frame with padding after it.
     align_corners: how a smaller output is enlarged, bilinear; classes take the nearest.
     """
 
@@ -31,6 +32,7 @@ class Decision:
     channel_axis: int | None
     channels: int
     size: tuple[int, int]
+    covers: tuple[int, int]
     threshold: float = 0.0
     align_corners: bool = False
 
@@ -47,9 +49,11 @@ class Decision:
         planes = output if self.channel_axis is None else np.moveaxis(output, self.channel_axis, 1)
         planes = planes.reshape(-1, *planes.shape[-2:])  # [channels, h, w] of the one frame
         if self.kind == "classes":
-            rows, columns = (np.arange(n) * m // n for n, m in zip(input_size, self.size, strict=True))
+            places = zip(input_size, self.covers, self.size, strict=True)
+            rows, columns = (np.arange(n) * size // of for n, of, size in places)
             return np.asarray(planes[0][rows][:, columns], np.uint8)
-        planes = _enlarged(planes.astype(np.float32), input_size, align_corners=self.align_corners)
+        planes = _enlarged(planes.astype(np.float32), self.covers, align_corners=self.align_corners)
+        planes = planes[:, : input_size[0], : input_size[1]]
         if self.kind == "logit":
             return np.asarray(planes[0] > self.threshold, np.uint8)
         return np.asarray(planes.argmax(0), np.uint8)
@@ -72,8 +76,12 @@ class Decision:
             planes = graph.add("Unsqueeze", "mask.planes", [planes, axis])
         if self.kind == "classes":
             planes = graph.add("Cast", "mask.classes", [planes], to=TensorProto.FLOAT)
-        if self.size != input_size:
-            planes = self._resize(graph, planes, input_size)
+        if self.size != self.covers:
+            planes = self._resize(graph, planes)
+        if self.covers != input_size:
+            bounds = {"starts": (0, 0), "ends": input_size, "axes": (2, 3)}
+            parts = [graph.constant(f"mask.{name}", np.array(value, np.int64)) for name, value in bounds.items()]
+            planes = graph.add("Slice", "mask.cut", [planes, *parts])
         if self.kind == "scores":
             planes = graph.add("ArgMax", "mask.index", [planes], axis=1, keepdims=0)
         else:
@@ -86,8 +94,8 @@ class Decision:
             planes = graph.add("Cast", "mask.float", [planes], to=TensorProto.FLOAT)
         graph.add("Cast", "mask", [planes], to=TensorProto.UINT8)
 
-    def _resize(self, graph: Fragment, planes: str, input_size: tuple[int, int]) -> str:
-        sizes = graph.constant("mask.sizes", np.array([1, self.channels, *input_size], np.int64))
+    def _resize(self, graph: Fragment, planes: str) -> str:
+        sizes = graph.constant("mask.sizes", np.array([1, self.channels, *self.covers], np.int64))
         if self.kind == "classes":
             how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeunet.spec import ModelSpec
 from edgeunet.version import __version__
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.onnx_graph.float_graph import graphs
 from edgeunet_export.foreign.preprocessing import Preprocessing
+from edgeunet_export.graph.float_model import copied_inputs
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import set_spec
 
@@ -57,13 +59,15 @@ def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSp
     return model
 
 
-def _folded(model: ModelProto, entry: str, indices: tuple[int, ...], std: np.ndarray) -> bool:
+def _folded(model: ModelProto, entry: str, indices: tuple[int, ...], std: NDArray[np.float32]) -> bool:
     """Move order and scale of the channels into the convolution that reads the input; False if it is not so simple."""
-    readers = [node for node in model.graph.node if entry in node.input]
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    readers = _readers(model, entry)
+    while len(readers) == 1 and readers[0].op_type == "Pad" and copied_inputs(readers[0], stored):
+        readers = _readers(model, readers[0].output[0])  # zeros are zeros in every scale
     if len(readers) != 1 or readers[0].op_type != "Conv" or readers[0].input[1] not in stored:
         return False
-    weights = numpy_helper.to_array(stored[readers[0].input[1]])  # (out, in, height, width)
+    weights = stored[readers[0].input[1]]  # (out, in, height, width)
     if weights.shape[1] != len(indices):  # grouped
         return False
     folded = weights[:, list(indices)] / std.reshape(1, -1, 1, 1)
@@ -71,6 +75,10 @@ def _folded(model: ModelProto, entry: str, indices: tuple[int, ...], std: np.nda
     readers[0].input[1] = name
     model.graph.initializer.append(numpy_helper.from_array(folded.astype(np.float32), name))
     return True
+
+
+def _readers(model: ModelProto, tensor: str) -> list[NodeProto]:
+    return [node for node in model.graph.node if tensor in node.input]
 
 
 def _renamed(model: ModelProto) -> ModelProto:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from edgeunet.imaging.pixels import UInt8
 from edgeunet_export.foreign.import_model import Imported, ImportOptions, import_model
 from tests.export.foreign.foreign_models import CLASSES, FLOAT, HALF, SIZE, UINT8, NetworkFile
 from tests.export.foreign.test_import_model import CLASS_LIST, SAID
@@ -26,13 +27,13 @@ def imported(path: Path, options: ImportOptions = SAID) -> tuple[Imported, onnx.
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
     assert found.proof.agreement >= 0.999
     assert (
-        len(np.unique(found.network.mask(_frame(), found.found.preprocessing))) > 1
+        len(np.unique(found.network.mask(_frame(found.spec.input_size), found.found.preprocessing))) > 1
     )  # so that agreement says something
     return found, model
 
 
-def _frame() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+def _frame(size: tuple[int, int]) -> UInt8:
+    return np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
 
 
 def kinds(model: onnx.ModelProto) -> list[str]:
@@ -168,3 +169,16 @@ def test_the_auxiliary_output_is_left_out(tmp_path: Path) -> None:
     found, model = imported(network.save(tmp_path / "theirs.onnx"))
     assert found.network.output == "full"
     assert kinds(model).count("Conv") == 2
+
+
+@pytest.mark.parametrize("size", [(40, 56), (36, 50), (33, 64)])
+def test_a_size_that_the_network_cannot_halve_is_padded(tmp_path: Path, size: tuple[int, int]) -> None:
+    network = NetworkFile((1, 3, "h", "w")).conv(8).add("Relu")
+    fine = network.tensor
+    network.conv(8, stride=2).conv(8, stride=2).conv(8, stride=2).enlarge(8).add("Add", fine)
+    path = network.conv(CLASSES).result().save(tmp_path / "theirs.onnx")
+    found, model = imported(path, replace(SAID, size=size))
+    fits = size == (40, 56)
+    assert found.spec.input_size == size
+    assert ("Pad" in kinds(model)) == ("Slice" in kinds(model)) == (not fits)
+    assert bool(found.network.notes) == (not fits)

@@ -12,15 +12,15 @@ from edgeunet_export.graph.float_model import Constants, attribute
 from edgeunet_export.graph.types import element_types, inferred
 
 
-def shortened(model: ModelProto, tensor: str, decision: Decision, size: tuple[int, int]) -> tuple[str, Decision]:
+def shortened(model: ModelProto, tensor: str, decision: Decision) -> tuple[str, Decision]:
     """The tensor before softmax, sigmoid, a class map's ArgMax and its casts, and how that one becomes the same mask.
 
-    size: (height, width) of the frame. A smaller output is enlarged as it is: between two pixels, shares and scores
+    An output smaller than the frame is enlarged as it is: between two pixels, shares and scores
     give other masks.
     """
     producer = {output: node for node in model.graph.node for output in node.output}
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    before = _Before(inferred(model)[1], stored, full=decision.size == size)
+    before = _Before(inferred(model)[1], stored, full=decision.size == decision.covers)
     while tensor in producer and (found := before.decision(producer[tensor], decision)):
         tensor, decision = producer[tensor].input[0], found
     return tensor, decision

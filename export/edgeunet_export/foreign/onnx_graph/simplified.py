@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from edgeunet.runtime.cpu.onnxruntime_model import write_basic_graph
 from edgeunet_export.foreign.onnx_graph.float_graph import inner_nodes
@@ -62,6 +63,19 @@ def planes_first(model: ModelProto, image: ImageInput, size: tuple[int, int]) ->
     graph.node.extend(nodes)
     shape = [1, image.channels, *size]
     graph.input[0].CopyFrom(helper.make_tensor_value_info(image.name, TensorProto.FLOAT, shape))
+    return model
+
+
+def padded(model: ModelProto, size: tuple[int, int]) -> ModelProto:
+    """The graph with an input of (height, width): zeros follow its last row and column, up to the size that it took."""
+    graph = model.graph
+    name, dims = graph.input[0].name, [entry.dim_value for entry in graph.input[0].type.tensor_type.shape.dim]
+    for node in (inner for outer in graph.node for inner in (outer, *inner_nodes(outer))):
+        node.input[:] = [f"{name}.padded" if tensor == name else tensor for tensor in node.input]
+    pads = np.array([0] * 6 + [dims[2] - size[0], dims[3] - size[1]], np.int64)
+    graph.initializer.append(numpy_helper.from_array(pads, f"{name}.pads"))
+    graph.node.insert(0, helper.make_node("Pad", [name, f"{name}.pads"], [f"{name}.padded"], f"{name}.padded"))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, [*dims[:2], *size]))
     return model
 
 

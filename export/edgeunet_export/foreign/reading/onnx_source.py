@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from edgeunet_export.foreign.onnx_graph.float_graph import widened
 from edgeunet_export.foreign.onnx_graph.image_input import ImageInput, image_input
 from edgeunet_export.foreign.onnx_graph.lowering import inlined, lowered
 from edgeunet_export.foreign.onnx_graph.opset import lowered_ir, raised
-from edgeunet_export.foreign.onnx_graph.simplified import fixed, planes_first, simplified
+from edgeunet_export.foreign.onnx_graph.simplified import fixed, padded, planes_first, simplified
 from edgeunet_export.foreign.reading.segmentation_output import Outputs, chosen_output
 from edgeunet_export.graph.model_file import unreadable, weight_files
 from edgeunet_export.graph.types import opset
 
+MULTIPLES = (8, 16, 32, 64)
+"""That sides may have to be of, for a network that halves frames several times."""
 Run = Callable[[NDArray[np.float32]], Outputs]
 """All outputs of the original, by the names of the graph, for float32 [1, channels, height, width]."""
 
@@ -63,18 +66,22 @@ def network_of(
 ) -> ForeignNetwork:
     """The network of a graph in memory. run: the original, to compare with. Raises as read_onnx()."""
     size = image.size_for(size, origin)
-    found = run(np.zeros((1, image.channels, *size), np.float32))
-    basic = simplified(fixed(inlined(raised(widened(model), origin)), image, size), origin)
-    graph = planes_first(basic, image, size)
-    name, decision = chosen_output(graph, found, output, size, channels_last=image.channels_last, origin=origin)
-    tensor, ending = shortened(graph, name, decision, size)
+    taken, found = _first_run(run, image.channels, size)
+    basic = simplified(fixed(inlined(raised(widened(model), origin)), image, taken), origin)
+    graph = planes_first(basic, image, taken)
+    name, decision = chosen_output(graph, found, output, taken, channels_last=image.channels_last, origin=origin)
+    tensor, ending = shortened(graph, name, decision)
     graph, needs = lowered(pruned(graph, tensor, ending.shape))
+    if taken != size:
+        graph = padded(graph, size)
     if reason := unreadable(graph):
         raise ModelFileError(f"{origin} cannot be lowered ({needs or 'operators of another domain'}): it has {reason}")
-    notes = (f"stays at opset {opset(graph)}: {needs}",) if needs else ()
+    notes: tuple[str, ...] = (f"stays at opset {opset(graph)}: {needs}",) if needs else ()
+    if taken != size:
+        notes += (f"cannot take {size[0]}x{size[1]}: frames are padded to {taken[0]}x{taken[1]} inside, masks cut",)
 
     def run_chosen(planes: NDArray[np.float32]) -> NDArray[Any]:
-        return run(planes)[name]
+        return run(_padded(planes, taken))[name]
 
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return ForeignNetwork(
@@ -92,6 +99,25 @@ def network_of(
         metadata,
         notes,
     )
+
+
+def _first_run(run: Run, channels: int, size: tuple[int, int]) -> tuple[tuple[int, int], Outputs]:
+    """The outputs for a black frame of `size`, or of the next size that the network takes, and that size."""
+    frame = np.zeros((1, channels, *size), np.float32)
+    try:
+        return size, run(frame)
+    except ModelFileError as refused:
+        for multiple in MULTIPLES:
+            taken = -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
+            with suppress(ModelFileError):
+                return taken, run(_padded(frame, taken))
+        raise refused
+
+
+def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Zeros after the last row and column, as the nodes of padded() do it."""
+    below, right = (wanted - have for wanted, have in zip(size, planes.shape[2:], strict=True))
+    return np.pad(planes, ((0, 0), (0, 0), (0, below), (0, right)))
 
 
 def _loaded(path: Path) -> ModelProto:

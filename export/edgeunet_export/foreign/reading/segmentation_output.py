@@ -25,7 +25,8 @@ def chosen_output(
 ) -> tuple[str, Decision]:
     """The name of the segmentation among the outputs, and how it becomes a mask.
 
-    found: each output for one frame. wanted: the name that the user gave, or "".
+    found: each output for one frame. wanted: the name that the user gave, or "". size: (height, width) of what the
+        network was given.
     Raises UsageError for a name that is no output and for several candidates, ModelFileError if no output is a
     segmentation.
     """
@@ -68,14 +69,13 @@ def decision_of(
         return None
     channels = 1 if axis is None else shape[axis]
     last = _last(graph, name)
-    if channels == 1:
-        if output.dtype.kind in "iub" or (last is not None and last.op_type in _INDICES):
-            return Decision("classes", axis, 1, (height, width))
-        threshold = 0.5 if last is not None and last.op_type in _SHARES else 0.0
-        return Decision("logit", axis, 1, (height, width), threshold, _corners(graph))
-    return (
-        Decision("scores", axis, channels, (height, width), 0.0, _corners(graph)) if output.dtype.kind == "f" else None
-    )
+    if channels > 1:
+        scores = Decision("scores", axis, channels, (height, width), size, align_corners=_corners(graph))
+        return scores if output.dtype.kind == "f" else None
+    if output.dtype.kind in "iub" or (last is not None and last.op_type in _INDICES):
+        return Decision("classes", axis, 1, (height, width), size)
+    threshold = 0.5 if last is not None and last.op_type in _SHARES else 0.0
+    return Decision("logit", axis, 1, (height, width), size, threshold, _corners(graph))
 
 
 def _is_part_of(part: tuple[int, int], size: tuple[int, int]) -> bool:
