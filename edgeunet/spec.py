@@ -23,7 +23,7 @@ IGNORE = 255
 
 CHANNELS = (1, 3, 4)
 # Left out of a file, so that versions without these fields read it.
-_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": ""}
+_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": "", "splits": ""}
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
 _LONGEST = 500  # characters of a text
@@ -58,6 +58,7 @@ class Provenance:
     calibration_sha256: str = ""  # of the frames the ranges come from
     version: str = ""  # of edgeunet
     pretrained_sha256: str = ""  # of the file of ImageNet's weights that the first training started from
+    splits: str = ""  # that it was trained on, with commas between them, also by its parents; "" for train alone
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -70,6 +70,12 @@ def train(
             rich_help_panel=RECIPE,
         ),
     ] = None,
+    splits: Annotated[
+        str,
+        typer.Option(
+            help="Splits to train on, with commas between them. train,val is for the last network: nothing is scored."
+        ),
+    ] = "train",
     steps: Annotated[int | None, typer.Option(help="Number of steps.", rich_help_panel=RECIPE)] = None,
     time_budget: Annotated[
         str, typer.Option(help="Train for this long, such as 600s, 90m or 2h.", rich_help_panel=RECIPE)
@@ -150,5 +156,6 @@ def train(
             target=target,
             weights=weights,
             pretrained=not no_pretrained,
+            splits=tuple(name.strip() for name in splits.split(",")),
         )
         train_into(data, output, options)

@@ -30,19 +30,17 @@ class LoadedSplit(Sequence[Sample]):
     """The samples of one split, all of them checked.
 
     facts: the counts of each frame. sha256: hash of file names and contents, and of classes.json: the same data, the
-    same hash. room: bytes of memory that it was given and has not used.
+    same hash. room: bytes of memory that it was given and has not used. The sum of two splits has the samples of both.
     A sample raises DatasetError if its files have changed since they were checked.
     """
 
     def __init__(
-        self, dataset: DatasetFolder, pairs: Sequence[ImageMaskPair], read: Sequence[_ReadFrame], memory: int
+        self, dataset: DatasetFolder, pairs: Sequence[ImageMaskPair], read: Sequence[_ReadFrame], room: int
     ) -> None:
         self.facts = SplitFacts(tuple(r.facts for r in read))
         self.sha256 = _sha256(dataset, pairs, [r.digests for r in read])
-        self._dataset, self._pairs = dataset, pairs
-        self._digests = [r.digests for r in read]
-        self._kept = {index: r.kept for index, r in enumerate(read) if r.kept}
-        self.room = memory - sum(_bytes(sample) for sample in self._kept.values())
+        self._dataset, self._pairs, self._read = dataset, pairs, read
+        self.room = room
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -57,7 +55,10 @@ class LoadedSplit(Sequence[Sample]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        return self._kept.get(index) or self._again(index)
+        return self._read[index].kept or self._again(index)
+
+    def __add__(self, other: LoadedSplit) -> LoadedSplit:
+        return LoadedSplit(self._dataset, [*self._pairs, *other._pairs], [*self._read, *other._read], other.room)
 
     def __iter__(self) -> Iterator[Sample]:
         return self.at(range(len(self)))
@@ -83,7 +84,7 @@ class LoadedSplit(Sequence[Sample]):
         sample = self._dataset.read(self._pairs[index])
         if isinstance(sample, Problem):
             raise DatasetError(f"{sample}; the file has changed since it was checked")
-        if sample.digests != self._digests[index]:
+        if sample.digests != self._read[index].digests:
             raise DatasetError(
                 f"{self._pairs[index].image} or its mask has changed since it was checked: start the command again"
             )
@@ -102,7 +103,8 @@ def load_split(dataset: DatasetFolder, split: str, *, memory: int = MEMORY, quie
     problems += [r for r in read if isinstance(r, Problem)]
     if problems:
         raise DatasetError(f"{dataset.path} has {len(problems)} problem(s), fix these files:{listed(problems)}")
-    return LoadedSplit(dataset, pairs, [r for r in read if isinstance(r, _ReadFrame)], memory)
+    frames = [r for r in read if isinstance(r, _ReadFrame)]
+    return LoadedSplit(dataset, pairs, frames, memory - sum(_bytes(f.kept) for f in frames if f.kept))
 
 
 def survey(dataset: DatasetFolder) -> dict[str, SplitFacts]:

@@ -25,6 +25,7 @@ from edgeunet.evaluation.metrics import (
     require_known_classes,
     scores_of,
 )
+from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.spec import IGNORE, ModelSpec
 from edgeunet.utils import console
@@ -155,6 +156,7 @@ def evaluate_model(
     spec = segmenter.spec
     dataset = DatasetFolder.open(data, spec.pixels)
     spec.require_classes(dataset.names, model=str(model), dataset=str(data))
+    warn_of_seen(split, spec, model)
     digest, samples = sha256(model), load_split(dataset, split)
     if not samples.facts.pixels(len(spec.classes)).any():
         raise DatasetError(f"{data}: every pixel of {split} is labelled as ignored: label some, or give another split")

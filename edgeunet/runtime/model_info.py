@@ -63,6 +63,7 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "parent_sha256": origin.parent_sha256,
         "pretrained_sha256": origin.pretrained_sha256,
         "dataset_sha256": origin.dataset_sha256,
+        "trained_on": origin.splits,
         "edgeunet_version": origin.version,
     }
     return {name: value for name, value in facts.items() if value}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 from rich.progress import Progress
@@ -17,7 +19,7 @@ from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.facts.levels import text_of
 from edgeunet.data.facts.object_sizes import usual_input_size
-from edgeunet.data.loading import load_split
+from edgeunet.data.loading import MEMORY, LoadedSplit, load_split
 from edgeunet.data.statistics import SplitFacts
 from edgeunet.errors import DatasetError
 from edgeunet.evaluation.metrics import Scores
@@ -83,37 +85,12 @@ def _job(
     if parent is not None and options.weights:
         options = replace(options, channels=options.channels or parent.spec.channels)
     dataset = DatasetFolder.open(data, parent.spec.pixels if parent and options.qat else options.pixels)
-    for split in ("train", "val"):
-        if split not in dataset.splits():
-            raise DatasetError(f"{data} has no images/{split}: training needs the splits train and val")
     quiet = distributed.rank() > 0
-    samples = load_split(dataset, "train", quiet=quiet)
-    pretrained = WEIGHTS_SHA256 if options.starts_pretrained else ""
-    if parent is not None:
-        pretrained = parent.spec.provenance.pretrained_sha256
-    mean, std = pretrained_scale(dataset.pixels.channels) if pretrained else ModelSpec.usual_scale(dataset.pixels)
-    if parent is not None and parent.spec.channels == dataset.pixels.channels:
-        mean, std = parent.spec.mean, parent.spec.std
-    spec = ModelSpec(
-        dataset.classes,
-        options.size or default_size(samples.facts, options.tiles),
-        tiles=options.tiles,
-        fit=options.fit,
-        ignore_index=dataset.ignore_index,
-        provenance=Provenance(
-            dataset_sha256=samples.sha256,
-            parent_sha256=parent.digest if parent else "",
-            pretrained_sha256=pretrained,
-            version=__version__,
-        ),
-        channels=dataset.pixels.channels,
-        levels=options.levels_of(samples),
-        mean=mean,
-        std=std,
-    )
-    val = load_split(dataset, "val", memory=samples.room, quiet=quiet)
+    loaded = _loaded(dataset, (*options.splits, "val"), quiet=quiet)
+    samples = reduce(operator.add, (loaded[split] for split in options.splits))
+    spec = _spec(dataset, samples, options, parent)
     if not quiet:
-        _check(dataset, {"train": samples.facts, "val": val.facts}, spec)
+        _check(dataset, {split: read.facts for split, read in loaded.items()}, spec)
     config = replace(config, classes=spec.logits, in_channels=spec.channels)
     start: UNet | None = None
     new: ContinuedNetwork | None = None
@@ -127,7 +104,7 @@ def _job(
         new = with_imagenet_encoder(config, seed=recipe.seed, resumed=options.resume)
     job = TrainingJob(
         samples,
-        val,
+        None if "val" in options.splits else loaded["val"],
         config,
         spec,
         recipe,
@@ -141,8 +118,61 @@ def _job(
         time_budget_s=options.time_budget_s,
         began=began,
         kept=new.kept if new else frozenset(),
+        splits=options.splits,
     )
     return job, new.changes if new and not options.resume else ()
+
+
+def _loaded(dataset: DatasetFolder, names: Sequence[str], *, quiet: bool) -> dict[str, LoadedSplit]:
+    """The splits of these names, each once, as many frames in memory as all together may keep."""
+    needed = tuple(dict.fromkeys(names))
+    if lacking := [split for split in needed if split not in dataset.splits()]:
+        what = f"{dataset.path} has no images/{lacking[0]}"
+        raise DatasetError(f"{what}: training needs the splits {' and '.join(needed)}")
+    loaded: dict[str, LoadedSplit] = {}
+    room = MEMORY
+    for split in needed:
+        loaded[split] = load_split(dataset, split, memory=room, quiet=quiet)
+        room = loaded[split].room
+    return loaded
+
+
+def _spec(
+    dataset: DatasetFolder, samples: LoadedSplit, options: TrainingOptions, parent: ParentCheckpoint | None
+) -> ModelSpec:
+    """The spec of a network for the samples; the scale is the parent's where it reads the same channels."""
+    pretrained = WEIGHTS_SHA256 if options.starts_pretrained else ""
+    if parent is not None:
+        pretrained = parent.spec.provenance.pretrained_sha256
+    mean, std = pretrained_scale(dataset.pixels.channels) if pretrained else ModelSpec.usual_scale(dataset.pixels)
+    if parent is not None and parent.spec.channels == dataset.pixels.channels:
+        mean, std = parent.spec.mean, parent.spec.std
+    origin = Provenance(
+        dataset_sha256=samples.sha256,
+        parent_sha256=parent.digest if parent else "",
+        version=__version__,
+        pretrained_sha256=pretrained,
+        splits=_splits(options.splits, parent),
+    )
+    return ModelSpec(
+        dataset.classes,
+        options.size or default_size(samples.facts, options.tiles),
+        tiles=options.tiles,
+        fit=options.fit,
+        ignore_index=dataset.ignore_index,
+        provenance=origin,
+        channels=dataset.pixels.channels,
+        levels=options.levels_of(samples),
+        mean=mean,
+        std=std,
+    )
+
+
+def _splits(own: Sequence[str], parent: ParentCheckpoint | None) -> str:
+    """All splits that the weights have seen, those of a parent's dataset too, as the provenance has them."""
+    before = parent.spec.provenance.splits.split(",") if parent and parent.spec.provenance.splits else []
+    names = ",".join(dict.fromkeys([*before, *own]))
+    return "" if names == "train" else names
 
 
 def _check(dataset: DatasetFolder, splits: Mapping[str, SplitFacts], spec: ModelSpec) -> None:
@@ -181,7 +211,9 @@ def _train(job: TrainingJob, data: Path, options: TrainingOptions, start: Sequen
         out.print(f"interrupted at step {result.step}: the same command with --resume continues; {result.checkpoint}")
         distributed.barrier()  # the launcher ends all processes with the first
         raise KeyboardInterrupt
-    if result.miou is None:
+    if job.val is None:
+        out.print(f"no score, because val was trained on: {result.checkpoint} is the network of the last step")
+    elif result.miou is None:
         out.print(f"no network could be scored: {result.checkpoint} is the network of the last step")
     else:
         out.print(f"best val mIoU {100 * result.miou:.1f} % → {result.checkpoint}")
@@ -209,7 +241,7 @@ class _Display:
 
     def __init__(self, bar: Progress, job: TrainingJob) -> None:
         """The bar counts steps, or the seconds of a time budget, evaluations included."""
-        self._bar, self._names = bar, job.spec.names
+        self._bar, self._names, self._scored = bar, job.spec.names, job.val is not None
         timed = job.time_budget_s is not None
         self._unit = 1000 if timed else 1  # positions for one unit of the bar
         self._total = max(1, round(job.time_budget_s)) if job.time_budget_s is not None else job.steps
@@ -226,6 +258,8 @@ class _Display:
         self._bar.update(self._task, completed=position // self._unit, note=note)
 
     def on_evaluation(self, step: int, scores: Scores, *, best: bool) -> None:
+        if not self._scored:
+            return
         classes = "  ".join(
             f"{n} {'–' if math.isnan(v) else f'{100 * v:.0f}'}" for n, v in zip(self._names, scores.iou, strict=True)
         )

@@ -84,11 +84,14 @@ class Trainer:
         return loss
 
     def evaluate(self) -> tuple[Scores, bool]:
-        """Score the averaged network on val, log it and save it; returns the scores, and whether it is the best."""
+        """Score the averaged network on val, log it and save it; returns the scores, and whether it is the best.
+
+        Without val there are no scores, and the newest is.
+        """
         progress, begin = self.progress, self.progress.now()
         spec, val = self.job.spec, self.job.val
         confusion = Confusion(len(spec.classes))
-        for sample in val.at(range(distributed.rank(), len(val), distributed.size())):
+        for sample in val.at(range(distributed.rank(), len(val), distributed.size())) if val else ():
             confusion.add(sample.mask, self._segmenter.segment(sample.frame))
         scores = scores_of(distributed.summed(torch.from_numpy(confusion.counts)).numpy())
         best = progress.add_scores(scores, spec.names)
@@ -147,13 +150,13 @@ class Trainer:
         job = self.job
         if job.time_budget_s is None:
             return Steps(job.steps, job.recipe.evaluations)
-        frames = -(-len(job.val) // distributed.size())
-        seconds = []
-        for _ in range(2):  # the first one also allocates and chooses algorithms
+        seconds = 0.0
+        for sample in [job.val[0]] * 2 if job.val else []:  # the first time also allocates and chooses algorithms
             begin = self.progress.now()
-            self._segmenter.segment(job.val[0].frame)
-            seconds.append(self.progress.now() - begin)
-        estimate = distributed.first(frames * seconds[-1])
+            self._segmenter.segment(sample.frame)
+            seconds = self.progress.now() - begin
+        frames = -(-len(job.val or ()) // distributed.size())
+        estimate = distributed.first(frames * seconds)
         return TimeBudget(job.time_budget_s, job.recipe.evaluations, estimate, self.progress.seconds)
 
     def _not_finite(self, loss: float) -> str:

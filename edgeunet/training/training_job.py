@@ -25,6 +25,7 @@ from edgeunet.training.recipe import RECIPES, Recipe
 class TrainingJob:
     """What to train, on which data, into which folder.
 
+    val: the split that is scored; None where it is trained on. splits: names of those in `train`.
     start: the network to start from, of `config`; a new one if not given. A fake-quantised network is saved as an
     ordinary checkpoint, with its ranges next to it.
     kept: names of its parameters that are trained already.
@@ -34,7 +35,7 @@ class TrainingJob:
     """
 
     train: LoadedSplit
-    val: LoadedSplit
+    val: LoadedSplit | None
     config: UNetConfig
     spec: ModelSpec
     recipe: Recipe
@@ -48,6 +49,7 @@ class TrainingJob:
     time_budget_s: float | None = None
     began: float = field(default_factory=time.monotonic)
     kept: frozenset[str] = frozenset()
+    splits: tuple[str, ...] = ("train",)
 
     def __post_init__(self) -> None:
         if self.recipe.batch % distributed.size():
@@ -70,7 +72,8 @@ class TrainingJob:
         fields = _flat(asdict(self.recipe)) | _flat(asdict(self.config))
         fields |= {"classes": ", ".join(self.spec.names), "size": self.spec.input_size, "fit": self.spec.fit}
         fields |= {"tiles": self.spec.tiles}
-        fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "val data": self.val.sha256[:12]}
+        fields |= {"train data": self.spec.provenance.dataset_sha256[:12], "splits": ",".join(self.splits)}
+        fields |= {"val data": self.val.sha256[:12] if self.val else None}
         fields |= {_BUDGET: self.time_budget_s}
         if self.spec.levels:
             fields |= {"levels": text_of(self.spec.levels)}
@@ -125,10 +128,15 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
 _BUDGET, _WEIGHTS, _PRETRAINED, _NO = "time budget in s", "weights", "pretrained", "no"
 _LENGTH, _TRAINED = {"epochs", "min_steps", _BUDGET}, {"freeze_encoder", "kept_lr"}
 # The settings that runs of older versions do not have.
-_OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0"}
+_OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0", "splits": "train"}
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}
 _OPTIONS |= {"size": "--size", "tiles": "--tiles", "in_channels": "--channels", "levels": "--levels"}
-_OPTIONS |= {"min_steps": "--steps", _BUDGET: "--time-budget", "freeze_encoder": "--freeze-encoder"}
+_OPTIONS |= {"splits": "--splits"}
+_OPTIONS |= {
+    "min_steps": "--steps",
+    _BUDGET: "--time-budget",
+    "freeze_encoder": "--freeze-encoder",
+}
 
 
 def _as_typed(name: str, value: str) -> str:

@@ -49,6 +49,7 @@ class TrainingOptions:
     weights: the checkpoint to start from, of other classes and another input size as well; it sets the network. The
     recipe is then that for trained layers.
     pretrained: start the encoder of "lite" from ImageNet's weights, whose package must be installed.
+    splits: those to train on, train among them. With val there is no score: the last network is kept.
     qat: the checkpoint to start from, trained as INT8 for `target`; it sets the network and the input size.
     resume: continue the interrupted run in the folder. force: replace what is in the folder.
     """
@@ -72,6 +73,7 @@ class TrainingOptions:
     target: str = TENSORRT.name
     weights: Path | None = None
     pretrained: bool = True
+    splits: tuple[str, ...] = ("train",)
 
     def __post_init__(self) -> None:
         if self.recipe not in ("", *RECIPES):
@@ -88,6 +90,8 @@ class TrainingOptions:
             raise UsageError(
                 "--freeze-encoder needs an encoder that is trained already: give --weights or --model lite too"
             )
+        if "train" not in self.splits or "" in self.splits or len(set(self.splits)) < len(self.splits):
+            raise UsageError(f"--splits are different ones, train among them, got {','.join(self.splits)}")
         channels = self.pixels.channels
         if self.levels and self.levels != AUTO:
             levels_from_text(self.levels, channels)

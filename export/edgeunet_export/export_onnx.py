@@ -12,6 +12,7 @@ from edgeunet.data.loading import load_split
 from edgeunet.errors import ExportError
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.evaluation.score import score_masks
+from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.network.checkpoint import load_model_at
 from edgeunet.network.torch_segmenter import TorchSegmenter
 from edgeunet.network.unet import NormalisedUNet, UNet, preset_name
@@ -101,6 +102,7 @@ def export_onnx(
             )
         scores = None
         if data is not None and spec.input_text != trained.input_text and (data / "masks" / split).is_dir():
+            warn_of_seen(split, trained, checkpoint)
             samples = load_split(DatasetFolder.open(data, trained.pixels), split)
             here, there = (_scores(net, at, samples) for at in (spec, trained))
             scores = here, there

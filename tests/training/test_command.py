@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from edgeunet.network.checkpoint import read_checkpoint
 from tests.commands import Run
 from tests.datasets import write_dataset
 
@@ -62,3 +65,64 @@ def test_tiles_that_are_none_are_refused(run: Run, tmp_path: Path, tiles: str) -
     ran = run("train", tmp_path, "-o", tmp_path / "run", "--tiles", tiles)
     assert ran.code == 2
     assert ran.err.startswith("error: tiles (--tiles) are ")
+
+
+def test_the_last_network_may_be_trained_on_val_and_all_that_judge_it_there_say_so(run: Run, tmp_path: Path) -> None:
+    data, folder = write_dataset(tmp_path / "data"), tmp_path / "run"
+    line = ("train", data, "-o", folder, "--model", "nano", "--steps", 4, "--batch", 2, "--size", "32x48")
+    ran = run(*line, "--splits", "train,val")
+    assert ran.code == 0, ran.err
+    assert "on 6 frames" in ran.out
+    assert f"no score, because val was trained on: {folder / 'best.pt'} is the network of the last step" in ran.out
+    assert "mIoU" not in ran.out + ran.err
+    best, last = (read_checkpoint(folder / name)["model"] for name in ("best.pt", "last.pt"))
+    assert all(torch.equal(value, last[name]) for name, value in best.items())
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["data"]["trained_on"], record["data"]["val"], record["best"]) == (["train", "val"], None, None)
+    assert record["data"]["train"]["frames"] == 6
+
+    resumed = run(*line, "--resume")
+    assert resumed.code == 1
+    assert "type --splits train,val to continue it" in resumed.err
+    assert run(*line, "--splits", "train,val", "--resume").code == 0
+
+    model = tmp_path / "model.onnx"
+    ran = run("export", "onnx", folder / "best.pt", "-o", model, "--data", data, "--size", "64x64")
+    assert warnings(ran.err, folder / "best.pt")
+    assert run("info", model, "--json").out.count('"trained_on": "train,val"') == 1
+    assert warnings(run("evaluate", model, data).err, model)
+    ran = run("export", "int8", model, "--data", data, "-o", tmp_path / "int8.onnx", "--max-drop", 100)
+    assert warnings(ran.err, model)
+    ran = run("export", "verify", model, tmp_path / "int8.onnx", "--data", data)
+    assert warnings(ran.err, tmp_path / "int8.onnx")
+
+    child = tmp_path / "child"
+    ran = run("train", data, "-o", child, "--weights", folder / "best.pt", "--steps", 1, "--size", "32x48")
+    assert ran.code == 0, ran.err
+    assert warnings(run("evaluate", child / "best.pt", data).err, child / "best.pt"), "what a parent has seen is seen"
+
+
+def warnings(text: str, model: Path) -> bool:
+    """Whether the output warns that a model was trained on the split that it is judged on."""
+    return f"warning: {model} was trained on train,val: on the same frames" in " ".join(text.split())
+
+
+def test_an_ordinary_model_is_judged_without_a_warning(run: Run, tmp_path: Path) -> None:
+    data, folder = write_dataset(tmp_path / "data"), tmp_path / "run"
+    assert run("train", data, "-o", folder, "--model", "nano", "--time-budget", "2s", "--size", "32x48").code == 0
+    ran = run("evaluate", folder / "best.pt", data)
+    assert (ran.code, "was trained on" in ran.err) == (0, False)
+
+
+def test_a_time_budget_needs_no_scores(run: Run, tmp_path: Path) -> None:
+    data, folder = write_dataset(tmp_path / "data"), tmp_path / "run"
+    line = ("train", data, "-o", folder, "--model", "nano", "--size", "32x48")
+    assert run(*line, "--splits", "train,val", "--time-budget", "2s").code == 0
+    assert json.loads((folder / "run.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize("splits", ["val", "train,train", "", "train,", "train,extra"])
+def test_splits_that_are_none_are_refused(run: Run, tmp_path: Path, splits: str) -> None:
+    ran = run("train", write_dataset(tmp_path / "data"), "-o", tmp_path / "run", "--splits", splits)
+    assert ran.code in (1, 2)
+    assert re.match(r"error: (--splits are different ones|.* has no images/)", ran.err)

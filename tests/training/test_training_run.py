@@ -78,6 +78,8 @@ def test_every_other_setting_is_named_when_a_run_is_resumed(dataset: DatasetFold
     other = job(two, tmp_path / "run", recipe, (8, 24), resume=True, time_budget_s=60.0)
     with pytest.raises(TrainingError) as caught:
         train(other, Watcher())
+    assert first.val is not None
+    assert other.val is not None
     assert str(caught.value) == (
         f"{tmp_path / 'run'} was trained with other settings (--batch 2, now 4; augmentation.flip 0.5, now 0.25; "
         "classes ground, disc, bar, now ground, disc; features (8, 16), now (8, 24); "

@@ -50,8 +50,9 @@ def run_record(
         "compiled": job.compiled,
         "processes": distributed.size(),
         "data": {
+            "trained_on": job.splits,
             "train": {"frames": len(job.train), "sha256": job.spec.provenance.dataset_sha256},
-            "val": {"frames": len(job.val), "sha256": job.val.sha256},
+            "val": {"frames": len(job.val), "sha256": job.val.sha256} if job.val else None,
         },
         "versions": {
             "edgeunet": __version__,
@@ -62,7 +63,7 @@ def run_record(
         "machine": fingerprint({"threads": str(torch.get_num_threads()), "device": device}),
         "seconds": round(seconds, 1),
         "steps": step,
-        "best": _scores(_best(rows), job.spec.names) if rows else None,
+        "best": _scores(_best(rows), job.spec.names) if rows and job.val else None,
         "curve": [{name: _json(row[name]) for name in ("step", "loss", "miou", "accuracy")} for row in rows],
     }
 

@@ -67,7 +67,7 @@ def save_quantised(path: Path, net: FakeQuantised, spec: ModelSpec, samples: int
     ranges = Ranges(
         model_sha256="",
         images_sha256=spec.provenance.dataset_sha256,
-        split="train",
+        split=spec.provenance.splits or "train",
         seed=0,
         method=TRAINED,
         images=samples,

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
+from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.quantisation.graph import CONVOLUTIONS
 from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.ranges_file import Ranges
@@ -113,6 +114,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             if given.dataset is None:
                 options = replace(options, split="", check_split="")
             images, compared = _divided(given, options, spec)
+            warn_of_seen(options.check_split, spec, source)
             candidate = Candidate(model, stored or calibrated(model, spec, images, options), placement)
             if options.half:
                 candidate = candidate.with_float16(wide_nodes(model, spec, images))

@@ -13,6 +13,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
 from edgeunet.errors import MismatchError
 from edgeunet.evaluation.metrics import Confusion, Scores, agreement, require_known_classes, scores_of
+from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -69,6 +70,8 @@ class MaskComparison:
 
 def compare_on(a: Path, b: Path, data: Path, split: str, *, worst: int) -> MaskComparison:
     """compare() on a split of a dataset, a folder of photos, or frames of a video; raises as given_images() too."""
+    for model in (a, b):
+        warn_of_seen(split, spec_of(model), model)
     with given_images(data, spec_of(a), a, _VIDEO_FRAMES) as given:
         return compare(a, b, given.dataset or given.photos, split if given.dataset else "", worst=worst)
 

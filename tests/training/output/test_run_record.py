@@ -25,6 +25,7 @@ def test_the_record_tells_what_a_run_was_and_how_good_it_became(dataset: Dataset
     assert record["parameters"] == sum(p.numel() for p in load_model(outcome.checkpoint)[0].parameters())
     assert record["network"]["features"] == [8, 16]
     assert record["data"]["train"]["frames"] == 4
+    assert task.val is not None
     assert record["data"]["val"] == {"frames": 2, "sha256": task.val.sha256}
     assert record["versions"]["edgeunet"] == __version__
     assert record["versions"]["torch"] == torch.__version__
