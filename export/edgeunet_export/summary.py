@@ -55,7 +55,7 @@ def print_imported(imported: Imported) -> None:
         out.print(f"  {line}")
     out.print(f"  takes {imported.found}")
     out.print(f"  its output {network.output}: {network.decision}")
-    for note in network.notes:
+    for note in imported.notes:
         out.print(f"  {note}")
     out.print(f"  agrees with {network.origin} on {proof.agreement:.3%} of the pixels of {proof.frames} frames")
     if proof.miou:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from edgeunet.evaluation.metrics import require_known_classes
 from edgeunet.imaging.pixels import UInt8
 from edgeunet_export.graph.fragment import Fragment
 
@@ -26,6 +27,7 @@ class Decision:
     size: (height, width) of the output.
     covers: (height, width) in pixels of what the output is of: the frame, or the frame with padding after it.
     align_corners: how a smaller output is enlarged, bilinear; classes take the nearest.
+    order: for each class of the output its index in the mask; () if it is the same.
     """
 
     kind: Kind
@@ -35,6 +37,7 @@ class Decision:
     covers: tuple[int, int]
     threshold: float = 0.0
     align_corners: bool = False
+    order: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,7 +48,17 @@ class Decision:
         return tuple(shape)
 
     def mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
-        """The network's own output for one frame → uint8 [height, width] of the input."""
+        """The network's own output for one frame → uint8 [height, width] of the input.
+
+        Raises ModelFileError for a class that `order` does not have.
+        """
+        mask = self._mask(output, input_size)
+        if not self.order:
+            return mask
+        require_known_classes(mask, len(self.order))
+        return np.array(self.order, np.uint8)[mask]
+
+    def _mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
         planes = output if self.channel_axis is None else np.moveaxis(output, self.channel_axis, 1)
         planes = planes.reshape(-1, *planes.shape[-2:])  # [channels, h, w] of the one frame
         if self.kind == "classes":
@@ -90,7 +103,11 @@ class Decision:
         if self.kind == "logit":
             threshold = graph.constant("mask.threshold", np.array(self.threshold, np.float32))
             planes = graph.add("Greater", "mask.positive", [planes, threshold])
-        if self.kind != "classes":
+        if self.order:
+            index = graph.add("Cast", "mask.theirs", [planes], to=TensorProto.INT32)
+            table = graph.constant("mask.order", np.array(self.order, np.float32))
+            planes = graph.add("Gather", "mask.float", [table, index], axis=0)
+        elif self.kind != "classes":
             planes = graph.add("Cast", "mask.float", [planes], to=TensorProto.FLOAT)
         graph.add("Cast", "mask", [planes], to=TensorProto.UINT8)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,11 @@ class ForeignNetwork:
     def classes(self) -> int | None:
         """How many it tells apart; None where only its masks say that."""
         return {"scores": self.ending.channels, "logit": 2, "classes": None}[self.ending.kind]
+
+    def ordered(self, order: tuple[int, ...]) -> ForeignNetwork:
+        """The same network with masks in another order of classes. order: as in Decision."""
+        decision, ending = (replace(each, order=order) for each in (self.decision, self.ending))
+        return replace(self, decision=decision, ending=ending)
 
     def mask(self, frame: UInt8, preprocessing: Preprocessing) -> UInt8:
         """The mask of the original, uint8 [height, width], for a fitted frame, uint8 [height, width, channels] BGR."""

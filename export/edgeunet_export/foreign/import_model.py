@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgeunet.data.classes import ClassList, read_classes
+from edgeunet.data.classes import ClassList
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.errors import MismatchError, UsageError
+from edgeunet.errors import UsageError
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.spec import Fit, ModelSpec, PixelFormat, Provenance, require_fit
 from edgeunet.utils.endings import require_ending
@@ -20,6 +20,7 @@ from edgeunet_export.calibration.frames import read_frames, spread
 from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.hints.file_hints import FileHints, read_hints
+from edgeunet_export.foreign.named_classes import network_classes
 from edgeunet_export.foreign.preprocessing import Order, scale_of_range, scale_of_values
 from edgeunet_export.foreign.proof import Proof, prove
 from edgeunet_export.foreign.reading.opening import read_network, source_facts
@@ -81,12 +82,13 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import."""
+    """The result of an import. notes: lines for the user about what was done, and what was taken from the file."""
 
     network: ForeignNetwork
     found: FoundInput
     spec: ModelSpec
     proof: Proof
+    notes: tuple[str, ...]
 
 
 def import_model(source: str, output: Path, options: ImportOptions, *, force: bool) -> Imported:
@@ -106,7 +108,11 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
     with replacing(output, force=force) as temporary:
         network, hints = _read(source, options)
-        spec = _spec(network, hints, options)
+        listed, order = network_classes(
+            network.classes, hints.names, options.classes, options.data, origin=network.origin
+        )
+        network = network.ordered(order)
+        spec = _spec(network, listed, options.fit or hints.fit[0] or "letterbox")
         found = find_input(
             network,
             _given(options, network.channels, takes_bytes=network.takes_bytes),
@@ -119,7 +125,7 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
         write_model(wrapped(network, found.preprocessing, spec), temporary)
         with _frames(options, spec, output) as (frames, count):
             proof = prove(network, found.preprocessing, temporary, spec, frames, count)
-    return Imported(network, found, spec, proof)
+    return Imported(network, found, spec, proof, (*network.notes, *_taken(hints, options, spec, order)))
 
 
 def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHints]:
@@ -136,7 +142,7 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
         missing += missing_options(
             channels, _given(options, channels, takes_bytes=takes_bytes), hints.said_input(channels)
         )
-    if options.classes is None and options.data is None:
+    if options.classes is None and options.data is None and not hints.names[0]:
         missing.append("--classes classes.json, or --data, for the names and colours of the classes")
     if missing:
         raise UsageError(f"{source} does not say all: give {'; '.join(missing)}")
@@ -162,19 +168,12 @@ def _labelled(options: ImportOptions, pixels: PixelFormat) -> LabelledFrames | N
     return frames if len(frames) else None
 
 
-def _spec(network: ForeignNetwork, hints: FileHints, options: ImportOptions) -> ModelSpec:
+def _spec(network: ForeignNetwork, listed: ClassList, fit: Fit) -> ModelSpec:
     """Of the network, with the usual mean and std."""
-    listed = _classes(options)
-    if network.classes not in (None, len(listed.classes)):
-        names = ", ".join(c.name for c in listed.classes)
-        raise MismatchError(
-            f"{network.origin} tells {network.classes} classes apart, and {listed.origin} has {len(listed.classes)} "
-            f"({names}): give the list of the classes that it was trained on, in its order (--classes)"
-        )
     return ModelSpec(
         listed.classes,
         network.size,
-        options.fit or hints.fit[0] or "letterbox",
+        fit,
         listed.ignored[0] if listed.ignored else None,
         *ModelSpec.usual_scale(PixelFormat(network.channels)),
         Provenance(network=network.title, parent_sha256=network.sha256, version=__version__),
@@ -182,16 +181,15 @@ def _spec(network: ForeignNetwork, hints: FileHints, options: ImportOptions) -> 
     )
 
 
-def _classes(options: ImportOptions) -> ClassList:
-    """Of --classes, or of the dataset, which must then be the same; one of the two is given."""
-    listed = [read_classes(f) for f in (options.classes, options.data and options.data / "classes.json") if f]
-    names = [tuple(c.name for c in each.classes) for each in listed]
-    if len(set(names)) > 1:
-        raise MismatchError(
-            f"{listed[0].origin} has the classes {', '.join(names[0])}; {listed[1].origin} has {', '.join(names[1])}: "
-            "give a dataset of the same classes, in the same order"
-        )
-    return listed[0]
+def _taken(hints: FileHints, options: ImportOptions, spec: ModelSpec, order: tuple[int, ...]) -> Iterator[str]:
+    """Lines about what no option says and the file does."""
+    yield from hints.notes
+    if options.fit is None and hints.fit[0]:
+        yield f"frames: {spec.fit}, as {hints.fit[1]} says"
+    if options.classes is None and options.data is None:
+        yield f"classes: {', '.join(spec.names)}, as {hints.names[1]} says"
+    if order:
+        yield f"its classes are in another order, as {hints.names[1]} says: the masks have that of {options.data}"
 
 
 @contextmanager

@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
-from edgeunet.data.classes import ClassEntry, ClassList, spelling
+from pathlib import Path
+from typing import NamedTuple
+
+from edgeunet.data.classes import CLASSES_FILE, ClassEntry, ClassList, read_classes, spelling
 from edgeunet.data.convert.distinct_colors import distinct_color
 from edgeunet.errors import MismatchError
+from edgeunet.utils.formatting import some
 
 _BACKGROUND = "background"
+_SHOWN = 12  # names in a message
+
+
+class NetworkClasses(NamedTuple):
+    """listed: of the model. order: for each class of the network its index there; () if they are the same."""
+
+    listed: ClassList
+    order: tuple[int, ...] = ()
+
+
+def network_classes(
+    count: int | None, said: tuple[tuple[str, ...], str], classes: Path | None, data: Path | None, *, origin: str
+) -> NetworkClasses:
+    """The classes of a network: of a file `classes`, of a dataset, by name, or as its own file says.
+
+    count: how many the network tells apart; None if only its masks say that. said: the names, if any, and who says
+    them. One of the three is given. Raises MismatchError if the number or the names differ.
+    """
+    names, who = said
+    if count is None and len(names) > 1:
+        count = len(names)
+    files = [file for file in (classes, data and data / CLASSES_FILE) if file]
+    lists = [read_classes(file) for file in files] or [classes_of_names(names, who)]
+    first, last = ([c.name for c in each.classes] for each in (lists[0], lists[-1]))
+    if first != last:
+        raise MismatchError(
+            f"{lists[0].origin} has the classes {some(first, _SHOWN)}; {lists[-1].origin} has {some(last, _SHOWN)}: "
+            "give a dataset of the same classes, in the same order"
+        )
+    if count not in (None, len(first)):
+        raise MismatchError(
+            f"{origin} tells {count} classes apart, and {lists[0].origin} has {len(first)} ({some(first, _SHOWN)}): "
+            "give the list of the classes that it was trained on, in its order (--classes)"
+        )
+    are_its_own = len(names) == len(first) or (len(names), count) == (1, 2)
+    if classes is not None or not are_its_own:
+        return NetworkClasses(lists[0])
+    return NetworkClasses(lists[0], order_by_names(names, who, lists[0]))
 
 
 def classes_of_names(names: tuple[str, ...], origin: str) -> ClassList:

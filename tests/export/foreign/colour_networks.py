@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,27 @@ def _trained(channels: int) -> Weights:
     return [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in layers]
 
 
-def colour_network(path: Path, way: Preprocessing, *, weights: Weights | None = None) -> Path:
+def colour_network(
+    path: Path,
+    way: Preprocessing,
+    *,
+    weights: Weights | None = None,
+    order: Sequence[int] = range(len(CLASSES)),
+    any_size: bool = False,
+) -> Path:
     """Write a network, .onnx with the logits of CLASSES, that is right if it is fed in that way.
 
     Nothing has padding, so the way goes into the first weights exactly: frame / 255 = (input · std + mean) / 255.
     weights: for frames from 0 to 1 in the order of a frame, if they are not the trained ones.
+    order: which of CLASSES each of its logits is.
     """
     (first, bias), *others = weights or _trained(way.channels)
     mean, std = np.array(way.mean, np.float32), np.array(way.std, np.float32)
     first = first[:, list(way.indices)]
+    *others, (head, head_bias) = others
     layers: Weights = [(first * std / 255, bias + first @ mean / 255), *others]
+    layers.append((head[list(order)], head_bias[list(order)]))
+    size = ("height", "width") if any_size else SIZE
     nodes, planes = [], "image"
     stored: list[TensorProto] = []
     for number, (weight, bias) in enumerate(layers):
@@ -95,8 +107,8 @@ def colour_network(path: Path, way: Preprocessing, *, weights: Weights | None = 
     graph = helper.make_graph(
         nodes,
         "colours",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, way.channels, *SIZE])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(CLASSES), *SIZE])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, way.channels, *size])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(CLASSES), *size])],
         stored,
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)

@@ -19,7 +19,7 @@ from edgeunet_export.foreign.search.choice import Choice, TriedWay, choose
 from edgeunet_export.foreign.search.input_ways import InputWay
 
 ROUNDS = (8, 32, 256)
-"""Frames of each round, at most. The first only drops what is clearly behind; each is a part of the next."""
+"""Frames of each round, at most; each is a part of the next. The first decides nothing: it drops what is far behind."""
 
 
 def try_all(network: ForeignNetwork, ways: Sequence[InputWay], samples: Sequence[Sample], spec: ModelSpec) -> Choice:
@@ -48,8 +48,9 @@ def try_all(network: ForeignNetwork, ways: Sequence[InputWay], samples: Sequence
         )
         if count == len(samples) or choice.hopeless or (choice.winner is not None and most > ROUNDS[0]):
             break
-        behind = (*(t for t in choice.trials if t not in choice.rivals), *behind)
-        open_ways = [InputWay(t.preprocessing, t.origin) for t in choice.rivals]
+        left = choice.rivals if len(choice.rivals) > 1 else choice.trials[:2]
+        behind = (*(t for t in choice.trials if t not in left), *behind)
+        open_ways = [InputWay(t.preprocessing, t.origin) for t in left]
     return replace(choice, trials=(*choice.trials, *behind))
 
 

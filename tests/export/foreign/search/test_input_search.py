@@ -14,7 +14,7 @@ from edgeunet_export.foreign.reading.opening import read_network
 from edgeunet_export.foreign.search.input_search import FoundInput, find_input, missing_options
 from edgeunet_export.foreign.search.input_ways import Given, input_ways, options_of, title_of
 from edgeunet_export.foreign.search.labelled_frames import LabelledFrames
-from tests.export.foreign.colour_networks import SIZE, Weights, colour_network, write_colours
+from tests.export.foreign.colour_networks import CLASSES, SIZE, Weights, colour_network, write_colours
 
 WAYS = [c.preprocessing for channels in (3, 1) for c in input_ways(channels, Given())]
 RGB_01 = Preprocessing("rgb", *scale_of_range(0, 1, 3))
@@ -74,7 +74,7 @@ def test_a_file_that_says_what_the_labels_deny_is_contradicted(data: Path, tmp_p
 
 def test_an_untrained_network_is_refused_with_what_was_tried(data: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    shapes = ((16, 3), (16, 16), (4, 16))
+    shapes = ((16, 3), (16, 16), (len(CLASSES), 16))
     random = [(rng.normal(0, 1, s).astype(np.float32), np.zeros(s[0], np.float32)) for s in shapes]
     with pytest.raises(MismatchError, match="that of a trained network is at least") as error:
         search(data, network(tmp_path, RGB_01, random))
@@ -137,9 +137,10 @@ def test_few_frames_are_run_where_few_are_enough(tmp_path: Path) -> None:
 
     lines = search(data, replace(its, run=run)).tried
     assert "120 labelled frames" in lines[0]
-    assert runs == 8 * 8 + (32 - 8)  # all on a few, and the best alone on more
+    assert runs == 8 * 8 + 2 * (32 - 8)  # all on a few, and the best two on more
     assert "32 frames  RGB, 0 to 1:" in lines[1]
-    assert all(" 8 frames  " in line for line in lines[2:9])
+    assert "32 frames  " in lines[2]
+    assert all(" 8 frames  " in line for line in lines[3:9])
 
 
 def test_a_damaged_frame_is_named(tmp_path: Path) -> None:
