@@ -39,7 +39,7 @@ HOUSE = (
     ("edgeunet.errors", "edgeunet.version"),
 )
 INSIDE = {  # the same for the rooms in a room
-    "benchmarks.studies": (("self_guard", "guard_trials"), ("camera",), ("study",)),
+    "benchmarks.studies": (("self_guard", "guard_trials", "peers"), ("camera",), ("study",)),
     "edgeunet.camera": (
         ("__init__",),
         ("run",),

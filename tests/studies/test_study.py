@@ -47,7 +47,7 @@ def test_every_study_starts_with_the_command_of_its_docstring(module: str) -> No
 
 def test_there_are_studies() -> None:
     assert {"benchmarks.studies.cpu", "benchmarks.studies.camera.cost"} < set(MODULES)
-    assert len(MODULES) == 16
+    assert len(MODULES) == 17
 
 
 def test_the_result_holds_what_was_measured_and_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

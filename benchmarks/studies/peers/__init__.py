@@ -1,0 +1,1 @@
+"""Another project's networks against ours, on the same frames, cores and minutes."""
