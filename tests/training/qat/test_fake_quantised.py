@@ -64,10 +64,18 @@ def test_training_rounds_where_the_exporter_puts_pairs(
 
 
 @pytest.mark.parametrize(
-    "target", [TENSORRT, pytest.param(CPU, marks=[pytest.mark.slow, exact_int8])], ids=lambda target: target.name
+    ("target", "config"),
+    [
+        pytest.param(TENSORRT, COMPACT, id="tensorrt"),
+        pytest.param(CPU, COMPACT, id="cpu", marks=[pytest.mark.slow, exact_int8]),
+        pytest.param(TENSORRT, LITE, id="tensorrt-lite", marks=pytest.mark.slow),
+        pytest.param(CPU, LITE, id="cpu-lite", marks=[pytest.mark.slow, exact_int8]),
+    ],
 )
-def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: QuantisationTarget, tmp_path: Path) -> None:
-    net = _quantised(target)
+def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(
+    target: QuantisationTarget, config: UNetConfig, tmp_path: Path
+) -> None:
+    net = _quantised(target, config)
     spec = net.spec
     save_quantised(tmp_path / "best.pt", net, spec, samples=2)
     export_onnx(tmp_path / "best.pt", tmp_path / "m.onnx", ExportOptions(), data=None, split="val", force=False)
@@ -89,8 +97,10 @@ def test_the_exported_scales_are_the_trained_ones_and_the_masks_too(target: Quan
             mask = session.run(sample.frame).mask
             same.append(np.mean(mask == segmenter.masks(batch)[0].numpy()))
             before.append(np.mean(mask == without.masks(batch)[0].numpy()))
-    assert np.mean(same) >= 0.999
-    assert 1 - np.mean(before) > 5 * (1 - np.mean(same)), "the float network's masks are others"
+    # A sum just between two steps may round either way, and each of the many convolutions of lite multiplies that.
+    least, times = (0.997, 2) if config == LITE else (0.999, 5)
+    assert np.mean(same) >= least
+    assert 1 - np.mean(before) > times * (1 - np.mean(same)), "the float network's masks are others"
 
 
 def test_the_checkpoint_is_an_ordinary_one_and_the_ranges_go_with_it(tmp_path: Path) -> None:
@@ -104,8 +114,9 @@ def test_the_checkpoint_is_an_ordinary_one_and_the_ranges_go_with_it(tmp_path: P
     assert spec == net.spec
 
 
-def test_gradients_reach_every_parameter_and_the_ranges() -> None:
-    net = _quantised(TENSORRT)
+@pytest.mark.parametrize("config", [COMPACT, *slow(LITE)])
+def test_gradients_reach_every_parameter_and_the_ranges(config: UNetConfig) -> None:
+    net = _quantised(TENSORRT, config)
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (2, *ODD, 3), dtype=torch.uint8, generator=generator)
     statistics = copy.deepcopy(dict(net.named_buffers()))
