@@ -23,7 +23,7 @@ from edgeunet_export.foreign.hints.file_hints import FileHints, read_hints
 from edgeunet_export.foreign.named_classes import network_classes
 from edgeunet_export.foreign.preprocessing import Order, scale_of_range, scale_of_values
 from edgeunet_export.foreign.proof import Proof, prove
-from edgeunet_export.foreign.reading.opening import read_network, source_facts
+from edgeunet_export.foreign.reading.opening import read_network, source_facts, source_files
 from edgeunet_export.foreign.search.input_search import FoundInput, find_input, missing_options
 from edgeunet_export.foreign.search.input_ways import Given
 from edgeunet_export.foreign.search.labelled_frames import LabelledFrames
@@ -108,6 +108,7 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
     with replacing(output, force=force) as temporary:
         network, hints = _read(source, options)
+        require_distinct({"-o": output}, {"THEIRS": source_files(source)})
         listed, order = network_classes(
             network.classes, hints.names, options.classes, options.data, origin=network.origin
         )

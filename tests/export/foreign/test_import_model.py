@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeunet import samples
-from edgeunet.errors import MismatchError, ModelFileError, OutputError, UsageError
+from edgeunet.errors import MismatchError, OutputError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
@@ -75,9 +75,3 @@ def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is also THEIRS"):
         import_model(str(theirs), theirs, SAID, force=True)
     assert (tmp_path / "ours.onnx").read_text() == "mine"
-
-
-def test_a_classifier_is_refused(tmp_path: Path) -> None:
-    network = NetworkFile().body().add("GlobalAveragePool").add("Flatten")
-    with pytest.raises(ModelFileError, match=r"not a segmentation network .* logits float32 \[1, 5\]"):
-        imported(network.result().save(tmp_path / "theirs.onnx"))

@@ -6,8 +6,10 @@ from onnx import ModelProto, version_converter
 
 from edgeunet.errors import ModelFileError
 from edgeunet.utils.formatting import one_line
+from edgeunet_export.foreign.onnx_graph.float_graph import graphs
 from edgeunet_export.graph.model_file import IR_VERSION, OPSET
 
+_QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "QLinearConv")
 READABLE_IR = 10
 """An IR version that every ONNX Runtime of constraints.txt opens; what a newer one adds is not in these graphs."""
 
@@ -33,3 +35,19 @@ def raised(model: ModelProto, origin: str) -> ModelProto:
         ) from error
     converted.ir_version = IR_VERSION[OPSET]
     return converted
+
+
+def require_float_operators(model: ModelProto, origin: str) -> None:
+    """Raise ModelFileError for operators that not every runtime has, and for a network that is quantised already."""
+    own = {(function.domain, function.name) for function in model.functions}
+    for node in (node for graph in graphs(model.graph) for node in graph.node):
+        if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
+            raise ModelFileError(
+                f"{origin} has the operator {node.op_type} of {node.domain}, which is not ONNX's own: export it "
+                "without, and give the file before any runtime optimised it"
+            )
+        if node.op_type in _QUANTISED:
+            raise ModelFileError(
+                f"{origin} is quantised already ({node.op_type}): import the float network, and quantise that with "
+                "`edgeunet export int8`"
+            )

@@ -22,7 +22,7 @@ from edgeunet_export.foreign.onnx_graph.ending import pruned, shortened
 from edgeunet_export.foreign.onnx_graph.float_graph import widened
 from edgeunet_export.foreign.onnx_graph.image_input import ImageInput, image_input
 from edgeunet_export.foreign.onnx_graph.lowering import inlined, lowered
-from edgeunet_export.foreign.onnx_graph.opset import lowered_ir, raised
+from edgeunet_export.foreign.onnx_graph.opset import lowered_ir, raised, require_float_operators
 from edgeunet_export.foreign.onnx_graph.simplified import fixed, padded, planes_first, simplified
 from edgeunet_export.foreign.reading.segmentation_output import Outputs, chosen_output
 from edgeunet_export.graph.model_file import unreadable, weight_files
@@ -70,12 +70,16 @@ def network_of(
     basic = simplified(fixed(inlined(raised(widened(model), origin)), image, taken), origin)
     graph = planes_first(basic, image, taken)
     name, decision = chosen_output(graph, found, output, taken, channels_last=image.channels_last, origin=origin)
+    if not np.isfinite(found[name]).all():
+        raise ModelFileError(
+            f"{origin} has scores that are not finite (NaN or infinite) for a black frame: train it again"
+        )
     tensor, ending = shortened(graph, name, decision)
     graph, needs = lowered(pruned(graph, tensor, ending.shape))
     if taken != size:
         graph = padded(graph, size)
     if reason := unreadable(graph):
-        raise ModelFileError(f"{origin} cannot be lowered ({needs or 'operators of another domain'}): it has {reason}")
+        raise ModelFileError(f"{origin} cannot be lowered ({needs}): it has {reason}")
     notes: tuple[str, ...] = (f"stays at opset {opset(graph)}: {needs}",) if needs else ()
     if taken != size:
         notes += (f"cannot take {size[0]}x{size[1]}: frames are padded to {taken[0]}x{taken[1]} inside, masks cut",)
@@ -123,12 +127,12 @@ def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.fl
 def _loaded(path: Path) -> ModelProto:
     read_onnx_header(path)  # its errors say what a file of another kind is
     try:
+        if missing := [name for name in weight_files(path) if not (path.parent / name).is_file()]:
+            raise ModelFileError(f"{path} keeps its weights in {missing[0]}, which is missing: put it next to it")
         model = onnx.load(path)
-    except FileNotFoundError as error:
-        missing = [name for name in weight_files(path) if not (path.parent / name).is_file()]
-        raise ModelFileError(
-            f"{path} keeps its weights in {', '.join(missing) or 'another file'}, which is missing: put it next to it"
-        ) from error
+    except ModelFileError:
+        raise
     except Exception as error:  # protobuf, the checker of paths and the loader each have exceptions of their own
         raise ModelFileError(f"{path} is not a whole ONNX model ({one_line(error, 120)}): export it again") from error
+    require_float_operators(model, str(path))
     return model

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from edgeunet.errors import UsageError
+from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.runtime.onnx_header import read_onnx_header
 from edgeunet.utils.dependencies import require_installed
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.reading.onnx_source import read_onnx
 from edgeunet_export.foreign.reading.source_kind import source_kind
+from edgeunet_export.graph.model_file import weight_files
 
 
 class SourceFacts(NamedTuple):
@@ -25,9 +26,21 @@ def source_facts(source: str) -> SourceFacts:
     """Of a file, from its header. Raises ModelFileError if it is missing or damaged."""
     if source_kind(source) != "onnx":
         return SourceFacts({}, any_size=True)
+    if not Path(source).exists():
+        raise ModelFileError(
+            f"{source}: no such network: give a .onnx file, a file of torch.jit.save, a folder of save_pretrained, or "
+            "package.module:function"
+        )
     header = read_onnx_header(Path(source))
     free = any(None in tensor.shape[1:] for tensor in header.inputs if tensor.shape and len(tensor.shape) == 4)
     return SourceFacts({key: text.decode(errors="replace") for key, text in header.metadata.items()}, free)
+
+
+def source_files(source: str) -> list[Path]:
+    """The files of a network that has been read: its own, and those with the weights of a .onnx file."""
+    path = Path(source)
+    weights = weight_files(path) if path.is_file() and source_kind(source) == "onnx" else ()
+    return [path, *(path.parent / name for name in weights)]
 
 
 def read_network(
