@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from edgeunet.evaluation.metrics import require_known_classes
 from edgeunet.imaging.pixels import UInt8
 from edgeunet_export.graph.fragment import Fragment
 
@@ -48,15 +47,10 @@ class Decision:
         return tuple(shape)
 
     def mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
-        """The network's own output for one frame → uint8 [height, width] of the input.
-
-        Raises ModelFileError for a class that `order` does not have.
-        """
-        mask = self._mask(output, input_size)
-        if not self.order:
-            return mask
-        require_known_classes(mask, len(self.order))
-        return np.array(self.order, np.uint8)[mask]
+        """The network's own output for one frame → uint8 [height, width] of the input."""
+        table = np.arange(256, dtype=np.uint8)
+        table[: len(self.order)] = self.order
+        return table[self._mask(output, input_size)]
 
     def _mask(self, output: NDArray[Any], input_size: tuple[int, int]) -> UInt8:
         planes = output if self.channel_axis is None else np.moveaxis(output, self.channel_axis, 1)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edgeunet.data.classes import CLASSES_FILE, ClassEntry, ClassList, read_classes, spelling
 from edgeunet.data.convert.distinct_colors import distinct_color
 from edgeunet.errors import MismatchError
+from edgeunet.imaging.pixels import UInt8
 from edgeunet.utils.formatting import some
 
 _BACKGROUND = "background"
@@ -49,6 +50,15 @@ def network_classes(
     if classes is not None or not are_its_own:
         return NetworkClasses(lists[0])
     return NetworkClasses(lists[0], order_by_names(names, who, lists[0]))
+
+
+def require_listed(mask: UInt8, count: int, *, origin: str) -> None:
+    """Raise MismatchError for a mask of the network `origin` with a class beyond the `count` of its list."""
+    if (largest := int(mask.max(initial=0))) >= count:
+        raise MismatchError(
+            f"{origin} returns masks with the class {largest}, and the list of classes has 0 to {count - 1}: "
+            "give the list of the classes that it was trained on (--classes)"
+        )
 
 
 def classes_of_names(names: tuple[str, ...], origin: str) -> ClassList:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeunet.errors import ExportError
-from edgeunet.evaluation.metrics import Confusion, agreement, require_known_classes
+from edgeunet.evaluation.metrics import Confusion, agreement
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
@@ -17,6 +17,7 @@ from edgeunet.runtime.model_metadata import loadable
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
+from edgeunet_export.foreign.named_classes import require_listed
 from edgeunet_export.foreign.preprocessing import Preprocessing
 from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT
 
@@ -46,7 +47,7 @@ def prove(
     """Run both on every frame. frames: name, pixels and label, if there is one; `count` of them.
 
     Raises ExportError if they differ in more than 0.1 % of the pixels or by more than 0.1 points of mIoU,
-    ModelFileError for a class that the spec does not have.
+    MismatchError for a class that the spec does not have.
     """
     model = OrtModel(loadable(file), origin=str(file))
     confusions = Confusion(len(spec.classes)), Confusion(len(spec.classes))
@@ -58,7 +59,7 @@ def prove(
             letterbox = Letterbox.of((pixels.shape[0], pixels.shape[1]), spec)
             fitted = letterbox.fit(pixels)
             theirs = network.mask(fitted, preprocessing)
-            require_known_classes(theirs, len(spec.classes), model=network.origin)
+            require_listed(theirs, len(spec.classes), origin=network.origin)
             (ours,) = model.run(["mask"], {"frame": fitted[None]})
             shares.append(agreement(theirs, ours[0]))
             if label is not None:

@@ -130,3 +130,16 @@ def test_a_size_that_is_said_beside_a_network_of_any_size_is_taken(data: Path, t
     assert found.spec.input_size == SIZE
     why = "as the labels show, and not as preprocessor_config.json says"
     assert str(found.found) == f"BGR, ImageNet's mean and std, {why}"
+
+
+def test_a_class_map_of_more_classes_than_the_dataset_has_is_refused(data: Path, tmp_path: Path) -> None:
+    theirs = onnx.load(colour_network(tmp_path / "theirs.onnx", WAY))
+    theirs.graph.node.append(onnx.helper.make_node("ArgMax", ["logits"], ["index"], axis=1, keepdims=0))
+    three = onnx.numpy_helper.from_array(np.array(3, np.int64), "three")
+    theirs.graph.initializer.append(three)
+    theirs.graph.node.append(onnx.helper.make_node("Mul", ["index", "three"], ["classes"]))
+    theirs.graph.output.pop()
+    theirs.graph.output.append(onnx.helper.make_tensor_value_info("classes", onnx.TensorProto.INT64, [1, *SIZE]))
+    onnx.save(theirs, tmp_path / "theirs.onnx")
+    with pytest.raises(MismatchError, match=r"masks with the class \d+, and the list .* has 0 to 4: .*--classes"):
+        imported(tmp_path / "theirs.onnx", data=data)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edgeunet.spec import Fit
+from edgeunet.utils.limits import SIDE
 from edgeunet_export.foreign.preprocessing import Order
 
 Scale = tuple[tuple[float, ...], tuple[float, ...]]  # (mean, std)
 _LONGEST = 1 << 16  # characters of a value
+_LARGEST = 1e6  # of a mean or std
 _NO_NAME = re.compile(r"(label|class|cls)?[_ -]?\d+", re.IGNORECASE)  # what tools write where nobody gave names
 
 
@@ -43,20 +44,20 @@ def scale_from(mean: Any, std: Any, unit: float = 255.0) -> Scale | None:
     means, stds = (values if isinstance(values, (list, tuple)) else [values] for values in (mean, std))
     if len(means) != len(stds) or not 1 <= len(means) <= 4 or not all(map(_is_number, (*means, *stds))):
         return None
-    if not all(value > 0 for value in stds):
+    if not all(value > 0 for value in stds) or not _is_number(unit) or unit <= 0:
         return None
     return tuple(unit * value for value in means), tuple(unit * value for value in stds)
 
 
 def size_from(height: Any, width: Any) -> tuple[int, int] | None:
     """Two sides in pixels; None unless both are."""
-    return (height, width) if all(type(side) is int and side > 0 for side in (height, width)) else None
+    return (height, width) if all(type(side) is int and 0 < side <= SIDE for side in (height, width)) else None
 
 
 def names_from(value: Any) -> tuple[str, ...]:
     """Names from a list, or from a mapping of 0, 1, 2, … to names; () for anything else and for "LABEL_0"."""
     if isinstance(value, Mapping):
-        numbered = {int(key): name for key, name in value.items() if str(key).isdecimal()}
+        numbered = {int(key): name for key, name in value.items() if re.fullmatch("[0-9]{1,4}", str(key))}
         if len(numbered) != len(value) or sorted(numbered) != list(range(len(value))):
             return ()
         value = [numbered[index] for index in range(len(value))]
@@ -78,4 +79,4 @@ def value_of(text: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST

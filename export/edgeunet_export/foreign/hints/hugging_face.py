@@ -14,7 +14,7 @@ def hint_of_preprocessor(values: Mapping[str, Any]) -> Hint:
     """Its image processor: value · rescale_factor, then (value - image_mean) / image_std; RGB unless it is flipped."""
     factor = values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 1.0
     mean, std = (values.get("image_mean"), values.get("image_std")) if values.get("do_normalize", True) else (0.0, 1.0)
-    scale = scale_from(mean, std, 1 / factor) if isinstance(factor, (int, float)) and factor > 0 else None
+    scale = scale_from(mean, std, 1 / factor) if type(factor) in (int, float) and factor > 0 else None
     channels = len(scale[0]) if scale and isinstance(mean, list) else 3
     flipped = values.get("do_flip_channel_order", False)
     side = values.get("size")

@@ -42,7 +42,7 @@ def hint_of_transform(values: Mapping[str, Any]) -> Hint | None:
     return Hint(
         TRANSFORM,
         "rgb",
-        scale_from(normalize.get("mean"), normalize.get("std"), top) if isinstance(top, (int, float)) else None,
+        scale_from(normalize.get("mean"), normalize.get("std"), top),
         size=size,
         fit="stretch" if size else None,
         certain=False,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from edgeunet.data.dataset import Sample
 from edgeunet.evaluation.metrics import Confusion
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
+from edgeunet_export.foreign.named_classes import require_listed
 from edgeunet_export.foreign.preprocessing import Preprocessing
 from edgeunet_export.foreign.search.choice import Choice, TriedWay, choose
 from edgeunet_export.foreign.search.input_ways import InputWay
@@ -26,7 +27,7 @@ def try_all(network: ForeignNetwork, ways: Sequence[InputWay], samples: Sequence
     """Run the original network, fed in each way, on frames that are spread over `samples`, and choose.
 
     samples: read when they are asked for. spec: for the classes and for how frames are fitted, not for mean and std.
-    Raises ModelFileError for a mask with a class that the spec does not have.
+    Raises MismatchError for a mask with a class that the spec does not have.
     """
     counts: dict[Preprocessing, dict[int, NDArray[np.int64]]] = {way.preprocessing: {} for way in ways}
     behind: tuple[TriedWay, ...] = ()
@@ -41,8 +42,11 @@ def try_all(network: ForeignNetwork, ways: Sequence[InputWay], samples: Sequence
                 letterbox = Letterbox.of(sample.frame.shape[:2], spec)
                 frame = letterbox.fit(sample.frame)
                 for way in open_ways:
-                    mask = letterbox.restore_mask(network.mask(frame, way.preprocessing))
-                    counts[way.preprocessing][index] = _confusion(sample.mask, mask, len(spec.classes))
+                    mask = network.mask(frame, way.preprocessing)
+                    require_listed(mask, len(spec.classes), origin=network.origin)
+                    confusion = Confusion(len(spec.classes))
+                    confusion.add(sample.mask, letterbox.restore_mask(mask))
+                    counts[way.preprocessing][index] = confusion.counts
         choice = choose(
             [TriedWay(way, np.stack([counts[way][i] for i in frames]), origin) for way, origin in open_ways]
         )
@@ -52,9 +56,3 @@ def try_all(network: ForeignNetwork, ways: Sequence[InputWay], samples: Sequence
         behind = (*(t for t in choice.trials if t not in left), *behind)
         open_ways = [InputWay(t.preprocessing, t.origin) for t in left]
     return replace(choice, trials=(*choice.trials, *behind))
-
-
-def _confusion(label: UInt8, mask: UInt8, classes: int) -> NDArray[np.int64]:
-    confusion = Confusion(classes)
-    confusion.add(label, mask)
-    return confusion.counts

@@ -61,6 +61,7 @@ def test_metadata_with_the_parameters_of_an_smp_encoder(tmp_path: Path) -> None:
         {"mean": "[NaN, 0, 0]", "std": "[1, 1, 1]", "input_space": "RGB"},
         {"mean": "__import__('os')", "std": "[1, 1, 1]", "input_space": "RGB"},
         {"mean": "[0.5, 0.5, 0.5]", "std": "[0.5, 0.5, 0.5]"},
+        {"mean": f"[{'9' * 400}, 0, 0]", "std": "[1, 1, 1]", "input_space": "RGB"},
         {"names": "[" * 10_000, "stride": "(" * 10_000, "task": "semantic", "imgsz": "9" * 70_000},
     ],
 )
@@ -211,3 +212,10 @@ def test_a_file_beside_it_that_is_damaged_is_left_out_with_a_note(tmp_path: Path
 def test_names_that_nobody_gave_are_no_names(tmp_path: Path, labels: object) -> None:
     write(tmp_path / "config.json", {"id2label": labels})
     assert read_hints(tmp_path, {}).names == ((), "")
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1e-320, "1/255", True])
+def test_a_factor_that_makes_no_sense_says_nothing(tmp_path: Path, factor: object) -> None:
+    write(tmp_path / "preprocessor_config.json", {**IMAGENET, "rescale_factor": factor, "size": [10**9, 10**9]})
+    assert said(tmp_path) is None
+    assert read_beside(tmp_path).size == (None, "")
