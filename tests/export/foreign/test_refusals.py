@@ -15,6 +15,7 @@ from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from edgeunet_export.foreign.import_model import import_model
 from tests.export.foreign.foreign_models import CLASSES, FLOAT, SIZE, NetworkFile
 from tests.export.foreign.test_import_model import SAID
+from tests.models import write_toy_model
 
 
 def _boxes() -> NetworkFile:
@@ -89,6 +90,10 @@ def test_files_that_are_no_networks(tmp_path: Path) -> None:
     whole = NetworkFile().body().result().save(tmp_path / "whole.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     refuses(tmp_path / "cut.onnx", "not a model in the ONNX format")
+
+
+def test_a_model_of_edgeunet_needs_no_import(tmp_path: Path) -> None:
+    refuses(write_toy_model(tmp_path / "toy.onnx"), "a model of edgeunet already")
 
 
 def test_a_size_and_an_output_that_it_does_not_have(tmp_path: Path) -> None:

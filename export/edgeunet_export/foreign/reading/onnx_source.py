@@ -15,6 +15,7 @@ from onnx import ModelProto
 from edgeunet.errors import ModelFileError
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.onnx_header import read_onnx_header
+from edgeunet.spec import METADATA_KEY
 from edgeunet.utils.files import sha256
 from edgeunet.utils.formatting import one_line
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
@@ -66,13 +67,13 @@ def network_of(
 ) -> ForeignNetwork:
     """The network of a graph in memory. run: the original, to compare with. Raises as read_onnx()."""
     size = image.size_for(size, origin)
-    taken, found = _first_run(run, image.channels, size)
+    taken, found = _first_run(run, image, size)
     basic = simplified(fixed(inlined(raised(widened(model), origin)), image, taken), origin)
     graph = planes_first(basic, image, taken)
     name, decision = chosen_output(graph, found, output, taken, channels_last=image.channels_last, origin=origin)
     if not np.isfinite(found[name]).all():
         raise ModelFileError(
-            f"{origin} has scores that are not finite (NaN or infinite) for a black frame: train it again"
+            f"{origin} has scores that are not finite (NaN or infinite) for a frame of noise: train it again"
         )
     tensor, ending = shortened(graph, name, decision)
     graph, needs = lowered(pruned(graph, tensor, ending.shape))
@@ -105,9 +106,10 @@ def network_of(
     )
 
 
-def _first_run(run: Run, channels: int, size: tuple[int, int]) -> tuple[tuple[int, int], Outputs]:
-    """The outputs for a black frame of `size`, or of the next size that the network takes, and that size."""
-    frame = np.zeros((1, channels, *size), np.float32)
+def _first_run(run: Run, image: ImageInput, size: tuple[int, int]) -> tuple[tuple[int, int], Outputs]:
+    """The outputs for a frame of noise of `size`, or of the next size that the network takes, and that size."""
+    random, shape = np.random.default_rng(0), (1, image.channels, *size)
+    frame = (random.uniform(0, 255, shape) if image.takes_bytes else random.normal(0, 1, shape)).astype(np.float32)
     try:
         return size, run(frame)
     except ModelFileError as refused:
@@ -134,5 +136,7 @@ def _loaded(path: Path) -> ModelProto:
         raise
     except Exception as error:  # protobuf, the checker of paths and the loader each have exceptions of their own
         raise ModelFileError(f"{path} is not a whole ONNX model ({one_line(error, 120)}): export it again") from error
+    if any(entry.key == METADATA_KEY for entry in model.metadata_props):
+        raise ModelFileError(f"{path} is a model of edgeunet already: every command takes it as it is")
     require_float_operators(model, str(path))
     return model

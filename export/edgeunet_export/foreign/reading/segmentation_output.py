@@ -14,7 +14,6 @@ from edgeunet_export.graph.float_model import attribute
 
 _FORWARD = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten")  # change no value
 _INDICES = ("ArgMax", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "TopK", "Round")
-_SHARES = ("Sigmoid", "HardSigmoid", "Softmax")
 _COARSEST = 32  # of the output: the input's sides divided by it
 
 Outputs = Mapping[str, NDArray[Any]]
@@ -25,8 +24,8 @@ def chosen_output(
 ) -> tuple[str, Decision]:
     """The name of the segmentation among the outputs, and how it becomes a mask.
 
-    found: each output for one frame. wanted: the name that the user gave, or "". size: (height, width) of what the
-        network was given.
+    found: each output for a frame of noise. wanted: the name that the user gave, or "".
+    size: (height, width) of what the network was given.
     Raises UsageError for a name that is no output and for several candidates, ModelFileError if no output is a
     segmentation.
     """
@@ -74,7 +73,8 @@ def decision_of(
         return scores if output.dtype.kind == "f" else None
     if output.dtype.kind in "iub" or (last is not None and last.op_type in _INDICES):
         return Decision("classes", axis, 1, (height, width), size)
-    threshold = 0.5 if last is not None and last.op_type in _SHARES else 0.0
+    # From 0 to 1 for a frame of noise: a share, whatever made it, such as the mean of several sigmoids.
+    threshold = 0.5 if output.min() >= 0 and output.max() <= 1 else 0.0
     return Decision("logit", axis, 1, (height, width), size, threshold, _corners(graph))
 
 
