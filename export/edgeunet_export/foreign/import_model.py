@@ -144,9 +144,10 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
             channels, _given(options, channels, takes_bytes=takes_bytes), hints.said_input(channels)
         )
     if options.classes is None and options.data is None and not hints.names[0]:
-        missing.append("--classes classes.json, or --data, for the names and colours of the classes")
+        missing.append("--classes classes.json")
     if missing:
-        raise UsageError(f"{source} does not say all: give {'; '.join(missing)}")
+        shown = "" if options.data else ". Labelled frames, --data, show all but the size"
+        raise UsageError(f"{source} does not say everything itself: give {'; '.join(missing)}{shown}")
     return network, hints
 
 
@@ -185,6 +186,8 @@ def _spec(network: ForeignNetwork, listed: ClassList, fit: Fit) -> ModelSpec:
 def _taken(hints: FileHints, options: ImportOptions, spec: ModelSpec, order: tuple[int, ...]) -> Iterator[str]:
     """Lines about what no option says and the file does."""
     yield from hints.notes
+    if options.size is None and hints.size[0] == spec.input_size:
+        yield f"size: {spec.input_text}, as {hints.size[1]} says"
     if options.fit is None and hints.fit[0]:
         yield f"frames: {spec.fit}, as {hints.fit[1]} says"
     if options.classes is None and options.data is None:

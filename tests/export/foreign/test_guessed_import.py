@@ -64,6 +64,7 @@ def test_the_files_beside_a_network_say_all_and_that_is_said(tmp_path: Path, run
     assert result.code == 0, result.err
     for line in (
         "takes RGB, -1 to 1, as preprocessor_config.json says; not checked, as there are no labels",
+        "size: 32×48, as preprocessor_config.json says",
         "frames: stretch, as preprocessor_config.json says",
         f"classes: {', '.join(CLASSES)}, as config.json says",
     ):
@@ -77,7 +78,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path, run: Run) -> None:
     theirs = colour_network(tmp_path / "theirs.onnx", WAY, any_size=True)
     result = run("import", theirs, "-o", tmp_path / "ours.onnx")
     assert result.code == 2
-    for option in ("--size", "--rgb or --bgr", "--mean and --std, or --range", "--classes"):
+    for option in ("--size", "--rgb or --bgr", "--mean and --std, or --range", "--classes", "--data"):
         assert option in result.err
     assert not (tmp_path / "ours.onnx").exists()
 
