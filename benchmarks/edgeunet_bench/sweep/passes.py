@@ -15,6 +15,7 @@ from edgeunet.board.fingerprint import fingerprint
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
 from edgeunet.errors import ModelFileError
+from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.utils.console import command_line, progress, stderr
 from edgeunet_bench.measure.input_frames import load_inputs
 from edgeunet_bench.measure.surroundings import now
@@ -59,6 +60,7 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
         found, skipped = expand(models, options, Path(folder))
         if labelled is not None:
             for variant in {id(c.variant): c.variant for c in found}.values():
+                warn_of_seen(options.split, variant.spec, Path(variant.name))
                 variant.spec.require_classes(labelled.names, model=variant.name, dataset=str(options.data))
         turns = [_Turns(combination) for combination in found]
         if turns:

@@ -75,6 +75,19 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(data: Path, tmp
 
 
 @pytest.mark.slow
+def test_two_processes_freeze_the_encoder_of_an_earlier_network_as_one_does(data: Path, tmp_path: Path) -> None:
+    words = [word for word in EXACT if word not in ("--model", "nano")]
+    assert start(1, data, "-o", tmp_path / "0", "--steps", 2, *EXACT).returncode == 0
+    for processes in (1, 2):
+        more = ("--weights", tmp_path / "0" / "best.pt", "--freeze-encoder", 0.5)
+        ran = start(processes, data, "-o", tmp_path / str(processes), "--steps", 6, *words, *more)
+        assert ran.returncode == 0, ran.stderr
+    one, two = ([point["loss"] for point in record(tmp_path / name)["curve"]] for name in "12")
+    assert len(one) == 6
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_process_ends_both_and_one_process_goes_on(data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = command(2, data, "-o", folder, "--steps", 100, *EXACT)
