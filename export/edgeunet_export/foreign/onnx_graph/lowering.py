@@ -28,7 +28,14 @@ def inlined(model: ModelProto) -> ModelProto:
     model = inliner.inline_local_functions(model, convert_version=True)
     kinds = {node.op_type for node in model.graph.node if not node.domain}
     new = [("", kind) for kind in sorted(kinds) if _schema(kind, OPSET) is None]
-    return inliner.inline_selected_functions(model, new, inline_schema_functions=True) if new else model
+    if not new:
+        return model
+    model = onnx.shape_inference.infer_shapes(model)
+    for tensor in model.graph.initializer:  # the inliner wants to know all types
+        known = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.value_info.append(known)
+    # What they are made of may have CastLike, which ONNX Runtime turns into Cast after it has folded constants.
+    return inliner.inline_selected_functions(model, [*new, ("", "CastLike")], inline_schema_functions=True)
 
 
 def lowered(model: ModelProto) -> tuple[ModelProto, str]:
@@ -66,7 +73,7 @@ class _Rewriter:
             return
         old, new = _schema(node.op_type, OPSET), _schema(node.op_type, version)
         if old is None or new is None:
-            raise _NotInOpsetError(f"{node.op_type} is an operator of opset {version}")
+            raise _NotInOpsetError(f"{node.op_type} is newer")
         change = (
             _reduced if node.op_type.startswith("Reduce") and "axes" in old.attributes else _CHANGES.get(node.op_type)
         )
@@ -76,7 +83,7 @@ class _Rewriter:
             if attribute.name not in old.attributes:
                 default = new.attributes[attribute.name].default_value
                 if helper.get_attribute_value(attribute) != helper.get_attribute_value(default):
-                    raise _NotInOpsetError(f"{node.op_type} with {attribute.name} is of opset {version}")
+                    raise _NotInOpsetError(f"{node.op_type} has {attribute.name}")
                 node.attribute.remove(attribute)
 
     def constant(self, node: NodeProto, index: int) -> Any:
