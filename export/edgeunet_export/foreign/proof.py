@@ -28,7 +28,7 @@ MAX_DIFFERENCE = 0.1
 @dataclass(frozen=True)
 class Proof:
     """agreement: share of the pixels, 0 to 1, with the same class. miou: of the original and of the file, 0 to 1; None
-    without labels.
+    where no pixel has a label.
     """
 
     frames: int
@@ -52,7 +52,6 @@ def prove(
     model = OrtModel(loadable(file), origin=str(file))
     confusions = Confusion(len(spec.classes)), Confusion(len(spec.classes))
     shares: list[float] = []
-    labelled = False
     with progress() as bar:
         task = bar.add_task("comparing with the original", total=count, note="")
         for _, pixels, label in frames:
@@ -63,10 +62,10 @@ def prove(
             (ours,) = model.run(["mask"], {"frame": fitted[None]})
             shares.append(agreement(theirs, ours[0]))
             if label is not None:
-                labelled = True
                 for confusion, mask in zip(confusions, (theirs, np.asarray(ours[0])), strict=True):
                     confusion.add(label, letterbox.restore_mask(mask))
             bar.advance(task)
+    labelled = bool(confusions[0].counts.any())
     theirs_miou, ours_miou = (confusion.scores().miou for confusion in confusions)
     proof = Proof(len(shares), float(np.mean(shares)), (theirs_miou, ours_miou) if labelled else None)
     differs = labelled and not abs(theirs_miou - ours_miou) * 100 <= MAX_DIFFERENCE

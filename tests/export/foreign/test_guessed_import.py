@@ -4,11 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 
-from edgeunet.errors import MismatchError
+from edgeunet.errors import DatasetError, MismatchError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet_export.foreign.import_model import Imported, ImportOptions, import_model
@@ -144,3 +145,20 @@ def test_a_class_map_of_more_classes_than_the_dataset_has_is_refused(data: Path,
     onnx.save(theirs, tmp_path / "theirs.onnx")
     with pytest.raises(MismatchError, match=r"masks with the class \d+, and the list .* has 0 to 4: .*--classes"):
         imported(tmp_path / "theirs.onnx", data=data)
+
+
+def test_a_split_of_ignored_pixels_scores_nothing_and_other_splits_show_the_way(tmp_path: Path) -> None:
+    data = write_colours(tmp_path / "data", val=2)
+    for file in (data / "masks" / "val").iterdir():
+        cv2.imwrite(str(file), np.full(SIZE, 255, np.uint8))
+    found = imported(colour_network(tmp_path / "theirs.onnx", WAY), data=data)
+    assert (found.proof.frames, found.proof.miou) == (2, None)
+    assert str(found.found) == "BGR, ImageNet's mean and std, as the labels show"
+
+
+def test_a_folder_without_splits_is_named(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat" / "images").mkdir(parents=True)
+    (tmp_path / "flat" / "classes.json").write_bytes((data / "classes.json").read_bytes())
+    (tmp_path / "flat" / "images" / "a.png").write_bytes((data / "images" / "val" / "000.png").read_bytes())
+    with pytest.raises(DatasetError, match="divide them with `edgeunet data convert"):
+        imported(colour_network(tmp_path / "theirs.onnx", WAY), data=tmp_path / "flat")

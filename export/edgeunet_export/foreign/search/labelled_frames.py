@@ -17,10 +17,13 @@ from edgeunet.utils.formatting import count
 class LabelledFrames(Sequence[Sample]):
     """Of a split, and of train and val: a network that was trained on them shows there how it was fed.
 
-    splits: those that have labels. An item raises DatasetError if its files cannot be read.
+    splits: those that have labels. Raises DatasetError for a folder without splits; so does an item whose files cannot
+    be read.
     """
 
     def __init__(self, dataset: DatasetFolder, split: str, pixels: PixelFormat) -> None:
+        if not dataset.splits():
+            raise DatasetError(f"{dataset.path} {dataset.without_splits}")
         self._dataset = replace(dataset, pixels=pixels)
         have = dict.fromkeys((split, *NEEDED))
         self.splits = [s for s in have if s in dataset.splits() and (dataset.path / "masks" / s).is_dir()]
