@@ -61,7 +61,11 @@ def _of_transformers(folder: Path, name: str) -> nn.Module:
         import transformers
     except ImportError as error:
         raise _missing("transformers", folder, "transformers", error) from error
-    network_class = getattr(transformers, name, None)
+    try:
+        network_class = getattr(transformers, name, None)
+    except ImportError as error:  # it imports its parts when they are asked for, and those may lack a package
+        reason = one_line(error.__cause__ or error, 160)
+        raise ModelFileError(f"{folder}: transformers cannot load {name} ({reason}): install what it needs") from error
     if network_class is None:
         raise ModelFileError(f"{folder}: transformers {transformers.__version__} has no {name}: install a newer one")
     transformers.utils.logging.disable_progress_bar()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -86,6 +88,16 @@ def test_a_saved_folder_names_the_package_that_it_needs(tmp_path: Path) -> None:
     with pytest.raises(MissingDependencyError, match="pip install segmentation-models-pytorch"):
         saved_network(_folder(tmp_path, {"_model_class": "Unet", "classes": 5}))
     with pytest.raises(MissingDependencyError, match="pip install transformers"):
+        saved_network(_folder(tmp_path, {"architectures": ["SegformerForX"], "model_type": "segformer"}))
+
+
+def test_a_package_that_lacks_another_one_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Transformers(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise ModuleNotFoundError(f"Could not import module {name!r}") from RuntimeError("operator nms is missing")
+
+    monkeypatch.setitem(sys.modules, "transformers", Transformers("transformers"))
+    with pytest.raises(ModelFileError, match=r"cannot load SegformerForX \(operator nms is missing\): install what it"):
         saved_network(_folder(tmp_path, {"architectures": ["SegformerForX"], "model_type": "segformer"}))
 
 
