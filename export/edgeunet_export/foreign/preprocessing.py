@@ -75,8 +75,14 @@ def scale_of_values(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """(mean, std) in 0–255 from what people write: of frames from 0 to 1, as in torchvision, or of 0 to 255.
 
-    One value is for all channels. A std below 2 is of frames from 0 to 1, unless a mean is above 2.
+    One value is for all channels. A std below 2 is of frames from 0 to 1, unless a mean is above 2. Raises UsageError
+    for another number of values than channels.
     """
+    if not {len(mean), len(std)} <= {1, channels}:
+        raise UsageError(
+            f"the network has {channels} channel(s), and --mean has {len(mean)} values, --std {len(std)}: give one "
+            "value for each channel, or one for all"
+        )
     unit = 255.0 if max(std) < _LOWEST_STD_OF_255 and max(map(abs, mean)) <= _LOWEST_STD_OF_255 else 1.0
     scaled = [tuple(unit * v for v in (values * channels if len(values) == 1 else values)) for values in (mean, std)]
     return scaled[0], scaled[1]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.utils.files import sha256
 from edgeunet_export.foreign.import_model import Imported, ImportOptions, import_model
+from edgeunet_export.foreign.preprocessing import scale_of_values
 from tests.export.foreign.foreign_models import CLASSES, SIZE, NetworkFile
 
 CLASS_LIST = samples.DATASET / "classes.json"
@@ -65,6 +67,39 @@ def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
     theirs = NetworkFile().body(CLASSES - 1).result().save(tmp_path / "theirs.onnx")
     with pytest.raises(MismatchError, match=r"tells 4 classes apart, and .* has 5 .*--classes"):
         imported(theirs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"mean": (1.0, 2.0), "std": (1.0,)}, "3 channel.*--mean has 2 values, --std 1"),
+        ({"mean": (float("nan"),), "std": (1.0,)}, "are numbers, std above 0"),
+        ({"mean": (0.0,), "std": (0.0,)}, "are numbers, std above 0"),
+        ({"mean": None, "std": None, "value_range": (1.0, 0.0)}, "LOW below HIGH"),
+    ],
+)
+def test_a_scale_that_is_none_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    theirs = NetworkFile().body().result().save(tmp_path / "theirs.onnx")
+    with pytest.raises(UsageError, match=said):
+        imported(theirs, replace(SAID, **changes))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "understood"),
+    [
+        ((0.5,), (0.25,), ((127.5,) * 3, (63.75,) * 3)),
+        ((0.0,), (1.0,), ((0.0,) * 3, (255.0,) * 3)),
+        ((123.0, 116.0, 103.0), (58.0, 57.0, 57.0), ((123.0, 116.0, 103.0), (58.0, 57.0, 57.0))),
+        ((103.0, 116.0, 123.0), (1.0,), ((103.0, 116.0, 123.0), (1.0,) * 3)),
+    ],
+)
+def test_mean_and_std_are_understood_as_people_write_them(mean: Any, std: Any, understood: Any) -> None:
+    assert scale_of_values(mean, std, 3) == understood
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    theirs = NetworkFile().body().result().save(tmp_path / "theirs.onnx").rename(tmp_path / "b\udcff.onnx")
+    assert imported(theirs).spec.provenance.network == "b\\udcff"
 
 
 def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from edgeunet.errors import ModelFileError
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.onnx_header import read_onnx_header
 from edgeunet.spec import METADATA_KEY
+from edgeunet.utils.console import printable
 from edgeunet.utils.files import sha256
 from edgeunet.utils.formatting import one_line
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
@@ -50,7 +51,14 @@ def read_onnx(path: Path, *, size: tuple[int, int] | None, output: str) -> Forei
         return dict(zip(names, session.run(names, {image.name: image.array(planes)}), strict=True))
 
     return network_of(
-        model, run, image, origin=str(path), title=path.stem, sha256=sha256(path), size=size, output=output
+        model,
+        run,
+        image,
+        origin=str(path),
+        title=printable(path.stem)[:200],
+        sha256=sha256(path),
+        size=size,
+        output=output,
     )
 
 
