@@ -22,10 +22,20 @@ PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist workst
 TENSORRT := .venv-tensorrt
 TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116 numpy
 TENSORRT_FILES := runs/tensorrt
+# Packages of other networks, next to those of $(VENV), whose torch they use; pip's torchvision is for CUDA, so --no-deps.
+NETWORKS_VENV := .venv-networks
+NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformers==5.24.0 onnxscript==0.7.2
+# Under AGPL-3.0: run in a Python of its own, for the ONNX file that it writes.
+YOLO_VENV := .venv-yolo
+YOLO_PACKAGES := ultralytics==8.4.190 ultralytics-thop polars requests scipy matplotlib psutil pyyaml
+NETWORKS_FILES := runs/networks
+# Those to check, by the names in tests/networks/sources.py; all if there are none.
+NETWORKS :=
+
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test test-all check guard check-tensorrt test-gpu clean
+.PHONY: help setup demo test test-all check guard check-tensorrt check-networks test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
@@ -34,8 +44,9 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
+	@echo "make check-networks  imports networks of other packages, and exports them in every precision (long; needs PyPI)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
-	@echo "make clean   remove what make has made: $(VENV), $(TENSORRT) and its folders in runs/, no other"
+	@echo "make clean   remove what make has made: $(VENV), the other .venv-* and its folders in runs/, no other"
 
 setup: $(VENV)/.ready
 
@@ -104,6 +115,21 @@ check-tensorrt: setup $(TENSORRT)/.ready
 		$(TENSORRT)/bin/python -m tests.tensorrt_rtx.build_files $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
+# A line in a .pth file that begins with import is run: it adds the packages of $(VENV).
+$(NETWORKS_VENV)/.ready $(YOLO_VENV)/.ready: %/.ready: Makefile $(VENV)/.ready
+	@echo "installing other networks' packages into $* ..."
+	@"$(PYTHON)" -m venv $*
+	@echo "import site; site.addsitedir('$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
+		> $$($*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/edgeunet.pth
+	@$*/bin/python -m pip install --quiet --no-deps torchvision==0.28.0
+	@$*/bin/python -m pip install --quiet $(if $(filter $(YOLO_VENV),$*),--no-deps $(YOLO_PACKAGES),$(NETWORKS_PACKAGES))
+	@touch $@
+
+check-networks: setup $(NETWORKS_VENV)/.ready
+	@$(MAKE) --no-print-directory $(YOLO_VENV)/.ready || echo "ultralytics cannot be had here"
+	@rm -rf $(NETWORKS_FILES)
+	$(NETWORKS_VENV)/bin/python -m tests.networks.check $(NETWORKS_FILES) $(NETWORKS)
+
 test-gpu: setup
 	python -m pytest tests/gpu
 	@if python -c 'import sys; from benchmarks.studies import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
@@ -112,7 +138,7 @@ test-gpu: setup
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:
-	rm -rf $(TENSORRT) $(RUN) $(TENSORRT_FILES) runs/guard runs/gpu
+	rm -rf $(TENSORRT) $(NETWORKS_VENV) $(YOLO_VENV) $(RUN) $(TENSORRT_FILES) $(NETWORKS_FILES) runs/guard runs/gpu
 	@rmdir runs 2>/dev/null || true
 	@if test -e $(VENV)/$(MARK); then echo "rm -rf $(VENV)"; rm -rf $(VENV); \
 	elif test -e $(VENV); then echo "$(VENV) stays: make has not made it"; fi

@@ -17,6 +17,7 @@ from edgeunet.data.classes import read_classes
 from tests.commands import Run, all_options, parse, unknown_options
 from tests.datasets import write_dataset
 from tests.export.foreign.foreign_models import write_bright_network
+from tests.export.foreign.reading.torch_networks import write_torch_network
 from tests.pixel_datasets import FOUR, THERMAL, write_pixels
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,7 @@ NOT_HERE = {  # a part of the command: why it is not run
     ".engine": "an engine needs a GPU",
     "torchrun": "it starts several processes, as tests/training/processes/test_distributed.py does",
     "import their.onnx -o model.onnx": "labels of drawn frames show no order of channels, see tests/export/foreign",
+    "saved_folder/": "it needs packages of others: `make check-networks` imports such folders",
     "edgeunet fit": "it exports and trains many networks, as tests/bench/fit does",
     "candidates/": "`edgeunet fit` makes these files",
 }
@@ -163,6 +165,7 @@ def desk(tmp_path: Path) -> Path:
     shutil.copy(samples.DATASET / "images/val/0001.jpg", tmp_path / "photos/street.jpg")
     shutil.copy(samples.CLIP, tmp_path / "drive.mp4")
     write_bright_network(tmp_path / "their.onnx")
+    write_torch_network(tmp_path)
     for name in ("my_program", "old", "new"):
         (tmp_path / name).write_text("#!/bin/sh\nseq 0.501 0.001 0.55\n")
         (tmp_path / name).chmod(0o755)

@@ -91,7 +91,7 @@ def main(action: str, model: str, text: str) -> None:
         if action == "train":
             torch.set_num_threads(1)
             count_cpu_time()
-        from ultralytics import YOLO  # type: ignore[import-not-found]
+        from ultralytics import YOLO
 
         yolo = YOLO(model, task="semantic")
         if action == "loop":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,3 +76,14 @@ def number() -> int:
 
 
 READY = Segmenter()
+
+
+def write_torch_network(folder: Path) -> None:
+    """their_package.py, weights.pt and scripted.pt: one network of the three classes of tests/datasets.py."""
+    source = "from torch import nn\n\n\ndef build_network():\n    return nn.Conv2d(3, 3, 1)\n"
+    (folder / "their_package.py").write_text(source)
+    network = nn.Conv2d(3, 3, 1)
+    torch.save(network.state_dict(), folder / "weights.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch advises another format
+        cast(Any, torch.jit.script(network)).save(str(folder / "scripted.pt"))
