@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
+LINEAR = ("MatMul", "Gemm")
+"""Linear layers, where their weights are stored."""
 ACTIVATIONS = ("Relu", "Clip")
 """They only cut values off: runtimes compute them as one with the convolution or the addition before them."""
 _MOVES = ("MaxPool", "Concat", "Resize", "Pad")
@@ -27,7 +29,8 @@ class Operation:
     kind: ONNX's name of it. inputs: the tensors that it reads, of those that depend on the frame.
     outputs: what it computes, mostly one tensor. integers: those that are no real numbers.
     copied: the inputs whose values the output holds unchanged, perhaps with zeros around; () if it computes new ones.
-    channels: of the input of a Conv whose weights are stored and whose output has more than one pixel; else 0.
+    channels: of the input of a Conv or a linear layer whose weights are stored; 0 for every other operator, and for
+        one whose output is a single pixel.
     """
 
     kind: str

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edgeunet.quantisation.graph import ACTIVATIONS, CONVOLUTIONS, Graph, Operation
+from edgeunet.quantisation.graph import ACTIVATIONS, CONVOLUTIONS, LINEAR, Graph, Operation
 from edgeunet.quantisation.target import QuantisationTarget
 
 _QUANTISED = {"Conv", "MaxPool", "Resize", "Pad", "Concat", "Add"}
@@ -43,7 +43,7 @@ Group = tuple[str, ...]
 class Placement:
     """What is quantised in one graph, for one target.
 
-    convolutions: the operations that compute with quantised weights, by their output's name.
+    convolutions: the operations that compute with quantised weights, by their output's name; linear layers as well.
     readers: all operations that read quantised tensors: these, what copies, and the additions of residual blocks.
     outputs: the results of quantised convolutions that the target has in 8 bits only: every operation reads them
         quantised.
@@ -70,8 +70,10 @@ def place(graph: Graph, target: QuantisationTarget, floating: Collection[str] = 
     """
     computed = [output for operation in graph.operations for output in operation.outputs]
     convolutions = {c.output for c in _convolutions(graph, computed, target)} - set(floating)
-    additions = _additions(graph, computed, convolutions)
-    outputs = {graph.activated(tensor) for tensor in convolutions | additions.keys()} if target.outputs else set()
+    # Nothing is computed as one with a linear layer, and in integers it needs no quantised output.
+    fusing = convolutions - {operation.output for operation in graph.operations if operation.kind in LINEAR}
+    additions = _additions(graph, computed, fusing)
+    outputs = {graph.activated(tensor) for tensor in fusing | additions.keys()} if target.outputs else set()
     quantised = {c.inputs[0] for c in graph.operations if c.output in convolutions}
     quantised.update(outputs, additions.values())
     copies: dict[str, tuple[str, ...]] = {}
@@ -89,26 +91,28 @@ def place(graph: Graph, target: QuantisationTarget, floating: Collection[str] = 
     for tensor in computed:
         if tensor in together:
             groups[id(together[tensor])] = tuple(t for t in computed if t in together[tensor])
-    kinds = Counter(operation.kind for operation in graph.operations)
+    left = Counter(
+        o.kind for o in graph.operations if not o.channels and o.kind not in _QUANTISED | _FLOAT | _REARRANGED
+    )
     return Placement(
         target,
         tuple(groups.values()),
         frozenset(convolutions),
         frozenset(convolutions | copies.keys() | additions.keys()),
         frozenset(outputs),
-        {kind: count for kind, count in kinds.items() if kind not in _QUANTISED | _FLOAT | _REARRANGED},
+        dict(left),
     )
 
 
 def _convolutions(graph: Graph, computed: Collection[str], target: QuantisationTarget) -> list[Operation]:
-    """The Convs with stored weights that are quantised: not the last, and the first only if the target wants it."""
+    """Those with stored weights that are quantised: not the last, and the first only if the target wants it."""
     inner: list[Operation] = []
     leads_to_convolution: set[str] = set()
     for operation in reversed(graph.operations):
         leads = not leads_to_convolution.isdisjoint(operation.outputs)
         if leads and operation.channels > (0 if target.first else _FEW_CHANNELS) and operation.inputs[0] in computed:
             inner.append(operation)
-        if leads or operation.kind in CONVOLUTIONS:
+        if leads or operation.kind in CONVOLUTIONS or operation.channels:
             leads_to_convolution.update(operation.inputs)
     return inner
 

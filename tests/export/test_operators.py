@@ -14,14 +14,17 @@ from edgeunet.quantisation.target import CPU, TENSORRT
 from edgeunet.quantisation.value_ranges import ranged_tensors
 from edgeunet_export.calibration.wide_nodes import wide_nodes
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.float_model import FloatModel, attribute
 from edgeunet_export.graph.model_file import onnx_session, raise_opset, read_fp32_model, read_model, write_model
 from edgeunet_export.graph.narrow import narrowed
 from edgeunet_export.graph.types import element_types, opset
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.export_int8 import PRECISIONS, Int8Options, export_int8
+from edgeunet_export.int8.quantize import quantized
+from edgeunet_export.int8.repair.layers import multiply_adds
 from edgeunet_export.int8.repair.trials import Trials, decided_by
-from tests.export.operators import BLOCKS, SIZE, operator_model
+from tests.export.networks import ranges_for
+from tests.export.operators import BLOCKS, INNER, SIZE, WIDTH, operator_model
 from tests.export.scaled import change
 from tests.marks import slow
 
@@ -104,6 +107,40 @@ def test_convolutions_on_one_pixel_stay_in_float(name: str, on_one_pixel: int) -
     kept = {c for c in convolutions if model.shapes[c][2:] == (1, 1)}
     assert len(kept) == on_one_pixel
     assert place(model.graph, CPU).convolutions == set(convolutions[:-1]) - kept
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_linear_layers_are_quantised_and_products_of_activations_are_not(dense: bool) -> None:
+    proto = operator_model("attention")
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    layers = [node for node in proto.graph.node if node.op_type == "MatMul" and node.input[1] in stored]
+    if dense:  # ONNX Runtime turns MatMul and Add into this; here with the weights the other way round
+        for node, name in ((node, node.input[1]) for node in layers):
+            change(proto, name, lambda weight: weight.T)
+            node.op_type = "Gemm"
+            node.attribute.append(helper.make_attribute("transB", 1))
+    model = FloatModel.of(proto)
+    names = {node.output[0] for node in layers}
+    assert len(names) == 4
+    for target in (TENSORRT, CPU):
+        placement = place(model.graph, target)
+        assert {c for c in placement.convolutions if not c.startswith("Conv")} == names
+        assert names.isdisjoint(placement.outputs)
+        int8 = quantized(model, placement, ranges_for(placement))
+        pairs = {node.output[0]: node for node in int8.graph.node if node.op_type == "DequantizeLinear"}
+        axes = {n.name: attribute(pairs[n.input[1]], "axis", None) for n in int8.graph.node if n.output[0] in names}
+        assert set(axes.values()) == {0 if dense else 1}
+    assert place(model.graph, TENSORRT).left_float["MatMul"] == 2
+
+
+def test_the_multiply_adds_of_a_linear_layer_are_counted(images: list[Path], tmp_path: Path) -> None:
+    model, spec = read_fp32_model(_saved("attention", tmp_path))
+    counted = multiply_adds(model, Trials(model, spec, images))
+    tokens = INNER[0] * INNER[1]
+    assert {name: n for name, n in counted.items() if name.startswith("MatMul")} == dict.fromkeys(
+        (n.output[0] for n in model.proto.graph.node if n.op_type == "MatMul" and n.input[1] in model.constants),
+        tokens * WIDTH * WIDTH,
+    )
 
 
 def test_a_clip_belongs_to_the_convolution_before_it() -> None:

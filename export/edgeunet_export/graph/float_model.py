@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edgeunet.quantisation.graph import Graph, Operation, moves
+from edgeunet.quantisation.graph import LINEAR, Graph, Operation, moves
 from edgeunet_export.graph.types import inferred
 
 Constants = Mapping[str, NDArray[Any]]
@@ -56,6 +56,13 @@ def attribute(node: NodeProto, name: str, default: Any) -> Any:
     return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
 
 
+def output_axis(node: NodeProto) -> int:
+    """Of the weights of a convolution or a linear layer: the axis of the output channels, each of which has a scale."""
+    if node.op_type == "Gemm":
+        return 0 if attribute(node, "transB", 0) else 1
+    return 0 if node.op_type == "Conv" else 1
+
+
 def _constants(proto: ModelProto) -> Constants:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
 
@@ -71,14 +78,14 @@ def _graph(
         if not inputs or node.op_type in _FACTS:
             continue
         outputs = tuple(filter(None, node.output))
-        one_pixel = set(shapes.get(outputs[0], ())[2:]) == {1}
+        one_pixel = set(_places(shapes.get(outputs[0], ()))) == {1}
         operation = Operation(
             node.op_type,
             inputs,
             outputs,
             tuple(tensor for tensor in outputs if types.get(tensor) != TensorProto.FLOAT),
             copied_inputs(node, constants),
-            _channels(node, constants) if node.op_type == "Conv" and not one_pixel else 0,
+            0 if one_pixel else _channels(node, constants),
         )
         operations.append(operation)
         known.update(outputs)
@@ -86,10 +93,19 @@ def _graph(
 
 
 def _channels(node: NodeProto, constants: Constants) -> int:
-    """Of the input of a Conv; 0 if its weights are not stored."""
-    if node.input[1] not in constants:
+    """Of the input of a Conv or of a linear layer with stored weights; else 0."""
+    if node.op_type not in ("Conv", *LINEAR) or node.input[1] not in constants:
         return 0
-    return int(constants[node.input[1]].shape[1] * attribute(node, "group", 1))  # (out, in / groups, height, width)
+    weights = constants[node.input[1]]
+    if node.op_type == "Conv":
+        return int(weights.shape[1] * attribute(node, "group", 1))  # (out, in / groups, height, width)
+    plain = weights.ndim == 2 and (attribute(node, "alpha", 1.0), attribute(node, "transA", 0)) == (1.0, 0)
+    return int(weights.shape[1 - output_axis(node)]) if plain else 0
+
+
+def _places(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes next to the channels: (N, C, H, W) → (H, W), (N, tokens, C) and (tokens, C) → (tokens,)."""
+    return shape[2:] if len(shape) > 3 else shape[-2:-1]
 
 
 def _pads_with_zeros(node: NodeProto, constants: Constants) -> bool:

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from edgeunet.quantisation.graph import ACTIVATIONS
-from edgeunet_export.graph.float_model import attribute, copied_inputs
+from edgeunet.quantisation.graph import ACTIVATIONS, CONVOLUTIONS, LINEAR
+from edgeunet_export.graph.float_model import attribute, copied_inputs, output_axis
 from edgeunet_export.graph.types import FLOATS, element_types, opset, type_name, type_variables
 
-_CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of the output channels in the weights
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -55,7 +54,9 @@ class _Connections:
         return self.constants.get(node.input[1])
 
     def quantised_weights(self, node: NodeProto) -> bool:
-        return node.op_type in _CHANNEL_AXIS and self.made_by(node.input[1], "DequantizeLinear")
+        if node.op_type not in (*CONVOLUTIONS, *LINEAR) or not self.made_by(node.input[1], "DequantizeLinear"):
+            return False
+        return self.before_pairs(node.input[1]) in self.constants
 
     def leads_to_int8(self, tensor: str) -> bool:
         """Whether a convolution with quantised weights reads the tensor or adds it, directly or after moves."""
@@ -69,7 +70,8 @@ class _Connections:
     def sums(self, node: NodeProto) -> list[str]:
         """The results of convolutions with quantised weights that only an Add reads, directly or after a Q/DQ pair."""
         results = [self.before_pairs(tensor) for tensor in node.input if node.op_type == "Add"]
-        made = [t for t in results if t in self.producer and self.quantised_weights(self.producer[t])]
+        convolved = [t for t in results if t in self.producer and self.producer[t].op_type in CONVOLUTIONS]
+        made = [t for t in convolved if self.quantised_weights(self.producer[t])]
         return [tensor for tensor in made if all(reader is node for reader in self.behind_pairs(tensor))]
 
     def before_pairs(self, tensor: str) -> str:
@@ -120,10 +122,10 @@ def _weights(node: NodeProto, graph: _Connections) -> Iterator[str]:
     pair = graph.producer[node.input[1]]
     scale = graph.scale(pair)
     axis = attribute(pair, "axis", 1)
-    if scale is not None and scale.ndim and axis != _CHANNEL_AXIS[node.op_type]:
+    if scale is not None and scale.ndim and axis != output_axis(node):
         yield (
             f"{pair.name}: the scales lie along axis {axis} of the weights, "
-            f"{node.op_type} wants axis {_CHANNEL_AXIS[node.op_type]}"
+            f"{node.op_type} wants axis {output_axis(node)}"
         )
 
 
@@ -133,7 +135,7 @@ def _activations(node: NodeProto, graph: _Connections) -> Iterator[str]:
     tensor = node.input[0]
     source = graph.producer[tensor].op_type if tensor in graph.producer else ""
     activated = [reader.op_type for reader in graph.behind_pairs(tensor) if reader.op_type in ACTIVATIONS]
-    if source in _CHANNEL_AXIS and activated:
+    if source in CONVOLUTIONS and activated:
         yield f"{node.name}: a pair separates {source} and {activated[0]}, which TensorRT fuses"
     elif not graph.leads_to_int8(tensor):
         yield f"{node.name}: {tensor} is quantised, but leads to no quantised convolution"

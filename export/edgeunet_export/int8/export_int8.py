@@ -13,7 +13,7 @@ from onnx import ModelProto
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.errors import UsageError
 from edgeunet.evaluation.seen_split import warn_of_seen
-from edgeunet.quantisation.graph import CONVOLUTIONS
+from edgeunet.quantisation.graph import CONVOLUTIONS, LINEAR
 from edgeunet.quantisation.placement import Placement, place
 from edgeunet.quantisation.ranges_file import Ranges
 from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget, target_of
@@ -74,7 +74,8 @@ class Int8Options(CalibrationOptions):
 class Quantization:
     """The result of an INT8 export.
 
-    repair: the accuracy, and what was done for it. all_convolutions: how many there are, in int8 or not.
+    repair: the accuracy, and what was done for it. all_convolutions: how many there are, in int8 or not; linear layers
+        count as well.
     wide: names of the convolutions that float16 is too small or too coarse for; they stay in float32.
     latency: of both models on this machine's CPU, each with its fastest backend; None for a file for TensorRT.
     """
@@ -145,7 +146,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
     return Quantization(
         ranges,
         repair,
-        sum(node.op_type in CONVOLUTIONS for node in model.proto.graph.node),
+        sum(n.op_type in (*CONVOLUTIONS, *LINEAR) and n.input[1] in model.constants for n in model.proto.graph.node),
         wide_convolutions(model, candidate.wide or ()),
         latency,
     )

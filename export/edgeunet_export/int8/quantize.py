@@ -14,7 +14,7 @@ from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.qparams import qparams_of, rounded_up
 from edgeunet.quantisation.ranges_file import ValueRange
 from edgeunet.quantisation.value_ranges import union
-from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.float_model import FloatModel, output_axis
 
 _ZERO_POINT = "zero_point"  # 0, the zero point of most tensors
 _BIAS_LIMIT = 2.0**30  # of an int32 bias: half the range of int32 is left for the sum that is added to it
@@ -92,29 +92,30 @@ class _Writer:
         if weight not in self._weight_scales:
             # Weights near zero would make the scales so small that the bias no longer fits.
             least = np.abs(self._stored[bias]) / (_BIAS_LIMIT * scale) if integer_bias else np.float32(0)
-            self._weight(weight, least)
+            self._weight(weight, least, output_axis(node))
         if integer_bias:
             scales = scale * self._weight_scales[weight]
             integers = np.rint(self._stored[bias].astype(np.float64) / scales).astype(np.int32)
             node.input[2] = self._constant(f"{node.output[0]}.bias", integers, scales)
         node.input[0], node.input[1] = _dequantized(source), _dequantized(weight)
 
-    def _weight(self, name: str, least: Any) -> None:
-        """Weights (out, in, height, width) float32 as int8, with a scale of at least `least` for each filter."""
+    def _weight(self, name: str, least: Any, axis: int) -> None:
+        """Float32 weights as int8, with a scale of at least `least` for each output channel, which lie along `axis`."""
         value = self._stored[name].astype(np.float32)
-        exact = np.array([scale_of(float(limit)) for limit in np.abs(value).max(axis=(1, 2, 3))])
+        others = tuple(index for index in range(value.ndim) if index != axis)
+        exact = np.array([scale_of(float(limit)) for limit in np.abs(value).max(axis=others)])
         scales = self._weight_scales[name] = rounded_up(np.maximum(exact, least), self._scale_type)
         # The range is symmetric: -128 is not used.
-        integers = np.clip(np.rint(value / scales[:, None, None, None]), -TOP, TOP).astype(np.int8)
-        self._constant(name, integers, scales)
+        integers = np.clip(np.rint(value / np.expand_dims(scales, others)), -TOP, TOP).astype(np.int8)
+        self._constant(name, integers, scales, axis)
 
-    def _constant(self, name: str, integers: NDArray[Any], scales: NDArray[np.float32]) -> str:
-        """Store integers (out, …) with a scale for each output channel → DQ; returns the name of the result."""
+    def _constant(self, name: str, integers: NDArray[Any], scales: NDArray[np.float32], axis: int = 0) -> str:
+        """Store integers with a scale for each output channel, along `axis` → DQ; returns the name of the result."""
         parts = [f"{name}.{integers.dtype}", f"{name}.scale", f"{name}.zero_point"]
         self._store(parts[0], integers)
         self._store(parts[1], scales)
         self._store(parts[2], np.zeros(len(scales), integers.dtype))
-        self._nodes.append(_dequantize(name, parts, axis=0))
+        self._nodes.append(_dequantize(name, parts, axis=axis))
         return _dequantized(name)
 
     def _pair(self, tensor: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from onnx import ModelProto, NodeProto
 
 from edgeunet.imaging.pixels import Pixels
-from edgeunet.quantisation.graph import CONVOLUTIONS
+from edgeunet.quantisation.graph import CONVOLUTIONS, LINEAR
 from edgeunet.runtime import Session
 from edgeunet.utils.console import progress
 from edgeunet_export.graph.float_model import FloatModel
@@ -54,7 +54,7 @@ def quantised_convolutions(int8: ModelProto) -> tuple[str, ...]:
         source = producer.get(node.input[1])
         return source is not None and source.op_type == "DequantizeLinear"
 
-    return tuple(n.output[0] for n in int8.graph.node if n.op_type in CONVOLUTIONS and integer(n))
+    return tuple(n.output[0] for n in int8.graph.node if n.op_type in (*CONVOLUTIONS, *LINEAR) and integer(n))
 
 
 def sensitivities(candidate: Candidate, trials: Trials) -> dict[str, float]:
@@ -70,11 +70,13 @@ def sensitivities(candidate: Candidate, trials: Trials) -> dict[str, float]:
 def multiply_adds(model: FloatModel, trials: Trials) -> dict[str, int]:
     """The multiply-adds of each convolution for one frame, by its output's name."""
     stored = model.constants
-    convolutions = [n for n in model.proto.graph.node if n.op_type in CONVOLUTIONS and n.input[1] in stored]
+    kinds = (*CONVOLUTIONS, *LINEAR)
+    convolutions = [n for n in model.proto.graph.node if n.op_type in kinds and n.input[1] in stored]
     # Each weight is used for every pixel of the output; in a transposed convolution, for every pixel of the input.
-    tensors = {n.output[0]: n.output[0] if n.op_type == "Conv" else n.input[0] for n in convolutions}
+    tensors = {n.output[0]: n.input[0] if n.op_type == "ConvTranspose" else n.output[0] for n in convolutions}
     values = next(trials.observed(model.proto, sorted(set(tensors.values()))))
-    pixels = {name: values[tensor].shape[-1] * values[tensor].shape[-2] for name, tensor in tensors.items()}
+    channels = {n.output[0]: -1 if n.op_type in LINEAR else 1 for n in convolutions}  # their axis in the tensor
+    pixels = {name: values[t].size // values[t].shape[channels[name]] for name, t in tensors.items()}
     return {n.output[0]: stored[n.input[1]].size * pixels[n.output[0]] for n in convolutions}
 
 
