@@ -10,7 +10,6 @@ Their software runs in a Python of its own: none of it is part of this project, 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,10 +103,12 @@ def show(result: dict[str, Any]) -> None:
             figures = [found.get(figure, "–") for figure in ("miou", "mean_boundary_f1", "lost_points")]
             rows.append((name, kind, *map(str, figures)))
     console.table("unseen drive", ("network", "file", "mIoU", "boundary F1", "points lost in INT8"), rows)
-    times = result["bare"]["times"]
-    kinds: Sequence[str] = list(dict.fromkeys(kind for of in times.values() for kind in of))
-    rows = [(name, *(str(of[kind]["cpu_ms"]) if kind in of else "–" for kind in kinds)) for name, of in times.items()]
-    console.table("CPU ms from frame to mask", ("network", *kinds), rows)
+    rows = [
+        (name, kind, f"{found['wall_ms']:.1f}", f"{found['cpu_ms']:.1f}")
+        for name, kinds in result["bare"]["times"].items()
+        for kind, found in kinds.items()
+    ]
+    console.table("from frame to mask, ms", ("network", "with", "by the clock", "CPU"), rows)
     rows = [
         (name, *(f"{ways[way]['fps']:.0f}" for way in ("plain", "drawn"))) for name, ways in result["video"].items()
     ]
@@ -131,12 +132,11 @@ def main(
     force: Force = False,
 ) -> None:
     """Measure another project's networks and loop against ours."""
-    runs.mkdir(parents=True, exist_ok=True)
-    runs = runs.resolve()
-    plan = Minutes(minutes, size_from_text(size))
+    plan, runs = Minutes(minutes, size_from_text(size)), runs.resolve()
     options = PeersOptions(data.resolve(), runs, tuple(networks.split(",")), plan, rounds, live_seconds)
 
     def work() -> dict[str, Any]:
+        runs.mkdir(parents=True, exist_ok=True)
         return measure(options, PeerPython((peer_python or make_peer_python(runs / "python")).absolute(), runs))
 
     show(STUDY.keep(output, work, force=force, inputs=[data]))

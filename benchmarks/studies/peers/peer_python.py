@@ -16,7 +16,7 @@ from edgeunet.utils import console
 
 CHECKOUT = Path(__file__).parents[3]
 PROGRAM = "benchmarks.studies.peers.peer_program"
-# nncf: its INT8 for OpenVINO. torch and torchvision are what this project's own environment has, or goes with it.
+# nncf: its INT8 for OpenVINO. Versions are those of this project, where it has them: both run the same torch.
 PACKAGES = ("ultralytics", "openvino", "onnx", "onnxslim", "onnxruntime", "nncf")
 VERSIONS = ("ultralytics", "torch", "openvino", "nncf", "onnxruntime", "opencv-python")
 REMEDY = f"python -m venv FOLDER; FOLDER/bin/pip install {' '.join(PACKAGES)}; --peer-python FOLDER/bin/python"
@@ -99,7 +99,10 @@ def make_peer_python(folder: Path) -> Path:
     if python.exists():
         return python
     console.stdout().print(f"making {folder} with {', '.join(PACKAGES)}")
-    for command in ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "-q", *PACKAGES]):
+    for command in (
+        [sys.executable, "-m", "venv", folder],
+        [python, "-m", "pip", "install", "-q", "-c", CHECKOUT / "constraints.txt", *PACKAGES],
+    ):
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode:
             last = done.stderr.strip().rpartition("\n")[2]

@@ -99,10 +99,12 @@ def _ours(model: Path, camera: NumberedCamera, seconds: float) -> dict[str, Any]
             observe=observe,
         )
         loop.start()
-        trial, says = _through_the_freeze(camera, seconds, lambda: " | ".join(lines), lambda: bool(masks))
+        trial, says = _through_the_freeze(
+            camera, seconds, lambda: "".join(f"{line}; " for line in lines), lambda: bool(masks)
+        )
         loop.stop()
         loop.finish()
-    return trial.figures(masks, says.replace(camera.url, "the camera"))
+    return trial.figures(masks, says.removesuffix("; ").replace(camera.url, "the camera"))
 
 
 def _theirs(
@@ -115,30 +117,30 @@ def _theirs(
     def words() -> str:
         return log.read_text(errors="replace")
 
-    trial, says = _through_the_freeze(camera, seconds, lambda: said(words()), lambda: FIRST in words())
+    trial, says = _through_the_freeze(camera, seconds, words, lambda: FIRST in words())
     found = peer.findings(process, "loop", log, PATIENCE_S)
     masks: list[SeenMask] = []
     for at_ns, band in zip(found["times_ns"], found["bands"], strict=True):
         pixels = np.frombuffer(zlib.decompress(base64.b64decode(band)), np.uint8)
         _add(masks, pixels.reshape(-1, found["width"], 3), at_ns)
-    return trial.figures(masks, says.replace(camera.url, "the camera"))
+    return trial.figures(masks, said(says).replace(camera.url, "the camera"))
 
 
 def _through_the_freeze(
     camera: NumberedCamera, seconds: float, words: Callable[[], str], started: Callable[[], bool]
 ) -> tuple[FreezeTrial, str]:
-    """The trial's times, and what was said while the camera was frozen. started: whether there is a mask yet."""
+    """The trial's times, and what was added to the words while it was frozen. started: whether there is a mask yet."""
     end = time.monotonic() + PATIENCE_S
     while not started() and time.monotonic() < end:
         time.sleep(0.1)
     time.sleep(START_S)
     begin = time.perf_counter_ns()
     time.sleep(seconds)
-    before = words()
+    before = len(words())
     frozen = time.perf_counter_ns()
     camera.frozen.set()
     time.sleep(FROZEN_S)
-    says = words().removeprefix(before).strip(" |")
+    says = words()[before:]
     thawed = time.perf_counter_ns()
     camera.frozen.clear()
     time.sleep(AFTER_S)
