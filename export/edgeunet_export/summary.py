@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import MissingDependencyError
-from edgeunet.utils.console import stdout
+from edgeunet.utils.console import stderr, stdout
 from edgeunet.utils.formatting import percentage
 from edgeunet_export.export_onnx import ExportedNetwork
 from edgeunet_export.foreign.import_model import Imported
@@ -61,6 +61,11 @@ def print_imported(imported: Imported) -> None:
     if proof.miou:
         theirs, ours = (percentage(miou) for miou in proof.miou)
         out.print(f"  mIoU {theirs} % there, {ours} % here")
+    if proof.only:
+        stderr().print(
+            f"warning: {network.origin} sees {proof.only} alone in all frames, so the agreement says little: check "
+            "the options of its input, and give frames of what it was trained on (--data or --frames)"
+        )
 
 
 def print_other_input(exported: ExportedNetwork, split: str) -> None:

@@ -13,6 +13,7 @@ from edgeunet.imaging.pixels import UInt8
 from edgeunet_export.graph.fragment import Fragment
 
 Kind = Literal["scores", "logit", "classes"]
+_NO_CLASS = 255
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class Decision:
         if self.kind == "classes":
             places = zip(input_size, self.covers, self.size, strict=True)
             rows, columns = (np.arange(n) * size // of for n, of, size in places)
-            return np.asarray(planes[0][rows][:, columns], np.uint8)
+            classes = planes[0][rows][:, columns].astype(np.float32)
+            # What is no byte must not become a class: 255 is in no list.
+            return np.where((classes >= 0) & (classes <= _NO_CLASS), classes, _NO_CLASS).astype(np.uint8)
         planes = _enlarged(planes.astype(np.float32), self.covers, align_corners=self.align_corners)
         planes = planes[:, : input_size[0], : input_size[1]]
         if self.kind == "logit":

@@ -70,6 +70,8 @@ class ImportOptions:
             raise UsageError(f"--range is LOW:HIGH such as 0:1, got {len(self.value_range)} numbers")
         if self.mean is not None and self.value_range is not None:
             raise UsageError("--range says the same as --mean and --std: give one of the two")
+        if self.data is not None and self.frames is not None:
+            raise UsageError("--frames is for an import without --data, whose frames are compared: give one of the two")
 
     def scale(self, channels: int) -> tuple[Numbers, Numbers] | None:
         """(mean, std) in 0–255 for each channel; None if nothing is said."""

@@ -28,12 +28,14 @@ MAX_DIFFERENCE = 0.1
 @dataclass(frozen=True)
 class Proof:
     """agreement: share of the pixels, 0 to 1, with the same class. miou: of the original and of the file, 0 to 1; None
-    where no pixel has a label.
+    where no pixel has a label. only: the one class that all pixels have in the original, "" if there are more: then the
+    agreement says little.
     """
 
     frames: int
     agreement: float
     miou: tuple[float, float] | None
+    only: str = ""
 
 
 def prove(
@@ -52,6 +54,7 @@ def prove(
     model = OrtModel(loadable(file), origin=str(file))
     confusions = Confusion(len(spec.classes)), Confusion(len(spec.classes))
     shares: list[float] = []
+    seen: set[int] = set()
     with progress() as bar:
         task = bar.add_task("comparing with the original", total=count, note="")
         for _, pixels, label in frames:
@@ -59,6 +62,7 @@ def prove(
             fitted = letterbox.fit(pixels)
             theirs = network.mask(fitted, preprocessing)
             require_listed(theirs, len(spec.classes), origin=network.origin)
+            seen.update(np.unique(theirs).tolist())
             (ours,) = model.run(["mask"], {"frame": fitted[None]})
             shares.append(agreement(theirs, ours[0]))
             if label is not None:
@@ -67,7 +71,8 @@ def prove(
             bar.advance(task)
     labelled = bool(confusions[0].counts.any())
     theirs_miou, ours_miou = (confusion.scores().miou for confusion in confusions)
-    proof = Proof(len(shares), float(np.mean(shares)), (theirs_miou, ours_miou) if labelled else None)
+    only = spec.names[seen.pop()] if len(seen) == 1 else ""
+    proof = Proof(len(shares), float(np.mean(shares)), (theirs_miou, ours_miou) if labelled else None, only)
     differs = labelled and not abs(theirs_miou - ours_miou) * 100 <= MAX_DIFFERENCE
     if proof.agreement < MIN_AGREEMENT or differs:
         scores = f", mIoU {100 * theirs_miou:.2f} and {100 * ours_miou:.2f} %" if labelled else ""

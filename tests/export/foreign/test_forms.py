@@ -143,6 +143,16 @@ def test_every_opset_becomes_17(tmp_path: Path, opset: int) -> None:
     imported(path)
 
 
+@pytest.mark.parametrize(("opset", "ir"), [(9, 3), (11, 3), (17, 3), (17, 99)])
+def test_an_old_or_unknown_ir_version_becomes_that_of_the_opset(tmp_path: Path, opset: int, ir: int) -> None:
+    path = NetworkFile().body().result().save(tmp_path / "theirs.onnx", opset=opset, ir=ir)
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:  # as IR 3 wants them
+        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    onnx.save(model, path)
+    assert imported(path)[1].ir_version == 8
+
+
 def test_a_free_size_is_set(tmp_path: Path) -> None:
     network = NetworkFile(("N", 3, "h", "w"))
     sizes = [network.exact(np.array([value], np.int64)) for value in (0, 2, CLASSES)]

@@ -110,3 +110,10 @@ def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is also THEIRS"):
         import_model(str(theirs), theirs, SAID, force=True)
     assert (tmp_path / "ours.onnx").read_text() == "mine"
+
+
+def test_masks_of_one_class_prove_little(tmp_path: Path) -> None:
+    network = NetworkFile().body()
+    network.add("Mul", network.exact(np.zeros(1, np.float32)))
+    found = imported(network.result().save(tmp_path / "theirs.onnx"))
+    assert found.proof.only == found.spec.names[0]

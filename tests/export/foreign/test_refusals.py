@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from edgeunet_export.foreign.import_model import import_model
@@ -48,6 +48,23 @@ def _not_finite() -> NetworkFile:
     return network.add("Div", network.constant(np.zeros(1, np.float32))).result()
 
 
+def _hidden_nan() -> NetworkFile:
+    network = NetworkFile().body().add("Mul", "nan").add("ArgMax", axis=1, keepdims=0)
+    network.stored.append(numpy_helper.from_array(np.array(np.nan, np.float32), "nan"))
+    return network.result("classes", TensorProto.INT64)
+
+
+def _random() -> NetworkFile:
+    network = NetworkFile().body()
+    network.nodes.append(helper.make_node("RandomNormalLike", [network.tensor], ["noise"]))
+    return network.add("Add", "noise").result()
+
+
+def _beyond_a_byte() -> NetworkFile:
+    network = NetworkFile().body().add("ArgMax", axis=1, keepdims=0)
+    return network.add("Mul", network.exact(np.array(256, np.int64))).result("classes", TensorProto.INT64)
+
+
 def _quantised() -> NetworkFile:
     network = NetworkFile()
     scale, zero = network.constant(np.array(0.1, np.float32)), network.exact(np.array(0, np.int8))
@@ -66,6 +83,9 @@ def _quantised() -> NetworkFile:
         (_without_rank, "does not say how many dimensions"),
         (_two_candidates, "several outputs .*--output-name a or b"),
         (_not_finite, "not finite"),
+        (_hidden_nan, "not finite"),
+        (_random, "gives other masks when it sees the same frame again"),
+        (_beyond_a_byte, "masks with the class 255"),
         (_quantised, "quantised already .QuantizeLinear.: import the float network"),
         (lambda: NetworkFile((4, 3, *SIZE)).body().result(), "takes 4 frames at once: export it for one"),
         (lambda: NetworkFile((1, 3, 64)).body().result(), r"input \[1, 3, 64\] .* is not an image"),
@@ -87,6 +107,8 @@ def refuses(path: Path, said: str) -> None:
 
 def test_files_that_are_no_networks(tmp_path: Path) -> None:
     refuses(tmp_path / "nothing.onnx", "no such network: give a .onnx file")
+    (tmp_path / "network.py").write_text("def build(): ...")
+    refuses(tmp_path / "network.py", "is Python code: give the function")
     whole = NetworkFile().body().result().save(tmp_path / "whole.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     refuses(tmp_path / "cut.onnx", "not a model in the ONNX format")

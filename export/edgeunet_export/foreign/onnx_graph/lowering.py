@@ -41,7 +41,7 @@ def inlined(model: ModelProto) -> ModelProto:
 def lowered(model: ModelProto) -> tuple[ModelProto, str]:
     """The model at OPSET and "", or the model as it is and why: the first operator that needs its own opset."""
     version = opset(model)
-    model.ir_version = min(model.ir_version, IR_VERSION.get(version, model.ir_version))
+    model.ir_version = IR_VERSION.get(version, model.ir_version)
     if version <= OPSET:
         return model, ""
     changed = type(model).FromString(model.SerializeToString())

@@ -32,7 +32,8 @@ from edgeunet_export.graph.types import opset
 
 MULTIPLES = (8, 16, 32, 64)
 """That sides may have to be of, for a network that halves frames several times."""
-Run = Callable[[NDArray[np.float32]], Outputs]
+Planes = NDArray[np.float32]
+Run = Callable[[Planes], Outputs]
 """All outputs of the original, by the names of the graph, for float32 [1, channels, height, width]."""
 
 
@@ -47,7 +48,7 @@ def read_onnx(path: Path, *, size: tuple[int, int] | None, output: str) -> Forei
     names = [value.name for value in model.graph.output]
     session = OrtModel(lowered_ir(model).SerializeToString(), origin=str(path))
 
-    def run(planes: NDArray[np.float32]) -> Outputs:
+    def run(planes: Planes) -> Outputs:
         return dict(zip(names, session.run(names, {image.name: image.array(planes)}), strict=True))
 
     return network_of(
@@ -75,16 +76,19 @@ def network_of(
 ) -> ForeignNetwork:
     """The network of a graph in memory. run: the original, to compare with. Raises as read_onnx()."""
     size = image.size_for(size, origin)
-    taken, found = _first_run(run, image, size)
-    basic = simplified(fixed(inlined(raised(widened(model), origin)), image, taken), origin)
+    taken, noise, found = _first_run(run, image, size)
+    basic = simplified(fixed(inlined(raised(widened(lowered_ir(model)), origin)), image, taken), origin)
     graph = planes_first(basic, image, taken)
     name, decision = chosen_output(graph, found, output, taken, channels_last=image.channels_last, origin=origin)
-    if not np.isfinite(found[name]).all():
+    if not np.array_equal(run(noise)[name], found[name], equal_nan=True):
         raise ModelFileError(
-            f"{origin} has scores that are not finite (NaN or infinite) for a frame of noise: train it again"
+            f"{origin} gives other masks when it sees the same frame again: it has a random part, such as dropout as "
+            "in training: export it after network.eval()"
         )
     tensor, ending = shortened(graph, name, decision)
-    graph, needs = lowered(pruned(graph, tensor, ending.shape))
+    graph = pruned(graph, tensor, ending.shape)
+    _require_finite(graph, noise, origin)
+    graph, needs = lowered(graph)
     if taken != size:
         graph = padded(graph, size)
     if reason := unreadable(graph):
@@ -93,7 +97,7 @@ def network_of(
     if taken != size:
         notes += (f"cannot take {size[0]}x{size[1]}: frames are padded to {taken[0]}x{taken[1]} inside, masks cut",)
 
-    def run_chosen(planes: NDArray[np.float32]) -> NDArray[Any]:
+    def run_chosen(planes: Planes) -> NDArray[Any]:
         return run(_padded(planes, taken))[name]
 
     metadata = {entry.key: entry.value for entry in model.metadata_props}
@@ -114,21 +118,31 @@ def network_of(
     )
 
 
-def _first_run(run: Run, image: ImageInput, size: tuple[int, int]) -> tuple[tuple[int, int], Outputs]:
-    """The outputs for a frame of noise of `size`, or of the next size that the network takes, and that size."""
+def _require_finite(graph: ModelProto, noise: Planes, origin: str) -> None:
+    """Of the scores that the mask is made from: a class map hides what its ArgMax read."""
+    (scores,) = OrtModel(graph.SerializeToString(), origin=origin).run(None, {graph.graph.input[0].name: noise})
+    if not np.isfinite(scores).all():
+        raise ModelFileError(
+            f"{origin} has scores that are not finite (NaN or infinite) for a frame of noise: train it again"
+        )
+
+
+def _first_run(run: Run, image: ImageInput, size: tuple[int, int]) -> tuple[tuple[int, int], Planes, Outputs]:
+    """`size`, or the next one that the network takes; a frame of noise of that size; the outputs for it."""
     random, shape = np.random.default_rng(0), (1, image.channels, *size)
     frame = (random.uniform(0, 255, shape) if image.takes_bytes else random.normal(0, 1, shape)).astype(np.float32)
     try:
-        return size, run(frame)
+        return size, frame, run(frame)
     except ModelFileError as refused:
         for multiple in MULTIPLES:
             taken = -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
             with suppress(ModelFileError):
-                return taken, run(_padded(frame, taken))
+                padded_frame = _padded(frame, taken)
+                return taken, padded_frame, run(padded_frame)
         raise refused
 
 
-def _padded(planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def _padded(planes: Planes, size: tuple[int, int]) -> Planes:
     """Zeros after the last row and column, as the nodes of padded() do it."""
     below, right = (wanted - have for wanted, have in zip(size, planes.shape[2:], strict=True))
     return np.pad(planes, ((0, 0), (0, 0), (0, below), (0, right)))

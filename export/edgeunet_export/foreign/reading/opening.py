@@ -31,6 +31,8 @@ def source_facts(source: str) -> SourceFacts:
             f"{source}: no such network: give a .onnx file, a file of torch.jit.save, a folder of save_pretrained, or "
             "package.module:function"
         )
+    if source.endswith(".py"):
+        raise ModelFileError(f"{source} is Python code: give the function that builds the network, module:function")
     header = read_onnx_header(Path(source))
     free = any(None in tensor.shape[1:] for tensor in header.inputs if tensor.shape and len(tensor.shape) == 4)
     return SourceFacts({key: text.decode(errors="replace") for key, text in header.metadata.items()}, free)

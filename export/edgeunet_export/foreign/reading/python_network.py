@@ -16,13 +16,16 @@ from edgeunet.errors import EdgeUNetError, ModelFileError, UsageError
 from edgeunet.utils.formatting import one_line
 from edgeunet_export.foreign.reading.source_kind import ADDRESS
 
+_THEIRS = (Exception, SystemExit)
+"""What the user's code may raise. A script that reads its own options exits, maybe with 0, and nothing was written."""
+
 
 def built_network(address: str) -> nn.Module:
     """Import the module, from the current folder or as an installed one, and call the function if it is no network.
 
     Raises UsageError if there is no such module or name, ModelFileError if the code fails or returns something else.
     """
-    if not ADDRESS.fullmatch(address):
+    if not ADDRESS.fullmatch(address) or ".py:" in address:
         file, _, called = address.rpartition(".py:")
         dotted = ".".join(Path(file).parts) if not Path(file).is_absolute() else Path(file).name
         raise UsageError(f"{address} is a path: give the name that Python imports, such as {dotted}:{called}")
@@ -37,7 +40,7 @@ def built_network(address: str) -> nn.Module:
                 f"there is no Python module {error.name} in {Path.cwd()}, and none is installed: give the module's "
                 "name as `import` takes it, from the folder that it is in"
             ) from error
-        except Exception as error:  # the user's code
+        except _THEIRS as error:
             raise _failed(f"importing {module_name}", error) from error
         try:
             value: Any = reduce(getattr, name.split("."), module)
@@ -49,14 +52,14 @@ def built_network(address: str) -> nn.Module:
 def _called(function: Callable[[], Any], address: str) -> nn.Module:
     try:
         network = function()
-    except Exception as error:  # the user's code
+    except _THEIRS as error:
         raise _failed(f"{address}()", error, "; it is called without arguments") from error
     if not isinstance(network, nn.Module):
         raise ModelFileError(f"{address}() returns {type(network).__name__}, not a torch.nn.Module: return the network")
     return network
 
 
-def _failed(what: str, error: Exception, remark: str = "") -> EdgeUNetError:
+def _failed(what: str, error: BaseException, remark: str = "") -> EdgeUNetError:
     if isinstance(error, EdgeUNetError):
         return error
     reason = one_line(f"{type(error).__name__}: {error}", 160)

@@ -150,7 +150,7 @@ def _refused(network: nn.Module, image: Tensor, origin: str, error: Exception) -
     """The error for a network that fails on a frame, with the size at which it does not."""
     height, width = image.shape[2:]
     rounded = tuple(-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
-    remedy = "give --size as its training had it"
+    remedy = "its forward() gets this frame alone; give --size as its training had it"
     if rounded != (height, width) and _runs(network, torch.zeros(*image.shape[:2], *rounded)):
         remedy = f"it takes --size {rounded[0]}x{rounded[1]}"
     return ModelFileError(f"{origin} fails on a frame of {height}x{width} ({one_line(error, 160)}): {remedy}")

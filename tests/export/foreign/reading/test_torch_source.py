@@ -102,9 +102,11 @@ def test_torchscript(
         (f"{ADDRESS}:nothing", UsageError, "has no nothing"),
         ("no_such_module:net", UsageError, r"no Python module no_such_module"),
         ("nets/unet.py:build", UsageError, r"such as nets\.unet:build"),
+        ("unet.py:build", UsageError, "such as unet:build"),
         (f"{ADDRESS}:broken", ModelFileError, r"fails with OSError: no such encoder"),
         (f"{ADDRESS}:number", ModelFileError, r"returns int, not a torch\.nn\.Module"),
         (f"{ADDRESS}:Classifier", ModelFileError, r"is not a segmentation network"),
+        ("sys:exit", ModelFileError, "fails with SystemExit"),
     ],
 )
 def test_code_that_is_no_network_is_refused(source: str, error: type[EdgeUNetError], message: str) -> None:
