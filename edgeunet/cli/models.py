@@ -83,7 +83,7 @@ def predict(
 
     with open_session(model, threads=threads, backend=backend) as session:
         images = predict_images(session, model, inputs, output, force=force)
-    console.stdout().print(f"{images} image(s) → {output}")
+    console.stdout().print(f"{images} image{'' if images == 1 else 's'} → {output}")
 
 
 def info(

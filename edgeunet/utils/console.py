@@ -105,7 +105,8 @@ def progress(*, by_itself: bool = True) -> Progress:
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a small table on stdout; every column except the first has figures, aligned to the right.
 
-    Ten columns fit into 80 characters; if they do not, the first column is folded, never a figure.
+    Ten columns fit into 80 characters; if they do not, the first column is folded, never a figure. Without a header it
+    is a list of names and what they say: names stay whole, texts begin at the left and are folded.
     """
     from rich import box
     from rich.table import Table
@@ -113,8 +114,9 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(header))
     grid.pad_edge, grid.padding = False, (0, 1, 0, 0)
     for index, name in enumerate(header):
-        first = index == 0
-        grid.add_column(name, justify="left" if first else "right", no_wrap=not first, overflow="fold")
+        text = (index == 0) == any(header)
+        figure = any(header) and index > 0
+        grid.add_column(name, justify="right" if figure else "left", no_wrap=not text, overflow="fold")
     for row in rows:
         grid.add_row(*row)
     stdout().print(grid)

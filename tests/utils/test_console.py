@@ -40,6 +40,14 @@ def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str], name:
     assert name in said.err
 
 
+def test_names_of_a_list_stay_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    console.table("model.onnx", ("", ""), [("counted for an input of", "128x160"), ("classes", "sky, road, " * 9)])
+    lines = capsys.readouterr().out.splitlines()
+    assert " counted for an input of  128x160" in [line.rstrip() for line in lines]
+    assert max(map(len, lines)) <= 60
+
+
 def test_what_a_terminal_would_obey_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     console.stdout().print("\x1b]0;title\x07 \u202edcba \ud800 two\nlines")
     assert capsys.readouterr().out == "\\x1b]0;title\\x07 \\u202edcba \\ud800 two\nlines\n"
