@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -20,7 +21,7 @@ def import_(
         typer.Argument(
             metavar="THEIRS",
             help="A network of another tool: a .onnx file; package.module:function, Python code that builds a "
-            "torch.nn.Module and is run; a folder of save_pretrained() of smp or transformers; a TorchScript file.",
+            "torch.nn.Module and is run; a folder that save_pretrained() of smp or transformers wrote; TorchScript.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File to write.", show_default=False)],
@@ -31,12 +32,14 @@ def import_(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled dataset: it shows how the network is fed where nobody says it, and both are scored on it."
+            help="Dataset of the same classes: its labels show how frames are prepared, if no option says it, and "
+            "both networks are scored on it."
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
     classes: Annotated[
-        Path | None, typer.Option(help="The classes of the network, in its order: a classes.json, if not --data's.")
+        Path | None,
+        typer.Option(help="A classes.json with the network's classes in its order; those of --data if not given."),
     ] = None,
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size, for a network that takes frames of any size.")
@@ -44,33 +47,44 @@ def import_(
     fit: Annotated[
         str,
         typer.Option(
-            help="How a camera's frame gets to that size: letterbox (keeps its shape) or stretch.  "
-            "[default: as the file says, else letterbox]",
+            help="How a camera's frame gets to that size: letterbox (keeps its shape) or stretch; "
+            "as the file says, else letterbox, if not given.",
             show_default=False,
         ),
     ] = "",
     rgb: Annotated[
-        bool | None, typer.Option("--rgb/--bgr", help="Order of its colour channels.", show_default=False)
+        bool | None, typer.Option("--rgb/--bgr", help="Channel order that it was trained with.", show_default=False)
     ] = None,
     mean: Annotated[
-        str, typer.Option(help="Mean that is subtracted, in its order of channels, of frames from 0 to 1 or to 255.")
+        str,
+        typer.Option(
+            help="Mean of each channel, in that order, of frames from 0 to 1 or from 0 to 255: 0.485,0.456,0.406."
+        ),
     ] = "",
-    std: Annotated[str, typer.Option(help="Standard deviation that it is then divided by.")] = "",
+    std: Annotated[
+        str, typer.Option(help="Standard deviation of each channel, in the same way: 0.229,0.224,0.225.")
+    ] = "",
     value_range: Annotated[
-        str, typer.Option("--range", metavar="LOW:HIGH", help="Instead: what black and white become, such as 0:1.")
+        str,
+        typer.Option("--range", metavar="LOW:HIGH", help="Instead of both: what black and white become, such as 0:1."),
     ] = "",
     segmentation: Annotated[
-        str, typer.Option("--output-name", metavar="NAME", help="Which of its outputs is the segmentation.")
+        str,
+        typer.Option("--output-name", metavar="NAME", help="Output that is the segmentation, if there are several."),
     ] = "",
     frames: Annotated[
         Path | None,
-        typer.Option(help="Without --data: photos or a video to compare both on; the package's own if not given."),
+        typer.Option(
+            help="Without --data: photos or a video to compare both networks on; bundled frames if not given."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """A network of another tool → a model file as of `export onnx`, kept only if both give the same masks.
+    """Make a model file of another tool's network, kept only if it gives the same masks.
 
-    Example: edgeunet import their.onnx -o model.onnx --classes classes.json --rgb --range 0:1
+    With labelled frames: edgeunet import their.onnx -o model.onnx --data my_frames
+
+    Without: edgeunet import their.onnx -o model.onnx --classes classes.json --rgb --range 0:1
     """
     require_installed("onnx", "onnxruntime")
     from edgeunet.utils.console import stdout
@@ -96,3 +110,5 @@ def import_(
     spec = imported.spec
     stdout().print(f"{output}: {len(spec.classes)} classes, {spec.input_text}, fp32, {file_size(output)}")
     print_imported(imported)
+    dataset = shlex.quote(str(data or "my_frames"))
+    stdout().print(f"next: edgeunet export int8 {shlex.quote(str(output))} --data {dataset} -o model.int8.onnx")

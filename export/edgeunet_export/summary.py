@@ -54,13 +54,13 @@ def print_imported(imported: Imported) -> None:
     for line in imported.found.tried:
         out.print(f"  {line}")
     out.print(f"  takes {imported.found}")
-    out.print(f"  its output {network.output}: {network.decision}")
+    out.print(f"  gives {network.decision}, in its output {network.output}")
     for note in imported.notes:
         out.print(f"  {note}")
     out.print(f"  agrees with {network.origin} on {proof.agreement:.3%} of the pixels of {proof.frames} frames")
     if proof.miou:
         theirs, ours = (percentage(miou) for miou in proof.miou)
-        out.print(f"  mIoU {theirs} % there, {ours} % here")
+        out.print(f"  mIoU of the original {theirs} %, of the model file {ours} %")
     if proof.only:
         stderr().print(
             f"warning: {network.origin} sees {proof.only} alone in all frames, so the agreement says little: check "

@@ -78,7 +78,9 @@ def checked(name: str, source: Source, folder: Path) -> Row:
         size = "" if ".onnx" in theirs else f"--size {SIZE[0]}x{SIZE[1]}"
         said = _edgeunet(row, f"import {theirs} -o {model} --data {DATA} {source.way} --fit stretch {size}")
         row.agreement = _share(said, r"agrees with .* on ([\d.]+)%")
-        row.miou["original"], row.miou["fp32"] = _shares(said, r"mIoU ([\d.]+) % there, ([\d.]+) % here")
+        row.miou["original"], row.miou["fp32"] = _shares(
+            said, r"mIoU of the original ([\d.]+) %, of the model file ([\d.]+) %"
+        )
         row.parameters = _parameters(model)
         for file, how in PRECISIONS.items():
             drop = "" if how == "fp16" else f" --max-drop {MAX_DROP}"

@@ -148,8 +148,8 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
     if options.classes is None and options.data is None and not hints.names[0]:
         missing.append("--classes classes.json")
     if missing:
-        shown = "" if options.data else ". Labelled frames, --data, show all but the size"
-        raise UsageError(f"{source} does not say everything itself: give {'; '.join(missing)}{shown}")
+        shown = "" if options.data else "; or labelled frames, --data, which show all but the size"
+        raise UsageError(f"{source} does not say all that is needed: give {'; '.join(missing)}{shown}")
     return network, hints
 
 

@@ -53,6 +53,8 @@ def test_nothing_is_said_and_the_labels_show_it(data: Path, tmp_path: Path, run:
     lines = result.out.splitlines()
     assert "  mIoU on 10 labelled frames of val and train, fed in 8 ways:" in lines
     assert "  takes BGR, ImageNet's mean and std, as the labels show" in lines
+    assert re.fullmatch(r"  mIoU of the original ([\d.]+) %, of the model file \1 %", lines[-2])
+    assert lines[-1] == f"next: edgeunet export int8 {tmp_path / 'ours.onnx'} --data {data} -o model.int8.onnx"
     assert accuracy(tmp_path / "ours.onnx") > 0.95
     assert read_spec(tmp_path / "ours.onnx").mean == pytest.approx(WAY.mean, abs=0.01)
 

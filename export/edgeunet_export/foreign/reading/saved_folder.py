@@ -41,6 +41,10 @@ def _of_smp(folder: Path, name: str, config: dict[str, Any]) -> nn.Module:
         import segmentation_models_pytorch as smp
     except ImportError as error:
         raise _missing("segmentation_models.pytorch", folder, "segmentation-models-pytorch", error) from error
+    except Exception as error:  # of what it imports, such as a torchvision that was built for another torch
+        raise ModelFileError(
+            f"importing segmentation_models_pytorch fails with {one_line(error, 160)}: mend its installation"
+        ) from error
     network_class = getattr(smp, name, None)
     if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
         raise ModelFileError(

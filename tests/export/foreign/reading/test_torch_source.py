@@ -125,6 +125,15 @@ def test_a_module_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: py
     assert sys.path == before
 
 
+def test_a_package_that_is_broken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "segmentation_models_pytorch.py").write_text("raise RuntimeError('operator nms does not exist')\n")
+    (tmp_path / "config.json").write_text('{"_model_class": "Unet"}')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "segmentation_models_pytorch", raising=False)
+    with pytest.raises(ModelFileError, match="importing segmentation_models_pytorch fails with operator nms does not"):
+        read(str(tmp_path))
+
+
 def test_a_size_that_fails_names_one_that_does_not() -> None:
     with pytest.raises(ModelFileError, match=r"fails on a frame of 50x96 .*it takes --size 64x96"):
         read_network(f"{ADDRESS}:OfMultiples", size=(50, 96), output="")
