@@ -135,6 +135,10 @@ def test_weights_in_another_file_are_neither_lost_nor_replaced(tmp_path: Path) -
     with pytest.raises(UsageError, match="is also THEIRS"):
         import_model(str(path), tmp_path / "weights.onnx", SAID, force=True)
     assert (tmp_path / "weights.onnx").read_bytes() == weights
+    (tmp_path / "weights.onnx").rename(tmp_path / "blob")
+    (tmp_path / "weights.onnx").symlink_to(tmp_path / "blob")
+    with pytest.raises(ModelFileError, match=r"weights.onnx, which is a link: copy the file itself"):
+        import_model(str(path), tmp_path / "ours.onnx", SAID, force=False)
     (tmp_path / "weights.onnx").unlink()
     with pytest.raises(ModelFileError, match=r"keeps its weights in weights.onnx, which is missing"):
         import_model(str(path), tmp_path / "ours.onnx", SAID, force=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -36,19 +37,27 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if zipfile.is_zipfile(path):
         require_unpacked_size(path)
     try:
-        value: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions of pickle: what cannot be read is refused
+            value: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"Python objects ({found[1]})" if found else "what is no tensor"
         raise ModelFileError(f"{path} holds {what}, and to load them would run code: {_REMEDY}") from error
     except Exception as error:  # torch raises a different type for each way in which a file can be damaged
-        raise ModelFileError(f"{path} is not a file of weights ({one_line(error, 120)}): {_REMEDY}") from error
+        raise ModelFileError(f"{path} is not a file of weights ({_reason(error)}): {_REMEDY}") from error
     while isinstance(value, dict) and not any(isinstance(entry, Tensor) for entry in value.values()):
         value = next((value[key] for key in _HOLDERS if isinstance(value.get(key), dict)), None)
     weights = {name: t for name, t in (value or {}).items() if isinstance(t, Tensor)} if isinstance(value, dict) else {}
     if not weights:
         raise ModelFileError(f"{path} has no weights by name, on their own or under {', '.join(_HOLDERS)}: {_REMEDY}")
+    if any(t.is_meta or t.is_quantized or t.layout != torch.strided for t in weights.values()):
+        raise ModelFileError(f"{path} holds tensors that are quantised, sparse or without values (meta): {_REMEDY}")
     return weights
+
+
+def _reason(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 120)
 
 
 def load_weights(net: nn.Module, weights: Mapping[str, Tensor], *, origin: str, title: str) -> None:

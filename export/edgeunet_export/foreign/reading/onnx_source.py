@@ -151,8 +151,11 @@ def _padded(planes: Planes, size: tuple[int, int]) -> Planes:
 def _loaded(path: Path) -> ModelProto:
     read_onnx_header(path)  # its errors say what a file of another kind is
     try:
-        if missing := [name for name in weight_files(path) if not (path.parent / name).is_file()]:
-            raise ModelFileError(f"{path} keeps its weights in {missing[0]}, which is missing: put it next to it")
+        for name in weight_files(path):
+            if not (path.parent / name).is_file():
+                raise ModelFileError(f"{path} keeps its weights in {name}, which is missing: put it next to it")
+            if (path.parent / name).is_symlink():  # onnx reads no weights through links
+                raise ModelFileError(f"{path} keeps its weights in {name}, which is a link: copy the file itself there")
         model = onnx.load(path)
     except ModelFileError:
         raise

@@ -56,6 +56,11 @@ def read_torch(theirs: str, *, weights: Path | None, size: tuple[int, int], outp
     channels = _channels(network)
     found = named.outputs(torch.zeros(1, channels, *size), theirs)
     model = _exported(named, torch.zeros(1, channels, *size), list(found), theirs)
+    if not model.graph.input:
+        raise ModelFileError(
+            f"PyTorch cannot follow {theirs} from its input to its output, maybe because it uses NumPy between: write "
+            "its forward() without that"
+        )
 
     def run(planes: NDArray[np.float32]) -> Outputs:
         return named.outputs(torch.from_numpy(planes), theirs)

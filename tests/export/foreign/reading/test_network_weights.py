@@ -63,6 +63,12 @@ def test_a_file_without_names_is_refused(value: Any, tmp_path: Path) -> None:
         read_weights(saved(value, tmp_path))
 
 
+@pytest.mark.parametrize("tensor", [torch.ones(2, 2).to_sparse(), torch.ones(2, device="meta")], ids=["sparse", "meta"])
+def test_tensors_that_no_network_takes_are_refused(tensor: Tensor, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="quantised, sparse or without values"):
+        read_weights(saved({**trained(), "head.weight": tensor}, tmp_path))
+
+
 def test_damaged_and_missing_files(tmp_path: Path) -> None:
     path = saved(trained(), tmp_path)
     path.write_bytes(path.read_bytes()[:-300])

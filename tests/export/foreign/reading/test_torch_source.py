@@ -106,6 +106,7 @@ def test_torchscript(
         (f"{ADDRESS}:broken", ModelFileError, r"fails with OSError: no such encoder"),
         (f"{ADDRESS}:number", ModelFileError, r"returns int, not a torch\.nn\.Module"),
         (f"{ADDRESS}:Classifier", ModelFileError, r"is not a segmentation network"),
+        (f"{ADDRESS}:ThroughNumPy", ModelFileError, "cannot follow .* from its input"),
         ("sys:exit", ModelFileError, "fails with SystemExit"),
     ],
 )
