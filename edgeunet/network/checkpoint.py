@@ -158,6 +158,8 @@ def require_tensors(value: Any, needed: Mapping[str, Tensor], origin: str) -> di
             got = f"{list(tensor.shape)} {tensor.dtype}" if isinstance(tensor, Tensor) else "none"
             what = f"{name} must be {list(like.shape)} {like.dtype}, got {got}"
             raise ModelFileError(f"{damaged} ({what}): train it again")
+        if not tensor.isfinite().all():  # it would give masks, of one class
+            raise ModelFileError(f"{damaged} ({name} has NaN or infinite values): train it again")
     if further := weights.keys() - needed.keys():
         raise ModelFileError(f"{damaged} (its weights have {min(further)[:80]}, its network does not): train it again")
     return weights

@@ -10,7 +10,7 @@ from edgeunet.errors import ModelFileError
 from edgeunet.runtime.onnx_header import OnnxHeader, Tensor, read_onnx_header
 from edgeunet.spec import METADATA_KEY, ModelSpec
 
-MAKE = "make it with `edgeunet export onnx`"
+MAKE = "make it with `edgeunet export onnx`, or of another tool's network with `edgeunet import`"
 
 
 def read_spec(path: str | Path) -> ModelSpec:

@@ -61,6 +61,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     (r"inc\.0\.weight must be \[4, 3, 3, 3\]", lambda v: v["model"].update({"inc.0.weight": torch.zeros(2, 2)})),
     (r"got none", lambda v: v["model"].pop("inc.0.weight")),
     (r"got none", lambda v: v["model"].update({"inc.0.weight": "x"})),
+    (r"inc\.0\.weight has NaN", lambda v: v["model"]["inc.0.weight"].fill_(torch.nan)),
     ("its weights have extra", lambda v: v["model"].update(extra=torch.zeros(1))),
     ("not tensors by name", lambda v: v.update(model=[1, 2])),
     (r"got \[4, 3, 3, 3\]", lambda v: v["model"].update({"inc.0.weight": torch.zeros(1).expand(4, 3, 3, 3)})),
