@@ -16,6 +16,7 @@ import threading
 import time
 import zlib
 from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ FIRST = "the first mask is there"  # its words to the study
 BAND = 64  # rows of a frame that hold its stamp
 
 
+@cache  # they cannot be declared twice
 def define_operators() -> None:
     """Let torchvision be imported where its compiled part does not load, as next to a torch of another build.
 
