@@ -126,7 +126,9 @@ $(NETWORKS_VENV)/.ready $(YOLO_VENV)/.ready: %/.ready: Makefile $(VENV)/.ready
 	@touch $@
 
 check-networks: setup $(NETWORKS_VENV)/.ready
+ifneq ($(or $(findstring yolo,$(NETWORKS)),$(if $(NETWORKS),,all)),)
 	@$(MAKE) --no-print-directory $(YOLO_VENV)/.ready || echo "ultralytics cannot be had here"
+endif
 	@rm -rf $(NETWORKS_FILES)
 	$(NETWORKS_VENV)/bin/python -m tests.networks.check $(NETWORKS_FILES) $(NETWORKS)
 
