@@ -64,7 +64,7 @@ def peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PeerPython:
     """This Python with a package that has the peer's names."""
     (tmp_path / "ultralytics.py").write_text(THEIR_PACKAGE)
     starter = tmp_path / "python"
-    starter.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{tmp_path}" exec {sys.executable} "$@"\n')
+    starter.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{tmp_path}" exec "{sys.executable}" "$@"\n')
     starter.chmod(0o755)
     return PeerPython(starter, tmp_path)
 
