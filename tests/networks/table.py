@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HEADER = (
-    "| network | given as | parameters, M | mIoU there | mIoU here | INT8 loses: OpenVINO, TensorRT "
-    "| OpenVINO fp32, INT8 | NVIDIA's builder |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| network | given as | parameters, M | mIoU, original | mIoU, model file | points lost in INT8: OpenVINO, "
+    "TensorRT | OpenVINO fp32, INT8 | NVIDIA's builder |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
