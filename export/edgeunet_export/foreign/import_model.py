@@ -155,6 +155,8 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
 
 def _given(options: ImportOptions, channels: int, *, takes_bytes: bool) -> Given:
     scale = options.scale(channels)
+    if channels == 1 and options.order:
+        raise UsageError("the network takes one channel, grey: leave out --rgb and --bgr")
     if takes_bytes:
         as_they_are = scale_of_range(0, 255, channels)
         if scale not in (None, as_they_are):

@@ -117,3 +117,13 @@ def test_masks_of_one_class_prove_little(tmp_path: Path) -> None:
     network.add("Mul", network.exact(np.zeros(1, np.float32)))
     found = imported(network.result().save(tmp_path / "theirs.onnx"))
     assert found.proof.only == found.spec.names[0]
+
+
+def test_an_order_of_colours_for_a_grey_network_is_refused(tmp_path: Path) -> None:
+    theirs = NetworkFile((1, 1, *SIZE))
+    theirs.channels = 1
+    path = theirs.body().result().save(tmp_path / "theirs.onnx")
+    said = ImportOptions(classes=CLASS_LIST, value_range=(0, 1))
+    with pytest.raises(UsageError, match="one channel, grey: leave out --rgb and --bgr"):
+        imported(path, replace(said, order="rgb"))
+    assert imported(path, said).found.preprocessing.order == "grey"
