@@ -24,7 +24,8 @@ _LIBRARY = "libcuda.so.1"
 _INSTALL_DRIVER = (
     "install NVIDIA's driver (on a Jetson: apt install nvidia-jetpack), or run the .onnx file, which needs no GPU"
 )
-_NO_DEVICE, _MAJOR, _MINOR = 100, 75, 76  # CUresult, CUdevice_attribute: compute capability
+_NO_DEVICE = 100  # CUresult
+_MULTIPROCESSORS, _INTEGRATED, _MAJOR, _MINOR = 16, 18, 75, 76  # CUdevice_attribute
 _REMEDIES = {  # by CUresult; the numbers are part of CUDA's binary interface
     34: f"this {_LIBRARY} is the toolkit's stub: " + _INSTALL_DRIVER,
     35: "the driver is older than the CUDA libraries: update the driver",
@@ -36,11 +37,17 @@ _REMEDIES = {  # by CUresult; the numbers are part of CUDA's binary interface
 
 @dataclass(frozen=True)
 class Gpu:
-    """The first GPU that CUDA lists."""
+    """The first GPU that CUDA lists.
+
+    CUDA calls every Orin "Orin" 8.7: memory and multiprocessors tell an AGX from a Nano. 0 stands for unknown.
+    """
 
     name: str
     compute_capability: str  # "8.7"
     cuda: str  # the newest CUDA version that the driver runs, "12.6"
+    memory_mib: int = 0
+    multiprocessors: int = 0
+    integrated: bool = False  # its memory is the CPU's
 
 
 def find_gpu(library: str = _LIBRARY) -> Gpu:
@@ -61,10 +68,17 @@ def find_gpu(library: str = _LIBRARY) -> Gpu:
     _check(driver, driver.cuDeviceGet(ctypes.byref(device), 0))
     name = ctypes.create_string_buffer(256)
     _check(driver, driver.cuDeviceGetName(name, len(name), device))
-    version = ctypes.c_int()
+    version, memory = ctypes.c_int(), ctypes.c_size_t()
     _check(driver, driver.cuDriverGetVersion(ctypes.byref(version)))
-    capability = ".".join(str(_attribute(driver, number, device)) for number in (_MAJOR, _MINOR))
-    return Gpu(name.value.decode(), capability, f"{version.value // 1000}.{version.value % 1000 // 10}")
+    _check(driver, driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device))
+    return Gpu(
+        name.value.decode(),
+        ".".join(str(_attribute(driver, number, device)) for number in (_MAJOR, _MINOR)),
+        f"{version.value // 1000}.{version.value % 1000 // 10}",
+        memory.value >> 20,
+        _attribute(driver, _MULTIPROCESSORS, device),
+        bool(_attribute(driver, _INTEGRATED, device)),
+    )
 
 
 def _attribute(driver: ctypes.CDLL, number: int, device: ctypes.c_int) -> int:
@@ -105,8 +119,9 @@ def tensorrt_module(provider: Provider) -> ModuleType:
 
 
 def version_of(module: ModuleType) -> tuple[int, ...]:
-    """The bindings' version as numbers: (10, 3, 0)."""
-    return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", str(module.__version__).partition("b")[0]))
+    """The bindings' version as numbers, without what follows them: "10.7.0.post1" is (10, 7, 0)."""
+    numbers = re.match(r"[0-9]{1,9}(\.[0-9]{1,9})*", str(module.__version__))
+    return tuple(map(int, numbers[0].split("."))) if numbers else ()
 
 
 def _rtx_module() -> ModuleType | None:

@@ -9,7 +9,7 @@ from edgeunet.doctor import Check, Host
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, not_found
 from edgeunet.evaluation.metrics import require_known_classes
 from edgeunet.imaging.pixels import blank_frame
-from edgeunet.runtime.gpu.engine_file import Machine, check_engine
+from edgeunet.runtime.gpu.engine_file import Machine, check_engine, other_multiprocessors, rebuild
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import open_session
 from edgeunet.spec import ModelSpec
@@ -28,8 +28,12 @@ def check_models(files: Sequence[Path], host: Host | None = None, machine: Machi
 def _engine(path: Path, machine: Machine | None) -> Check:
     try:
         info = check_engine(path, machine)
+        slower = other_multiprocessors(info, machine)
     except EdgeUNetError as error:
         return Check.of_error("wrong", str(path), error)
+    if slower:
+        found = f"{_facts(info.spec)}, built {slower}: it may be slower than it could be"
+        return Check("warning", str(path), found, rebuild(path, info))
     built_for = f"TensorRT {info.tensorrt_version}" + (f" on {info.gpu}" if info.gpu else "")
     return Check("ok", str(path), f"{_facts(info.spec)}, fits {built_for}")
 

@@ -16,12 +16,12 @@ _FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o
 def advise(path: Path, spec: ModelSpec) -> None:
     """Print a note, once for each file, where a .onnx file that was made for GPUs is opened on a CPU."""
     if spec.provenance.target == "tensorrt":
-        _print(
+        note(
             f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, and `edgeunet export engine` makes one "
             f"for a GPU"
         )
     elif spec.provenance.precision == "fp16":
-        _print(f"{path} is fp16, which is slow on a CPU: run the fp32 file that it was made from")
+        note(f"{path} is fp16, which is slow on a CPU: run the fp32 file that it was made from")
 
 
 def advise_without_gpu(path: Path, spec: ModelSpec) -> None:
@@ -30,9 +30,10 @@ def advise_without_gpu(path: Path, spec: ModelSpec) -> None:
         try:
             find_gpu()
         except GpuError:
-            _print(f"{path} is for TensorRT; this machine has no NVIDIA GPU, and it is slow on a CPU: {_FOR_CPUS}")
+            note(f"{path} is for TensorRT; this machine has no NVIDIA GPU, and it is slow on a CPU: {_FOR_CPUS}")
 
 
 @cache
-def _print(text: str) -> None:
+def note(text: str) -> None:
+    """Print a note, each text once."""
     console.stderr().print(f"note: {text}")

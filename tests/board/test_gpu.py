@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -22,7 +23,11 @@ int cuInit(unsigned flags) { return told("FAKE_CUDA_INIT"); }
 int cuDeviceGetCount(int *count) { *count = told("FAKE_CUDA_COUNT"); return 0; }
 int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
 int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Orin", size); return 0; }
-int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = attribute == 75 ? 8 : 7; return 0; }
+int cuDeviceTotalMem_v2(size_t *size, int device) { *size = (7618ull << 20) + 4096; return 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+    *value = attribute == 75 ? 8 : attribute == 76 ? 7 : attribute == 16 ? 4 : attribute == 18 ? 1 : -1;
+    return 0;
+}
 int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
 int cuGetErrorName(int code, const char **name) { *name = code == 999 ? 0 : "CUDA_ERROR_OF_SOME_KIND"; return 0; }
 """
@@ -54,7 +59,7 @@ def driver(library: str, monkeypatch: pytest.MonkeyPatch) -> Driver:
 
 
 def test_a_gpu_tells_what_a_plan_depends_on(driver: Driver) -> None:
-    assert find_gpu(driver()) == Gpu("Orin", "8.7", "12.6")
+    assert find_gpu(driver()) == Gpu("Orin", "8.7", "12.6", memory_mib=7618, multiprocessors=4, integrated=True)
 
 
 def test_no_driver_names_what_to_install(tmp_path: Path) -> None:
@@ -118,6 +123,24 @@ def test_bindings_before_10_3_are_refused_with_the_reason(version: str, tmp_path
         with pytest.raises(GpuError, match=rf"{version} is too old: .*strongly typed.*install 10\.3.*JetPack 6\.1"):
             tensorrt_module("tensorrt")
     sys.modules.pop("tensorrt", None)
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [
+        ("10.3.0", (10, 3, 0)),
+        ("10.6.0.post2", (10, 6, 0)),
+        ("10.7.0.post1", (10, 7, 0)),
+        ("10.14.1.48.post1", (10, 14, 1, 48)),
+        ("10.0.0b6", (10, 0, 0)),
+        ("11.4.1.40rc2", (11, 4, 1, 40)),
+        ("10.8.0.43+cuda12.8", (10, 8, 0, 43)),
+    ],
+)
+def test_a_version_ends_where_its_numbers_end(version: str, numbers: tuple[int, ...]) -> None:
+    module = ModuleType("tensorrt")
+    module.__dict__["__version__"] = version
+    assert version_of(module) == numbers
 
 
 def test_bindings_that_fit_are_given(monkeypatch: pytest.MonkeyPatch) -> None:

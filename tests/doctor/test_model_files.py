@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_a_stale_engine_is_wrong_with_the_command_that_builds_it_again(tmp_path:
     assert found.found == "was built by TensorRT 10.3.0.0, this machine has 10.16.0"
     command = shlex.join(["edgeunet", "export", "engine", str(tmp_path / "m.onnx"), "-o", str(path)])
     assert found.remedy == f"build it again with `{command} --level 5 --force`"
+
+
+def test_an_engine_for_more_multiprocessors_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "m.engine"
+    write_engine(path, ORIN)
+    machine = machine_of(ORIN)
+    assert machine.gpu is not None
+    fewer = replace(machine, gpu=replace(machine.gpu, multiprocessors=8))
+    (found,) = check_models([path], Host(tmp_path), fewer)
+    assert found.state == "warning"
+    assert found.found.endswith("built for 16 multiprocessors, this machine has 8: it may be slower than it could be")
+    assert found.remedy.startswith("build it again with `edgeunet export engine ")
 
 
 def test_a_damaged_engine_is_wrong(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from edgeunet.utils.files import sha256
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import toy_spec
 
-ORIN = Gpu("Orin", "8.7", "12.6")
+ORIN = Gpu("Orin", "8.7", "12.6", memory_mib=62841, multiprocessors=16, integrated=True)  # an AGX Orin
+"""CUDA calls the others the same, 8.7 too: Orin NX with 15388 MiB and 8, Orin Nano with 7618 MiB and 4."""
 
 
 def machine_of(fake: FakeTensorRT) -> Machine:
@@ -38,6 +39,8 @@ def write_engine(path: Path, fake: FakeTensorRT, spec: ModelSpec | None = None) 
         build_seconds=1.5,
         plan_sha256=sha256(path),
         spec=spec.with_provenance(precision="fp16", parent_sha256="0" * 64),
+        gpu_memory_mib=ORIN.memory_mib,
+        multiprocessors=ORIN.multiprocessors,
     )
     info.save(info_path(path))
     return info

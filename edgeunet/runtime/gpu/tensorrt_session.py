@@ -13,7 +13,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
-from edgeunet.runtime.gpu.engine_file import check_engine
+from edgeunet.runtime.gpu.engine_file import check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
@@ -43,7 +43,7 @@ class TensorRTSession(Session):
         if not 1 <= in_flight <= MAX_IN_FLIGHT:
             raise UsageError(f"1 to {MAX_IN_FLIGHT} frames can be in flight on a GPU, got {in_flight}")
         path = Path(path)
-        info = check_engine(path)
+        info = check_engine_here(path)
         trt = tensorrt_module(info.provider)
         super().__init__(info.spec)
         self.capacity = in_flight

@@ -10,7 +10,14 @@ from typing import Any
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import MismatchError, ModelFileError, not_found
 from edgeunet.quantisation.target import CPU
-from edgeunet.runtime.gpu.engine_file import REMEDY, EngineInfo, Machine, check_engine, info_path
+from edgeunet.runtime.gpu.engine_file import (
+    REMEDY,
+    EngineInfo,
+    Machine,
+    check_engine,
+    info_path,
+    other_multiprocessors,
+)
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
@@ -64,7 +71,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
         except (ModelFileError, MismatchError) as error:
             stale = str(error).partition(REMEDY)[0].rstrip(": ")
         else:
-            stale = _changed(info, spec, options)
+            stale = _changed(info, spec, options) or other_multiprocessors(info, machine)
             if not stale:
                 return Engine(info, built=False)
     with replacing(output, force=force or if_stale) as temporary:
@@ -83,6 +90,9 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
             build_seconds=round(built.seconds, 3),
             plan_sha256=sha256(temporary),
             spec=spec,
+            gpu_memory_mib=machine.gpu.memory_mib if machine.gpu else 0,
+            multiprocessors=machine.gpu.multiprocessors if machine.gpu else 0,
+            dla_core=options.dla,
         )
     info.save(info_path(output))
     return Engine(info, built=True, stale=stale, timing_cache_refused=built.timing_cache_refused)

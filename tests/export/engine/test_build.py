@@ -54,6 +54,7 @@ def test_every_precision_builds_strongly_typed(version: str, precision: str, boa
     assert info == check_engine(tmp_path / "m.engine")
     assert info.spec.provenance.precision == precision
     assert (info.gpu, info.compute_capability, info.flags) == ("Orin", "8.7", ("STRONGLY_TYPED",))
+    assert (info.gpu_memory_mib, info.multiprocessors, info.dla_core) == (62841, 16, None)
     assert info.options == ("--workspace", "256", "--level", "5")
     assert info.build_seconds >= 0
 
@@ -92,6 +93,7 @@ def test_the_dla_falls_back_to_the_gpu_and_says_for_what(
     assert settings["set_flag"] == tuple(f"BuilderFlag.{name}" for name in names)
     info = check_engine(tmp_path / "m.engine")
     assert info.gpu_layers == ("index", "mask")
+    assert info.dla_core == 1
     assert info.spec.provenance.precision == ("int8+fp16" if with_cache else "fp16")
     assert "2 layers fell back to the GPU: index, mask" in capsys.readouterr().out
 

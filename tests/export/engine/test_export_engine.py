@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -119,6 +120,10 @@ def test_if_stale_builds_only_what_does_not_fit(board: Board, model: Path, tmp_p
     assert "ONNX file" in stale()
     board("10.16")
     assert "by TensorRT 10.3.0.0, this machine has 10.16.0" in stale()
+    board("10.16", replace(ORIN, multiprocessors=8))
+    assert stale() == "for 16 multiprocessors, this machine has 8"
+    board("10.16", replace(ORIN, memory_mib=15388, multiprocessors=8))
+    assert stale().endswith("for Orin with 62841 MiB of memory, this machine has 15388")
     board("10.16", Gpu("Thor", "11.0", "13.0"))
     assert stale().endswith("for Orin (compute capability 8.7), this machine has Thor (11.0)")
 

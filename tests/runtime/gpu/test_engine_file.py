@@ -14,9 +14,16 @@ import pytest
 from edgeunet.board.gpu import Gpu
 from edgeunet.errors import EdgeUNetError, GpuError, MismatchError, ModelFileError, UsageError
 from edgeunet.runtime import open_session
-from edgeunet.runtime.gpu.engine_file import EngineHeader, EngineInfo, check_engine, info_path, read_engine_header
+from edgeunet.runtime.gpu.engine_file import (
+    EngineHeader,
+    EngineInfo,
+    check_engine,
+    info_path,
+    other_multiprocessors,
+    read_engine_header,
+)
 from edgeunet.runtime.model_info import describe_model
-from tests.fakes.engine import machine_of, write_engine
+from tests.fakes.engine import ORIN, machine_of, write_engine
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
 from tests.runtime.engines import install_tensorrt
@@ -46,6 +53,14 @@ def test_the_header_of_a_real_tensorrt_rtx_plan(tmp_path: Path) -> None:
     start = "76747274000000000200000000000000041a0600000000000107017476747274"
     (tmp_path / "m.engine").write_bytes(bytes.fromhex(start))
     assert read_engine_header(tmp_path / "m.engine") == EngineHeader("tensorrt_rtx", (1, 7, 1, 116))
+
+
+@pytest.mark.parametrize("said", ["10.3.0.post1", "10.3.0rc1", "10.3"])
+def test_bindings_with_a_suffix_run_the_engine_that_they_built(said: str, tmp_path: Path) -> None:
+    fake = FakeTensorRT("10.3")
+    fake.module.__dict__["__version__"] = said
+    info = write_engine(tmp_path / "m.engine", fake)
+    assert check_engine(tmp_path / "m.engine", machine_of(fake)) == info
 
 
 def test_releases_that_tell_three_of_four_numbers_are_the_same(tmp_path: Path) -> None:
@@ -186,6 +201,56 @@ def test_what_was_built_for_another_machine_says_all_that_differs(tmp_path: Path
     ):
         assert says in str(caught.value)
     _assert_rebuilds(caught.value, tmp_path / "m.onnx", path, "--level 5 ")
+
+
+def orin(memory_mib: int, multiprocessors: int) -> Gpu:
+    return replace(ORIN, memory_mib=memory_mib, multiprocessors=multiprocessors)
+
+
+@pytest.mark.parametrize("gpu", [orin(15388, 8), orin(7618, 4), orin(30588, 16)])
+def test_an_orin_with_another_memory_is_another_gpu(gpu: Gpu, tmp_path: Path) -> None:
+    """CUDA gives all of them the same name and compute capability."""
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    write_engine(path, fake)
+    with pytest.raises(MismatchError, match=rf"for Orin with 62841 MiB of memory, this machine has {gpu.memory_mib}:"):
+        check_engine(path, replace(machine_of(fake), gpu=gpu))
+
+
+def test_an_engine_does_not_hang_on_what_the_system_keeps_of_the_memory(tmp_path: Path) -> None:
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    info = write_engine(path, fake)
+    for memory_mib in (62841, 62780, 61000, 0):
+        assert check_engine(path, replace(machine_of(fake), gpu=orin(memory_mib, 16))) == info
+
+
+def test_fewer_multiprocessors_get_a_note_and_the_engine_runs(
+    tmp_path: Path, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    install_tensorrt(fake, cuda, monkeypatch)
+    write_engine(path, fake)
+    open_session(path).close()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", lambda: orin(62841, 8))
+    for _ in range(2):
+        open_session(path).close()
+    said = capsys.readouterr().err
+    assert said.startswith(f"note: {path} was built for 16 multiprocessors, this machine has 8, and may be slower")
+    assert said.count("note:") == 1
+    assert "--level 5 --force`" in said
+
+
+def test_engines_of_earlier_versions_say_less_and_still_fit(tmp_path: Path) -> None:
+    fake, path = FakeTensorRT("10.3"), tmp_path / "m.engine"
+    write_engine(path, fake)
+    facts = json.loads(info_path(path).read_text())
+    for name in ("gpu_memory_mib", "multiprocessors", "dla_core"):
+        del facts[name]
+    info_path(path).write_text(json.dumps(facts))
+    machine = replace(machine_of(fake), gpu=orin(7618, 4))
+    info = check_engine(path, machine)
+    assert (info.gpu_memory_mib, info.multiprocessors, info.dla_core) == (0, 0, None)
+    assert other_multiprocessors(info, machine) == ""
 
 
 def test_a_plan_of_tensorrt_rtx_is_not_tied_to_one_gpu(tmp_path: Path) -> None:
