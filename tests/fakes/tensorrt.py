@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 import json
 import struct
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ class FakeTensorRT:
         self.context_is_null = False  # as when device memory runs out
         self.refused_addresses: set[str] = set()
         self.on_execute: Callable[[Mapping[str, int], int], bool] = lambda addresses, stream: True
+        self._first_logger: weakref.ref[Any] | None = None
         self.module = self._module()
 
     def plan(self, tensors: Sequence[Tensor] = TOY) -> bytes:
@@ -72,6 +74,17 @@ class FakeTensorRT:
         major, minor, patch, build = self._quad()
         header = struct.pack("<II16x4B", _MAGIC[self.provider], 0, major, minor, patch, build)
         return header + json.dumps([asdict(t) for t in tensors]).encode()
+
+    def take_logger(self, logger: Any) -> None:
+        """As TensorRT does: the address of the first one is kept, and no other is called."""
+        _require_initialised(logger)
+        self._first_logger = self._first_logger or weakref.ref(logger)
+
+    def say(self, severity: str, message: str) -> None:
+        """Log something."""
+        logger = self._first_logger() if self._first_logger else None
+        assert logger is not None, "TensorRT calls a logger that was freed: the process would end here"
+        logger.log(getattr(self.module.ILogger, severity), message)
 
     def methods_called(self, owner: str) -> list[str]:
         """Methods called and attributes set of a class, in order."""
@@ -378,9 +391,9 @@ class IBuilderConfig(_Object):
 
 class Builder(_Object):
     def __init__(self, logger: Any) -> None:
-        _require_initialised(logger)
+        self._fake.take_logger(logger)
         self._record("__init__", logger)
-        self._logger = logger
+        self._logger = logger  # as the bindings: it lives as long as this
         if self._fake.builder_is_null:
             raise TypeError(NULL)
 
@@ -401,8 +414,8 @@ class Builder(_Object):
     def build_serialized_network(self, network: Any, config: Any) -> Any:
         self._record("build_serialized_network", network, config)
         fake, set_on_config = self._fake, config.__dict__
-        self._logger.log(fake.module.ILogger.INFO, "the fake builds")
-        self._logger.log(fake.module.ILogger.VERBOSE, "and says every thought")
+        fake.say("INFO", "the fake builds")
+        fake.say("VERBOSE", "and says every thought")
         calibrator = set_on_config.get("int8_calibrator")
         if calibrator is not None:
             _require_initialised(calibrator)
@@ -416,7 +429,7 @@ class Builder(_Object):
             if not going:
                 return None
         if fake.build_error:
-            self._logger.log(fake.module.ILogger.ERROR, fake.build_error)
+            fake.say("ERROR", fake.build_error)
             return None
         return fake.module.IHostMemory(fake.plan(network._tensors))
 
@@ -499,9 +512,9 @@ class IExecutionContext(_Object):
 
 class Runtime(_Object):
     def __init__(self, logger: Any) -> None:
-        _require_initialised(logger)
+        self._fake.take_logger(logger)
         self._record("__init__", logger)
-        self._logger = logger
+        self._logger = logger  # as the bindings: it lives as long as this
         if self._fake.runtime_is_null:
             raise TypeError(NULL)
 
@@ -509,7 +522,7 @@ class Runtime(_Object):
         self._record("deserialize_cuda_engine", bytes(serialized_engine))
         header = self._fake.plan(())[:28]
         if not self._fake.deserializes or bytes(serialized_engine[:28]) != header:
-            self._logger.log(self._fake.module.ILogger.ERROR, "the fake cannot deserialize this")
+            self._fake.say("ERROR", "the fake cannot deserialize this")
             return None
         tensors = json.loads(bytes(serialized_engine[28:]))
         return self._fake.module.ICudaEngine([Tensor(**{**t, "shape": tuple(t["shape"])}) for t in tensors])

@@ -19,6 +19,7 @@ FILES = [
     "export/edgeunet_export/engine/watch.py",
     "edgeunet/runtime/gpu/tensorrt_session.py",
     "edgeunet/runtime/gpu/infer_request.py",
+    "edgeunet/runtime/gpu/tensorrt_log.py",
 ]
 CLASSES = {  # of what the files call by these names
     "builder": "Builder",

@@ -15,8 +15,8 @@ from typing import Any
 
 from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import EdgeUNetError
+from edgeunet.runtime.gpu.tensorrt_log import log_to
 from edgeunet_export.engine.build import EngineOptions, build_plan
-from edgeunet_export.engine.watch import build_log
 
 SHOWN = 200  # characters of a refusal
 
@@ -28,8 +28,8 @@ def judged(trt: Any, model: Path, case: Mapping[str, Any]) -> tuple[bool, str]:
     """
     options = EngineOptions("tensorrt_rtx", logits_only=case["logits_only"])
     try:
-        with open(model.with_suffix(".log"), "w", encoding="utf-8") as log:
-            built = build_plan(trt, model, options, build_log(trt, log))
+        with open(model.with_suffix(".log"), "w", encoding="utf-8") as file, log_to(trt, file) as log:
+            built = build_plan(trt, model, options, log)
     except EdgeUNetError as error:
         reason = str(error)
         return bool(case["refusal"]) and case["refusal"] in reason.lower(), f"refused: {reason[:SHOWN]}"

@@ -14,6 +14,7 @@ from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import Buffer, Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.runtime.gpu.tensorrt_log import reason
 from edgeunet.spec import BGR, ModelSpec
 from edgeunet.utils.formatting import one_line
 
@@ -131,7 +132,7 @@ class InferRequest:
 
     def _infer(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
-            raise GpuError("TensorRT refuses to run the engine: build it again, or look at the log above")
+            raise GpuError(f"TensorRT refuses to run the engine{reason()}: build it again")
 
     def _settle(self) -> None:
         with suppress(*self._device.failures):  # result() has raised them

@@ -15,9 +15,9 @@ from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
 from edgeunet.runtime.gpu.engine_file import check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
+from edgeunet.runtime.gpu.tensorrt_log import reason, tensorrt_log
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
-from edgeunet.utils.formatting import one_line
 
 T = TypeVar("T")
 MAX_IN_FLIGHT = 3  # one copied in, one computed, one copied out
@@ -112,18 +112,14 @@ class _Engine:
     """
 
     def __init__(self, path: Path, trt: Any, spec: ModelSpec) -> None:
-        self._log = _make_log(trt)
+        reason()  # forgets what was said before
         try:
-            self._runtime = trt.Runtime(self._log)
+            self._runtime = trt.Runtime(tensorrt_log(trt))
         except TypeError as error:  # what the bindings make of a null pointer
-            raise GpuError(
-                f"TensorRT does not start{self._log.reason()}: update the driver; it may be too old"
-            ) from error
+            raise GpuError(f"TensorRT does not start{reason()}: update the driver; it may be too old") from error
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
-            raise ModelFileError(
-                f"TensorRT cannot load {path}{self._log.reason()}: `edgeunet export engine` builds it again"
-            )
+            raise ModelFileError(f"TensorRT cannot load {path}{reason()}: `edgeunet export engine` builds it again")
         height, width = spec.input_size
         self._frame = (1, *spec.frame_shape)
         expected = {
@@ -152,7 +148,7 @@ class _Engine:
             free, total = device.memory_mib()
             raise GpuError(
                 f"TensorRT returned no execution context, with {free} of {total} MiB of GPU memory free"
-                f"{self._log.reason()}: close other programs that use the GPU, or use a smaller model"
+                f"{reason()}: close other programs that use the GPU, or use a smaller model"
             )
         if not context.set_input_shape("frame", self._frame):
             raise ModelFileError(f"the engine refuses frames of shape {list(self._frame)}: build it again")
@@ -171,22 +167,3 @@ def _fits(engine: Any, name: str, mode: Any, dtype: Any, shape: Shape) -> bool:
         and found[1:] == shape[1:]
         and found[:1] in ((1,), (-1,))
     )
-
-
-def _make_log(trt: Any) -> Any:
-    """A TensorRT logger that keeps the errors, for the message about what they lead to."""
-
-    class ErrorLog(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, msg: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(one_line(msg))
-
-        def reason(self) -> str:
-            """The first error, for a message; later ones follow from it."""
-            return f" ({self.errors[0]})" if self.errors else ""
-
-    return ErrorLog()

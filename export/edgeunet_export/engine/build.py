@@ -15,6 +15,8 @@ from typing import Any
 
 from edgeunet.board.gpu import Provider, version_of
 from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError, UsageError
+from edgeunet.runtime.gpu.tensorrt_log import errors
+from edgeunet.utils.formatting import one_line
 from edgeunet.utils.limits import require_in
 from edgeunet_export.engine.watch import table_reader
 
@@ -125,7 +127,7 @@ def build_plan(
 ) -> BuiltEngine:
     """Build a plan from an ONNX file with the bindings `trt`.
 
-    log: of watch.build_log. timing_cache: its content, b"" for a new one, None for none.
+    log: of tensorrt_log.log_to. timing_cache: its content, b"" for a new one, None for none.
     Raises UsageError for options that this version does not have, ModelFileError for a file that the parser refuses,
     GpuError if there is no builder or memory runs out, ExportError if the build fails for another reason.
     """
@@ -185,7 +187,7 @@ def _builder(trt: Any, log: Any) -> Any:
     try:
         return trt.Builder(log)
     except TypeError as error:  # so the bindings report a null pointer
-        raise GpuError(f"TensorRT did not create a builder ({_first(log) or error}): read {log.path}") from error
+        raise GpuError(f"TensorRT did not create a builder ({_first() or error}): read {log.file.name}") from error
 
 
 def _network_flags(trt: Any, options: EngineOptions) -> int:
@@ -203,7 +205,7 @@ def _parse(trt: Any, network: Any, source: Path, log: Any) -> None:
     said = [f"{e.node_operator()} {e.node_name()}: {' '.join(e.desc().split())}" for e in errors[:_SHOWN]]
     if len(errors) > _SHOWN:
         said.append(f"and {len(errors) - _SHOWN} more")
-    reason = "; ".join(said) or _first(log) or "no reason given"
+    reason = "; ".join(said) or _first() or "no reason given"
     raise ModelFileError(f"TensorRT's parser refuses {source} ({reason}): export it again with `edgeunet export`")
 
 
@@ -275,19 +277,19 @@ def _serialized(builder: Any, network: Any, config: Any, log: Any) -> bytes:
     except MemoryError as error:
         raise _failure(log, "out of memory") from error
     if plan is None:
-        raise _failure(log, _first(log) or "no reason given")
+        raise _failure(log, _first() or "no reason given")
     return bytes(plan)
 
 
 def _failure(log: Any, reason: str) -> EdgeUNetError:
-    if any(_MEMORY.search(message) for message in (reason, *log.errors)):
+    if any(_MEMORY.search(message) for message in (reason, *errors())):
         return GpuError(
             f"memory ran out while TensorRT built the engine ({reason}): close other programs, or give a smaller "
-            f"--workspace or --level; the log is {log.path}"
+            f"--workspace or --level; the log is {log.file.name}"
         )
-    return ExportError(f"TensorRT could not build the engine ({reason}): the log is {log.path}")
+    return ExportError(f"TensorRT could not build the engine ({reason}): the log is {log.file.name}")
 
 
-def _first(log: Any) -> str:
+def _first() -> str:
     """The first error is the cause; those after it follow from it."""
-    return log.errors[0][:300] if log.errors else ""
+    return one_line(errors()[0], 300) if errors() else ""

@@ -18,13 +18,14 @@ from edgeunet.runtime.gpu.engine_file import (
     info_path,
     other_multiprocessors,
 )
+from edgeunet.runtime.gpu.tensorrt_log import log_to
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.version import __version__
 from edgeunet_export.engine.build import BuiltEngine, EngineOptions, build_plan
-from edgeunet_export.engine.watch import build_log, interruptible, progress_monitor
+from edgeunet_export.engine.watch import interruptible, progress_monitor
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 
 
@@ -132,10 +133,10 @@ def _built(trt: Any, source: Path, output: Path, options: EngineOptions) -> Buil
     timing: bytes | None = None
     if options.provider == "tensorrt":  # TensorRT-RTX measures nothing when it builds
         timing = timing_path.read_bytes() if timing_path.exists() else b""
-    with open(_log_of(output), "w", encoding="utf-8") as file, progress() as bar:
+    with open(_log_of(output), "w", encoding="utf-8") as file, log_to(trt, file) as log, progress() as bar:
         monitor = progress_monitor(trt, bar)
         with interruptible(monitor):
-            built = build_plan(trt, source, options, build_log(trt, file), timing_cache=timing, monitor=monitor)
+            built = build_plan(trt, source, options, log, timing_cache=timing, monitor=monitor)
     if built.timing_cache is not None:
         with replacing(timing_path, force=True) as temporary:
             temporary.write_bytes(built.timing_cache)

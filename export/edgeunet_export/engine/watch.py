@@ -1,7 +1,7 @@
-"""Objects that TensorRT calls while it builds: a log, a progress monitor, a calibrator that has only a table.
+"""Objects that TensorRT calls while it builds: a progress monitor, and a calibrator that has only a table.
 
 The classes derive from classes of the bindings, so each is made from the module. No exception may leave their
-methods: it would pass through TensorRT's C++ code, which ends the process.
+methods: the bindings catch it, and what it means to TensorRT differs.
 """
 
 from __future__ import annotations
@@ -9,29 +9,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-
-def build_log(trt: Any, file: TextIO) -> Any:
-    """A logger that writes all but verbose messages to `file`; `errors` holds the errors in their order."""
-
-    class BuildLog(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-            self.path = file.name
-
-        def log(self, severity: Any, msg: str) -> None:
-            if severity == trt.ILogger.VERBOSE:
-                return
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.errors.append(" ".join(msg.split()))
-            file.write(f"{str(severity).rpartition('.')[2]}: {msg}\n")
-
-    return BuildLog()
 
 
 def progress_monitor(trt: Any, bar: Progress) -> Any:
