@@ -21,7 +21,7 @@ from edgeunet.utils.dependencies import require_installed
 
 BACKLOG = 256  # connections that the system holds until they are accepted
 AT_ONCE = 4  # connections are accepted, then their requests are read: so one address does not drop its own
-CLOSE_S = 0.5  # how long the end waits for replies that are under way
+CLOSE_TURNS = 500  # of the event loop, in which dropped connections end: not seconds, which a busy machine lets pass idle
 _BUFFER = 256 * 1024  # bytes that the system holds for a viewer: more would only be old pictures
 
 
@@ -69,8 +69,9 @@ class HttpServer:
         listener.close()
         for _ in range(3):  # the event loop delivers what it has accepted
             await asyncio.sleep(0)
-        end = self._loop.time() + CLOSE_S
-        while server.connections and self._loop.time() < end:
+        for _ in range(CLOSE_TURNS):
+            if not server.connections:
+                break
             server.abort()
             await asyncio.sleep(0.001)
 

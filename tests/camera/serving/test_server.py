@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ipaddress
+import itertools
 import os
 import socket
 import threading
@@ -295,6 +296,18 @@ def test_it_ends_at_once_with_viewers() -> None:
             assert [status_of(client) for client in clients] == [200] * 3
         with pytest.raises(ConnectionError):
             socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
+def test_it_drops_viewers_also_where_the_machine_is_busy_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(time.monotonic(), 10.0)
+    with ExitStack() as stack:
+        with running() as server:
+            viewer = stack.enter_context(open_stream(server))
+            assert status_of(viewer) == 200
+            monkeypatch.setattr(asyncio.SelectorEventLoop, "time", lambda _: next(clock))
+        with suppress(ConnectionError):
+            while viewer.recv(1 << 16):  # times out if the connection is left open
+                pass
 
 
 def test_an_address_that_cannot_be_had_is_one_error() -> None:
