@@ -132,11 +132,16 @@ endif
 	@rm -rf $(NETWORKS_FILES)
 	$(NETWORKS_VENV)/bin/python -m tests.networks.check $(NETWORKS_FILES) $(NETWORKS)
 
-test-gpu: setup
-	python -m pytest tests/gpu
-	@if python -c 'import sys; from benchmarks.studies import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
-		edgeunet train $(DATA) -o runs/gpu --model small --recipe quick --force && \
-		python -m benchmarks.studies.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
+# A machine with a GPU may have a PyTorch of its own and no network: then its python3 serves as it is.
+test-gpu: export PYTHONPATH := $(CURDIR):$(CURDIR)/export:$(CURDIR)/benchmarks
+test-gpu:
+	@if test ! -e $(VENV) && python3 -m pytest --collect-only -q tests/gpu >/dev/null 2>&1; \
+		then echo "$$(command -v python3) has what the tests import, and is taken as it is"; \
+		else $(MAKE) --no-print-directory setup; fi
+	python3 -m pytest tests/gpu
+	@if python3 -c 'import sys; from benchmarks.studies import gpu; sys.exit(gpu.console.run(lambda: gpu.require("$(PROVIDER)")))'; then \
+		python3 -m edgeunet train $(DATA) -o runs/gpu --model small --recipe quick --force && \
+		python3 -m benchmarks.studies.gpu runs/gpu/best.pt $(DATA) --provider $(PROVIDER); \
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:

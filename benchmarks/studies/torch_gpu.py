@@ -19,12 +19,12 @@ class TorchFloat16:
     """
 
     def __init__(self, checkpoint: Path, *, compiled: bool, device: str = "cuda") -> None:
-        net, self._spec = load_model(checkpoint)
+        net, self.spec = load_model(checkpoint)
         self._net = net.half().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean, self._std = (
-            torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (self._spec.mean, self._spec.std)
+            torch.tensor(value, device=device).view(1, 3, 1, 1) for value in (self.spec.mean, self.spec.std)
         )
-        height, width = self._spec.input_size
+        height, width = self.spec.input_size
         locked = device == "cuda"
         self._frame = torch.empty((1, height, width, 3), dtype=torch.uint8, pin_memory=locked)
         self._mask = torch.empty((1, height, width), dtype=torch.uint8, pin_memory=locked)
@@ -33,7 +33,7 @@ class TorchFloat16:
 
     def run(self, frame: UInt8) -> UInt8:
         """uint8 [h, w, 3] → the mask, uint8 [H, W]."""
-        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), self._spec)
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), self.spec)
         letterbox.fit(frame, out=self._frame[0].numpy())
         with torch.inference_mode():
             self._mask.copy_(self._forward(self._frame.to(self._mean.device, non_blocking=True)))

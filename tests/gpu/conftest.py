@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from edgeunet.board.gpu import find_gpu
-from edgeunet.errors import GpuError
+from edgeunet.board.gpu import Provider, find_gpu, tensorrt_module
+from edgeunet.errors import EdgeUNetError, GpuError
 from edgeunet.utils.dependencies import missing
 
 FOLDER = Path(__file__).parent
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 
 def lacking() -> str:
@@ -30,3 +32,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.gpu)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def lacking_bindings(provider: Provider) -> str:
+    """Why there is no TensorRT of this kind; "" if there is."""
+    try:
+        tensorrt_module(provider)
+    except EdgeUNetError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def _some_bindings() -> None:
+    """For what takes long and is for engines alone: skips first."""
+    reasons = [lacking_bindings(provider) for provider in PROVIDERS]
+    if all(reasons):
+        pytest.skip("; ".join(reasons))
+
+
+@pytest.fixture(scope="module", params=PROVIDERS)
+def provider(request: pytest.FixtureRequest) -> Provider:
+    name: Provider = request.param
+    if reason := lacking_bindings(name):
+        pytest.skip(reason)
+    return name

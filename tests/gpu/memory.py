@@ -7,8 +7,9 @@ from pathlib import Path
 from edgeunet.runtime.gpu.cuda import Device
 
 WARM_UP, EVERY = 1000, 500  # frames
+# Guesses: no GPU has run these tests yet.
 HOST_SLACK = 8  # MiB: Python's and the driver's own pools
-DEVICE_SLACK = 32  # MiB: other programs, which on a Jetson use the same memory
+DEVICE_SLACK = 32  # MiB: other programs. On a Jetson free memory is the whole system's: run nothing else meanwhile
 
 
 class Memory:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgeunet import samples
-from edgeunet.board.gpu import Provider, tensorrt_module
+from edgeunet.board.gpu import Provider
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.evaluation import score_masks
 from edgeunet.evaluation.metrics import Scores, agreement
 from edgeunet.imaging.letterbox import UInt8
@@ -26,8 +25,10 @@ from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 
 PRECISIONS = ("fp32", "fp16", "int8", "int8+fp16")
-MIN_AGREEMENT = {"fp32": 0.995, "fp16": 0.995}  # share of pixels
-MAX_MIOU_DIFFERENCE = 0.005
+# All three are guesses: no GPU has run these tests yet. A first run that misses one by little found no fault.
+MIN_AGREEMENT = {"fp32": 0.995, "fp16": 0.995}  # share of pixels, a mean over the frames
+MIN_AGREEMENT_OF_TWO_ENGINES = 0.999  # of each frame; two engines may choose other kernels, and round otherwise
+MAX_MIOU_DIFFERENCE = 0.005  # on seven frames
 
 pytestmark = pytest.mark.timeout(900)  # the first one trains and builds
 
@@ -38,7 +39,7 @@ def data() -> DatasetFolder:
 
 
 @pytest.fixture(scope="module")
-def models(data: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+def models(_some_bindings: None, data: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """A trained nano network in every precision; "logits" is the fp16 one with logits."""
     folder = tmp_path_factory.mktemp("models")
     changes = {"epochs": 1, "min_steps": 200}
@@ -51,16 +52,6 @@ def models(data: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> Map
     for precision in ("int8", "int8+fp16"):
         export_int8(files["fp32"], files[precision], Int8Options(data.path, precision=precision), force=False)
     return files
-
-
-@pytest.fixture(scope="module", params=["tensorrt", "tensorrt_rtx"])
-def provider(request: pytest.FixtureRequest) -> Provider:
-    name: Provider = request.param
-    try:
-        tensorrt_module(name)
-    except (GpuError, MissingDependencyError) as error:
-        pytest.skip(str(error))
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +105,7 @@ def test_int8_is_as_good_as_on_onnx_runtime(
 
 def test_the_kernel_s_argmax_is_the_engine_s(engines: Mapping[str, Path], data: DatasetFolder) -> None:
     shares = _shares(engines["fp16"], engines["logits"], data)
-    assert min(shares) >= 0.999  # two engines may choose other kernels for the same layer, and round otherwise
+    assert min(shares) >= MIN_AGREEMENT_OF_TWO_ENGINES
 
 
 def test_frames_are_replayed_from_a_graph(engines: Mapping[str, Path], data: DatasetFolder) -> None:

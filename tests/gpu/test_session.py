@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeunet.board.gpu import Provider, tensorrt_module
-from edgeunet.errors import EdgeUNetError, GpuError
+from edgeunet.board.gpu import Provider
+from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
@@ -22,13 +22,8 @@ from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
 
-@pytest.fixture(scope="module", params=["tensorrt", "tensorrt_rtx"])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    provider: Provider = request.param
-    try:
-        tensorrt_module(provider)
-    except EdgeUNetError as error:
-        pytest.skip(str(error))
+@pytest.fixture(scope="module")
+def engine(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(provider)
     model = write_toy_model(folder / "m.onnx", toy_spec(SIZE))
     export_engine(model, folder / "m.engine", EngineOptions(provider), if_stale=False, force=False)

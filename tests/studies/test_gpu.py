@@ -19,6 +19,7 @@ from edgeunet.imaging.letterbox import UInt8
 from edgeunet.network.checkpoint import load_model
 from edgeunet.network.unet import NormalisedUNet, UNetConfig
 from tests.export.networks import save_network
+from tests.models import toy_spec
 
 FRAMES = [np.zeros((4, 4, 3), np.uint8)]
 
@@ -56,6 +57,46 @@ def test_arms_take_turns_and_every_round_has_its_ratios(monkeypatch: pytest.Monk
     assert result["ratios"] == {"plain enqueue / graph replay": [1.2] * 3, "torch eager / fp16": [3] * 3}
     # The fitting kernel is no part of engine and copies; PyTorch tells no stages.
     assert result["overheads"] == {gpu.FP16: [1.25] * 3, gpu.PLAIN: [2] * 3}
+    assert result["overheads_us"] == {gpu.FP16: [1000] * 3, gpu.PLAIN: [3000] * 3}
+
+
+@pytest.mark.parametrize(
+    ("engine_us", "overhead_us", "shown"),
+    [
+        (400, 60, ("60", "1.150", "")),  # the CPU's part alone would miss the goal
+        (2000, 60, ("60", "1.030", "met")),
+        (2000, 200, ("200", "1.100", "missed")),
+    ],
+)
+def test_the_overhead_of_a_small_engine_is_told_and_not_judged(
+    engine_us: int, overhead_us: int, shown: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter_ns", lambda: clock.now_ns)
+    arm = clock.arm("a", 1000 * (engine_us + overhead_us), infer=1000 * engine_us)
+    result = gpu.measure({gpu.FP16: arm, gpu.EAGER: clock.arm("b", 5_000_000)}, FRAMES, rounds=1)
+    assert gpu.overhead(result, gpu.FP16) == shown
+    assert gpu.overhead(result, gpu.EAGER) == ("", "", "")
+
+
+def test_where_torch_cannot_compile_the_eager_arm_is_measured_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Jetson, which has no Triton: torch.compile fails at the first frame."""
+
+    class Torch:
+        spec = toy_spec()
+
+        def __init__(self, checkpoint: Path, *, compiled: bool) -> None:
+            self.compiled = compiled
+
+        def run(self, frame: UInt8) -> None:
+            if self.compiled:
+                raise RuntimeError("Cannot find a working\ntriton installation")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("benchmarks.studies.torch_gpu.TorchFloat16", Torch)
+    runs, skipped = gpu.torch_runs(Path("net.pt"))
+    assert list(runs) == [gpu.EAGER]
+    assert skipped == f"{gpu.COMPILED}: Cannot find a working triton installation"
 
 
 def test_pytorch_in_float16_gives_the_masks_of_float32(tmp_path: Path) -> None:
