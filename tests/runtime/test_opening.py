@@ -33,19 +33,30 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("target", "missing", "backend"),
+    ("processor", "target", "missing", "backend"),
     [
-        ("", "", "onnxruntime"),
-        ("tensorrt", "", "onnxruntime"),
-        ("cpu", "", "openvino"),
-        ("cpu", "openvino", "onnxruntime"),
-        ("", "onnxruntime", "openvino"),
+        ("x86_64", "", "", "onnxruntime"),
+        ("x86_64", "tensorrt", "", "onnxruntime"),
+        ("x86_64", "cpu", "", "openvino"),
+        ("AMD64", "cpu", "", "openvino"),
+        ("x86_64", "cpu", "openvino", "onnxruntime"),
+        ("x86_64", "", "onnxruntime", "openvino"),
+        ("aarch64", "cpu", "", "onnxruntime"),
+        ("arm64", "cpu", "", "onnxruntime"),
+        ("aarch64", "cpu", "onnxruntime", "openvino"),
     ],
 )
 def test_the_fastest_backend_that_is_installed_and_exact_is_taken(
-    target: str, missing: str, backend: str, installed: set[str], tmp_path: Path
+    processor: str,
+    target: str,
+    missing: str,
+    backend: str,
+    installed: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    monkeypatch.setattr("edgeunet.runtime.opening.platform.machine", lambda: processor)
     installed.discard(missing)
     spec = toy_spec((32, 48)).with_provenance(target=target)
     assert _opened(write_toy_model(tmp_path / "m.onnx", spec)) == backend
