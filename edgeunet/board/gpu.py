@@ -124,6 +124,13 @@ def version_of(module: ModuleType) -> tuple[int, ...]:
     return tuple(map(int, numbers[0].split("."))) if numbers else ()
 
 
+def dla_typing(version: tuple[int, ...]) -> Literal["weak", "strong", ""]:
+    """How this version of TensorRT types a network for a DLA; "" if it has none, though its members name it."""
+    if version < (10, 8):
+        return "weak"
+    return "strong" if version >= (11, 4, 1) else ""
+
+
 def _rtx_module() -> ModuleType | None:
     # NVIDIA's wheel of the bindings alone has the second name; the first loads it and the libraries.
     return _import("tensorrt_rtx") or _import("tensorrt_rtx_bindings")

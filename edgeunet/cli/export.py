@@ -167,16 +167,26 @@ def int8(
 def engine(
     model: Annotated[Path, typer.Argument(help="Model file (.onnx); the engine runs in its precision.")],
     output: Output,
-    workspace: Annotated[int | None, typer.Option(help="MiB that one layer may use; all memory if not given.")] = None,
+    workspace: Annotated[
+        int | None, typer.Option(help="MiB that one layer may use; by default all memory, on a Jetson a quarter.")
+    ] = None,
     level: Annotated[int, typer.Option(help="How long to search for fast kernels, 0 to 5.")] = 3,
     timing_cache: Annotated[
         Path | None, typer.Option(help="File of measured kernels; next to the model if not given.")
     ] = None,
-    max_batch: Annotated[int, typer.Option(help="Most frames at once; for files with dynamic batch.")] = 8,
+    max_batch: Annotated[
+        int, typer.Option(help="Most frames at once, for files with dynamic batch; each takes working memory.")
+    ] = 1,
     logits_only: Annotated[
         bool, typer.Option("--logits-only", help="With logits: the session, not the engine, decides the class.")
     ] = False,
-    dla: Annotated[int | None, typer.Option(help="Run the fp32 file on this DLA core (TensorRT 10).")] = None,
+    dla: Annotated[
+        int | None,
+        typer.Option(
+            help="Run on this DLA core: fp32 files with TensorRT up to 10.7 (AGX Orin, Orin NX), fp16 and INT8 files "
+            "from 11.4.1 on (AGX Orin, JetPack 7.2.2)."
+        ),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Run the fp32 file in INT8 with this calibration table (TensorRT 10).")
     ] = None,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 
-from edgeunet.board.gpu import tensorrt_module, version_of
+from edgeunet.board.gpu import dla_typing, tensorrt_module, version_of
 from edgeunet.doctor.host import Host
 from edgeunet.doctor.packages import missing_package
 from edgeunet.errors import GpuError, MissingDependencyError
 from edgeunet.utils.check import Check
 from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES
 
-WITHOUT_DLA = (10, 8)  # of TensorRT 10; 11 has no weakly typed networks, which our DLA engines need
-_DLA_BOARDS = re.compile(r"AGX Orin|Orin NX")
+_DLA_BOARDS = {"weak": r"AGX Orin|Orin NX", "strong": "AGX Orin", "": "(?!)"}  # by dla_typing()
 
 
 def check_driver(host: Host) -> list[Check]:
@@ -55,8 +54,8 @@ def _tensorrt(host: Host) -> Check:
     builds = ["fp32", "fp16", "int8", "int8+fp16"]
     if hasattr(trt.BuilderFlag, "INT8"):
         builds.append("calibration tables")
-        if version < WITHOUT_DLA and _DLA_BOARDS.search(host.facts.get("board", "")):
-            builds.append("DLA")
+    if re.search(_DLA_BOARDS[dla_typing(version)], host.facts.get("board", "")):
+        builds.append("DLA")
     return Check("ok", "TensorRT", f"{'.'.join(map(str, version))}, builds {', '.join(builds)}")
 
 

@@ -54,7 +54,7 @@ class System:
         raise GpuError(self.gpu)
 
     def _tensorrt(self) -> ModuleType | None:
-        if self.tensorrt in VERSIONS:
+        if self.tensorrt.startswith(VERSIONS):
             return FakeTensorRT(self.tensorrt).module
         return _module("tensorrt", __version__=self.tensorrt) if self.tensorrt else None
 

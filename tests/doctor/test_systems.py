@@ -82,10 +82,22 @@ def test_tensorrt_11_builds_no_calibration_caches(visit: Visit) -> None:
     assert found == "11.4.0, builds fp32, fp16, int8, int8+fp16"
 
 
-@pytest.mark.parametrize(("system", "has_one"), [("AGX Orin, JetPack 6", True), ("AGX Orin, JetPack 7", False)])
-def test_a_dla_counts_where_board_and_tensorrt_have_it(system: str, has_one: bool, visit: Visit) -> None:
-    assert visit(SYSTEMS[system])["TensorRT"].found.endswith(", DLA") == has_one
-    assert visit(NANO_6)["TensorRT"].found.endswith("calibration tables")
+@pytest.mark.parametrize(
+    ("system", "tensorrt", "has_one"),
+    [
+        ("AGX Orin, JetPack 6", "10.3", True),
+        ("Orin NX, JetPack 6", "10.3", True),
+        ("Orin Nano, JetPack 6", "10.3", False),
+        ("AGX Orin, JetPack 7", "10.16", False),
+        ("AGX Orin, JetPack 7", "11.4", False),
+        ("AGX Orin, JetPack 7", "11.4.1", True),
+        ("Orin NX, JetPack 6", "11.4.1", False),
+        ("AGX Thor, JetPack 7", "11.4.1", False),
+    ],
+)
+def test_a_dla_counts_where_board_and_tensorrt_have_it(system: str, tensorrt: str, has_one: bool, visit: Visit) -> None:
+    found = visit(replace(SYSTEMS[system], tensorrt=tensorrt))["TensorRT"].found
+    assert found.endswith(", DLA") == has_one
 
 
 def test_what_a_board_lacks_is_named_with_its_remedy(visit: Visit) -> None:

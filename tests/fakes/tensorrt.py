@@ -51,7 +51,8 @@ class FakeTensorRT:
 
     def __init__(self, version: str, provider: Provider = "tensorrt") -> None:
         self.version, self.provider = version, provider
-        name = version if provider == "tensorrt" else f"{provider}-{version}"
+        name = ".".join(version.split(".")[:2])  # the members change with the minor version
+        name = name if provider == "tensorrt" else f"{provider}-{name}"
         self.members: dict[str, list[str] | None] = json.loads((LISTS / f"{name}.json").read_text())
         self.calls: list[tuple[str, str, tuple[Any, ...]]] = []
         self.builder_is_null = False
@@ -318,6 +319,9 @@ class OnnxParser(_Object):
     def __init__(self, network: Any, logger: Any) -> None:
         self._network = network
         self._errors: list[Any] = []
+
+    def set_flag(self, flag: Any) -> None:
+        self._record("set_flag", str(flag))
 
     def parse_from_file(self, path: str) -> bool:
         """Reads a real ONNX file for its inputs, outputs and nodes."""

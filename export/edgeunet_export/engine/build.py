@@ -1,7 +1,7 @@
 """The builder: one for TensorRT 10.3 to 11.x and for TensorRT-RTX, whose bindings come as a parameter.
 
-A network is strongly typed: what the ONNX file says is what runs. Only for the DLA and for implicit INT8 is
-it weakly typed, with flags that TensorRT 10 has and TensorRT 11 does not have.
+A network is strongly typed: what the ONNX file says is what runs. Only for implicit INT8, and for the DLA of TensorRT
+10, is it weakly typed, with flags that TensorRT 11 does not have.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError
 from edgeunet.runtime.gpu.tensorrt_log import errors
 from edgeunet.utils.formatting import one_line
 from edgeunet.utils.limits import require_in
+from edgeunet_export.engine import dla
 from edgeunet_export.engine.watch import table_reader
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryAllocation|bad_alloc|MEM_ALLOC", re.IGNORECASE)
@@ -29,9 +30,10 @@ _SHOWN = 5  # parser errors in one message
 class EngineOptions:
     """The build options; the names are those of the command's options.
 
-    workspace: memory in MiB that one layer may use in addition to its tensors; all memory if None.
+    workspace: memory in MiB that one layer may use in addition to its tensors; if None all memory, or a quarter of it
+        where CPU and GPU share it.
     level: how long to search for fast kernels, 0 to 5.
-    max_batch: most frames at once, for a model of dynamic batch.
+    max_batch: most frames at once, for a model of dynamic batch; each execution context has working memory for them.
     logits_only: leave out the mask of a model that has logits too; then the session's kernel decides the classes.
     dla: run on this DLA core, and on the GPU what the DLA cannot run.
     cache: calibration table of `edgeunet export cache`, for implicit INT8.
@@ -41,7 +43,7 @@ class EngineOptions:
     provider: Provider = "tensorrt"
     workspace: int | None = None
     level: int = 3
-    max_batch: int = 8
+    max_batch: int = 1
     logits_only: bool = False
     dla: int | None = None
     cache: Path | None = None
@@ -57,15 +59,11 @@ class EngineOptions:
             ("--dla", self.dla, 0, 15),
         ):
             require_in(name, value, least, most)
-        if self.provider == "tensorrt_rtx" and (self.weakly_typed or self.timing_cache):
+        if self.provider == "tensorrt_rtx" and (self.dla is not None or self.cache or self.timing_cache):
             raise UsageError(
                 "TensorRT-RTX has no DLA, no calibration table and no timing cache: leave out --dla, --cache and "
                 "--timing-cache"
             )
-
-    @property
-    def weakly_typed(self) -> bool:
-        return self.dla is not None or self.cache is not None
 
     @classmethod
     def from_words(cls, words: Sequence[str], *, origin: str) -> EngineOptions:
@@ -132,11 +130,14 @@ def build_plan(
     GpuError if there is no builder or memory runs out, ExportError if the build fails for another reason.
     """
     begin = time.monotonic()
-    _require_flags(trt, options)
+    weak = is_weakly_typed(trt, options)
     calibrator = _calibrator(trt, options)
     builder = _builder(trt, log)
-    network = builder.create_network(_network_flags(trt, options))
-    _parse(trt, network, source, log)
+    network = builder.create_network(_network_flags(trt, weak))
+    parser = trt.OnnxParser(network, log)
+    if options.dla is not None and not weak:
+        dla.adjust(trt, parser)
+    _parse(parser, source)
     if options.logits_only:
         _leave_out_mask(trt, network, source)
     config = builder.create_builder_config()
@@ -148,23 +149,29 @@ def build_plan(
     if options.workspace is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace << 20)
     _add_profile(builder, network, config, options)
-    flags = [] if options.weakly_typed else ["STRONGLY_TYPED"]
-    if options.weakly_typed:
-        flags += _set_flags(trt, builder, config, options, calibrator)
-    gpu_layers = _gpu_layers(network, config) if options.dla is not None else ()
+    flags = _set_precisions(trt, config, calibrator) if weak else ["STRONGLY_TYPED"]
+    gpu_layers: tuple[str, ...] = ()
+    if options.dla is not None:
+        dla.choose(trt, builder, config, options.dla)
+        flags.append("GPU_FALLBACK")
+        gpu_layers = dla.fallback(network, config)
     refused = timing_cache is not None and not _set_timing_cache(config, timing_cache)
     plan = _serialized(builder, network, config, log)
     cache = None if timing_cache is None else bytes(config.get_timing_cache().serialize())
     return BuiltEngine(plan, tuple(flags), gpu_layers, cache, refused, time.monotonic() - begin)
 
 
-def _require_flags(trt: Any, options: EngineOptions) -> None:
-    if options.weakly_typed and not hasattr(trt.BuilderFlag, "INT8"):
+def is_weakly_typed(trt: Any, options: EngineOptions) -> bool:
+    """Whether TensorRT, not the file, chooses the precisions; then the file is fp32.
+
+    Raises UsageError or GpuError if these bindings have no calibration tables or no DLA.
+    """
+    if options.cache is not None and not hasattr(trt.BuilderFlag, "INT8"):
         raise UsageError(
-            f"TensorRT {trt.__version__} runs only what the file says, and --dla and --cache need FP16 and INT8 "
-            f"flags and a calibration table (only TensorRT 10 has them): leave them out, and for INT8 give the file "
-            f"of `edgeunet export int8`"
+            f"TensorRT {trt.__version__} runs only what the file says, and has no calibration tables (only TensorRT 10 "
+            f"has them): leave out --cache, and give the file of `edgeunet export int8`"
         )
+    return (options.dla is not None and dla.typing_of(trt) == "weak") or options.cache is not None
 
 
 def _calibrator(trt: Any, options: EngineOptions) -> Any:
@@ -190,15 +197,14 @@ def _builder(trt: Any, log: Any) -> Any:
         raise GpuError(f"TensorRT did not create a builder ({_first() or error}): read {log.file.name}") from error
 
 
-def _network_flags(trt: Any, options: EngineOptions) -> int:
+def _network_flags(trt: Any, weak: bool) -> int:
     """TensorRT 11 has strongly typed networks only, and takes no flag for it."""
-    if options.weakly_typed or not hasattr(trt.BuilderFlag, "FP16"):
+    if weak or not hasattr(trt.BuilderFlag, "FP16"):
         return 0
     return 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
-def _parse(trt: Any, network: Any, source: Path, log: Any) -> None:
-    parser = trt.OnnxParser(network, log)
+def _parse(parser: Any, source: Path) -> None:
     if parser.parse_from_file(str(source)):
         return
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
@@ -237,29 +243,15 @@ def _add_profile(builder: Any, network: Any, config: Any, options: EngineOptions
         raise ExportError(f"TensorRT refuses batches of 1 to {options.max_batch}: choose another --max-batch")
 
 
-def _set_flags(trt: Any, builder: Any, config: Any, options: EngineOptions, calibrator: Any) -> list[str]:
-    """Weakly typed: FP16 where it is faster and where INT8 is not used; INT8 with a table; the DLA if asked for."""
+def _set_precisions(trt: Any, config: Any, calibrator: Any) -> list[str]:
+    """Weakly typed: FP16 where it is faster and where INT8 is not used; INT8 with a table. Gives the flags."""
     flags = ["FP16"]
     if calibrator is not None:
         config.int8_calibrator = calibrator
         flags.append("INT8")
-    if options.dla is not None:
-        if options.dla >= builder.num_DLA_cores:
-            raise GpuError(
-                f"there is no DLA core {options.dla} here, TensorRT {trt.__version__} sees {builder.num_DLA_cores}: "
-                "leave out --dla (only AGX Orin and Orin NX have a DLA, and not every TensorRT supports it)"
-            )
-        config.default_device_type = trt.DeviceType.DLA
-        config.DLA_core = options.dla
-        flags.append("GPU_FALLBACK")
     for flag in flags:
         config.set_flag(getattr(trt.BuilderFlag, flag))
     return flags
-
-
-def _gpu_layers(network: Any, config: Any) -> tuple[str, ...]:
-    layers = [network.get_layer(index) for index in range(network.num_layers)]
-    return tuple(layer.name for layer in layers if not config.can_run_on_DLA(layer))
 
 
 def _set_timing_cache(config: Any, content: bytes) -> bool:

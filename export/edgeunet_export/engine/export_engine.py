@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeunet.board.gpu import tensorrt_module
+from edgeunet.board.gpu import Gpu, tensorrt_module
 from edgeunet.errors import MismatchError, ModelFileError, not_found
 from edgeunet.quantisation.target import CPU
 from edgeunet.runtime.gpu.engine_file import (
@@ -24,7 +24,7 @@ from edgeunet.utils.console import progress
 from edgeunet.utils.endings import require_ending, require_no_other_ending
 from edgeunet.utils.files import replacing, require_distinct, sha256
 from edgeunet.version import __version__
-from edgeunet_export.engine.build import BuiltEngine, EngineOptions, build_plan
+from edgeunet_export.engine.build import BuiltEngine, EngineOptions, build_plan, is_weakly_typed
 from edgeunet_export.engine.watch import interruptible, progress_monitor
 from edgeunet_export.graph.model_file import read_fp32_model, read_model
 
@@ -57,14 +57,22 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     require_distinct(
         written | {"--timing-cache": _timing_of(source, options)}, {"MODEL": source, "--cache": options.cache}
     )
-    _, spec = (read_fp32_model if options.weakly_typed else read_model)(source)
+    _, spec = read_model(source)
     if spec.provenance.target == CPU.name:
         raise ModelFileError(
             f"{source} is INT8 for CPUs, which TensorRT cannot run: "
             "make it with `edgeunet export int8 FP32.onnx --data DATA --target tensorrt -o INT8.onnx`"
         )
-    spec = _engine_spec(spec, source, options)
-    machine = Machine.here(options.provider)
+    machine, trt = Machine.here(options.provider), tensorrt_module(options.provider)
+    weak = is_weakly_typed(trt, options)
+    if weak:
+        read_fp32_model(source)  # refuses others
+    elif options.dla is not None and spec.provenance.precision == "fp32":
+        raise ModelFileError(
+            f"{source} is fp32, which the DLA cannot run, and TensorRT {trt.__version__} runs what the file says: give "
+            "the file of `edgeunet export fp16` or of `edgeunet export int8 --precision int8+fp16`"
+        )
+    spec = _engine_spec(spec, source, options, weak=weak)
     stale = ""
     if if_stale and output.exists():
         try:
@@ -76,7 +84,7 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
             if not stale:
                 return Engine(info, built=False)
     with replacing(output, force=force or if_stale) as temporary:
-        built = _built(tensorrt_module(options.provider), source, output, options)
+        built = _built(trt, source, output, _prudent(options, machine.gpu))
         temporary.write_bytes(built.plan)
         info = EngineInfo(
             provider=options.provider,
@@ -99,7 +107,14 @@ def export_engine(source: Path, output: Path, options: EngineOptions, *, if_stal
     return Engine(info, built=True, stale=stale, timing_cache_refused=built.timing_cache_refused)
 
 
-def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> ModelSpec:
+def _prudent(options: EngineOptions, gpu: Gpu | None) -> EngineOptions:
+    """TensorRT's own limit is all memory; where the system lives in it too, a greedy kernel would end programs."""
+    if options.workspace is not None or gpu is None or not gpu.integrated:
+        return options
+    return replace(options, workspace=gpu.memory_mib // 4)
+
+
+def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions, *, weak: bool) -> ModelSpec:
     """The model's spec with the engine's provenance: the precision is the file's, unless the engine is weakly typed."""
     spec = spec.with_provenance(parent_sha256=sha256(source), version=__version__)
     if options.cache is not None:
@@ -107,7 +122,7 @@ def _engine_spec(spec: ModelSpec, source: Path, options: EngineOptions) -> Model
             raise ModelFileError(f"{not_found(options.cache, 'calibration table')}; `edgeunet export cache` makes one")
         ranges = f"{options.cache.name} {sha256(options.cache)[:12]}"
         return spec.with_provenance(precision="int8+fp16", calibration=ranges)
-    return spec if options.dla is None else spec.with_provenance(precision="fp16")
+    return spec.with_provenance(precision="fp16") if weak else spec
 
 
 def _log_of(output: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,11 +13,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from edgeunet.board.gpu import Gpu
 from edgeunet.cli.export import app, engine
 from edgeunet.errors import GpuError, ModelFileError, UsageError
 from edgeunet.runtime.gpu.engine_file import check_engine
 from edgeunet_export.engine.build import EngineOptions
 from tests.export.engines import Board, build, table_for, told
+from tests.fakes.engine import ORIN
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
 from tests.models import toy_spec, write_toy_model
 
@@ -72,19 +74,17 @@ def test_a_calibration_cache_makes_implicit_int8(version: str, board: Board, mod
     assert info.flags == ("FP16", "INT8")
 
 
-@pytest.mark.parametrize("version", ["10.3", "10.16"])
 @pytest.mark.parametrize("with_cache", [False, True])
 def test_the_dla_falls_back_to_the_gpu_and_says_for_what(
-    version: str,
     with_cache: bool,
     board: Board,
     model: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fake = board(version)
+    fake = board("10.3")
     fake.dla_cores, fake.not_on_dla = 2, {"index", "mask"}
-    cache = ["--cache", str(table_for(version, tmp_path))] if with_cache else []
+    cache = ["--cache", str(table_for("10.3", tmp_path))] if with_cache else []
     app(["engine", str(model), "-o", str(tmp_path / "m.engine"), "--dla", "1", *cache], standalone_mode=False)
     settings = told(fake)
     assert settings["DLA_core"] == (1,)
@@ -98,17 +98,76 @@ def test_the_dla_falls_back_to_the_gpu_and_says_for_what(
     assert "2 layers fell back to the GPU: index, mask" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8", "int8+fp16"])
+def test_the_dla_of_tensorrt_11_runs_what_the_file_says(precision: str, board: Board, tmp_path: Path) -> None:
+    fake = board("11.4.1")
+    fake.dla_cores, fake.not_on_dla = 2, {"index"}
+    model = write_toy_model(tmp_path / "m.onnx", toy_spec().with_provenance(precision=precision))
+    info = build(model, EngineOptions(dla=1)).info
+    settings = told(fake)
+    assert settings["DLA_core"] == (1,)
+    assert settings["default_device_type"] == (fake.module.DeviceType.DLA,)
+    assert settings["set_flag"] == ("BuilderFlag.GPU_FALLBACK",)
+    parser = [call[1:] for call in fake.calls if call[0] == "OnnxParser"]
+    assert parser[0] == ("set_flag", ("OnnxParserFlag.ADJUST_FOR_DLA",)), "before it parses"
+    assert [name for name, _ in parser].count("set_flag") == 1, "REPORT_CAPABILITY_DLA would refuse the file"
+    assert (info.flags, info.gpu_layers, info.dla_core) == (("STRONGLY_TYPED", "GPU_FALLBACK"), ("index",), 1)
+    assert info.spec.provenance.precision == precision
+
+
+def test_fp32_is_no_file_for_the_dla_of_tensorrt_11(board: Board, model: Path) -> None:
+    fake = board("11.4.1")
+    fake.dla_cores = 2
+    with pytest.raises(ModelFileError, match=r"fp32, which the DLA cannot run.*export fp16.*int8\+fp16"):
+        build(model, EngineOptions(dla=0))
+    assert fake.methods_called("Builder") == []
+
+
+@pytest.mark.parametrize("version", ["10.8.0.43", "10.16.2.10", "11.1.0", "11.4.0"])
+@pytest.mark.parametrize("with_cache", [False, True])
+def test_a_release_without_a_dla_is_refused_by_its_number(
+    version: str, with_cache: bool, board: Board, model: Path, tmp_path: Path
+) -> None:
+    """Its bindings name the DLA, and may count cores, all the same."""
+    fake = board("10.16" if version < "11" else "11.4")
+    fake.module.__dict__["__version__"] = version
+    fake.dla_cores = 2
+    cache = table_for("10.16", tmp_path) if with_cache and version < "11" else None
+    with pytest.raises(GpuError, match=rf"TensorRT {version} has no DLA: .*10\.3 to 10\.7.*11\.4\.1 or later"):
+        build(model, EngineOptions(dla=0, cache=cache))
+    assert fake.methods_called("Builder") == []
+
+
+@pytest.mark.parametrize(
+    ("gpu", "given", "limit"),
+    [
+        (replace(ORIN, memory_mib=7618), None, 7618 // 4),
+        (replace(ORIN, memory_mib=7618), 4000, 4000),
+        (replace(ORIN, integrated=False), None, None),
+    ],
+)
+def test_a_layer_leaves_memory_to_the_system_that_shares_it(
+    gpu: Gpu, given: int | None, limit: int | None, board: Board, model: Path
+) -> None:
+    fake = board("10.3", gpu)
+    info = build(model, EngineOptions(workspace=given)).info
+    told_limit = told(fake).get("set_memory_pool_limit")
+    assert told_limit == (None if limit is None else ("MemoryPoolType.WORKSPACE", limit << 20))
+    assert info.options == (() if given is None else ("--workspace", "4000")), "as typed"
+
+
 def test_a_dla_core_that_is_not_there_is_refused(board: Board, model: Path) -> None:
     board().dla_cores = 1
     with pytest.raises(GpuError, match=r"no DLA core 1 here, TensorRT 10\.3\.0 sees 1"):
         build(model, EngineOptions(dla=1))
 
 
-def test_what_needs_weak_typing_is_refused_on_11_with_the_reason(board: Board, model: Path, tmp_path: Path) -> None:
-    fake = board("11.4")
-    for options in (EngineOptions(dla=0), EngineOptions(cache=table_for("10.3", tmp_path))):
-        with pytest.raises(UsageError, match=r"TensorRT 11\.4\.0 runs only what the file says.*--dla and --cache"):
-            build(model, options)
+def test_a_calibration_table_is_refused_on_11_with_the_reason(board: Board, model: Path, tmp_path: Path) -> None:
+    fake = board("11.4.1")
+    fake.dla_cores = 2
+    for dla in (None, 0):
+        with pytest.raises(UsageError, match=r"11\.4\.1 runs only what the file says.*leave out --cache"):
+            build(model, EngineOptions(cache=table_for("10.3", tmp_path), dla=dla))
     assert fake.methods_called("Builder") == []
 
 
@@ -133,7 +192,10 @@ def test_a_dynamic_batch_gets_a_profile(board: Board, model: Path) -> None:
         tensor.type.tensor_type.shape.dim[0].dim_param = "N"
     onnx.save(proto, model)
     fake = board()
-    build(model, EngineOptions(max_batch=4))
+    build(model)
+    assert ("IOptimizationProfile", "set_shape", ("frame", *[(1, 32, 48, 3)] * 3)) in fake.calls, "memory for one frame"
+    fake = board()
+    build(model, EngineOptions(max_batch=4), force=True)
     ((name, *shapes),) = [arguments for _, method, arguments in fake.calls if method == "set_shape"]
     assert (name, shapes) == ("frame", [(1, 32, 48, 3), (1, 32, 48, 3), (4, 32, 48, 3)])
     assert "add_optimization_profile" in fake.methods_called("IBuilderConfig")
