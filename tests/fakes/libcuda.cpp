@@ -189,7 +189,7 @@ Result cuCtxPopCurrent_v2(void **context) {
     if (!current) return INVALID_CONTEXT;
     --current;
     *context = &the_context;
-    return OK;
+    return lost ? LAUNCH_FAILED : OK;  // "may also return error codes from previous, asynchronous launches" (cuda.h)
 }
 Result cuCtxGetDevice(int *device) { ENTER_WITH_CONTEXT *device = 0; return OK; }
 

@@ -169,8 +169,13 @@ class Context:
             raise LogicError("context::detach failed: invalid device context - cannot detach from invalid context")
         if self._thread != threading.get_ident():
             return  # the real one leaks it without a word
+        active = self._stack()[-1:] == [self]
+        if not active:
+            self._api.clean_up("cuCtxPushCurrent_v2", None)  # and the real one leaves it there
         self._valid = False
         self._api.clean_up("cuDevicePrimaryCtxRelease_v2", 0)
+        if active:
+            self._stack().pop()
 
     @classmethod
     def _stack(cls) -> list[Context]:

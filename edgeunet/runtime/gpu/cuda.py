@@ -7,6 +7,7 @@ only the owner may call raise UsageError in other threads.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import shutil
 import threading
@@ -29,6 +30,9 @@ from edgeunet.utils.formatting import one_line
 T = TypeVar("T")
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
 MIB = 1 << 20
+EXCLUSIVE = threading.Lock()
+"""Held while a session opens or closes and while a graph is captured: a synchronisation of the device, by whatever
+library, breaks the captures of all threads."""
 _COMPILING = threading.Lock()  # pycuda's cache is read while it is being written
 
 
@@ -62,6 +66,7 @@ class Device:
         except BaseException:
             self._owner.join()
             raise
+        atexit.register(self.close)  # or Python stops the owner in the middle of its work, and pycuda ends the process
 
     def call(self, function: Callable[[], T]) -> T:
         """Run `function` on the owner's thread; returns or raises what it does; from any thread.
@@ -78,16 +83,23 @@ class Device:
         return result.result()
 
     def close(self) -> None:
-        """Free everything and release the context; from any thread, and more than once."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._tasks.put(None)
+        """Free everything and release the context; from any thread, and more than once.
+
+        Raises GpuError if the GPU refuses that.
+        """
+        self.close_soon()
         if threading.current_thread() is not self._owner:
             self._owner.join()
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
+
+    def close_soon(self) -> None:
+        """close() without waiting, for what the garbage collector runs: in any thread, which may hold EXCLUSIVE."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._tasks.put(None)
 
     @property
     def failures(self) -> tuple[type[BaseException], ...]:
@@ -99,10 +111,10 @@ class Device:
         self._require_owner()
         return Stream(self._driver)
 
-    def buffer(self, shape: tuple[int, ...], dtype: DTypeLike) -> Buffer:
-        """Memory that both the CPU and the GPU reach."""
+    def buffer(self, shape: tuple[int, ...], dtype: DTypeLike, *, mapped: bool = False) -> Buffer:
+        """Memory that both the CPU and the GPU reach; mapped: see Buffer."""
         self._require_owner()
-        return Buffer(self._driver, shape, dtype, mapped=self.integrated)
+        return Buffer(self._driver, shape, dtype, mapped=mapped)
 
     def device_memory(self, size: int) -> DeviceMemory:
         """`size` bytes that only the GPU reaches."""
@@ -152,26 +164,30 @@ class Device:
     def _own(self, index: int, opened: Future[None]) -> None:
         try:
             self._driver = _pycuda_driver()
-            with ExitStack() as undo:
-                try:
-                    self._open(index, undo)
-                except self._driver.Error as error:
-                    raise self._explained(error) from error
-                opened.set_result(None)
-                self._serve()
+            try:
+                with ExitStack() as undo:
+                    with EXCLUSIVE:
+                        self._open(index, undo)
+                    opened.set_result(None)
+                    self._serve()
+                    with EXCLUSIVE:
+                        undo.close()
+            except self._driver.Error as error:
+                raise self._explained(error) from error
         except BaseException as error:  # noqa: BLE001  the thread that opens or closes raises it
             if opened.done():
                 self._failure = error
             else:
                 opened.set_exception(error)
+        finally:
+            atexit.unregister(self.close)
 
     def _open(self, index: int, undo: ExitStack) -> None:
         self._driver.init()
         device = self._driver.Device(index)
         context = device.retain_primary_context()
-        undo.callback(context.detach)
+        undo.callback(context.detach)  # takes it off the stack, too; pop() would raise the error of a lost GPU instead
         context.push()
-        undo.callback(context.pop)
         undo.callback(self._functions.clear)  # a module is unloaded when its last function goes
         undo.callback(self.resources.close)
         self.name, self.compute_capability = device.name(), device.compute_capability()
@@ -239,7 +255,9 @@ class DeviceMemory:
 class Buffer:
     """Page-locked host memory and the device memory behind it, both of one shape and dtype, allocated once.
 
-    On a GPU that shares memory with the CPU they are the same memory, mapped, and nothing is copied.
+    mapped: they are the same memory, and nothing is copied. For what the GPU writes once, on a GPU that shares memory
+    with the CPU: it does not cache page-locked memory, so what it reads more than once is copied first (NVIDIA, CUDA
+    for Tegra, "Memory Management").
     host: the array on the host, C-contiguous. address: of the device memory.
     """
 

@@ -54,10 +54,10 @@ class InferRequest:
             keep(memory.free)
             self._input = memory.address
         else:
-            self._fitted = device.buffer(spec.frame_shape, "uint8")
+            self._fitted = device.buffer(spec.frame_shape, "uint8", mapped=device.integrated)
             keep(self._fitted.free)
             self._input = self._fitted.address
-        self._mask = device.buffer((height, width), "uint8")
+        self._mask = device.buffer((height, width), "uint8", mapped=device.integrated)
         keep(self._mask.free)
         self._addresses = {"frame": self._input, "mask": self._mask.address}
         if "logits" in outputs:
@@ -104,7 +104,7 @@ class InferRequest:
         if self._fitted is not None:
             return _Size(letterbox, None, self._stages(self._fitted, ()), self._driver, self._stream)
         arguments = fit_arguments(letterbox, 0, self._input)  # refuses a frame that is too large
-        frame = self._device.buffer((*letterbox.frame_size, 3), "uint8")
+        frame = self._device.buffer((*letterbox.frame_size, 3), "uint8", mapped=self._device.integrated)
         try:
             arguments = (frame.address, *arguments[1:])
             return _Size(letterbox, frame, self._stages(frame, arguments), self._driver, self._stream)

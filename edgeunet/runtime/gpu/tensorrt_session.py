@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from edgeunet.board.gpu import tensorrt_module
 from edgeunet.errors import GpuError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
-from edgeunet.runtime.gpu.cuda import Device
+from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
 from edgeunet.runtime.gpu.engine_file import check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
@@ -51,11 +52,11 @@ class TensorRTSession(Session):
         self._requests: list[InferRequest] = []
         self._submitted = self._taken = 0
         self._device = Device()
-        self._finalizer = weakref.finalize(self, self._device.close)  # also for a session that nobody closes
+        self._finalizer = weakref.finalize(self, self._device.close_soon)  # for a session that nobody closes
         try:
             self._device.call(lambda: self._open(path, trt))
         except BaseException:
-            self._close()
+            self._give_up()
             raise
 
     def describe(self) -> dict[str, str]:
@@ -71,11 +72,12 @@ class TensorRTSession(Session):
 
     def _open(self, path: Path, trt: Any) -> None:
         device, driver = self._device, Driver()
-        device.compile_kernels()
-        loaded = _Engine(path, trt, self.spec)
-        device.resources.callback(loaded.free)
-        for _ in range(self.capacity):
-            self._requests.append(InferRequest(device, driver, loaded.context(device), self.spec, loaded.outputs))
+        with EXCLUSIVE:
+            device.compile_kernels()
+            loaded = _Engine(path, trt, self.spec)
+            device.resources.callback(loaded.free)
+            for _ in range(self.capacity):
+                self._requests.append(InferRequest(device, driver, loaded.context(device), self.spec, loaded.outputs))
 
     def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         request = self._requests[self._submitted % self.capacity]
@@ -92,8 +94,8 @@ class TensorRTSession(Session):
         return self._on_gpu(lambda: super(TensorRTSession, self)._run(frame, letterbox))
 
     def _close(self) -> None:
-        self._device.close()
         self._finalizer.detach()
+        self._device.close()
 
     def _on_gpu(self, function: Callable[[], T]) -> T:
         try:
@@ -101,8 +103,13 @@ class TensorRTSession(Session):
         except GpuError:
             self._closed = True
             self._waiting.clear()
-            self._close()
+            self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        """Close while an error is on its way, which tells more than what a lost GPU says to that."""
+        with suppress(GpuError):
+            self._close()
 
 
 class _Engine:

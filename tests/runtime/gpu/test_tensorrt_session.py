@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from edgeunet.errors import EdgeUNetError, GpuError, MissingDependencyError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
+from edgeunet.runtime.gpu.cuda import EXCLUSIVE
+from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import toy_mask, toy_spec
@@ -200,7 +203,7 @@ def test_everything_is_freed_in_order(engine: Path, cuda: FakeCuda) -> None:
     freed = cuda.journal()
     order = [
         *("cuStreamSynchronize", "cuGraphExecDestroy", "cuEventDestroy_v2", "cuMemFree_v2", "cuMemFreeHost"),
-        *("cuStreamDestroy_v2", "cuModuleUnload", "cuCtxPopCurrent_v2", "cuDevicePrimaryCtxRelease_v2"),
+        *("cuStreamDestroy_v2", "cuModuleUnload", "cuDevicePrimaryCtxRelease_v2"),
     ]
     assert [freed.index(name) for name in order] == sorted(freed.index(name) for name in order)
     assert freed[-1] == "cuDevicePrimaryCtxRelease_v2"
@@ -227,8 +230,11 @@ def test_a_session_that_is_dropped_frees_its_gpu(engine: Path, cuda: FakeCuda) -
     session = open_session(engine)
     session.run(frame_of(0))
     assert cuda.held()
-    del session
-    gc.collect()
+    (owner,) = (thread for thread in threading.enumerate() if thread.name == "edgeunet-gpu")
+    with EXCLUSIVE:  # as the thread that collects the garbage may
+        del session
+        gc.collect()
+    owner.join()
     assert cuda.held() == {}
 
 
@@ -339,6 +345,20 @@ def test_a_device_that_is_lost_ends_the_session_and_not_the_process(engine: Path
     cuda.set("lost_after", -1)
     with open_session(engine) as fresh:
         assert np.array_equal(fresh.run(frame_of(3)).mask, toy_mask(frame_of(3)))
+
+
+def test_what_closing_says_does_not_hide_why(engine: Path, trt: FakeTensorRT, cuda: FakeCuda) -> None:
+    session = cast("TensorRTSession", open_session(engine))
+    device = session._device
+
+    def refuse() -> None:
+        raise GpuError("the GPU failed (of closing)")
+
+    device.call(lambda: device.resources.callback(refuse))
+    trt.on_execute = lambda addresses, stream: False
+    with pytest.raises(GpuError, match="TensorRT refuses to run the engine"):
+        session.run(frame_of(0))
+    assert cuda.held() == {}
 
 
 def test_a_frame_that_does_not_fit_into_memory_is_one_error(engine: Path, cuda: FakeCuda) -> None:
