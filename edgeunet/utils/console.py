@@ -143,11 +143,13 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
 
     debug: let the traceback through instead.
     """
-    with _streams(debug=debug), _ended_by_sigterm():
+    with _quiet_stderr(debug=debug), _own_stdout(), _ended_by_sigterm():
         try:
-            command()
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            try:
+                command()
+            finally:  # typer ends a command with SystemExit
+                if sys.stdout is not None:
+                    sys.stdout.flush()
         except EdgeUNetError as error:
             if debug:
                 raise
@@ -194,16 +196,14 @@ def end(code: object) -> NoReturn:
 
 
 @contextmanager
-def _streams(*, debug: bool) -> Iterator[None]:
-    """Print on any terminal, and continue if standard error can no longer be written.
+def _quiet_stderr(*, debug: bool) -> Iterator[None]:
+    """Continue if standard error can no longer be written.
 
-    What libraries write to the descriptor of standard error (libpng, FFmpeg, ONNX Runtime) or to a log without a
-    handler (Pillow) is left out unless `debug` is set: our own message has what matters.
+    What libraries write to its descriptor (libpng, FFmpeg, ONNX Runtime) or to a log without a handler (Pillow) is
+    left out unless `debug` is set: our own message has what matters.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     before = sys.stderr
-    if debug or not _is_descriptor_2(before):
+    if debug or not _is_descriptor(before, 2):
         yield
         return
     before.flush()
@@ -220,6 +220,33 @@ def _streams(*, debug: bool) -> Iterator[None]:
         os.dup2(ours, 2)
         sys.stderr = before
         os.close(ours)
+
+
+@contextmanager
+def _own_stdout() -> Iterator[None]:
+    """Print on any terminal, and keep standard output for results.
+
+    What libraries write to its descriptor goes where that of standard error does: the camera driver of a Jetson prints
+    there from C, and --json and --jsonl - would not be JSON.
+    """
+    before = sys.stdout
+    if isinstance(before, io.TextIOWrapper):
+        before.reconfigure(errors="replace")
+    if not _is_descriptor(before, 1):
+        yield
+        return
+    before.flush()
+    quiet = os.open(os.devnull, os.O_WRONLY)  # it is 2 if standard error is closed
+    sys.stdout = ours = open(os.dup(1), "w", encoding=before.encoding, errors="replace")  # noqa: SIM115
+    os.dup2(2, 1)
+    os.close(quiet)
+    try:
+        yield
+    finally:
+        sys.stdout = before
+        os.dup2(ours.fileno(), 1)
+        with suppress(OSError):  # told by run()
+            ours.close()
 
 
 @contextmanager
@@ -271,9 +298,9 @@ _wakeups: set[int] = set()  # the pipe by which a command hears its signals, whi
 os.register_at_fork(after_in_child=_leave_wakeups)
 
 
-def _is_descriptor_2(stream: Any) -> bool:
+def _is_descriptor(stream: Any, number: int) -> bool:
     try:
-        return bool(stream.fileno() == 2)
+        return bool(stream.fileno() == number)
     except (AttributeError, OSError, ValueError):
         return False
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -77,6 +78,22 @@ def test_the_descriptor_is_as_before_after_a_command() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr == "here"
 
 
+@pytest.mark.parametrize("closed", [(), (0,), (2,)])
+def test_standard_output_has_results_alone_whatever_libraries_print_there(closed: tuple[int, ...]) -> None:
+    lines = [
+        "os.write(1, b'GST_ARGUS: Creating output stream\\n')",
+        "console.print_json([1])",
+        "os.system('echo here')",
+    ]
+    done = _run(
+        "; ".join(lines), capture_output=False, stdout=subprocess.PIPE, preexec_fn=lambda: [*map(os.close, closed)]
+    )
+    assert (done.returncode, json.loads(done.stdout)) == (0, [1])
+    program = f"{_BEGIN}console.run(lambda: os.write(1, b'GST_ARGUS'), debug=True)\nos.write(1, b'after')"
+    debugged = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (debugged.stdout, debugged.stderr) == ("after", "GST_ARGUS")
+
+
 @pytest.mark.parametrize("how", ["full disk", "pipe without a reader", "closed"])
 def test_the_work_goes_on_where_standard_error_cannot_be_written(how: str) -> None:
     code = "\n    ".join(
@@ -120,9 +137,10 @@ def test_too_little_memory_is_one_line() -> None:
     assert "not enough memory" in done.stderr
 
 
-def test_a_full_disk_under_standard_output_is_one_line() -> None:
+@pytest.mark.parametrize("end", ["", "; sys.exit(0)"])
+def test_a_full_disk_under_standard_output_is_one_line(end: str) -> None:
     with open("/dev/full", "wb") as full:
-        done = _run("console.print_json([1])", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        done = _run(f"console.print_json([1]){end}", capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

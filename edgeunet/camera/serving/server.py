@@ -21,7 +21,9 @@ from edgeunet.utils.dependencies import require_installed
 
 BACKLOG = 256  # connections that the system holds until they are accepted
 AT_ONCE = 4  # connections are accepted, then their requests are read: so one address does not drop its own
-CLOSE_TURNS = 500  # of the event loop, in which dropped connections end: not seconds, which a busy machine lets pass idle
+CLOSE_TURNS = (
+    500  # of the event loop, in which dropped connections end: not seconds, which a busy machine lets pass idle
+)
 _BUFFER = 256 * 1024  # bytes that the system holds for a viewer: more would only be old pictures
 
 
