@@ -20,8 +20,10 @@ PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist workst
 
 # NVIDIA's parser and builder from PyPI: TensorRT-RTX builds ahead of time, without a GPU. 147 MB, x86-64 Linux.
 TENSORRT := .venv-tensorrt
-TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116 numpy
+TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu13-bindings==1.7.1.116
 TENSORRT_FILES := runs/tensorrt
+TENSORRT_PYTHON = PYTHONPATH=export \
+	LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) $(TENSORRT)/bin/python
 # Packages of other networks, next to those of $(VENV), whose torch they use; pip's torchvision is for CUDA, so --no-deps.
 NETWORKS_VENV := .venv-networks
 NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformers==5.24.0 onnxscript==0.7.2
@@ -100,9 +102,14 @@ check: setup
 guard: setup
 	python -m benchmarks.studies.self_guard -o runs/guard --force
 
-$(TENSORRT)/.ready: Makefile
+PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+# A line in a .pth file that begins with import is run: it adds the packages of $(VENV) to another.
+with_venv = echo "import site; site.addsitedir('$$(python $(PURELIB))')" > "$$($(1)/bin/python $(PURELIB))/edgeunet.pth"
+
+$(TENSORRT)/.ready: Makefile $(VENV)/.ready
 	@echo "installing NVIDIA's TensorRT-RTX into $(TENSORRT) ..."
 	@"$(PYTHON)" -m venv $(TENSORRT)
+	@$(call with_venv,$(TENSORRT))
 	@$(TENSORRT)/bin/python -m pip install --quiet --no-deps $(TENSORRT_PACKAGES)
 	@cd $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx && \
 		for library in libtensorrt_rtx libtensorrt_onnxparser_rtx; do ln -sf $$library.so.1.*.* $$library.so.1; done
@@ -111,16 +118,14 @@ $(TENSORRT)/.ready: Makefile
 check-tensorrt: setup $(TENSORRT)/.ready
 	@rm -rf $(TENSORRT_FILES)
 	OMP_NUM_THREADS=1 python -m tests.tensorrt_rtx.make_files $(TENSORRT_FILES)
-	PYTHONPATH=export LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) \
-		$(TENSORRT)/bin/python -m tests.tensorrt_rtx.build_files $(TENSORRT_FILES)
+	$(TENSORRT_PYTHON) -m tests.tensorrt_rtx.build_files $(TENSORRT_FILES)
+	$(TENSORRT_PYTHON) -m tests.tensorrt_rtx.load_engines $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
-# A line in a .pth file that begins with import is run: it adds the packages of $(VENV).
 $(NETWORKS_VENV)/.ready $(YOLO_VENV)/.ready: %/.ready: Makefile $(VENV)/.ready
 	@echo "installing other networks' packages into $* ..."
 	@"$(PYTHON)" -m venv $*
-	@echo "import site; site.addsitedir('$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')')" \
-		> $$($*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/edgeunet.pth
+	@$(call with_venv,$*)
 	@$*/bin/python -m pip install --quiet --no-deps torchvision==0.28.0
 	@$*/bin/python -m pip install --quiet $(if $(filter $(YOLO_VENV),$*),--no-deps $(YOLO_PACKAGES),$(NETWORKS_PACKAGES))
 	@touch $@

@@ -1,8 +1,7 @@
 """`python -m tests.tensorrt_rtx.build_files FOLDER`: our builder with NVIDIA's bindings on each file of make_files.
 
-TensorRT-RTX builds ahead of time, so no GPU and no driver is needed. Runs in a venv that has its bindings and
-little else. Exit code 1 if a file is refused that should build, or builds, or is refused for another reason,
-where it should be refused.
+TensorRT-RTX builds ahead of time, so no GPU and no driver is needed. Runs in a venv that has its bindings. Exit code 1
+if a file is refused that should build, or builds, or is refused for another reason, where it should be refused.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def judged(trt: Any, model: Path, case: Mapping[str, Any]) -> tuple[bool, str]:
 
     case: of make_files.
     """
-    options = EngineOptions("tensorrt_rtx", logits_only=case["logits_only"])
+    options = EngineOptions("tensorrt_rtx", max_batch=8, logits_only=case["logits_only"])
     try:
         with open(model.with_suffix(".log"), "w", encoding="utf-8") as file, log_to(trt, file) as log:
             built = build_plan(trt, model, options, log)

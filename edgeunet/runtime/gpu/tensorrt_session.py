@@ -74,7 +74,7 @@ class TensorRTSession(Session):
         device, driver = self._device, Driver()
         with EXCLUSIVE:
             device.compile_kernels()
-            loaded = _Engine(path, trt, self.spec)
+            loaded = LoadedEngine(path, trt, self.spec)
             device.resources.callback(loaded.free)
             for _ in range(self.capacity):
                 self._requests.append(InferRequest(device, driver, loaded.context(device), self.spec, loaded.outputs))
@@ -112,7 +112,7 @@ class TensorRTSession(Session):
             self._close()
 
 
-class _Engine:
+class LoadedEngine:
     """A deserialised engine, checked against the contract of every model file; for the device's owner only.
 
     outputs: the shapes of its outputs for one frame: "mask", "logits" or both.
