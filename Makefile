@@ -24,6 +24,9 @@ TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu1
 TENSORRT_FILES := runs/tensorrt
 TENSORRT_PYTHON = PYTHONPATH=export \
 	LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) $(TENSORRT)/bin/python
+# NVIDIA's run-time compiler, which makes the kernels' PTX: 12.6 for the driver of JetPack 6.1. x86-64 Linux.
+CUDA := .venv-cuda
+CUDA_PACKAGES := nvidia-cuda-nvrtc-cu12==12.6.85
 # Packages of other networks, next to those of $(VENV), whose torch they use; pip's torchvision is for CUDA, so --no-deps.
 NETWORKS_VENV := .venv-networks
 NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformers==5.24.0 onnxscript==0.7.2
@@ -37,7 +40,7 @@ NETWORKS :=
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test test-all check guard check-tensorrt check-networks test-gpu clean
+.PHONY: help setup demo test test-all check guard check-tensorrt check-networks kernels test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
@@ -48,6 +51,7 @@ help:
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
 	@echo "make check-networks  imports networks of other packages, and exports them in every precision (long; needs PyPI)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
+	@echo "make kernels         the CUDA kernels' PTX again, after a change to a .cu file (needs PyPI)"
 	@echo "make clean   remove what make has made: $(VENV), the other .venv-* and its folders in runs/, no other"
 
 setup: $(VENV)/.ready
@@ -122,6 +126,15 @@ check-tensorrt: setup $(TENSORRT)/.ready
 	$(TENSORRT_PYTHON) -m tests.tensorrt_rtx.load_engines $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
+$(CUDA)/.ready: Makefile
+	@echo "installing NVIDIA's compiler into $(CUDA) ..."
+	@"$(PYTHON)" -m venv $(CUDA)
+	@$(CUDA)/bin/python -m pip install --quiet --no-deps $(CUDA_PACKAGES)
+	@touch $@
+
+kernels: setup $(CUDA)/.ready
+	python -m tests.runtime.gpu.make_ptx
+
 $(NETWORKS_VENV)/.ready $(YOLO_VENV)/.ready: %/.ready: Makefile $(VENV)/.ready
 	@echo "installing other networks' packages into $* ..."
 	@"$(PYTHON)" -m venv $*
@@ -150,7 +163,7 @@ test-gpu:
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:
-	rm -rf $(TENSORRT) $(NETWORKS_VENV) $(YOLO_VENV) $(RUN) $(TENSORRT_FILES) $(NETWORKS_FILES) runs/guard runs/gpu
+	rm -rf $(TENSORRT) $(CUDA) $(NETWORKS_VENV) $(YOLO_VENV) $(RUN) $(TENSORRT_FILES) $(NETWORKS_FILES) runs/guard runs/gpu
 	@rmdir runs 2>/dev/null || true
 	@if test -e $(VENV)/$(MARK); then echo "rm -rf $(VENV)"; rm -rf $(VENV); \
 	elif test -e $(VENV); then echo "$(VENV) stays: make has not made it"; fi

@@ -39,7 +39,7 @@ def _toolkit(host: Host) -> Check:
         return Check("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
     remedy = "apt install nvidia-jetpack" if host.jetson else "apt install nvidia-cuda-toolkit"
     return Check(
-        "warning", "CUDA toolkit", f"no /{nvcc}; building pycuda and the first run of an engine need it", remedy
+        "warning", "CUDA toolkit", f"no /{nvcc}; building pycuda needs it", remedy
     )
 
 

@@ -5,6 +5,7 @@
 // It refuses what the real one refuses: a thread without a context, an address that is not allocated, waiting in a
 // stream that is captured. What is to go wrong is set with fake_set(); fake_count() says what is still held.
 #include <chrono>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -22,7 +23,7 @@
 using Result = int;
 using Pointer = unsigned long long;
 enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
-       LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
+       INVALID_PTX = 218, UNSUPPORTED_PTX_VERSION = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
 
 using Work = std::function<Result()>;
 struct Graph { std::vector<Work> nodes; };
@@ -31,18 +32,19 @@ struct Event { double ms = -1; bool pending = false; };
 
 static std::recursive_mutex mutex;
 static const std::map<std::string, long long> usual = {{"memory", 1LL << 30}, {"integrated", 0},
-                                                       {"refuse_capture", 0}, {"lost_after", -1}};
+                                                       {"refuse_capture", 0}, {"lost_after", -1}, {"newest_ptx", 85}};
 static std::map<std::string, long long> settings = usual;
 static std::map<Pointer, size_t> device_memory, host_memory;
 static std::set<Pointer> mapped_memory;
 static std::set<Stream *> streams;
 static std::set<Event *> events;
 static std::set<Graph *> graphs, executables;
-static int retained = 0, modules = 0;
+static std::set<std::string *> modules;  // the PTX of each
+static int retained = 0;
 static bool lost = false;
 static std::string journal;
 static thread_local int current = 0;  // how many contexts this thread has pushed
-static char the_context, the_module;
+static char the_context;
 
 static size_t used() {
     size_t sum = 0;
@@ -120,7 +122,8 @@ void fake_reset() {  // forgets what is held, for the next test
     settings = usual;
     device_memory.clear(), host_memory.clear(), mapped_memory.clear();
     streams.clear(), events.clear(), graphs.clear(), executables.clear();
-    retained = modules = 0;
+    modules.clear();
+    retained = 0;
     lost = false;
     journal.clear();
 }
@@ -130,7 +133,7 @@ long long fake_count(const char *name) {
     std::map<std::string, size_t> counts = {
         {"device memory", device_memory.size()}, {"host memory", host_memory.size()}, {"streams", streams.size()},
         {"events", events.size()}, {"graphs", graphs.size() + executables.size()}, {"contexts", (size_t)retained},
-        {"modules", (size_t)modules}};
+        {"modules", modules.size()}};
     return counts.at(name);
 }
 
@@ -171,6 +174,9 @@ Result cuGetErrorString(Result code, const char **text) {
           : code == LAUNCH_FAILED ? "unspecified launch failure" : code == NOT_READY ? "device not ready"
           : code == CAPTURE_UNSUPPORTED ? "operation not permitted when stream is capturing"
           : code == CAPTURE_INVALIDATED ? "operation failed due to a previous error during capture"
+          : code == INVALID_PTX ? "a PTX JIT compilation failed"
+          : code == UNSUPPORTED_PTX_VERSION ? "the provided PTX was compiled with an unsupported toolchain."
+          : code == NOT_FOUND ? "named symbol not found"
           : code == INVALID_HANDLE ? "invalid resource handle" : "invalid argument";
     return OK;
 }
@@ -309,19 +315,35 @@ Result cuEventElapsedTime(float *ms, Event *begin, Event *end) {
     return OK;
 }
 
-Result cuModuleLoadDataEx(void **module, const void *, unsigned, void *, void *) {
+// Takes PTX alone, and no newer than the setting says; the kernels are the compiled ones of the same names.
+Result cuModuleLoadDataEx(std::string **module, const char *image, unsigned, void *, void *) {
     ENTER_WITH_CONTEXT
-    ++modules;
-    *module = &the_module;
+    int major = 0, minor = 0;
+    const char *version = strstr(image, "\n.version ");
+    if (!version || sscanf(version, "\n.version %d.%d", &major, &minor) != 2 || !strstr(image, "\n}")) return INVALID_PTX;
+    if (10 * major + minor > settings["newest_ptx"]) return UNSUPPORTED_PTX_VERSION;
+    modules.insert(*module = new std::string(image));
     return OK;
 }
-Result cuModuleUnload(void *) { ENTER --modules; return OK; }
-Result cuModuleGetFunction(const char **function, void *, const char *name) {
+Result cuModuleLoadData(std::string **module, const char *image) {
+    return cuModuleLoadDataEx(module, image, 0, nullptr, nullptr);
+}
+Result cuModuleUnload(std::string *module) {
+    ENTER
+    if (!modules.erase(module)) return INVALID_HANDLE;
+    delete module;
+    return OK;
+}
+Result cuModuleGetFunction(const char **function, std::string *module, const char *name) {
     ENTER_WITH_CONTEXT
     static const char *names[] = {"fit_frame", "argmax", "blend"};
+    if (!modules.count(module)) return INVALID_HANDLE;
     for (const char *known : names)
-        if (!strcmp(known, name)) { *function = known; return OK; }
-    return INVALID_VALUE;
+        if (!strcmp(known, name) && module->find(".entry " + std::string(name) + "(") != std::string::npos) {
+            *function = known;
+            return OK;
+        }
+    return NOT_FOUND;
 }
 Result cuFuncSetBlockShape(const char *, int, int, int) { return OK; }
 Result cuLaunchKernel(const char *name, unsigned grid_x, unsigned grid_y, unsigned, unsigned block_x, unsigned block_y,

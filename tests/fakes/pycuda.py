@@ -5,7 +5,7 @@ that retained it, destroys streams with their last reference, and raises its own
 
     fake = FakeCuda.build(folder)           # compiles the driver; skips the test where there is no g++
     fake.install(monkeypatch)
-    fake.set("memory", 1 << 20)             # bytes of device memory; also integrated, refuse_capture, lost_after
+    fake.set("memory", 1 << 20)             # bytes of device memory; also integrated, refuse_capture, newest_ptx, …
     fake.held()                             # {} when everything was freed
 """
 
@@ -46,7 +46,6 @@ class FakeCuda:
         self.library.fake_run_kernel.restype = ctypes.c_bool
         self.warnings: list[str] = []  # what pycuda would print: something was not freed where it should have been
         self._host_functions: list[Any] = []
-        self.nvcc_is_missing = False
 
     @classmethod
     def build(cls, folder: Path) -> FakeCuda:
@@ -74,7 +73,6 @@ class FakeCuda:
         """As on a new machine."""
         self.warnings.clear()
         self._host_functions.clear()
-        self.nvcc_is_missing = False
         self.library.fake_reset()
 
     def held(self) -> dict[str, int]:
@@ -113,10 +111,6 @@ class LogicError(Error):
 
 
 class LaunchError(Error):
-    pass
-
-
-class CompileError(Error):
     pass
 
 
@@ -194,9 +188,9 @@ class Context:
 def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
     api = _Api(fake)
     Context._api = api
-    root, driver, compiler = (ModuleType(name) for name in ("pycuda", "pycuda.driver", "pycuda.compiler"))
+    root, driver = ModuleType("pycuda"), ModuleType("pycuda.driver")
     members: dict[str, Any] = {
-        **{error.__name__: error for error in (Error, MemoryError, LogicError, LaunchError, CompileError)},
+        **{error.__name__: error for error in (Error, MemoryError, LogicError, LaunchError)},
         "Context": Context,
         "init": lambda: api("cuInit", 0),
         "mem_get_info": lambda: _memory(api),
@@ -298,17 +292,22 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
         api("cuMemcpyDtoHAsync_v2", pointer, ctypes.c_ulonglong(src), size, stream._handle)
 
     class Module:
-        def __init__(self) -> None:
-            api("cuModuleLoadDataEx", ctypes.byref(ctypes.c_void_p()), None, 0, None, None)
+        def __init__(self, image: bytes) -> None:
+            self._handle = ctypes.c_void_p()
+            api("cuModuleLoadDataEx", ctypes.byref(self._handle), image, 0, None, None)
 
         def __del__(self) -> None:
-            api.clean_up("cuModuleUnload", None)
+            if self._handle:
+                api.clean_up("cuModuleUnload", self._handle)
+
+        def get_function(self, name: str) -> Function:
+            return Function(self, name)
 
     class Function:
         def __init__(self, module: Module, name: str) -> None:
             self._module = module
             self._handle = ctypes.c_void_p()
-            api("cuModuleGetFunction", ctypes.byref(self._handle), None, name.encode())
+            api("cuModuleGetFunction", ctypes.byref(self._handle), module._handle, name.encode())
 
         def prepare(self, arg_types: str) -> Function:
             self._format = arg_types
@@ -323,31 +322,20 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
             extra = (ctypes.c_void_p * 5)(1, address.value, 2, ctypes.addressof(size), 0)
             api("cuLaunchKernel", self._handle, *grid, *block, 0, stream._handle, None, extra)
 
-    class SourceModule:
-        def __init__(self, source: str, nvcc: str = "nvcc", no_extern_c: bool = False) -> None:
-            if fake.nvcc_is_missing:
-                raise OSError(f"error invoking {nvcc!r}")
-            assert no_extern_c
-            assert source.count("__global__") == 3
-            self._module = Module()
-
-        def get_function(self, name: str) -> Function:
-            return Function(self._module, name)
-
     members |= {
         "Device": Device,
         "device_attribute": device_attribute,
         "host_alloc_flags": host_alloc_flags,
         "Stream": Stream,
+        "module_from_buffer": Module,
         "mem_alloc": mem_alloc,
         "pagelocked_empty": pagelocked_empty,
         "memcpy_htod_async": memcpy_htod_async,
         "memcpy_dtoh_async": memcpy_dtoh_async,
     }
     driver.__dict__.update(members)
-    compiler.__dict__["SourceModule"] = SourceModule
-    root.__dict__.update(driver=driver, compiler=compiler)
-    return {"pycuda": root, "pycuda.driver": driver, "pycuda.compiler": compiler}
+    root.__dict__["driver"] = driver
+    return {"pycuda": root, "pycuda.driver": driver}
 
 
 def _memory(api: _Api) -> tuple[int, int]:

@@ -90,7 +90,7 @@ def torch_beside() -> None:
 
     numbers = torch.ones(1000, device="cuda")
     device = Device()
-    device.call(device.compile_kernels)
+    device.call(device.load_kernels)
     device.close()
     say("PyTorch after a Device was closed", f"computes {float((numbers * 2).sum())}")
 
@@ -223,7 +223,7 @@ def main() -> None:
     fit_times()
     capture_beside("memory is allocated", allocate)
     capture_beside("page-locked memory is allocated", allocate_on_host)
-    capture_beside("kernels are compiled", lambda device: device.compile_kernels())
+    capture_beside("kernels are loaded", lambda device: device.load_kernels())
     for name in ("exit_while_busy",) if FAKE else ALONE:
         ended = subprocess.run([sys.executable, "-m", "tests.gpu.probe", name], timeout=60, check=False)
         say(f"{name.replace('_', ' ')}: exit code", f"{ended.returncode} (-6: abort, -11: segmentation fault)")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import shutil
 import threading
 import traceback
 from collections.abc import Callable
@@ -22,8 +21,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edgeunet.board.gpu import find_gpu
-from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
-from edgeunet.runtime.gpu.kernels import KERNELS, Arguments, Dim3, Kernel, sources
+from edgeunet.errors import FrameError, GpuError, UsageError
+from edgeunet.runtime.gpu.kernels import KERNELS, PTX, Arguments, Dim3, Kernel
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.formatting import one_line
 
@@ -33,7 +32,6 @@ MIB = 1 << 20
 EXCLUSIVE = threading.Lock()
 """Held while a session opens or closes and while a graph is captured: a synchronisation of the device, by whatever
 library, breaks the captures of all threads."""
-_COMPILING = threading.Lock()  # pycuda's cache is read while it is being written
 
 
 class Device:
@@ -128,30 +126,21 @@ class Device:
         return free // MIB, total // MIB
 
     def launch(self, kernel: Kernel, grid: Dim3, arguments: Arguments, stream: Stream) -> None:
-        """Start a kernel on a stream. The first call compiles all: seconds, unless pycuda has them cached."""
+        """Start a kernel on a stream; the first call loads all kernels."""
         self._require_owner()
         if not self._functions:
-            self.compile_kernels()
+            self.load_kernels()
         self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.pycuda, *arguments)
 
-    def compile_kernels(self) -> None:
-        """Compile the .cu files with nvcc, or take pycuda's cached module; raises MissingDependencyError."""
+    def load_kernels(self) -> None:
+        """Give the kernels' PTX to the driver, which compiles it for this GPU, or finds it in its cache."""
         self._require_owner()
-        compiler = importlib.import_module("pycuda.compiler")
-        source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
-        nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
         try:
-            with _COMPILING:
-                module = compiler.SourceModule(source, nvcc=nvcc, no_extern_c=True)
-        except self._driver.CompileError as error:
+            module = self._driver.module_from_buffer(PTX.read_bytes())
+        except self._driver.Error as error:
             raise GpuError(
-                f"nvcc refuses the CUDA kernels: {one_line(error)}; check that it is not older than the GPU"
-            ) from error
-        except OSError as error:
-            raise MissingDependencyError(
-                "nvcc",
-                "compiling the CUDA kernels",
-                "install the CUDA toolkit (Jetson: apt install nvidia-jetpack), then PATH=/usr/local/cuda/bin:$PATH",
+                f"the driver refuses the CUDA kernels ({one_line(error)}): they need a driver of CUDA 12.5 or later "
+                "(JetPack 6.1 has it), and a GPU of compute capability 7.5 or later"
             ) from error
         self._functions.update((k.name, module.get_function(k.name).prepare(k.arguments)) for k in KERNELS)
 

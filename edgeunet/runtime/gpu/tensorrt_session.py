@@ -73,7 +73,7 @@ class TensorRTSession(Session):
     def _open(self, path: Path, trt: Any) -> None:
         device, driver = self._device, Driver()
         with EXCLUSIVE:
-            device.compile_kernels()
+            device.load_kernels()
             loaded = LoadedEngine(path, trt, self.spec)
             device.resources.callback(loaded.free)
             for _ in range(self.capacity):

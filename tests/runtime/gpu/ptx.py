@@ -1,4 +1,4 @@
-"""An interpreter for the PTX that nvcc makes of this project's kernels: runs them without a GPU.
+"""An interpreter for the PTX of this project's kernels: runs them without a GPU.
 
 It knows the instructions of these kernels and refuses any other ("Parallel Thread Execution ISA", NVIDIA). All threads
 of a launch run at once in NumPy, those with the lowest program counter first, so that they meet again after a branch;

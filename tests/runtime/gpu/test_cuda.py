@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
 from edgeunet.runtime.gpu.cuda import Buffer, Device
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
-from edgeunet.runtime.gpu.kernels import ARGMAX
+from edgeunet.runtime.gpu.kernels import ARGMAX, PTX
 from tests.fakes.pycuda import FakeCuda
 
 SHAPE = (5, 7, 3)
@@ -54,7 +55,7 @@ def test_what_is_for_the_owner_refuses_other_threads(cuda: FakeCuda) -> None:
     calls = (
         device.stream,
         device.memory_mib,
-        device.compile_kernels,
+        device.load_kernels,
         lambda: device.buffer(SHAPE, np.uint8),
         lambda: device.device_memory(1),
     )
@@ -74,7 +75,7 @@ def test_resources_are_freed_last_first_and_before_the_context(cuda: FakeCuda) -
         device.resources.callback(stream.free)
         memory = device.device_memory(10)
         device.resources.callback(memory.free)
-        device.compile_kernels()
+        device.load_kernels()
 
     device.call(take)
     cuda.journal()
@@ -217,11 +218,18 @@ def test_out_of_memory_is_one_clear_error_and_leaves_nothing(cuda: FakeCuda) -> 
     device.close()
 
 
-def test_without_nvcc_the_remedy_is_named(cuda: FakeCuda) -> None:
-    cuda.nvcc_is_missing = True
+@pytest.mark.parametrize("broken", ["driver too old", "cut off"])
+def test_a_driver_that_refuses_the_kernels_is_said(
+    cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
+) -> None:
+    if broken == "driver too old":
+        cuda.set("newest_ptx", 84)
+    else:
+        (tmp_path / "kernels.ptx").write_bytes(PTX.read_bytes()[:200])
+        monkeypatch.setattr("edgeunet.runtime.gpu.cuda.PTX", tmp_path / "kernels.ptx")
     device = Device()
-    with pytest.raises(MissingDependencyError, match=r"nvcc is not installed.*PATH="):
-        device.call(device.compile_kernels)
+    with pytest.raises(GpuError, match=r"refuses the CUDA kernels \(.*PTX.*\): they need a driver of CUDA 12\.5"):
+        device.call(device.load_kernels)
     device.close()
 
 

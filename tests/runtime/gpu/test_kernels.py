@@ -12,14 +12,14 @@ import pytest
 
 from edgeunet.errors import FrameError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
-from edgeunet.runtime.gpu.kernels import ARGMAX, BLEND, FIT, fit_arguments, sources
+from edgeunet.runtime.gpu.kernels import ARGMAX, BLEND, FIT, PTX, fit_arguments, source
 from edgeunet.samples import DATASET
 from edgeunet.spec import ModelSpec
 from tests.fakes.pycuda import FakeCuda
 from tests.models import toy_spec
 from tests.runtime.gpu import reference
 
-ARCHITECTURES = ("sm_75", "sm_87", "sm_90", "sm_110")  # desktop, Orin, H100, Thor
+ARCHITECTURES = ("sm_75", "sm_87", "sm_90", "sm_110", "sm_120")  # Turing, Orin, H100, Thor, RTX 50
 SIZES = [  # camera (height, width), network (height, width)
     ((32, 48), (32, 48)),  # as it is
     ((64, 96), (32, 48)),  # a half
@@ -142,11 +142,12 @@ def test_blending(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_nvcc_compiles_them(tmp_path: Path, architecture: str) -> None:
+@pytest.mark.parametrize("suffix", ["cu", "ptx"])
+def test_nvcc_compiles_them(tmp_path: Path, suffix: str, architecture: str) -> None:
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("no nvcc to compile the CUDA kernels for a GPU")
-    (tmp_path / "kernels.cu").write_text("\n".join(path.read_text() for path in sources()))
-    command = [nvcc, "-cubin", f"-arch={architecture}", "-Werror", "all-warnings", "-o", "kernels.cubin", "kernels.cu"]
+    (tmp_path / f"kernels.{suffix}").write_text(source() if suffix == "cu" else PTX.read_text())
+    command = [nvcc, "-cubin", f"-arch={architecture}", "-Werror", "all-warnings", "-o", "cubin", f"kernels.{suffix}"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    assert (tmp_path / "kernels.cubin").stat().st_size > 1000
+    assert (tmp_path / "cubin").stat().st_size > 1000

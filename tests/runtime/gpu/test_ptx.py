@@ -1,9 +1,7 @@
-"""The kernels' PTX as nvcc makes it, interpreted, against their references bit for bit: needs nvcc, and no GPU."""
+"""The kernels' PTX: made of these sources, for the oldest driver, and interpreted equal to the references."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -16,16 +14,17 @@ from edgeunet.runtime.gpu.kernels import (
     BLEND,
     FIT,
     KERNELS,
+    PTX,
     Arguments,
     Kernel,
     fit_arguments,
-    sources,
+    source_sha256,
 )
 from tests.runtime.gpu import reference
+from tests.runtime.gpu.make_ptx import HASH, make_ptx, nvrtc
 from tests.runtime.gpu.ptx import Memory, Program
 from tests.runtime.gpu.test_kernels import SIZES, fitting_of, noise
 
-OLDEST = "compute_75"  # what TensorRT 10.3 runs on at least
 ADD = Kernel("add", "PPi", (4, 1, 1))
 ADDING = """
 .visible .entry add(
@@ -54,15 +53,27 @@ $L__end:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[Kernel, Program]:
-    nvcc = shutil.which("nvcc")
-    if nvcc is None:
-        pytest.skip("no nvcc to make PTX of the CUDA kernels")
-    folder = tmp_path_factory.mktemp("ptx")
-    (folder / "kernels.cu").write_text("\n".join(path.read_text() for path in sources()))
-    subprocess.run([nvcc, "-ptx", f"-arch={OLDEST}", "-o", "kernels.ptx", "kernels.cu"], cwd=folder, check=True)
-    text = (folder / "kernels.ptx").read_text()
-    return {kernel: Program(text, kernel) for kernel in KERNELS}
+def programs() -> dict[Kernel, Program]:
+    return {kernel: Program(PTX.read_text(), kernel) for kernel in KERNELS}
+
+
+def test_the_ptx_is_that_of_these_sources() -> None:
+    first, *_ = PTX.read_text().splitlines()
+    assert first == HASH + source_sha256(), "a kernel has changed: run make kernels"
+
+
+def test_the_oldest_driver_and_gpu_take_the_ptx() -> None:
+    """JetPack 6.1 has the driver of CUDA 12.6, which takes PTX 8.5; a Turing is the oldest GPU of TensorRT 10.3."""
+    words = dict(line.split() for line in PTX.read_text().splitlines() if line.startswith((".version", ".target")))
+    assert tuple(map(int, words[".version"].split("."))) <= (8, 5)
+    assert words[".target"] == "sm_75"
+
+
+def test_nvrtc_makes_the_same_ptx_again() -> None:
+    library = nvrtc()
+    if library is None:
+        pytest.skip("no .venv-cuda with NVIDIA's run-time compiler: make kernels")
+    assert make_ptx(library) == PTX.read_text()
 
 
 def launched(

@@ -266,7 +266,7 @@ def fail(**attributes: object) -> Callable[[FakeTensorRT, FakeCuda], None]:
         (refuse("frame"), GpuError, "refuses the memory for the tensor frame"),
         (refuse("mask"), GpuError, "refuses the memory for the tensor mask"),
         (lambda trt, cuda: cuda.set("memory", 5000), GpuError, "out of GPU memory.*close other programs"),
-        (lambda trt, cuda: setattr(cuda, "nvcc_is_missing", True), MissingDependencyError, "nvcc"),
+        (lambda trt, cuda: cuda.set("newest_ptx", 84), GpuError, "refuses the CUDA kernels"),
     ],
 )
 @pytest.mark.parametrize("in_flight", [1, 3])

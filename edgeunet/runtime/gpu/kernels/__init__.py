@@ -1,16 +1,19 @@
 """The CUDA kernels: their source, how each is launched, and with which arguments.
 
+They travel as PTX, which the driver compiles for its GPU, so no compiler is needed; `make kernels` makes it.
 tests/runtime/gpu/reference.py computes the same in NumPy, bit for bit. Nothing here needs a GPU.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import FrameError
 from edgeunet.imaging.letterbox import Letterbox
 
+PTX = Path(__file__).with_name("kernels.ptx")
 MAX_SIDE = 32767  # pixels; the kernels multiply two sides in 32 bits
 Arguments = tuple[int, ...]
 Dim3 = tuple[int, int, int]
@@ -39,9 +42,14 @@ BLEND = Kernel("blend", "PiiPiiiiiPi", (32, 8, 1))
 KERNELS = (FIT, ARGMAX, BLEND)
 
 
-def sources() -> tuple[Path, ...]:
-    """The .cu files, which make one module."""
-    return tuple(sorted(Path(__file__).parent.glob("*.cu")))
+def source() -> str:
+    """The .cu files as one."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(PTX.parent.glob("*.cu")))
+
+
+def source_sha256() -> str:
+    """Of source(); the first line of kernels.ptx has that of the source it was made of."""
+    return hashlib.sha256(source().encode()).hexdigest()
 
 
 def fit_arguments(letterbox: Letterbox, frame: int, out: int) -> Arguments:
