@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,3 +52,28 @@ def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "m.onnx")
     with pytest.raises(ModelFileError, match="classes uint8"):
         open_session(tmp_path / "m.onnx", backend="openvino")
+
+
+CLOSED_ELSEWHERE = """
+import gc, signal, sys, threading
+from edgeunet.runtime import open_session
+
+def close():
+    sessions.pop().close()
+    gc.collect()
+
+sessions = [open_session(sys.argv[1], backend="openvino")]
+thread = threading.Thread(target=close)
+thread.start()
+thread.join()
+signal.signal(signal.SIGINT, lambda *_: print("stopped"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_ctrl_c_is_heard_after_another_thread_has_closed_a_session(tmp_path: Path) -> None:
+    """As `camera --watch-model` does; it ended the process with a segmentation fault."""
+    path = write_toy_model(tmp_path / "m.onnx")
+    command = [sys.executable, "-c", CLOSED_ELSEWHERE, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "stopped\n"), ended.stderr
