@@ -7,7 +7,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOT=${EDGEUNET_SETUP_ROOT:-}   # where the system's files are looked up; tests give a made board
 CUDA=$ROOT/usr/local/cuda/bin
 EXTRAS="tensorrt,export,video,serve,bench"
-LEAST_DISK_MB=3000              # the packages, and what building pycuda needs for a while
+UNITS=$ROOT/etc/systemd/system
+LEAST_DISK_MB=3000              # Python's packages, and what building pycuda needs for a while
 LEAST_SWAP_KB=2000000
 SMALL_MEMORY_KB=9000000
 
@@ -15,6 +16,7 @@ VENV=$HERE/.venv-jetson
 WHEELS=
 DRY_RUN=false
 IN_IMAGE=false
+APT_UPDATED=false
 
 usage() {
     cat <<EOF
@@ -92,23 +94,31 @@ check_python() {
     esac
 }
 
-check_disk() {
-    local free_mb
-    free_mb=$(df -Pm "$HERE" | awk 'NR == 2 { print $4 }')
-    [ "$free_mb" -ge "$LEAST_DISK_MB" ] ||
-        die "$free_mb MB are free here, and $LEAST_DISK_MB MB are needed: sudo apt clean," \
+free_mb() { df -Pm "$1" | awk 'NR == 2 { print $4 }'; }
+
+require_room() { # folder, MB, for what
+    local free
+    free=$(free_mb "$1")
+    [ "$free" -ge "$2" ] ||
+        die "$free MB are free in $1, and $2 MB are needed for $3: sudo apt clean," \
             "sudo journalctl --vacuum-size=100M, or a larger disk"
-    ok "disk: $free_mb MB free"
+}
+
+check_disk() {
+    require_room "$HERE" "$LEAST_DISK_MB" "Python's packages"
+    ok "disk: $(free_mb "$HERE") MB free"
 }
 
 check_memory() {
     local memory swap
     memory=$(awk '/^MemTotal:/ { print $2 }' "$ROOT/proc/meminfo")
-    swap=$(awk '/^SwapTotal:/ { print $2 }' "$ROOT/proc/meminfo")
+    # Compressed memory (zram), which JetPack turns on, gives an engine build no more of it.
+    swap=$(awk 'NR > 1 && $1 !~ /zram/ { kb += $3 } END { print kb + 0 }' "$ROOT/proc/swaps" 2>/dev/null || echo 0)
     if [ "$memory" -lt "$SMALL_MEMORY_KB" ] && [ "$swap" -lt "$LEAST_SWAP_KB" ]; then
-        warning "memory: $((memory / 1000)) MB and $((swap / 1000)) MB of swap; an engine build may be killed:" \
-            "sudo fallocate -l 8G /swapfile && sudo chmod 600 /swapfile &&" \
-            "sudo mkswap /swapfile && sudo swapon /swapfile"
+        warning "memory: $((memory / 1000)) MB and $((swap / 1000)) MB of swap (without zram); an engine build may be" \
+            "killed: sudo systemctl disable nvzramconfig; sudo fallocate -l 8G /swapfile &&" \
+            "sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile &&" \
+            "echo '/swapfile none swap sw 0 0' | sudo tee -a /etc/fstab"
     else
         ok "memory: $((memory / 1000)) MB, swap $((swap / 1000)) MB"
     fi
@@ -141,23 +151,49 @@ missing_packages() {
     command -v g++ >/dev/null || echo g++
     command -v gst-inspect-1.0 >/dev/null || echo gstreamer1.0-tools
     [ -x "$CUDA/nvcc" ] || echo nvidia-jetpack
-    # Not imported: while an image is built, the driver's libraries that it loads are not there.
-    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tensorrt") is None)' ||
-        echo python3-libnvinfer
-    gstreamer_in_opencv || echo python3-opencv
+}
+
+apt_update() {
+    if $APT_UPDATED || [ -n "$WHEELS" ]; then return; fi
+    as_root apt-get update || warning "apt-get update failed; going on with the lists of before"
+    APT_UPDATED=true
+}
+
+apt_install() {
+    local install=(apt-get install --no-install-recommends --no-remove) needed_mb=0
+    [ -z "$WHEELS" ] || die "without a network the system's packages cannot be had: sudo ${install[*]} $*"
+    apt_update
+    if ! $DRY_RUN; then
+        # "Need to get 1,234 MB of archives", "After this operation, 5.6 GB of additional disk space will be used."
+        needed_mb=$(LC_ALL=C as_root "${install[@]}" --assume-no "$@" 2>/dev/null | awk '
+            /^(Need to get|After this operation,) / {
+                gsub(",", "", $4); mb += $4 * ($5 ~ /^GB/ ? 1000 : $5 ~ /^MB/ ? 1 : 0.001) }
+            END { print int(mb) }') || true
+    fi
+    require_room "$ROOT/" $((needed_mb + LEAST_DISK_MB)) "$* and Python's packages"
+    as_root "${install[@]}" -y "$@" ||
+        die "apt-get could not install $* without removing what is installed: the lines above say why"
 }
 
 install_packages() {
     local missing
     mapfile -t missing < <(missing_packages)
-    if [ ${#missing[@]} = 0 ]; then
-        ok "system packages: nothing is missing"
-        return
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    # Again: nvidia-jetpack brings these, and its OpenCV and the distribution's do not live side by side.
+    missing=()
+    # Not imported: while an image is built, the driver's libraries that it loads are not there.
+    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tensorrt") is None)' ||
+        missing+=(python3-libnvinfer)
+    if ! gstreamer_in_opencv; then
+        apt_update
+        if apt-cache show libopencv-python >/dev/null 2>&1; then
+            missing+=(libopencv-python)
+        else
+            missing+=(python3-opencv)
+        fi
     fi
-    [ -z "$WHEELS" ] || die "without a network the system's packages cannot be had: sudo apt-get install ${missing[*]}"
-    as_root apt-get update || warning "apt-get update failed; going on with the lists of before"
-    as_root apt-get install -y --no-install-recommends "${missing[@]}" ||
-        die "apt-get could not install ${missing[*]}: the lines above say why"
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    $APT_UPDATED || ok "system packages: nothing is missing"
 }
 
 check_tensorrt() {
@@ -213,6 +249,18 @@ install_edgeunet() {
     $DRY_RUN || printf '%s\n' "$state" >"$stamp"
 }
 
+# Units that were installed from an older checkout; changes of one's own belong to `systemctl edit`.
+renew_units() {
+    local unit stale=()
+    for unit in "$HERE"/jetson/edgeunet-*.service "$HERE"/jetson/edgeunet-*.timer; do
+        if [ -e "$UNITS/${unit##*/}" ] && ! cmp -s "$unit" "$UNITS/${unit##*/}"; then stale+=("$unit"); fi
+    done
+    [ ${#stale[@]} -gt 0 ] || return 0
+    as_root cp --backup "${stale[@]}" "$UNITS/"
+    as_root systemctl daemon-reload
+    warning "services: new units, what was there has a ~; sudo systemctl restart 'edgeunet-camera@*' runs them"
+}
+
 look() {
     local code=0
     run "$VENV/bin/edgeunet" doctor || code=$?
@@ -235,4 +283,5 @@ install_packages
 $IN_IMAGE || check_tensorrt
 make_venv
 install_edgeunet
+$IN_IMAGE || renew_units
 $IN_IMAGE || look

@@ -25,6 +25,15 @@ _PYTHON = """case "$*" in
     *) exec {python} "$@" ;;
 esac
 """
+_APT_GET = """case "$*" in
+    *--assume-no*) echo "Need to get 1,100 MB/2,000 MB of archives."
+        echo "After this operation, ${{APT_GROWS:-0.5 GB}} of additional disk space will be used."; exit 1 ;;
+esac
+{logged}
+if [ -n "${{APT_BRINGS:-}}" ]; then cp -r "$APT_BRINGS/." "$BOARD"; fi
+exit "${{APT_CODE:-0}}"
+"""
+_SWAPS = "Filename Type Size Used Priority\n/dev/zram0 partition 3901312 0 5\n"
 _MODULES = {
     "tensorrt.py": "__version__ = '10.3.0'\n",
     "numpy.py": "__version__ = '1.21.5'\n",
@@ -51,15 +60,17 @@ class Board:
     def __post_init__(self) -> None:
         self.write("root/proc/device-tree/model", "NVIDIA Jetson Orin Nano Developer Kit\0")
         self.write("root/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic\n")
-        self.write("root/proc/meminfo", "MemTotal:  7802632 kB\nSwapTotal: 3901312 kB\n")
+        self.write("root/proc/meminfo", "MemTotal:  7802632 kB\nSwapTotal: 12290000 kB\n")
+        self.write("root/proc/swaps", f"{_SWAPS}/swapfile file 8388604 0 -2\n")
         self.program("root/usr/local/cuda/bin/nvcc", "")
         for name, text in _MODULES.items():
             self.write(f"modules/{name}", text)
         self.write("include/Python.h", "")
         self.program("bin/python3", _PYTHON.format(python=shlex.quote(sys.executable), logged=_LOGGED.strip() + ";"))
-        for name in ("g++", "gst-inspect-1.0", "in-venv"):
+        for name in ("g++", "gst-inspect-1.0", "in-venv", "systemctl"):
             self.program(f"bin/{name}", _LOGGED)
-        self.program("bin/apt-get", _LOGGED + 'exit "${APT_CODE:-0}"')
+        self.program("bin/apt-get", _APT_GET.format(logged=_LOGGED.strip()))
+        self.program("bin/apt-cache", '[[ "$*" = "show ${APT_KNOWS:-libopencv-python}" ]]')
         self.program("bin/sudo", 'echo "sudo" >>"$BOARD/log"; exec "$@"')
         self.program("bin/id", 'echo "${OWN_ID:-1000}"')
         self.program(

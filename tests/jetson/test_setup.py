@@ -13,6 +13,9 @@ from tests.jetson.board import ROOT, SETUP, Board
 
 JETPACK_6 = "root/etc/nv_tegra_release"
 MODEL = "root/proc/device-tree/model"
+NVCC = "root/usr/local/cuda/bin/nvcc"
+INSTALL = "apt-get install --no-install-recommends --no-remove -y"
+NO_OPENCV = "raise ImportError('no OpenCV here')\n"
 
 
 @pytest.fixture
@@ -70,20 +73,52 @@ def test_a_dry_run_tells_and_changes_nothing(board: Board) -> None:
     assert sorted(set(board.folder.rglob("*")) - {board.folder / "log"}) == before
     planned = [line for line in ran.out.splitlines() if line.startswith("+ ")]
     assert planned[0] == "+ sudo apt-get update"
-    assert planned[1] == "+ sudo apt-get install -y --no-install-recommends python3-libnvinfer"
+    assert planned[1] == f"+ sudo {INSTALL} python3-libnvinfer"
     assert planned[2].startswith("+ python3 -m venv")
     assert "pip install" in planned[3]
     assert planned[4] == f"+ {board.venv}/bin/edgeunet doctor"
 
 
+def installs(log: list[str]) -> list[str]:
+    """What apt-get was told to install; what it was asked beforehand changes nothing."""
+    assert all("--no-remove" in line for line in log if "apt-get install" in line)
+    return [line.removeprefix(f"{INSTALL} ") for line in log if line.startswith(INSTALL)]
+
+
 def test_what_is_missing_is_installed_by_sudo(board: Board) -> None:
-    for name in ("root/usr/local/cuda/bin/nvcc", "include/Python.h", "modules/cv2.py"):
-        board.remove(name)
-    board.write("modules/cv2.py", "raise ImportError('no OpenCV here')\n")
+    board.remove("include/Python.h")
     ran = board.setup()
-    packages = "apt-get install -y --no-install-recommends python3-dev nvidia-jetpack python3-opencv"
-    assert ran.log[:4] == ["sudo", "apt-get update", "sudo", packages]
+    assert ran.log[:2] == ["sudo", "apt-get update"]
+    assert installs(ran.log) == ["python3-dev"]
     assert "sudo" not in board.setup(OWN_ID="0").log, "root needs none"
+
+
+def test_jetpack_comes_first_and_what_it_brings_is_not_installed_beside_it(board: Board, tmp_path: Path) -> None:
+    brought = Board(tmp_path / "brought").folder
+    for name in (NVCC, "modules/tensorrt.py"):
+        board.remove(name)
+    board.write("modules/cv2.py", NO_OPENCV)
+    ran = board.setup(APT_BRINGS=str(brought))
+    assert (ran.code, installs(ran.log)) == (0, ["nvidia-jetpack"])
+
+
+@pytest.mark.parametrize(("known", "package"), [("libopencv-python", "libopencv-python"), ("other", "python3-opencv")])
+def test_nvidias_opencv_goes_before_the_distributions(known: str, package: str, board: Board) -> None:
+    for name in (NVCC, "modules/tensorrt.py"):
+        board.remove(name)
+    board.write("modules/cv2.py", NO_OPENCV)
+    ran = board.setup(APT_KNOWS=known)
+    assert installs(ran.log) == ["nvidia-jetpack", f"python3-libnvinfer {package}"]
+    assert ran.log.count("apt-get update") == 1
+
+
+def test_what_apt_needs_is_added_to_what_must_be_free(board: Board) -> None:
+    board.remove(NVCC)
+    ran = board.setup(FREE_MB="20000", APT_GROWS="21.5 GB")
+    assert (ran.code, installs(ran.log)) == (1, [])
+    assert "20000 MB are free in " in ran.err
+    assert "25600 MB are needed for nvidia-jetpack and Python's packages: sudo apt clean" in ran.err
+    assert installs(board.setup(FREE_MB="20000").log) == ["nvidia-jetpack"]
 
 
 def test_a_tensorrt_that_stays_away_is_an_error(board: Board) -> None:
@@ -94,10 +129,10 @@ def test_a_tensorrt_that_stays_away_is_an_error(board: Board) -> None:
 
 
 def test_an_apt_that_fails_is_named(board: Board) -> None:
-    board.remove("root/usr/local/cuda/bin/nvcc")
+    board.remove(NVCC)
     ran = board.setup(APT_CODE="100")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
-    assert "apt-get could not install nvidia-jetpack" in ran.err
+    assert "apt-get could not install nvidia-jetpack without removing what is installed" in ran.err
 
 
 def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) -> None:
@@ -107,7 +142,7 @@ def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) ->
     board.remove("include/Python.h")
     ran = board.setup("--wheels", wheels)
     assert (ran.code, ran.log) == (1, [])
-    assert "sudo apt-get install python3-dev" in ran.err
+    assert "sudo apt-get install --no-install-recommends --no-remove python3-dev" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -118,7 +153,7 @@ def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) ->
         ({MODEL: "NVIDIA Jetson Nano Developer Kit", JETPACK_6: release(32, "7.1")}, {}, "Nano Developer Kit gets no"),
         ({JETPACK_6: ""}, {}, "this is no Jetson .*: on a PC use 'make setup'"),
         ({}, {"PYTHON_VERSION": "3.8"}, "python3 is 3.8, and 3.10 to 3.12 are needed"),
-        ({}, {"FREE_MB": "700"}, "700 MB are free here, and 3000 MB are needed: sudo apt clean"),
+        ({}, {"FREE_MB": "700"}, "700 MB are free in .*, and 3000 MB are needed for Python's packages: sudo apt"),
         ({"modules/tensorrt.py": "__version__ = '8.6.2.3'"}, {}, "TensorRT 8.6.2.3 is too old, 10.3 or later"),
         (
             {"venv/pyvenv.cfg": "include-system-site-packages = false\n"},
@@ -142,12 +177,31 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(
     assert re.search(says, ran.err), ran.err
 
 
-def test_a_small_board_without_swap_is_warned(board: Board) -> None:
-    assert "warning" not in board.setup().out
-    board.write("root/proc/meminfo", "MemTotal:  7802632 kB\nSwapTotal: 0 kB\n")
+def test_compressed_memory_is_no_swap_on_a_small_board(board: Board) -> None:
+    assert "ok       memory: 7802 MB, swap 8388 MB" in board.setup().out
+    swaps = board.folder / "root/proc/swaps"
+    swaps.write_text("".join(line for line in swaps.read_text().splitlines(keepends=True) if "swapfile" not in line))
     ran = board.setup()
     assert ran.code == 0
-    assert "warning  memory: 7802 MB and 0 MB of swap" in ran.out
+    assert "warning  memory: 7802 MB and 0 MB of swap (without zram); an engine build may be killed" in ran.out
+    assert "systemctl disable nvzramconfig" in ran.out
+    assert "/etc/fstab" in ran.out
+    swaps.unlink()
+    assert "warning  memory" in board.setup().out
+
+
+def test_installed_units_of_an_older_checkout_are_replaced(board: Board) -> None:
+    units = "root/etc/systemd/system"
+    board.write(f"{units}/edgeunet-camera@.service", "[Unit]\nDescription=older\n")
+    ran = board.setup(OWN_ID="0")
+    assert "systemctl daemon-reload" in ran.log
+    assert "sudo systemctl restart 'edgeunet-camera@*'" in ran.out
+    folder = board.folder / units
+    unit = (ROOT / "jetson/edgeunet-camera@.service").read_text()
+    assert (folder / "edgeunet-camera@.service").read_text() == unit
+    assert "older" in (folder / "edgeunet-camera@.service~").read_text()
+    assert not (folder / "edgeunet-soak.service").exists(), "what was not installed is not"
+    assert "systemctl daemon-reload" not in board.setup(OWN_ID="0").log
 
 
 @pytest.mark.parametrize("model", ["NVIDIA Jetson AGX Thor Developer Kit", "NVIDIA Jetson AGX Orin Developer Kit"])

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,43 @@ def test_services_are_hardened(unit: str) -> None:
     assert found["ProtectSystem"] == ["strict"]
     assert found["NoNewPrivileges"] == ["yes"]
     assert found["DevicePolicy"] == ["closed"]
-    assert "char-video4linux rw" in found["DeviceAllow"] or unit == SOAK
+
+
+def opened(unit: str) -> tuple[set[str], set[str]]:
+    """Names of /proc/devices, as globs, and device files that a unit may open."""
+    allowed = [value.removesuffix(" rw") for value in settings(unit)["DeviceAllow"]]
+    names = {value.removeprefix("char-") for value in allowed if value.startswith("char-")}
+    return names, set(allowed) - {f"char-{name}" for name in names}
+
+
+@pytest.mark.parametrize("unit", [CAMERA, SOAK])
+def test_a_service_opens_the_gpu_of_every_board_and_no_more(unit: str) -> None:
+    """systemd holds char-NAME against the names with which drivers register; these are from the kernel's sources.
+
+    Orin: nvgpu (os/linux/ioctl.c: the platform device's name), host1x-nvhost, host1x-fence, tegra-drm. Thor: the open
+    driver of PCs. nvmap is a misc device, of which only the file has its name.
+    """
+    names, files = opened(unit)
+    needed = ["17000000.gpu", "nvhost", "host1x-fence", "drm", "nvidia", "nvidiactl", "nvidia-uvm"]
+    if unit == CAMERA:
+        needed.append("video4linux")
+    assert {name for name in needed if not any(fnmatchcase(name, glob) for glob in names)} == set()
+    assert {glob for glob in names if not any(fnmatchcase(name, glob) for name in needed)} == set()
+    assert files == {"/dev/nvmap", "/dev/nvsciipc"}
+    others = ["mem", "tty", "input", "kvm", "watchdog", "i2c", "spidev", "gpiochip", "hidraw", "usb_device", "rtc"]
+    assert [name for name in others if any(fnmatchcase(name, glob) for glob in names)] == []
+
+
+@pytest.mark.parametrize("unit", [CAMERA, SOAK])
+def test_a_service_has_a_cache_and_a_folder_for_temporary_files(unit: str) -> None:
+    """Under ProtectSystem=strict /tmp is read-only, unless it is the service's own; without a cache the driver compiles
+    the kernels at every start.
+    """
+    found = settings(unit)
+    environment = dict(word.split("=", 1) for line in found["Environment"] for word in line.split())
+    cache = f"/var/cache/{found['CacheDirectory'][0]}"
+    assert environment["CUDA_CACHE_PATH"] == f"{cache}/cuda"
+    assert environment.get("TMPDIR") == cache or found["PrivateTmp"] == ["yes"]
 
 
 @pytest.mark.parametrize("unit", [CAMERA, SOAK])

@@ -18,7 +18,10 @@ PYTHONPATH=. "$checkout/.venv-jetson/bin/python" -c \
     "from pathlib import Path; from tests.models import write_toy_model; write_toy_model(Path('$work/model.onnx'))"
 cat >"$work/edgeunet" <<EOF
 #!/bin/bash
-if [ "\$1" = export ]; then cp "\$3" model.onnx && exec touch model.engine; fi
+if [ "\$1" = export ]; then
+    mktemp >/dev/null && mkdir -p "\$CUDA_CACHE_PATH" && cp "\$3" model.onnx && touch model.engine
+    exit
+fi
 shift 2
 exec $checkout/.venv-jetson/bin/edgeunet camera model.onnx "\$@"
 EOF
@@ -43,6 +46,7 @@ systemctl start \$unit || echo "it does not start" >>/out/failed
 expect ActiveState active
 curl -sf http://127.0.0.1:8080/ | grep -q '<html' || echo "its page does not answer" >>/out/failed
 [ "\$(stat -c %U /var/lib/edgeunet/front/model.engine)" = edgeunet ] || echo "the engine is not its own" >>/out/failed
+[ "\$(stat -c %U /var/cache/edgeunet/front/cuda)" = edgeunet ] || echo "it has no cache of its own" >>/out/failed
 kill -STOP "\$(systemctl show -p MainPID --value \$unit)"
 until_it_is NRestarts 1
 until_it_is ActiveState active
