@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,25 @@ from edgeunet.spec import ModelSpec
 from edgeunet.utils.dependencies import missing
 
 
+_MAKING_CORE = threading.Lock()
+
+
 def _openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
         raise missing("openvino") from error
     return openvino
+
+
+@cache
+def _core() -> Any:
+    """One for the whole process, which is never dropped.
+
+    With its first model it sets the stack on which this thread handles signals, and takes it away when it is dropped,
+    from the thread that drops it: elsewhere the next Ctrl-C would be a segmentation fault.
+    """
+    return _openvino().Core()
 
 
 class OpenVinoSession(Session):
@@ -45,7 +60,8 @@ class OpenVinoSession(Session):
         spec = read_spec(path)
         self.capacity = in_flight
         self._threads = (threads or max(1, physical_cores() // in_flight)) * in_flight
-        core = openvino.Core()
+        with _MAKING_CORE:
+            core = _core()
         try:
             model = core.read_model(loadable(path))
             model.reshape({"frame": [1, *spec.frame_shape]})
