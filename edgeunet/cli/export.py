@@ -33,7 +33,11 @@ def onnx(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of `edgeunet train`.")],
     output: Output,
     dynamic_batch: Annotated[
-        bool, typer.Option("--dynamic-batch", help="Accept any number of frames at once.")
+        bool,
+        typer.Option(
+            "--dynamic-batch",
+            help="Accept any number of frames at once; an engine takes one unless built with --max-batch.",
+        ),
     ] = False,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits as a second output.")] = False,
     data: Annotated[

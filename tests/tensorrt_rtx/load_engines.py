@@ -40,8 +40,8 @@ def say_globally(trt: Any) -> None:
     trt.get_plugin_registry().load_library(NO_LIBRARY)
 
 
-def logger_each(engine: Path) -> None:
-    """Two runtimes, each with a logger of its own, of which the first goes: what no session of ours does."""
+def logger_each(engine: Path) -> int:
+    """Two runtimes, each with its own logger, of which the first goes: what no session of ours does. 0 if it lives."""
     trt: Any = tensorrt_module("tensorrt_rtx")
     first, second = trt.Runtime(trt.Logger()), trt.Runtime(trt.Logger())
     plan = engine.read_bytes()
@@ -49,6 +49,7 @@ def logger_each(engine: Path) -> None:
     del first
     gc.collect()
     say_globally(trt)
+    return 0
 
 
 def has_gpu() -> bool:
