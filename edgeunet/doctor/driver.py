@@ -38,9 +38,7 @@ def _toolkit(host: Host) -> Check:
     if (host.root / nvcc).exists():
         return Check("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
     remedy = "apt install nvidia-jetpack" if host.jetson else "apt install nvidia-cuda-toolkit"
-    return Check(
-        "warning", "CUDA toolkit", f"no /{nvcc}; building pycuda needs it", remedy
-    )
+    return Check("warning", "CUDA toolkit", f"no /{nvcc}; building pycuda needs it", remedy)
 
 
 def _tensorrt(host: Host) -> Check:

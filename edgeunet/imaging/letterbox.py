@@ -57,14 +57,18 @@ class Letterbox:
 
     @property
     def shrinks(self) -> bool:
-        """Whether the frame shrinks to less than half in a direction: bilinear would skip pixels."""
-        return self.frame_size[0] > 2 * self.height or self.frame_size[1] > 2 * self.width
+        """Whether the frame shrinks to less than half in a direction: bilinear would skip pixels.
+
+        Not where it grows in the other: OpenCV's area averaging takes only two pixels there, too.
+        """
+        (height, width), (rows, columns) = self.frame_size, (self.height, self.width)
+        return (height > 2 * rows or width > 2 * columns) and height >= rows and width >= columns
 
     def fit(self, frame: Pixels, out: UInt8 | None = None) -> UInt8:
         """A frame as check_frame() takes it → uint8 [H, W, channels], into `out` if given.
 
         Bilinear, or area averaging where the frame shrinks to less than half; 16 bits are resized first, then levelled.
-        The kernel kernels/fit.cu does the same for 8-bit BGR, within 1 of 255.
+        The kernels of runtime/gpu/kernels/fit.cu do the same, within 1 of 255.
         """
         frame = check_frame(frame, self.pixels)
         if frame.shape[:2] != self.frame_size:

@@ -59,7 +59,7 @@ def levelled(frame: Pixels, levels: Levels) -> UInt8:
     """
     if not levels:
         return np.asarray(frame, np.uint8)
-    tables = _tables(levels)
+    tables = level_tables(levels)
     out = np.empty(frame.shape, np.uint8)
     for channel, table in enumerate(tables):
         np.take(table, frame[..., channel], out=out[..., channel], mode="clip")
@@ -118,17 +118,15 @@ def imitated(frame: UInt8, spec: ModelSpec) -> Pixels:
     return deep
 
 
+@lru_cache(maxsize=8)
+def level_tables(levels: Levels) -> UInt8:
+    """For each channel the uint8 of every uint16: [channels, 65536]."""
+    values = np.arange(2**16, dtype=np.float64)
+    low, high = np.array(levels, np.float64).T[..., None]
+    return np.asarray(np.floor((values - low).clip(0, high - low) * (255 / (high - low)) + 0.5), np.uint8)
+
+
 def _grey(color: Pixels) -> Pixels:
     """[h, w, 3] BGR → [h, w, 1], with the weights of ITU-R BT.601."""
     grey: Any = cv2.cvtColor(color, cv2.COLOR_BGR2GRAY)
     return np.asarray(grey[..., None])
-
-
-@lru_cache(maxsize=8)
-def _tables(levels: Levels) -> tuple[UInt8, ...]:
-    """For each channel the uint8 of every uint16: (65536,)."""
-    values = np.arange(2**16, dtype=np.float64)
-    return tuple(
-        np.floor((values - low).clip(0, high - low) * (255 / (high - low)) + 0.5).astype(np.uint8)
-        for low, high in levels
-    )

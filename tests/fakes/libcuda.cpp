@@ -17,8 +17,10 @@
 #include "cuda_on_cpu.h"
 
 #include "../../edgeunet/runtime/gpu/kernels/argmax.cu"
-#include "../../edgeunet/runtime/gpu/kernels/blend.cu"
 #include "../../edgeunet/runtime/gpu/kernels/fit.cu"
+
+#define ALL_KERNELS(DO) \
+    DO(argmax) DO(fit_8_bit_1) DO(fit_8_bit_3) DO(fit_8_bit_4) DO(fit_16_bit_1) DO(fit_16_bit_3) DO(fit_16_bit_4)
 
 using Result = int;
 using Pointer = unsigned long long;
@@ -149,11 +151,10 @@ const char *fake_journal(int clear) {  // names of the functions called, one a l
 bool fake_run_kernel(const char *name, unsigned grid_x, unsigned grid_y, unsigned block_x, unsigned block_y,
                      const char *arguments) {
     Dim3 grid{grid_x, grid_y, 1}, block{block_x, block_y, 1};
-    if (!strcmp(name, "fit_frame")) run_kernel(fit_frame, grid, block, arguments);
-    else if (!strcmp(name, "argmax")) run_kernel(argmax, grid, block, arguments);
-    else if (!strcmp(name, "blend")) run_kernel(blend, grid, block, arguments);
-    else return false;
-    return true;
+#define RUN(kernel) \
+    if (!strcmp(name, #kernel)) return run_kernel(kernel, grid, block, arguments), true;
+    ALL_KERNELS(RUN)
+    return false;
 }
 
 Result cuInit(unsigned) { ENTER return OK; }
@@ -336,7 +337,8 @@ Result cuModuleUnload(std::string *module) {
 }
 Result cuModuleGetFunction(const char **function, std::string *module, const char *name) {
     ENTER_WITH_CONTEXT
-    static const char *names[] = {"fit_frame", "argmax", "blend"};
+#define NAME(kernel) #kernel,
+    static const char *names[] = {ALL_KERNELS(NAME)};
     if (!modules.count(module)) return INVALID_HANDLE;
     for (const char *known : names)
         if (!strcmp(known, name) && module->find(".entry " + std::string(name) + "(") != std::string::npos) {

@@ -20,6 +20,7 @@ from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.spec import BGR
 from tests.gpu.test_buffers import Fit, noise
 from tests.models import toy_spec
 from tests.runtime.gpu import reference
@@ -140,7 +141,7 @@ def allocate_on_host(device: Device) -> None:
 
 
 def mapped_buffers() -> None:
-    """The path of a Jetson on this GPU: the same memory for both sides."""
+    """The path of a Jetson on this GPU: for what comes back, the same memory for both sides."""
     device = Device()
     device.integrated = True
 
@@ -204,7 +205,7 @@ def fit_times() -> None:
                 times_us = []
                 for _ in range(3 if FAKE else 300):
                     timeline.mark(0, stream.handle, captured=False)
-                    device.launch(FIT, FIT.grid(network[1], network[0]), arguments, stream)
+                    device.launch(FIT[BGR], FIT[BGR].grid(network[1], network[0]), arguments, stream)
                     timeline.mark(1, stream.handle, captured=False)
                     stream.synchronize()
                     times_us.append(timeline.durations_ns()[0] / 1e3)

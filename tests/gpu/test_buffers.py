@@ -16,6 +16,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import FIT, fit_arguments
+from edgeunet.spec import BGR
 from tests.gpu.memory import Memory
 from tests.models import toy_spec
 from tests.runtime.gpu import reference
@@ -42,7 +43,7 @@ class Fit:
         self.letterbox = Letterbox.of(FRAME, toy_spec(NETWORK))
         self.stream: Stream = device.stream()
         self.frame = device.buffer((*FRAME, 3), np.uint8)
-        self.out = device.buffer((*NETWORK, 3), np.uint8)
+        self.out = device.buffer((*NETWORK, 3), np.uint8, mapped=device.integrated)
         self.timeline = Timeline(Driver(), 2)
         for thing in (self.stream, self.frame, self.out, self.timeline):
             held.callback(thing.free)
@@ -51,7 +52,8 @@ class Fit:
     def enqueue(self, *, captured: bool) -> None:
         self.timeline.mark(0, self.stream.handle, captured=captured)
         self.frame.upload(self.stream)
-        self._device.launch(FIT, FIT.grid(NETWORK[1], NETWORK[0]), self._arguments, self.stream)
+        kernel = FIT[BGR]
+        self._device.launch(kernel, kernel.grid(NETWORK[1], NETWORK[0]), self._arguments, self.stream)
         self.out.download(self.stream)
         self.timeline.mark(1, self.stream.handle, captured=captured)
 

@@ -10,18 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime.gpu.cuda import Buffer, Device
-from edgeunet.runtime.gpu.kernels import (
-    ARGMAX,
-    BLEND,
-    FIT,
-    Arguments,
-    Kernel,
-    fit_arguments,
-)
-from tests.models import toy_spec
+from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, Arguments, Kernel, fit_arguments
+from edgeunet.spec import PixelFormat
 from tests.runtime.gpu import reference
+from tests.runtime.gpu.test_kernels import fitting_of, noise_of, tables_of
 
 SIZES = [  # camera (height, width), network (height, width)
     ((480, 640), (240, 320)),
@@ -37,10 +31,6 @@ def device() -> Iterator[Device]:
     opened = Device()
     yield opened
     opened.close()
-
-
-def noise(*shape: int) -> UInt8:
-    return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
 class Launch:
@@ -66,15 +56,17 @@ class Launch:
         return result
 
 
+@pytest.mark.parametrize("pixels", FIT, ids=str)
 @pytest.mark.parametrize(("frame_size", "network"), SIZES)
-def test_fitting(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
-    frame, letterbox = noise(*frame_size, 3), Letterbox.of(frame_size, toy_spec(network))
+def test_fitting(device: Device, frame_size: tuple[int, int], network: tuple[int, int], pixels: PixelFormat) -> None:
+    frame, letterbox = noise_of(pixels, frame_size), fitting_of(frame_size, network, "letterbox", pixels)
 
     def work() -> UInt8:
         with ExitStack() as held:
             launch = Launch(device, held)
-            source, out = launch.up(frame), launch.up(np.zeros((*network, 3), np.uint8))
-            return launch.run(FIT, network[1], network[0], fit_arguments(letterbox, source.address, out.address), out)
+            source, out = launch.up(frame), launch.up(np.zeros((*network, pixels.channels), np.uint8))
+            arguments = fit_arguments(letterbox, source.address, out.address, launch.up(tables_of(letterbox)).address)
+            return launch.run(FIT[pixels], network[1], network[0], arguments, out)
 
     fitted = device.call(work)
     assert np.array_equal(fitted, reference.fit(frame, letterbox))
@@ -93,19 +85,3 @@ def test_argmax(device: Device, channels: int) -> None:
             return launch.run(ARGMAX, pixels, 1, (source.address, out.address, channels, pixels), out)
 
     assert np.array_equal(device.call(work), reference.argmax(logits))
-
-
-@pytest.mark.parametrize(("frame_size", "network"), SIZES)
-def test_blending(device: Device, frame_size: tuple[int, int], network: tuple[int, int]) -> None:
-    letterbox = Letterbox.of(frame_size, toy_spec(network))
-    frame, mask, colors = noise(*frame_size, 3), noise(*network), noise(256, 3)
-
-    def work() -> UInt8:
-        with ExitStack() as held:
-            launch = Launch(device, held)
-            picture = launch.up(frame)
-            addresses = (picture.address, launch.up(mask).address, launch.up(colors).address)
-            arguments = reference.blend_arguments(letterbox, *addresses, 0.45)
-            return launch.run(BLEND, frame_size[1], frame_size[0], arguments, picture)
-
-    assert np.array_equal(device.call(work), reference.blend(frame, mask, colors, letterbox, 0.45))

@@ -52,6 +52,13 @@ def test_a_frame_that_shrinks_a_lot_is_the_average_of_its_area_within_1(size: tu
     assert np.abs(letterbox.inside(letterbox.fit(frame)) - exact).max() <= 1
 
 
+def test_a_frame_that_grows_in_one_direction_is_bilinear() -> None:
+    """OpenCV's area averaging takes two pixels there as well, and in float32 sometimes the wrong ones."""
+    frame = RNG.integers(0, 256, (300, 20, 3), dtype=np.uint8)
+    fitted = Letterbox.of((300, 20), replace(toy_spec(), fit="stretch")).fit(frame)
+    assert np.array_equal(fitted, cv2.resize(frame, (48, 32), interpolation=cv2.INTER_LINEAR))
+
+
 def test_a_reused_buffer_keeps_nothing_of_the_frame_before() -> None:
     out = np.full((32, 48, 3), 255, np.uint8)
     Letterbox.of((100, 200), toy_spec()).fit(np.zeros((100, 200, 3), np.uint8), out=out)

@@ -10,25 +10,28 @@ from typing import Any
 
 from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
-from edgeunet.imaging.pixels import Pixels
-from edgeunet.runtime.gpu.cuda import Buffer, Device, Stream
+from edgeunet.imaging.pixels import Pixels, level_tables
+from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Buffer, Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
 from edgeunet.runtime.gpu.tensorrt_log import reason
-from edgeunet.spec import BGR, ModelSpec
+from edgeunet.spec import ModelSpec
 from edgeunet.utils.formatting import one_line
 
 Shape = tuple[int, ...]
 Stages = dict[str, Callable[[], None]]
-"""What happens to a frame on the GPU, in order; each puts its work into the stream."""
+"""What happens to a frame on the GPU, in order; each puts its work into the stream. The same for all sizes."""
+SIZES = 4  # of frames, whose memory and work are kept: several cameras take turns
+TRIES = 3  # captures in a row that may be refused: one may be chance, if another library synchronises the device
+PAUSE = 10  # frames between two tries
 
 
 class InferRequest:
     """Runs one frame after another on a stream of its own. All methods are for the device's owner only.
 
-    The camera's frame is uploaded at its own size and fitted by a kernel; one that is not 8-bit BGR is fitted by the
-    CPU, then uploaded. For each size of frames the work is enqueued once, then captured into a CUDA graph and replayed;
-    if the capture is refused, the work is enqueued for each frame. device.resources frees everything.
+    The camera's frame is uploaded as it is and fitted by a kernel; one of the network's own size is the engine's input
+    as it arrives. The first frame of a size is enqueued; at the second the work is captured into a CUDA graph, which is
+    replayed from then on; while that is refused, frames are enqueued. device.resources frees everything.
 
     graph_state: whether frames are replayed from a graph, and if not, why.
     """
@@ -42,24 +45,23 @@ class InferRequest:
         Raises GpuError if memory is short or TensorRT refuses an address.
         """
         self.graph_state = "not captured yet"
+        self._tries, self._pause = TRIES, 0
         self._device, self._driver, self._context, self._outputs = device, driver, context, outputs
-        self._size: _Size | None = None
+        self._sizes: dict[tuple[int, int], _Size] = {}  # the one used last is the last
+        self._size: _Size | None = None  # of the frame that was submitted last
         height, width = next(iter(outputs.values()))[-2:]
         keep = device.resources.callback
         self._stream = device.stream()
         keep(self._stream.free)
-        self._fitted: Buffer | None = None  # the network's input, where the CPU fits
-        if spec.pixels == BGR:
-            memory = device.device_memory(math.prod(spec.frame_shape))
-            keep(memory.free)
-            self._input = memory.address
-        else:
-            self._fitted = device.buffer(spec.frame_shape, "uint8", mapped=device.integrated)
-            keep(self._fitted.free)
-            self._input = self._fitted.address
-        self._mask = device.buffer((height, width), "uint8", mapped=device.integrated)
-        keep(self._mask.free)
-        self._addresses = {"frame": self._input, "mask": self._mask.address}
+        self._input = self._buffer(spec.frame_shape, "uint8")
+        self._mask = self._buffer((height, width), "uint8", mapped=device.integrated)
+        self._levels: Buffer | None = None
+        if spec.levels:
+            tables = level_tables(spec.levels)
+            self._levels = self._buffer(tables.shape, "uint8")
+            self._levels.write(tables)
+            self._levels.upload(self._stream)
+        self._addresses = {"frame": self._input.address, "mask": self._mask.address}
         if "logits" in outputs:
             logits = device.device_memory(4 * math.prod(outputs["logits"]))
             keep(logits.free)
@@ -68,18 +70,16 @@ class InferRequest:
         for name in ("frame", *outputs):
             if not context.set_tensor_address(name, self._addresses[name]):
                 raise GpuError(f"TensorRT refuses the memory for the tensor {name}: build the engine again")
-        keep(self._drop_size)
+        keep(self._drop_sizes)
         keep(self._settle)
 
     def submit(self, frame: Pixels, letterbox: Letterbox) -> None:
         """Start the work for a frame, as check_frame() returns it; its memory may be reused when this returns."""
-        if self._size is None or self._size.letterbox != letterbox:
-            self._size = self._of_size(letterbox)
-        if self._size.frame is not None:
-            self._size.frame.write(frame)
-        elif self._fitted is not None:
-            letterbox.fit(frame, out=self._fitted.host)
-        self._size.start()
+        self._size = size = self._of_size(letterbox)
+        size.frame.write(frame)
+        if size.graph is None and size.enqueued:  # TensorRT prepares itself in the first enqueue: not to be captured
+            self._try_to_capture(size)
+        size.start()
 
     def result(self) -> tuple[UInt8, dict[str, int]]:
         """Wait for the frame: its mask, uint8 [H, W], and the nanoseconds of each stage on the GPU."""
@@ -87,45 +87,43 @@ class InferRequest:
             raise GpuError("the session is closed: open it again")
         self._stream.synchronize()
         mask: UInt8 = self._mask.host.copy()
-        times = self._size.times_ns()
-        if self.graph_state == "not captured yet":
-            # Only now: TensorRT prepares itself in the first enqueue, which cannot be captured.
-            try:
-                self._size.capture()
-                self.graph_state = "replayed"
-            except self._device.failures as error:
-                self.graph_state = f"refused: {one_line(error)}"
-        return mask, times
+        return mask, self._size.times_ns()
+
+    def _buffer(self, shape: Shape, dtype: str, *, mapped: bool = False) -> Buffer:
+        buffer = self._device.buffer(shape, dtype, mapped=mapped)
+        self._device.resources.callback(buffer.free)
+        return buffer
 
     def _of_size(self, letterbox: Letterbox) -> _Size:
-        self._drop_size()
-        if not self.graph_state.startswith("refused"):
-            self.graph_state = "not captured yet"
-        if self._fitted is not None:
-            return _Size(letterbox, None, self._stages(self._fitted, ()), self._driver, self._stream)
-        arguments = fit_arguments(letterbox, 0, self._input)  # refuses a frame that is too large
-        frame = self._device.buffer((*letterbox.frame_size, 3), "uint8", mapped=self._device.integrated)
+        size = self._sizes.pop(letterbox.frame_size, None)
+        if size is None:
+            if len(self._sizes) == SIZES:
+                self._sizes.pop(next(iter(self._sizes))).free()
+            size = self._make(letterbox)
+        self._sizes[letterbox.frame_size] = size
+        return size
+
+    def _make(self, letterbox: Letterbox) -> _Size:
+        levels, pixels = self._levels.address if self._levels else 0, letterbox.pixels
+        arguments = fit_arguments(letterbox, 0, self._input.address, levels)  # refuses a frame that is too large
+        if letterbox.frame_size == letterbox.input_size and not pixels.deep:
+            return _Size(self._input, self._stages(self._input, lambda: None), self._driver, self._stream, owned=False)
+        frame = self._device.buffer((*letterbox.frame_size, pixels.channels), pixels.dtype)
         try:
+            kernel, (height, width) = FIT[pixels], letterbox.input_size
             arguments = (frame.address, *arguments[1:])
-            return _Size(letterbox, frame, self._stages(frame, arguments), self._driver, self._stream)
+            fit = partial(self._device.launch, kernel, kernel.grid(width, height), arguments, self._stream)
+            return _Size(frame, self._stages(frame, fit), self._driver, self._stream, owned=True)
         except BaseException:
             frame.free()
             raise
 
-    def _stages(self, frame: Buffer, fit: tuple[int, ...]) -> Stages:
-        """frame: what is uploaded. fit: of the kernel; () where the CPU has fitted the frame."""
-        height, width = self._mask.host.shape
-        launch, addresses = self._device.launch, self._addresses
-        stages: Stages = {}
-        if not frame.mapped:
-            stages["h2d"] = partial(frame.upload, self._stream)
-        if fit:
-            stages["resize"] = partial(launch, FIT, FIT.grid(width, height), fit, self._stream)
-        stages["infer"] = self._infer
+    def _stages(self, frame: Buffer, fit: Callable[[], None]) -> Stages:
+        stages: Stages = {"h2d": partial(frame.upload, self._stream), "resize": fit, "infer": self._infer}
         if "mask" not in self._outputs:
-            channels, pixels = self._outputs["logits"][1], height * width
-            arguments = (addresses["logits"], addresses["mask"], channels, pixels)
-            stages["argmax"] = partial(launch, ARGMAX, ARGMAX.grid(pixels), arguments, self._stream)
+            channels, pixels = self._outputs["logits"][1], self._mask.host.size
+            arguments = (self._addresses["logits"], self._addresses["mask"], channels, pixels)
+            stages["argmax"] = partial(self._device.launch, ARGMAX, ARGMAX.grid(pixels), arguments, self._stream)
         if not self._mask.mapped:
             stages["d2h"] = partial(self._mask.download, self._stream)
         return stages
@@ -138,43 +136,58 @@ class InferRequest:
         with suppress(*self._device.failures):  # result() has raised them
             self._stream.synchronize()
 
-    def _drop_size(self) -> None:
-        if self._size is not None:
-            self._size.free()
-            self._size = None
+    def _drop_sizes(self) -> None:
+        self._size = None
+        while self._sizes:
+            self._sizes.popitem()[1].free()
 
     def _drop_context(self) -> None:
         self._context = None
 
+    def _try_to_capture(self, size: _Size) -> None:
+        if self._tries == 0 or self._pause or not EXCLUSIVE.acquire(blocking=False):
+            self._pause = max(0, self._pause - 1)
+            return
+        try:
+            size.capture()
+            self.graph_state, self._tries = "replayed", TRIES
+        except self._device.failures as error:
+            self.graph_state = f"refused: {one_line(error)}"
+            self._tries, self._pause = self._tries - 1, PAUSE
+        finally:
+            EXCLUSIVE.release()
+
 
 class _Size:
-    """The resources for frames of one size: their work, its graph, and the buffer of frames that a kernel fits."""
+    """The work for frames of one size, its graph once it is captured, and the memory that they are written to.
 
-    def __init__(
-        self, letterbox: Letterbox, frame: Buffer | None, stages: Stages, driver: Driver, stream: Stream
-    ) -> None:
-        self.letterbox, self.frame = letterbox, frame
-        self._stages, self._driver, self._stream = stages, driver, stream
+    enqueued: whether it has run once. owned: whether free() frees the frame's memory.
+    """
+
+    def __init__(self, frame: Buffer, stages: Stages, driver: Driver, stream: Stream, *, owned: bool) -> None:
+        self.frame, self.enqueued = frame, False
+        self.graph: CudaGraph | None = None
+        self._stages, self._driver, self._stream, self._owned = stages, driver, stream, owned
         self._timeline = Timeline(driver, len(stages) + 1)
-        self._graph: CudaGraph | None = None
 
     def start(self) -> None:
-        if self._graph is None:
+        if self.graph is None:
             self._enqueue(captured=False)
+            self.enqueued = True
         else:
-            self._graph.launch(self._stream.handle)
+            self.graph.launch(self._stream.handle)
 
     def capture(self) -> None:
-        self._graph = CudaGraph(self._driver, self._stream.handle, partial(self._enqueue, captured=True))
+        self.graph = CudaGraph(self._driver, self._stream.handle, partial(self._enqueue, captured=True))
 
     def times_ns(self) -> dict[str, int]:
         return dict(zip(self._stages, self._timeline.durations_ns(), strict=True))
 
     def free(self) -> None:
-        if self._graph is not None:
-            self._graph.free()
+        if self.graph is not None:
+            self.graph.free()
         self._timeline.free()
-        if self.frame is not None:
+        if self._owned:
             self.frame.free()
 
     def _enqueue(self, *, captured: bool) -> None:

@@ -32,8 +32,8 @@ class TensorRTSession(Session):
     second, each later, and two or three times the engine's working memory.
 
     Stages: "fit" is the copy into page-locked memory and the start of the work, on the CPU; then, on the GPU between
-    events, "h2d" (not where memory is shared), "resize", "infer", "argmax" (where the engine has only logits) and
-    "d2h" (not where memory is shared). Frames that are not 8-bit BGR are fitted by the CPU, without "resize".
+    events, "h2d", "resize" (no work for frames of the network's own size), "infer", "argmax" (where the engine has only
+    logits) and "d2h" (not where memory is shared).
 
     An error on the GPU closes the session; a new one may be opened.
     """

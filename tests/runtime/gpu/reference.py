@@ -6,17 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.imaging.letterbox import PADDING, Letterbox, UInt8
-from edgeunet.runtime.gpu.kernels import Arguments
+from edgeunet.imaging.pixels import Pixels, level_tables
 
-WEIGHT_BITS = 11
+WEIGHT_BITS = {"uint8": 11, "uint16": 23}
 Ints = NDArray[np.int64]
 
 
-def fit(frame: UInt8, letterbox: Letterbox) -> UInt8:
-    """uint8 [h, w, 3] → uint8 [H, W, 3], as letterbox.fit(frame), whose every pixel is at most 1 away."""
-    out = np.full((*letterbox.input_size, 3), PADDING, np.uint8)
-    inside = letterbox.inside(out)
-    inside[:] = _resize(frame.astype(np.int64), (letterbox.height, letterbox.width), letterbox.shrinks)
+def fit(frame: Pixels, letterbox: Letterbox) -> UInt8:
+    """A frame → uint8 [H, W, channels], as letterbox.fit(frame), whose every pixel is at most 1 away."""
+    channels = frame.shape[2]
+    out = np.full((*letterbox.input_size, channels), PADDING, np.uint8)
+    resized = _resize(frame, (letterbox.height, letterbox.width), letterbox.shrinks)
+    if letterbox.levels:
+        resized = level_tables(letterbox.levels)[np.arange(channels), resized].astype(np.int64)
+    letterbox.inside(out)[:] = resized
     return out
 
 
@@ -27,50 +30,28 @@ def argmax(logits: NDArray[np.float32]) -> UInt8:
     return np.asarray(logits.argmax(axis=0), dtype=np.uint8)
 
 
-def blend(frame: UInt8, mask: UInt8, colors: UInt8, letterbox: Letterbox, opacity: float) -> UInt8:
-    """Class colours over a frame: uint8 [h, w, 3], mask uint8 [H, W], colours uint8 [256, 3] → uint8 [h, w, 3]."""
-    height, width = letterbox.frame_size
-    rows = letterbox.top + np.arange(height) * letterbox.height // height
-    columns = letterbox.left + np.arange(width) * letterbox.width // width
-    weight = round(opacity * 256)
-    drawn = colors[mask[rows[:, None], columns]].astype(np.int64)
-    return np.asarray(((256 - weight) * frame.astype(np.int64) + weight * drawn + 128) >> 8, dtype=np.uint8)
-
-
-def blend_arguments(letterbox: Letterbox, frame: int, mask: int, colors: int, opacity: float) -> Arguments:
-    """For BLEND: device addresses of the frame, uint8 [h, w, 3], changed in place, of the mask, uint8 [H, W], and of
-    the colours, uint8 [256, 3]; opacity 0 to 1, in steps of 1/256."""
-    rectangle = (letterbox.top, letterbox.left, letterbox.height, letterbox.width)
-    return (frame, *letterbox.frame_size, mask, letterbox.input_size[1], *rectangle, colors, round(opacity * 256))
-
-
-def _resize(frame: Ints, size: tuple[int, int], shrinks: bool) -> Ints:
-    """int64 [h, w, 3] → int64 [rows, columns, 3]: OpenCV's INTER_AREA where it shrinks, else INTER_LINEAR."""
+def _resize(pixels: Pixels, size: tuple[int, int], shrinks: bool) -> Ints:
+    """[h, w, channels] → int64 [rows, columns, channels]: OpenCV's INTER_AREA where it shrinks, else INTER_LINEAR."""
+    frame, bits = pixels.astype(np.int64), WEIGHT_BITS[str(pixels.dtype)]
     height, width = frame.shape[:2]
     rows, columns = size
-    if shrinks and height >= rows and width >= columns:
+    if shrinks:
         down, across = _overlaps(height, rows), _overlaps(width, columns)
         planes = frame.transpose(2, 0, 1).astype(np.float64)  # holds integers exactly up to 2**53, and is fast
         sums = (down @ planes @ across.T).transpose(1, 2, 0).astype(np.int64)
         return np.asarray((sums + height * width // 2) // (height * width))
-    above, below, down = (a[:, None, None] for a in _neighbours(height, rows, shrinks))
-    before, after, right = (a[None, :, None] for a in _neighbours(width, columns, shrinks))
-    one, channel = 1 << WEIGHT_BITS, np.arange(3)
+    above, below, down = (a[:, None, None] for a in _neighbours(height, rows, bits))
+    before, after, right = (a[None, :, None] for a in _neighbours(width, columns, bits))
+    one, channel = 1 << bits, np.arange(frame.shape[2])
     upper = (one - right) * frame[above, before, channel] + right * frame[above, after, channel]
     lower = (one - right) * frame[below, before, channel] + right * frame[below, after, channel]
-    return np.asarray(((one - down) * upper + down * lower + (1 << 2 * WEIGHT_BITS - 1)) >> 2 * WEIGHT_BITS)
+    return np.asarray(((one - down) * upper + down * lower + (1 << 2 * bits - 1)) >> 2 * bits)
 
 
-def _neighbours(source: int, target: int, shrinks: bool) -> tuple[Ints, Ints, Ints]:
-    """For each of `target` pixels: the two source pixels it lies between, and the second's weight, 0 to 2048."""
-    index = np.arange(target)
-    if shrinks:
-        first = index * source // target
-        numerator, denominator = np.maximum((index + 1) * source - (first + 1) * target, 0), source
-    else:
-        first, numerator = np.divmod((2 * index + 1) * source - target, 2 * target)
-        denominator = 2 * target
-    weight = ((numerator << WEIGHT_BITS) + denominator // 2) // denominator
+def _neighbours(source: int, target: int, bits: int) -> tuple[Ints, Ints, Ints]:
+    """For each of `target` pixels: the two source pixels it lies between, and the second's weight, 0 to 1 << bits."""
+    first, numerator = np.divmod((2 * np.arange(target) + 1) * source - target, 2 * target)
+    weight = ((numerator << bits) + target) // (2 * target)
     return np.maximum(first, 0), np.minimum(first + 1, source - 1), weight
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -12,9 +14,11 @@ import pytest
 
 from edgeunet.errors import FrameError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
-from edgeunet.runtime.gpu.kernels import ARGMAX, BLEND, FIT, PTX, fit_arguments, source
+from edgeunet.imaging.pixels import Pixels, level_tables
+from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, MAX_SIDE, PTX, fit_arguments, source
 from edgeunet.samples import DATASET
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import BGR, Fit, PixelFormat
+from edgeunet.utils.limits import SIDE
 from tests.fakes.pycuda import FakeCuda
 from tests.models import toy_spec
 from tests.runtime.gpu import reference
@@ -37,26 +41,47 @@ SIZES = [  # camera (height, width), network (height, width)
 ]
 
 
+CASES = [  # (pixels of the camera, its size, that of the network), for each of which frames are fitted both ways
+    (pixels, frame, network) for pixels in FIT for frame, network in SIZES if pixels == BGR or max(frame) <= 300
+]
+
+
 def noise(*shape: int) -> UInt8:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
-def fitting_of(frame: tuple[int, int], network: tuple[int, int], fit: str) -> Letterbox:
-    toy = toy_spec(network)
-    return Letterbox.of(frame, ModelSpec(toy.classes, network, "stretch" if fit == "stretch" else "letterbox"))
+def noise_of(pixels: PixelFormat, size: tuple[int, int]) -> Pixels:
+    """A frame of this kind with all values."""
+    values = np.iinfo(pixels.dtype).max + 1
+    return np.random.default_rng(sum(size)).integers(0, values, (*size, pixels.channels), dtype=pixels.dtype)
 
 
-def fit_on(driver: FakeCuda, frame: UInt8, letterbox: Letterbox) -> UInt8:
-    out = np.full((*letterbox.input_size, 3), 77, np.uint8)
+def fitting_of(frame: tuple[int, int], network: tuple[int, int], fit: str, pixels: PixelFormat = BGR) -> Letterbox:
+    """Frames of 16 bits have levels that clip a tenth at either end, other ones in each channel."""
+    fitting = Letterbox.of(frame, replace(toy_spec(network), fit=cast("Fit", fit)))
+    levels = tuple((6000.0 + 99 * k, 60000.5 - 99 * k) for k in range(pixels.channels)) if pixels.deep else ()
+    return replace(fitting, pixels=pixels, levels=levels)
+
+
+def tables_of(letterbox: Letterbox) -> UInt8:
+    """For the kernel: of 8 bits there are none, and it must not read these."""
+    return level_tables(letterbox.levels) if letterbox.levels else np.zeros(1, np.uint8)
+
+
+def fit_on(driver: FakeCuda, frame: Pixels, letterbox: Letterbox) -> UInt8:
+    out = np.full((*letterbox.input_size, frame.shape[2]), 77, np.uint8)
     height, width = letterbox.input_size
-    driver.run_kernel(FIT, width, height, fit_arguments(letterbox, frame.ctypes.data, out.ctypes.data))
+    addresses = (frame.ctypes.data, out.ctypes.data, tables_of(letterbox).ctypes.data)
+    driver.run_kernel(FIT[letterbox.pixels], width, height, fit_arguments(letterbox, *addresses))
     return out
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
-@pytest.mark.parametrize(("frame_size", "network"), SIZES)
-def test_fitting(driver_on_cpu: FakeCuda, frame_size: tuple[int, int], network: tuple[int, int], fit: str) -> None:
-    frame, letterbox = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
+@pytest.mark.parametrize(("pixels", "frame_size", "network"), CASES)
+def test_fitting(
+    driver_on_cpu: FakeCuda, pixels: PixelFormat, frame_size: tuple[int, int], network: tuple[int, int], fit: str
+) -> None:
+    frame, letterbox = noise_of(pixels, frame_size), fitting_of(frame_size, network, fit, pixels)
     fitted = fit_on(driver_on_cpu, frame, letterbox)
     assert np.array_equal(fitted, reference.fit(frame, letterbox))
     assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1
@@ -65,15 +90,17 @@ def test_fitting(driver_on_cpu: FakeCuda, frame_size: tuple[int, int], network: 
 def test_fitting_of_many_sizes(driver_on_cpu: FakeCuda) -> None:
     rng = np.random.default_rng(0)
     seen = set()
-    for _ in range(150):
+    for count in range(400):
         (h, w), (height, width) = rng.integers(1, 90, 2).tolist(), rng.integers(1, 60, 2).tolist()
-        letterbox = fitting_of((h, w), (height, width), str(rng.choice(["letterbox", "stretch"])))
-        frame = noise(h, w, 3)
+        pixels = list(FIT)[count % len(FIT)]
+        letterbox = fitting_of((h, w), (height, width), str(rng.choice(["letterbox", "stretch"])), pixels)
+        frame = noise_of(pixels, (h, w))
         fitted = fit_on(driver_on_cpu, frame, letterbox)
         assert np.array_equal(fitted, reference.fit(frame, letterbox)), letterbox
         assert np.abs(fitted.astype(int) - letterbox.fit(frame)).max() <= 1, letterbox
-        seen.add((letterbox.shrinks, h >= letterbox.height, w >= letterbox.width))
-    assert len(seen) >= 6, "bilinear, areas, and areas in one direction only"
+        shrinks = (h > 2 * letterbox.height, w > 2 * letterbox.width)
+        seen.add((letterbox.shrinks, shrinks, h >= letterbox.height, w >= letterbox.width))
+    assert len(seen) >= 9, "bilinear and areas, and one side that shrinks to less than half while the other grows"
 
 
 def test_fitting_of_camera_pictures(driver_on_cpu: FakeCuda) -> None:
@@ -97,18 +124,20 @@ def test_a_plain_frame_stays_plain(driver_on_cpu: FakeCuda, value: int) -> None:
 
 
 def test_the_largest_frames_do_not_overflow(driver_on_cpu: FakeCuda) -> None:
-    for size in ((32767, 1), (1, 32767)):
-        frame = noise(*size, 3)
-        for network in ((2, 3), (16384, 1), (1, 16384)):
-            letterbox = fitting_of(size, network, "stretch")
-            fitted = fit_on(driver_on_cpu, frame, letterbox)
-            if max(network) < 100:  # the reference takes the square of a side
-                assert np.array_equal(fitted, reference.fit(frame, letterbox))
+    for pixels in FIT:
+        for size in ((32767, 1), (1, 32767)):
+            frame = noise_of(pixels, size)
+            for network in ((2, 3), (SIDE, 1), (1, SIDE)):
+                letterbox = fitting_of(size, network, "stretch", pixels)
+                fitted = fit_on(driver_on_cpu, frame, letterbox)
+                if max(network) < 100:  # the reference takes the square of a side
+                    assert np.array_equal(fitted, reference.fit(frame, letterbox))
 
 
 def test_a_frame_too_large_for_the_arithmetic_is_refused() -> None:
     with pytest.raises(FrameError, match=r"at most 32767 pixels a side, got \(1, 32768\)"):
         fit_arguments(fitting_of((1, 32768), (32, 48), "letterbox"), 0, 0)
+    assert SIDE <= MAX_SIDE, "of networks"
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 19, 255])
@@ -122,22 +151,6 @@ def test_argmax(driver_on_cpu: FakeCuda, channels: int, size: tuple[int, int]) -
     pixels = size[0] * size[1]
     driver_on_cpu.run_kernel(ARGMAX, pixels, 1, (logits.ctypes.data, mask.ctypes.data, channels, pixels))
     assert np.array_equal(mask, reference.argmax(logits))
-
-
-@pytest.mark.parametrize("opacity", [0.0, 0.45, 1.0])
-@pytest.mark.parametrize(("frame_size", "network"), SIZES)
-def test_blending(
-    driver_on_cpu: FakeCuda, frame_size: tuple[int, int], network: tuple[int, int], opacity: float
-) -> None:
-    letterbox = fitting_of(frame_size, network, "letterbox")
-    frame, mask, colors = noise(*frame_size, 3), noise(*network), noise(256, 3)
-    drawn = frame.copy()
-    addresses = (drawn.ctypes.data, mask.ctypes.data, colors.ctypes.data)
-    arguments = reference.blend_arguments(letterbox, *addresses, opacity)
-    driver_on_cpu.run_kernel(BLEND, frame_size[1], frame_size[0], arguments)
-    assert np.array_equal(drawn, reference.blend(frame, mask, colors, letterbox, opacity))
-    plain = cv2.addWeighted(frame, 1 - opacity, colors[letterbox.restore_mask(mask)], opacity, 0.0)
-    assert np.abs(drawn.astype(int) - plain).max() <= 1
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgeunet.runtime.gpu.kernels import (
     ARGMAX,
-    BLEND,
     FIT,
     KERNELS,
     PTX,
@@ -20,10 +19,11 @@ from edgeunet.runtime.gpu.kernels import (
     fit_arguments,
     source_sha256,
 )
+from edgeunet.spec import PixelFormat
 from tests.runtime.gpu import reference
 from tests.runtime.gpu.make_ptx import HASH, make_ptx, nvrtc
 from tests.runtime.gpu.ptx import Memory, Program
-from tests.runtime.gpu.test_kernels import SIZES, fitting_of, noise
+from tests.runtime.gpu.test_kernels import CASES, fitting_of, noise_of, tables_of
 
 ADD = Kernel("add", "PPi", (4, 1, 1))
 ADDING = """
@@ -87,13 +87,18 @@ def launched(
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "stretch"])
-@pytest.mark.parametrize(("frame_size", "network"), SIZES)
+@pytest.mark.parametrize(("pixels", "frame_size", "network"), CASES)
 def test_fitting(
-    programs: dict[Kernel, Program], frame_size: tuple[int, int], network: tuple[int, int], fit: str
+    programs: dict[Kernel, Program],
+    pixels: PixelFormat,
+    frame_size: tuple[int, int],
+    network: tuple[int, int],
+    fit: str,
 ) -> None:
-    frame, letterbox = noise(*frame_size, 3), fitting_of(frame_size, network, fit)
-    arrays = [frame, np.full((*network, 3), 77, np.uint8)]
-    fitted = launched(programs[FIT], network[1], network[0], arrays, lambda *a: fit_arguments(letterbox, *a), 1)
+    frame, letterbox = noise_of(pixels, frame_size), fitting_of(frame_size, network, fit, pixels)
+    arrays = [frame, np.full((*network, pixels.channels), 77, np.uint8), tables_of(letterbox)]
+    program = programs[FIT[pixels]]
+    fitted = launched(program, network[1], network[0], arrays, lambda *a: fit_arguments(letterbox, *a), 1)
     assert np.array_equal(fitted, reference.fit(frame, letterbox))
 
 
@@ -104,22 +109,6 @@ def test_argmax(programs: dict[Kernel, Program], channels: int) -> None:
     arrays: list[NDArray[Any]] = [logits, np.full((32, 48), 77, np.uint8)]
     mask = launched(programs[ARGMAX], 32 * 48, 1, arrays, lambda *a: (*a, channels, 32 * 48), 1)
     assert np.array_equal(mask, reference.argmax(logits))
-
-
-@pytest.mark.parametrize("opacity", [0.0, 0.45, 1.0])
-def test_blending(programs: dict[Kernel, Program], opacity: float) -> None:
-    frame, mask, colors, letterbox = (
-        noise(65, 97, 3),
-        noise(32, 48),
-        noise(256, 3),
-        fitting_of((65, 97), (32, 48), "letterbox"),
-    )
-
-    def arguments(frame: int, mask: int, colors: int) -> Arguments:
-        return reference.blend_arguments(letterbox, frame, mask, colors, opacity)
-
-    drawn = launched(programs[BLEND], 97, 65, [frame, mask, colors], arguments, 0)
-    assert np.array_equal(drawn, reference.blend(frame, mask, colors, letterbox, opacity))
 
 
 def test_the_interpreter_runs_the_threads_that_a_predicate_leaves() -> None:

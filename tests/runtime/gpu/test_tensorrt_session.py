@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +26,8 @@ from tests.models import toy_mask, toy_spec
 from tests.runtime.engines import FRAME, LOGITS, MASK, SIZE, install_tensorrt, write_toy_engine
 from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SessionContract, frame_of
+
+CAMERA = (60, 80)  # (height, width) of frames that have to be fitted
 
 
 @pytest.fixture
@@ -84,17 +87,41 @@ def graph_state(session: Session) -> str:
 
 
 def test_frames_are_replayed_from_a_graph_from_the_second_on(engine: Path, trt: FakeTensorRT, cuda: FakeCuda) -> None:
+    frames = [frame_of(k, CAMERA) for k in range(4)]
     with open_session(engine) as session:
-        assert graph_state(session) == "not captured yet"
-        masks = [session.run(frame_of(k)).mask for k in range(4)]
+        masks = [session.run(frames[0]).mask]
+        assert graph_state(session) == "not captured yet", "a size that never comes again is not worth it"
+        masks += [session.run(frame).mask for frame in frames[1:]]
         assert graph_state(session) == "replayed"
         assert trt.methods_called("IExecutionContext").count("execute_async_v3") == 2, "one frame, and one capture"
         calls = cuda.journal()
         assert calls.count("cuGraphLaunch") == 3
         assert calls.count("cuLaunchKernel") == 2
         assert "cuStreamSynchronize" in calls[: calls.index("cuStreamBeginCapture_v2")]
-    for k, mask in enumerate(masks):
-        assert np.array_equal(mask, toy_mask(frame_of(k)))
+    letterbox = Letterbox.of(CAMERA, toy_spec(SIZE))
+    for frame, mask in zip(frames, masks, strict=True):
+        assert np.array_equal(mask, toy_mask(reference.fit(frame, letterbox)))
+
+
+@pytest.mark.parametrize("integrated", [False, True])
+def test_a_frame_of_the_networks_size_is_the_engines_input(engine: Path, cuda: FakeCuda, integrated: bool) -> None:
+    cuda.set("integrated", integrated)
+    with open_session(engine) as session:
+        for k in range(3):
+            assert np.array_equal(session.run(frame_of(k)).mask, toy_mask(frame_of(k)))
+        assert "cuLaunchKernel" not in cuda.journal()
+
+
+def test_memory_that_a_gpu_does_not_cache_is_read_once(engine: Path, cuda: FakeCuda) -> None:
+    """On an integrated GPU a kernel reads each pixel many times: the frame is copied, and only the mask is mapped."""
+    cuda.set("integrated", 1)
+    with open_session(engine) as session:
+        for k in range(3):
+            session.run(frame_of(k, CAMERA))
+        calls = cuda.journal()
+        assert calls.count("cuMemcpyHtoDAsync_v2") == 2, "one frame, and one capture"
+        assert "cuMemcpyDtoHAsync_v2" not in calls
+        assert calls.count("cuMemHostGetDevicePointer_v2") == 1
 
 
 def test_replayed_masks_are_those_of_plain_work(engine: Path, cuda: FakeCuda) -> None:
@@ -110,17 +137,42 @@ def test_replayed_masks_are_those_of_plain_work(engine: Path, cuda: FakeCuda) ->
         assert np.array_equal(plain, toy_mask(reference.fit(frame, letterbox)))
 
 
-def test_a_refused_capture_is_said_and_frames_are_enqueued_instead(
-    engine: Path, trt: FakeTensorRT, cuda: FakeCuda
-) -> None:
+def test_a_capture_that_is_always_refused_is_said_and_tried_three_times(engine: Path, cuda: FakeCuda) -> None:
     cuda.set("refuse_capture", 1)
     with open_session(engine) as session:
-        for k in range(3):
+        for k in range(50):
             assert np.array_equal(session.run(frame_of(k)).mask, toy_mask(frame_of(k)))
         assert graph_state(session).startswith("refused: ")
         assert "operation not permitted when stream is capturing" in graph_state(session)
-        assert cuda.journal().count("cuStreamBeginCapture_v2") == 1, "not tried again"
-    assert trt.methods_called("IExecutionContext").count("execute_async_v3") <= 4
+        calls = cuda.journal()
+        begins = [at for at, name in enumerate(calls) if name == "cuStreamBeginCapture_v2"]
+        between = [calls[a:b].count("cuStreamSynchronize") for a, b in pairwise(begins)]
+        assert between == [11, 11], "some frames apart"
+
+
+def test_a_capture_that_was_refused_by_chance_is_tried_again(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine) as session:
+        for size in (SIZE, CAMERA):
+            cuda.set("refuse_capture", 1)
+            for _ in range(3):
+                session.run(frame_of(0, size))
+            assert graph_state(session).startswith("refused: ")
+            cuda.set("refuse_capture", 0)
+            for _ in range(12):
+                session.run(frame_of(0, size))
+            assert graph_state(session) == "replayed"
+
+
+def test_nothing_is_captured_while_a_session_opens_or_closes(engine: Path, cuda: FakeCuda) -> None:
+    """What they do may synchronise the device, which breaks a capture. Frames do not wait for it."""
+    with open_session(engine) as session:
+        with EXCLUSIVE:
+            for k in range(5):
+                assert np.array_equal(session.run(frame_of(k)).mask, toy_mask(frame_of(k)))
+        assert graph_state(session) == "not captured yet"
+        assert "cuStreamBeginCapture_v2" not in cuda.journal()
+        session.run(frame_of(0))
+        assert graph_state(session) == "replayed"
 
 
 def test_tensorrt_may_refuse_capture_too(engine: Path, trt: FakeTensorRT) -> None:
@@ -137,16 +189,32 @@ def test_tensorrt_may_refuse_capture_too(engine: Path, trt: FakeTensorRT) -> Non
         assert graph_state(session).startswith("refused: TensorRT refuses to run")
 
 
-def test_another_size_of_frames_is_captured_again_and_the_old_buffer_freed(engine: Path, cuda: FakeCuda) -> None:
+def test_sizes_of_frames_that_take_turns_are_only_replayed(engine: Path, cuda: FakeCuda) -> None:
+    """As of several cameras: nothing is allocated, captured or freed once each has come twice."""
+    sizes = [SIZE, CAMERA, (64, 64), (480, 640)]
     with open_session(engine) as session:
-        for _ in range(2):
-            session.run(frame_of(0))
-        held = cuda.held()
-        cuda.journal()
-        for size in ((64, 64), (64, 64), SIZE, SIZE):
+        for size in sizes * 2:
             session.run(frame_of(1, size))
-        assert cuda.journal().count("cuStreamBeginCapture_v2") == 2
+        cuda.journal()
+        for k, size in enumerate(sizes * 3):
+            frame = frame_of(k, size)
+            fitted = reference.fit(frame, Letterbox.of(size, toy_spec(SIZE)))
+            assert np.array_equal(session.run(frame).mask, toy_mask(fitted))
+        assert set(cuda.journal()) == {"cuGraphLaunch", "cuStreamSynchronize", "cuEventElapsedTime"}
+
+
+def test_the_size_that_was_used_longest_ago_makes_room_for_a_fifth(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine) as session:
+        for size in [(50, 50), (51, 50), (52, 50), (53, 50), (50, 50)]:
+            session.run(frame_of(0, size))
+        held = cuda.held()
+        session.run(frame_of(0, (54, 50)))
         assert cuda.held() == held
+        cuda.journal()
+        session.run(frame_of(0, (50, 50)))
+        assert "cuMemAlloc_v2" not in cuda.journal(), "it is still there"
+        session.run(frame_of(0, (51, 50)))
+        assert "cuMemAlloc_v2" in cuda.journal(), "it had made room"
 
 
 def test_memory_is_taken_once(engine: Path, cuda: FakeCuda) -> None:
@@ -163,7 +231,7 @@ def test_memory_is_taken_once(engine: Path, cuda: FakeCuda) -> None:
     ("integrated", "tensors", "stages"),
     [
         (False, (FRAME, MASK), ["fit", "h2d", "resize", "infer", "d2h"]),
-        (True, (FRAME, MASK), ["fit", "resize", "infer"]),
+        (True, (FRAME, MASK), ["fit", "h2d", "resize", "infer"]),
         (False, (FRAME, LOGITS), ["fit", "h2d", "resize", "infer", "argmax", "d2h"]),
     ],
 )
@@ -172,8 +240,9 @@ def test_the_stages_are_timed_in_order(
 ) -> None:
     cuda.set("integrated", integrated)
     with open_session(write_toy_engine(engine, trt, tensors)) as session:
-        for _ in range(3):  # enqueued, then replayed
-            assert list(session.run(frame_of(0)).times_ns) == stages
+        for size in (SIZE, CAMERA):  # a record of a camera has one row of stages for each frame
+            for _ in range(3):  # enqueued, then replayed
+                assert list(session.run(frame_of(0, size)).times_ns) == stages
         assert session.describe()["memory"] == ("mapped" if integrated else "page-locked")
 
 

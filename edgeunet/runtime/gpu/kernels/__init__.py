@@ -12,9 +12,10 @@ from pathlib import Path
 
 from edgeunet.errors import FrameError
 from edgeunet.imaging.letterbox import Letterbox
+from edgeunet.spec import CHANNELS, PixelFormat
 
 PTX = Path(__file__).with_name("kernels.ptx")
-MAX_SIDE = 32767  # pixels; the kernels multiply two sides in 32 bits
+MAX_SIDE = 32767  # pixels; the kernels multiply two sides in 32 bits. A network's are at most limits.SIDE
 Arguments = tuple[int, ...]
 Dim3 = tuple[int, int, int]
 
@@ -36,10 +37,13 @@ class Kernel:
         return (-(-width // self.block[0]), -(-height // self.block[1]), 1)
 
 
-FIT = Kernel("fit_frame", "PiiPiiiiiii", (32, 8, 1))
+FIT = {
+    PixelFormat(channels, deep): Kernel(f"fit_{16 if deep else 8}_bit_{channels}", "PiiPiiiiiiiP", (32, 8, 1))
+    for deep in (False, True)
+    for channels in CHANNELS
+}
 ARGMAX = Kernel("argmax", "PPii", (256, 1, 1))
-BLEND = Kernel("blend", "PiiPiiiiiPi", (32, 8, 1))
-KERNELS = (FIT, ARGMAX, BLEND)
+KERNELS = (*FIT.values(), ARGMAX)
 
 
 def source() -> str:
@@ -52,8 +56,9 @@ def source_sha256() -> str:
     return hashlib.sha256(source().encode()).hexdigest()
 
 
-def fit_arguments(letterbox: Letterbox, frame: int, out: int) -> Arguments:
-    """For FIT: device addresses of the frame, uint8 [h, w, 3], and of the network's input, uint8 [H, W, 3].
+def fit_arguments(letterbox: Letterbox, frame: int, out: int, levels: int = 0) -> Arguments:
+    """For the kernel FIT[letterbox.pixels]: device addresses of the frame, [h, w, channels], of the network's input,
+    uint8 [H, W, channels], and for 16 bits of the tables that level them, uint8 [channels, 65536].
 
     Raises FrameError for a frame that is too large.
     """
@@ -62,4 +67,4 @@ def fit_arguments(letterbox: Letterbox, frame: int, out: int) -> Arguments:
             f"a frame on a GPU has at most {MAX_SIDE} pixels a side, got {letterbox.frame_size}: shrink it"
         )
     rectangle = (letterbox.top, letterbox.left, letterbox.height, letterbox.width)
-    return (frame, *letterbox.frame_size, out, *letterbox.input_size, *rectangle, int(letterbox.shrinks))
+    return (frame, *letterbox.frame_size, out, *letterbox.input_size, *rectangle, int(letterbox.shrinks), levels)
