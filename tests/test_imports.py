@@ -57,7 +57,7 @@ INSIDE = {  # the same for the rooms in a room
         ("cpu", "gpu", "tiled_session"),
         ("model_metadata", "session"),
     ),
-    "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("gpu", "machine", "power_modes")),
+    "edgeunet.board": (("fingerprint",), ("settings",), ("sensors",), ("cameras", "gpu", "machine", "power_modes")),
     "edgeunet.training": (
         ("command",),
         ("training_run",),
@@ -184,6 +184,7 @@ def test_a_folder_holds_a_dozen_files_at_most() -> None:
 
 
 PARALLEL = {  # names that say the same in each of their rooms
+    "cameras": "of a machine, and the doctor's look at them",
     "command": "what a verb of the command line calls",
     "fit": "the verb, and what it does",
     "gpu": "a board's GPU, and the study of one",

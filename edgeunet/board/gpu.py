@@ -31,6 +31,8 @@ _REMEDIES = {  # by CUresult; the numbers are part of CUDA's binary interface
     35: "the driver is older than the CUDA libraries: update the driver",
     _NO_DEVICE: "the driver sees no GPU: run nvidia-smi; in a container, start it with --gpus all "
     "(on a Jetson: --runtime nvidia)",
+    801: "on a Jetson a device file of the GPU is missing or closed: `edgeunet doctor` names a group to join; in a "
+    "container, start it with --runtime nvidia; in a service, allow what jetson/edgeunet-camera@.service allows",
     803: "the driver was updated while it was in use: restart the machine",
 }
 
@@ -93,7 +95,7 @@ def _check(driver: ctypes.CDLL, code: int) -> None:
     name = ctypes.c_char_p()
     driver.cuGetErrorName(code, ctypes.byref(name))
     said = (name.value or b"unknown error").decode()
-    remedy = _REMEDIES.get(code, "run nvidia-smi and dmesg to find out why, then restart the machine")
+    remedy = _REMEDIES.get(code, "run `sudo dmesg` to find out why, then restart the machine")
     raise GpuError(f"the NVIDIA driver reports {said} ({code}); {remedy}")
 
 

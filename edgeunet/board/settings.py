@@ -18,6 +18,8 @@ ENVIRONMENT = (
 )
 """Variables that change the speed of a program."""
 
+_NVPMODEL = "etc/nvpmodel.conf"
+
 
 def settings(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Facts by name, "" for one that this machine does not report."""
@@ -50,15 +52,19 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def power_mode(root: Path) -> str:
     """The mode that nvpmodel has set on a Jetson, by name: numbers mean different modes on different boards."""
-    modes = text_of(root / "etc/nvpmodel.conf")
     # "pmode:0002"; if nvpmodel never changed it, the default.
     number = re.search(r"pmode:\s*(\d{1,9})", text_of(root / "var/lib/nvpmodel/status")) or re.search(
-        r"^\s*<\s*PM_CONFIG\s+DEFAULT=(\d{1,9})", modes, re.MULTILINE
+        r"^\s*<\s*PM_CONFIG\s+DEFAULT=(\d{1,9})", text_of(root / _NVPMODEL), re.MULTILINE
     )
     if number is None:
         return ""
-    name = re.search(rf"^\s*<\s*POWER_MODEL\s+ID=0*{int(number[1])}\s+NAME=([^\s>]+)", modes, re.MULTILINE)
-    return name[1] if name else f"number {int(number[1])}"
+    return power_mode_names(root).get(int(number[1]), f"number {int(number[1])}")
+
+
+def power_mode_names(root: Path) -> dict[int, str]:
+    """All modes of a Jetson, by number."""
+    mode = r"^\s*<\s*POWER_MODEL\s+ID=(\d{1,9})\s+NAME=([^\s>]+)"
+    return {int(number): name for number, name in re.findall(mode, text_of(root / _NVPMODEL), re.MULTILINE)}
 
 
 def clock_range(folder: Path, lowest: str, highest: str, per_mhz: float) -> str:

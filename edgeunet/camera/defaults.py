@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeunet.camera.sources.capture.listing import list_cameras
+from edgeunet.board.cameras import list_cameras
 from edgeunet.errors import ModelFileError, SourceError
 
 SOURCE_VARIABLE, TOKEN_VARIABLE = "EDGEUNET_SOURCE", "EDGEUNET_TOKEN"

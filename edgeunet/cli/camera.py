@@ -123,7 +123,7 @@ def camera(
 
 
 def _print_cameras() -> None:
-    from edgeunet.camera.sources.capture.listing import list_cameras
+    from edgeunet.board.cameras import list_cameras
 
     out = console.stdout()
     cameras = list_cameras()

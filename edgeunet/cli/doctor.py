@@ -23,14 +23,11 @@ def doctor(
 
     Example: edgeunet doctor model.engine
     """
-    from edgeunet.doctor import examine
+    from edgeunet.doctor import check_cameras, check_files, examine
 
-    checks = examine()
-    if not any(check.part == "OpenCV" and check.state == "wrong" for check in checks):  # these two need it
-        from edgeunet.doctor.cameras import check_cameras
-        from edgeunet.doctor.model_files import check_models
-
-        checks += [*check_cameras(), *check_models(files or ())]
+    checks = [*examine(), *check_cameras()]
+    if files:
+        checks += check_files(files, checks)
     if as_json:
         console.print_json([vars(check) for check in checks])
     else:

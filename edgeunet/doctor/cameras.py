@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edgeunet.board.cameras import Camera, Ioctl, list_cameras
 from edgeunet.board.machine import text_of
-from edgeunet.camera.sources.capture.listing import Camera, Ioctl, list_cameras
-from edgeunet.doctor import Check, Host
+from edgeunet.doctor.host import Host
+from edgeunet.utils.check import Check
 
 ARGUS_SOCKET = "tmp/argus_socket"  # where nvargus-daemon, which reads the CSI sensors of a Jetson, listens
 

@@ -24,16 +24,28 @@ def own_groups() -> frozenset[str] | None:
     return frozenset(known.get(number, str(number)) for number in (*os.getgroups(), os.getegid()))
 
 
+def group_of(device: Path) -> str:
+    """The group whose members may read and write a device file; "" if everybody may."""
+    import grp  # not on Windows
+
+    try:
+        status = device.stat()
+        return "" if status.st_mode & 0o006 == 0o006 else grp.getgrgid(status.st_gid).gr_name
+    except (OSError, KeyError):  # gone, or a group without a name
+        return ""
+
+
 @dataclass(frozen=True)
 class Host:
     """root: where the system's files are.
 
-    find_gpu: raises GpuError where CUDA has no GPU. groups: of the user, None for root.
+    find_gpu: raises GpuError where CUDA has no GPU. groups: of the user, None for root. group_of: a device file.
     """
 
     root: Path = ROOT
     find_gpu: Callable[[], Gpu] = find_gpu
     groups: Callable[[], frozenset[str] | None] = own_groups
+    group_of: Callable[[Path], str] = group_of
     architecture: str = platform.machine()
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeunet.doctor import Check, Host
+from edgeunet.doctor.host import Host
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, not_found
 from edgeunet.evaluation.metrics import require_known_classes
 from edgeunet.imaging.pixels import blank_frame
@@ -13,6 +13,7 @@ from edgeunet.runtime.gpu.engine_file import Machine, check_engine, other_multip
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.opening import open_session
 from edgeunet.spec import ModelSpec
+from edgeunet.utils.check import Check
 from edgeunet.utils.model_kind import other_kind
 
 

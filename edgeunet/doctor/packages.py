@@ -1,8 +1,9 @@
-"""Doctor checks of OpenCV and the other Python packages that a command may need."""
+"""Doctor checks of NumPy, OpenCV and the other Python packages that a command may need."""
 
 from __future__ import annotations
 
-import importlib
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
@@ -15,19 +16,27 @@ _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py
 
 
 def check_packages(host: Host) -> list[Check]:
-    """OpenCV, one line of the installed packages, and one for each that is missing."""
-    wanted = [name for name in OPTIONAL_DEPENDENCIES if name not in ("cv2", *_ENGINES)]
+    """NumPy and OpenCV, one line of the other installed packages, and one for each that is missing.
+
+    The others are not loaded, which takes seconds.
+    """
     present, missing = [], []
-    for name in wanted:
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            if _helps(host, name):
-                missing.append(missing_package(name))
-        else:
-            version = str(getattr(module, "__version__", "")).partition("-")[0]  # OpenVINO appends its build
-            present.append(f"{OPTIONAL_DEPENDENCIES[name].title} {version}".strip())
-    return [_opencv(host), *([Check("ok", "packages", ", ".join(present))] if present else []), *missing]
+    for name, package in OPTIONAL_DEPENDENCIES.items():
+        if name in ("cv2", *_ENGINES):
+            continue
+        if find_spec(name):
+            present.append(f"{package.title} {_version(name)}".strip())
+        elif _helps(host, name):
+            missing.append(missing_package(name))
+    found = [Check("ok", "packages", ", ".join(present))] if present else []
+    return [_numpy(host) or _opencv(host), *found, *missing]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # another name than the module's, or not from pip
+        return ""
 
 
 def _helps(host: Host, name: str) -> bool:
@@ -42,24 +51,44 @@ def missing_package(name: str) -> Check:
     return Check("warning", package.title, f"missing; {package.work} needs it", package.install)
 
 
+def _numpy(host: Host) -> Check | None:
+    """Why NumPy does not load, without which OpenCV does not either; None if it does."""
+    try:
+        import numpy  # noqa: F401
+    except Exception as error:  # noqa: BLE001 - what is broken may raise anything
+        # The OpenCV of a board was built for numpy 1.
+        remedy = f'pip install --force-reinstall "numpy{"<2" if host.jetson else ""}"'
+        return Check("wrong", "NumPy", _not_loaded(error), remedy)
+    return None
+
+
+def _not_loaded(error: Exception) -> str:
+    said = str(error).strip().partition("\n")[0]
+    return f"does not load ({said or type(error).__name__})"
+
+
 def _opencv(host: Host) -> Check:
+    install = OPTIONAL_DEPENDENCIES["cv2"].install
     try:
         import cv2
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        found = "missing" if error.name == "cv2" else _not_loaded(error)
+        return Check("wrong", "OpenCV", found, install)
+    except Exception as error:  # noqa: BLE001 - what is broken may raise anything
         if "libGL" in str(error):
             return Check(
                 "wrong", "OpenCV", "cannot load libGL", "apt install libgl1, or pip install opencv-python-headless"
             )
-        if "numpy" in str(error):
+        if "numpy" in str(error) or "_ARRAY_API" in str(error):
             return Check("wrong", "OpenCV", "was built for numpy 1", 'pip install "numpy<2"')
-        return Check("wrong", "OpenCV", "missing", OPTIONAL_DEPENDENCIES["cv2"].install)
+        return Check("wrong", "OpenCV", _not_loaded(error), f"install it again: {install}")
     if any("GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines()):
         return Check("ok", "OpenCV", f"{cv2.__version__} with GStreamer")
     found = f"{cv2.__version__} without GStreamer (CSI cameras need it)"
     if host.jetson:
         remedy = (
-            "pip uninstall opencv-python opencv-python-headless, apt install python3-opencv, and a venv with "
-            "--system-site-packages: jetson/setup.sh makes one"
+            "pip uninstall opencv-python opencv-python-headless, then jetson/setup.sh, which installs NVIDIA's OpenCV "
+            "and makes a venv that sees it"
         )
         return Check("warning", "OpenCV", found, remedy)
     return Check("ok", "OpenCV", found)

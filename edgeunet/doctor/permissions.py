@@ -1,32 +1,39 @@
-"""Doctor checks of the groups that may open devices: video for cameras and a Jetson's GPU, render for GPUs."""
+"""Doctor checks of the device files of cameras and GPU: whether this user may open them, and what helps."""
 
 from __future__ import annotations
 
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
 
-_DEVICES = {  # group: what it opens
-    "video": ("video[0-9]*", "nvmap", "nvhost-*"),
-    "render": ("dri/renderD*",),
-}
+_DEVICES = (
+    *("video[0-9]*", "dri/renderD*", "nvmap", "nvhost-*", "host1x-fence", "nvgpu/igpu*/*"),  # of a Jetson's GPU too
+    *("nvidia[0-9]*", "nvidiactl", "nvidia-uvm"),
+)
 
 
 def check_permissions(host: Host) -> list[Check]:
     """One line, or none if there is no such device."""
-    needed = {
-        group: sorted(str(path.relative_to(host.root)) for p in patterns for path in (host.root / "dev").glob(p))
-        for group, patterns in _DEVICES.items()
-    }
-    needed = {group: devices for group, devices in needed.items() if devices}
+    devices = [path for pattern in _DEVICES for path in sorted((host.root / "dev").glob(pattern))]
     groups = host.groups()
-    if not needed:
+    if not devices:
         return []
     if groups is None:
         return [Check("ok", "permissions", "root opens every device")]
-    lacking = [group for group in needed if group not in groups]
-    if lacking:
-        devices = ", ".join(f"/{needed[group][0]}" for group in lacking)
-        found = f"you are not in the group {' or '.join(lacking)}, which may open {devices}"
-        remedy = f"sudo usermod -aG {','.join(lacking)} $USER, then log in again"
-        return [Check("wrong" if host.jetson else "warning", "permissions", found, remedy)]
-    return [Check("ok", "permissions", f"you are in {' and '.join(needed)}")]
+    closed: dict[str, list[str]] = {}  # files by the group that may open them
+    for path in devices:
+        if (group := host.group_of(path)) and group not in groups:
+            closed.setdefault(group, []).append(f"/{path.relative_to(host.root)}")
+    if not closed:
+        return [Check("ok", "permissions", "you may open the devices of cameras and GPU")]
+    state = "wrong" if host.jetson else "warning"
+    by_root = closed.pop("root", [])
+    checks = []
+    if closed:
+        firsts = ", ".join(files[0] for files in closed.values())
+        found = f"you are not in the group {' or '.join(closed)}, which may open {firsts}"
+        remedy = f"sudo usermod -aG {','.join(closed)} $USER, then log in again"
+        checks.append(Check(state, "permissions", found, remedy))
+    if by_root:
+        remedy = "restart; on a Jetson, sudo apt install --reinstall nvidia-l4t-init brings the rules of its group"
+        checks.append(Check(state, "permissions", f"only root may open {by_root[0]}", remedy))
+    return checks

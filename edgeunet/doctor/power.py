@@ -8,13 +8,14 @@ import re
 
 from edgeunet.board.sensors.sysfs import sensors
 from edgeunet.board.sensors.tegrastats import Tegrastats
+from edgeunet.board.settings import power_mode_names
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
 
 HOT_C = 85.0  # an Orin slows itself down at 99 °C (tj)
-LOWEST_W = 10  # modes of 5, 7 and 10 W switch cores off and halve the clocks
 _TEGRASTATS = "usr/bin/tegrastats"
 _INTERVAL_S, _TIMEOUT_S = 0.1, 2.0
+_WATTS = re.compile(r"(?:MODE_)?([0-9]{1,9})W")
 _CLOCKS = (("CPU", "cpu0_mhz", "cpu_clocks"), ("GPU", "gpu_mhz", "gpu_clocks"), ("memory", "emc_mhz", ""))
 
 
@@ -35,16 +36,18 @@ def _mode(host: Host) -> Check:
             "sudo apt install --reinstall nvidia-l4t-nvpmodel"
         )
         return Check("warning", "power mode", said, remedy)
-    watts = re.match(r"(?:MODE_)?([0-9]{1,9})W", mode)
-    if watts and int(watts[1]) <= LOWEST_W:
+    budgets = {name: int(watts[1]) for name in power_mode_names(host.root).values() if (watts := _WATTS.match(name))}
+    if len(budgets) > 1 and budgets.get(mode) == min(budgets.values()):
         remedy = "`nvpmodel -p --verbose` lists the modes, sudo nvpmodel -m NUMBER changes it; some need a restart"
-        return Check("warning", "power mode", f"{mode}, a slow one", remedy)
+        return Check("warning", "power mode", f"{mode}, the slowest of this board", remedy)
     return Check("ok", "power mode", mode)
 
 
 def _clocks(host: Host, found: dict[str, float]) -> Check:
     limits = {name: f"of {host.facts[key]}" for name, _, key in _CLOCKS if key in host.facts}
     said = [f"{name} {found[now]:.0f} {limits.get(name, 'MHz')}" for name, now, _ in _CLOCKS if now in found]
+    if host.jetson and "gpu_mhz" in found and "gpu_busy_percent" not in found:
+        said.append("the GPU's load is not in /sys")  # as on Thor
     governor = host.facts.get("governor", "")
     if governor:
         said.append(f"governor {governor}")

@@ -1,7 +1,4 @@
-"""Doctor checks of board, Jetson Linux, JetPack and Python: whether this project runs on them.
-
-Releases: JetPack 4 is Jetson Linux R32, 5 is R35, 6.0 is R36.2 and R36.3, 6.1 and later R36.4, 7 is R38 and later.
-"""
+"""Doctor checks of board, Jetson Linux, JetPack and Python: whether this project runs on them."""
 
 from __future__ import annotations
 
@@ -15,6 +12,16 @@ from edgeunet.utils.check import Check
 OLDEST = (36, 4)
 """Of Jetson Linux: JetPack 6.1, the first with Python 3.10 and TensorRT 10.3."""
 
+_JETPACKS = {  # by Jetson Linux
+    (36, 4, 0): "6.1",
+    (36, 4, 3): "6.2",
+    (36, 4, 4): "6.2.1",
+    (36, 4, 7): "6.2.1",
+    (36, 5, 0): "6.2.2",
+    (38, 2, 0): "7.0",
+    (38, 4, 0): "7.1",
+    (39, 2, 0): "7.2",
+}
 _REASONS = {  # major release of Jetson Linux: (JetPack, why not)
     32: ("4", "Python 3.6 and TensorRT 8.2 at most"),
     34: ("5", "Python 3.8 and TensorRT 8.4"),
@@ -66,7 +73,9 @@ def _jetpack(host: Host) -> str:
 
 
 def _by_release(numbers: tuple[int, ...]) -> str:
-    return "6.1 or later" if numbers[0] == OLDEST[0] else "7 or later"
+    release = (*numbers, 0)[:3]
+    known = max(number for number in _JETPACKS if number <= release)
+    return _JETPACKS[known] + ("" if known == release else " or later")
 
 
 def check_python() -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from edgeunet.board.machine import cpu_model, field_of, int8_instructions, is_number, physical_cores
+from edgeunet.board.machine import cpu_model, field_of, int8_instructions, is_number, physical_cores, text_of
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
 
@@ -34,7 +34,8 @@ def _cpu(host: Host) -> Check:
 
 
 def _memory(host: Host) -> Check:
-    total, available, swap = (_gib(host, name) for name in ("MemTotal", "MemAvailable", "SwapTotal"))
+    total, available = (_gib(host, name) for name in ("MemTotal", "MemAvailable"))
+    swap = _swap_gib(host)
     found = f"{total:.1f} GiB, {available:.1f} available, swap {swap:.1f} GiB"
     if not total:
         return Check("warning", "memory", "unknown: /proc/meminfo does not report it", "mount /proc")
@@ -43,8 +44,9 @@ def _memory(host: Host) -> Check:
         return Check("warning", "memory", found, remedy)
     if host.jetson and total < SMALL_MEMORY_GIB and swap < LEAST_SWAP_GIB:
         remedy = (
-            "an engine build may be killed: sudo fallocate -l 8G /swapfile && sudo chmod 600 /swapfile && "
-            "sudo mkswap /swapfile && sudo swapon /swapfile"
+            "an engine build may be killed: sudo systemctl disable nvzramconfig; sudo fallocate -l 8G /swapfile && "
+            "sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile && "
+            "echo '/swapfile none swap sw 0 0' | sudo tee -a /etc/fstab"
         )
         return Check("warning", "memory", found, remedy)
     return Check("ok", "memory", found)
@@ -53,6 +55,13 @@ def _memory(host: Host) -> Check:
 def _gib(host: Host, name: str) -> float:
     kib = field_of(host.root / "proc/meminfo", name).removesuffix("kB").strip()
     return int(kib) / 2**20 if is_number(kib) else 0.0
+
+
+def _swap_gib(host: Host) -> float:
+    """Without zram: JetPack compresses memory, which gives an engine build no more of it."""
+    lines = [line.split() for line in text_of(host.root / "proc/swaps").splitlines()[1:]]
+    sizes = [line[2] for line in lines if len(line) > 2 and not line[0].startswith("/dev/zram")]
+    return sum(int(kib) for kib in sizes if is_number(kib)) / 2**20
 
 
 def _disks(host: Host, here: Path) -> list[Check]:

@@ -21,7 +21,11 @@ class Dependency(NamedTuple):
 
 
 OPTIONAL_DEPENDENCIES = {
-    "cv2": Dependency("OpenCV", "everything", "pip install opencv-python; on a Jetson: apt install python3-opencv"),
+    "cv2": Dependency(
+        "OpenCV",
+        "everything",
+        "pip install opencv-python; on a Jetson: jetson/setup.sh, or apt install --no-remove libopencv-python",
+    ),
     "onnxruntime": Dependency("ONNX Runtime", "running a .onnx model", "pip install onnxruntime"),
     "openvino": Dependency("OpenVINO", "the fastest INT8 on an x86-64 CPU", "pip install openvino"),
     "torch": Dependency(

@@ -73,6 +73,7 @@ def test_no_driver_names_what_to_install(tmp_path: Path) -> None:
         (34, "toolkit's stub"),
         (35, "update the driver"),
         (100, "sees no GPU.*--gpus all"),
+        (801, "edgeunet doctor.*--runtime nvidia.*edgeunet-camera@"),
         (999, "unknown error.*dmesg"),
     ],
 )

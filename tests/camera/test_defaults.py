@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeunet.board.cameras import Camera
 from edgeunet.camera import defaults
 from edgeunet.camera.defaults import default_model, default_sources, given_token
-from edgeunet.camera.sources.capture.listing import Camera
 from edgeunet.errors import ModelFileError, SourceError
 
 

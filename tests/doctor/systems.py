@@ -1,8 +1,7 @@
 """Systems for the doctor, MADE FROM FACTS about boards and PCs, not recorded on them: no board was at hand.
 
 Each is a tree of the files that the doctor reads, what the driver says, and modules that stand for the system's own
-TensorRT, pycuda and OpenCV. Jetson Linux R39 for JetPack 7.2 is an assumption; the doctor asks for R36.4 or later only.
-TensorRT 10.16 stands for the 10.13 of JetPack 7.1, whose members are not at hand.
+TensorRT, pycuda and OpenCV. TensorRT 10.16 stands for the 10.13 of JetPack 7.1, whose members are not at hand.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from tests.board import sensor_trees
 from tests.board.sensor_trees import Tree, write_tree
 from tests.fakes.tensorrt import VERSIONS, FakeTensorRT
 
+SWAPS = "Filename Type Size Used Priority\n/dev/zram0 partition 3901312 0 5\n"  # JetPack compresses half the memory
+POWER_MODES = "< POWER_MODEL ID=0 NAME=15W >\n< POWER_MODEL ID=2 NAME=MAXN >\n< POWER_MODEL ID=3 NAME=7W >\n"
 NO_DRIVER = "there is no NVIDIA driver here (libcuda.so.1 does not load): install NVIDIA's driver"
 NO_DEVICE = "the NVIDIA driver reports CUDA_ERROR_NO_DEVICE (100); the driver sees no GPU: run nvidia-smi"
 
@@ -38,7 +39,7 @@ class System:
 
     def host(self, root: Path) -> Host:
         """The system's files under `root`."""
-        return Host(write_tree(root, self.files), self._find_gpu, lambda: self.groups, self.architecture)
+        return Host(write_tree(root, self.files), self._find_gpu, lambda: self.groups, _group_of, self.architecture)
 
     def but(self, files: Tree) -> System:
         """With these files besides, or in place of its own."""
@@ -68,6 +69,11 @@ class System:
         return _module("cv2", __version__=self.opencv, getBuildInformation=lambda: said)
 
 
+def _group_of(device: Path) -> str:
+    """As JetPack 6's rules have it."""
+    return "render" if device.name.startswith("renderD") else "" if device.name == "host1x-fence" else "video"
+
+
 def _module(name: str, **members: str | Callable[[], str]) -> ModuleType:
     module = ModuleType(name)
     vars(module).update(members)
@@ -91,7 +97,8 @@ def _jetson(
         "proc/device-tree/model": f"{model}\0",
         "proc/cpuinfo": "processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\nFeatures\t: fp asimd asimddp\n",
         "proc/meminfo": f"MemTotal: {memory_kb} kB\nMemAvailable: {memory_kb * 3 // 4} kB\n"
-        f"SwapTotal: {memory_kb // 2} kB\n",
+        f"SwapTotal: {memory_kb // 2 + 4000000} kB\n",
+        "proc/swaps": f"{SWAPS}/swapfile file 4000000 0 -2\n",
         "proc/sys/kernel/osrelease": "5.15.148-tegra\n",
         "etc/os-release": f'PRETTY_NAME="Ubuntu {ubuntu} LTS"\n',
         "etc/nv_tegra_release": f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64\n",
@@ -99,9 +106,11 @@ def _jetson(
         "usr/local/cuda/bin/nvcc": "",
         "usr/local/cuda/version.json": f'{{"cuda": {{"name": "CUDA SDK", "version": "{gpu.cuda}.1"}}}}',
         "dev/nvmap": "",
-        "etc/nvpmodel.conf": "< POWER_MODEL ID=2 NAME=MAXN >\n< POWER_MODEL ID=3 NAME=7W >\n",
+        "etc/nvpmodel.conf": POWER_MODES,
         "var/lib/nvpmodel/status": "pmode:0002\n",
         "dev/dri/renderD128": "",
+        "dev/host1x-fence": "",
+        "dev/nvgpu/igpu0/ctrl": "",
     }
     return System(files, gpu, tensorrt)
 

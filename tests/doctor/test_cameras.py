@@ -9,7 +9,7 @@ import pytest
 from edgeunet.doctor import Check, Host
 from edgeunet.doctor import cameras as checkup
 from edgeunet.doctor.cameras import check_cameras
-from tests.camera.sources.capture.test_listing import CAPTURE, DISCRETE, FakeKernel, SizesOf
+from tests.board.test_cameras import CAPTURE, DISCRETE, FakeKernel, SizesOf
 
 Driver = tuple[str, str, int, SizesOf]
 
@@ -65,7 +65,7 @@ def test_a_camera_of_another_group_names_the_command(board: Host, monkeypatch: p
         raise PermissionError(13, "Permission denied")
 
     kernel = FakeKernel(board.root / "dev", {"video0": WEBCAM})
-    monkeypatch.setattr("edgeunet.camera.sources.capture.listing.os.open", refused)  # to root nothing is refused
+    monkeypatch.setattr("edgeunet.board.cameras.os.open", refused)  # to root nothing is refused
     (found,) = check_cameras(board, kernel)
     assert (found.state, found.found) == ("warning", "permission denied")
     assert found.remedy.startswith("sudo usermod -aG video $USER")

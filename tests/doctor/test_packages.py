@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,7 +49,7 @@ def test_a_board_needs_nothing_that_trains_or_reports(monkeypatch: pytest.Monkey
 def test_without_opencv_nothing_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert check("OpenCV").state == "wrong"
-    assert "apt install python3-opencv" in check("OpenCV").remedy
+    assert "libopencv-python" in check("OpenCV").remedy
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,42 @@ def test_an_opencv_that_does_not_load_is_told_from_a_missing_one(
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     assert check("OpenCV").found == found
     assert remedy in check("OpenCV").remedy
+
+
+def test_packages_are_not_loaded_to_see_that_they_are_there() -> None:
+    program = (
+        "import sys; from edgeunet.doctor import examine; examine(); print(sorted({'torch', 'scipy'} & {*sys.modules}))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
+
+
+BROKEN = {
+    "cv2": (
+        "raise ImportError('numpy.core.multiarray failed to import')",
+        "OpenCV: was built for numpy 1; pip install",
+    ),
+    "cv2 by another error": ("raise RuntimeError('odd')", "OpenCV: does not load (odd); install it again: "),
+    "cv2 of libGL": (
+        "raise ImportError('libGL.so.1: cannot open shared object file')",
+        "OpenCV: cannot load libGL; apt",
+    ),
+    "numpy": ("raise ImportError('its C-extensions failed')", "NumPy: does not load (its C-extensions failed); pip"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_the_command_works_where_what_it_looks_for_is_broken(broken: str, tmp_path: Path) -> None:
+    """The cameras are listed too, and a model file is told not to have been tried."""
+    code, says = BROKEN[broken]
+    (tmp_path / f"{broken.partition(' ')[0]}.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path[:1], *sys.path[1:]])}
+    words = [sys.executable, "-m", "edgeunet", "doctor", "model.onnx"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"wrong    {says}" in done.stdout
+    assert "cameras: none" in done.stdout or "camera /dev" in done.stdout
+    assert "wrong    model.onnx: not checked: " in done.stdout
+    assert all(line.startswith(("ok", "warning", "wrong")) for line in done.stdout.splitlines())
 
 
 def test_this_machine_can_be_examined() -> None:

@@ -39,7 +39,8 @@ def test_clocks_temperature_and_rails_are_told(tmp_path: Path) -> None:
     ("status", "state", "says"),
     [
         ("pmode:0002\n", "ok", "MAXN"),
-        ("pmode:0003\n", "warning", "7W, a slow one"),
+        ("pmode:0003\n", "warning", "7W, the slowest of this board"),
+        ("pmode:0000\n", "ok", "15W"),
         ("pmode:0009\n", "warning", "number 9, which /etc/nvpmodel.conf does not name"),
         ("", "warning", "unknown: nvpmodel has not set a mode"),
     ],
@@ -48,6 +49,26 @@ def test_the_power_mode_is_told_by_name(status: str, state: str, says: str, tmp_
     found = look(NANO.but({"var/lib/nvpmodel/status": status}), tmp_path)["power mode"]
     assert (found.state, found.found) == (state, says)
     assert ("nvpmodel" in found.remedy) == (state == "warning")
+
+
+@pytest.mark.parametrize(
+    ("modes", "slow"),
+    [
+        (("MAXN", "MODE_15W", "MODE_30W", "MODE_50W"), "MODE_15W"),  # AGX Orin
+        (("MAXN", "120W", "90W", "70W"), "70W"),  # Thor
+        (("10W", "7W_AI"), "7W_AI"),  # Orin Nano with 4 GB
+        (("10W",), ""),
+    ],
+)
+def test_which_power_mode_is_slow_depends_on_the_board(modes: tuple[str, ...], slow: str, tmp_path: Path) -> None:
+    conf = "".join(f"< POWER_MODEL ID={number} NAME={name} >\n" for number, name in enumerate(modes))
+    for number, name in enumerate(modes):
+        files = {"etc/nvpmodel.conf": conf, "var/lib/nvpmodel/status": f"pmode:{number:04}\n"}
+        assert look(NANO.but(files), tmp_path)["power mode"].state == ("warning" if name == slow else "ok")
+
+
+def test_a_board_without_the_gpus_load_says_so(tmp_path: Path) -> None:
+    assert "the GPU's load is not in /sys" in look(SYSTEMS["AGX Thor, JetPack 7"], tmp_path)["clocks"].found
 
 
 def test_a_governor_that_saves_power_is_a_warning(tmp_path: Path) -> None:

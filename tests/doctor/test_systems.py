@@ -9,11 +9,23 @@ from types import SimpleNamespace
 import pytest
 
 from edgeunet.doctor import Check, Host, examine, resources
+from edgeunet.doctor.host import group_of
+from edgeunet.doctor.permissions import check_permissions
 from edgeunet.errors import GpuError
 from tests.doctor.conftest import Visit
-from tests.doctor.systems import NO_DEVICE, ORIN_NANO, SYSTEMS, System
+from tests.doctor.systems import NO_DEVICE, ORIN_NANO, SWAPS, SYSTEMS, System
 
 NANO_6 = SYSTEMS["Orin Nano, JetPack 6"]
+RELEASES = {
+    (36, "4.0"): "6.1",
+    (36, "4.3"): "6.2",
+    (36, "4.7"): "6.2.1",
+    (36, "5.0"): "6.2.2",
+    (38, "2.0"): "7.0",
+    (38, "4.0"): "7.1",
+    (39, "2.0"): "7.2",
+    (39, "2.1"): "7.2 or later",
+}
 SUPPORTED = [name for name in SYSTEMS if "JetPack 6" in name or "JetPack 7" in name]
 
 
@@ -44,10 +56,10 @@ def test_a_board_is_told_with_its_release_and_versions(visit: Visit) -> None:
 
 
 def test_without_the_package_the_release_tells_the_jetpack(visit: Visit) -> None:
-    assert visit(NANO_6.but({"var/lib/dpkg/status": ""}))["Jetson Linux"].found == "R36.4.3, JetPack 6.1 or later"
-    assert visit(SYSTEMS["AGX Thor, JetPack 7"].but({"var/lib/dpkg/status": ""}))["Jetson Linux"].found.endswith(
-        "7 or later"
-    )
+    for (major, revision), jetpack in RELEASES.items():
+        release = f"# R{major} (release), REVISION: {revision}, GCID: 1, BOARD: generic, EABI: aarch64"
+        found = visit(NANO_6.but({"var/lib/dpkg/status": "", "etc/nv_tegra_release": release}))["Jetson Linux"]
+        assert found.found == f"R{major}.{revision}, JetPack {jetpack}"
 
 
 def test_jetpack_5_is_refused_with_the_reason_and_the_way_out(visit: Visit) -> None:
@@ -117,6 +129,7 @@ def test_pips_opencv_on_a_board_is_a_warning(visit: Visit) -> None:
     found = visit(replace(NANO_6, gstreamer=False))["OpenCV"]
     assert found.state == "warning"
     assert "pip uninstall opencv-python" in found.remedy
+    assert "jetson/setup.sh" in found.remedy
 
 
 def test_a_pc_with_a_gpu_is_asked_what_engines_need(visit: Visit) -> None:
@@ -159,9 +172,28 @@ def test_a_container_with_the_devices_is_not_asked_for_the_hosts_settings(visit:
 def test_missing_groups_are_named_in_one_command(visit: Visit) -> None:
     found = visit(replace(NANO_6, groups=frozenset({"users"})))["permissions"]
     assert found.state == "wrong"
-    assert "/dev/nvmap, /dev/dri/renderD128" in found.found
-    assert found.remedy == "sudo usermod -aG video,render $USER, then log in again"
+    assert found.found == "you are not in the group render or video, which may open /dev/dri/renderD128, /dev/nvmap"
+    assert found.remedy == "sudo usermod -aG render,video $USER, then log in again"
     assert visit(NANO_6)["permissions"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "says"),
+    [(0o666, "root", ""), (0o660, "gpu", "not in the group gpu"), (0o660, "root", "only root may open")],
+)
+def test_the_group_is_that_of_each_file(
+    mode: int, group: str, says: str, host: Callable[[System], Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(host(NANO_6), group_of=group_of)
+    for path in found.root.glob("dev/**/*"):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    (found.root / "dev/nvgpu/igpu0/ctrl").chmod(mode)
+    monkeypatch.setattr("grp.getgrgid", lambda number: SimpleNamespace(gr_name=group))
+    (check,) = check_permissions(found)
+    assert check.state == ("wrong" if says else "ok")
+    assert says in check.found
+    assert ("/dev/nvgpu/igpu0/ctrl" in check.found) == bool(says)
+    assert "usermod -aG root" not in check.remedy
 
 
 def test_root_needs_no_groups(host: Callable[[System], Host]) -> None:
@@ -171,9 +203,14 @@ def test_root_needs_no_groups(host: Callable[[System], Host]) -> None:
 
 def test_little_memory_without_swap_is_a_warning_on_a_small_board(visit: Visit) -> None:
     total = "MemTotal: 7802632 kB\n"
-    found = visit(NANO_6.but({"proc/meminfo": total + "MemAvailable: 6000000 kB\nSwapTotal: 0 kB\n"}))["memory"]
-    assert (found.state, "mkswap" in found.remedy) == ("warning", True)
-    found = visit(NANO_6.but({"proc/meminfo": total + "MemAvailable: 500000 kB\nSwapTotal: 4000000 kB\n"}))["memory"]
+    enough = total + "MemAvailable: 6000000 kB\n"
+    assert visit(NANO_6.but({"proc/meminfo": enough}))["memory"].found.endswith("swap 3.8 GiB")
+    for swaps in (SWAPS, ""):  # zram alone is no swap
+        found = visit(NANO_6.but({"proc/meminfo": enough, "proc/swaps": swaps}))["memory"]
+        assert (found.state, found.found.endswith("swap 0.0 GiB")) == ("warning", True)
+        assert "nvzramconfig" in found.remedy
+        assert "/etc/fstab" in found.remedy
+    found = visit(NANO_6.but({"proc/meminfo": total + "MemAvailable: 500000 kB\n"}))["memory"]
     assert (found.state, "isolate multi-user.target" in found.remedy) == ("warning", True)
     for said in ("nothing", "MemTotal: ² kB", f"MemTotal: {'9' * 4400} kB"):
         assert visit(NANO_6.but({"proc/meminfo": said}))["memory"].found.startswith("unknown")

@@ -21,7 +21,6 @@ from edgeunet.runtime.session import Session
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.dependencies import missing
 
-
 _MAKING_CORE = threading.Lock()
 
 

@@ -13,8 +13,8 @@ from edgeunet.camera.sources.capture.opencv import CaptureSource, silence
 from edgeunet.errors import MissingDependencyError, SourceError
 
 INSTALL = (
-    "apt install python3-opencv and a venv with --system-site-packages (PyPI's opencv-python has no GStreamer: "
-    "pip uninstall it there)"
+    "on a Jetson: jetson/setup.sh; elsewhere: apt install python3-opencv and a venv with --system-site-packages "
+    "(PyPI's opencv-python has no GStreamer: pip uninstall it there)"
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgeunet.camera.sources.capture.listing import Camera, CameraMode, list_cameras
+from edgeunet.board.cameras import Camera, CameraMode, list_cameras
 
 U32, BYTE = ctypes.c_uint32, ctypes.c_char
 
@@ -183,7 +183,7 @@ def test_camera_that_may_not_be_opened_is_listed_with_the_remedy(
     def forbidden(path: Path, flags: int) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("edgeunet.camera.sources.capture.listing.os.open", forbidden)
+    monkeypatch.setattr("edgeunet.board.cameras.os.open", forbidden)
     (camera,) = list_cameras(tmp_path, kernel)
     assert camera.address == f"{tmp_path}/video0"
     assert "permission denied; sudo usermod -ag video" in camera.problem.lower()
