@@ -30,7 +30,7 @@ FILES = ("nano.fp32", "nano-dynamic-logits.int8+fp16")
 def loaded(trt: Any, engine: Path) -> LoadedEngine | ModelFileError:
     """The engine, or why TensorRT does not load it; the error's traceback keeps the runtime, as an engine does."""
     try:
-        return LoadedEngine(engine, trt, EngineInfo.load(info_path(engine)).spec)
+        return LoadedEngine(engine, trt, EngineInfo.load(info_path(engine)))
     except ModelFileError as error:
         return error
 

@@ -123,7 +123,7 @@ class Loop:
         ]
         self.live = any(source.live for source in sources.values())
         self._results: FrameQueue[_Item] = FrameQueue()
-        self._failures = 0  # inferences that raised, in a row
+        self._failures: list[Exception] = []  # of inferences in a row
         self._error: BaseException | None = None
         self._failing = threading.Lock()
         self.watchdog = Watchdog()
@@ -259,7 +259,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             self._skip(reader, frame, error)
             return
-        self._failures = 0
+        self._failures.clear()
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
         published = reader.statistics.published(frame, now, stages_ns)
@@ -271,9 +271,9 @@ class Loop:
 
     def _skip(self, reader: SourceReader, frame: Frame, error: Exception) -> None:
         reader.statistics.failed()
-        self._failures += 1
-        if self._failures == FAILURES:
-            raise error
+        self._failures.append(error)
+        if len(self._failures) == FAILURES:
+            raise self._failures[0]  # the others may follow from it: a lost GPU closes its session
         self.notify(
             f"inference of frame {frame.number} of {reader.name} failed, the frame is skipped: "
             f"{' '.join(str(error).split())}"

@@ -14,11 +14,10 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Device
 from edgeunet.runtime.gpu.cuda_graph import Driver
-from edgeunet.runtime.gpu.engine_file import check_engine_here
+from edgeunet.runtime.gpu.engine_file import EngineInfo, check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
 from edgeunet.runtime.gpu.tensorrt_log import reason, tensorrt_log
 from edgeunet.runtime.session import Session
-from edgeunet.spec import ModelSpec
 
 T = TypeVar("T")
 MAX_IN_FLIGHT = 3  # one copied in, one computed, one copied out
@@ -54,7 +53,7 @@ class TensorRTSession(Session):
         self._device = Device()
         self._finalizer = weakref.finalize(self, self._device.close_soon)  # for a session that nobody closes
         try:
-            self._device.call(lambda: self._open(path, trt))
+            self._device.call(lambda: self._open(path, trt, info))
         except BaseException:
             self._give_up()
             raise
@@ -70,11 +69,11 @@ class TensorRTSession(Session):
             "cuda_graph": self._requests[0].graph_state,
         }
 
-    def _open(self, path: Path, trt: Any) -> None:
+    def _open(self, path: Path, trt: Any, info: EngineInfo) -> None:
         device, driver = self._device, Driver()
         with EXCLUSIVE:
             device.load_kernels()
-            loaded = LoadedEngine(path, trt, self.spec)
+            loaded = LoadedEngine(path, trt, info)
             device.resources.callback(loaded.free)
             for _ in range(self.capacity):
                 self._requests.append(InferRequest(device, driver, loaded.context(device), self.spec, loaded.outputs))
@@ -118,12 +117,15 @@ class LoadedEngine:
     outputs: the shapes of its outputs for one frame: "mask", "logits" or both.
     """
 
-    def __init__(self, path: Path, trt: Any, spec: ModelSpec) -> None:
+    def __init__(self, path: Path, trt: Any, info: EngineInfo) -> None:
+        spec = info.spec
         reason()  # forgets what was said before
         try:
             self._runtime = trt.Runtime(tensorrt_log(trt))
         except TypeError as error:  # what the bindings make of a null pointer
             raise GpuError(f"TensorRT does not start{reason()}: update the driver; it may be too old") from error
+        if info.dla_core is not None:
+            self._runtime.DLA_core = info.dla_core  # or every engine runs on the same core, whatever it was built for
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise ModelFileError(f"TensorRT cannot load {path}{reason()}: `edgeunet export engine` builds it again")

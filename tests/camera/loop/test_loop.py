@@ -15,7 +15,7 @@ from edgeunet.camera.sinks.recorder import Recorder
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.statistics import LoopStats
-from edgeunet.errors import OutputError, SourceError, UsageError
+from edgeunet.errors import GpuError, OutputError, SourceError, UsageError
 from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from tests.camera.videos import SIZE, Collector, FakeCamera, eventually, number_of, numbered, write_numbered
@@ -394,6 +394,28 @@ def test_inference_that_keeps_raising_ends_the_loop(tmp_path: Path, model: Path)
         with pytest.raises(RuntimeError, match="coughed"):
             loop.finish()
     assert session.calls == 3 + 5
+
+
+class LostSession(OnnxRuntimeSession):
+    """As a session on a GPU that is lost: the first frame says so, and later ones that the session is closed."""
+
+    def result(self) -> Result:
+        super().result()
+        self.close()
+        raise GpuError("the GPU failed: end this process")
+
+
+def test_a_loop_ends_with_the_reason_of_the_first_failure(tmp_path: Path, model: Path) -> None:
+    notes = list[str]()
+    source = open_source(str(write_numbered(tmp_path / "n.mp4", 10)))
+    loop = Loop(LostSession(model), {"it": source}, (), LoopOptions(0.0), notify=notes.append)
+    loop.start()
+    with pytest.raises(GpuError, match="the GPU failed: end this process"):
+        loop.finish()
+    assert [note.rpartition("skipped: ")[2] for note in notes] == [
+        "the GPU failed: end this process",
+        *["the session is closed: open it again"] * 3,
+    ]
 
 
 class FullDisk(Collector):

@@ -19,6 +19,7 @@ from edgeunet.errors import EdgeUNetError, GpuError, MissingDependencyError, Mod
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE
+from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
@@ -392,6 +393,21 @@ def test_an_engine_for_any_number_of_frames_runs_one(engine: Path, trt: FakeTens
     with open_session(write_toy_engine(engine, trt, tensors)) as session:
         assert np.array_equal(session.run(frame_of(0)).mask, toy_mask(frame_of(0)))
     assert ("IExecutionContext", "set_input_shape", ("frame", (1, *SIZE, 3))) in trt.calls
+
+
+@pytest.mark.parametrize("core", [None, 0, 1])
+def test_an_engine_runs_on_the_dla_core_that_it_was_built_for(
+    engine: Path, trt: FakeTensorRT, core: int | None
+) -> None:
+    replace(EngineInfo.load(info_path(engine)), dla_core=core).save(info_path(engine))
+    with open_session(engine):
+        calls = [(name, arguments) for owner, name, arguments in trt.calls if owner == "Runtime"]
+    assert [name for name, _ in calls] == [
+        "__init__",
+        *([] if core is None else ["DLA_core"]),
+        "deserialize_cuda_engine",
+    ]
+    assert core is None or ("DLA_core", (core,)) in calls
 
 
 def test_a_device_that_is_lost_ends_the_session_and_not_the_process(engine: Path, cuda: FakeCuda) -> None:
