@@ -5,6 +5,7 @@ Its output is known from users' logs; nothing here has run on a board yet.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -37,7 +38,7 @@ def power_modes() -> list[PowerMode]:
     said = _said("-p", "--verbose")  # "NVPM VERB: POWER_MODEL: ID=0 NAME=15W"
     found = {int(number): name for number, name in re.findall(r"POWER_MODEL:?\s+ID=(\d{1,9})\s+NAME=(\S+)", said)}
     if not found:
-        raise BoardError(f"nvpmodel lists no power mode ({_last(said)}): sudo systemctl restart nvpmodel")
+        raise BoardError(f"nvpmodel lists no power mode ({_reason(said)}): sudo systemctl restart nvpmodel")
     return [PowerMode(number, found[number]) for number in sorted(found)]
 
 
@@ -46,7 +47,7 @@ def current_mode() -> PowerMode:
     said = _said("-q")  # "NV Power Mode: MAXN_SUPER", and the number on the next line
     found = re.search(r"NV Power Mode:\s*(\S+)\s+(\d{1,9})\s*$", said, re.MULTILINE)
     if found is None:
-        raise BoardError(f"nvpmodel does not report the power mode ({_last(said)}): sudo systemctl restart nvpmodel")
+        raise BoardError(f"nvpmodel does not report the power mode ({_reason(said)}): sudo systemctl restart nvpmodel")
     return PowerMode(int(found[2]), found[1])
 
 
@@ -56,8 +57,9 @@ def set_mode(mode: PowerMode) -> None:
     # The exit code of a reboot that was declined differs between releases; the words do not.
     if re.search(r"reboot\s+required", said, re.IGNORECASE):
         raise RebootNeededError(f"needs a reboot: sudo nvpmodel -m {mode.number}, and measure after it")
-    if (now := current_mode()).number != mode.number:
-        raise BoardError(f"nvpmodel keeps the mode {now.name} ({_last(said)})")
+    # Its exit code is 0 after errors too; and the mode that was set already stays set whatever went wrong.
+    if "NVPM ERROR" in said or current_mode().number != mode.number:
+        raise BoardError(f"nvpmodel did not set {mode.name} ({_reason(said)})")
 
 
 @contextmanager
@@ -71,10 +73,12 @@ def restoring() -> Iterator[PowerMode]:
     try:
         set_mode(found)
     except BoardError as error:
-        raise BoardError(
-            f"{found.name} is the current mode and could not be restored: {error}; nvpmodel needs root: "
-            'sudo env "PATH=$PATH" edgeunet bench modes ...'
-        ) from error
+        remedy = (
+            'nvpmodel needs root: sudo env "PATH=$PATH" edgeunet bench modes ...'
+            if os.geteuid()
+            else f"sudo nvpmodel -m {found.number} has to work first"
+        )
+        raise BoardError(f"{found.name} is the current mode and could not be restored: {error}; {remedy}") from error
     heard = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -130,6 +134,7 @@ def _said(*arguments: str) -> str:
     return done.stdout
 
 
-def _last(said: str) -> str:
-    """The last line, which has the reason."""
-    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
+def _reason(said: str) -> str:
+    """The first error, which the others follow from; without one the last line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "NVPM ERROR" in line), lines[-1] if lines else "it printed nothing")

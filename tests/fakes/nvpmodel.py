@@ -26,6 +26,10 @@ else:
     number = int(text)
     with (folder / "asked").open("a") as log:
         log.write(f"{{modes[number]}}\\n")
+    if not {root}:
+        print("NVPM ERROR: Error opening /var/lib/nvpmodel/status: 13\\nNVPM ERROR: failed to set power mode!\\n"
+              "NVPM ERROR: optMask is 1, no request for power mode")
+        sys.exit(0)
     if modes[number] in refused:
         print("NVPM ERROR: failed to set CPU_A78_0 MAX_FREQ")
         sys.exit(1)
@@ -46,18 +50,25 @@ class FakeNvpmodel:
     """The program in a folder for PATH, set to mode 1.
 
     needs_reboot, refused: names of modes that it does not set. declined: its exit code after a reboot was declined.
+    root: whether its user is root; for another user it sets nothing, and ends with exit code 0.
     """
 
     modes = {0: "15W", 1: "25W", 2: "MAXN_SUPER", 3: "7W"}  # noqa: RUF012
 
     def __init__(
-        self, folder: Path, needs_reboot: tuple[str, ...] = (), refused: tuple[str, ...] = (), declined: int = 1
+        self,
+        folder: Path,
+        needs_reboot: tuple[str, ...] = (),
+        refused: tuple[str, ...] = (),
+        declined: int = 1,
+        *,
+        root: bool = True,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.set(1)
         (folder / "nvpmodel.py").write_text(
-            _PROGRAM.format(modes=self.modes, needs_reboot=needs_reboot, refused=refused, declined=declined)
+            _PROGRAM.format(modes=self.modes, needs_reboot=needs_reboot, refused=refused, declined=declined, root=root)
         )
         program = folder / "nvpmodel"
         # Not a first line with Python's path: the system takes no blank in one.

@@ -58,6 +58,11 @@ def sweep(models: Sequence[Path], options: SweepOptions) -> Sweep:
     labelled = _labelled(options)
     with TemporaryDirectory(prefix="edgeunet-sweep-") as folder, progress(by_itself=False) as bar:
         found, skipped = expand(models, options, Path(folder))
+        if any(c.variant.path.suffix == ".onnx" for c in found) and {"gpu", "l4t"} & fingerprint({}).keys():
+            stderr().print(
+                "note: .onnx files run on the CPU; for the GPU give engines, of each `edgeunet export engine M.onnx -o "
+                "M.engine`"
+            )
         if labelled is not None:
             for variant in {id(c.variant): c.variant for c in found}.values():
                 warn_of_seen(options.split, variant.spec, Path(variant.name))

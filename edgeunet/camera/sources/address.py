@@ -20,13 +20,15 @@ STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:… or synthetic://"
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "v4l2": ("width", "height", "fps", "fourcc"),
-    "csi": ("width", "height", "fps"),
+    "csi": ("width", "height", "fps", "flip", "mode"),
     "synthetic": ("width", "height", "fps", "seconds", "pixels"),
 }
+FLIPS = ("180", "horizontal", "vertical")
 SYNTHETIC_PIXELS = ("bgr", "thermal")
 FASTEST = 1000.0  # fps; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
 MOST_CAMERAS = 10_000
+MOST_MODES = 100
 _CAMERA = re.compile(r"[0-9]+|/dev/.+")
 
 
@@ -37,7 +39,8 @@ class Address:
     name: for people, without passwords, in letters that any output can write. target: the device file, the number of
     the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
     leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic ends,
-    None for never. pixels: of synthetic, "bgr" or "thermal".
+    None for never. pixels: of synthetic, "bgr" or "thermal". flip: of a CSI camera, one of FLIPS, 180 for one that is
+    mounted upside down; mode: the number of its sensor's mode.
     """
 
     kind: Kind
@@ -49,6 +52,8 @@ class Address:
     fourcc: str | None = None
     seconds: float | None = None
     pixels: str = "bgr"
+    flip: str | None = None
+    mode: int | None = None
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):
@@ -63,6 +68,10 @@ class Address:
             raise UsageError(f"{self.name}: seconds is more than 0 to {LONGEST_S:.0f}, got {self.seconds:g}")
         if self.fourcc is not None and not re.fullmatch(r"[\x20-\x7e]{4}", self.fourcc):
             raise UsageError(f"{self.name}: fourcc is four characters such as MJPG or YUYV, got {self.fourcc!r}")
+        if self.flip not in (None, *FLIPS):
+            raise UsageError(f"{self.name}: flip is {', '.join(FLIPS[:-1])} or {FLIPS[-1]}, got {self.flip[:40]!r}")
+        if self.mode is not None and not 0 <= self.mode < MOST_MODES:
+            raise UsageError(f"{self.name}: mode is 0 to {MOST_MODES - 1}, got {self.mode}")
         if self.pixels not in SYNTHETIC_PIXELS:
             raise UsageError(f"{self.name}: pixels is {' or '.join(SYNTHETIC_PIXELS)}, got {self.pixels[:40]!r}")
 
@@ -179,6 +188,8 @@ def _device(scheme: str, rest: str) -> Address:
         _fourcc(values.get("fourcc")),
         _number(title, "seconds", values),
         values.get("pixels", "bgr"),
+        values.get("flip"),
+        _whole(title, "mode", values),
     )
 
 

@@ -46,7 +46,8 @@ def fit(
 
     On the desk: edgeunet fit my_frames --candidates candidates --sizes 256x320,192x256
 
-    On the device: edgeunet bench sweep candidates/*.onnx -o device.json (TensorRT: of each an engine first)
+    On the device: edgeunet bench sweep candidates/*.onnx -o device.json (for its GPU: of each an engine,
+    candidates/*.engine)
 
     On the desk: edgeunet fit my_frames --device-record device.json --budget-ms 15 -o fitted
     """

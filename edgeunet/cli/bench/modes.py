@@ -50,7 +50,8 @@ def modes(
         for line in skipped_lines(found):
             stdout().print(line)
         stdout().print(
-            f"{len(found.measured)} modes {f'written to {output}' if output else 'not kept: -o FILE keeps them'}"
+            f"{len(found.measured)} mode{'' if len(found.measured) == 1 else 's'} "
+            f"{f'written to {output}' if output else 'not kept: -o FILE keeps them'}"
         )
     if found.partial:
         raise typer.Exit(INTERRUPTED)

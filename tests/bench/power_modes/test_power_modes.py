@@ -86,6 +86,21 @@ def test_a_failure_in_one_mode_is_told_and_the_others_go_on(
     assert fake.mode == "25W"
 
 
+def test_one_mode_is_one_mode(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = tuple(name for name in FakeNvpmodel.modes.values() if name != "25W")
+    instead_of_measuring(monkeypatch, FakeNvpmodel(tmp_path / "bin", needs_reboot=others))
+    assert "1 mode not kept: -o FILE keeps them" in _bench(model, "--cool-down-s", 0).output
+
+
+def test_who_is_not_root_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeNvpmodel(tmp_path / "bin", root=False)
+    seen = instead_of_measuring(monkeypatch, fake)
+    error = _bench(model).exception
+    assert isinstance(error, BoardError)
+    assert "NVPM ERROR: Error opening /var/lib/nvpmodel/status: 13" in str(error)
+    assert (seen, fake.mode) == ([], "25W")
+
+
 @pytest.mark.parametrize("number", slow(signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_it_keeps_what_there_is_and_sets_the_mode_again(
     model: Path, tmp_path: Path, number: signal.Signals

@@ -87,6 +87,16 @@ def test_a_sweep_as_it_is_typed(model: Path, data: Path, tmp_path: Path, monkeyp
     assert ">toy, " in plot.read_text()
 
 
+@pytest.mark.parametrize(("facts", "says"), [({"l4t": "R36.4.3"}, True), ({"gpu": "RTX 4090"}, True), ({}, False)])
+def test_on_a_board_with_a_gpu_it_says_that_the_cpu_is_measured(
+    facts: dict[str, str], says: bool, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead_of_measuring(monkeypatch)
+    monkeypatch.setattr(passes, "fingerprint", lambda _: facts)
+    result = _bench(model, "--threads", "1", "--backends", "onnxruntime")
+    assert (".onnx files run on the CPU; for the GPU give engines" in result.output) == says
+
+
 def test_every_pass_has_all_of_them_in_another_order(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

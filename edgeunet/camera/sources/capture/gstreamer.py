@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ INSTALL = (
     "on a Jetson: jetson/setup.sh; elsewhere: apt install python3-opencv and a venv with --system-site-packages "
     "(PyPI's opencv-python has no GStreamer: pip uninstall it there)"
 )
+_FLIP_METHODS = {"180": 2, "horizontal": 4, "vertical": 6}  # of nvvidconv
 
 
 def open_gst(address: Address) -> CaptureSource:
@@ -31,20 +33,25 @@ def open_gst(address: Address) -> CaptureSource:
     silence()
     capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
     if not capture.isOpened():
-        remedy = (
-            "check that the sensor is connected, then try `sudo systemctl restart nvargus-daemon`"
-            if address.kind == "csi"
-            else "test the pipeline with gst-launch-1.0, with fakesink instead of appsink"
-        )
-        raise SourceError(f"{address.name} does not start: {remedy}")
+        raise SourceError(f"{address.name} does not start: {_remedy(address)}")
     return CaptureSource(capture, address.name)
+
+
+def _remedy(address: Address) -> str:
+    if address.kind != "csi":
+        return "test the pipeline with gst-launch-1.0, with fakesink instead of appsink"
+    if os.environ.get("DISPLAY", ":").partition(":")[0]:  # localhost:10.0, as ssh -X sets it
+        return "DISPLAY names the screen of another machine, which NVIDIA's camera stack cannot use: `unset DISPLAY`"
+    return "check that the sensor is connected, then try `sudo systemctl restart nvargus-daemon`"
 
 
 def csi_pipeline(address: Address) -> str:
     """NVIDIA's camera stack (nvarguscamerasrc) to BGR; only the newest frame is kept."""
+    mode = "" if address.mode is None else f" sensor-mode={address.mode}"
+    flip = "" if address.flip is None else f" flip-method={_FLIP_METHODS[address.flip]}"
     return (
-        f"nvarguscamerasrc sensor-id={address.target} ! video/x-raw(memory:NVMM),width={address.width},"
-        f"height={address.height},framerate={_fraction(address.fps or 30.0)},format=NV12 ! nvvidconv ! "
+        f"nvarguscamerasrc sensor-id={address.target}{mode} ! video/x-raw(memory:NVMM),width={address.width},"
+        f"height={address.height},framerate={_fraction(address.fps or 30.0)},format=NV12 ! nvvidconv{flip} ! "
         "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
         "appsink drop=true max-buffers=1 sync=false"
     )

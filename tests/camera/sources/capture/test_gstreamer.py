@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ import pytest
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.capture.gstreamer import csi_pipeline
 from edgeunet.camera.sources.opening import open_source
-from edgeunet.errors import MissingDependencyError
+from edgeunet.errors import MissingDependencyError, SourceError
 from tests.camera.servers import OUR_PACKAGES, SYSTEM_PYTHON, require_gstreamer_opencv
 
 ROOT = Path(__file__).parents[4]
@@ -111,3 +112,25 @@ def test_csi_pipeline_is_nvidias() -> None:
         "format=NV12 ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
         "appsink drop=true max-buffers=1 sync=false"
     )
+
+
+@pytest.mark.parametrize(("flip", "method"), [("180", 2), ("horizontal", 4), ("vertical", 6)])
+def test_csi_picture_is_flipped_by_nvidias_converter(flip: str, method: int) -> None:
+    """Numbers of nvvidconv's flip-method; the mode is one of nvarguscamerasrc's."""
+    pipeline = csi_pipeline(Address.parse(f"csi://0?flip={flip}&mode=2"))
+    assert pipeline.startswith("nvarguscamerasrc sensor-id=0 sensor-mode=2 ! ")
+    assert f" ! nvvidconv flip-method={method} ! " in pipeline
+
+
+@pytest.mark.parametrize(
+    ("display", "says"), [("localhost:10.0", "`unset DISPLAY`"), (":0", "the sensor is connected")]
+)
+def test_csi_camera_that_does_not_start_over_ssh_names_the_screen(
+    display: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _: True)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: SimpleNamespace(isOpened=lambda: False))
+    monkeypatch.setenv("DISPLAY", display)
+    with pytest.raises(SourceError, match=says):
+        open_source("csi://0")
