@@ -68,7 +68,8 @@ QUICK = (  # what takes seconds in the place of minutes, and needs no camera
 VERDICTS = {0, 3, 4, 5}  # any of them: what is compared here proves nothing
 CODES = {"bench compare": VERDICTS, "bench judge": VERDICTS, "doctor": {0, 1}}
 OUTPUT = "-o|--record|--report|--contact-sheet|--plot|--save-masks|--jsonl|--latency-record|--junit|--markdown"
-OTHERS_OPTIONS = {"--debug", "--dry-run", "--wheels", "--loadEngine"}  # of all commands, jetson/setup.sh and trtexec
+# Of all commands, jetson/setup.sh, trtexec, apt-get and docker.
+OTHERS_OPTIONS = {"--debug", "--dry-run", "--wheels", "--loadEngine", "--no-remove", "--build-arg", "--runtime"}
 
 
 def text_of(document: str) -> str:
