@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeunet.doctor.host import Host
-from edgeunet.utils.check import Check
+from edgeunet.utils.check import Check, State
 
 _DEVICES = (
     *("video[0-9]*", "dri/renderD*", "nvmap", "nvhost-*", "host1x-fence", "nvgpu/igpu*/*"),  # of a Jetson's GPU too
@@ -25,7 +25,7 @@ def check_permissions(host: Host) -> list[Check]:
             closed.setdefault(group, []).append(f"/{path.relative_to(host.root)}")
     if not closed:
         return [Check("ok", "permissions", "you may open the devices of cameras and GPU")]
-    state = "wrong" if host.jetson else "warning"
+    state: State = "wrong" if host.jetson else "warning"
     by_root = closed.pop("root", [])
     checks = []
     if closed:

@@ -161,6 +161,12 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
                 raise
             _line(str(missing(part)))
             return 1
+        except ImportError as error:  # it is there, and a library of it or NumPy is not as it expects
+            if debug or (error.name or "").startswith("edgeunet"):
+                raise
+            said = str(error).strip().partition("\n")[0]
+            _line(f"a Python package does not load ({said}): `edgeunet doctor` says which one and what helps")
+            return 1
         except BrokenPipeError:  # the reader, such as `head`, has ended
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -131,6 +131,13 @@ def test_json_for_a_closed_standard_output_is_one_line() -> None:
     assert (done.returncode, done.stderr) == (1, "error: standard output is closed, and --json prints there\n")
 
 
+def test_a_package_that_does_not_load_is_one_line_that_names_the_doctor() -> None:
+    done = _run("raise ImportError('numpy.core.multiarray failed to import')")
+    said = "a Python package does not load (numpy.core.multiarray failed to import): `edgeunet doctor` says which one"
+    assert (done.returncode, done.stderr) == (1, f"error: {said} and what helps\n")
+    assert "Traceback" in _run("raise ImportError('no such name', name='edgeunet.spec')").stderr, "a fault of our own"
+
+
 def test_too_little_memory_is_one_line() -> None:
     done = _run("raise MemoryError")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
