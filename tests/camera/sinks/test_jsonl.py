@@ -64,7 +64,7 @@ def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:
 
 
 WRITE = """
-import sys
+import os, sys
 import numpy as np
 from pathlib import Path
 from edgeunet.utils import console
@@ -73,6 +73,7 @@ from tests.camera.shots import shot_of
 
 def write():
     with LineWriter(Path("-"), ("road", "car", "sky"), force=False) as lines:
+        os.write(1, b"GST_ARGUS: Creating output stream\\n")  # as the driver of a CSI camera does, in C
         for number in range(int(sys.argv[1])):
             lines.write(shot_of(np.zeros((40, 90, 3), np.uint8), number=number))
 
