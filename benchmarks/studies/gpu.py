@@ -15,7 +15,6 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -36,7 +35,6 @@ from edgeunet.latency.quantiles import summarize
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu import infer_request
 from edgeunet.utils import console
-from edgeunet.utils.dependencies import missing
 from edgeunet.utils.files import sha256
 from edgeunet.utils.formatting import one_line
 from edgeunet_bench.measure.input_frames import load_inputs
@@ -76,8 +74,6 @@ def require(provider: str) -> tuple[Gpu, Provider]:
     bindings: Provider = EngineOptions(provider).provider  # type: ignore[arg-type]  # it refuses other names
     gpu = find_gpu()
     tensorrt_module(bindings)
-    if find_spec("pycuda") is None:
-        raise missing("pycuda")
     return gpu, bindings
 
 

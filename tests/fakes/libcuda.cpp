@@ -24,7 +24,7 @@
 
 using Result = int;
 using Pointer = unsigned long long;
-enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
        INVALID_PTX = 218, UNSUPPORTED_PTX_VERSION = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
 
 using Work = std::function<Result()>;
@@ -160,7 +160,10 @@ bool fake_run_kernel(const char *name, unsigned grid_x, unsigned grid_y, unsigne
 Result cuInit(unsigned) { ENTER return OK; }
 Result cuDriverGetVersion(int *version) { *version = 13000; return OK; }
 Result cuDeviceGetCount(int *count) { *count = 1; return OK; }
-Result cuDeviceGet(int *device, int) { *device = 0; return OK; }
+Result cuDeviceGet(int *device, int number) {
+    *device = number;
+    return number == 0 ? OK : INVALID_DEVICE;
+}
 Result cuDeviceGetName(char *name, int size, int) { strncpy(name, "CPU in place of a GPU", size); return OK; }
 Result cuDeviceTotalMem_v2(size_t *size, int) { *size = settings["memory"]; return OK; }
 Result cuDeviceGetAttribute(int *value, int attribute, int) {
@@ -172,6 +175,7 @@ Result cuDeviceComputeCapability(int *major, int *minor, int) { *major = 8, *min
 
 Result cuGetErrorString(Result code, const char **text) {
     *text = code == OUT_OF_MEMORY ? "out of memory" : code == INVALID_CONTEXT ? "invalid device context"
+          : code == INVALID_DEVICE ? "invalid device ordinal"
           : code == LAUNCH_FAILED ? "unspecified launch failure" : code == NOT_READY ? "device not ready"
           : code == CAPTURE_UNSUPPORTED ? "operation not permitted when stream is capturing"
           : code == CAPTURE_INVALIDATED ? "operation failed due to a previous error during capture"

@@ -59,11 +59,11 @@ class FakeCuda:
         subprocess.run(command, check=True)
         return cls(path)
 
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Put pycuda's modules where they are imported from, and the driver where it is loaded from."""
+    def install(self, monkeypatch: pytest.MonkeyPatch, *, pycuda: bool = True) -> None:
+        """Put the driver where it is loaded from, and pycuda's modules where they are imported from, or none."""
         for name, module in _modules(self).items():
-            monkeypatch.setitem(sys.modules, name, module)
-        monkeypatch.setattr("edgeunet.runtime.gpu.cuda_graph.LIBRARY", str(self.path))
+            monkeypatch.setitem(sys.modules, name, module if pycuda else None)
+        monkeypatch.setattr("edgeunet.runtime.gpu.libcuda.LIBRARY", str(self.path))
         monkeypatch.setattr("edgeunet.runtime.gpu.cuda.find_gpu", lambda: GPU)
 
     def set(self, name: str, value: int) -> None:
@@ -198,8 +198,7 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
 
     class Device:
         def __init__(self, number: int) -> None:
-            if number != 0:
-                raise LogicError("cuDeviceGet failed: invalid device ordinal")
+            api("cuDeviceGet", ctypes.byref(ctypes.c_int()), number)
 
         def retain_primary_context(self) -> Context:
             api("cuDevicePrimaryCtxRetain", ctypes.byref(ctypes.c_void_p()), 0)
@@ -334,7 +333,7 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
         "memcpy_dtoh_async": memcpy_dtoh_async,
     }
     driver.__dict__.update(members)
-    root.__dict__["driver"] = driver
+    root.__dict__.update(driver=driver, VERSION_TEXT="2026.1")
     return {"pycuda": root, "pycuda.driver": driver}
 
 

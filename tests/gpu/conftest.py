@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -10,7 +12,6 @@ import pytest
 
 from edgeunet.board.gpu import Provider, find_gpu, tensorrt_module
 from edgeunet.errors import EdgeUNetError, GpuError
-from edgeunet.utils.dependencies import missing
 
 FOLDER = Path(__file__).parent
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
@@ -22,7 +23,18 @@ def lacking() -> str:
         find_gpu()
     except GpuError as error:
         return str(error)
-    return "" if find_spec("pycuda") else str(missing("pycuda"))
+    return ""
+
+
+@pytest.fixture(params=["pycuda", "ctypes"], scope="module")
+def cuda_provider(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test of a module with pycuda, where it is there, and with what stands in for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "ctypes":
+            patch.setitem(sys.modules, "pycuda", None)
+        elif not find_spec("pycuda"):
+            pytest.skip("there is no pycuda here")
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

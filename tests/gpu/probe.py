@@ -18,8 +18,9 @@ import numpy as np
 
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime.gpu.cuda import Device
-from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.spec import BGR
 from tests.gpu.test_buffers import Fit, noise
 from tests.models import toy_spec

@@ -14,13 +14,15 @@ import pytest
 from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime.gpu.cuda import Device, Stream
-from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import FIT, fit_arguments
+from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.spec import BGR
 from tests.gpu.memory import Memory
 from tests.models import toy_spec
 from tests.runtime.gpu import reference
 
+pytestmark = pytest.mark.usefixtures("cuda_provider")
 FRAME, NETWORK = (480, 640), (256, 320)
 
 

@@ -17,6 +17,7 @@ from edgeunet.spec import PixelFormat
 from tests.runtime.gpu import reference
 from tests.runtime.gpu.test_kernels import fitting_of, noise_of, tables_of
 
+pytestmark = pytest.mark.usefixtures("cuda_provider")
 SIZES = [  # camera (height, width), network (height, width)
     ((480, 640), (240, 320)),
     ((1080, 1920), (256, 320)),
@@ -27,7 +28,7 @@ SIZES = [  # camera (height, width), network (height, width)
 
 
 @pytest.fixture(scope="module")
-def device() -> Iterator[Device]:
+def device(cuda_provider: None) -> Iterator[Device]:
     opened = Device()
     yield opened
     opened.close()

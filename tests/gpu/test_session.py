@@ -21,6 +21,8 @@ from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
+pytestmark = pytest.mark.usefixtures("cuda_provider")
+
 
 @pytest.fixture(scope="module")
 def engine(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Path:

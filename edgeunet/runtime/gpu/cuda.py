@@ -1,4 +1,4 @@
-"""All use of pycuda: the GPU's context, memory, streams and kernels. Importing this file does nothing on the GPU.
+"""All use of pycuda, or of what stands in for it: the GPU's context, memory, streams and kernels.
 
 pycuda ties a context, and everything made in it, to one thread. So each Device has a thread of its own, which owns
 the primary context. Other threads pass functions to it through Device.call(); they run one after another. Methods that
@@ -22,8 +22,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from edgeunet.board.gpu import find_gpu
 from edgeunet.errors import FrameError, GpuError, UsageError
+from edgeunet.runtime.gpu.ctypes_provider import CtypesProvider
 from edgeunet.runtime.gpu.kernels import KERNELS, PTX, Arguments, Dim3, Kernel
-from edgeunet.utils.dependencies import missing
+from edgeunet.runtime.gpu.libcuda import DriverError, DriverMemoryError
 from edgeunet.utils.formatting import one_line
 
 T = TypeVar("T")
@@ -38,12 +39,14 @@ class Device:
     """One GPU, its primary context, and the thread that owns both.
 
     name, compute_capability: of the device. integrated: it shares memory with the CPU.
+    provider: of the driver's functions: pycuda, or ctypes and why not pycuda.
     resources: what close() frees, the last one first; for the owner only.
     """
 
     name: str
     compute_capability: tuple[int, int]
     integrated: bool
+    provider: str
 
     def __init__(self, index: int = 0) -> None:
         """Open GPU number `index`; raises GpuError or MissingDependencyError if it cannot be used."""
@@ -152,7 +155,7 @@ class Device:
 
     def _own(self, index: int, opened: Future[None]) -> None:
         try:
-            self._driver = _pycuda_driver()
+            self._driver, self.provider = _provider()
             try:
                 with ExitStack() as undo:
                     with EXCLUSIVE:
@@ -196,9 +199,9 @@ class Device:
             del task, function, result  # or they would keep their buffers until the next call
 
     def _explained(self, error: BaseException) -> BaseException:
-        if not isinstance(error, self._driver.Error):
+        if not isinstance(error, (self._driver.Error, DriverError)):
             return error
-        if isinstance(error, self._driver.MemoryError):
+        if isinstance(error, (self._driver.MemoryError, DriverMemoryError)):
             explained = GpuError(
                 f"out of GPU memory ({one_line(error)}): close other programs on the GPU, or use a smaller model"
             )
@@ -297,15 +300,15 @@ class Buffer:
             self._pages.free()
 
 
-def _pycuda_driver() -> Any:
+def _provider() -> tuple[Any, str]:
+    """pycuda.driver, or what stands in for it; and a name for describe()."""
     try:
-        return importlib.import_module("pycuda.driver")
-    except ModuleNotFoundError as error:
-        raise missing("pycuda") from error
+        version = importlib.import_module("pycuda").VERSION_TEXT
+        return importlib.import_module("pycuda.driver"), f"pycuda {version}"
     except ImportError as error:
-        raise GpuError(
-            f"pycuda does not load ({one_line(error)}): pip install --force-reinstall --no-binary pycuda pycuda"
-        ) from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "pycuda"
+        reason = "is not installed" if missing else f"does not load: {one_line(error)}"
+    return CtypesProvider(), f"ctypes (pycuda {reason})"
 
 
 def _forget_locals(error: BaseException | None) -> None:

@@ -8,50 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
 
 from edgeunet.errors import GpuError
+from edgeunet.runtime.gpu.libcuda import Driver
 
-LIBRARY = "libcuda.so.1"
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE: other threads may allocate meanwhile
 EXTERNAL = 1  # CU_EVENT_RECORD: a node of the graph, which stamps the time at each launch
-
-_handle, _pointer = ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)
-_SIGNATURES: dict[str, tuple[Any, ...]] = {
-    "cuEventCreate": (_pointer, ctypes.c_uint),
-    "cuEventRecord": (_handle, _handle),
-    "cuEventRecordWithFlags": (_handle, _handle, ctypes.c_uint),
-    "cuEventElapsedTime": (ctypes.POINTER(ctypes.c_float), _handle, _handle),
-    "cuEventDestroy_v2": (_handle,),
-    "cuStreamBeginCapture_v2": (_handle, ctypes.c_int),
-    "cuStreamEndCapture": (_handle, _pointer),
-    "cuGraphInstantiateWithFlags": (_pointer, _handle, ctypes.c_ulonglong),
-    "cuGraphLaunch": (_handle, _handle),
-    "cuGraphExecDestroy": (_handle,),
-    "cuGraphDestroy": (_handle,),
-    "cuGetErrorString": (ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)),
-}
-
-
-class Driver:
-    """The driver's functions by name; each raises GpuError if the driver refuses. A context must be current."""
-
-    def __init__(self) -> None:
-        self._library = ctypes.CDLL(LIBRARY)
-        for name, arguments in _SIGNATURES.items():
-            function = getattr(self._library, name)
-            function.argtypes, function.restype = arguments, ctypes.c_int
-
-    def call(self, name: str, *arguments: Any) -> None:
-        code = getattr(self._library, name)(*arguments)
-        if code:
-            text = ctypes.c_char_p()
-            self._library.cuGetErrorString(code, ctypes.byref(text))
-            raise GpuError(f"{name} failed: {(text.value or b'unknown error').decode()} ({code})")
-
-    def clean_up(self, name: str, *arguments: Any) -> None:
-        """The same for a function that destroys something; a lost device refuses even that, so errors are ignored."""
-        getattr(self._library, name)(*arguments)
 
 
 class Timeline:

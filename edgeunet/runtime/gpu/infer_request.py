@@ -12,8 +12,9 @@ from edgeunet.errors import GpuError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels, level_tables
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Buffer, Device, Stream
-from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
+from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.runtime.gpu.tensorrt_log import reason
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.formatting import one_line

@@ -13,9 +13,9 @@ from edgeunet.errors import GpuError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Device
-from edgeunet.runtime.gpu.cuda_graph import Driver
 from edgeunet.runtime.gpu.engine_file import EngineInfo, check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
+from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.runtime.gpu.tensorrt_log import reason, tensorrt_log
 from edgeunet.runtime.session import Session
 
@@ -64,6 +64,7 @@ class TensorRTSession(Session):
             "backend": self._provider,
             "version": self._version,
             "device": f"{self._device.name} (sm_{major}{minor})",
+            "cuda_provider": self._device.provider,
             "memory": "mapped" if self._device.integrated else "page-locked",
             "in_flight": str(self.capacity),
             "cuda_graph": self._requests[0].graph_state,

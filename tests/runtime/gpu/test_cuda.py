@@ -7,15 +7,17 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import numpy as np
 import pytest
 
-from edgeunet.errors import FrameError, GpuError, MissingDependencyError, UsageError
+from edgeunet.errors import FrameError, GpuError, UsageError
 from edgeunet.runtime.gpu.cuda import Buffer, Device
-from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Driver, Timeline
+from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, PTX
+from edgeunet.runtime.gpu.libcuda import Driver
 from tests.fakes.pycuda import FakeCuda
 
 SHAPE = (5, 7, 3)
@@ -123,6 +125,7 @@ BUSY = """
 import atexit, threading, time
 import pytest
 from pathlib import Path
+from types import ModuleType
 from edgeunet.runtime.gpu.cuda import Device
 from tests.fakes.pycuda import FakeCuda
 
@@ -146,10 +149,6 @@ def test_what_cannot_be_opened_is_said_and_leaves_nothing(cuda: FakeCuda, monkey
     with pytest.raises(GpuError, match="invalid device ordinal"):
         Device(3)
     cuda.reset()
-    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    monkeypatch.delattr(sys.modules["pycuda"], "driver")
-    with pytest.raises(MissingDependencyError, match="pip install pycuda"):
-        Device()
 
     def no_driver() -> None:
         raise GpuError("there is no NVIDIA driver here")
@@ -158,6 +157,30 @@ def test_what_cannot_be_opened_is_said_and_leaves_nothing(cuda: FakeCuda, monkey
     with pytest.raises(GpuError, match="no NVIDIA driver"):
         Device()
     assert threading.active_count() == 1 or not any(t.name == "edgeunet-gpu" for t in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("broken", "provider"),
+    [
+        ("", "pycuda 2026.1"),
+        ("pycuda", "ctypes (pycuda is not installed)"),
+        ("pycuda.driver", "ctypes (pycuda does not load: no pycuda.driver)"),
+    ],
+)
+def test_ctypes_stands_in_where_pycuda_is_missing_or_broken(
+    driver_on_cpu: FakeCuda, monkeypatch: pytest.MonkeyPatch, broken: str, provider: str
+) -> None:
+    driver_on_cpu.install(monkeypatch)
+
+    def load(name: str) -> ModuleType:
+        if broken and name.startswith(broken):
+            raise ModuleNotFoundError(f"no {broken}", name=broken)
+        return sys.modules[name]
+
+    monkeypatch.setattr("edgeunet.runtime.gpu.cuda.importlib.import_module", load)
+    device = Device()
+    assert device.provider == provider
+    device.close()
 
 
 @pytest.mark.parametrize("integrated", [False, True])

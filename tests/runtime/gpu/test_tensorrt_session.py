@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from edgeunet.errors import EdgeUNetError, GpuError, MissingDependencyError, ModelFileError, UsageError
+from edgeunet.errors import EdgeUNetError, GpuError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE
@@ -465,10 +465,10 @@ def test_an_engine_that_refuses_to_run_is_one_error(engine: Path, trt: FakeTenso
     assert cuda.held() == {}
 
 
-def test_without_pycuda_the_remedy_is_named(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(MissingDependencyError, match="pip install pycuda"):
-        open_session(engine)
+def test_a_session_says_how_it_calls_the_driver(engine: Path, cuda: FakeCuda) -> None:
+    with open_session(engine) as session:
+        found = session.describe()["cuda_provider"]
+    assert found == ("pycuda 2026.1" if sys.modules["pycuda"] else "ctypes (pycuda is not installed)")
 
 
 def test_tensorrt_rtx_runs_with_the_same_code(tmp_path: Path, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
