@@ -6,8 +6,11 @@ from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check, State
 
 _DEVICES = (
-    *("video[0-9]*", "dri/renderD*", "nvmap", "nvhost-*", "host1x-fence", "nvgpu/igpu*/*"),  # of a Jetson's GPU too
-    *("nvidia[0-9]*", "nvidiactl", "nvidia-uvm"),
+    *("video[0-9]*", "dri/renderD*", "nvmap", "host1x-fence", "nvidia[0-9]*", "nvidiactl", "nvidia-uvm"),
+    # Of a Jetson's GPU, by both of their names, what programs open: dbg, prof* and ctxsw are for the group debug, sched
+    # for root.
+    *(f"nvgpu/igpu*/{name}" for name in ("power", "ctrl", "as", "channel", "tsg")),
+    *(f"nvhost-{name}gpu" for name in ("power-", "ctrl-", "as-", "", "tsg-")),
 )
 
 

@@ -71,7 +71,8 @@ class System:
 
 def _group_of(device: Path) -> str:
     """As JetPack 6's rules have it."""
-    return "render" if device.name.startswith("renderD") else "" if device.name == "host1x-fence" else "video"
+    others = {"renderD128": "render", "host1x-fence": "", "nvhost-prof-gpu": "debug", "dbg": "debug", "sched": "root"}
+    return others.get(device.name, "video")
 
 
 def _module(name: str, **members: str | Callable[[], str]) -> ModuleType:
@@ -110,7 +111,9 @@ def _jetson(
         "var/lib/nvpmodel/status": "pmode:0002\n",
         "dev/dri/renderD128": "",
         "dev/host1x-fence": "",
-        "dev/nvgpu/igpu0/ctrl": "",
+        "dev/nvhost-gpu": "",
+        **dict.fromkeys((f"dev/nvgpu/igpu0/{name}" for name in ("ctrl", "dbg", "sched")), ""),
+        "dev/nvhost-prof-gpu": "",
     }
     return System(files, gpu, tensorrt)
 
