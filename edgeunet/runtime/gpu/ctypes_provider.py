@@ -159,6 +159,6 @@ class _Function:
     def prepared_async_call(self, grid: Dim3, block: Dim3, stream: _Stream, *arguments: int) -> None:
         packed = struct.pack(self._format, *arguments)
         size = ctypes.c_size_t(len(packed))
-        address = ctypes.cast(packed, ctypes.c_void_p).value
+        address = ctypes.cast(ctypes.c_char_p(packed), ctypes.c_void_p).value
         extra = (ctypes.c_void_p * 5)(_BUFFER, address, _BUFFER_SIZE, ctypes.addressof(size), _END)
         self._driver.call("cuLaunchKernel", self._function, *grid, *block, 0, stream.handle, None, extra)
