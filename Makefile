@@ -34,13 +34,14 @@ NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformer
 YOLO_VENV := .venv-yolo
 YOLO_PACKAGES := ultralytics==8.4.190 ultralytics-thop polars requests scipy matplotlib psutil pyyaml
 NETWORKS_FILES := runs/networks
+ARM_FILES := runs/arm
 # Those to check, by the names in tests/networks/sources.py; all if there are none.
 NETWORKS :=
 
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test test-all check guard check-tensorrt check-networks kernels test-gpu clean
+.PHONY: help setup demo test test-all check guard check-tensorrt check-networks check-arm kernels test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
@@ -50,6 +51,7 @@ help:
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
 	@echo "make check-networks  imports networks of other packages, and exports them in every precision (long; needs PyPI)"
+	@echo "make check-arm       commands, masks and tests on emulated 64-bit ARM (x86-64 Debian, root, its packages and PyPI's)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make kernels         the CUDA kernels' PTX again, after a change to a .cu file (needs PyPI)"
 	@echo "make clean   remove what make has made: $(VENV), the other .venv-* and its folders in runs/, no other"
@@ -152,6 +154,11 @@ endif
 
 # A machine with a GPU may have a PyTorch of its own and no network: then its python3 serves as it is.
 test-gpu: export PYTHONPATH := $(CURDIR):$(CURDIR)/export:$(CURDIR)/benchmarks
+check-arm: setup
+	@rm -rf $(ARM_FILES)
+	tests/arm/arm.sh $(ARM_FILES)
+	@rm -rf $(ARM_FILES)
+
 test-gpu:
 	@if test ! -e $(VENV) && python3 -m pytest --collect-only -q tests/gpu >/dev/null 2>&1; \
 		then echo "$$(command -v python3) has what the tests import, and is taken as it is"; \
@@ -163,7 +170,7 @@ test-gpu:
 	else echo "no benchmark on this machine, for that reason"; fi
 
 clean:
-	rm -rf $(TENSORRT) $(CUDA) $(NETWORKS_VENV) $(YOLO_VENV) $(RUN) $(TENSORRT_FILES) $(NETWORKS_FILES) runs/guard runs/gpu
+	rm -rf $(TENSORRT) $(CUDA) $(NETWORKS_VENV) $(YOLO_VENV) $(RUN) $(TENSORRT_FILES) $(NETWORKS_FILES) $(ARM_FILES) runs/guard runs/gpu
 	@rmdir runs 2>/dev/null || true
 	@if test -e $(VENV)/$(MARK); then echo "rm -rf $(VENV)"; rm -rf $(VENV); \
 	elif test -e $(VENV); then echo "$(VENV) stays: make has not made it"; fi

@@ -54,6 +54,9 @@ class OrtModel:
         options.log_severity_level = 4  # fatal ones only: errors come as exceptions
         options.enable_cpu_mem_arena = arena
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
+        # On x86-64 without VNNI sums of two products of uint8 and int8 saturate at 16 bits else: 0.3 % of the pixels of
+        # a small network differ, and none with it, for 6.1 ms of the CPU and not 5.1. Elsewhere it changes nothing.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self.origin = origin
         # It quantises the float biases: with it masks differ from an exact simulation in 1.4 % of the pixels, without
         # it in 0.44 %; and float16 scales overflow.

@@ -36,3 +36,31 @@ def test_a_concatenation_with_float16_scales_runs() -> None:
     inputs = {"one": np.array([[1.2]], np.float16), "other": np.array([[-3]], np.float16)}
     (found,) = OrtModel(model.SerializeToString(), origin="model").run(["y"], inputs)
     assert found.tolist() == [[1.0, -3.0]]
+
+
+def test_sums_of_large_8_bit_products_do_not_saturate() -> None:
+    """Two products of 255 and 127 do not fit the 16 bits in which x86-64 without VNNI adds them by default."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("QuantizeLinear", ["x", "one", "zero"], ["x.uint8"]),
+            helper.make_node("DequantizeLinear", ["x.uint8", "one", "zero"], ["x.rounded"]),
+            helper.make_node("DequantizeLinear", ["weight", "one", "weight_zero"], ["weight.float"]),
+            helper.make_node("Conv", ["x.rounded", "weight.float"], ["sums"]),
+            helper.make_node("QuantizeLinear", ["sums", "scale", "zero"], ["sums.uint8"]),
+            helper.make_node("DequantizeLinear", ["sums.uint8", "scale", "zero"], ["y"]),
+        ],
+        "sums",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 16, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 16, 4, 4])],
+        [
+            numpy_helper.from_array(np.full((16, 16, 1, 1), 127, np.int8), "weight"),
+            numpy_helper.from_array(np.array(1, np.float32), "one"),
+            numpy_helper.from_array(np.array(16 * 127, np.float32), "scale"),
+            numpy_helper.from_array(np.array(0, np.uint8), "zero"),
+            numpy_helper.from_array(np.array(0, np.int8), "weight_zero"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x = np.full((1, 16, 4, 4), 255, np.float32)
+    (found,) = OrtModel(model.SerializeToString(), origin="model").run(["y"], {"x": x})
+    assert np.unique(found).tolist() == [255 * 16 * 127]
