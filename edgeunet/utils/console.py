@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
-from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, missing
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, broken, missing
 from edgeunet.utils.redaction import shown_command
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
         except ImportError as error:  # it is there, and a library of it or NumPy is not as it expects
             if debug or (error.name or "").startswith("edgeunet"):
                 raise
-            said = str(error).strip().partition("\n")[0]
-            _line(f"a Python package does not load ({said}): `edgeunet doctor` says which one and what helps")
+            _line(broken(error))
             return 1
         except BrokenPipeError:  # the reader, such as `head`, has ended
             with suppress(OSError, ValueError):

@@ -6,7 +6,9 @@ pip must not replace them by a wheel.
 
 from __future__ import annotations
 
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
+from traceback import walk_tb
 from typing import NamedTuple
 
 from edgeunet.errors import MissingDependencyError
@@ -62,6 +64,28 @@ def missing(module: str, work: str = "") -> MissingDependencyError:
     """The error for a module of OPTIONAL_DEPENDENCIES that cannot be imported. work: that needs it, if not its own."""
     needed = OPTIONAL_DEPENDENCIES[module]
     return MissingDependencyError(needed.title, work or needed.work, needed.install)
+
+
+def not_loaded(error: BaseException) -> str:
+    """What is said of a package that is there and does not load: the first line of the first cause."""
+    while error.__cause__:  # NumPy wraps it in a page of advice
+        error = error.__cause__
+    return f"does not load ({str(error).strip().partition(chr(10))[0] or type(error).__name__})"
+
+
+def reinstalling(module: str) -> str:
+    """How to install a module of OPTIONAL_DEPENDENCIES again; pip alone leaves what is there."""
+    names = packages_distributions().get(module, [module])
+    return f"pip uninstall {names[0]}, then {OPTIONAL_DEPENDENCIES[module].install}"
+
+
+def broken(error: ImportError) -> str:
+    """The message for a package that is there and does not load: which one, why, and what helps."""
+    frames = [frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    module = next((name for name in frames if name in OPTIONAL_DEPENDENCIES), "")
+    if not module or {"numpy", "cv2"} & {*frames}:  # of these the doctor knows more
+        return f"a Python package {not_loaded(error)}: `edgeunet doctor` says which one and what helps"
+    return f"{OPTIONAL_DEPENDENCIES[module].title} {not_loaded(error)}: {reinstalling(module)}"
 
 
 def require_installed(*modules: str) -> None:

@@ -69,7 +69,19 @@ def test_an_opencv_that_does_not_load_is_told_from_a_missing_one(
     assert remedy in check("OpenCV").remedy
 
 
-def test_packages_are_not_loaded_to_see_that_they_are_there() -> None:
+@pytest.mark.parametrize("error", ["ImportError", "OSError"])
+def test_a_package_that_is_there_and_does_not_load_is_a_warning(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "av.py").write_text(f"raise {error}('libavcodec.so.62: cannot open')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    reason = "does not load (libavcodec.so.62: cannot open)"
+    assert check("PyAV") == Check("warning", "PyAV", reason, "pip uninstall av, then pip install 'edgeunet[video]'")
+    assert "PyAV" not in check("packages").found
+
+
+def test_heavy_packages_are_not_loaded_to_see_that_they_are_there() -> None:
     program = (
         "import sys; from edgeunet.doctor import examine; examine(); print(sorted({'torch', 'scipy'} & {*sys.modules}))"
     )
@@ -86,7 +98,10 @@ BROKEN = {
         "raise ImportError('libGL.so.1: cannot open shared object file')",
         "OpenCV: cannot load libGL; apt",
     ),
-    "numpy": ("raise ImportError('its C-extensions failed')", "NumPy: does not load (its C-extensions failed); pip"),
+    "numpy": (
+        "raise ImportError('PLEASE READ THIS') from ImportError('no libgfortran')",
+        "NumPy: does not load (no libgfortran); pip",
+    ),
 }
 
 

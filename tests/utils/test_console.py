@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -136,6 +137,14 @@ def test_a_package_that_does_not_load_is_one_line_that_names_the_doctor() -> Non
     said = "a Python package does not load (numpy.core.multiarray failed to import): `edgeunet doctor` says which one"
     assert (done.returncode, done.stderr) == (1, f"error: {said} and what helps\n")
     assert "Traceback" in _run("raise ImportError('no such name', name='edgeunet.spec')").stderr, "a fault of our own"
+
+
+def test_a_package_that_does_not_load_is_named_with_what_installs_it_again(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('libfreetype.so.6: cannot open')")
+    done = _run(f"sys.path.insert(0, {str(tmp_path)!r}); import matplotlib")
+    remedy = "pip uninstall matplotlib, then pip install matplotlib"
+    said = f"error: Matplotlib does not load (libfreetype.so.6: cannot open): {remedy}\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_too_little_memory_is_one_line() -> None:
