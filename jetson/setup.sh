@@ -134,11 +134,12 @@ EOF
 # A pip wheel of OpenCV hides the system's from every venv that sees the system's packages.
 require_no_foreign_opencv() {
     local file
-    file=$(python3 -c 'import cv2; print(cv2.__file__)' 2>/dev/null || true)
+    # Not imported: one for another NumPy does not load, and hides the system's all the same.
+    file=$(python3 -c 'import importlib.util; print(importlib.util.find_spec("cv2").origin)' 2>/dev/null || true)
     case $file in
         *site-packages* | /usr/local/*)
             gstreamer_in_opencv ||
-                die "$file is pip's OpenCV, which has no GStreamer, and hides the system's:" \
+                die "$file is pip's OpenCV, which does not load or has no GStreamer, and hides the system's:" \
                     "python3 -m pip uninstall opencv-python opencv-python-headless opencv-contrib-python"
             ;;
     esac
