@@ -18,8 +18,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 2; }
 W=$(realpath -m "$1") PYTHON=$(realpath -s "${PYTHON:-.venv/bin/python}") CPU=${CPU:-cortex-a76}
-# Without tests/runtime/gpu, which compiles kernels, and without limits of real time, which emulation breaks.
-TESTS=${TESTS-tests/runtime tests/board tests/imaging tests/test_spec.py --ignore tests/runtime/gpu}
+# Without tests/runtime/gpu, which compiles kernels, and those with limits of real time, which emulation breaks.
+TESTS=${TESTS-tests/runtime tests/board tests/imaging tests/test_spec.py --ignore tests/runtime/gpu
+    --ignore tests/board/sensors}
 R=$W/root
 FORMATS=/proc/sys/fs/binfmt_misc
 
@@ -151,7 +152,7 @@ assert n == 10, n; print("   10 frames recorded, and read again")'
 
 tests() { # 900 s, for emulation is slow
     # shellcheck disable=SC2086  # arguments of pytest
-    arm bash -c 'cd /opt/edgeunet && exec python3 -m pytest -q -p no:cacheprovider --timeout 900 "$@"' pytest $TESTS
+    arm bash -c 'cd /opt/edgeunet && exec python3 -m pytest -q -p no:cacheprovider -m "not slow" --timeout 900 "$@"' pytest $TESTS
 }
 
 export PYTHONPATH=.:export:benchmarks

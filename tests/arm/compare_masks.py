@@ -24,7 +24,9 @@ def main(x86: Path, arm: Path) -> int:
     bad = False
     for name, least in LEAST.items():
         files = sorted(file.name for file in (x86 / name).glob("*.mask.png"))
-        one, other = (np.stack([cv2.imread(str(side / name / file), 0) for file in files]) for side in (x86, arm))
+        one, other = (
+            np.stack([np.asarray(cv2.imread(str(side / name / file), 0)) for file in files]) for side in (x86, arm)
+        )
         same, differ = 100 * float((one == other).mean()), int((one != other).sum())
         verdict = "" if same >= least else "   TOO LITTLE"
         said = f"{name}: {same:.3f} % as on x86-64, {differ} of {one.size:,} pixels differ; at least {least} %{verdict}"
@@ -36,7 +38,7 @@ def main(x86: Path, arm: Path) -> int:
 def write_frames(folder: Path) -> None:
     """The sample frames, uint8 [128, 160, 3]."""
     for image in sorted(Path("edgeunet/samples/road/images").glob("*/*.jpg")):
-        frame = cv2.resize(cv2.imread(str(image)), SIZE[::-1], interpolation=cv2.INTER_AREA)
+        frame = cv2.resize(np.asarray(cv2.imread(str(image)), np.uint8), SIZE[::-1], interpolation=cv2.INTER_AREA)
         cv2.imwrite(str(folder / f"{image.stem}.png"), frame)
 
 
