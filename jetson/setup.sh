@@ -6,7 +6,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOT=${EDGEUNET_SETUP_ROOT:-}   # where the system's files are looked up; tests give a made board
 CUDA=$ROOT/usr/local/cuda/bin
-EXTRAS="tensorrt,export,video,serve,bench"
+EXTRAS="export,video,serve,bench"
 UNITS=$ROOT/etc/systemd/system
 LEAST_DISK_MB=3000              # Python's packages, and what building pycuda needs for a while
 LEAST_SWAP_KB=2000000
@@ -27,7 +27,7 @@ usage: jetson/setup.sh [--dry-run] [--venv DIR] [--wheels DIR]
   --wheels DIR  take Python packages from this folder, without a network; on a board that has one:
                 PATH=/usr/local/cuda/bin:\$PATH $VENV/bin/pip wheel -w DIR \\
                     -c $VENV/edgeunet-constraints.txt \\
-                    '.[$EXTRAS]' hatchling editables
+                    '.[tensorrt,$EXTRAS]' hatchling editables
   --image       the steps of jetson/Dockerfile: nothing of the board can be seen while an image is built
 EOF
 }
@@ -237,16 +237,20 @@ constraints() {
 }
 
 install_edgeunet() {
-    local state source=() stamp=$VENV/edgeunet-setup.sha256 limits=$VENV/edgeunet-constraints.txt
+    local state pip=(env "PATH=$CUDA:$PATH" "$VENV/bin/python" -m pip install)
+    local stamp=$VENV/edgeunet-setup.sha256 limits=$VENV/edgeunet-constraints.txt
     state=$({ constraints; cat "$HERE/pyproject.toml"; python3 --version; } | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
         ok "edgeunet and its packages: as before"
         return
     fi
-    [ -z "$WHEELS" ] || source=(--no-index --find-links "$WHEELS")
+    [ -z "$WHEELS" ] || pip+=(--no-index --find-links "$WHEELS")
     $DRY_RUN || constraints >"$limits"
-    run env "PATH=$CUDA:$PATH" "$VENV/bin/python" -m pip install "${source[@]}" --constraint "$limits" \
-        --editable "${HERE}[$EXTRAS]" || die "pip could not install the packages: the lines above say why"
+    pip+=(--constraint "$limits" --editable)
+    run "${pip[@]}" "${HERE}[$EXTRAS]" || die "pip could not install the packages: the lines above say why"
+    # Compiled here. On its own: without it engines run as well.
+    run "${pip[@]}" "${HERE}[tensorrt]" ||
+        warning "pycuda: could not be built, the lines above say why; engines run without it, through ctypes"
     $DRY_RUN || printf '%s\n' "$state" >"$stamp"
 }
 

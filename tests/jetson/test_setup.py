@@ -30,10 +30,11 @@ def release(major: int, revision: str) -> str:
 def test_a_board_is_set_up(board: Board) -> None:
     ran = board.setup()
     assert (ran.code, ran.err) == (0, "")
-    venv, pip, doctor = ran.log
+    venv, pip, pycuda, doctor = ran.log
     assert venv == f"python3 -m venv --system-site-packages {board.venv}"
     assert pip.startswith("python -m pip install --constraint ")
-    assert pip.endswith(f"--editable {ROOT}[tensorrt,export,video,serve,bench]")
+    assert pip.endswith(f"--editable {ROOT}[export,video,serve,bench]")
+    assert pycuda.endswith(f"--editable {ROOT}[tensorrt]")
     assert doctor == "edgeunet doctor"
     limits = (board.venv / "edgeunet-constraints.txt").read_text().splitlines()
     tested = set((ROOT / "constraints.txt").read_text().splitlines())
@@ -62,7 +63,14 @@ def test_a_run_that_was_broken_off_is_taken_up(board: Board) -> None:
     assert (ran.code, "pip could not install" in ran.err) == (1, True)
     board.program("bin/in-venv", 'echo "$(basename "$0") $*" >>"$BOARD/log"')
     shutil.rmtree(board.venv / "bin")
-    assert [line.split()[0] for line in board.setup().log] == ["python3", "python", "edgeunet"]
+    assert [line.split()[0] for line in board.setup().log] == ["python3", "python", "python", "edgeunet"]
+
+
+def test_a_pycuda_that_cannot_be_built_does_not_end_it(board: Board) -> None:
+    board.program("bin/in-venv", 'echo "$(basename "$0") $*" >>"$BOARD/log"; [[ "$*" != *tensorrt* ]]')
+    ran = board.setup()
+    assert (ran.code, ran.log[-1]) == (0, "edgeunet doctor")
+    assert "pycuda: could not be built, the lines above say why; engines run without it" in ran.out
 
 
 def test_a_dry_run_tells_and_changes_nothing(board: Board) -> None:
@@ -76,7 +84,8 @@ def test_a_dry_run_tells_and_changes_nothing(board: Board) -> None:
     assert planned[1] == f"+ sudo {INSTALL} python3-libnvinfer"
     assert planned[2].startswith("+ python3 -m venv")
     assert "pip install" in planned[3]
-    assert planned[4] == f"+ {board.venv}/bin/edgeunet doctor"
+    assert planned[4].endswith("[tensorrt]")
+    assert planned[5] == f"+ {board.venv}/bin/edgeunet doctor"
 
 
 def installs(log: list[str]) -> list[str]:
@@ -226,7 +235,7 @@ def test_an_image_is_built_without_looking_at_the_board(board: Board) -> None:
     board.write(JETPACK_6, "")
     ran = board.setup("--image", OWN_ID="0")
     assert ran.code == 0
-    assert [line.split()[0] for line in ran.log] == ["python3", "python"], "and without the doctor"
+    assert [line.split()[0] for line in ran.log] == ["python3", "python", "python"], "and without the doctor"
 
 
 @pytest.mark.parametrize(("code", "says"), [(1, "lines marked wrong"), (139, "its doctor ended with exit code 139")])
