@@ -18,9 +18,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# = 1 ] || { sed -n '2,18s/^# \{0,1\}//p' "$0"; exit 2; }
 W=$(realpath -m "$1") PYTHON=$(realpath -s "${PYTHON:-.venv/bin/python}") CPU=${CPU:-cortex-a76}
-# Without tests/runtime/gpu, which compiles kernels, and those with limits of real time, which emulation breaks.
-TESTS=${TESTS-tests/runtime tests/board tests/imaging tests/test_spec.py --ignore tests/runtime/gpu
-    --ignore tests/board/sensors}
+# Without tests/runtime/gpu, which compiles kernels, and those with limits of real time, which emulation breaks, or with many
+# processes, which take minutes.
+TESTS=${TESTS-tests/runtime tests/board tests/imaging/test_letterbox.py tests/test_spec.py --ignore tests/runtime/gpu
+    --ignore tests/board/sensors --ignore tests/board/test_power_modes.py}
 R=$W/root
 FORMATS=/proc/sys/fs/binfmt_misc
 
