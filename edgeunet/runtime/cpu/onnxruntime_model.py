@@ -39,11 +39,19 @@ class OrtModel:
     """An opened graph. session: ONNX Runtime's own."""
 
     def __init__(
-        self, source: str | bytes, *, origin: str, threads: int = 0, spins: bool = True, arena: bool = True
+        self,
+        source: str | bytes,
+        *,
+        origin: str,
+        threads: int = 0,
+        spins: bool = True,
+        arena: bool = True,
+        exact_sums: bool = False,
     ) -> None:
         """source: a file's path, or a model's bytes. origin: its name in errors. threads: 0 for all cores.
 
-        spins: idle threads wait busily. arena: freed memory is kept for the next call. Raises ModelFileError.
+        spins: idle threads wait busily. arena: freed memory is kept for the next call. exact_sums: of 8-bit products,
+        also on x86-64 without VNNI; not for graphs whose inner tensors are outputs. Raises ModelFileError.
         """
         ort = onnxruntime()
         options = ort.SessionOptions()
@@ -56,7 +64,8 @@ class OrtModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
         # On x86-64 without VNNI sums of two products of uint8 and int8 saturate at 16 bits else: 0.3 % of the pixels of
         # a small network differ, and none with it, for 6.1 ms of the CPU and not 5.1. Elsewhere it changes nothing.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        # ONNX Runtime 1.32 does not open a graph with it that has all its inner tensors as outputs.
+        options.add_session_config_entry("session.x64quantprecision", str(int(exact_sums)))
         self.origin = origin
         # It quantises the float biases: with it masks differ from an exact simulation in 1.4 % of the pixels, without
         # it in 0.44 %; and float16 scales overflow.
