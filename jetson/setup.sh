@@ -24,7 +24,8 @@ usage: jetson/setup.sh [--dry-run] [--venv DIR] [--wheels DIR]
 
   --dry-run     say what would be done, and change nothing
   --venv DIR    where to make the virtual environment (default: $VENV)
-  --wheels DIR  take Python packages from this folder, without a network; on a board that has one:
+  --wheels DIR  take Python packages from this folder, without a network; on a board that has one (where pycuda
+                cannot be built, leave out tensorrt):
                 PATH=/usr/local/cuda/bin:\$PATH $VENV/bin/pip wheel -w DIR \\
                     -c $VENV/edgeunet-constraints.txt \\
                     '.[tensorrt,$EXTRAS]' hatchling editables
@@ -148,10 +149,10 @@ require_no_foreign_opencv() {
 # Asked for by what it does, not by a package's name: JetPack's own packages count, and so does what was built by hand.
 missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    [ -f "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || echo python3-dev
-    command -v g++ >/dev/null || echo g++
     command -v gst-inspect-1.0 >/dev/null || echo gstreamer1.0-tools
-    [ -x "$CUDA/nvcc" ] || echo nvidia-jetpack
+    # Not imported: while an image is built, the driver's libraries that it loads are not there.
+    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tensorrt") is None)' ||
+        echo python3-libnvinfer
 }
 
 apt_update() {
@@ -179,12 +180,6 @@ apt_install() {
 install_packages() {
     local missing
     mapfile -t missing < <(missing_packages)
-    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
-    # Again: nvidia-jetpack brings these, and its OpenCV and the distribution's do not live side by side.
-    missing=()
-    # Not imported: while an image is built, the driver's libraries that it loads are not there.
-    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("tensorrt") is None)' ||
-        missing+=(python3-libnvinfer)
     if ! gstreamer_in_opencv; then
         apt_update
         if apt-cache show libopencv-python >/dev/null 2>&1; then
@@ -239,7 +234,8 @@ constraints() {
 install_edgeunet() {
     local state pip=(env "PATH=$CUDA:$PATH" "$VENV/bin/python" -m pip install)
     local stamp=$VENV/edgeunet-setup.sha256 limits=$VENV/edgeunet-constraints.txt
-    state=$({ constraints; cat "$HERE/pyproject.toml"; python3 --version; } | sha256sum)
+    # With the compilers: where they came later, pycuda can be built now.
+    state=$({ constraints; cat "$HERE/pyproject.toml"; python3 --version; type -P g++ "$CUDA/nvcc" || true; } | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
         ok "edgeunet and its packages: as before"
         return
@@ -248,7 +244,7 @@ install_edgeunet() {
     $DRY_RUN || constraints >"$limits"
     pip+=(--constraint "$limits" --editable)
     run "${pip[@]}" "${HERE}[$EXTRAS]" || die "pip could not install the packages: the lines above say why"
-    # Compiled here. On its own: without it engines run as well.
+    # Compiled here, with g++, Python's headers and nvcc, none of which is asked for: without it engines run as well.
     run "${pip[@]}" "${HERE}[tensorrt]" ||
         warning "pycuda: could not be built, the lines above say why; engines run without it, through ctypes"
     $DRY_RUN || printf '%s\n' "$state" >"$stamp"

@@ -1,4 +1,4 @@
-"""Doctor checks of what builds and runs engines: GPU, driver, CUDA toolkit, TensorRT and pycuda."""
+"""Doctor checks of what builds and runs engines: GPU, driver, TensorRT and pycuda."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_driver(host: Host) -> list[Check]:
     """One line where there is no NVIDIA GPU at all."""
     if not host.nvidia_gpu:
         return [Check("ok", "GPU", "no NVIDIA GPU; .onnx files run on the CPU, engines need a GPU")]
-    return [_gpu(host), _toolkit(host), _tensorrt(host), _pycuda()]
+    return [_gpu(host), _tensorrt(host), _pycuda()]
 
 
 def _gpu(host: Host) -> Check:
@@ -31,14 +31,6 @@ def _gpu(host: Host) -> Check:
     version = f", driver {driver}" if driver else ""
     text = f"{found.name} (compute capability {found.compute_capability}), CUDA {found.cuda}{version}"
     return Check("ok", "GPU", text)
-
-
-def _toolkit(host: Host) -> Check:
-    nvcc = "usr/local/cuda/bin/nvcc"
-    if (host.root / nvcc).exists():
-        return Check("ok", "CUDA toolkit", f"{host.facts.get('cuda', 'unknown version')} with /{nvcc}")
-    remedy = "apt install nvidia-jetpack" if host.jetson else "apt install nvidia-cuda-toolkit"
-    return Check("warning", "CUDA toolkit", f"no /{nvcc}; building pycuda needs it", remedy)
 
 
 def _tensorrt(host: Host) -> Check:

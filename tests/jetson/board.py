@@ -18,7 +18,6 @@ SETUP = ROOT / "jetson/setup.sh"
 _LOGGED = 'echo "$(basename "$0") $*" >>"$BOARD/log"\n'
 _PYTHON = """case "$*" in
     *sys.version_info*) echo "$PYTHON_VERSION" ;;
-    *sysconfig*) echo "$BOARD/include" ;;
     *"import ensurepip"*) exit 0 ;;
     "-m venv"*) {logged} mkdir -p "$4/bin"; cp "$BOARD/bin/in-venv" "$4/bin/python"; cp "$4/bin/python" "$4/bin/pip"
         cp "$BOARD/bin/in-venv" "$4/bin/edgeunet"; echo "include-system-site-packages = true" >"$4/pyvenv.cfg" ;;
@@ -30,7 +29,6 @@ _APT_GET = """case "$*" in
         echo "After this operation, ${{APT_GROWS:-0.5 GB}} of additional disk space will be used."; exit 1 ;;
 esac
 {logged}
-if [ -n "${{APT_BRINGS:-}}" ]; then cp -r "$APT_BRINGS/." "$BOARD"; fi
 exit "${{APT_CODE:-0}}"
 """
 _SWAPS = "Filename Type Size Used Priority\n/dev/zram0 partition 3901312 0 5\n"
@@ -65,9 +63,8 @@ class Board:
         self.program("root/usr/local/cuda/bin/nvcc", "")
         for name, text in _MODULES.items():
             self.write(f"modules/{name}", text)
-        self.write("include/Python.h", "")
         self.program("bin/python3", _PYTHON.format(python=shlex.quote(sys.executable), logged=_LOGGED.strip() + ";"))
-        for name in ("g++", "gst-inspect-1.0", "in-venv", "systemctl"):
+        for name in ("gst-inspect-1.0", "in-venv", "systemctl"):
             self.program(f"bin/{name}", _LOGGED)
         self.program("bin/apt-get", _APT_GET.format(logged=_LOGGED.strip()))
         self.program("bin/apt-cache", '[[ "$*" = "show ${APT_KNOWS:-libopencv-python}" ]]')

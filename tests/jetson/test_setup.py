@@ -13,9 +13,9 @@ from tests.jetson.board import ROOT, SETUP, Board
 
 JETPACK_6 = "root/etc/nv_tegra_release"
 MODEL = "root/proc/device-tree/model"
+TENSORRT = "modules/tensorrt.py"
 NVCC = "root/usr/local/cuda/bin/nvcc"
 INSTALL = "apt-get install --no-install-recommends --no-remove -y"
-NO_OPENCV = "raise ImportError('no OpenCV here')\n"
 
 
 @pytest.fixture
@@ -73,8 +73,17 @@ def test_a_pycuda_that_cannot_be_built_does_not_end_it(board: Board) -> None:
     assert "pycuda: could not be built, the lines above say why; engines run without it" in ran.out
 
 
+def test_a_board_without_a_compiler_is_set_up_and_one_that_comes_later_is_used(board: Board) -> None:
+    board.remove(NVCC)
+    ran = board.setup()
+    assert (ran.code, installs(ran.log)) == (0, [])
+    assert board.setup().log == ["edgeunet doctor"]
+    board.program(NVCC, "")
+    assert any(line.endswith("[tensorrt]") for line in board.setup().log)
+
+
 def test_a_dry_run_tells_and_changes_nothing(board: Board) -> None:
-    board.remove("modules/tensorrt.py")
+    board.remove(TENSORRT)
     before = sorted(board.folder.rglob("*"))
     ran = board.setup("--dry-run")
     assert (ran.code, ran.log) == (0, [])
@@ -95,63 +104,53 @@ def installs(log: list[str]) -> list[str]:
 
 
 def test_what_is_missing_is_installed_by_sudo(board: Board) -> None:
-    board.remove("include/Python.h")
+    board.remove(TENSORRT)
     ran = board.setup()
     assert ran.log[:2] == ["sudo", "apt-get update"]
-    assert installs(ran.log) == ["python3-dev"]
+    assert installs(ran.log) == ["python3-libnvinfer"]
     assert "sudo" not in board.setup(OWN_ID="0").log, "root needs none"
-
-
-def test_jetpack_comes_first_and_what_it_brings_is_not_installed_beside_it(board: Board, tmp_path: Path) -> None:
-    brought = Board(tmp_path / "brought").folder
-    for name in (NVCC, "modules/tensorrt.py"):
-        board.remove(name)
-    board.write("modules/cv2.py", NO_OPENCV)
-    ran = board.setup(APT_BRINGS=str(brought))
-    assert (ran.code, installs(ran.log)) == (0, ["nvidia-jetpack"])
 
 
 @pytest.mark.parametrize(("known", "package"), [("libopencv-python", "libopencv-python"), ("other", "python3-opencv")])
 def test_nvidias_opencv_goes_before_the_distributions(known: str, package: str, board: Board) -> None:
-    for name in (NVCC, "modules/tensorrt.py"):
-        board.remove(name)
-    board.write("modules/cv2.py", NO_OPENCV)
+    board.remove(TENSORRT)
+    board.write("modules/cv2.py", "raise ImportError('no OpenCV here')\n")
     ran = board.setup(APT_KNOWS=known)
-    assert installs(ran.log) == ["nvidia-jetpack", f"python3-libnvinfer {package}"]
+    assert installs(ran.log) == [f"python3-libnvinfer {package}"]
     assert ran.log.count("apt-get update") == 1
 
 
 def test_what_apt_needs_is_added_to_what_must_be_free(board: Board) -> None:
-    board.remove(NVCC)
+    board.remove(TENSORRT)
     ran = board.setup(FREE_MB="20000", APT_GROWS="21.5 GB")
     assert (ran.code, installs(ran.log)) == (1, [])
     assert "20000 MB are free in " in ran.err
-    assert "25600 MB are needed for nvidia-jetpack and Python's packages: sudo apt clean" in ran.err
-    assert installs(board.setup(FREE_MB="20000").log) == ["nvidia-jetpack"]
+    assert "25600 MB are needed for python3-libnvinfer and Python's packages: sudo apt clean" in ran.err
+    assert installs(board.setup(FREE_MB="20000").log) == ["python3-libnvinfer"]
 
 
 def test_a_tensorrt_that_stays_away_is_an_error(board: Board) -> None:
-    board.write("modules/tensorrt.py", "raise ImportError('libnvinfer.so.10')\n")
+    board.write(TENSORRT, "raise ImportError('libnvinfer.so.10')\n")
     ran = board.setup()
     assert ran.code == 1
     assert "python3 -c 'import tensorrt' says why" in ran.err
 
 
 def test_an_apt_that_fails_is_named(board: Board) -> None:
-    board.remove(NVCC)
+    board.remove(TENSORRT)
     ran = board.setup(APT_CODE="100")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
-    assert "apt-get could not install nvidia-jetpack without removing what is installed" in ran.err
+    assert "apt-get could not install python3-libnvinfer without removing what is installed" in ran.err
 
 
 def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     assert f"pip install --no-index --find-links {wheels}" in board.setup("--wheels", wheels).log[1]
-    board.remove("include/Python.h")
+    board.remove(TENSORRT)
     ran = board.setup("--wheels", wheels)
     assert (ran.code, ran.log) == (1, [])
-    assert "sudo apt-get install --no-install-recommends --no-remove python3-dev" in ran.err
+    assert "sudo apt-get install --no-install-recommends --no-remove python3-libnvinfer" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -163,7 +162,7 @@ def test_from_a_wheel_folder_no_network_is_used(board: Board, tmp_path: Path) ->
         ({JETPACK_6: ""}, {}, "this is no Jetson .*: on a PC use 'make setup'"),
         ({}, {"PYTHON_VERSION": "3.8"}, "python3 is 3.8, and 3.10 to 3.12 are needed"),
         ({}, {"FREE_MB": "700"}, "700 MB are free in .*, and 3000 MB are needed for Python's packages: sudo apt"),
-        ({"modules/tensorrt.py": "__version__ = '8.6.2.3'"}, {}, "TensorRT 8.6.2.3 is too old, 10.3 or later"),
+        ({TENSORRT: "__version__ = '8.6.2.3'"}, {}, "TensorRT 8.6.2.3 is too old, 10.3 or later"),
         (
             {"venv/pyvenv.cfg": "include-system-site-packages = false\n"},
             {},

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeunet.board.fingerprint import fingerprint
 from edgeunet.errors import FrameError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Session
+from edgeunet_bench.guard.judging.facts import OF_THE_BACKEND
 from tests.models import toy_mask, toy_spec
 
 SIZE = (32, 48)
@@ -113,6 +115,8 @@ class SessionContract(ABC):
         facts = session.describe()
         assert {"backend", "version", "device"} <= set(facts)
         assert all(facts.values())
+        of_session = set(fingerprint(facts)) - set(fingerprint({})) - {"tiles"}  # which are the model's
+        assert of_session <= OF_THE_BACKEND, "or the guard refuses to compare two backends"
 
     def test_closed_is_closed(self, session: Session) -> None:
         with session:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-OF_THE_BACKEND = frozenset({"backend", "backend_version", "device", "threads", "in_flight", "buffers", "cuda_graph"})
+OF_THE_BACKEND = frozenset(
+    {"backend", "backend_version", "device", "threads", "in_flight", "buffers", "cuda_graph", "cuda_provider"}
+)
 """The facts of a session (Session.describe), under their names in a fingerprint."""
 
 _HARDWARE = frozenset({"board", "cpu", "architecture", "physical_cores", "memory", "gpu", "device"})

@@ -5,7 +5,14 @@ from __future__ import annotations
 from edgeunet_bench.guard.judging.facts import differing, refusal
 
 ORT = {"backend": "onnxruntime", "backend_version": "1.20", "device": "cpu", "threads": "2", "cpu": "x"}
-TENSORRT = {"backend": "tensorrt", "backend_version": "10.3", "device": "Orin (sm_87)", "cuda_graph": "on", "cpu": "x"}
+TENSORRT = {
+    "backend": "tensorrt",
+    "backend_version": "10.3",
+    "device": "Orin (sm_87)",
+    "cuda_graph": "on",
+    "cuda_provider": "pycuda 2026.1",
+    "cpu": "x",
+}
 
 
 def test_another_backend_is_what_is_compared_and_no_other_condition() -> None:
@@ -18,6 +25,12 @@ def test_with_one_backend_its_version_and_threads_are_conditions() -> None:
     assert differing(ORT, ORT | {"backend_version": "1.21", "threads": "4"}) == ["backend_version", "threads"]
     assert differing(ORT, ORT | {"threads": "4"}, varies=["threads"]) == []
     assert differing({"threads": "2"}, {"threads": "4"}) == ["threads"]  # programs that tell no backend
+
+
+def test_engines_called_in_another_way_are_another_condition() -> None:
+    assert differing(TENSORRT, TENSORRT | {"cuda_provider": "ctypes (pycuda is not installed)"}) == ["cuda_provider"]
+    older = {name: fact for name, fact in TENSORRT.items() if name != "cuda_provider"}
+    assert "(cuda_provider: none and pycuda 2026.1)" in refusal(differing(older, TENSORRT), older, TENSORRT)
 
 
 def test_the_remedy_is_that_of_the_cause() -> None:
