@@ -51,7 +51,7 @@ help:
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
 	@echo "make check-networks  imports networks of other packages, and exports them in every precision (long; needs PyPI)"
-	@echo "make check-arm       commands, masks and tests on emulated 64-bit ARM (x86-64 Debian, root, its packages and PyPI's)"
+	@echo "make check-arm       commands, masks and tests on emulated 64-bit ARM (9 minutes; x86-64 Debian, root, PyPI)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
 	@echo "make kernels         the CUDA kernels' PTX again, after a change to a .cu file (needs PyPI)"
 	@echo "make clean   remove what make has made: $(VENV), the other .venv-* and its folders in runs/, no other"
