@@ -11,6 +11,9 @@ from edgeunet.errors import ModelFileError
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.formatting import one_line
 
+_EXACT_SUMS = "session.x64quantprecision"
+_SELECTOR = "QDQSelectorActionTransformer"
+
 
 def onnxruntime() -> Any:
     """The module; raises MissingDependencyError without it."""
@@ -39,19 +42,11 @@ class OrtModel:
     """An opened graph. session: ONNX Runtime's own."""
 
     def __init__(
-        self,
-        source: str | bytes,
-        *,
-        origin: str,
-        threads: int = 0,
-        spins: bool = True,
-        arena: bool = True,
-        exact_sums: bool = False,
+        self, source: str | bytes, *, origin: str, threads: int = 0, spins: bool = True, arena: bool = True
     ) -> None:
         """source: a file's path, or a model's bytes. origin: its name in errors. threads: 0 for all cores.
 
-        spins: idle threads wait busily. arena: freed memory is kept for the next call. exact_sums: of 8-bit products,
-        also on x86-64 without VNNI; not for graphs whose inner tensors are outputs. Raises ModelFileError.
+        spins: idle threads wait busily. arena: freed memory is kept for the next call. Raises ModelFileError.
         """
         ort = onnxruntime()
         options = ort.SessionOptions()
@@ -64,8 +59,7 @@ class OrtModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
         # On x86-64 without VNNI sums of two products of uint8 and int8 saturate at 16 bits else: 0.3 % of the pixels of
         # a small network differ, and none with it, for 6.1 ms of the CPU and not 5.1. Elsewhere it changes nothing.
-        # ONNX Runtime 1.32 does not open a graph with it that has all its inner tensors as outputs.
-        options.add_session_config_entry("session.x64quantprecision", str(int(exact_sums)))
+        options.add_session_config_entry(_EXACT_SUMS, "1")
         self.origin = origin
         # It quantises the float biases: with it masks differ from an exact simulation in 1.4 % of the pixels, without
         # it in 0.44 %; and float16 scales overflow.
@@ -75,15 +69,26 @@ class OrtModel:
             providers = ["CPUExecutionProvider"]
             return ort.InferenceSession(source, options, providers=providers, disabled_optimizers=disabled)
 
-        with refusals(origin):
-            try:
-                self.session = opened()
-            except Exception as error:  # see refusals()
-                if "QLinear" not in str(error):
-                    raise
+        def adapted(error: Exception) -> bool:
+            """Leave out what ONNX Runtime failed in; False if it was neither."""
+            if "QLinear" in str(error) and _SELECTOR not in disabled:
                 # It puts operators of its own in the place of Q/DQ pairs, and then finds that these take no float16.
-                disabled.append("QDQSelectorActionTransformer")
-                self.session = opened()
+                disabled.append(_SELECTOR)
+            elif "AddInitializer" in str(error) and options.get_session_config_entry(_EXACT_SUMS) == "1":
+                # For exact sums it replaces int8 weights, and fails where the int8 ones are used as well.
+                options.add_session_config_entry(_EXACT_SUMS, "0")
+            else:
+                return False
+            return True
+
+        with refusals(origin):
+            while True:
+                try:
+                    self.session = opened()
+                    break
+                except Exception as error:  # see refusals()
+                    if not adapted(error):
+                        raise
 
     def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, Any]) -> list[Any]:
         """The arrays of these outputs, all if None; raises ModelFileError if the graph fails on the inputs."""

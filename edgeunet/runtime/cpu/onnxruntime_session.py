@@ -43,9 +43,7 @@ class OnnxRuntimeSession(Session):
         # Idle threads that spin take the cores from camera and encoder. Measured without spinning, with nano, 256×320,
         # on 2 cores: one frame alone takes 3.6 % longer (23.7 ms), the camera loop makes 12 % more frames per second,
         # and next to other busy processes one frame takes 57 ms instead of 96.
-        self._model = OrtModel(
-            loadable(Path(path)), origin=str(path), threads=self._threads, spins=False, exact_sums=True
-        )
+        self._model = OrtModel(loadable(Path(path)), origin=str(path), threads=self._threads, spins=False)
         session = self._model.session
         self._version: str = ort.__version__
         self._batch: _Batch | None = None

@@ -21,7 +21,7 @@ from edgeunet_bench.guard.running.worker import Worker
 SLOW = """
 def _later(call):
     def slow(*arguments):
-        time.sleep(0.03)
+        time.sleep(0.3)
         return call(*arguments)
     return slow
 
@@ -32,7 +32,7 @@ Session.run, Session.submit = _later(Session.run), _later(Session.submit)
 
 @pytest.fixture(scope="module")
 def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the code in which every session takes 30 ms longer, alone and in the loop."""
+    """A copy of the code in which every session takes 300 ms longer, which no busy machine adds to each call."""
     tree = tmp_path_factory.mktemp("slow")
     for package in ("edgeunet", "export"):
         shutil.copytree(CHECKOUT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -59,10 +59,10 @@ def median_ms(command: list[str]) -> float:
 
 
 def test_the_camera_arm_measures_the_loop_of_its_tree(slow_tree: Path) -> None:
-    assert median_ms(argv("camera_arm", slow_tree)) > 30
+    assert median_ms(argv("camera_arm", slow_tree)) > 300
     with Worker(argv("camera_arm", CHECKOUT)) as worker:
         worker.ready()
-        assert worker.measure(20).min() < 30
+        assert worker.measure(20).min() < 300
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_the_inference_arm_runs_the_network_that_its_tree_exports(slow_tree: Pat
     quick, slow = (Worker(argv("inference_arm", tree, str(model))) for tree in (CHECKOUT, slow_tree))
     with quick, slow:
         assert quick.ready()["threads"] == slow.ready()["threads"] == "1"
-        assert slow.measure(5).min() > quick.measure(5).min() + 20
+        assert slow.measure(5).min() > 300 > quick.measure(5).min()
 
 
 def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
