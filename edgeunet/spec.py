@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
 from edgeunet.utils.json_fields import from_json
-from edgeunet.utils.limits import require_size, require_tiles
+from edgeunet.utils.limits import THREADS, require_in, require_size, require_tiles
 
 METADATA_KEY = "edgeunet.spec"
 SCHEMA = 1
@@ -23,7 +23,7 @@ IGNORE = 255
 
 CHANNELS = (1, 3, 4)
 # Left out of a file, so that versions without these fields read it.
-_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": "", "splits": ""}
+_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": "", "splits": "", "execution": None}
 Fit = Literal["letterbox", "stretch"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
 _LONGEST = 500  # characters of a text
@@ -66,6 +66,32 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """How a .onnx file runs fastest on one processor, as `edgeunet choose` found by measuring.
+
+    processor: as board.machine.processor() names it; elsewhere the rest does not hold.
+    compute: "bf16" where float numbers are rounded to 16 bits on the way.
+    threads: of the CPU; None for as many as without a choice.
+    pinned: whether each thread stays on a core.
+    """
+
+    processor: str
+    backend: Literal["onnxruntime", "openvino"]
+    compute: Literal["f32", "bf16"] = "f32"
+    threads: int | None = None
+    pinned: bool = True
+
+    def __post_init__(self) -> None:
+        _require_text("the processor of an execution", self.processor)
+        require_in("threads", self.threads, 1, THREADS)
+
+    def __str__(self) -> str:
+        threads = "" if self.threads is None else f", {self.threads} thread" + "s" * (self.threads > 1)
+        compute = "" if self.compute == "f32" else f" in {self.compute}"
+        return f"{self.backend}{compute}{threads}{'' if self.pinned else ', threads not held on cores'}"
+
+
+@dataclass(frozen=True)
 class PixelFormat:
     """The pixels of a camera's frames and of image files: 1 (grey), 3 (BGR) or 4 channels, of 8 bits or `deep`, 16."""
 
@@ -102,6 +128,7 @@ class ModelSpec:
     levels: for frames of 16 bits, (low, high) for each channel: low becomes 0 and high 255, see imaging/pixels.py.
         Empty: frames have 8 bits.
     tiles: (rows, columns) of overlapping parts that a frame is cut into, each of `input_size`.
+    execution: how the file was found to run fastest; None if that was not measured.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -114,6 +141,7 @@ class ModelSpec:
     channels: int = 3
     levels: tuple[tuple[float, float], ...] = ()
     tiles: tuple[int, int] = (1, 1)
+    execution: Execution | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.classes) <= IGNORE:
@@ -184,8 +212,10 @@ class ModelSpec:
         return (*ModelSpec.mean[:plain], *(127.5,) * more), (*ModelSpec.std[:plain], *(63.75,) * more)
 
     def with_provenance(self, **changes: str) -> ModelSpec:
-        """The same spec with some fields of its provenance replaced."""
-        return replace(self, provenance=replace(self.provenance, **changes))  # type: ignore[arg-type]
+        """The spec of a file that is made from this one: some fields of its provenance are replaced, and nobody has
+        measured how it runs.
+        """
+        return replace(self, provenance=replace(self.provenance, **changes), execution=None)  # type: ignore[arg-type]
 
     def require_classes(self, names: tuple[str, ...], *, model: str, dataset: str) -> None:
         """Raise MismatchError unless a dataset has exactly the classes of this model, in this order."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
-from edgeunet.spec import ClassInfo, ModelSpec
+from edgeunet.spec import ClassInfo, Execution, ModelSpec
 from tests.models import toy_spec
 
 
@@ -66,3 +66,10 @@ def test_tiles_share_an_eighth_with_each_neighbour() -> None:
 def test_frames_that_no_network_takes_are_refused(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         replace(toy_spec(), **changes)
+
+
+def test_what_is_made_of_a_file_has_no_measured_choice() -> None:
+    """An INT8 file that is made of the chosen fp32 file has never run."""
+    spec = replace(toy_spec(), execution=Execution("a processor", "openvino", "bf16", threads=2))
+    assert ModelSpec.from_json(spec.to_json(), origin="model") == spec
+    assert spec.with_provenance(precision="int8").execution is None

@@ -57,6 +57,8 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "fit": spec.fit,
         "precision": origin.precision,
         "target": origin.target,
+        "runs_fastest_with": str(spec.execution or ""),
+        "on": spec.execution.processor if spec.execution else "",
         "file_bytes": path.stat().st_size if path.is_file() else 0,
         "calibration": origin.calibration,
         "checkpoint_sha256": origin.checkpoint_sha256,

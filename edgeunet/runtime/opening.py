@@ -6,13 +6,14 @@ import platform
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgeunet.board.machine import processor
 from edgeunet.errors import ModelFileError, UsageError
-from edgeunet.runtime.advice import advise
+from edgeunet.runtime.advice import advise, note
 from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.runtime.tiled_session import tiled
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import Execution, ModelSpec
 from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON
 from edgeunet.utils.limits import THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
@@ -31,6 +32,8 @@ def open_session(
     """Open a .onnx or .engine file with the fastest installed backend that computes exactly what the file says.
 
     threads: CPU threads for one frame; by default the physical cores, shared by the frames in flight.
+        A .onnx file of `edgeunet choose` says what it was measured to run fastest with, on the same processor; what
+        is given here comes before that.
     in_flight: frames that submit() takes before the first result(): 1 for the least latency, 2 or 3 for the most
         frames per second.
     batch: frames that may run as one batch; for .onnx files of dynamic batch in ONNX Runtime, ignored elsewhere.
@@ -66,10 +69,13 @@ def spec_of(path: str | Path) -> ModelSpec:
 def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: str | None) -> Session:
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        if (backend or _fastest(path)) == "openvino":
+        execution = _chosen(path, backend)
+        if execution is not None and in_flight == 1:  # it was measured so
+            threads = threads or execution.threads
+        if (backend or (execution.backend if execution else _fastest(path))) == "openvino":
             from edgeunet.runtime.cpu.openvino_session import OpenVinoSession
 
-            return OpenVinoSession(path, threads=threads, in_flight=in_flight)
+            return OpenVinoSession(path, threads=threads, in_flight=in_flight, execution=execution)
         from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 
         return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight, batch=batch)
@@ -82,6 +88,21 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
     if error := other_kind(path, ""):
         raise error
     raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx or .engine file")
+
+
+def _chosen(path: Path, backend: str | None) -> Execution | None:
+    """What `edgeunet choose` found for a file, where it holds: on the same processor, and for the backend asked for."""
+    execution = read_spec(path).execution
+    if execution is None or backend not in (None, execution.backend):
+        return None
+    here = processor()
+    if execution.processor != here:
+        note(f"{path} was chosen for another processor ({execution.processor}): here it runs as if nothing were chosen")
+    elif find_spec(execution.backend) is None:
+        note(f"{path} was chosen with {execution.backend}, which is not installed: it runs as if nothing were chosen")
+    else:
+        return execution
+    return None
 
 
 def _fastest(path: Path) -> str:

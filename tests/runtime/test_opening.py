@@ -3,15 +3,18 @@ from __future__ import annotations
 import importlib.util
 import os
 import zipfile
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeunet.board.machine import processor
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.runtime import open_session
 from edgeunet.runtime.opening import ONNX_BACKENDS
+from edgeunet.spec import Execution
 from tests.models import toy_spec, write_toy_model
 
 
@@ -104,3 +107,43 @@ def test_a_file_whose_name_is_not_utf8_is_opened(tmp_path: Path, backend: str) -
     (tmp_path / "a.onnx").rename(path)
     with open_session(path, backend=backend) as session:
         assert session.run(np.zeros((*session.spec.input_size, 3), np.uint8)).mask.shape == session.spec.input_size
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Path:
+    """A file that was found to run fastest here in OpenVINO with one thread."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    execution = Execution(processor(), "openvino", threads=1, pinned=False)
+    return write_toy_model(tmp_path / "chosen.onnx", replace(toy_spec(), execution=execution))
+
+
+def test_a_measured_choice_is_followed_on_its_processor(chosen: Path) -> None:
+    with open_session(chosen) as session:
+        about = session.describe()
+    assert (about["backend"], about["threads"], about["pinned"]) == ("openvino", "1", "no")
+
+
+def test_what_is_asked_for_comes_before_a_measured_choice(chosen: Path) -> None:
+    with open_session(chosen, threads=2) as session:
+        assert session.describe()["threads"] == "2"
+    with open_session(chosen, backend="onnxruntime") as session:
+        assert session.describe()["backend"] == "onnxruntime"
+    with open_session(chosen, in_flight=2) as session:
+        assert session.describe() == {**session.describe(), "backend": "openvino", "in_flight": "2"}
+
+
+def test_a_choice_for_another_processor_is_left_with_a_note(
+    chosen: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edgeunet.runtime.opening.processor", lambda: "another one")
+    with open_session(chosen) as session:
+        assert session.describe()["backend"] == "onnxruntime"
+    assert "was chosen for another processor" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_choice_of_a_backend_that_is_missing_is_left_with_a_note(
+    chosen: Path, installed: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed.discard("openvino")
+    assert _opened(chosen) == "onnxruntime"
+    assert "was chosen with openvino, which is not installed" in " ".join(capsys.readouterr().err.split())

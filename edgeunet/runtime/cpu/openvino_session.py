@@ -18,7 +18,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Session
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import Execution, ModelSpec
 from edgeunet.utils.dependencies import missing
 
 _MAKING_CORE = threading.Lock()
@@ -43,15 +43,25 @@ def _core() -> Any:
 
 
 class OpenVinoSession(Session):
-    """Runs a .onnx file on the CPU, in the precision that the file has.
+    """Runs a .onnx file on the CPU, in the precision that the file has, unless a measured choice says otherwise.
 
     With one frame in flight all threads work on it; with several each has its own stream of threads.
     Input and output stay in the same buffers; the mask that the caller keeps is the request allocation
     for each frame.
     """
 
-    def __init__(self, path: str | Path, *, threads: int | None = None, in_flight: int = 1) -> None:
-        """Open the model; raises ModelFileError if it is damaged or has no spec."""
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        in_flight: int = 1,
+        execution: Execution | None = None,
+    ) -> None:
+        """Open the model; raises ModelFileError if it is damaged or has no spec.
+
+        execution: its compute and pinned hold here; its threads are for the caller.
+        """
         if in_flight < 1:
             raise UsageError(f"in_flight must be at least 1, got {in_flight}")
         openvino = _openvino()
@@ -59,6 +69,8 @@ class OpenVinoSession(Session):
         spec = read_spec(path)
         self.capacity = in_flight
         self._threads = (threads or max(1, physical_cores() // in_flight)) * in_flight
+        self._compute = execution.compute if execution else "f32"
+        self._pinned = execution.pinned if execution else True
         with _MAKING_CORE:
             core = _core()
         try:
@@ -82,6 +94,8 @@ class OpenVinoSession(Session):
             "device": "cpu",
             "threads": str(self._threads),
             "in_flight": str(self.capacity),
+            **({} if self._compute == "f32" else {"compute": self._compute}),
+            **({} if self._pinned else {"pinned": "no"}),
         }
 
     def _settings(self, *, exact: bool) -> dict[str, object]:
@@ -89,7 +103,8 @@ class OpenVinoSession(Session):
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": self.capacity,
             # Where the CPU has bf16, OpenVINO would compute an fp32 file in it: not the model that was checked.
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": self._compute,
+            **({} if self._pinned else {"ENABLE_CPU_PINNING": False}),
         }
         # Its 8-bit passes change the masks of symmetric int8 files: only 96 % of the pixels are the same. Without them
         # 99.8 % are, at the speed of fp32. Files of uint8 keep 99.99 % with them.
