@@ -24,9 +24,12 @@ TENSORRT_PACKAGES := onnxruntime-ep-nv-tensorrt-rtx-cu13==0.5.0 tensorrt-rtx-cu1
 TENSORRT_FILES := runs/tensorrt
 TENSORRT_PYTHON = PYTHONPATH=export \
 	LD_LIBRARY_PATH=$$(echo $(TENSORRT)/lib/python3*/site-packages/onnxruntime_ep_nv_tensorrt_rtx) $(TENSORRT)/bin/python
-# NVIDIA's run-time compiler, which makes the kernels' PTX: 12.6 for the driver of JetPack 6.1. x86-64 Linux.
+# NVIDIA's run-time compiler, which makes the kernels' PTX: 12.6 for the driver of JetPack 6.1. And pycuda's source, with
+# what building it needs: CUDA's headers and Python packages, no nvcc. x86-64 Linux.
 CUDA := .venv-cuda
-CUDA_PACKAGES := nvidia-cuda-nvrtc-cu12==12.6.85
+PYCUDA := pycuda==2026.1
+CUDA_PACKAGES := nvidia-cuda-nvrtc-cu12==12.6.85 nvidia-cuda-runtime==13.0.96 nvidia-cuda-profiler-api==13.0.85 \
+	nvidia-cuda-crt==13.0.88 setuptools wheel packaging pytools siphash24 platformdirs mako markupsafe
 # Packages of other networks, next to those of $(VENV), whose torch they use; pip's torchvision is for CUDA, so --no-deps.
 NETWORKS_VENV := .venv-networks
 NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformers==5.24.0 onnxscript==0.7.2
@@ -41,7 +44,7 @@ NETWORKS :=
 # What `make test-gpu` measures with: tensorrt, or tensorrt_rtx on a desktop that has only that.
 PROVIDER := tensorrt
 
-.PHONY: help setup demo test test-all check guard check-tensorrt check-networks check-arm kernels test-gpu clean
+.PHONY: help setup demo test test-all check guard check-tensorrt check-cuda check-networks check-arm kernels test-gpu clean
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
@@ -50,6 +53,7 @@ help:
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
 	@echo "make check-tensorrt  NVIDIA's own parser and builder on every kind of model file (5 minutes; no GPU)"
+	@echo "make check-cuda      the real pycuda, and ctypes in its place, on a fake driver (6 minutes; PyPI and g++, no GPU)"
 	@echo "make check-networks  imports networks of other packages, and exports them in every precision (long; needs PyPI)"
 	@echo "make check-arm       commands, masks and tests on emulated 64-bit ARM (9 minutes; x86-64 Debian, root, PyPI)"
 	@echo "make test-gpu        what needs an NVIDIA GPU, and its benchmark; skips, saying why, what the machine lacks"
@@ -128,14 +132,31 @@ check-tensorrt: setup $(TENSORRT)/.ready
 	$(TENSORRT_PYTHON) -m tests.tensorrt_rtx.load_engines $(TENSORRT_FILES)
 	@rm -rf $(TENSORRT_FILES)
 
-$(CUDA)/.ready: Makefile
-	@echo "installing NVIDIA's compiler into $(CUDA) ..."
+$(CUDA)/.ready: Makefile $(VENV)/.ready
+	@echo "installing NVIDIA's compiler and headers, and pycuda's source, into $(CUDA) ..."
 	@"$(PYTHON)" -m venv $(CUDA)
+	@$(call with_venv,$(CUDA))
 	@$(CUDA)/bin/python -m pip install --quiet --no-deps $(CUDA_PACKAGES)
+	@$(CUDA)/bin/python -m pip download --quiet --no-deps --no-build-isolation --no-binary pycuda -d $(CUDA) $(PYCUDA)
 	@touch $@
 
 kernels: setup $(CUDA)/.ready
 	python -m tests.runtime.gpu.make_ptx
+
+CUDA_PURELIB = $$($(CUDA)/bin/python $(PURELIB))
+$(CUDA)/.pycuda: tests/gpu/real_pycuda.sh $(CUDA)/.ready
+	@command -v g++ >/dev/null || { echo "error: g++ builds pycuda and is missing: apt install g++" >&2; exit 1; }
+	@echo "building pycuda in $(CUDA) ..."
+	@PYTHON=$(CUDA)/bin/python CFLAGS="-O0 -g0" CXXFLAGS="-O0 -g0" tests/gpu/real_pycuda.sh build $(CUDA)/pycuda-*.tar.gz \
+		"$(CUDA_PURELIB)/nvidia/cu13" "$(CUDA_PURELIB)" >$(CUDA)/build.log 2>&1 || \
+		{ tail -5 $(CUDA)/build.log; echo "error: pycuda cannot be built: $(CUDA)/build.log says why" >&2; exit 1; }
+	@touch $@
+
+# Without pycuda or a driver the tests would be skipped: here the import fails.
+check-cuda: setup $(CUDA)/.pycuda
+	@tests/gpu/real_pycuda.sh driver "$(CUDA_PURELIB)" $(CUDA)/driver
+	@LD_LIBRARY_PATH=$(CUDA)/driver $(CUDA)/bin/python -c 'from pycuda import driver, VERSION_TEXT; driver.init(); print("pycuda", VERSION_TEXT)'
+	LD_LIBRARY_PATH=$(CUDA)/driver $(CUDA)/bin/python -m pytest tests/gpu/test_kernels.py tests/gpu/test_buffers.py
 
 $(NETWORKS_VENV)/.ready $(YOLO_VENV)/.ready: %/.ready: Makefile $(VENV)/.ready
 	@echo "installing other networks' packages into $* ..."
@@ -152,13 +173,13 @@ endif
 	@rm -rf $(NETWORKS_FILES)
 	$(NETWORKS_VENV)/bin/python -m tests.networks.check $(NETWORKS_FILES) $(NETWORKS)
 
-# A machine with a GPU may have a PyTorch of its own and no network: then its python3 serves as it is.
-test-gpu: export PYTHONPATH := $(CURDIR):$(CURDIR)/export:$(CURDIR)/benchmarks
 check-arm: setup
 	@rm -rf $(ARM_FILES)
 	tests/arm/arm.sh $(ARM_FILES)
 	@rm -rf $(ARM_FILES)
 
+# A machine with a GPU may have a PyTorch of its own and no network: then its python3 serves as it is.
+test-gpu: export PYTHONPATH := $(CURDIR):$(CURDIR)/export:$(CURDIR)/benchmarks
 test-gpu:
 	@if test ! -e $(VENV) && python3 -m pytest --collect-only -q tests/gpu >/dev/null 2>&1; \
 		then echo "$$(command -v python3) has what the tests import, and is taken as it is"; \

@@ -74,6 +74,10 @@ def test_wheel_takes_no_general_name(built: tuple[Path, Path]) -> None:
     assert sorted(top for top in tops if not top.endswith(".dist-info")) == list(PACKAGES)
 
 
+def test_wheel_has_the_kernels(built: tuple[Path, Path]) -> None:
+    assert "edgeunet/runtime/gpu/kernels/kernels.ptx" in zipfile.ZipFile(built[0]).namelist()
+
+
 def test_source_archive_has_what_git_has(built: tuple[Path, Path]) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")

@@ -305,6 +305,7 @@ Result cuEventRecordWithFlags(Event *event, Stream *stream, unsigned flags) {
     if (!external && stream->capturing) return OK;  // only orders the work; stamps no time
     event->pending = !external;
     return put(stream, [=] {
+        if (!events.count(event)) return OK;  // destroyed meanwhile, which is allowed
         event->pending = false;
         event->ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
         return OK;

@@ -29,42 +29,15 @@ pack() {
     du -sh "$pack"
 }
 
-build_pycuda() { # its extension, with files compiled side by side, against a libcuda without symbols
-    local work
-    work=$(mktemp -d)
-    mkdir -p "$work/stub"
-    tar xzf "$pack/pycuda-$PYCUDA.tar.gz" -C "$work" --strip-components 1
-    gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$work/stub/libcuda.so" -x c /dev/null
-    (
-        cd "$work" || exit 1
-        export LDFLAGS=-Wl,--no-as-needed
-        python3 configure.py --cuda-root="${CUDA_HOME:-/usr/local/cuda}" --no-cuda-enable-curand --cudadrv-lib-dir=stub
-        python3 - <<'PY'
-import runpy, sys
-from concurrent.futures import ThreadPoolExecutor
-from setuptools._distutils.ccompiler import CCompiler
-
-one_by_one = CCompiler.compile
-
-def side_by_side(self, sources, **how):
-    with ThreadPoolExecutor() as pool:
-        return sum(pool.map(lambda source: one_by_one(self, [source], **how), sources), [])
-
-CCompiler.compile = side_by_side
-sys.argv = ["setup.py", "-q", "build_ext", "--inplace"]
-sys.path.insert(0, ".")
-runpy.run_path("setup.py", run_name="__main__")
-PY
-    ) >"$pack/logs/build.log" 2>&1
-    cp -r "$work/pycuda" "$site/"
-    rm -rf "$work"
-    ls "$site"/pycuda/_driver*.so 2>/dev/null || { tail -5 "$pack/logs/build.log"; return 1; }
+build_pycuda() {
+    tests/gpu/real_pycuda.sh build "$pack/pycuda-$PYCUDA.tar.gz" "${CUDA_HOME:-/usr/local/cuda}" "$site" >"$pack/logs/build.log" 2>&1 ||
+        { tail -5 "$pack/logs/build.log"; return 1; }
 }
 
 prepare() { # what this machine lacks of the packed wheels, and pycuda
     local wheel name
-    mkdir -p "$pack/logs" "$pack/kernels" "$site"
-    export PYTHONPATH=$PWD:$PWD/export:$PWD/benchmarks:$site PYCUDA_CACHE_DIR=$pack/kernels
+    mkdir -p "$pack/logs" "$site"
+    export PYTHONPATH=$PWD:$PWD/export:$PWD/benchmarks:$site
     for wheel in "$pack"/wheels/*.whl; do
         [ -e "$wheel" ] || { echo "runs/gpu_day/wheels is empty: run pack first" >&2; return 2; }
         name=$(basename "$wheel" | cut -d- -f1)
@@ -100,16 +73,9 @@ run() {
     done
 }
 
-# The fake driver as libcuda.so.1, with stubs (CUDA_ERROR_NOT_SUPPORTED) for what pycuda links to and the fake lacks.
 fake() {
     local driver=$pack/fake
-    mkdir -p "$driver"
-    g++ -std=c++17 -O1 -c -fPIC -o "$driver/fake.o" tests/fakes/libcuda.cpp || return 1
-    comm -23 <(nm -D --undefined-only "$site"/pycuda/_driver*.so | awk '{ print $2 }' | sed 's/@.*//' | grep '^cu[A-Z]' | sort -u) \
-        <(nm --defined-only "$driver/fake.o" | awk '{ print $3 }' | sort -u) |
-        sed 's/.*/int &(void) { return 801; }/' >"$driver/stubs.c"
-    gcc -c -fPIC -o "$driver/stubs.o" "$driver/stubs.c" &&
-        g++ -shared -Wl,-soname,libcuda.so.1 -o "$driver/libcuda.so.1" "$driver/fake.o" "$driver/stubs.o" || return 1
+    tests/gpu/real_pycuda.sh driver "$site" "$driver" || return 1
     export LD_LIBRARY_PATH=$driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} EDGEUNET_FAKE_GPU=1
     [ $# -gt 0 ] || set -- kernels buffers probe
     run "$@"

@@ -164,8 +164,8 @@ def test_ten_thousand_frames_take_no_memory(device: Device) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_eight_threads_open_and_close_devices_for_a_minute() -> None:
-    end = time.monotonic() + 60
+def test_eight_threads_open_and_close_devices_for_twenty_seconds() -> None:
+    end = time.monotonic() + 20
 
     def work(thread: int) -> int:
         rounds = 0
