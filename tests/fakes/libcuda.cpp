@@ -3,7 +3,7 @@
 //
 // Work put into a stream runs when somebody waits for the stream, so that whoever reads too early sees nothing.
 // It refuses what the real one refuses: a thread without a context, an address that is not allocated, waiting in a
-// stream that is captured. What is to go wrong is set with fake_set(); fake_count() says what is still held.
+// stream that is captured, taking or freeing memory in the thread that captures, ending a capture in another. What is to go wrong is set with fake_set(); fake_count() says what is still held.
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -25,11 +25,19 @@
 using Result = int;
 using Pointer = unsigned long long;
 enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, INVALID_HANDLE = 400, NOT_READY = 600,
-       INVALID_PTX = 218, UNSUPPORTED_PTX_VERSION = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
+       INVALID_PTX = 218, UNSUPPORTED_PTX_VERSION = 222, NOT_FOUND = 500, LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901,
+       CAPTURE_WRONG_THREAD = 908 };
+enum { GLOBAL = 0, THREAD_LOCAL = 1, RELAXED = 2 };  // CUstreamCaptureMode
 
 using Work = std::function<Result()>;
 struct Graph { std::vector<Work> nodes; };
-struct Stream { std::vector<Work> queue; bool capturing = false, invalid = false, running = false; Graph captured; };
+struct Stream {
+    std::vector<Work> queue;
+    bool capturing = false, invalid = false, running = false;
+    int mode = GLOBAL;
+    std::thread::id capturer;
+    Graph captured;
+};
 struct Event { double ms = -1; bool pending = false; };
 
 static std::recursive_mutex mutex;
@@ -102,6 +110,17 @@ static Result put(Stream *stream, Work work) {
     if (stream->invalid) return CAPTURE_UNSUPPORTED;
     stream->captured.nodes.push_back(std::move(work));
     return OK;
+}
+
+// "Potentially unsafe API calls" (cuda.h, cuThreadExchangeStreamCaptureMode) also spoil the captures that forbid them.
+static bool captures_forbid_it() {
+    bool forbidden = false;
+    for (Stream *stream : streams) {
+        bool here = stream->capturer == std::this_thread::get_id();
+        if (stream->capturing && (stream->mode == GLOBAL || (stream->mode == THREAD_LOCAL && here)))
+            stream->invalid = forbidden = true;
+    }
+    return forbidden;
 }
 
 #define ENTER                                              \
@@ -179,6 +198,7 @@ Result cuGetErrorString(Result code, const char **text) {
           : code == LAUNCH_FAILED ? "unspecified launch failure" : code == NOT_READY ? "device not ready"
           : code == CAPTURE_UNSUPPORTED ? "operation not permitted when stream is capturing"
           : code == CAPTURE_INVALIDATED ? "operation failed due to a previous error during capture"
+          : code == CAPTURE_WRONG_THREAD ? "operation not permitted on a stream captured by another thread"
           : code == INVALID_PTX ? "a PTX JIT compilation failed"
           : code == UNSUPPORTED_PTX_VERSION ? "the provided PTX was compiled with an unsupported toolchain."
           : code == NOT_FOUND ? "named symbol not found"
@@ -212,6 +232,7 @@ Result cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
 }
 Result cuMemAlloc_v2(Pointer *address, size_t size) {
     ENTER_WITH_CONTEXT
+    if (captures_forbid_it()) return CAPTURE_UNSUPPORTED;
     if (used() + size > (size_t)settings["memory"]) return OUT_OF_MEMORY;
     *address = (Pointer) new char[size];
     device_memory[*address] = size;
@@ -220,6 +241,7 @@ Result cuMemAlloc_v2(Pointer *address, size_t size) {
 Result cuMemFree_v2(Pointer address) {
     ENTER
     if (!current) return INVALID_CONTEXT;
+    if (captures_forbid_it()) return CAPTURE_UNSUPPORTED;
     for (Stream *stream : std::set<Stream *>(streams))
         if (streams.count(stream) && !stream->capturing) run(stream);
     if (!device_memory.erase(address)) return INVALID_VALUE;
@@ -228,6 +250,7 @@ Result cuMemFree_v2(Pointer address) {
 }
 Result cuMemHostAlloc(void **address, size_t size, unsigned flags) {
     ENTER_WITH_CONTEXT
+    if (captures_forbid_it()) return CAPTURE_UNSUPPORTED;
     *address = new char[size];
     host_memory[(Pointer)*address] = size;
     if (flags & 2) mapped_memory.insert((Pointer)*address);
@@ -242,6 +265,7 @@ Result cuMemHostGetDevicePointer_v2(Pointer *address, void *host, unsigned) {
 Result cuMemFreeHost(void *address) {
     ENTER
     if (!current) return INVALID_CONTEXT;
+    if (captures_forbid_it()) return CAPTURE_UNSUPPORTED;
     mapped_memory.erase((Pointer)address);
     if (!host_memory.erase((Pointer)address)) return INVALID_VALUE;
     delete[] (char *)address;
@@ -362,11 +386,13 @@ Result cuLaunchKernel(const char *name, unsigned grid_x, unsigned grid_y, unsign
     });
 }
 
-Result cuStreamBeginCapture_v2(Stream *stream, int) {
+Result cuStreamBeginCapture_v2(Stream *stream, int mode) {
     ENTER_WITH_CONTEXT
     if (!streams.count(stream) || stream->capturing || !stream->queue.empty()) return INVALID_VALUE;
     stream->capturing = true;
     stream->invalid = false;
+    stream->mode = mode;
+    stream->capturer = std::this_thread::get_id();
     stream->captured.nodes.clear();
     return OK;
 }
@@ -374,6 +400,7 @@ Result cuStreamEndCapture(Stream *stream, Graph **graph) {
     ENTER_WITH_CONTEXT
     *graph = nullptr;
     if (!streams.count(stream) || !stream->capturing) return INVALID_VALUE;
+    if (stream->mode != RELAXED && stream->capturer != std::this_thread::get_id()) return CAPTURE_WRONG_THREAD;
     stream->capturing = false;
     if (stream->invalid) return CAPTURE_INVALIDATED;
     graphs.insert(*graph = new Graph(stream->captured));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 import threading
@@ -315,6 +316,29 @@ class TestGraph:
         device.call(work)
         device.close()
         assert "cuStreamEndCapture" in cuda.journal()
+
+    def test_while_a_thread_captures_another_may_take_memory_and_nobody_else_end_it(self, cuda: FakeCuda) -> None:
+        device, other = Device(), Device()
+
+        def work() -> None:
+            driver, stream = Driver(), device.stream()
+
+            def enqueue() -> None:
+                other.call(other.call(lambda: other.device_memory(1)).free)
+                with pytest.raises(GpuError, match="captured by another thread"):
+                    other.call(lambda: driver.call("cuStreamEndCapture", stream.handle, ctypes.c_void_p()))
+
+            def take() -> None:
+                device.device_memory(1)
+
+            CudaGraph(driver, stream.handle, enqueue).free()
+            with pytest.raises(device.failures, match="when stream is capturing"):
+                CudaGraph(driver, stream.handle, take)
+            stream.free()
+
+        device.call(work)
+        other.close()
+        device.close()
 
     def test_times_cannot_be_read_too_early(self, cuda: FakeCuda) -> None:
         device = Device()
