@@ -48,11 +48,11 @@ OPTIONAL_DEPENDENCIES = {
     "scipy": Dependency("SciPy", "qualifying the guard", "pip install scipy"),
     "polygraphy": Dependency("Polygraphy", "comparing the tensors inside two models", "pip install polygraphy"),
     "tensorrt": Dependency(
-        "TensorRT", "running engines on an NVIDIA GPU", "on a Jetson: apt install python3-libnvinfer"
+        "TensorRT",
+        "running engines on an NVIDIA GPU",
+        "on a Jetson: apt install python3-libnvinfer; on a PC: pip install tensorrt",
     ),
-    "pycuda": Dependency(
-        "pycuda", "running engines on an NVIDIA GPU", "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"
-    ),
+    "pycuda": Dependency("pycuda", "calling the GPU's driver", "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"),
 }
 
 OPENVINO_IS_FASTEST_ON = ("x86_64", "AMD64")

@@ -113,7 +113,7 @@ def test_a_dla_counts_where_board_and_tensorrt_have_it(system: str, tensorrt: st
 
 def test_what_a_board_lacks_is_named_with_its_remedy(visit: Visit) -> None:
     found = visit(replace(NANO_6, tensorrt="", pycuda="", gpu=NO_DEVICE))
-    assert found["TensorRT"].remedy == "on a Jetson: apt install python3-libnvinfer"
+    assert found["TensorRT"].remedy == "on a Jetson: apt install python3-libnvinfer; on a PC: pip install tensorrt"
     assert found["pycuda"].found == "not installed; ctypes calls the driver instead"
     assert found["GPU"].state == "wrong"
     assert found["GPU"].remedy == "run nvidia-smi"

@@ -94,6 +94,12 @@ def test_a_service_has_a_cache_and_a_folder_for_temporary_files(unit: str) -> No
 
 
 @pytest.mark.parametrize("unit", [CAMERA, SOAK])
+def test_a_service_finds_nvpmodel(unit: str) -> None:
+    """It is in /usr/sbin, which systemd's own PATH has."""
+    assert not [value for value in settings(unit)["Environment"] if re.search(r"\bPATH=", value)]
+
+
+@pytest.mark.parametrize("unit", [CAMERA, SOAK])
 def test_commands_and_their_options_exist(unit: str) -> None:
     found = settings(unit)
     for line in (found["ExecStartPre"][0], found["ExecStart"][0]):

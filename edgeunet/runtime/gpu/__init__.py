@@ -1,1 +1,1 @@
-"""The session on an NVIDIA GPU: TensorRT, pycuda, a CUDA graph and three kernels."""
+"""The session on an NVIDIA GPU: TensorRT, pycuda or ctypes, CUDA graphs, and two kernels (fit, argmax)."""
