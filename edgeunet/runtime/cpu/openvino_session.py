@@ -76,6 +76,7 @@ class OpenVinoSession(Session):
         try:
             model = core.read_model(loadable(path))
             model.reshape({"frame": [1, *spec.frame_shape]})
+            _search_in_planes(openvino, model)
             compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
             logits = spec.tiles != (1, 1) and any("logits" in output.names for output in compiled.outputs)
             self._free = deque(_InferRequest(openvino, compiled, spec, logits=logits) for _ in range(in_flight))
@@ -143,6 +144,27 @@ class OpenVinoSession(Session):
             request.wait()
         self._busy.clear()
         self._free.clear()
+
+
+def _search_in_planes(openvino: Any, model: Any) -> None:
+    """Let every search for the class of a pixel run over whole planes of logits.
+
+    OpenVINO keeps the channels of a pixel together, and searches these, one pixel after the other: a quarter of a
+    frame's time. Of flattened pixels it makes planes, and searches many pixels at once. The result is the same.
+    """
+    opset = openvino.opset13
+    for search in [node for node in model.get_ops() if node.get_type_name() == "TopK"]:
+        logits, attributes = search.input_value(0), search.get_attributes()
+        if len(logits.get_shape()) != 4 or attributes["axis"] != 1:
+            continue
+        batch, channels, height, width = logits.get_shape()
+        planes = opset.reshape(logits, [batch, channels, height * width], special_zero=False)
+        named = {"index_element_type": attributes["index_element_type"], "stable": attributes["stable"]}
+        found = opset.topk(planes, search.input_value(1), 1, attributes["mode"], attributes["sort"], **named)
+        for new, old in zip(found.outputs(), search.outputs(), strict=True):
+            back = opset.reshape(new, [batch, -1, height, width], special_zero=False)
+            for reader in old.get_target_inputs():
+                reader.replace_source_output(back.output(0))
 
 
 class _InferRequest:

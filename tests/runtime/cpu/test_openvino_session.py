@@ -10,7 +10,8 @@ import pytest
 
 from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.runtime import Session, open_session
-from tests.models import toy_spec, write_toy_model
+from edgeunet.runtime.cpu.openvino_session import _search_in_planes
+from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
@@ -39,6 +40,19 @@ def test_both_backends_give_the_same_masks(tmp_path: Path) -> None:
         for k in range(5):
             frame = frame_of(k, (90, 70))
             assert np.array_equal(a.run(frame).mask, b.run(frame).mask)
+
+
+def test_the_class_is_searched_for_in_planes_and_the_first_of_equals_is_found(tmp_path: Path) -> None:
+    """Each pixel has one of two values in each channel, so that most have equal logits."""
+    import openvino
+
+    path = write_toy_model(tmp_path / "m.onnx", toy_spec(SIZE))
+    model = openvino.Core().read_model(path)
+    _search_in_planes(openvino, model)
+    assert [len(n.input_value(0).shape) for n in model.get_ops() if n.get_type_name() == "TopK"] == [3]
+    frame = np.random.default_rng(0).integers(0, 2, (*SIZE, 3), np.uint8) * np.uint8(200)
+    with open_session(path, backend="openvino") as session:
+        assert np.array_equal(session.run(frame).mask, toy_mask(frame))
 
 
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
