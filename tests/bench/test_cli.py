@@ -17,8 +17,8 @@ from edgeunet.cli.bench import app
 from edgeunet.errors import EdgeUNetError, UsageError
 from edgeunet.latency.record import LatencyRecord
 from edgeunet_bench.guard.comparison import Comparison
+from tests.bench.guard.arms import spinning
 from tests.bench.records import noisy, toy_record
-from tests.models import toy_spec, write_toy_model
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +99,14 @@ def test_compare_prints_json_for_scripts() -> None:
     value = json.loads(_bench("compare", a, b, "--json").stdout)
     assert value["verdict"] == "REGRESSED"
     assert value["ratio"] == pytest.approx(1.4, abs=0.01)
-    refused = _record("c.json", 5.0, mode="paced")
-    assert json.loads(_bench("compare", a, refused, "--json").stdout)["ratio"] is None
+    paced = _record("c.json", 7.0, mode="paced")
+    assert json.loads(_bench("compare", a, paced, "--json").stdout)["ratio"] is None
+    assert _bench("compare", a, paced, "--varies", "mode").exit_code == 3
+
+
+def test_what_differs_between_models_or_commands_needs_no_name(model: Path) -> None:
+    for arms in ((model, model), ("--command", "a", "--command", "b")):
+        assert "--varies is for two latency records" in str(_fails("compare", *arms, "--varies", "threads"))
 
 
 def test_compare_of_commands_writes_all_that_a_build_needs() -> None:
@@ -136,8 +142,8 @@ def test_what_ends_without_a_result_takes_no_name(model: Path) -> None:
         assert (result.exit_code, Path("c.json").exists()) == (5, False)
         assert "nothing was measured, so there is no c.json" in result.output
         assert "INVALID" in Path("c.xml").read_text()  # a build must hear of it
-    larger = write_toy_model(Path("larger.onnx"), toy_spec((64, 96)))
-    result = _bench("compare", model, larger, "--threads", 1, "-o", "c.json")
+    boards = [spinning(Path(), 1.0, f'{{"board": "{board}"}}') for board in ("one", "other")]
+    result = _bench("compare", "--turns", "--command", boards[0], "--command", boards[1], "-o", "c.json")
     assert (result.exit_code, Path("c.json").exists()) == (6, False), result.output
     a = _record("a.json", 5.0)
     assert "-o, --junit and --markdown are for models" in str(_fails("compare", a, a, "-o", "c.json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def comparison_of(a: Arm, b: Arm, measured: Interleaved, options: CompareOptions
     )
 
 
-def compare_records(a: Path, b: Path, options: CompareOptions, outputs: ComparisonOutputs) -> int:
+def compare_records(a: Path, b: Path, outputs: ComparisonOutputs, *, seed: int, varies: Sequence[str]) -> int:
     """Compare two latency records; one that is damaged or of another version is REFUSED, a missing one an error."""
     if outputs.comparison or outputs.junit or outputs.markdown:
         raise UsageError("-o, --junit and --markdown are for models and commands: they do not work with two records")
@@ -96,7 +97,7 @@ def compare_records(a: Path, b: Path, options: CompareOptions, outputs: Comparis
             raise UsageError(not_found(path, "latency record"))
     try:
         records = LatencyRecord.load(a), LatencyRecord.load(b)
-        judgement = judge_records(*records, seed=options.seed, varies=options.varies)
+        judgement = judge_records(*records, seed=seed, varies=varies)
         backends = [record.subject.backend for record in records]
     except RecordError as error:
         judgement, backends = Judgement(Verdict.REFUSED, str(error)), []

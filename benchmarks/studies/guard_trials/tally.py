@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.studies.guard_trials.conditions import AA, KINDS, Kind
 from benchmarks.studies.guard_trials.trial_file import Trial, TrialFile, TrialPlan
+from edgeunet_bench.guard.judging.facts import OF_THE_MODEL
 from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, judge, refuse
 from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from edgeunet_bench.guard.qualification import Condition, Qualification
@@ -77,8 +78,8 @@ def _checked(workload: str, name: str, wanted: Verdict, judgements: Sequence[Jud
 
 
 def _mutations(plan: TrialPlan) -> list[Judgement | None]:
-    """Each fact of the machine changed alone, and each missing alone; another backend is not another machine."""
-    machine = dict(plan.machine)
+    """Each fact of the machine changed alone, and each missing alone; another backend or model is no other machine."""
+    machine = {name: fact for name, fact in plan.machine.items() if name not in OF_THE_MODEL}
     others = [machine | {name: f"{value}, changed"} for name, value in machine.items() if name != "backend"]
     others += [{name: value for name, value in machine.items() if name != gone} for gone in machine]
     return [refuse(machine, other) for other in others]

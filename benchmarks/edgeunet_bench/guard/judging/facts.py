@@ -1,43 +1,46 @@
 """Which facts of two measurements must agree before they are compared, and what to do where they do not.
 
-Users also compare backends: one file is fastest on ONNX Runtime, the other on OpenVINO. So where
-the backends differ, what comes with them may differ too. With one backend, its version and its threads are conditions.
+What the model file decides is the subject of a comparison and may differ. So may the backend, with what comes with
+it: one file is fastest on ONNX Runtime, the other on OpenVINO. With one backend, its version and threads must agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+OF_THE_MODEL = frozenset({"input_size", "tiles", "pixels"})
 OF_THE_BACKEND = frozenset(
     {"backend", "backend_version", "device", "threads", "in_flight", "buffers", "cuda_graph", "cuda_provider"}
 )
 """The facts of a session (Session.describe), under their names in a fingerprint."""
 
-_HARDWARE = frozenset({"board", "cpu", "architecture", "physical_cores", "memory", "gpu", "device"})
+_HARDWARE = frozenset({"board", "cpu", "architecture", "physical_cores", "memory", "gpu"})
 _ALIKE = {
     "frames": "the same frames (--data)",
     "mode": "the same --mode",
     "threads": "the same --threads",
     "usable_cpus": "the same CPUs (taskset)",
-    "input_size": "models of the same input size",
-    "tiles": "models of the same tiles",
-    "pixels": "models of the same frames",
 }
 
 
-def differing(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[str] = ()) -> list[str]:
-    """Names of the facts in which two measurements differ and must not. varies: facts that are meant to differ."""
+def hardware(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts of a machine that no setting changes: two arms that differ in them run on two machines."""
+    return {name: fact for name, fact in facts.items() if name in _HARDWARE}
+
+
+def differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
+    """Names of the facts in which two measurements differ and must not."""
     backends = {facts.get("backend") for facts in (a, b)}
-    free = {*varies} | (OF_THE_BACKEND if len(backends) == 2 and None not in backends else set())
+    free = OF_THE_MODEL | (OF_THE_BACKEND if len(backends) == 2 and None not in backends else set())
     return [name for name in sorted({*a, *b} - free) if a.get(name) != b.get(name)]
 
 
 def refusal(names: Sequence[str], a: Mapping[str, str], b: Mapping[str, str]) -> str:
     """Why these facts forbid a comparison, and the remedy."""
     facts = "; ".join(f"{name}: {a.get(name, 'none')} and {b.get(name, 'none')}" for name in names)
-    if _HARDWARE.intersection(names):
-        remedy = "measure both on one machine"
-    else:
-        remedy = f"use {', '.join(_ALIKE.get(name, f'the same {name}') for name in names)} for both"
-    meant = " ".join(f"--varies {name}" for name in names)
-    return f"measured under different conditions ({facts}): {remedy}, or add `{meant}` to compare it anyway"
+    machine = bool(_HARDWARE.intersection(names))
+    alike = ", ".join(_ALIKE.get(name, f"the same {name}") for name in names if name in _ALIKE or not machine)
+    remedy = (
+        ", with ".join(filter(None, ["measure both on one machine", alike])) if machine else f"use {alike} for both"
+    )
+    return f"measured under different conditions ({facts}): {remedy}"

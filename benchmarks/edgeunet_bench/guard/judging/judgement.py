@@ -18,7 +18,7 @@ import numpy as np
 from edgeunet.latency.quantiles import MIN_MS, Samples
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet_bench.guard.judging.facts import differing, refusal
-from edgeunet_bench.guard.judging.resampling import POWER, bootstrap_medians, sign_flip, smallest_tail
+from edgeunet_bench.guard.judging.resampling import POWER, bootstrap_medians, calls_to_see, sign_flip, smallest_tail
 from edgeunet_bench.guard.judging.samples import ProcessPair, Round, rounds_of
 
 LOOKS = 3  # times the data may be looked at; each look has a third of the false alarms allowed
@@ -28,7 +28,7 @@ TAIL = 1.5  # a call is in the tail above this many times the median of its proc
 TAIL_CALLS = 10  # of a process, for a median of its own; with fewer it is that of its arm
 MIN_PAIRS = 9  # of processes; with 5 or fewer no 99 % bound exists whatever the distribution
 MAX_FOREIGN = 0.1  # share of the processors' time that other programs may take in the busiest third of the pairs
-FAST_CALL_MS = 5.0  # of slower calls a minute has too few to see a small tail
+SMALL_TAIL = 0.02  # share of slow calls that a comparison sees if it has the time
 
 
 class Verdict(enum.Enum):
@@ -48,12 +48,13 @@ class Limits:
     regressed_above: float
     passed_below: float
     blind_above: float  # never passed if a slowdown below this could have gone unseen
-    tail_above: float  # nor if more than this share of calls of up to FAST_CALL_MS could have become slow unseen
-    slow_tail_above: float  # the same of slower calls
+    tail_above: float  # nor if more than this share of the calls could have become slow unseen
 
 
-INTERLEAVED = Limits(1.01, 1.03, 1.05, tail_above=0.02, slow_tail_above=0.1)
-STORED = Limits(1.10, 1.10, 1.20, tail_above=1.0, slow_tail_above=1.0)
+INTERLEAVED = Limits(1.01, 1.03, 1.05, tail_above=0.1)
+EARLY = replace(INTERLEAVED, tail_above=SMALL_TAIL)
+"""Before the time is up: of calls of 10 to 40 ms, ten minutes are enough to see a small tail, and one is not."""
+STORED = Limits(1.10, 1.10, 1.20, tail_above=1.0)
 """For two records made at different times: without any change two processes can differ by 10 %."""
 
 
@@ -132,11 +133,24 @@ def judge(pairs: Sequence[ProcessPair], *, limits: Limits = INTERLEAVED, seed: i
         rounds=len(rounds),
         calls=int(calls.sum()),
     )
-    verdict, reason = _decide(seen, limits, throttled=any(pair.throttled for pair in pairs))
+    throttled = any(pair.throttled for pair in pairs)
+    longer = _calls_to_see(excess, seen_calls) / max(1, seen_calls)
+    verdict, reason = _decide(seen, limits, throttled=throttled, longer=longer)
     return replace(seen, verdict=verdict, reason=reason)
 
 
-def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdict, str]:
+def pairs_to_see_tail(pairs: Sequence[ProcessPair]) -> int:
+    """How many pairs like these it takes to see SMALL_TAIL."""
+    excess, calls = _excess(*_tails(pairs))
+    return math.ceil(_calls_to_see(excess, calls) * max(1, len(pairs) - 1) / max(1, calls)) + 1  # one does not count
+
+
+def _calls_to_see(excess: Samples, calls: int) -> float:
+    return calls_to_see(SMALL_TAIL, excess, calls, TAIL_ALPHA / LOOKS)
+
+
+def _decide(seen: Judgement, limits: Limits, *, throttled: bool, longer: float) -> tuple[Verdict, str]:
+    """longer: how many times the calls it takes to see SMALL_TAIL."""
     if throttled:
         return Verdict.INVALID, "the machine throttled during the run: let it cool, and compare again"
     if seen.foreign > MAX_FOREIGN:
@@ -165,40 +179,37 @@ def _decide(seen: Judgement, limits: Limits, *, throttled: bool) -> tuple[Verdic
             f"slowdowns up to {percent(seen.detectable)} could have gone unseen "
             f"(limit {percent(limits.blind_above)}): give more time or a quieter machine"
         )
-    tail_limit = limits.tail_above if seen.a_ms <= FAST_CALL_MS else limits.slow_tail_above
-    if seen.tail_detectable > tail_limit:
-        return Verdict.INCONCLUSIVE, (
-            f"up to {share(seen.tail_detectable)} of the calls could have become slow unseen "
-            f"(limit {share(tail_limit)}): give more time"
-        )
+    unseen = f"up to {share(seen.tail_detectable)} of the calls could have become slow unseen"
+    more = f"give {math.ceil(longer * 10) / 10:g} times the time to see {share(SMALL_TAIL)}"
+    if seen.tail_detectable > limits.tail_above:
+        return Verdict.INCONCLUSIVE, f"{unseen} (limit {share(limits.tail_above)}): {more}"
     if seen.high < limits.passed_below:
-        return Verdict.PASS, f"B is not slower than A by {percent(limits.passed_below)} or more"
+        known = limits is STORED or seen.tail_detectable <= SMALL_TAIL
+        rest = "" if known else f"; {unseen}: {more}"
+        return Verdict.PASS, f"B is not slower than A by {percent(limits.passed_below)} or more{rest}"
     return Verdict.INCONCLUSIVE, f"the limit of {percent(limits.passed_below)} is between the bounds: give more time"
 
 
-def refuse(a: Mapping[str, str], b: Mapping[str, str], *, varies: Collection[str] = ()) -> Judgement | None:
-    """REFUSED with the names of the facts that differ and must not (facts.py), or None if there are none.
-
-    varies: facts that are meant to differ.
-    """
-    names = differing(a, b, varies=varies)
+def refuse(a: Mapping[str, str], b: Mapping[str, str]) -> Judgement | None:
+    """REFUSED with the names of the facts that differ and must not (facts.py), or None if there are none."""
+    names = differing(a, b)
     return Judgement(Verdict.REFUSED, refusal(names, a, b)) if names else None
 
 
 def judge_records(a: LatencyRecord, b: LatencyRecord, *, seed: int = 0, varies: Collection[str] = ()) -> Judgement:
     """The verdict on what two files hold. It proves less than judge on an interleaved run: nothing shows
     what the machine did in between, so the limits are those of STORED.
+
+    varies: facts that are meant to differ.
     """
-    conditions = [{**r.machine, "frames": r.frames, "mode": r.mode, "input_size": _size(r)} for r in (a, b)]
-    if refused := refuse(conditions[0], conditions[1], varies=varies):
-        return refused
+    conditions = [
+        {k: v for k, v in {**r.machine, "frames": r.frames, "mode": r.mode}.items() if k not in varies} for r in (a, b)
+    ]
+    if refused := refuse(*conditions):
+        return replace(refused, reason=f"{refused.reason}, or name with --varies what is meant to differ")
     blocks = [np.array_split(r.samples_ms[TOTAL], MIN_PAIRS) for r in (a, b)]
     pairs = [ProcessPair((Round(x, y),)) for x, y in zip(*blocks, strict=True)]
     return judge(pairs, limits=STORED, seed=seed)
-
-
-def _size(record: LatencyRecord) -> str:
-    return "×".join(map(str, record.subject.input_size))
 
 
 def percent(ratio: float) -> str:

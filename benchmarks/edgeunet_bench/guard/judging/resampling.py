@@ -49,9 +49,21 @@ def smallest_tail(differences: Samples, calls: int, alpha: float) -> float:
     Without a cause the sum of the differences scatters by σ² = Σd²; k slow calls more add k, and k to the variance
     (Poisson): k = (z_alpha + z_power) √(σ² + k), solved for k.
     """
-    z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(POWER)
-    variance = float((_gathered(differences) ** 2).sum())
-    return min(1.0, (z * z + z * math.sqrt(z * z + 4 * variance)) / 2 / max(1, calls))
+    z = _z(alpha)
+    return min(1.0, (z * z + z * math.sqrt(z * z + 4 * _variance(differences))) / 2 / max(1, calls))
+
+
+def calls_to_see(tail: float, differences: Samples, calls: int, alpha: float) -> float:
+    """Of how many calls of one arm smallest_tail would be `tail`, if σ² goes on growing with them as in `calls`."""
+    return (_z(alpha) / tail) ** 2 * (_variance(differences) / max(1, calls) + tail)
+
+
+def _z(alpha: float) -> float:
+    return NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(POWER)
+
+
+def _variance(differences: Samples) -> float:
+    return float((_gathered(differences) ** 2).sum())
 
 
 def _gathered(differences: Samples) -> Samples:

@@ -11,10 +11,12 @@ from edgeunet.errors import UsageError, not_found
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.files import sha256
 from edgeunet.utils.redaction import shown_command_text
+from edgeunet_bench.guard.judging.facts import OF_THE_BACKEND
 from edgeunet_bench.guard.running.model_arm import ModelOptions
 from edgeunet_bench.measure.run_command import run_command, words_of
 
 RUN_TIMEOUT_S = 600.0
+_IDENTITY = frozenset({"model", "SHA-256", "command", "timed"})
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,11 @@ class Arm:
 
     @property
     def title(self) -> str:
-        """The name, with the backend where the two arms have different ones."""
-        backend = self.facts.get("backend")
-        return f"{self.name} ({backend})" if backend else self.name
+        """The name, with the facts in which the arms differ; of those that come with another backend, its name."""
+        known = _IDENTITY | OF_THE_BACKEND if "backend" in self.facts else _IDENTITY
+        own = [f"{name} {fact}" for name, fact in self.facts.items() if name not in known]
+        own = [self.facts["backend"], *own] if "backend" in self.facts else own
+        return f"{self.name} ({', '.join(own)})" if own else self.name
 
 
 @dataclass(frozen=True)

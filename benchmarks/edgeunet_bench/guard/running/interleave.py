@@ -23,7 +23,20 @@ from edgeunet.errors import UsageError
 from edgeunet.latency.quantiles import Samples
 from edgeunet.utils.console import progress
 from edgeunet.utils.limits import require_seconds, require_seed
-from edgeunet_bench.guard.judging.judgement import LOOKS, MIN_PAIRS, Judgement, Verdict, judge, refuse
+from edgeunet_bench.guard.judging.facts import hardware
+from edgeunet_bench.guard.judging.judgement import (
+    EARLY,
+    INTERLEAVED,
+    LOOKS,
+    MIN_PAIRS,
+    SMALL_TAIL,
+    Judgement,
+    Limits,
+    Verdict,
+    judge,
+    pairs_to_see_tail,
+    refuse,
+)
 from edgeunet_bench.guard.judging.samples import NONE, ProcessPair, Round
 from edgeunet_bench.guard.running.arms import RunArm, TurnArm
 from edgeunet_bench.guard.running.interference import ForeignLoad, own_ticks, throttling, ticks_of
@@ -36,10 +49,12 @@ if TYPE_CHECKING:
 TURN_MS = 10.0  # that one arm runs before the other
 MIN_CALLS = 3  # in a turn, the first of which is not judged
 ROUNDS = (4, 60)  # of one pair of processes, at least and at most
-PAIR_MS = 900.0  # of one pair's turns, at most: the first look comes within 10 s of measuring
+PAIR_MS = 900.0  # of one pair's turns, at most, in a minute: the first look comes within 10 s of measuring
+LONGER = 4.0  # times as long, at most, where there is more time: more calls for each start of a process
+FIRST_PAIRS = 3  # after which it is told how long a small tail takes to see
 RUNS_S = 0.4  # that one pair of commands lasts at least
 REFERENCE_CALLS = 4  # before a turn, the first of which is not judged
-SECOND_LOOK = 3 * MIN_PAIRS  # the first is at MIN_PAIRS, the last when the time is up
+SECOND_LOOK = 3 * MIN_PAIRS  # or when a small tail could be seen; the first is at MIN_PAIRS, the last when time is up
 Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
 
 
@@ -47,12 +62,11 @@ Arms = tuple[TurnArm | RunArm, TurnArm | RunArm]
 class CompareOptions:
     """seconds: no pair starts that would end later, if it took as long as the slowest; a clear result ends sooner.
 
-    seed: of the order of the arms and of the bootstrap. varies: facts of the machine that are meant to differ.
+    seed: of the order of the arms and of the bootstrap.
     """
 
     seconds: float = 60.0
     seed: int = 0
-    varies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_seconds("--seconds", self.seconds)
@@ -75,7 +89,8 @@ class Interleaved:
 def interleave(
     a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, bar: Progress | None = None
 ) -> Interleaved:
-    """Measure two arms and judge B against A, after 9 and 27 pairs of processes and when the time is up.
+    """Measure two arms and judge B against A: after 9 pairs of processes, after 27 (or as many as it takes to see a
+    small tail), and when the time is up.
 
     Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what was measured.
     Raises what opening a model or running a command raises. bar: one that is shown already, to add a task to.
@@ -93,9 +108,9 @@ def interleave(
     return measured
 
 
-def judge_of(measured: Interleaved, seed: int) -> Judgement:
+def judge_of(measured: Interleaved, seed: int, limits: Limits = INTERLEAVED) -> Judgement:
     """The judgement of the samples; without a verdict if they were interrupted: that was not a planned look."""
-    judgement = judge(measured.pairs, seed=seed)
+    judgement = judge(measured.pairs, limits=limits, seed=seed)
     if not measured.partial:
         return judgement
     reason = f"interrupted after {len(measured.pairs)} pairs of processes: compare again"
@@ -119,10 +134,14 @@ def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, show
                 return
             measured.pairs.append(pair)
             slowest = max(slowest, time.perf_counter() - started)
-            note = f"{len(measured.pairs)} pairs of processes"
-            bar.update(task, completed=time.perf_counter() - begin, note=note, refresh=True)
-            if len(measured.pairs) in (MIN_PAIRS, SECOND_LOOK):
-                measured.looks.append(judge_of(measured, options.seed))
+            so_far, done = time.perf_counter() - begin, len(measured.pairs)
+            needed = max(SECOND_LOOK, pairs_to_see_tail(measured.pairs))
+            note = f"{done} pairs of processes"
+            if done >= FIRST_PAIRS:
+                note += f"; a tail of {SMALL_TAIL:.0%} shows in about {so_far / done * needed:.0f} s"
+            bar.update(task, completed=so_far, note=note, refresh=True)
+            if done == MIN_PAIRS or (done >= needed and len(measured.looks) == 1):
+                measured.looks.append(judge_of(measured, options.seed, EARLY))
                 if measured.looks[-1].verdict is not Verdict.INCONCLUSIVE:
                     return
 
@@ -133,13 +152,13 @@ class _Bench:
     def __init__(self, arms: Arms, reference: Worker, options: CompareOptions) -> None:
         self._arms = arms
         self._reference = reference
-        self._varies = options.varies
+        self._longer = min(LONGER, max(1.0, options.seconds / CompareOptions.seconds))
         self._rng = np.random.default_rng(options.seed)
         self._throttled = throttling()
         self._calls = self._rounds = 0
 
     def pair(self, measured: Interleaved) -> ProcessPair | Judgement:
-        """One pair, or REFUSED if the arms do not run under the same conditions. Fills in the facts of both."""
+        """One pair, or REFUSED if the arms run on two machines. Fills in the facts of both."""
         a, b = self._arms
         if isinstance(a, RunArm) and isinstance(b, RunArm):
             measured.machine.update(fingerprint({}))
@@ -162,7 +181,7 @@ class _Bench:
             workers = (worker_a, worker_b)
             facts = fingerprint(worker_a.ready()), fingerprint(worker_b.ready())
             measured.machine, measured.own = _shared(*facts)
-            if refused := refuse(*facts, varies=self._varies):
+            if refused := refuse(*map(hardware, facts)):
                 return refused
             if not self._rounds:
                 self._plan(workers, time.perf_counter() - begin)
@@ -172,11 +191,13 @@ class _Bench:
             )
 
     def _plan(self, workers: Sequence[Worker], start_s: float) -> None:
-        """Turns of TURN_MS of the slower arm, and measuring for as long as the start took, up to PAIR_MS."""
+        """Turns of TURN_MS of the slower arm, and measuring for as long as the start took, up to PAIR_MS, or LONGER."""
         call_ms = max(float(np.median(worker.measure(MIN_CALLS))) for worker in workers)
         self._calls = max(MIN_CALLS, 1 + math.ceil(TURN_MS / call_ms))
         low, high = ROUNDS
-        self._rounds = min(high, max(low, int(min(start_s * 1e3, PAIR_MS) / (2 * self._calls * call_ms))))
+        self._rounds = min(
+            high, max(low, int(self._longer * min(start_s * 1e3, PAIR_MS) / (2 * self._calls * call_ms)))
+        )
 
     def _observed(self, pids: Sequence[int], measure: Callable[[], tuple[Round, ...]]) -> ProcessPair:
         """The rounds, with what other programs did meanwhile. pids: of the arms that run on."""
