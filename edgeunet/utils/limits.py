@@ -61,7 +61,7 @@ def require_size(size: tuple[int, int]) -> None:
 
 
 SHORTEST_MS = 1e-6  # a nanosecond
-LARGEST_SIDE = 4096  # pixels of an input that is swept: an untrained network of more takes gigabytes to export
+LARGEST_SIDE = 4096  # pixels of an input that is swept or imported: a network of more takes gigabytes to export
 
 
 def require_seconds(option: str, value: float | None, *, least: float = 0.001) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Literal
@@ -19,19 +20,25 @@ _ADVICE = {
     "onnx": "is an ONNX file: name it .onnx to run it, or give the checkpoint that it was exported from",
     "engine": "is a TensorRT engine: give the .onnx file that it was built from",
 }
+_NO_MODELS = {
+    "is empty: copy it again": rb"$",
+    "is a pointer of Git LFS: `git lfs pull` fetches the file itself": rb"version https://git-lfs",
+    "is a page of a website: download the file itself": rb"\s*<(!doctype|html|\?xml)",
+    "is an archive: unpack it first": rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ",
+    "is a pickle of Python objects, and to load it would run code: give a .onnx file, or what torch.save() wrote": (
+        rb"\x80[\x02-\x05]"
+    ),
+    "is a file of TensorFlow or Keras: make a .onnx file of it with tf2onnx": rb"\x89HDF\r\n|....TFL3",
+}
+"""How files begin that are no models, and what to do."""
+_ZIP = b"PK\x03\x04"
 
 
 def kind_of(path: Path) -> Kind:
     """The kind of a file; "" for a missing or another file."""
-    if not path.is_file():  # reading a pipe would block
-        return ""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(32)
-    except OSError:
-        return ""
-    if start.startswith(b"PK\x03\x04"):
-        return "checkpoint" if _is_pytorch(path) else ""
+    start = _start(path) or b""
+    if start.startswith(_ZIP):
+        return "checkpoint" if _has_entry(path, "/data.pkl") else ""
     if start.startswith(_OLD_PYTORCH):
         return "old checkpoint"
     if start.startswith(_ENGINES):
@@ -54,12 +61,41 @@ def not_a_file(path: Path, what: str, maker: str) -> ModelFileError:
 def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
     """The error for a file of another kind than the wanted one, with what to do; None for an unknown kind."""
     kind = kind_of(path)
-    return None if kind in ("", wanted) else ModelFileError(f"{path} {_ADVICE[kind].format(path=path)}")
+    if kind and kind == wanted:
+        return None
+    advice = _ADVICE[kind].format(path=path) if kind else _no_model(path)
+    return ModelFileError(f"{path} {advice}") if advice else None
 
 
-def _is_pytorch(path: Path) -> bool:
+def _no_model(path: Path) -> str:
+    """What a file of no kind is, and what to do; "" if that is not known."""
+    start = _start(path)
+    if start is None:
+        return ""
+    if start.startswith(_ZIP):
+        if not zipfile.is_zipfile(path):
+            return "is cut: copy or download it again"
+        if _has_entry(path, "/models/model.json"):
+            return "is of torch.export: make a .onnx file of torch.export.load() with torch.onnx.export()"
+        return "is an archive: unpack it first"
+    return next((advice for advice, begins in _NO_MODELS.items() if re.match(begins, start, re.I | re.S)), "")
+
+
+def _start(path: Path) -> bytes | None:
+    """The first bytes of a file; None if it cannot be read."""
+    if not path.is_file():  # reading a pipe would block
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read(32)
+    except OSError:
+        return None
+
+
+def _has_entry(path: Path, ending: str) -> bool:
+    """Whether a ZIP file has an entry of such a name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
+            return any(name.endswith(ending) for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False

@@ -97,7 +97,7 @@ def test_other_files_are_called_what_they_are(tmp_path: Path) -> None:
     for name, says in (
         ("foreign.pth", "of another project"),
         ("old.pt", r"PyTorch before 1\.6"),
-        ("photos.pt", "not a readable checkpoint"),
+        ("photos.pt", "is an archive"),
         (write_toy_model(tmp_path / "model.onnx").name, "is an ONNX file"),
         ("none.pt", "no such checkpoint"),
     ):

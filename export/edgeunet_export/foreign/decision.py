@@ -13,7 +13,8 @@ from edgeunet.imaging.pixels import UInt8
 from edgeunet_export.graph.fragment import Fragment
 
 Kind = Literal["scores", "logit", "classes"]
-_NO_CLASS = 255
+NO_CLASS = 255
+"""In a mask: the network gave a number that is no index of a class."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Decision:
             rows, columns = (np.arange(n) * size // of for n, of, size in places)
             classes = planes[0][rows][:, columns].astype(np.float32)
             # What is no byte must not become a class: 255 is in no list.
-            return np.where((classes >= 0) & (classes <= _NO_CLASS), classes, _NO_CLASS).astype(np.uint8)
+            return np.where((classes >= 0) & (classes <= NO_CLASS), classes, NO_CLASS).astype(np.uint8)
         planes = _enlarged(planes.astype(np.float32), self.covers, align_corners=self.align_corners)
         planes = planes[:, : input_size[0], : input_size[1]]
         if self.kind == "logit":

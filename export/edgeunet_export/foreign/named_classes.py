@@ -10,6 +10,7 @@ from edgeunet.data.convert.distinct_colors import distinct_color
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.pixels import UInt8
 from edgeunet.utils.formatting import some
+from edgeunet_export.foreign.decision import NO_CLASS
 
 _BACKGROUND = "background"
 _SHOWN = 12  # names in a message
@@ -54,7 +55,13 @@ def network_classes(
 
 def require_listed(mask: UInt8, count: int, *, origin: str) -> None:
     """Raise MismatchError for a mask of the network `origin` with a class beyond the `count` of its list."""
-    if (largest := int(mask.max(initial=0))) >= count:
+    largest = int(mask.max(initial=0))
+    if largest == NO_CLASS:
+        raise MismatchError(
+            f"{origin} returns masks with numbers that are no class (below 0, or {NO_CLASS} and above, such as for "
+            "pixels to ignore), and every pixel needs one: export it without that step, or with its scores"
+        )
+    if largest >= count:
         raise MismatchError(
             f"{origin} returns masks with the class {largest}, and the list of classes has 0 to {count - 1}: "
             "give the list of the classes that it was trained on (--classes)"

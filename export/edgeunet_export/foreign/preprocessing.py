@@ -58,8 +58,8 @@ class Preprocessing:
         return np.ascontiguousarray((planes - mean) / std)
 
     def __str__(self) -> str:
-        mean, std = (",".join(f"{value:.6g}" for value in values) for values in (self.mean, self.std))
-        return f"{self.order.upper() if self.order != 'grey' else 'grey'}, mean {mean} and std {std} of 0 to 255"
+        order = self.order.upper() if self.order != "grey" else "grey"
+        return f"{order}, mean {_text(self.mean)} and std {_text(self.std)} of 0 to 255"
 
 
 def scale_of_range(low: float, high: float, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -76,13 +76,24 @@ def scale_of_values(
     """(mean, std) in 0–255 from what people write: of frames from 0 to 1, as in torchvision, or of 0 to 255.
 
     One value is for all channels. A std below 2 is of frames from 0 to 1, unless a mean is above 2. Raises UsageError
-    for another number of values than channels.
+    for another number of values than channels, and for a mean of frames from 0 to 1 with a std of 0 to 255, or the
+    other way round.
     """
     if not {len(mean), len(std)} <= {1, channels}:
         raise UsageError(
             f"the network has {channels} channel(s), and --mean has {len(mean)} values, --std {len(std)}: give one "
             "value for each channel, or one for all"
         )
-    unit = 255.0 if max(std) < _LOWEST_STD_OF_255 and max(map(abs, mean)) <= _LOWEST_STD_OF_255 else 1.0
+    largest = max(map(abs, mean))
+    if 0 < largest <= 1 < _LOWEST_STD_OF_255 <= min(std) or max(std) < 1 < _LOWEST_STD_OF_255 < largest:
+        raise UsageError(
+            f"--mean {_text(mean)} and --std {_text(std)} do not fit together: one is of frames from 0 to 1, the other "
+            "of 0 to 255; give both of the same"
+        )
+    unit = 255.0 if max(std) < _LOWEST_STD_OF_255 and largest <= _LOWEST_STD_OF_255 else 1.0
     scaled = [tuple(unit * v for v in (values * channels if len(values) == 1 else values)) for values in (mean, std)]
     return scaled[0], scaled[1]
+
+
+def _text(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:.6g}" for value in values)

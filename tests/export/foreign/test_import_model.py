@@ -76,6 +76,8 @@ def test_another_number_of_classes_is_refused(tmp_path: Path) -> None:
         ({"mean": (float("nan"),), "std": (1.0,)}, "are numbers, std above 0"),
         ({"mean": (0.0,), "std": (0.0,)}, "are numbers, std above 0"),
         ({"mean": None, "std": None, "value_range": (1.0, 0.0)}, "LOW below HIGH"),
+        ({"mean": (123.0,), "std": (0.229,)}, "--mean 123 and --std 0.229 do not fit together"),
+        ({"mean": (0.485, 0.456, 0.406), "std": (58.0,)}, "do not fit together: one is of frames from 0 to 1"),
     ],
 )
 def test_a_scale_that_is_none_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

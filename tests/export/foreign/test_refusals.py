@@ -65,6 +65,15 @@ def _beyond_a_byte() -> NetworkFile:
     return network.add("Mul", network.exact(np.array(256, np.int64))).result("classes", TensorProto.INT64)
 
 
+def _ignoring(dtype: int, number: int) -> NetworkFile:
+    """A class map with another number where the class is 2."""
+    network = NetworkFile().body().add("ArgMax", axis=1, keepdims=0)
+    classes = network.tensor
+    at = network.add("Equal", network.exact(np.array(2, np.int64))).tensor
+    network.add("Where", network.exact(np.array(number, np.int64)), classes, first=at)
+    return network.add("Cast", to=dtype).result("classes", dtype)
+
+
 def _quantised() -> NetworkFile:
     network = NetworkFile()
     scale, zero = network.constant(np.array(0.1, np.float32)), network.exact(np.array(0, np.int8))
@@ -85,7 +94,11 @@ def _quantised() -> NetworkFile:
         (_not_finite, "not finite"),
         (_hidden_nan, "not finite"),
         (_random, "gives other masks when it sees the same frame again"),
-        (_beyond_a_byte, "masks with the class 255"),
+        (_beyond_a_byte, "numbers that are no class .* export it without that step, or with its scores"),
+        (lambda: _ignoring(TensorProto.INT64, -1), "numbers that are no class"),
+        (lambda: _ignoring(TensorProto.INT32, 255), "numbers that are no class"),
+        (lambda: _ignoring(TensorProto.FLOAT, -1), "numbers that are no class"),
+        (lambda: NetworkFile((1, 3, 9999, 9999)).body().result(), "a side of the input of .* 1 to 4,096, got 9999"),
         (_quantised, "quantised already .QuantizeLinear.: import the float network"),
         (lambda: NetworkFile((4, 3, *SIZE)).body().result(), "takes 4 frames at once: export it for one"),
         (lambda: NetworkFile((1, 3, 64)).body().result(), r"input \[1, 3, 64\] .* is not an image"),
@@ -112,6 +125,10 @@ def test_files_that_are_no_networks(tmp_path: Path) -> None:
     whole = NetworkFile().body().result().save(tmp_path / "whole.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     refuses(tmp_path / "cut.onnx", "not a model in the ONNX format")
+
+
+def test_an_opset_that_does_not_exist_yet_is_named(tmp_path: Path) -> None:
+    refuses(NetworkFile().body().result().save(tmp_path / "theirs.onnx", opset=99), "opset 99, .* with opset 17")
 
 
 def test_a_model_of_edgeunet_needs_no_import(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_file_of_another_contract_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.onnx").touch()
-    with pytest.raises(ModelFileError, match="is not a model"):
+    with pytest.raises(ModelFileError, match="is empty: copy it again"):
         open_session(tmp_path / "empty.onnx", backend="onnxruntime")
 
 

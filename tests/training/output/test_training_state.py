@@ -131,5 +131,5 @@ def test_a_best_network_that_has_gone_is_not_claimed_and_a_damaged_one_stops_the
     last = read_checkpoint(tmp_path / "run" / "last.pt")["model"]
     assert all(torch.equal(tensor, last[name]) for name, tensor in read_checkpoint(best)["model"].items())
     best.write_bytes(b"")
-    with pytest.raises(ModelFileError, match=r"best\.pt is not a readable checkpoint"):
+    with pytest.raises(ModelFileError, match=r"best\.pt is empty"):
         train(job(dataset, tmp_path / "run", resume=True), Watcher())

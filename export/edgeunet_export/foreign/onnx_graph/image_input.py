@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from edgeunet.errors import ModelFileError, UsageError
 from edgeunet.spec import CHANNELS
+from edgeunet.utils.limits import LARGEST_SIDE, require_in
 
 _DTYPES = {1: np.float32, 2: np.uint8, 10: np.float16}  # by ONNX's number
 
@@ -43,10 +44,12 @@ class ImageInput:
                 f"{origin} takes {own[0] or 'any'}x{own[1] or 'any'} only, and --size is {wanted[0]}x{wanted[1]}: "
                 "leave --size out, or export that network for the other size"
             )
-        size = wanted or own
-        if size[0] is None or size[1] is None:
+        height, width = wanted or own
+        if height is None or width is None:
             raise UsageError(f"{origin} takes frames of any size: give the one to use, --size HEIGHTxWIDTH")
-        return size[0], size[1]
+        for side in (height, width):
+            require_in(f"a side of the input of {origin}", side, 1, LARGEST_SIDE)
+        return height, width
 
 
 def image_input(model: ModelProto, origin: str) -> ImageInput:

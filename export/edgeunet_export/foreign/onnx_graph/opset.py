@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx import ModelProto, version_converter
+from onnx import ModelProto, defs, version_converter
 
 from edgeunet.errors import ModelFileError
 from edgeunet.utils.formatting import one_line
@@ -23,7 +23,7 @@ def lowered_ir(model: ModelProto) -> ModelProto:
 
 def raised(model: ModelProto, origin: str) -> ModelProto:
     """The model at OPSET if it has an older one; else as it is. Raises ModelFileError for one that is too old."""
-    version = next((entry.version for entry in model.opset_import if not entry.domain), 0)
+    version = _opset(model)
     if version >= OPSET:
         return model
     try:
@@ -38,7 +38,14 @@ def raised(model: ModelProto, origin: str) -> ModelProto:
 
 
 def require_float_operators(model: ModelProto, origin: str) -> None:
-    """Raise ModelFileError for operators that not every runtime has, and for a network that is quantised already."""
+    """Raise ModelFileError for an opset that does not exist yet, for operators that not every runtime has, and for a
+    network that is quantised already.
+    """
+    version, newest = _opset(model), defs.onnx_opset_version()
+    if version > newest:
+        raise ModelFileError(
+            f"{origin} has opset {version}, and {newest} is the newest that is known here: export it with opset {OPSET}"
+        )
     own = {(function.domain, function.name) for function in model.functions}
     for node in (node for graph in graphs(model.graph) for node in graph.node):
         if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in own:
@@ -51,3 +58,8 @@ def require_float_operators(model: ModelProto, origin: str) -> None:
                 f"{origin} is quantised already ({node.op_type}): import the float network, and quantise that with "
                 "`edgeunet export int8`"
             )
+
+
+def _opset(model: ModelProto) -> int:
+    """Of ONNX's own operators; 0 for a file that does not say it."""
+    return next((int(entry.version) for entry in model.opset_import if not entry.domain), 0)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edgeunet.errors import MismatchError, MissingDependencyError, ModelFileError, not_found
 from edgeunet.network.checkpoint import require_safe_torch, require_unpacked_size
 from edgeunet.utils.formatting import one_line
+from edgeunet.utils.model_kind import kind_of, other_kind
 
 _HOLDERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
 """Where training scripts keep the weights among other things; Lightning and OpenMMLab write `state_dict`."""
@@ -33,6 +34,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelFileError(f"{not_found(path, 'file of weights')}: give --weights the file that your training wrote")
     if path.suffix == ".safetensors":
         return _safetensors(path)
+    if kind_of(path) != "old checkpoint" and (other := other_kind(path, "checkpoint")):
+        raise other
+    if is_torchscript(path):
+        raise ModelFileError(f"{path} is TorchScript, which has its network in it: edgeunet import {path} …")
     require_safe_torch()
     if zipfile.is_zipfile(path):
         require_unpacked_size(path)
@@ -54,6 +59,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if any(t.is_meta or t.is_quantized or t.layout != torch.strided for t in weights.values()):
         raise ModelFileError(f"{path} holds tensors that are quantised, sparse or without values (meta): {_REMEDY}")
     return weights
+
+
+def is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.partition("/")[2].startswith("code/") for name in archive.namelist())
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
@@ -71,11 +72,16 @@ def decision_of(
     if channels > 1:
         scores = Decision("scores", axis, channels, (height, width), size, align_corners=_corners(graph))
         return scores if output.dtype.kind == "f" else None
-    if output.dtype.kind in "iub" or (last is not None and last.op_type in _INDICES):
+    if output.dtype.kind in "iub" or (last is not None and last.op_type in _INDICES) or _counts(output):
         return Decision("classes", axis, 1, (height, width), size)
     # From 0 to 1 for a frame of noise: a share, whatever made it, such as the mean of several sigmoids.
     threshold = 0.5 if output.min() >= 0 and output.max() <= 1 else 0.0
     return Decision("logit", axis, 1, (height, width), size, threshold, _corners(graph))
+
+
+def _counts(output: NDArray[Any]) -> bool:
+    """Whether floats are indices of classes: whole numbers, and not of 0 and 1 alone, which may be one score's."""
+    return bool((output == np.rint(output)).all() and (output.min() < 0 or output.max() > 1))
 
 
 def _is_part_of(part: tuple[int, int], size: tuple[int, int]) -> bool:

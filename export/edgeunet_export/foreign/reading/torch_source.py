@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -30,7 +29,7 @@ from edgeunet.utils.console import stderr
 from edgeunet.utils.formatting import one_line
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.onnx_graph.image_input import ImageInput
-from edgeunet_export.foreign.reading.network_weights import load_weights, read_weights
+from edgeunet_export.foreign.reading.network_weights import is_torchscript, load_weights, read_weights
 from edgeunet_export.foreign.reading.onnx_source import network_of
 from edgeunet_export.foreign.reading.python_network import built_network
 from edgeunet_export.foreign.reading.saved_folder import WEIGHTS, saved_network
@@ -54,6 +53,8 @@ def read_torch(theirs: str, *, weights: Path | None, size: tuple[int, int], outp
     network, file = _network(theirs, weights)
     named = _NamedOutputs(network).float().eval()
     channels = _channels(network)
+    image = ImageInput(_IMAGE, channels, size, np.float32)
+    size = image.size_for(size, theirs)
     found = named.outputs(torch.zeros(1, channels, *size), theirs)
     model = _exported(named, torch.zeros(1, channels, *size), list(found), theirs)
     if not model.graph.input:
@@ -68,7 +69,7 @@ def read_torch(theirs: str, *, weights: Path | None, size: tuple[int, int], outp
     return network_of(
         model,
         run,
-        ImageInput(_IMAGE, channels, size, np.float32),
+        image,
         origin=theirs,
         title=Path(theirs).name,
         sha256=files.sha256(file) if file else _hash(network),
@@ -93,7 +94,7 @@ def _network(theirs: str, weights: Path | None) -> tuple[nn.Module, Path | None]
 
 
 def _torchscript(path: Path) -> nn.Module:
-    if not _is_torchscript(path):
+    if not is_torchscript(path):
         if _is_ours(path):
             raise ModelFileError(
                 f"{path} is a checkpoint of edgeunet: `edgeunet export onnx {path} -o MODEL.onnx` reads it"
@@ -211,13 +212,6 @@ def _silent() -> Iterator[None]:
         os.dup2(ours, 1)
         os.close(ours)
         os.close(nowhere)
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.partition("/")[2].startswith("code/") for name in archive.namelist())
 
 
 def _hash(network: nn.Module) -> str:

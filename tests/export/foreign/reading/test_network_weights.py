@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -72,10 +72,20 @@ def test_tensors_that_no_network_takes_are_refused(tensor: Tensor, tmp_path: Pat
 def test_damaged_and_missing_files(tmp_path: Path) -> None:
     path = saved(trained(), tmp_path)
     path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(ModelFileError, match="is not a file of weights"):
+    with pytest.raises(ModelFileError, match="is cut: copy or download it again"):
+        read_weights(path)
+    path.write_text("of another kind")
+    with pytest.raises(ModelFileError, match=r"holds what is no tensor|is not a file of weights"):
         read_weights(path)
     with pytest.raises(ModelFileError, match="no such file of weights"):
         read_weights(tmp_path / "none.pt")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_is_not_weights_but_the_network(tmp_path: Path) -> None:
+    cast(Any, torch.jit.script(Segmenter().eval())).save(str(tmp_path / "net.pt"))
+    with pytest.raises(ModelFileError, match=r"is TorchScript, which has its network in it: edgeunet import .*net\.pt"):
+        read_weights(tmp_path / "net.pt")
 
 
 def test_other_weights_name_the_first_difference() -> None:

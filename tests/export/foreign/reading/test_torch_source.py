@@ -142,6 +142,11 @@ def test_a_size_that_fails_names_one_that_does_not() -> None:
         read_network(f"{ADDRESS}:Segmenter", size=None, output="")
 
 
+def test_a_size_that_would_fill_the_memory_is_refused_before_the_network_runs() -> None:
+    with pytest.raises(UsageError, match=r"a side of the input of .* is from 1 to 4,096, got 9999"):
+        read_network(f"{ADDRESS}:Segmenter", size=(64, 9999), output="")
+
+
 def test_an_operator_without_a_translation_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelFileError, match=r"cannot write .*upsample_bilinear2d_aa.*onnxscript"):
         read(f"{ADDRESS}:Antialiased")
