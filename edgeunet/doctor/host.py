@@ -14,37 +14,32 @@ from edgeunet.board.gpu import Gpu, find_gpu
 from edgeunet.board.machine import ROOT, text_of
 
 
-def own_groups() -> frozenset[str] | None:
-    """Names of the groups of this process; None for root, who needs none."""
-    if not hasattr(os, "getgroups") or os.geteuid() == 0:
-        return None
-    import grp  # not on Windows
-
-    known = {group.gr_gid: group.gr_name for group in grp.getgrall()}
-    return frozenset(known.get(number, str(number)) for number in (*os.getgroups(), os.getegid()))
+def may_open(device: Path) -> bool:
+    """Whether this user may read and write a device file; the system decides, which knows access control lists, too."""
+    return os.access(device, os.R_OK | os.W_OK)
 
 
 def group_of(device: Path) -> str:
-    """The group whose members may read and write a device file; "" if everybody may."""
+    """The group whose members may read and write a device file; "root" if only root may."""
     import grp  # not on Windows
 
     try:
         status = device.stat()
-        return "" if status.st_mode & 0o006 == 0o006 else grp.getgrgid(status.st_gid).gr_name
+        return grp.getgrgid(status.st_gid).gr_name if status.st_mode & 0o060 == 0o060 else "root"
     except (OSError, KeyError):  # gone, or a group without a name
-        return ""
+        return "root"
 
 
 @dataclass(frozen=True)
 class Host:
     """root: where the system's files are.
 
-    find_gpu: raises GpuError where CUDA has no GPU. groups: of the user, None for root. group_of: a device file.
+    find_gpu: raises GpuError where CUDA has no GPU. may_open, group_of: a device file.
     """
 
     root: Path = ROOT
     find_gpu: Callable[[], Gpu] = find_gpu
-    groups: Callable[[], frozenset[str] | None] = own_groups
+    may_open: Callable[[Path], bool] = may_open
     group_of: Callable[[Path], str] = group_of
     architecture: str = platform.machine()
 

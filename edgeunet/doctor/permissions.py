@@ -17,15 +17,12 @@ _DEVICES = (
 def check_permissions(host: Host) -> list[Check]:
     """One line, or none if there is no such device."""
     devices = [path for pattern in _DEVICES for path in sorted((host.root / "dev").glob(pattern))]
-    groups = host.groups()
     if not devices:
         return []
-    if groups is None:
-        return [Check("ok", "permissions", "root opens every device")]
     closed: dict[str, list[str]] = {}  # files by the group that may open them
     for path in devices:
-        if (group := host.group_of(path)) and group not in groups:
-            closed.setdefault(group, []).append(f"/{path.relative_to(host.root)}")
+        if not host.may_open(path):
+            closed.setdefault(host.group_of(path), []).append(f"/{path.relative_to(host.root)}")
     if not closed:
         return [Check("ok", "permissions", "you may open the devices of cameras and GPU")]
     state: State = "wrong" if host.jetson else "warning"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
-from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, broken, missing
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, broken, loading, missing
 from edgeunet.utils.redaction import shown_command
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
         except OSError as error:
             if debug:
                 raise
-            _line(f"{error.filename or 'system'}: {system_reason(error)}")
+            # ctypes raises one for a library that a package loads and that is not there
+            _line(broken(error) if loading(error) else f"{error.filename or 'system'}: {system_reason(error)}")
             return 1
         except MemoryError:
             if debug:

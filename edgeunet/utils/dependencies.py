@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from traceback import walk_tb
+from types import FrameType
 from typing import NamedTuple
 
 from edgeunet.errors import MissingDependencyError
@@ -79,9 +80,19 @@ def reinstalling(module: str) -> str:
     return f"pip uninstall {names[0]}, then {OPTIONAL_DEPENDENCIES[module].install}"
 
 
-def broken(error: ImportError) -> str:
+def loading(error: BaseException) -> bool:
+    """Whether a module of an optional dependency raised it while it was imported."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
+    return any(_top(frame) in OPTIONAL_DEPENDENCIES for frame in frames)
+
+
+def _top(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def broken(error: BaseException) -> str:
     """The message for a package that is there and does not load: which one, why, and what helps."""
-    frames = [frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    frames = [_top(frame) for frame, _ in walk_tb(error.__traceback__)]
     module = next((name for name in frames if name in OPTIONAL_DEPENDENCIES), "")
     if not module or {"numpy", "cv2"} & {*frames}:  # of these the doctor knows more
         return f"a Python package {not_loaded(error)}: `edgeunet doctor` says which one and what helps"

@@ -39,7 +39,7 @@ class System:
 
     def host(self, root: Path) -> Host:
         """The system's files under `root`."""
-        return Host(write_tree(root, self.files), self._find_gpu, lambda: self.groups, _group_of, self.architecture)
+        return Host(write_tree(root, self.files), self._find_gpu, self._may_open, _group_of, self.architecture)
 
     def but(self, files: Tree) -> System:
         """With these files besides, or in place of its own."""
@@ -59,6 +59,9 @@ class System:
             return FakeTensorRT(self.tensorrt).module
         return _module("tensorrt", __version__=self.tensorrt) if self.tensorrt else None
 
+    def _may_open(self, device: Path) -> bool:
+        return device.name == "host1x-fence" or _group_of(device) in self.groups
+
     def _pycuda(self) -> dict[str, ModuleType | None]:
         if not self.pycuda:
             return {"pycuda": None, "pycuda.driver": None}
@@ -71,7 +74,7 @@ class System:
 
 def _group_of(device: Path) -> str:
     """As JetPack 6's rules have it."""
-    others = {"renderD128": "render", "host1x-fence": "", "nvhost-prof-gpu": "debug", "dbg": "debug", "sched": "root"}
+    others = {"renderD128": "render", "nvhost-prof-gpu": "debug", "dbg": "debug", "sched": "root"}
     return others.get(device.name, "video")
 
 

@@ -139,8 +139,9 @@ def test_a_package_that_does_not_load_is_one_line_that_names_the_doctor() -> Non
     assert "Traceback" in _run("raise ImportError('no such name', name='edgeunet.spec')").stderr, "a fault of our own"
 
 
-def test_a_package_that_does_not_load_is_named_with_what_installs_it_again(tmp_path: Path) -> None:
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('libfreetype.so.6: cannot open')")
+@pytest.mark.parametrize("error", ["ImportError", "OSError"])  # of ctypes, for a library
+def test_a_package_that_does_not_load_is_named_with_what_installs_it_again(tmp_path: Path, error: str) -> None:
+    (tmp_path / "matplotlib.py").write_text(f"raise {error}('libfreetype.so.6: cannot open')")
     done = _run(f"sys.path.insert(0, {str(tmp_path)!r}); import matplotlib")
     remedy = "pip uninstall matplotlib, then pip install matplotlib"
     said = f"error: Matplotlib does not load (libfreetype.so.6: cannot open): {remedy}\n"

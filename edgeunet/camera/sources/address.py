@@ -158,11 +158,14 @@ def _device(scheme: str, rest: str) -> Address:
     """A camera of this machine or the synthetic one: what follows `scheme://`."""
     kind = next(k for k in get_args(Kind) if k == scheme)
     target, _, query = rest.partition("?")
-    values = dict(parse_qsl(query, keep_blank_values=True))
+    given = parse_qsl(query, keep_blank_values=True)
+    values = dict(given)
     titles = {"v4l2": f"camera {target}", "csi": f"csi://{target}", "synthetic": "synthetic://"}
     title = shown_path(shown_address(titles[scheme]))
     if unknown := [key for key in values if key not in OPTIONS[kind]]:
         raise UsageError(f"{title}: unknown option {unknown[0]!r}, it takes {', '.join(OPTIONS[kind])}")
+    if twice := [key for key, count in Counter(key for key, _ in given).items() if count > 1]:
+        raise UsageError(f"{title}: {twice[0]} is given twice; once is enough")
     number = re.fullmatch(r"[0-9]{1,6}", target)
     if kind == "v4l2":
         if re.fullmatch(r"\d+", target) and not (number and int(target) < MOST_CAMERAS):

@@ -64,6 +64,7 @@ def test_address_is_read(text: str, expected: Address) -> None:
         ("ftp://camera/video", "unknown source ftp://camera/video: expected v4l2, csi, synthetic, file, rtsp"),
         ("0?heigth=720", "unknown option 'heigth', it takes width, height, fps, fourcc"),
         ("csi://0?fourcc=MJPG", "unknown option 'fourcc', it takes width, height, fps, flip, mode"),
+        ("csi://0?flip=180&mode=1&flip=vertical", "csi://0: flip is given twice; once is enough"),
         ("csi://0?flip=90", "flip is 180, horizontal or vertical, got '90'"),
         ("csi://0?mode=-1", "mode is 0 to 99, got -1"),
         ("csi://0?mode=fast", "mode is a whole number, got 'fast'"),
