@@ -190,8 +190,6 @@ Result cuDeviceGetAttribute(int *value, int attribute, int) {
     return OK;
 }
 
-Result cuDeviceComputeCapability(int *major, int *minor, int) { *major = 8, *minor = 7; return OK; }
-
 Result cuGetErrorString(Result code, const char **text) {
     *text = code == OUT_OF_MEMORY ? "out of memory" : code == INVALID_CONTEXT ? "invalid device context"
           : code == INVALID_DEVICE ? "invalid device ordinal"
@@ -207,7 +205,13 @@ Result cuGetErrorString(Result code, const char **text) {
 }
 Result cuGetErrorName(Result code, const char **text) { return cuGetErrorString(code, text); }
 
-Result cuDevicePrimaryCtxRetain(void **context, int) { ENTER ++retained; *context = &the_context; return OK; }
+Result cuDevicePrimaryCtxRetain(void **context, int) {
+    ENTER
+    if (!settings["memory"]) return OUT_OF_MEMORY;
+    ++retained;
+    *context = &the_context;
+    return OK;
+}
 Result cuDevicePrimaryCtxRelease_v2(int) {
     ENTER
     if (!retained) return INVALID_CONTEXT;

@@ -26,10 +26,9 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from edgeunet.board.gpu import Gpu
+from edgeunet.board.gpu import find_gpu
 from edgeunet.runtime.gpu.kernels import Kernel
 
-GPU = Gpu("CPU in place of a GPU", "8.7", "13.0")
 _COUNTS = ("device memory", "host memory", "streams", "events", "graphs", "contexts", "modules")
 HostFunction = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -64,7 +63,7 @@ class FakeCuda:
         for name, module in _modules(self).items():
             monkeypatch.setitem(sys.modules, name, module if pycuda else None)
         monkeypatch.setattr("edgeunet.runtime.gpu.libcuda.LIBRARY", str(self.path))
-        monkeypatch.setattr("edgeunet.runtime.gpu.cuda.find_gpu", lambda: GPU)
+        monkeypatch.setattr("edgeunet.runtime.gpu.cuda.find_gpu", lambda: find_gpu(str(self.path)))
 
     def set(self, name: str, value: int) -> None:
         self.library.fake_set(name.encode(), value)
@@ -204,20 +203,6 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
             api("cuDevicePrimaryCtxRetain", ctypes.byref(ctypes.c_void_p()), 0)
             return Context()
 
-        def name(self) -> str:
-            return GPU.name
-
-        def compute_capability(self) -> tuple[int, int]:
-            return (8, 7)
-
-        def get_attribute(self, attribute: int) -> int:
-            value = ctypes.c_int()
-            api("cuDeviceGetAttribute", ctypes.byref(value), attribute, 0)
-            return value.value
-
-    class device_attribute:  # noqa: N801
-        INTEGRATED = 18
-
     class host_alloc_flags:  # noqa: N801
         DEVICEMAP = 2
 
@@ -323,7 +308,6 @@ def _modules(fake: FakeCuda) -> dict[str, ModuleType]:
 
     members |= {
         "Device": Device,
-        "device_attribute": device_attribute,
         "host_alloc_flags": host_alloc_flags,
         "Stream": Stream,
         "module_from_buffer": Module,

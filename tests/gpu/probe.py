@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -144,7 +145,7 @@ def allocate_on_host(device: Device) -> None:
 def mapped_buffers() -> None:
     """The path of a Jetson on this GPU: for what comes back, the same memory for both sides."""
     device = Device()
-    device.integrated = True
+    device.gpu = replace(device.gpu, integrated=True)
 
     def work() -> str:
         with ExitStack() as held:

@@ -45,7 +45,7 @@ class Fit:
         self.letterbox = Letterbox.of(FRAME, toy_spec(NETWORK))
         self.stream: Stream = device.stream()
         self.frame = device.buffer((*FRAME, 3), np.uint8)
-        self.out = device.buffer((*NETWORK, 3), np.uint8, mapped=device.integrated)
+        self.out = device.buffer((*NETWORK, 3), np.uint8, mapped=device.gpu.integrated)
         self.timeline = Timeline(Driver(), 2)
         for thing in (self.stream, self.frame, self.out, self.timeline):
             held.callback(thing.free)

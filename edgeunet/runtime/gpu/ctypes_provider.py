@@ -18,7 +18,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from edgeunet.runtime.gpu.libcuda import Driver, DriverError, DriverMemoryError
 
-_MAJOR, _MINOR = 75, 76  # CUdevice_attribute: compute capability
 _BUFFER, _BUFFER_SIZE, _END = 1, 2, 0  # CU_LAUNCH_PARAM
 Dim3 = tuple[int, int, int]
 
@@ -27,7 +26,6 @@ class CtypesProvider:
     """In place of the module pycuda.driver; each member is as that one's of the same name."""
 
     Error, MemoryError = DriverError, DriverMemoryError
-    device_attribute = SimpleNamespace(INTEGRATED=18)
     host_alloc_flags = SimpleNamespace(DEVICEMAP=2)
 
     def __init__(self) -> None:
@@ -59,19 +57,6 @@ class _Device:
     def __init__(self, driver: Driver, number: int) -> None:
         self._driver, self._device = driver, ctypes.c_int()
         driver.call("cuDeviceGet", self._device, number)
-
-    def name(self) -> str:
-        name = ctypes.create_string_buffer(256)
-        self._driver.call("cuDeviceGetName", name, len(name), self._device)
-        return name.value.decode()
-
-    def compute_capability(self) -> tuple[int, int]:
-        return self.get_attribute(_MAJOR), self.get_attribute(_MINOR)
-
-    def get_attribute(self, attribute: int) -> int:
-        value = ctypes.c_int()
-        self._driver.call("cuDeviceGetAttribute", value, attribute, self._device)
-        return value.value
 
     def retain_primary_context(self) -> _Context:
         return _Context(self._driver, self._device)

@@ -38,19 +38,15 @@ library, breaks the captures of all threads."""
 class Device:
     """One GPU, its primary context, and the thread that owns both.
 
-    name, compute_capability: of the device. integrated: it shares memory with the CPU.
-    provider: of the driver's functions: pycuda, or ctypes and why not pycuda.
+    gpu: which one it is. provider: of the driver's functions: pycuda, or ctypes and why not pycuda.
     resources: what close() frees, the last one first; for the owner only.
     """
 
-    name: str
-    compute_capability: tuple[int, int]
-    integrated: bool
     provider: str
 
-    def __init__(self, index: int = 0) -> None:
-        """Open GPU number `index`; raises GpuError or MissingDependencyError if it cannot be used."""
-        find_gpu()
+    def __init__(self) -> None:
+        """Open the first GPU; raises GpuError if it cannot be used."""
+        self.gpu = find_gpu()
         self.resources = ExitStack()
         self._driver: Any = None
         self._functions: dict[str, Any] = {}
@@ -60,7 +56,7 @@ class Device:
         self._failure: BaseException | None = None
         opened: Future[None] = Future()
         # A daemon: a program that forgets close() still ends.
-        self._owner = threading.Thread(target=self._own, args=(index, opened), name="edgeunet-gpu", daemon=True)
+        self._owner = threading.Thread(target=self._own, args=(opened,), name="edgeunet-gpu", daemon=True)
         self._owner.start()
         try:
             opened.result()
@@ -133,7 +129,7 @@ class Device:
         self._require_owner()
         if not self._functions:
             self.load_kernels()
-        self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.pycuda, *arguments)
+        self._functions[kernel.name].prepared_async_call(grid, kernel.block, stream.provided, *arguments)
 
     def load_kernels(self) -> None:
         """Give the kernels' PTX to the driver, which compiles it for this GPU, or finds it in its cache."""
@@ -153,13 +149,13 @@ class Device:
                 f"{threading.current_thread().name} is not the thread that owns the GPU: use Device.call()"
             )
 
-    def _own(self, index: int, opened: Future[None]) -> None:
+    def _own(self, opened: Future[None]) -> None:
         try:
             self._driver, self.provider = _provider()
             try:
                 with ExitStack() as undo:
                     with EXCLUSIVE:
-                        self._open(index, undo)
+                        self._open(undo)
                     opened.set_result(None)
                     self._serve()
                     with EXCLUSIVE:
@@ -174,16 +170,13 @@ class Device:
         finally:
             atexit.unregister(self.close)
 
-    def _open(self, index: int, undo: ExitStack) -> None:
+    def _open(self, undo: ExitStack) -> None:
         self._driver.init()
-        device = self._driver.Device(index)
-        context = device.retain_primary_context()
+        context = self._driver.Device(0).retain_primary_context()
         undo.callback(context.detach)  # takes it off the stack, too; pop() would raise the error of a lost GPU instead
         context.push()
         undo.callback(self._functions.clear)  # a module is unloaded when its last function goes
         undo.callback(self.resources.close)
-        self.name, self.compute_capability = device.name(), device.compute_capability()
-        self.integrated = bool(device.get_attribute(self._driver.device_attribute.INTEGRATED))
 
     def _serve(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -216,19 +209,19 @@ class Device:
 class Stream:
     """A queue of work on the GPU.
 
-    pycuda: the object to hand to pycuda's own functions. handle: CUstream, for TensorRT and the driver.
+    provided: the object to hand to the provider's functions. handle: CUstream, for TensorRT and the driver.
     """
 
     def __init__(self, driver: Any) -> None:
-        self.pycuda: Any = driver.Stream(NON_BLOCKING)
-        self.handle = int(self.pycuda.handle)
+        self.provided: Any = driver.Stream(NON_BLOCKING)
+        self.handle = int(self.provided.handle)
 
     def synchronize(self) -> None:
         """Wait until all its work is done; raises the error of work that failed."""
-        self.pycuda.synchronize()
+        self.provided.synchronize()
 
     def free(self) -> None:
-        self.pycuda = None  # pycuda destroys a stream with its last reference, which must happen on the owner's thread
+        self.provided = None  # a stream is destroyed with its last reference, which must happen on the owner's thread
 
 
 class DeviceMemory:
@@ -283,12 +276,12 @@ class Buffer:
     def upload(self, stream: Stream) -> None:
         """Start the copy from host to device."""
         if not self.mapped:
-            self._driver.memcpy_htod_async(self.address, self.host, stream.pycuda)
+            self._driver.memcpy_htod_async(self.address, self.host, stream.provided)
 
     def download(self, stream: Stream) -> None:
         """Start the copy from device to host."""
         if not self.mapped:
-            self._driver.memcpy_dtoh_async(self.host, self.address, stream.pycuda)
+            self._driver.memcpy_dtoh_async(self.host, self.address, stream.provided)
 
     def free(self) -> None:
         """Free both sides; nothing may use them any more."""

@@ -55,7 +55,7 @@ class InferRequest:
         self._stream = device.stream()
         keep(self._stream.free)
         self._input = self._buffer(spec.frame_shape, "uint8")
-        self._mask = self._buffer((height, width), "uint8", mapped=device.integrated)
+        self._mask = self._buffer((height, width), "uint8", mapped=device.gpu.integrated)
         self._levels: Buffer | None = None
         if spec.levels:
             tables = level_tables(spec.levels)

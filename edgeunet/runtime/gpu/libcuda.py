@@ -18,8 +18,6 @@ _p_int, _p_size, _p_address, _p_handle = map(ctypes.POINTER, (_int, _size, _addr
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cuInit": (_uint,),
     "cuDeviceGet": (_p_int, _int),
-    "cuDeviceGetName": (_text, _int, _int),
-    "cuDeviceGetAttribute": (_p_int, _int, _int),
     "cuDevicePrimaryCtxRetain": (_p_handle, _int),
     "cuDevicePrimaryCtxRelease_v2": (_int,),
     "cuCtxPushCurrent_v2": (_handle,),

@@ -59,13 +59,13 @@ class TensorRTSession(Session):
             raise
 
     def describe(self) -> dict[str, str]:
-        major, minor = self._device.compute_capability
+        gpu = self._device.gpu
         return {
             "backend": self._provider,
             "version": self._version,
-            "device": f"{self._device.name} (sm_{major}{minor})",
+            "device": f"{gpu.name} (sm_{gpu.compute_capability.replace('.', '')})",
             "cuda_provider": self._device.provider,
-            "memory": "mapped" if self._device.integrated else "page-locked",
+            "memory": "mapped" if gpu.integrated else "page-locked",
             "in_flight": str(self.capacity),
             "cuda_graph": self._requests[0].graph_state,
         }

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from edgeunet.board.gpu import Gpu
 from edgeunet.errors import FrameError, GpuError, UsageError
 from edgeunet.runtime.gpu.cuda import Buffer, Device
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
@@ -26,13 +27,13 @@ SHAPE = (5, 7, 3)
 
 def test_a_context_is_retained_and_released_by_one_thread(cuda: FakeCuda) -> None:
     device = Device()
-    assert (device.name, device.compute_capability, device.integrated) == ("CPU in place of a GPU", (8, 7), False)
+    assert device.gpu == Gpu("CPU in place of a GPU", "8.7", "13.0", memory_mib=1024)
     assert cuda.held() == {"contexts": 1}
     assert device.call(threading.current_thread) is not threading.current_thread()
     device.close()
     device.close()
     assert cuda.journal() == [
-        *("cuInit", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent_v2", "cuDevicePrimaryCtxRelease_v2"),
+        *("cuInit", "cuInit", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent_v2", "cuDevicePrimaryCtxRelease_v2"),
     ]
 
 
@@ -147,8 +148,9 @@ def test_a_program_may_end_while_a_device_works(driver_on_cpu: FakeCuda) -> None
 
 
 def test_what_cannot_be_opened_is_said_and_leaves_nothing(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GpuError, match="invalid device ordinal"):
-        Device(3)
+    cuda.set("memory", 0)
+    with pytest.raises(GpuError, match=r"out of GPU memory \(cuDevicePrimaryCtxRetain failed: out of memory"):
+        Device()
     cuda.reset()
 
     def no_driver() -> None:
