@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 
 OF_THE_MODEL = frozenset({"input_size", "tiles", "pixels"})
 OF_THE_BACKEND = frozenset(
-    {"backend", "backend_version", "device", "threads", "in_flight", "buffers", "cuda_graph", "cuda_provider"}
+    {
+        "backend",
+        "backend_version",
+        "buffers",
+        "compute",
+        "cuda_graph",
+        "cuda_provider",
+        "device",
+        "in_flight",
+        "pinned",
+        "threads",
+    }
 )
 """The facts of a session (Session.describe), under their names in a fingerprint."""
 

@@ -87,19 +87,24 @@ class Interleaved:
 
 
 def interleave(
-    a: TurnArm | RunArm, b: TurnArm | RunArm, options: CompareOptions, bar: Progress | None = None
+    a: TurnArm | RunArm,
+    b: TurnArm | RunArm,
+    options: CompareOptions,
+    bar: Progress | None = None,
+    limits: tuple[Limits, Limits] = (EARLY, INTERLEAVED),
 ) -> Interleaved:
     """Measure two arms and judge B against A: after 9 pairs of processes, after 27 (or as many as it takes to see a
     small tail), and when the time is up.
 
     Ends at the first look that is not INCONCLUSIVE. Ctrl-C ends it without a verdict and keeps what was measured.
     Raises what opening a model or running a command raises. bar: one that is shown already, to add a task to.
+    limits: of the first looks, and of the last.
     """
     measured = Interleaved()
     try:
         with Worker(REFERENCE, REFERENCE_ENVIRONMENT) as reference:
             reference.ready()
-            _compare(_Bench((a, b), reference, options), measured, options, bar)
+            _compare(_Bench((a, b), reference, options), measured, options, bar, limits)
     except KeyboardInterrupt:
         if not measured.pairs:
             raise
@@ -117,7 +122,14 @@ def judge_of(measured: Interleaved, seed: int, limits: Limits = INTERLEAVED) -> 
     return replace(judgement, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
-def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, shown: Progress | None) -> None:
+def _compare(
+    bench: _Bench,
+    measured: Interleaved,
+    options: CompareOptions,
+    shown: Progress | None,
+    limits: tuple[Limits, Limits],
+) -> None:
+    early, last = limits
     begin = time.perf_counter()
     slowest = 0.0
     bar = shown or progress(by_itself=False)
@@ -126,7 +138,7 @@ def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, show
         while len(measured.looks) < LOOKS:
             started = time.perf_counter()
             if started - begin + slowest > options.seconds:
-                measured.looks.append(judge_of(measured, options.seed))
+                measured.looks.append(judge_of(measured, options.seed, last))
                 return
             pair = bench.pair(measured)
             if isinstance(pair, Judgement):
@@ -137,11 +149,11 @@ def _compare(bench: _Bench, measured: Interleaved, options: CompareOptions, show
             so_far, done = time.perf_counter() - begin, len(measured.pairs)
             needed = max(SECOND_LOOK, pairs_to_see_tail(measured.pairs))
             note = f"{done} pairs of processes"
-            if done >= FIRST_PAIRS:
+            if done >= FIRST_PAIRS and early.tail_above < 1:
                 note += f"; a tail of {SMALL_TAIL:.0%} shows in about {so_far / done * needed:.0f} s"
             bar.update(task, completed=so_far, note=note, refresh=True)
             if done == MIN_PAIRS or (done >= needed and len(measured.looks) == 1):
-                measured.looks.append(judge_of(measured, options.seed, EARLY))
+                measured.looks.append(judge_of(measured, options.seed, early))
                 if measured.looks[-1].verdict is not Verdict.INCONCLUSIVE:
                     return
 
