@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgeunet.utils.files import write_json
 from edgeunet.utils.json_fields import Whole, read_json
 from edgeunet.utils.redaction import shown_command_text
 
-SCHEMA = "edgeunet.qualification/1"
+SCHEMA = "edgeunet.qualification/2"
 REMEDY = "measure again with `python -m benchmarks.studies.guard_trials`"
 
 
@@ -25,7 +26,7 @@ class Condition:
 
     workload: what was compared. name: what was done to B: "A/A", "+5 %", "tail", ...
     wanted: the right verdict; `needed` of the `declared` trials must end with it.
-    verdicts: how often each came out so far. seconds: measuring time of each trial so far.
+    verdicts: for each machine, how often each came out so far. seconds: measuring time of each trial so far.
     rules: how often the rule of each peer called B slower on the same trials.
     """
 
@@ -34,16 +35,16 @@ class Condition:
     wanted: str
     declared: Whole
     needed: Whole
-    verdicts: Mapping[str, Whole]
+    verdicts: tuple[Mapping[str, Whole], ...]
     seconds: tuple[Annotated[float, Meta(ge=0.0, le=1e12)], ...]
     rules: Mapping[str, Whole]
 
     def __post_init__(self) -> None:
-        counts = (*self.verdicts.values(), *self.rules.values())
+        counts = (*self.total.values(), *self.rules.values())
         if not 0 <= self.needed <= self.declared or min(counts, default=0) < 0 or max(counts, default=0) > self.done:
             raise RecordError(
                 f"condition {self.name} of {self.workload} counts {self.needed} needed of {self.declared} trials, "
-                f"with {dict(self.verdicts)} and {dict(self.rules)}, which contradict each other: {REMEDY}"
+                f"with {dict(self.total)} and {dict(self.rules)}, which contradict each other: {REMEDY}"
             )
         if len(self.seconds) != self.done:
             raise RecordError(
@@ -52,14 +53,19 @@ class Condition:
             )
 
     @property
+    def total(self) -> Counter[str]:
+        """How often each verdict came out so far."""
+        return sum(map(Counter, self.verdicts), Counter())
+
+    @property
     def done(self) -> int:
         """Trials that have ended, of `declared`."""
-        return sum(self.verdicts.values())
+        return self.total.total()
 
     @property
     def right(self) -> int:
         """Trials that ended as wanted."""
-        return self.verdicts.get(self.wanted, 0)
+        return self.total[self.wanted]
 
     @property
     def reached(self) -> bool | None:
@@ -71,9 +77,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Qualification:
-    """All conditions, on one machine. created: UTC, ISO 8601, of the last trial."""
+    """All conditions. machines: fingerprints of board.fingerprint. created: UTC, ISO 8601, of the last trial."""
 
-    machine: Mapping[str, str]
+    machines: tuple[Mapping[str, str], ...]
     created: str
     command: str
     conditions: tuple[Condition, ...]
@@ -83,6 +89,8 @@ class Qualification:
         object.__setattr__(self, "command", shown_command_text(self.command))
         if not self.conditions:
             raise RecordError(f"a qualification has conditions, got none: {REMEDY}")
+        if any(len(condition.verdicts) != len(self.machines) for condition in self.conditions):
+            raise RecordError(f"a qualification counts the verdicts of each condition by machine: {REMEDY}")
 
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""

@@ -76,7 +76,11 @@ def _machines(records: Records, comparisons: Mapping[str, Comparison], inputs: R
     machines = {name: record.machine for name, record in records.items()}
     machines |= {name: comparison.machine for name, comparison in comparisons.items()}
     machines |= {f"sweep of {sweep.created[:10]}": sweep.machine for sweep in inputs.sweeps}
-    machines |= {f"qualification of {q.created[:10]}": q.machine for q in inputs.qualifications}
+    machines |= {
+        f"qualification of {q.created[:10]}" + (f", machine {i}" if i > 1 else ""): machine
+        for q in inputs.qualifications
+        for i, machine in enumerate(q.machines, 1)
+    }
     return in_parts(facts_table(machines), kept=1)
 
 

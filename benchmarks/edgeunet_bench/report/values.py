@@ -123,7 +123,7 @@ def _scores(s: SavedScores) -> Iterator[Value]:
 def _qualification(qualification: Qualification) -> Iterator[Value]:
     for c in qualification.conditions:
         name = f"{c.workload}: {c.name}"
-        for statistic, number in {"declared": c.declared, "needed": c.needed, **c.verdicts}.items():
+        for statistic, number in {"declared": c.declared, "needed": c.needed, **c.total}.items():
             yield Value("qualification", name, "trials", statistic, number, None, None, "")
         for rule, number in c.rules.items():
             yield Value("qualification", name, rule, "called slower", number, None, None, "")

@@ -28,7 +28,8 @@ def main(
 ) -> None:
     """Measure the guard itself: how often it gives the right verdict when that is known. Takes hours.
 
-    After an interruption the same command continues. The trials are in a file next to the output.
+    After an interruption the same command continues, on another machine too if the trials' file, which is next to the
+    output, is copied there; the results are told by machine.
     Exit code: 0 if every condition that was measured reached what was declared, else 1; 130 after Ctrl-C.
     """
     from dataclasses import asdict
@@ -39,7 +40,7 @@ def main(
     from edgeunet.utils.files import require_distinct
     from edgeunet_bench.measure.surroundings import now
     from edgeunet_bench.render.tables import print_table
-    from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
+    from edgeunet_bench.report.sections.qualification_table import machines_table, qualification_table, rules_table
 
     paths = qualify.Paths(output)
     require_distinct({"--output": output, "the trials in": paths.trials, "the folder": paths.kept}, {"--model": model})
@@ -50,6 +51,8 @@ def main(
         stdout().print_json(data=asdict(found))
     else:
         print_table(qualification_table(found))
+        if len(found.machines) > 1:
+            print_table(machines_table(found))
         print_table(rules_table(found))
         if trials is not None:
             stdout().print(

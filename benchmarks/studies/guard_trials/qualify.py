@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.studies.guard_trials.arm import ABOUT, NOTHING, ArmOptions, Injection
-from benchmarks.studies.guard_trials.conditions import KINDS, Kind
+from benchmarks.studies.guard_trials.conditions import KINDS, Kind, kinds_of
 from benchmarks.studies.guard_trials.disturbance import disturbing
 from benchmarks.studies.guard_trials.rules import called_slower
 from benchmarks.studies.guard_trials.tally import as_wanted, qualification_of
@@ -65,7 +66,7 @@ class QualifyOptions:
     @property
     def kinds(self) -> list[Kind]:
         """The conditions to measure."""
-        return [kind for kind in KINDS if not self.only or kind.name in self.only]
+        return [kind for kind in kinds_of(model=self.model is not None) if not self.only or kind.name in self.only]
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[Tria
     """Measure what is missing, with a progress bar on stderr; the output is written again after each trial.
 
     Returns the trials, and whether Ctrl-C ended it early: the trial that it interrupts is lost, those before are kept.
-    Raises MismatchError if earlier trials were made under other conditions, or the code changes meanwhile.
+    Raises MismatchError if earlier trials are of another subject, code or number, or the code changes meanwhile.
     """
     paths.require_usable(force=force)
     if force:
@@ -111,10 +112,10 @@ def qualify(options: QualifyOptions, paths: Paths, *, force: bool) -> tuple[Tria
     with _held(options):
         file = TrialFile(paths.trials, _plan(options, None if force else declared_in(paths.trials)), force=force)
         qualification_of(file, now()).save(paths.output, force=True)
-        done = {(trial.condition, trial.number) for trial in file.trials}
-        todo = [item for item in _all(options.kinds, file.plan) if (item[0].name, item[1]) not in done]
+        done = Counter(trial.condition for trial in file.trials)
+        todo = [(kind, number) for kind, number in _all(options.kinds, file.plan) if number >= done[kind.name]]
         try:
-            _measure(todo, len(done), file, options, paths)
+            _measure(todo, done.total(), file, options, paths)
         except KeyboardInterrupt:
             return file, True
     return file, False
@@ -170,7 +171,7 @@ def _arm(options: QualifyOptions, injection: Injection = NOTHING, starts: Path |
 
 def _trial(kind: Kind, number: int, options: QualifyOptions, paths: Paths, bar: Progress) -> Trial:
     begin = time.perf_counter()
-    compare = CompareOptions(seed=number)
+    compare = CompareOptions(kind.seconds, number)
     try:
         measured = _measured(kind, options, compare, bar)
     except EdgeUNetError as error:  # a process that died is a failure of this trial, not the end of hours of work

@@ -1,4 +1,8 @@
-"""The file of trials: what was declared in its first line, then a line for each trial as it ends."""
+"""The file of trials: for each start a line with what was declared and on which machine, then a line for each trial.
+
+A trial compares within one machine, so that trials of several machines may stand in one file; parts of the same kind
+that were measured at the same time go into one by `cat`.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +27,18 @@ from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.trials/1"
 REMEDY = "give another --output, or --force to start again"
-_CODE = [Path(edgeunet_bench.__file__).parent / "guard", Path(__file__).parent]
+_GUARD, _HERE = Path(edgeunet_bench.__file__).parent / "guard", Path(__file__).parent
+_CODE = [
+    *(_GUARD / room for room in ("judging", "running")),
+    *(_HERE / f"{name}.py" for name in ("arm", "conditions", "disturbance", "rules")),
+]
 
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What was declared before the first trial.
+    """What was declared before the first trial of a start.
 
-    subject: what both arms are. machine: the fingerprint of board.fingerprint. code: hash of the guard's files.
+    subject: what both arms are. machine: the fingerprint of board.fingerprint. code: hash of what decides a verdict.
     declared: trials by the name of their condition. command: that started it.
     """
 
@@ -48,10 +56,7 @@ class TrialPlan:
 
     def require_same(self, other: TrialPlan, path: Path) -> None:
         """Raise MismatchError if trials of the other plan would not be of the same kind as those of this one."""
-        remedy = "continue where it was started, or give another --output (--force replaces this one)"
-        mine, theirs = self.machine, other.machine
-        if names := [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]:
-            raise MismatchError(f"{path} holds trials made under other conditions ({', '.join(names)}): {remedy}")
+        remedy = "give another --output (--force replaces this one)"
         for name in ("subject", "code", "declared"):
             if getattr(self, name) != getattr(other, name):
                 raise MismatchError(f"{path} holds trials of another {name} than this run's: {remedy}")
@@ -87,19 +92,26 @@ class Trial:
 class TrialFile:
     """Trials on disk; a trial that was interrupted is not in it.
 
-    `trials` are those that ended so far. Raises MismatchError if those of an existing file were made under other
-    conditions, and RecordError if the file is damaged.
+    parts: of each start, its plan and the trials that ended; the last is this one. Raises MismatchError if an existing
+    file holds trials of another subject, code or number, and RecordError if it is damaged.
     """
 
     def __init__(self, path: Path, plan: TrialPlan, *, force: bool = False) -> None:
         self.path, self.plan = path, plan
-        self.trials: list[Trial] = []
-        if path.exists() and not force:
-            self.plan, self.trials = _load(path)
-            self.plan.require_same(plan, path)
-        lines = [{"schema": SCHEMA, **asdict(self.plan)}, *map(asdict, self.trials)]
+        earlier = _load(path) if path.exists() and not force else []
+        for other, _ in earlier:
+            other.require_same(plan, path)
+        self.parts: list[tuple[TrialPlan, list[Trial]]] = [*(part for part in earlier if part[1]), (plan, [])]
+        lines = [
+            line for own, trials in self.parts for line in ({"schema": SCHEMA, **asdict(own)}, *map(asdict, trials))
+        ]
         with replacing(path, force=True) as temporary:  # without an incomplete line that a power cut left
             temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Those that ended so far."""
+        return [trial for _, trials in self.parts for trial in trials]
 
     def append(self, trial: Trial) -> None:
         """Keep a trial; it is on the disk when this returns."""
@@ -107,28 +119,34 @@ class TrialFile:
             file.write(json.dumps(asdict(trial)) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.trials.append(trial)
+        self.parts[-1][1].append(trial)
 
 
 def declared_in(path: Path) -> Mapping[str, int] | None:
     """The plan in an existing file; None if there is none."""
-    return _load(path)[0].declared if path.exists() else None
+    return _load(path)[0][0].declared if path.exists() else None
 
 
 def code_hash() -> str:
-    """SHA-256 of the guard's files and of those that qualify it: everything that affects a verdict."""
+    """SHA-256 of the files that decide a verdict: the guard's judging and running, the trials' arms and conditions."""
     digest = hashlib.sha256()
-    for path in sorted(path for folder in _CODE for path in folder.rglob("*.py")):
+    for path in sorted(path for place in _CODE for path in ([place] if place.is_file() else place.rglob("*.py"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def _load(path: Path) -> tuple[TrialPlan, list[Trial]]:
+def _load(path: Path) -> list[tuple[TrialPlan, list[Trial]]]:
+    """The parts, at least one."""
     try:
-        first, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # an incomplete line is no trial
+        lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # an incomplete line is no trial
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({system_reason(error)}): {REMEDY}") from error
     read = partial(from_json, error=RecordError, remedy=REMEDY)
-    plan = read(first, TrialPlan, origin=f"{path}, line 1,", what="the plan of trials", schema=SCHEMA)
-    trials = [read(line, Trial, origin=f"{path}, line {n},", what="a trial") for n, line in enumerate(lines, 2)]
-    return plan, trials
+    parts: list[tuple[TrialPlan, list[Trial]]] = []
+    for number, line in enumerate(lines, 1):
+        origin = f"{path}, line {number},"
+        if not parts or line.startswith(b'{"schema"'):
+            parts.append((read(line, TrialPlan, origin=origin, what="the plan of trials", schema=SCHEMA), []))
+        else:
+            parts[-1][1].append(read(line, Trial, origin=origin, what="a trial"))
+    return parts

@@ -12,9 +12,12 @@ import pytest
 from edgeunet.errors import OutputError, RecordError
 from edgeunet_bench.guard.qualification import Condition, Qualification
 
-AA = Condition("a CPU loop", "A/A", "PASS", 10, 9, {"PASS": 4, "INCONCLUSIVE": 1}, (3.5,) * 5, {"mean:5 %": 2})
+AA = Condition("a CPU loop", "A/A", "PASS", 10, 9, ({"PASS": 4}, {"INCONCLUSIVE": 1}), (3.5,) * 5, {"mean:5 %": 2})
 ALL = Qualification(
-    {"cpu": "Some CPU"}, "2026-01-02T03:04:05+00:00", "python -m benchmarks.studies.guard_trials", (AA,)
+    ({"cpu": "Some CPU"}, {"cpu": "Another"}),
+    "2026-01-02T03:04:05+00:00",
+    "python -m benchmarks.studies.guard_trials",
+    (AA,),
 )
 
 
@@ -28,17 +31,22 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
 
 def test_a_condition_is_open_until_it_can_no_longer_turn() -> None:
     assert (AA.done, AA.right, AA.reached) == (5, 4, None)
-    assert replace(AA, verdicts={"PASS": 9}, seconds=(1.0,) * 9).reached is True
-    assert replace(AA, verdicts={"PASS": 3, "REGRESSED": 2}).reached is False
+    assert replace(AA, verdicts=({"PASS": 4}, {"PASS": 5}), seconds=(1.0,) * 9).reached is True
+    assert replace(AA, verdicts=({"PASS": 3, "REGRESSED": 2}, {})).reached is False
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"needed": 11}, {"verdicts": {"PASS": -5}}, {"seconds": (1.0,)}, {"rules": {"mean:5 %": 6}}],
+    [{"needed": 11}, {"verdicts": ({"PASS": -5}, {})}, {"seconds": (1.0,)}, {"rules": {"mean:5 %": 6}}],
 )
 def test_counts_that_do_not_go_together_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RecordError, match="guard_trials"):
         replace(AA, **changes)
+
+
+def test_every_machine_has_its_counts() -> None:
+    with pytest.raises(RecordError, match="by machine"):
+        replace(ALL, machines=ALL.machines[:1])
 
 
 @pytest.mark.parametrize("damage", ["truncated", "schema", "missing field", "no number", "counts", "empty", "no file"])

@@ -71,11 +71,11 @@ def toy_qualification() -> Qualification:
     """One condition that is reached, one that can no longer be, one that is open."""
     rules = {"mean:5 %": 1, "U-test": 2}
     conditions = (
-        Condition("a loop", "A/A", "PASS", 20, 19, {"PASS": 20}, (3.0,) * 20, rules),
-        Condition("a loop", "+5 %", "REGRESSED", 20, 19, {"REGRESSED": 17, "PASS": 3}, (2.0,) * 20, {"mean:5 %": 8}),
-        Condition("a loop", "disturbance", "INVALID", 20, 20, {}, (), {}),
+        Condition("a loop", "A/A", "PASS", 20, 19, ({"PASS": 20},), (3.0,) * 20, rules),
+        Condition("a loop", "+5 %", "REGRESSED", 20, 19, ({"REGRESSED": 17, "PASS": 3},), (2.0,) * 20, {"mean:5 %": 8}),
+        Condition("a loop", "disturbance", "INVALID", 20, 20, ({},), (), {}),
     )
-    return Qualification({"cpu": "Some CPU"}, CREATED, "python -m benchmarks.studies.guard_trials", conditions)
+    return Qualification(({"cpu": "Some CPU"},), CREATED, "python -m benchmarks.studies.guard_trials", conditions)
 
 
 def toy_sweep() -> Sweep:

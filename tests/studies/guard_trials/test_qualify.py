@@ -116,7 +116,7 @@ def test_the_disturbance_makes_it_invalid_and_is_gone_afterwards(monkeypatch: py
     assert trial.foreign > judging.MAX_FOREIGN
     assert result.exit_code == 0, result.output
     assert [c["verdicts"] for c in json.loads(result.stdout)["conditions"] if c["name"] == "disturbance"] == [
-        {"INVALID": 1}
+        [{"INVALID": 1}]
     ]
     assert len(workers) == 2  # the first told the facts
     assert not any(Path(f"/proc/{worker.pid}").exists() for worker in workers)
@@ -188,7 +188,7 @@ def test_a_model_qualifies_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trial.pairs >= 3, trial.reason
     found = Qualification.load("q.json")
     assert found.conditions[0].workload.startswith("toy.onnx, ")
-    assert "backend" in found.machine
+    assert "backend" in found.machines[0]
 
 
 def test_bad_input_is_one_line() -> None:

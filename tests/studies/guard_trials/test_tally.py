@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.studies.guard_trials import tally
-from benchmarks.studies.guard_trials.conditions import KINDS
+from benchmarks.studies.guard_trials.conditions import KINDS, kinds_of
 from benchmarks.studies.guard_trials.tally import qualification_of
 from benchmarks.studies.guard_trials.trial_file import Trial, TrialFile
 from edgeunet_bench.guard.judging.judgement import Judgement, Verdict, refuse
 from edgeunet_bench.guard.qualification import Condition
-from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
-from tests.studies.guard_trials.trials import PLAN, trial
+from edgeunet_bench.report.sections.qualification_table import machines_table, qualification_table, rules_table
+from tests.studies.guard_trials.trials import MACHINE, PLAN, trial
 
 CREATED = "2026-01-01T00:00:00+00:00"
 
@@ -36,6 +37,8 @@ def test_the_declared_numbers_are_those_of_the_promise() -> None:
     assert needed["+5 %"] == (196, 200, 10.0)
     assert needed["+3 %"] == needed["tail"] == (196, 200, 60.0)
     assert needed["disturbance"][:2] == (200, 200)
+    assert [k.name for k, short in zip(kinds_of(model=True), KINDS, strict=True) if k != short] == ["tail"]
+    assert {k.name: k.seconds for k in kinds_of(model=True)} == dict.fromkeys(needed, 60.0) | {"tail": 600.0}
 
 
 def test_a_false_alarm_counts_against_both_promises(file: TrialFile) -> None:
@@ -51,9 +54,28 @@ def test_a_slowdown_found_too_late_is_not_as_wanted(file: TrialFile) -> None:
         file, trial("+5 %", 0, "REGRESSED", sampled_s=9.9), trial("+5 %", 1, "REGRESSED", sampled_s=10.1)
     )
     five = conditions["+5 %", "REGRESSED"]
-    assert five.verdicts == {"REGRESSED": 1, "REGRESSED after 10 s": 1}
+    assert five.verdicts == ({"REGRESSED": 1, "REGRESSED after 10 s": 1},)
     assert five.seconds == (9.9, 10.1)
     assert five.reached is False  # all four are needed
+
+
+def test_each_machine_keeps_its_trials(file: TrialFile) -> None:
+    _conditions(file, trial("tail", 0, "REGRESSED"), trial("A/A", 0, "PASS"))
+    other = replace(PLAN, machine=MACHINE | {"governor": "powersave"})
+    _conditions(TrialFile(file.path, other), trial("tail", 1, "PASS"), trial("tail", 2, "REGRESSED"))
+    again = TrialFile(file.path, PLAN)  # the first machine goes on
+    tail = _conditions(again, trial("tail", 3, "REGRESSED"))["tail", "REGRESSED"]
+    found = qualification_of(again, CREATED)
+    assert found.machines == (PLAN.machine, other.machine)
+    assert tail.verdicts == ({"REGRESSED": 2}, {"PASS": 1, "REGRESSED": 1})
+    assert (tail.done, tail.right) == (4, 3)
+    table = machines_table(found)
+    assert table.header == ("on machine", "1", "2")
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["tail, REGRESSED"] == ("2 of 2", "1 of 2")
+    assert rows["A/A, no alarm"] == ("1 of 1", "0 of 0")
+    assert rows["a fact of the machine, REFUSED"] == ("4 of 4", "4 of 4")
+    assert table.note == "1: governor performance; 2: governor powersave"
 
 
 def test_what_was_not_measured_is_open(file: TrialFile) -> None:
@@ -74,7 +96,7 @@ def test_every_fact_is_mutated_alone(file: TrialFile, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(tally, "refuse", blind)
     facts = _conditions(file)["a fact of the machine", "REFUSED"]
-    assert facts.verdicts == {"REFUSED": 2, "none": 2}
+    assert facts.verdicts == ({"REFUSED": 2, "none": 2},)
     assert facts.reached is False
 
 

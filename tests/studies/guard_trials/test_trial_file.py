@@ -46,14 +46,12 @@ def test_what_a_power_cut_left_of_a_line_is_cut_off(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"machine": MACHINE | {"governor": "powersave"}}, "governor"),
-        ({"machine": {"cpu": "Some CPU"}}, "governor"),
         ({"subject": {"work": "another loop"}}, "subject"),
         ({"code": "other"}, "code"),
         ({"declared": {**PLAN.declared, "A/A": 300}}, "declared"),
     ],
 )
-def test_trials_under_other_conditions_are_not_mixed(path: Path, changes: dict[str, Any], word: str) -> None:
+def test_trials_of_another_kind_are_not_mixed(path: Path, changes: dict[str, Any], word: str) -> None:
     TrialFile(path, PLAN).append(trial("A/A", 0, "PASS"))
     kept = path.read_text()
     with pytest.raises(MismatchError, match=rf"q\.trials\.jsonl.*{word}.*--force") as error:
@@ -67,7 +65,25 @@ def test_another_command_and_name_of_the_workload_go_on(path: Path) -> None:
     TrialFile(path, PLAN).append(trial("A/A", 0, "PASS"))
     again = TrialFile(path, replace(PLAN, command="python -m benchmarks.studies.guard_trials --only A/A"))
     assert len(again.trials) == 1
-    assert again.plan.command == PLAN.command
+    assert [plan.command for plan, _ in again.parts] == [PLAN.command, again.plan.command]
+
+
+def test_each_start_is_a_part_with_its_machine(path: Path) -> None:
+    TrialFile(path, PLAN).append(trial("A/A", 0, "PASS"))
+    TrialFile(path, replace(PLAN, machine=MACHINE | {"governor": "performance, for a moment"}))  # without a trial
+    other = replace(PLAN, machine=MACHINE | {"governor": "powersave"})
+    TrialFile(path, other).append(trial("A/A", 1, "PASS"))
+    again = TrialFile(path, PLAN)
+    assert [plan.machine for plan, _ in again.parts] == [MACHINE, other.machine, MACHINE]
+    assert [[t.number for t in trials] for _, trials in again.parts] == [[0], [1], []]
+
+
+def test_parts_of_two_machines_are_joined_by_cat(path: Path) -> None:
+    TrialFile(path, PLAN).append(trial("A/A", 0, "PASS"))
+    elsewhere = path.with_name("elsewhere.trials.jsonl")
+    TrialFile(elsewhere, replace(PLAN, machine={"cpu": "Another"})).append(trial("A/A", 0, "PASS"))
+    path.write_bytes(path.read_bytes() + elsewhere.read_bytes())
+    assert len(TrialFile(path, PLAN).trials) == 2
 
 
 @pytest.mark.parametrize("damage", ["empty", "no JSON", "schema", "list", "field", "kind", "trial", "time"])
@@ -89,6 +105,12 @@ def test_a_damaged_file_is_named_with_the_remedy(path: Path, damage: str) -> Non
     with pytest.raises(RecordError, match=r"q\.trials\.jsonl.*--force") as error:
         TrialFile(path, PLAN)
     assert "\n" not in str(error.value)
+
+
+def test_the_hash_is_of_what_decides_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    covered = {path.name for path in module._CODE}
+    assert covered == {"judging", "running", "arm.py", "conditions.py", "disturbance.py", "rules.py"}
+    assert all(path.exists() for path in module._CODE)
 
 
 def test_the_hash_follows_the_guards_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from edgeunet_bench.render.blocks import Plot, Section, Table, unless_empty
 from edgeunet_bench.render.names import shortened
 from edgeunet_bench.render.plots import INK, LIMIT, cycle, figure, svg
 from edgeunet_bench.render.tables import NONE, TextTable, change, milliseconds, share, when
-from edgeunet_bench.report.sections.qualification_table import qualification_table, rules_table
+from edgeunet_bench.report.sections.qualification_table import machines_table, qualification_table, rules_table
 from edgeunet_bench.report.sections.record_plots import ecdf_of
 
 VERDICTS_NOTE = (
@@ -52,6 +52,8 @@ def qualification_section(qualifications: Sequence[Qualification]) -> Section:
 def _qualifications(qualifications: Sequence[Qualification]) -> Iterator[Table]:
     for qualification in qualifications:
         yield Table(qualification_table(qualification))
+        if len(qualification.machines) > 1:
+            yield Table(machines_table(qualification))
         if any(condition.rules for condition in qualification.conditions):
             yield Table(rules_table(qualification))
 
