@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -161,6 +163,25 @@ def test_ten_thousand_frames_take_no_memory(device: Device) -> None:
             memory.require_flat()
 
     device.call(work)
+
+
+BUSY = """
+import sys, threading, time
+from edgeunet.runtime.gpu.cuda import Device
+
+if {without_pycuda}:
+    sys.modules["pycuda"] = None
+device, started = Device(), threading.Event()
+threading.Thread(target=lambda: device.call(lambda: (started.set(), time.sleep(0.5))), daemon=True).start()
+started.wait()
+"""
+
+
+def test_a_program_may_end_while_a_device_works() -> None:
+    """pycuda ends the process with 134 if the owner is stopped with its context on the stack."""
+    program = BUSY.format(without_pycuda=sys.modules.get("pycuda", "not yet imported") is None)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 @pytest.mark.timeout(180)

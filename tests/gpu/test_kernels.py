@@ -1,4 +1,4 @@
-"""The kernels, compiled by nvcc and run on the GPU, against their references bit for bit."""
+"""The kernels' PTX, compiled by the driver and run on the GPU, against their references bit for bit."""
 
 from __future__ import annotations
 
