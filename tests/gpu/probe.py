@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from edgeunet.errors import UsageError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.runtime.gpu.cuda import Device
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
@@ -79,8 +80,9 @@ def exit_while_busy() -> None:
     device = Device()
 
     def work() -> None:
-        while True:
-            device.call(lambda: time.sleep(0.001))
+        with suppress(UsageError):  # released, since the program ends
+            while True:
+                device.call(lambda: time.sleep(0.001))
 
     for _ in range(4):
         threading.Thread(target=work, daemon=True).start()

@@ -20,11 +20,11 @@ from edgeunet.camera.frame import Shot
 from edgeunet.errors import OutputError
 from edgeunet.utils.files import require_writable, writing
 
-STDOUT = Path("-")
+STDOUT = (Path("-"), Path("/dev/stdout"))  # while a command runs, that file is where libraries print
 
 
 class LineWriter:
-    """Writes lines to a file, or for `-` to the standard output, each as soon as it is known. Use it in a `with`.
+    """Writes lines to a file, or for a name of STDOUT to that, each as soon as it is known. Use it in a `with`.
 
     Call check_lines() first: an existing file is replaced only with `force`. Raises OutputError if it cannot be opened.
     """
@@ -36,7 +36,7 @@ class LineWriter:
         self._descriptor: int | None = None
 
     def __enter__(self) -> LineWriter:
-        if self._path == STDOUT:
+        if self._path in STDOUT:
             # Not through sys.stdout: its lock, held by a thread that waits for a reader, would crash Python at the end.
             sys.stdout.flush()
             self._descriptor = sys.stdout.fileno()
@@ -49,7 +49,7 @@ class LineWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._descriptor is not None and self._path != STDOUT:
+        if self._descriptor is not None and self._path not in STDOUT:
             os.close(self._descriptor)
 
     def write(self, shot: Shot) -> None:
@@ -115,7 +115,7 @@ def check_lines(path: Path, *, force: bool) -> None:
 
     A pipe or a device may be given by its name: writing to it replaces nothing.
     """
-    if path == STDOUT:
+    if path in STDOUT:
         if sys.stdout is None:
             raise OutputError("the standard output is closed, and `-` writes there: name a file")
     elif not _is_pipe(path):

@@ -162,7 +162,7 @@ def _lines(path: Path, *, force: bool) -> Output:
     def make(loop: Loop) -> AbstractContextManager[Sink]:
         return _in_background(LineWriter(path, loop.session.spec.names, force=force), f"--jsonl {path}", loop)
 
-    return Output("lines", () if path == STDOUT else (path,), lambda: check_lines(path, force=force), make)
+    return Output("lines", () if path in STDOUT else (path,), lambda: check_lines(path, force=force), make)
 
 
 def _in_background(sink: AbstractContextManager[Sink], name: str, loop: Loop) -> Background:

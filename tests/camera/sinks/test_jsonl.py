@@ -72,7 +72,7 @@ from edgeunet.camera.sinks.jsonl import LineWriter
 from tests.camera.shots import shot_of
 
 def write():
-    with LineWriter(Path("-"), ("road", "car", "sky"), force=False) as lines:
+    with LineWriter(Path(sys.argv[2]), ("road", "car", "sky"), force=False) as lines:
         os.write(1, b"GST_ARGUS: Creating output stream\\n")  # as the driver of a CSI camera does, in C
         for number in range(int(sys.argv[1])):
             lines.write(shot_of(np.zeros((40, 90, 3), np.uint8), number=number))
@@ -81,14 +81,15 @@ sys.exit(console.run(write))
 """
 
 
-def test_stdout_carries_only_lines() -> None:
-    done = subprocess.run([sys.executable, "-c", WRITE, "3"], check=True, capture_output=True, text=True)
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_stdout_carries_only_lines(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WRITE, "3", name], check=True, capture_output=True, text=True)
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == [0, 1, 2]
     assert done.stderr == ""
 
 
 def test_a_reader_that_ends_is_one_error() -> None:
-    command = [sys.executable, "-c", WRITE, "100000"]
+    command = [sys.executable, "-c", WRITE, "100000", "-"]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -99,13 +100,13 @@ def test_a_reader_that_ends_is_one_error() -> None:
 
 
 def test_stdout_needs_no_permission() -> None:
-    check_lines(STDOUT, force=False)
+    check_lines(STDOUT[0], force=False)
 
 
 def test_a_closed_stdout_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(OutputError, match="standard output is closed"):
-        check_lines(STDOUT, force=False)
+        check_lines(STDOUT[0], force=False)
 
 
 def test_a_pipe_with_a_name_gets_lines(tmp_path: Path) -> None:
