@@ -25,6 +25,7 @@ CHANNELS = (1, 3, 4)
 # Left out of a file, so that versions without these fields read it.
 _ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": "", "splits": "", "execution": None}
 Fit = Literal["letterbox", "stretch"]
+OnnxBackend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
 _LONGEST = 500  # characters of a text
 
@@ -76,7 +77,7 @@ class Execution:
     """
 
     processor: str
-    backend: Literal["onnxruntime", "openvino"]
+    backend: OnnxBackend
     compute: Literal["f32", "bf16"] = "f32"
     threads: int | None = None
     pinned: bool = True

@@ -47,6 +47,8 @@ NOT_HERE = {  # a part of the command: why it is not run
     "torchrun": "it starts several processes, as tests/training/processes/test_distributed.py does",
     "import their.onnx -o model.onnx": "labels of drawn frames show no order of channels, see tests/export/foreign",
     "saved_folder/": "it needs packages of others: `make check-networks` imports such folders",
+    "edgeunet choose": "it measures for minutes, as tests/bench/choose does",
+    "bench compare chosen/": "`edgeunet choose` makes that file",
     "edgeunet fit": "it exports and trains many networks, as tests/bench/fit does",
     "candidates/": "`edgeunet fit` makes these files",
 }

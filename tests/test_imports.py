@@ -80,7 +80,7 @@ INSIDE = {  # the same for the rooms in a room
     ),
     "edgeunet.cli": (
         ("__init__",),
-        ("bench", "camera", "data", "doctor", "export", "foreign", "models", "train"),
+        ("bench", "camera", "choose", "data", "doctor", "export", "foreign", "models", "train"),
         ("common_options", "misplaced_address"),
     ),
     "edgeunet_export": (
@@ -101,11 +101,12 @@ INSIDE = {  # the same for the rooms in a room
     "edgeunet_export.int8": (("export_int8",), ("repair",), ("candidate",), ("quantize",)),
     "edgeunet_bench": (
         ("report", "fit", "power_modes"),
-        ("sweep",),
+        ("choose", "sweep"),
         ("guard",),
         ("measure",),
         ("render",),
     ),
+    "edgeunet_bench.choose": (("choose",), ("duel",), ("contender",), ("model_versions", "choice_file")),
     "edgeunet_bench.guard": (("commands",), ("verdict_output",), ("comparison",), ("running",), ("judging",)),
     "edgeunet_bench.report": (("write",), ("contents", "values"), ("sections",)),
 }
@@ -185,6 +186,7 @@ def test_a_folder_holds_a_dozen_files_at_most() -> None:
 
 PARALLEL = {  # names that say the same in each of their rooms
     "cameras": "of a machine, and the doctor's look at them",
+    "choose": "the verb, and what it does",
     "command": "what a verb of the command line calls",
     "fit": "the verb, and what it does",
     "gpu": "a board's GPU, and the study of one",

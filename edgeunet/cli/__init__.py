@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from edgeunet.cli.bench import app as bench_app
 from edgeunet.cli.bench.fit import fit
 from edgeunet.cli.camera import camera
+from edgeunet.cli.choose import choose
 from edgeunet.cli.data import app as data_app
 from edgeunet.cli.doctor import doctor
 from edgeunet.cli.export import app as export_app
@@ -30,6 +31,7 @@ VERBS: dict[str, Any] = {  # as the help lists them
     "evaluate": evaluate,
     "import": import_,
     "export": export_app,
+    "choose": choose,
     "predict": predict,
     "camera": camera,
     "bench": bench_app,

@@ -13,12 +13,12 @@ from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.runtime.session import Session
 from edgeunet.runtime.tiled_session import tiled
-from edgeunet.spec import Execution, ModelSpec
+from edgeunet.spec import Execution, ModelSpec, OnnxBackend
 from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON
 from edgeunet.utils.limits import THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
 
-ONNX_BACKENDS = ("onnxruntime", "openvino")
+ONNX_BACKENDS: tuple[OnnxBackend, ...] = ("onnxruntime", "openvino")
 
 
 def open_session(

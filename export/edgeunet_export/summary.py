@@ -86,11 +86,13 @@ def print_latency(latency: Latency) -> None:
     out = stdout()
     if not int8_instructions():
         out.print("  this CPU has no INT8 instructions (VNNI, AMX, dot product): INT8 may not be faster on it")
-    times = f"fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms"
-    if latency.int8_ms < latency.float_ms:
-        out.print(f"  on this CPU: {times}, {latency.float_ms / latency.int8_ms:.1f} times as fast")
-    else:
-        out.print(f"  on this CPU: {times}: INT8 is not faster here, keep the fp32 file")
+    low, high = latency.faster
+    verdict = f"{low:.2f} to {high:.2f} times as fast"
+    if high < 1:
+        verdict += ": slower here; `edgeunet choose` measures which file and backend is the fastest"
+    elif low <= 1:
+        verdict = "too close to tell in a few calls: `edgeunet choose` measures which file and backend is the fastest"
+    out.print(f"  on this CPU: fp32 {latency.float_ms:.1f} ms, int8 {latency.int8_ms:.1f} ms, {verdict}")
 
 
 def print_comparison(comparison: MaskComparison, name_a: str, name_b: str) -> None:

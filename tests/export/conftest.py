@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,11 @@ import pytest
 import torch
 
 from edgeunet import samples
-from edgeunet.board.gpu import Gpu
 from edgeunet.network.unet import UNetConfig
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
-from tests.export.engines import Board
+from tests.export.engines import Board, install_board
 from tests.export.networks import save_network
 from tests.export.scaled import change
-from tests.fakes.engine import ORIN
-from tests.fakes.tensorrt import FakeTensorRT
 
 NEAREST = UNetConfig(classes=5, features=(8, 16), up="nearest")
 TRANSPOSE = UNetConfig(classes=1, features=(8, 16), up="transpose")
@@ -87,13 +84,7 @@ def compact_model(compact_checkpoint: Path) -> Path:
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Board:
-    def install(version: str = "10.3", gpu: Gpu = ORIN) -> FakeTensorRT:
-        fake = FakeTensorRT(version)
-        monkeypatch.setitem(sys.modules, "tensorrt", fake.module)
-        monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.find_gpu", lambda: gpu)
-        return fake
-
-    return install
+    return partial(install_board, monkeypatch)
 
 
 def _exported(checkpoint: Path) -> Path:

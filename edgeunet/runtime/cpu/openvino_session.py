@@ -32,14 +32,32 @@ def _openvino() -> Any:
     return openvino
 
 
-@cache
-def _core() -> Any:
-    """One for the whole process, which is never dropped.
+def core() -> Any:
+    """OpenVINO's Core: one for the whole process, which is never dropped. Raises MissingDependencyError.
 
     With its first model it sets the stack on which this thread handles signals, and takes it away when it is dropped,
     from the thread that drops it: elsewhere the next Ctrl-C would be a segmentation fault.
     """
+    with _MAKING_CORE:
+        return _core()
+
+
+@cache
+def _core() -> Any:
     return _openvino().Core()
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies numbers of 16 bits faster than float32. Raises MissingDependencyError."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def read_model(path: Path, spec: ModelSpec) -> Any:
+    """A .onnx file as OpenVINO's own model for one frame; raises what OpenVINO raises."""
+    model = core().read_model(loadable(path))
+    model.reshape({"frame": [1, *spec.frame_shape]})
+    _search_in_planes(_openvino(), model)
+    return model
 
 
 class OpenVinoSession(Session):
@@ -71,13 +89,9 @@ class OpenVinoSession(Session):
         self._threads = (threads or max(1, physical_cores() // in_flight)) * in_flight
         self._compute = execution.compute if execution else "f32"
         self._pinned = execution.pinned if execution else True
-        with _MAKING_CORE:
-            core = _core()
         try:
-            model = core.read_model(loadable(path))
-            model.reshape({"frame": [1, *spec.frame_shape]})
-            _search_in_planes(openvino, model)
-            compiled = core.compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
+            model = read_model(path, spec)
+            compiled = core().compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
             logits = spec.tiles != (1, 1) and any("logits" in output.names for output in compiled.outputs)
             self._free = deque(_InferRequest(openvino, compiled, spec, logits=logits) for _ in range(in_flight))
         except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from onnx import ModelProto, NodeProto
 
 from edgeunet.imaging.pixels import Pixels
+from edgeunet.latency.quantiles import summarize
 from edgeunet.quantisation.graph import CONVOLUTIONS, LINEAR
 from edgeunet.runtime import Session
 from edgeunet.utils.console import progress
@@ -22,10 +25,14 @@ _ROUNDS = 30
 
 @dataclass(frozen=True)
 class Latency:
-    """Of the float model and of the INT8 one on their target, in ms per frame: medians of one run."""
+    """Of the float model and of the INT8 one on their target, in ms per frame: medians of calls in turns.
+
+    faster: bounds of how many times as fast INT8 is, from the ratios of neighbouring calls; both hold with 98 %.
+    """
 
     float_ms: float
     int8_ms: float
+    faster: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,12 @@ def measured(float_model: Path, int8_model: Path, frame: Pixels, opened: Callabl
     """Run both files in turns on a frame, as a session takes it; fitting the frame is not counted."""
     times: tuple[list[float], list[float]] = [], []
     with opened(float_model) as in_float, opened(int8_model) as in_int8:
+        arms = [(in_float, times[0]), (in_int8, times[1])]
         for round_ in range(_ROUNDS + 1):
-            for session, of_model in zip((in_float, in_int8), times, strict=True):
+            for session, of_model in arms:
                 infer_ns = session.run(frame).times_ns["infer"]
                 if round_:  # the first one allocates
                     of_model.append(infer_ns / 1e6)
-    return Latency(statistics.median(times[0]), statistics.median(times[1]))
+            arms.reverse()  # what comes first may find the machine in another state
+    ratios = summarize(np.divide(*times)).p50
+    return Latency(statistics.median(times[0]), statistics.median(times[1]), ratios.interval or (0.0, math.inf))

@@ -131,7 +131,7 @@ def test_the_cost_of_float_is_the_measured_gain_shared_out_by_multiply_adds(
     model: Path, own_labels: Path, bench: Make
 ) -> None:
     made = bench(model, target=CPU, data=own_labels)
-    task = replace(made.task, latency=lambda int8: Latency(float_ms=30.0, int8_ms=10.0))
+    task = replace(made.task, latency=lambda int8: Latency(float_ms=30.0, int8_ms=10.0, faster=(2.9, 3.1)))
     result = repaired(task, AccuracyBudget(max_drop=50), report=True)
     assert len(result.layers) == len(quantised_convolutions(result.candidate.int8)) > 5
     costs = [layer.cost_ms for layer in result.layers if layer.cost_ms is not None]

@@ -1,0 +1,245 @@
+"""`edgeunet choose`: every file against the best so far, those that lose too much accuracy left out."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from edgeunet.data.classes import CLASSES_FILE
+from edgeunet.errors import EdgeUNetError, ExportError, MismatchError
+from edgeunet.runtime.cpu.layer_times import layer_times
+from edgeunet.utils.console import command_line, progress
+from edgeunet.utils.files import require_distinct, sha256, write_json
+from edgeunet.utils.folders import replacing_folder, require_folder_writable
+from edgeunet.utils.limits import require_duration, require_seconds
+from edgeunet.utils.model_kind import not_a_file
+from edgeunet_bench.choose.choice_file import FILE, Basis, ChoiceRecord, CostlyLayer, Tried, load_choice
+from edgeunet_bench.choose.contender import FLOAT, Contender, Unbuilt, built, has_gpu, settings, ways
+from edgeunet_bench.choose.duel import Duel, fought
+from edgeunet_bench.choose.model_versions import ChoiceFrames, cpu_files, float_file, gpu_files, keep
+from edgeunet_bench.measure.surroundings import now
+from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, paired_drop
+from edgeunet_export.verify.mask_agreement import compare_on
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+COSTLY = 5  # layers that are named
+
+
+@dataclass(frozen=True)
+class ChooseOptions:
+    """split: to calibrate on. check: to compare on. budget: what a file may lose against fp32 there.
+
+    budget_ms: what 99 of 100 frames may take. seconds: of each comparison, at most.
+    """
+
+    split: str = "train"
+    check: str = "val"
+    budget: AccuracyBudget = field(default_factory=AccuracyBudget)
+    budget_ms: float | None = None
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        require_duration("--budget-ms", self.budget_ms)
+        require_seconds("--seconds", self.seconds)
+
+    def words(self, data: Path) -> dict[str, str]:
+        """What the choice depends on, as typed."""
+        return {
+            "--data": str(data.resolve()),
+            "--split": self.split,
+            "--check-split": self.check,
+            "--max-drop": f"{self.budget.max_drop:g}",
+            "--min-agreement": f"{self.budget.min_agreement:g}",
+        }
+
+
+@dataclass
+class _Match:
+    """The best so far, and what was tried."""
+
+    reference: Path
+    frames: ChoiceFrames
+    seconds: float
+    bar: Progress
+    best: Contender | None = None
+    duel: Duel | None = None  # the latest in which the best took part
+    tried: list[Tried] = field(default_factory=list)
+    slow_int8: list[Contender] = field(default_factory=list)
+
+    def enter(self, contender: Contender) -> None:
+        """Compare its masks with the reference's; one that loses too little fights the best."""
+        precision = contender.precision
+        try:
+            accuracy = self._accuracy(contender)
+            if self.frames.budget.met(accuracy):
+                self._fight(contender, accuracy)
+            else:
+                reason = f"{accuracy}, and the budget is {self.frames.budget.demand(accuracy)}"
+                self._note(Tried(contender.name, precision, "loses too much", reason), accuracy)
+        except EdgeUNetError as error:
+            self._note(Tried(contender.name, precision, "failed", str(error)))
+
+    def tune(self, contender: Contender) -> None:
+        """The best file with other settings, which change no mask."""
+        try:
+            self._fight(contender, None)
+        except EdgeUNetError as error:
+            self._note(Tried(contender.name, contender.precision, "failed", str(error)))
+
+    def fail(self, unbuilt: Unbuilt) -> None:
+        self._note(Tried(unbuilt.name, "", "failed", unbuilt.reason))
+
+    def _fight(self, contender: Contender, accuracy: Accuracy | None) -> None:
+        """accuracy: None where the masks are those of the best."""
+        before = self.best
+        if before is None:
+            self.best = contender
+            self._note(Tried(contender.name, contender.precision, "first", ""), accuracy)
+            return
+        shown = self.bar.task_ids[:]
+        duel = fought(contender, before, self._inputs(), self.seconds, self.bar)
+        for task in self.bar.task_ids[len(shown) :]:
+            self.bar.remove_task(task)
+        self.duel = duel
+        if duel.won:
+            self.best = contender
+        elif contender.precision not in FLOAT:
+            self.slow_int8.append(contender)
+        tried = Tried(
+            contender.name,
+            contender.precision,
+            "faster" if duel.won else "not surely faster",
+            duel.doubt,
+            duel.challenger.p50.value,
+            before.name,
+            (duel.ratio, duel.low, duel.high),
+        )
+        self._note(tried, accuracy)
+
+    def _accuracy(self, contender: Contender) -> Accuracy:
+        with redirect_stderr(io.StringIO()):  # there is a progress bar already
+            comparison = compare_on(self.reference, contender.path, self.frames.data, self.frames.check, worst=1)
+        return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
+
+    def _inputs(self) -> Path | None:
+        """ChoiceFrames of the dataset, where --data is one."""
+        return self.frames.data if (self.frames.data / CLASSES_FILE).is_file() else None
+
+    def _note(self, tried: Tried, accuracy: Accuracy | None = None) -> None:
+        if accuracy:
+            drop = accuracy.drop.points if accuracy.drop else None
+            tried = replace(tried, drop=drop, agreement=accuracy.comparison.agreement)
+        self.tried.append(tried)
+        self.bar.console.print(told(tried))
+
+
+def told(tried: Tried) -> str:
+    """What was tried and what came of it, in a line."""
+    words = [f"{tried.name}:"]
+    if tried.ms is not None:
+        words.append(f"{tried.ms:.1f} ms,")
+    if tried.times:
+        _, low, high = tried.times
+        words.append(f"{low:.2f} to {high:.2f} times as fast as {tried.against},")
+    if tried.drop is not None:
+        words.append(f"mIoU {0.0 - tried.drop:+.2f} points,")
+    words.append({"first": "the first"}.get(tried.outcome, tried.outcome))
+    return " ".join(words) + (f": {tried.reason}" if tried.reason else "")
+
+
+def choose(
+    source: Path, data: Path, output: Path, options: ChooseOptions, *, force: bool, if_stale: bool
+) -> tuple[ChoiceRecord, str]:
+    """Try every file, keep the fastest in the folder `output`, and say what it rests on in choice.json there.
+
+    if_stale: only if the choice there rests on something else, or there is none. Returns the choice, and why it was
+    made again ("" if it was not there, or still holds). Raises ModelFileError, DatasetError or MismatchError for wrong
+    input, OutputError if the folder exists and neither `force` nor `if_stale` is given, MismatchError if nothing is
+    within the time; then nothing is kept.
+    """
+    if not source.is_file():
+        raise not_a_file(source, "model file", "edgeunet train")
+    require_distinct({"-o": output}, {"MODEL": source, "--data": data}, replaced=[output])
+    basis = Basis.here(source, options.words(data))
+    stale = ""
+    if if_stale and (output / FILE).is_file():
+        known = load_choice(output / FILE)
+        stale = known.basis.changed(basis) or _damaged(known, output)
+        if not stale:
+            return known, ""
+    replace = force or if_stale
+    require_folder_writable(output, force=replace)
+    frames = ChoiceFrames(data, options.split, options.check, options.budget)
+    with replacing_folder(output, force=replace) as folder, TemporaryDirectory(prefix="edgeunet-choose-") as work:
+        match = _fought_out(source, frames, Path(work), options.seconds)
+        if match.best is None or match.duel is None:
+            raise ExportError(f"nothing could be compared: {match.tried[-1].reason or match.tried[-1].name}")
+        of_best = match.duel.challenger if match.tried[-1].outcome == "faster" else match.duel.best
+        if options.budget_ms is not None and of_best.p99.value > options.budget_ms:
+            raise MismatchError(
+                f"nothing is within {options.budget_ms:g} ms: {match.best.name} is the fastest and takes "
+                f"{of_best.p99.value:.1f} ms at p99: train a smaller network or a smaller --size; no file was kept"
+            )
+        kept = keep(match.best.path, folder)
+        choice = ChoiceRecord(
+            kept.name,
+            sha256(kept),
+            match.best.name,
+            of_best.p50.value,
+            of_best.p99.value,
+            basis,
+            tuple(match.tried),
+            _costly(match),
+            now(),
+            command_line(),
+        )
+        write_json(folder / FILE, choice.to_dict(), force=True)
+    return choice, stale
+
+
+def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) -> _Match:
+    on_gpu = has_gpu()
+    fp32 = float_file(source, frames, work, logits=on_gpu)
+    with progress(by_itself=False) as bar:
+        match = _Match(fp32, frames, seconds, bar)
+        kind_of_best = ""
+        for kind, make in (gpu_files if on_gpu else cpu_files)(fp32, frames, work):
+            file = built(kind, make)
+            if isinstance(file, Unbuilt):
+                match.fail(file)
+                continue
+            before = match.best
+            for contender in [Contender(kind, file)] if on_gpu else ways(kind, file, work):
+                match.enter(contender)
+            if match.best is not before:
+                kind_of_best = kind
+        if match.best is not None:
+            for contender in list(settings(match.best, kind_of_best, work)):
+                match.tune(contender)
+    return match
+
+
+def _costly(match: _Match) -> tuple[CostlyLayer, ...]:
+    """The slowest layers of the INT8 files that were not surely faster, where none was."""
+    if match.best is None or match.best.precision not in FLOAT:
+        return ()
+    found = []
+    for contender in match.slow_int8:
+        if contender.execution is not None:
+            layers = layer_times(contender.path, contender.execution.backend)
+            total = sum(layer.ms for layer in layers)
+            found += [CostlyLayer(contender.name, x.name, x.kind, x.ms, x.ms / total) for x in layers[:COSTLY]]
+    return tuple(found)
+
+
+def _damaged(choice: ChoiceRecord, folder: Path) -> str:
+    model = folder / choice.model
+    if not model.is_file() or sha256(model) != choice.sha256:
+        return f"{model} is missing or was changed"
+    return ""

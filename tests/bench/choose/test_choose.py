@@ -1,0 +1,203 @@
+"""`edgeunet choose` as it is typed: real files and real masks; who is faster is made up, unless a test says else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from edgeunet import samples
+from edgeunet.board.machine import processor
+from edgeunet.cli.choose import choose
+from edgeunet.errors import MismatchError, ModelFileError, OutputError
+from edgeunet.latency.quantiles import summarize
+from edgeunet.network.unet import UNetConfig
+from edgeunet.runtime import open_session
+from edgeunet.runtime.opening import spec_of
+from edgeunet.spec import Execution
+from edgeunet.utils.console import progress
+from edgeunet_bench.choose import choose as choosing
+from edgeunet_bench.choose.choice_file import ChoiceRecord, load_choice
+from edgeunet_bench.choose.contender import Contender
+from edgeunet_bench.choose.duel import Duel, fought
+from edgeunet_bench.choose.model_versions import ChoiceFrames, gpu_files, keep
+from edgeunet_export.verify.accuracy import AccuracyBudget
+from tests.export.engines import install_board
+from tests.export.networks import save_network
+from tests.models import toy_spec, write_toy_model
+
+app = typer.Typer()
+app.command()(choose)
+LOOSE = ("--max-drop", "50")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_network(tmp_path_factory.mktemp("net") / "net.pt", UNetConfig(5, (8, 16), up="nearest"), (64, 96))
+
+
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Times of a call in ms by the beginning of a contender's name; the rest takes 10."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    given: dict[str, float] = {}
+
+    def ms(contender: Contender) -> float:
+        return next((time for name, time in given.items() if contender.name == name), 10.0)
+
+    def made_up(challenger: Contender, best: Contender, *_: object) -> Duel:
+        a, b = ms(challenger), ms(best)
+        of_a, of_b = (summarize(np.full(500, time)) for time in (a, b))
+        return Duel(b / a, b / a * 0.99, b / a * 1.01, of_a, of_b, "")
+
+    monkeypatch.setattr(choosing, "fought", made_up)
+    return given
+
+
+def typed(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def outcomes(choice: ChoiceRecord) -> dict[str, str]:
+    return {tried.name: tried.outcome for tried in choice.tried}
+
+
+def test_an_int8_file_that_is_faster_is_kept_and_runs_as_it_was_chosen(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path
+) -> None:
+    speeds.update({"int8, openvino": 4.0, "int8, openvino, 1 thread": 3.0})
+    said = typed(checkpoint, "--data", samples.DATASET, "-o", tmp_path / "chosen", *LOOSE)
+    choice = load_choice(tmp_path / "chosen" / "choice.json")
+    found = outcomes(choice)
+    assert found["fp32, onnxruntime"] == "first"
+    assert found["int8, openvino"] == "faster"
+    assert found["int8, onnxruntime"] == found["symmetric int8, onnxruntime"] == "not surely faster"
+    assert not any(name.startswith("symmetric int8, openvino") for name in found)
+    spec = spec_of(tmp_path / "chosen" / "model.onnx")
+    assert spec.provenance.precision == "int8"
+    assert spec.execution == Execution(processor(), "openvino", threads=spec.execution.threads if spec.execution else 0)
+    assert choice.name in said.output
+    assert choice.costly == ()
+    with open_session(tmp_path / "chosen" / "model.onnx") as session:
+        assert session.describe()["backend"] == "openvino"
+
+
+def test_an_int8_file_that_is_not_surely_faster_is_refused_with_its_slowest_layers(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path
+) -> None:
+    speeds.update({"int8, openvino": 9.95})
+    said = typed(checkpoint, "--data", samples.DATASET, "-o", tmp_path / "chosen", *LOOSE)
+    choice = load_choice(tmp_path / "chosen" / "choice.json")
+    assert spec_of(tmp_path / "chosen" / "model.onnx").provenance.precision == "fp32"
+    assert {layer.of for layer in choice.costly} >= {"int8, openvino", "int8, onnxruntime"}
+    assert "int8, openvino spends" in said.output
+
+
+def test_a_file_that_loses_too_much_never_runs_against_the_best(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds["int8, openvino"] = 1.0
+    strict = AccuracyBudget(max_drop=0.0)
+    monkeypatch.setattr(AccuracyBudget, "met", lambda self, accuracy: accuracy.comparison.agreement == 1)
+    found = choosing.choose(
+        checkpoint,
+        samples.DATASET,
+        tmp_path / "chosen",
+        choosing.ChooseOptions(budget=strict),
+        force=False,
+        if_stale=False,
+    )[0]
+    lost = [tried for tried in found.tried if tried.precision == "int8" or "int8" in tried.name]
+    assert lost
+    assert {tried.outcome for tried in lost} <= {"loses too much", "failed"}
+    assert found.name.startswith("fp32")
+
+
+def test_if_stale_chooses_again_only_where_something_changed(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "chosen"
+    command = (checkpoint, "--data", samples.DATASET, "-o", folder, *LOOSE, "--if-stale")
+    typed(*command)
+    first = (folder / "choice.json").read_bytes()
+
+    def again(why: str, *changed: object) -> None:
+        assert f"chosen again: {why}" in " ".join(typed(*command, *changed).output.split())
+
+    typed(*command)
+    assert (folder / "choice.json").read_bytes() == first
+    again("its options were others", "--min-agreement", "0.9")
+    typed(*command)
+    monkeypatch.setattr("edgeunet_bench.choose.choice_file.processor", lambda: "another")
+    again(f"it was made on another machine ({processor()})")
+    monkeypatch.setattr("edgeunet_bench.choose.choice_file._installed", lambda: {"onnxruntime": "99"})
+    again("edgeunet was")
+
+
+def test_a_kept_file_that_was_changed_is_said_and_not_replaced(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path
+) -> None:
+    """The folder is not as edgeunet left it: what a user put there stays."""
+    folder = tmp_path / "chosen"
+    typed(checkpoint, "--data", samples.DATASET, "-o", folder, *LOOSE)
+    (folder / "model.onnx").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="was changed"):
+        typed(checkpoint, "--data", samples.DATASET, "-o", folder, *LOOSE, "--if-stale")
+    assert (folder / "model.onnx").read_bytes() == b"mine"
+
+
+def test_nothing_is_kept_where_nothing_is_within_the_time(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path
+) -> None:
+    speeds["int8, openvino"] = 5.0
+    with pytest.raises(MismatchError, match=r"within 4 ms: int8, openvino .*5\.0 ms"):
+        typed(checkpoint, "--data", samples.DATASET, "-o", tmp_path / "chosen", *LOOSE, "--budget-ms", "4")
+    assert not (tmp_path / "chosen").exists()
+    typed(checkpoint, "--data", samples.DATASET, "-o", tmp_path / "chosen", *LOOSE, "--budget-ms", "6")
+
+
+def test_a_model_file_is_taken_as_well_as_a_checkpoint(
+    checkpoint: Path, speeds: dict[str, float], tmp_path: Path
+) -> None:
+    typed(checkpoint, "--data", samples.DATASET, "-o", tmp_path / "chosen", *LOOSE)
+    said = typed(tmp_path / "chosen" / "model.onnx", "--data", samples.DATASET, "-o", tmp_path / "b", *LOOSE, "--json")
+    assert json.loads(said.stdout)["model"] == "model.onnx"
+    with pytest.raises(ModelFileError, match="no such"):
+        typed(tmp_path / "no.onnx", "--data", samples.DATASET, "-o", tmp_path / "c")
+
+
+@pytest.mark.slow
+def test_a_real_duel_tells_a_fast_file_from_a_slow_one_and_not_a_file_from_itself(tmp_path: Path) -> None:
+    small, large = (write_toy_model(tmp_path / f"{side}.onnx", toy_spec((side, side))) for side in (32, 640))
+    with progress(by_itself=False) as bar:
+        assert fought(Contender("small", small), Contender("large", large), None, 120.0, bar).won
+        same = fought(Contender("small", small), Contender("small", small), None, 120.0, bar)
+    assert not same.won
+    assert same.low < 1 < same.high or same.doubt
+
+
+def test_on_a_gpu_every_precision_becomes_an_engine_and_the_kept_one_has_its_onnx_file_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On fake bindings: what they build runs nowhere."""
+    install_board(monkeypatch)
+    fp32 = write_toy_model(tmp_path / "fp32.onnx", logits=True)
+    frames = ChoiceFrames(samples.DATASET, "train", "val", AccuracyBudget())
+    made: dict[str, Callable[[], Path]] = dict(gpu_files(fp32, frames, tmp_path))
+    assert list(made) == [
+        name + kind for name in ("fp32", "fp16", "int8+fp16", "int8") for kind in ("", ", classes by a kernel")
+    ]
+    engine = made["fp32, classes by a kernel"]()
+    (tmp_path / "chosen").mkdir()
+    kept = keep(engine, tmp_path / "chosen")
+    assert {path.name for path in kept.parent.iterdir()} == {"model.engine", "model.engine.json", "model.onnx"}
+    assert spec_of(kept) == spec_of(engine)
+    assert json.loads((kept.parent / "model.engine.json").read_text())["onnx"] == "model.onnx"
