@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 TOTALS = ("VIN_mw", "VDD_IN_mw")
@@ -28,4 +29,6 @@ def whole(names: Iterable[str]) -> tuple[str, ...]:
         if measured.issuperset(rails):
             return rails
     # RAPL: a package contains its core and uncore, but not the memory's dram; psys contains all, where it is wired.
-    return tuple(sorted(name for name in measured if name.endswith("_mw") and name.startswith(("package_", "dram"))))
+    rapl = sorted(name for name in measured if name.endswith("_mw") and name.startswith(("package_", "dram")))
+    cards = sorted(name for name in measured if re.fullmatch(r"gpu(_\d+)?_mw", name))  # NVML's, outside of the package
+    return (*rapl, *cards) if rapl else ()

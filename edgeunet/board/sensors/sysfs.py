@@ -1,4 +1,4 @@
-"""The sensors that Linux shows as files: clocks, temperatures, throttling, power and load.
+"""The sensors that Linux shows as files: clocks, temperatures, throttling, power and load; and NVML's of a PC's GPUs.
 
 A sensor is found once and read often. A read costs three system calls and the work of the file's driver (an INA3221
 is asked over I²C, during which the reader sleeps).
@@ -18,6 +18,7 @@ from mmap import PAGESIZE
 from pathlib import Path
 
 from edgeunet.board.machine import text_of, usable_cpus
+from edgeunet.board.sensors import nvml
 
 OFF_BELOW_C = -100.0  # Tegra reports -256 for a zone without power
 CPU_CHIPS = ("coretemp", "k10temp", "zenpower")  # of a PC, where thermal zones may not have the CPU
@@ -53,7 +54,7 @@ def sensors(root: Path, pid: int) -> list[Sensor]:
     """All sensors of the system under `root`. pid: the process whose memory is read."""
     found: list[Sensor] = []
     taken: Counter[str] = Counter()
-    for group in (_clocks(root), _temperatures(root), _power(root), _state(root, pid)):
+    for group in (_clocks(root), _temperatures(root), _power(root), _state(root, pid), _pci_gpus(root)):
         with suppress(OSError):  # a folder that may not be read
             for quantity, unit, read in group:
                 taken[f"{quantity}_{unit}"] += 1
@@ -132,6 +133,11 @@ def _state(root: Path, pid: int) -> _Found:
     statm = root / f"proc/{pid}/statm"
     if statm.exists():
         yield "process", "mb", lambda: int(_bytes_of(statm).split()[1]) * _PAGE_MB
+
+
+def _pci_gpus(root: Path) -> _Found:
+    if _sorted(root / "proc/driver/nvidia/gpus"):  # a Jetson's GPU is not there
+        yield from nvml.gpus()
 
 
 def slows_down(cooling_device: str) -> bool:
