@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -60,6 +60,31 @@ class Study:
 def command_of(module: str) -> str:
     """What was typed to start this program, with `python -m`; passwords and tokens are hidden."""
     return shown_command(["python", "-m", module, *sys.argv[1:]])
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure should reach: at least that much, or with `most` at most."""
+
+    value: float
+    most: bool = False
+
+    def __str__(self) -> str:
+        return f"{'at most' if self.most else 'at least'} {self.value:g}"
+
+    def reached(self, figure: float) -> bool:
+        return figure <= self.value if self.most else figure >= self.value
+
+
+def judge(figures: Mapping[str, float], goals: Mapping[str, Goal]) -> None:
+    """Print each figure and its goal; raises typer.Exit with code 1, and a line for each, if one falls short."""
+    rows = [(name, f"{figures[name]:.2f}", str(goal)) for name, goal in goals.items()]
+    console.table("", ("", "measured", "goal"), rows)
+    short = [name for name, goal in goals.items() if not goal.reached(figures[name])]
+    for name in short:
+        console.stdout().print(f"falls short: {name} is {figures[name]:.2f}, the goal is {goals[name]}")
+    if short:
+        raise typer.Exit(1)
 
 
 def app_of(main: Callable[..., None]) -> typer.Typer:

@@ -26,7 +26,7 @@ def _opened(path: Path) -> str:
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The backends that are found: those that are really there, until the test takes one out."""
-    present = {name for name in ONNX_BACKENDS if importlib.util.find_spec(name) is not None}
+    present: set[str] = {name for name in ONNX_BACKENDS if importlib.util.find_spec(name) is not None}
 
     def find(name: str) -> ModuleSpec | None:
         return importlib.util.find_spec(name) if name in present else None

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from benchmarks.studies.study import Study, app_of, rounds_of
+from benchmarks.studies.study import Goal, Study, app_of, judge, rounds_of
 from edgeunet.errors import OutputError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +82,15 @@ def test_an_output_that_exists_is_refused_before_anything_is_measured(tmp_path: 
 
 def test_rounds_are_counted_from_zero() -> None:
     assert list(rounds_of(3)) == [0, 1, 2]
+
+
+def test_a_goal_that_is_missed_is_named_and_ends_the_study_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    goals = {"fast": Goal(3.3), "cheap": Goal(1.2, most=True)}
+    judge({"fast": 3.3, "cheap": 1.2}, goals)
+    assert "falls short" not in capsys.readouterr().out
+    with pytest.raises(typer.Exit) as ended:
+        judge({"fast": 3.29, "cheap": 1.2}, goals)
+    assert ended.value.exit_code == 1
+    assert "falls short: fast is 3.29, the goal is at least 3.3\n" in capsys.readouterr().out
+    with pytest.raises(typer.Exit):
+        judge({"fast": 4.0, "cheap": 1.3}, goals)
