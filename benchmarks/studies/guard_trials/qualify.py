@@ -30,17 +30,20 @@ from edgeunet.utils.limits import require_count
 from edgeunet_bench.guard.commands import comparison_of
 from edgeunet_bench.guard.judging.judgement import MIN_PAIRS
 from edgeunet_bench.guard.running.arms import TurnArm
+from edgeunet_bench.guard.running.interference import ForeignLoad, own_ticks
 from edgeunet_bench.guard.running.interleave import CompareOptions, Interleaved, interleave
 from edgeunet_bench.guard.running.model_arm import ModelOptions
 from edgeunet_bench.guard.running.worker import Worker
 from edgeunet_bench.measure.surroundings import now
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 MODULE = "benchmarks.studies.guard_trials"
 KEPT = 40  # comparisons that did not end as wanted, whose samples are kept: some 100 MB
 HOUR_S = 3600.0
+ALONE = 0.03  # share of the processors' time that other programs may take before a trial starts
+ALONE_S, WAIT_S = 1.0, 20.0  # to look at, and between two looks
 MAX_TRIALS = 100_000
 
 
@@ -130,6 +133,7 @@ def _measure(
         task = bar.add_task("trials", total=done + len(todo), completed=done, note="")
         for kind, number in todo:
             bar.update(task, note=f"{kind.name} {number}", refresh=True)
+            _wait_until_alone(bar, task)
             if code_hash() != file.plan.code:
                 raise MismatchError("the guard's code changed during the run: start again, with another --output")
             file.append(_trial(kind, number, options, paths, bar))
@@ -137,6 +141,19 @@ def _measure(
             bar.update(task, advance=1, refresh=True)
             for comparing in bar.task_ids[1:]:
                 bar.remove_task(comparing)
+
+
+def _wait_until_alone(bar: Progress, task: TaskID) -> None:
+    """A trial that other programs disturb from its start says nothing about the guard."""
+    while True:
+        load, own = ForeignLoad(usable_cpus()), own_ticks()
+        until = time.perf_counter() + ALONE_S
+        while time.perf_counter() < until:  # busy, as a trial is: the system moves others to another processor
+            pass
+        if not load.share(own_ticks() - own) > ALONE:  # also where it is unknown
+            return
+        bar.update(task, note="waiting for other programs", refresh=True)
+        time.sleep(WAIT_S)
 
 
 def _all(kinds: Sequence[Kind], plan: TrialPlan) -> Iterator[tuple[Kind, int]]:

@@ -34,6 +34,8 @@ def _short_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interleaving, "ROUNDS", (4, 4))
     monkeypatch.setattr(interleaving, "LOOKS", 1)
     monkeypatch.setattr(qualify, "code_hash", lambda: "c0de")  # whoever edits the code meanwhile
+    monkeypatch.setattr(qualify, "ALONE", 1.0)
+    monkeypatch.setattr(qualify, "ALONE_S", 0.0)
 
 
 def _qualify(*arguments: object) -> Result:
@@ -146,6 +148,25 @@ def test_a_trial_that_fails_counts_and_the_rest_goes_on(monkeypatch: pytest.Monk
     assert _qualify("--trials", 2, *_only("tail")).exit_code == 1
     assert [(t.verdict, t.reason) for t in _trials()] == [("ERROR", "the measured process ended by itself")] * 2
     assert not Path("q.kept").exists()
+
+
+def test_a_trial_waits_for_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares, waits = iter([0.5, 0.2, 0.01]), []
+
+    class Load:
+        def __init__(self, cpus: set[int]) -> None:
+            assert cpus == {max(os.sched_getaffinity(0))}
+
+        def share(self, own_ticks: int) -> float:
+            return next(shares)
+
+    monkeypatch.setattr(qualify, "ForeignLoad", Load)
+    monkeypatch.setattr(qualify, "ALONE", 0.03)
+    monkeypatch.setattr(qualify, "WAIT_S", 0.0)
+    monkeypatch.setattr(qualify.time, "sleep", waits.append)
+    monkeypatch.setattr(qualify, "interleave", lambda *_: (_ for _ in ()).throw(EdgeUNetError("not measured here")))
+    _qualify("--trials", 1, *_only("tail"))
+    assert (len(waits), len(_trials())) == (2, 1)
 
 
 def test_code_that_changes_during_the_run_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
