@@ -149,6 +149,8 @@ def told(tried: Tried) -> str:
         words.append(f"{low:.2f} to {high:.2f} times as fast as {tried.against},")
     if tried.drop is not None:
         words.append(f"mIoU {0.0 - tried.drop:+.2f} points,")
+    elif tried.agreement is not None:
+        words.append(f"{tried.agreement:.2%} of the pixels the same,")
     words.append({"first": "the first"}.get(tried.outcome, tried.outcome))
     return " ".join(words) + (f": {tried.reason}" if tried.reason else "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ from edgeunet.runtime.opening import spec_of
 from edgeunet.spec import Execution
 from edgeunet.utils.console import progress
 from edgeunet_bench.choose import choose as choosing
-from edgeunet_bench.choose.choice_file import ChoiceRecord, load_choice
-from edgeunet_bench.choose.contender import Contender
+from edgeunet_bench.choose.choice_file import ChoiceRecord, Tried, load_choice
+from edgeunet_bench.choose.contender import Contender, ways
 from edgeunet_bench.choose.duel import Duel, fought
 from edgeunet_bench.choose.model_versions import ChoiceFrames, gpu_files, keep
 from edgeunet_export.verify.accuracy import AccuracyBudget
@@ -201,3 +202,24 @@ def test_on_a_gpu_every_precision_becomes_an_engine_and_the_kept_one_has_its_onn
     assert {path.name for path in kept.parent.iterdir()} == {"model.engine", "model.engine.json", "model.onnx"}
     assert spec_of(kept) == spec_of(engine)
     assert json.loads((kept.parent / "model.engine.json").read_text())["onnx"] == "model.onnx"
+
+
+def test_bf16_is_tried_where_the_processor_has_it_and_is_a_fact_of_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    file = write_toy_model(tmp_path / "fp32.onnx")
+    for has, names in ((True, ["fp32, openvino", "fp32, openvino in bf16"]), (False, ["fp32, openvino"])):
+        monkeypatch.setattr("edgeunet_bench.choose.contender.has_bf16", lambda has=has: has)
+        found = [c for c in ways("fp32", file, tmp_path) if "openvino" in c.name]
+        assert [c.name for c in found] == names
+        with open_session(found[-1].path) as session:
+            assert session.describe().get("compute") == ("bf16" if has else None)
+
+
+def test_what_was_tried_is_told_with_its_bounds_and_what_it_changes() -> None:
+    tried = Tried("int8, openvino", "int8", "faster", "", 4.04, "fp32, openvino", (2.0, 1.9, 2.1), 0.04, 0.9988)
+    assert choosing.told(tried) == (
+        "int8, openvino: 4.0 ms, 1.90 to 2.10 times as fast as fp32, openvino, mIoU -0.04 points, faster"
+    )
+    assert "99.88% of the pixels the same" in choosing.told(replace(tried, drop=None))
