@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgeunet.quantisation.clipping import METHODS
+from edgeunet.quantisation.value_ranges import origins
 from edgeunet.utils.console import progress
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.trials import Trials
@@ -17,16 +18,25 @@ _ALIKE = 0.02
 def chosen(candidate: Candidate, trials: Trials) -> Candidate:
     """The candidate with the methods that have the least error of the logits.
 
-    First one method for all tensors; then tensor by tensor in the graph's order, with the choices so far kept.
+    First one method for all tensors; then tensor by tensor in the graph's order, with the choices so far kept. The
+    method of a tensor that is best on a few frames is run on all.
     """
     tensors = candidate.ranges.tensors
     known = [method for method in METHODS if all(method in entry.clips for entry in tensors.values())]
     uniform = [_with(candidate, dict.fromkeys(tensors, method)) for method in known]
     best = min((candidate, *uniform), key=lambda tried: trials.deviation(tried).error)
     with progress() as bar:
-        for tensor in bar.track(list(tensors), description="choosing ranges"):
-            best = min((best, *_others(best, tensor)), key=lambda tried: trials.deviation(tried).error)
+        for tensor in bar.track(_quantised(candidate), description="choosing ranges"):
+            promising = min((best, *_others(best, tensor)), key=lambda tried: trials.deviation(tried, rough=True).error)
+            best = min(best, promising, key=lambda tried: trials.deviation(tried).error)
     return best
+
+
+def _quantised(candidate: Candidate) -> list[str]:
+    """The tensors whose ranges the INT8 model depends on, in the graph's order: some have float readers only."""
+    held = origins(candidate.model.graph)
+    needed = {origin for group in candidate.placement.groups for tensor in group for origin in held[tensor]}
+    return [tensor for tensor in candidate.ranges.tensors if tensor in needed]
 
 
 def _others(candidate: Candidate, tensor: str) -> list[Candidate]:

@@ -1,15 +1,20 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
-from onnx import numpy_helper
+import pytest
+from onnx import ModelProto, numpy_helper
 
 from benchmarks.studies.hard_cases import add_outliers
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet_export.calibration.frames import read_frames
+from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_model
+from edgeunet_export.int8 import candidate
 from edgeunet_export.int8.repair.clip_per_tensor import chosen
+from edgeunet_export.int8.repair.layers import quantised_convolutions
 from tests.export.int8.repair.conftest import Bench
 
 
@@ -56,3 +61,21 @@ def test_trained_ranges_have_no_other_methods_and_stay(model: Path, bench: Calla
     }
     trained = replace(made.plain, ranges=replace(made.plain.ranges, tensors=tensors))
     assert chosen(trained, made.trials) == trained
+
+
+def test_only_tensors_that_the_int8_model_reads_are_tried(
+    model: Path, bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor that only float operators read changes nothing, and a model takes long to build."""
+    made = bench(model)
+    floating = made.plain.in_float(quantised_convolutions(made.plain.int8)[1:])
+    built: list[FloatModel] = []
+    quantized = candidate.quantized
+
+    def counting(model: FloatModel, *given: Any) -> ModelProto:
+        built.append(model)
+        return quantized(model, *given)
+
+    monkeypatch.setattr(candidate, "quantized", counting)
+    chosen(floating, made.trials)
+    assert len(built) < len(floating.ranges.tensors)

@@ -65,6 +65,27 @@ def test_what_gives_the_same_model_is_run_once(model: Path, bench: Callable[...,
     assert made.trials.evaluations == 1
 
 
+def test_a_rough_look_takes_a_few_frames_and_the_whole_one_only_the_others(
+    images: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = read_fp32_model(write_toy_model(tmp_path / "toy.onnx"))[0]
+    trials, whole = (Trials(model, toy_spec(), [*images, *images, images[0]]) for _ in range(2))
+    run: list[int] = []
+    observed = trials.observed
+
+    def counting(proto: ModelProto, tensors: Sequence[str], frames: Sequence[int]) -> object:
+        run.extend(frames)
+        return observed(proto, tensors, frames)
+
+    monkeypatch.setattr(trials, "observed", counting)
+    brighter = _brighter(model, 1.1)
+    assert trials.deviation(brighter, rough=True).error == pytest.approx(0.01, rel=1e-3)
+    assert run == [0, 3, 6]
+    assert trials.deviation(brighter) == whole.deviation(brighter)
+    assert run == [0, 3, 6, 1, 2, 4, 5]
+    assert trials.evaluations == 1
+
+
 def test_logits_that_are_not_finite_are_infinitely_wrong(images: Sequence[Path], tmp_path: Path) -> None:
     model = read_fp32_model(write_toy_model(tmp_path / "toy.onnx"))[0]
     assert Trials(model, toy_spec(), images).deviation(_brighter(model, np.nan)).error == math.inf
