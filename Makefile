@@ -35,7 +35,7 @@ NETWORKS_VENV := .venv-networks
 NETWORKS_PACKAGES := segmentation-models-pytorch==0.6.0 timm==1.0.31 transformers==5.24.0 onnxscript==0.7.2
 # Under AGPL-3.0: run in a Python of its own, for the ONNX file that it writes.
 YOLO_VENV := .venv-yolo
-YOLO_PACKAGES := ultralytics==8.4.190 ultralytics-thop polars requests scipy matplotlib psutil pyyaml
+YOLO_PACKAGES := ultralytics==8.4.190 ultralytics-thop polars requests urllib3 idna certifi charset_normalizer scipy matplotlib psutil pyyaml
 NETWORKS_FILES := runs/networks
 ARM_FILES := runs/arm
 # Those to check, by the names in tests/networks/sources.py; all if there are none.

@@ -10,7 +10,9 @@ Their software runs in a Python of its own: none of it is part of this project, 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,7 @@ from benchmarks.studies.peers.head_cost import ceilings, time_by_resolution
 from benchmarks.studies.peers.kept_networks import Minutes, kept, prepare_frames
 from benchmarks.studies.peers.loops.live_camera import live_camera
 from benchmarks.studies.peers.loops.video_loops import cut_video, video_loops
+from benchmarks.studies.peers.parts import PARTS, found_or_missing, require_parts
 from benchmarks.studies.peers.peer_python import PeerPython, make_peer_python
 from benchmarks.studies.peers.unseen_drive import scores_of_files
 from benchmarks.studies.study import Output, Rounds, Study, run
@@ -32,7 +35,6 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.errors import CommandError
 from edgeunet.network.graph_cost import graph_cost
 from edgeunet.utils import console
 from edgeunet.utils.limits import size_from_text
@@ -45,44 +47,58 @@ NETWORKS = "yolo26n-sem,yolo26s-sem,nano,small,lite"
 class PeersOptions:
     """runs: the folder of everything that is made: frames, trainings, files. See main() for the others."""
 
+    def __post_init__(self) -> None:
+        require_parts(self.parts)
+
     camvid: Path
     runs: Path
     networks: tuple[str, ...]
+    parts: tuple[str, ...]
     plan: Minutes
     rounds: int
     live_s: float
 
 
 def measure(options: PeersOptions, peer: PeerPython) -> dict[str, Any]:
-    """The content of the result file; what fails for one network is its "missing", and the others go on."""
-    versions, size = peer.versions(), options.plan.size
+    """The content of the result file; what fails is "missing", and the others go on."""
+    versions, size, runs = peer.versions(), options.plan.size, options.runs
     data = DatasetFolder.open(options.camvid)
-    frames = prepare_frames(options.camvid, options.runs, data.classes)
+    frames = prepare_frames(options.camvid, runs, data.classes)
     val = load_split(DatasetFolder.open(frames), "val")
     frame = np.asarray(val[0].frame, np.uint8)
     files: list[ExportedFiles] = []
-    networks: dict[str, dict[str, Any]] = {}
-    for name in options.networks:
-        console.stdout().print(f"{name}: training, exporting and scoring")
-        try:
-            files.append(exported(kept(name, options.runs, options.plan, peer), frames, size, peer))
-        except CommandError as error:
-            networks[name] = {"missing": str(error).replace(str(options.runs), "RUNS")}
-            continue
-        networks[name] = _facts(files[-1]) | {"scores": scores_of_files(files[-1], frames, data.classes, size)}
+
+    def made(name: str) -> dict[str, Any]:
+        files.append(exported(kept(name, runs, options.plan, peer), frames, size, peer))
+        return _facts(files[-1])
+
+    networks = {
+        name: found_or_missing(f"{name}: training and exporting", runs, partial(made, name))
+        for name in options.networks
+    }
+
+    def each(part: str, work: Callable[[ExportedFiles], Any]) -> dict[str, Any]:
+        return {
+            of.network.name: found_or_missing(f"{of.network.name}: {part}", runs, partial(work, of)) for of in files
+        }
+
+    parts: dict[str, Callable[[], Any]] = {
+        "scores": lambda: each("scores", lambda of: scores_of_files(of, frames, data.classes, size)),
+        "bare": lambda: bare_times(arms_of(files, frame, data.classes, size), options.rounds),
+        "video": lambda: video_loops(files, peer, samples.CLIP, size, max(1, options.rounds // 10)),
+        "live": lambda: each("live", lambda of: live_camera(of, peer, samples.CLIP, size, options.live_s)),
+        "cut_video": lambda: each("cut video", lambda of: cut_video(of, peer, samples.CLIP, size, runs)),
+        "head": lambda: {
+            "ceiling": ceilings(val, len(data.classes)),
+            "time_share": {of.network.name: time_by_resolution(of.fp32, size) for of in files if of.fp32},
+        },
+    }
     return {
         "versions": versions,
         "minutes_of_one_thread": options.plan.minutes,
         "input_size": list(size),
         "networks": networks,
-        "bare": bare_times(arms_of(files, frame, data.classes, size), options.rounds),
-        "video": video_loops(files, peer, samples.CLIP, size, max(1, options.rounds // 10)),
-        "live": {each.network.name: live_camera(each, peer, samples.CLIP, size, options.live_s) for each in files},
-        "cut_video": {each.network.name: cut_video(each, peer, samples.CLIP, size, options.runs) for each in files},
-        "head": {
-            "ceiling": ceilings(val, len(data.classes)),
-            "time_share": {e.network.name: time_by_resolution(e.fp32, size) for e in files if e.fp32},
-        },
+        **{part: found_or_missing(part, runs, parts[part]) for part in options.parts},
         "load_average": [round(load, 1) for load in os.getloadavg()],
         "machine": fingerprint({"threads": str(physical_cores())}),
     }
@@ -95,24 +111,33 @@ def _facts(files: ExportedFiles) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> None:
-    """The result as tables."""
+    """The result as tables, without what is missing."""
     rows = []
-    for name, facts in result["networks"].items():
-        scores: dict[str, Any] = facts.get("scores", {})
-        for kind, found in scores.items():
-            figures = [found.get(figure, "–") for figure in ("miou", "mean_boundary_f1", "lost_points")]
-            rows.append((name, kind, *map(str, figures)))
+    for name, kind, found in _pairs(result.get("scores", {})):
+        figures = [found.get(figure, "–") for figure in ("miou", "mean_boundary_f1", "lost_points")]
+        rows.append((name, kind, *map(str, figures)))
     console.table("unseen drive", ("network", "file", "mIoU", "boundary F1", "points lost in INT8"), rows)
     rows = [
         (name, kind, f"{found['wall_ms']:.1f}", f"{found['cpu_ms']:.1f}")
-        for name, kinds in result["bare"]["times"].items()
-        for kind, found in kinds.items()
+        for name, kind, found in _pairs(result.get("bare", {}).get("times", {}))
     ]
     console.table("from frame to mask, ms", ("network", "with", "by the clock", "CPU"), rows)
     rows = [
-        (name, *(f"{ways[way]['fps']:.0f}" for way in ("plain", "drawn"))) for name, ways in result["video"].items()
+        (name, way, f"{found['fps']:.1f}", f"{found['cpu_ms']:.1f}")
+        for name, way, found in _pairs(result.get("video", {}))
     ]
-    console.table("video loop, INT8", ("network", "frames/s", "with drawing"), rows)
+    console.table("video loop, INT8", ("network", "how", "frames/s", "CPU ms of a frame"), rows)
+
+
+def _pairs(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """(network, kind, figures) of all that is not missing."""
+    return [
+        (name, kind, figures)
+        for name, kinds in found.items()
+        if isinstance(kinds, dict)
+        for kind, figures in kinds.items()
+        if isinstance(figures, dict)
+    ]
 
 
 def main(
@@ -125,6 +150,7 @@ def main(
         Path | None, typer.Option(help="A Python that has ultralytics; made in RUNS with pip if not given.")
     ] = None,
     networks: Annotated[str, typer.Option(help="Theirs and our presets, with commas between them.")] = NETWORKS,
+    parts: Annotated[str, typer.Option(help="What to measure, with commas between.")] = ",".join(PARTS),
     minutes: Annotated[float, typer.Option(help="Training of each, in CPU minutes of one thread.")] = 36.0,
     size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size of all, multiples of 32.")] = "384x480",
     live_seconds: Annotated[float, typer.Option(min=1, help="Behind the camera, before it freezes.")] = 20.0,
@@ -133,7 +159,9 @@ def main(
 ) -> None:
     """Measure another project's networks and loop against ours."""
     plan, runs = Minutes(minutes, size_from_text(size)), runs.resolve()
-    options = PeersOptions(data.resolve(), runs, tuple(networks.split(",")), plan, rounds, live_seconds)
+    options = PeersOptions(
+        data.resolve(), runs, tuple(networks.split(",")), tuple(parts.split(",")), plan, rounds, live_seconds
+    )
 
     def work() -> dict[str, Any]:
         runs.mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.studies.camera.instant import Discard
 from benchmarks.studies.peers.exported_files import ExportedFiles
+from benchmarks.studies.peers.parts import found_or_missing
 from benchmarks.studies.peers.peer_python import PeerPython
 from benchmarks.studies.study import rounds_of
 from edgeunet.camera.loop.loop import Loop, LoopOptions
@@ -26,25 +29,38 @@ Figures = dict[str, Any]
 def video_loops(
     files: Sequence[ExportedFiles], peer: PeerPython, clip: Path, size: tuple[int, int], rounds: int
 ) -> dict[str, Figures]:
-    """Medians by network, "drawn" and "plain", each with its INT8 file on OpenVINO; see `their_loop`, `our_loop`."""
+    """Medians by network, "drawn" and "plain", each with its INT8 file on OpenVINO; see `their_loop`, `our_loop`.
+
+    A network without that file, or whose loop fails, is "missing", with the reason.
+    """
     turns: dict[str, dict[str, list[Figures]]] = {}
+    missing: dict[str, Figures] = {}
     for _ in rounds_of(rounds):
-        for each in files:
-            for draw in (False, True):
-                if each.own_int8 is not None:
-                    found = their_loop(each.own_int8, peer, clip, size, draw=draw)
-                elif each.int8 is not None:
-                    found = our_loop(each.int8, clip, draw=draw)
-                else:
-                    continue
-                turns.setdefault(each.network.name, {}).setdefault("drawn" if draw else "plain", []).append(found)
-    return {
+        for each, draw in product(files, (False, True)):
+            name = each.network.name
+            if name in missing:
+                continue
+            found = found_or_missing(f"{name}: video", peer.folder, partial(_turn, each, peer, clip, size, draw=draw))
+            if "missing" in found:
+                missing[name] = found
+            else:
+                turns.setdefault(name, {}).setdefault("drawn" if draw else "plain", []).append(found)
+    return missing | {
         name: {
             how: {key: round(median(turn[key] for turn in found), 2) for key in ("frames", "fps", "cpu_ms")}
             for how, found in ways.items()
         }
         for name, ways in turns.items()
+        if name not in missing
     }
+
+
+def _turn(files: ExportedFiles, peer: PeerPython, clip: Path, size: tuple[int, int], *, draw: bool) -> Figures:
+    if files.own_int8 is not None:
+        return their_loop(files.own_int8, peer, clip, size, draw=draw)
+    if files.int8 is not None:
+        return our_loop(files.int8, clip, draw=draw)
+    return {"missing": files.missing.get("int8") or files.missing["fp32"]}
 
 
 def their_loop(model: Path, peer: PeerPython, source: Path, size: tuple[int, int], *, draw: bool) -> Figures:
