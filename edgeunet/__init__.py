@@ -63,8 +63,8 @@ __all__ = [
 if TYPE_CHECKING:
     from edgeunet.camera import CameraOptions, LoopStats, SinkOptions, run_camera
     from edgeunet.camera.serving.hostport import HostPort
-    from edgeunet.evaluation import Evaluation
     from edgeunet.evaluation.command import evaluate
+    from edgeunet.evaluation.score import Evaluation
     from edgeunet.runtime import Result, Session, open_session
     from edgeunet.spec import ModelSpec
     from edgeunet.training.command import train
@@ -74,8 +74,8 @@ else:
     _HOMES = {
         "edgeunet.camera": ("CameraOptions", "LoopStats", "SinkOptions", "run_camera"),
         "edgeunet.camera.serving.hostport": ("HostPort",),
-        "edgeunet.evaluation": ("Evaluation",),
         "edgeunet.evaluation.command": ("evaluate",),
+        "edgeunet.evaluation.score": ("Evaluation",),
         "edgeunet.runtime": ("Result", "Session", "open_session"),
         "edgeunet.spec": ("ModelSpec",),
         "edgeunet.training.command": ("train",),

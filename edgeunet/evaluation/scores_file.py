@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeunet.errors import RecordError
-from edgeunet.evaluation import SCHEMA
 from edgeunet.utils.json_fields import Share, Whole, read_json
 
+SCHEMA = "edgeunet.scores/2"
 OLDER = "edgeunet.scores/1"  # without boundary F1
 _REMEDY = "make it with `edgeunet evaluate MODEL DATA -o FILE`"
 

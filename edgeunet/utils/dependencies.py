@@ -6,7 +6,6 @@ pip must not replace them by a wheel.
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from traceback import walk_tb
 from types import FrameType
@@ -76,6 +75,8 @@ def not_loaded(error: BaseException) -> str:
 
 def reinstalling(module: str) -> str:
     """How to install a module of OPTIONAL_DEPENDENCIES again; pip alone leaves what is there."""
+    from importlib.metadata import packages_distributions  # which loads some thirty modules
+
     names = packages_distributions().get(module, [module])
     return f"pip uninstall {names[0]}, then {OPTIONAL_DEPENDENCIES[module].install}"
 

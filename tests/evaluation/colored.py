@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeunet.evaluation import Evaluation, evaluate_model
 from edgeunet.evaluation.page import EvaluationPage
+from edgeunet.evaluation.score import Evaluation, evaluate_model
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.spec import IGNORE

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeunet.evaluation import evaluate_model
 from edgeunet.evaluation.page import EvaluationPage
+from edgeunet.evaluation.score import evaluate_model
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.spec import ClassInfo, ModelSpec
 from tests.browser import CUT_OFF, Browser, check_print

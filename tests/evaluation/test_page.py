@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import MissingDependencyError, OutputError
-from edgeunet.evaluation import evaluate_model
 from edgeunet.evaluation.label_noise import Float32
 from edgeunet.evaluation.page import EvaluationPage
+from edgeunet.evaluation.score import evaluate_model
 from edgeunet.imaging.pixels import UInt8
 from edgeunet.spec import IGNORE
 from tests.evaluation.colored import SIZE, Frame, evaluated, halves, write_colored

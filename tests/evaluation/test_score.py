@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import DatasetError
-from edgeunet.evaluation import SCHEMA, score_masks
+from edgeunet.evaluation.score import score_masks
+from edgeunet.evaluation.scores_file import SCHEMA
 from edgeunet.spec import IGNORE
 from tests.evaluation.colored import SIZE, evaluated, halves
 

@@ -11,8 +11,8 @@ from edgeunet import samples
 from edgeunet.board.gpu import Provider
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.evaluation import score_masks
 from edgeunet.evaluation.metrics import Scores, agreement
+from edgeunet.evaluation.score import score_masks
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.gpu.engine_file import check_engine

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgeunet import evaluation
 from edgeunet.errors import RecordError, UsageError
+from edgeunet.evaluation import scores_file
 from edgeunet.evaluation.scores_file import SavedScores, load_scores
 from edgeunet.latency import record as latency
 from edgeunet.latency.analysis import Analysis, analyse
@@ -66,7 +66,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     guard.SCHEMA: Comparison.load,
     sweep.SCHEMA: Sweep.load,
     qualify.SCHEMA: Qualification.load,
-    evaluation.SCHEMA: load_scores,
+    scores_file.SCHEMA: load_scores,
 }
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
 from edgeunet.errors import EdgeUNetError
-from edgeunet.evaluation import score_masks
+from edgeunet.evaluation.score import score_masks
 from edgeunet.latency.energy import energy
 from edgeunet.latency.quantiles import Samples
 from edgeunet.latency.record import TOTAL

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from edgeunet.errors import EdgeUNetError, RecordError, UsageError
-from edgeunet.evaluation import SCHEMA
-from edgeunet.evaluation.scores_file import OLDER, load_scores
+from edgeunet.evaluation.scores_file import OLDER, SCHEMA, load_scores
 from edgeunet_bench.report.report_inputs import load_inputs
 from tests.bench.records import toy_record
 from tests.bench.report.makers import inputs_of, toy_comparison, toy_qualification, toy_scores, toy_sweep

@@ -151,7 +151,8 @@ def test_a_trial_that_fails_counts_and_the_rest_goes_on(monkeypatch: pytest.Monk
 
 
 def test_a_trial_waits_for_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    shares, waits = iter([0.5, 0.2, 0.01]), []
+    shares = iter([0.5, 0.2, 0.01])
+    waits: list[float] = []
 
     class Load:
         def __init__(self, cpus: set[int]) -> None:
@@ -163,7 +164,7 @@ def test_a_trial_waits_for_other_programs(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(qualify, "ForeignLoad", Load)
     monkeypatch.setattr(qualify, "ALONE", 0.03)
     monkeypatch.setattr(qualify, "WAIT_S", 0.0)
-    monkeypatch.setattr(qualify.time, "sleep", waits.append)
+    monkeypatch.setattr("time.sleep", waits.append)
     monkeypatch.setattr(qualify, "interleave", lambda *_: (_ for _ in ()).throw(EdgeUNetError("not measured here")))
     _qualify("--trials", 1, *_only("tail"))
     assert (len(waits), len(_trials())) == (2, 1)
