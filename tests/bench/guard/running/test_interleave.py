@@ -89,6 +89,19 @@ def test_an_unclear_result_is_looked_at_three_times(
     assert "a tail of 2% shows in about" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(("seconds", "rounds"), [(20.0, 10), (60.0, 10), (120.0, 20), (600.0, 40), (6000.0, 40)])
+def test_pairs_of_slow_calls_are_longer_where_there_is_more_time(seconds: float, rounds: int, tmp_path: Path) -> None:
+    class Slow(Worker):
+        def measure(self, calls: int) -> Samples:
+            return np.full(calls, 15.0)
+
+    arm = command_arm(python(""), turns=True, whole=False)
+    with Slow([sys.executable, "-c", ""]) as worker:
+        bench = interleaving._Bench((arm, arm), worker, CompareOptions(seconds=seconds))
+        bench._plan([worker, worker], start_s=1.2)
+    assert (bench._calls, bench._rounds) == (3, rounds)
+
+
 def test_commands_that_print_their_times(tmp_path: Path) -> None:
     arms = [command_arm(python(f"print({ms}); print({ms + 0.01})"), turns=False, whole=False) for ms in (2.0, 3.0)]
     measured = interleave(arms[0], arms[1], CompareOptions(seconds=120))
