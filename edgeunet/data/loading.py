@@ -26,21 +26,11 @@ MEMORY = 2 << 30  # bytes of decoded frames that a command keeps
 _AHEAD = 128 << 20  # bytes of frames that are decoded before they are asked for
 
 
-class LoadedSplit(Sequence[Sample]):
-    """The samples of one split, all of them checked.
+class PairedSamples(Sequence[Sample]):
+    """The samples of some images with masks, each read when it is asked for; DatasetError for one that cannot be."""
 
-    facts: the counts of each frame. sha256: hash of file names and contents, and of classes.json: the same data, the
-    same hash. room: bytes of memory that it was given and has not used. The sum of two splits has the samples of both.
-    A sample raises DatasetError if its files have changed since they were checked.
-    """
-
-    def __init__(
-        self, dataset: DatasetFolder, pairs: Sequence[ImageMaskPair], read: Sequence[_ReadFrame], room: int
-    ) -> None:
-        self.facts = SplitFacts(tuple(r.facts for r in read))
-        self.sha256 = _sha256(dataset, pairs, [r.digests for r in read])
-        self._dataset, self._pairs, self._read = dataset, pairs, read
-        self.room = room
+    def __init__(self, dataset: DatasetFolder, pairs: Sequence[ImageMaskPair]) -> None:
+        self._dataset, self._pairs = dataset, pairs
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -54,8 +44,30 @@ class LoadedSplit(Sequence[Sample]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        index %= len(self)
-        return self._read[index].kept or self._again(index)
+        return self._sample(index % len(self))
+
+    def _sample(self, index: int) -> Sample:
+        sample = self._dataset.read(self._pairs[index])
+        if isinstance(sample, Problem):
+            raise DatasetError(f"{self._dataset.path}: {sample}")
+        return sample
+
+
+class LoadedSplit(PairedSamples):
+    """The samples of one split, all of them checked.
+
+    facts: the counts of each frame. sha256: hash of file names and contents, and of classes.json: the same data, the
+    same hash. room: bytes of memory that it was given and has not used. The sum of two splits has the samples of both.
+    A sample raises DatasetError if its files have changed since they were checked.
+    """
+
+    def __init__(
+        self, dataset: DatasetFolder, pairs: Sequence[ImageMaskPair], read: Sequence[_ReadFrame], room: int
+    ) -> None:
+        self.facts = SplitFacts(tuple(r.facts for r in read))
+        self.sha256 = _sha256(dataset, pairs, [r.digests for r in read])
+        super().__init__(dataset, pairs)
+        self._read, self.room = read, room
 
     def __add__(self, other: LoadedSplit) -> LoadedSplit:
         return LoadedSplit(self._dataset, [*self._pairs, *other._pairs], [*self._read, *other._read], other.room)
@@ -80,10 +92,13 @@ class LoadedSplit(Sequence[Sample]):
                 for future in waiting:
                     future.cancel()
 
-    def _again(self, index: int) -> Sample:
-        sample = self._dataset.read(self._pairs[index])
-        if isinstance(sample, Problem):
-            raise DatasetError(f"{sample}; the file has changed since it was checked")
+    def _sample(self, index: int) -> Sample:
+        if sample := self._read[index].kept:
+            return sample
+        try:
+            sample = super()._sample(index)
+        except DatasetError as error:
+            raise DatasetError(f"{error}; the file has changed since it was checked") from error
         if sample.digests != self._read[index].digests:
             raise DatasetError(
                 f"{self._pairs[index].image} or its mask has changed since it was checked: start the command again"

@@ -12,7 +12,7 @@ from edgeunet.data.dataset import DatasetFolder
 from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import read_model
-from edgeunet_export.int8 import candidate
+from edgeunet_export.int8.quantize import quantized
 from edgeunet_export.int8.repair.clip_per_tensor import chosen
 from edgeunet_export.int8.repair.layers import quantised_convolutions
 from tests.export.int8.repair.conftest import Bench
@@ -70,12 +70,11 @@ def test_only_tensors_that_the_int8_model_reads_are_tried(
     made = bench(model)
     floating = made.plain.in_float(quantised_convolutions(made.plain.int8)[1:])
     built: list[FloatModel] = []
-    quantized = candidate.quantized
 
     def counting(model: FloatModel, *given: Any) -> ModelProto:
         built.append(model)
         return quantized(model, *given)
 
-    monkeypatch.setattr(candidate, "quantized", counting)
+    monkeypatch.setattr("edgeunet_export.int8.candidate.quantized", counting)
     chosen(floating, made.trials)
     assert len(built) < len(floating.ranges.tensors)
