@@ -116,17 +116,22 @@ def show(result: dict[str, Any]) -> None:
     for name, kind, found in _pairs(result.get("scores", {})):
         figures = [found.get(figure, "–") for figure in ("miou", "mean_boundary_f1", "lost_points")]
         rows.append((name, kind, *map(str, figures)))
-    console.table("unseen drive", ("network", "file", "mIoU", "boundary F1", "points lost in INT8"), rows)
+    _table("unseen drive", ("network", "file", "mIoU", "boundary F1", "points lost in INT8"), rows)
     rows = [
         (name, kind, f"{found['wall_ms']:.1f}", f"{found['cpu_ms']:.1f}")
         for name, kind, found in _pairs(result.get("bare", {}).get("times", {}))
     ]
-    console.table("from frame to mask, ms", ("network", "with", "by the clock", "CPU"), rows)
+    _table("from frame to mask, ms", ("network", "with", "by the clock", "CPU"), rows)
     rows = [
         (name, way, f"{found['fps']:.1f}", f"{found['cpu_ms']:.1f}")
         for name, way, found in _pairs(result.get("video", {}))
     ]
-    console.table("video loop, INT8", ("network", "how", "frames/s", "CPU ms of a frame"), rows)
+    _table("video loop, INT8", ("network", "how", "frames/s", "CPU ms of a frame"), rows)
+
+
+def _table(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if rows:
+        console.table(title, header, rows)
 
 
 def _pairs(found: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
