@@ -51,7 +51,7 @@ class ChooseOptions:
     def words(self, data: Path) -> dict[str, str]:
         """What the choice depends on, as typed."""
         return {
-            "--data": str(data.resolve()),
+            "--data": str(data),
             "--split": self.split,
             "--check-split": self.check,
             "--max-drop": f"{self.budget.max_drop:g}",
