@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from edgeunet.errors import RecordError
 from edgeunet.latency.record import require_utc
 from edgeunet.utils.files import write_json
-from edgeunet.utils.json_fields import Whole, read_json
+from edgeunet.utils.json_fields import Whole, from_json, read_json
 from edgeunet.utils.redaction import shown_command_text
 
 SCHEMA = "edgeunet.qualification/2"
+OLDER = "edgeunet.qualification/1"
 REMEDY = "measure again with `python -m benchmarks.studies.guard_trials`"
 
 
@@ -98,5 +100,27 @@ class Qualification:
 
     @classmethod
     def load(cls, path: str | Path) -> Qualification:
-        """Read what save wrote; raises RecordError if it is missing, damaged or of another version."""
-        return read_json(path, cls, error=RecordError, what="a qualification", remedy=REMEDY, schema=SCHEMA)
+        """Read what save wrote, also of the version that had one machine.
+
+        Raises RecordError if it is missing, damaged or of another version.
+        """
+        how: dict[str, Any] = {"error": RecordError, "what": "a qualification", "remedy": REMEDY}
+        if read_json(path, dict[str, Any], schema=(SCHEMA, OLDER), **how)["schema"] == SCHEMA:
+            return read_json(path, cls, **how)
+        old = read_json(path, _OfOneMachine, **how)
+        return from_json(json.dumps(old.to_dict()), cls, origin=str(path), **how)
+
+
+@dataclass(frozen=True)
+class _OfOneMachine:
+    """A file of OLDER."""
+
+    machine: Mapping[str, str]
+    created: str
+    command: str
+    conditions: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As save writes it."""
+        conditions = [{**condition, "verdicts": [condition.get("verdicts")]} for condition in self.conditions]
+        return {**vars(self), "machines": [self.machine], "conditions": conditions}
