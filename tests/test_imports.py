@@ -213,6 +213,17 @@ def test_a_class_has_one_home() -> None:
     assert {name for name, n in homes.items() if n > 1} == set()
 
 
+def test_openvino_has_one_core() -> None:
+    """Where a second one is dropped, the next Ctrl-C is a segmentation fault: openvino_session.py says why."""
+    found = [
+        str(path.relative_to(ROOT))
+        for folder in ("edgeunet", "export", "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if ".Core" + "()" in path.read_text(encoding="utf-8")
+    ]
+    assert found == ["edgeunet/runtime/cpu/openvino_session.py"]
+
+
 BLOCKED = """
 import importlib, pkgutil, sys
 sys.modules["torch"] = sys.modules["jinja2"] = None

@@ -31,6 +31,7 @@ from edgeunet.network.checkpoint import save_checkpoint
 from edgeunet.network.unet import UNet, preset
 from edgeunet.runtime import open_session
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
+from edgeunet.runtime.cpu.openvino_session import core
 from edgeunet.spec import ClassInfo, ModelSpec
 from edgeunet.training.command import train
 from edgeunet.training.training_options import TrainingOptions
@@ -49,16 +50,13 @@ _CLASSES = tuple(ClassInfo(name, color) for name, color in (("ground", (90, 90, 
 
 def _runners(file: Path, count: int) -> dict[str, Callable[[UInt8], object]]:
     """What runs uint8 [count, H, W, 3], by its name; the first of each backend one after another."""
-    import openvino
-
     ort = OrtModel(str(file), origin=str(file), threads=physical_cores(), spins=False)
-    core = openvino.Core()
 
     def compiled(batch: int) -> Any:
-        model = core.read_model(str(file))
+        model = core().read_model(str(file))
         model.reshape({"frame": [batch, *SIZE, 3]})
         settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": physical_cores(), "INFERENCE_PRECISION_HINT": "f32"}
-        return core.compile_model(model, "CPU", settings).create_infer_request()
+        return core().compile_model(model, "CPU", settings).create_infer_request()
 
     one, all_tiles = compiled(1), compiled(count)
     return {

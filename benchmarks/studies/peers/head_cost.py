@@ -18,6 +18,7 @@ from edgeunet.data.dataset import Sample
 from edgeunet.evaluation.boundary import boundary_f1, class_means
 from edgeunet.evaluation.metrics import Confusion
 from edgeunet.imaging.pixels import UInt8
+from edgeunet.runtime.cpu.openvino_session import core
 
 REDUCTIONS = (1, 2, 4, 8, 16)
 PROFILED = 20  # frames
@@ -60,11 +61,8 @@ def time_by_resolution(path: Path, size: tuple[int, int]) -> dict[str, float]:
     path: a model file of our contract. size: (height, width) of its input. "other" has the rest: layers that are not of
     an image.
     """
-    import openvino
-
-    core = openvino.Core()
     settings = {"PERF_COUNT": True, "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
-    compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
+    compiled = core().compile_model(core().read_model(str(path)), "CPU", settings)
     request, frame = compiled.create_infer_request(), np.zeros((1, *size, 3), np.uint8)
     rows = {node.friendly_name: _rows(node) for node in compiled.get_runtime_model().get_ops()}
     shortest: dict[str, float] = {}  # of each layer: another program may interrupt any single one

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgeunet.board.machine import physical_cores
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, UInt8
+from edgeunet.runtime.cpu.openvino_session import core
 from edgeunet.runtime.session import Session
 from edgeunet.spec import ClassInfo, ModelSpec
 
@@ -26,11 +27,8 @@ def openvino_infer(path: Path, precision: str = "f32") -> Infer:
     precision: what float tensors may be computed in, "f32" or "bf16"; OpenVINO's own choice is bf16 where the CPU has
     it.
     """
-    import openvino
-
-    core = openvino.Core()
     settings = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": physical_cores(), "INFERENCE_PRECISION_HINT": precision}
-    request = core.compile_model(core.read_model(str(path)), "CPU", settings).create_infer_request()
+    request = core().compile_model(core().read_model(str(path)), "CPU", settings).create_infer_request()
 
     def infer(value: NDArray[Any]) -> NDArray[Any]:
         request.infer([value], share_inputs=True)

@@ -10,7 +10,7 @@ import pytest
 
 from edgeunet.errors import MissingDependencyError, ModelFileError
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.cpu.openvino_session import _search_in_planes
+from edgeunet.runtime.cpu.openvino_session import _search_in_planes, core
 from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SIZE, SessionContract, frame_of
 
@@ -47,7 +47,7 @@ def test_the_class_is_searched_for_in_planes_and_the_first_of_equals_is_found(tm
     import openvino
 
     path = write_toy_model(tmp_path / "m.onnx", toy_spec(SIZE))
-    model = openvino.Core().read_model(path)
+    model = core().read_model(path)
     _search_in_planes(openvino, model)
     assert [len(n.input_value(0).shape) for n in model.get_ops() if n.get_type_name() == "TopK"] == [3]
     frame = np.random.default_rng(0).integers(0, 2, (*SIZE, 3), np.uint8) * np.uint8(200)
