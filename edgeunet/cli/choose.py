@@ -59,5 +59,9 @@ def choose(
     if stale:
         out.print(f"chosen again: {stale}")
     out.print(f"{output / choice.model}: {choice.name}, {choice.p50_ms:.1f} ms a frame, {choice.p99_ms:.1f} ms at p99")
+    if undecided := sum(tried.outcome == "undecided" for tried in choice.tried):
+        out.print(f"undecided: {undecided} of {len(choice.tried)}; with more --seconds another may prove faster")
+    if choice.costly:
+        out.print("no INT8 file was surely faster; with one thread they spend most of their time in")
     for layer in choice.costly:
-        out.print(f"  {layer.of} spends {layer.share:.0%} in {layer.name} ({layer.kind}), {layer.ms:.2f} ms")
+        out.print(f"  {layer.of}: {layer.share:.0%} in {layer.name} ({layer.kind}), {layer.ms:.2f} ms")

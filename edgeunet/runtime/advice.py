@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from edgeunet.board.gpu import find_gpu
+from edgeunet.board.machine import processor
 from edgeunet.errors import GpuError
 from edgeunet.spec import ModelSpec
 from edgeunet.utils import console
@@ -15,6 +16,8 @@ _FOR_CPUS = "`edgeunet export int8 FP32.onnx --data DATASET --target openvino -o
 
 def advise(path: Path, spec: ModelSpec) -> None:
     """Print a note, once for each file, where a .onnx file that was made for GPUs is opened on a CPU."""
+    if spec.execution is not None and spec.execution.processor == processor():
+        return  # it was measured to be the fastest here
     if spec.provenance.target == "tensorrt":
         note(
             f"{path} was made for TensorRT and is slow on a CPU: {_FOR_CPUS}, and `edgeunet export engine` makes one "

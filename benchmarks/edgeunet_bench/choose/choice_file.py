@@ -21,14 +21,15 @@ from edgeunet.version import __version__
 SCHEMA = "edgeunet.choice/1"
 FILE = "choice.json"
 REMEDY = "choose again with `edgeunet choose`"
-Outcome = Literal["first", "faster", "not surely faster", "loses too much", "failed"]
+Outcome = Literal["first", "faster", "not surely faster", "undecided", "loses too much", "failed"]
 
 
 @dataclass(frozen=True)
 class Tried:
     """One file with one way to run it.
 
-    outcome: "first" and "faster" were the best when they were tried; the last of them is the choice.
+    outcome: "first" and "faster" were the best when they were tried; the last of them is the choice. "undecided": the
+        time was too short, or the machine too busy, to tell.
     reason: for people. ms: median of a call. against: the best before it, times: how many times as fast as that it is,
     with the bounds of the guard.
     drop: of mIoU against the fp32 file, in points; agreement: share of the pixels with the same class.

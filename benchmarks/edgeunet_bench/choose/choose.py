@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgeunet.data.classes import CLASSES_FILE
-from edgeunet.errors import EdgeUNetError, ExportError, MismatchError
+from edgeunet.errors import ExportError, MismatchError, RecordError
+from edgeunet.latency.quantiles import Summary
 from edgeunet.runtime.cpu.layer_times import layer_times
 from edgeunet.utils.console import command_line, progress
 from edgeunet.utils.files import require_distinct, sha256, write_json
 from edgeunet.utils.folders import replacing_folder, require_folder_writable
 from edgeunet.utils.limits import require_duration, require_seconds
 from edgeunet.utils.model_kind import not_a_file
-from edgeunet_bench.choose.choice_file import FILE, Basis, ChoiceRecord, CostlyLayer, Tried, load_choice
-from edgeunet_bench.choose.contender import FLOAT, Contender, Unbuilt, built, has_gpu, settings, ways
+from edgeunet_bench.choose.choice_file import FILE, REMEDY, Basis, ChoiceRecord, CostlyLayer, Tried, load_choice
+from edgeunet_bench.choose.contender import FAILURES, FLOAT, Contender, Unbuilt, built, has_gpu, settings, ways
 from edgeunet_bench.choose.duel import Duel, fought
 from edgeunet_bench.choose.model_versions import ChoiceFrames, cpu_files, float_file, gpu_files, keep
 from edgeunet_bench.measure.surroundings import now
@@ -48,14 +50,23 @@ class ChooseOptions:
         require_duration("--budget-ms", self.budget_ms)
         require_seconds("--seconds", self.seconds)
 
+    def require_within_budget(self, choice: ChoiceRecord) -> None:
+        """Raise MismatchError if it takes more than `budget_ms`."""
+        if self.budget_ms is not None and choice.p99_ms > self.budget_ms:
+            raise MismatchError(
+                f"nothing is within {self.budget_ms:g} ms: {choice.name} is the fastest and takes {choice.p99_ms:.1f} "
+                "ms at p99: train a smaller network or a smaller --size"
+            )
+
     def words(self, data: Path) -> dict[str, str]:
         """What the choice depends on, as typed."""
         return {
-            "--data": str(data),
+            "--data": os.fsencode(data).decode("utf-8", "backslashreplace"),
             "--split": self.split,
             "--check-split": self.check,
             "--max-drop": f"{self.budget.max_drop:g}",
             "--min-agreement": f"{self.budget.min_agreement:g}",
+            "--seconds": f"{self.seconds:g}",
         }
 
 
@@ -68,7 +79,7 @@ class _Match:
     seconds: float
     bar: Progress
     best: Contender | None = None
-    duel: Duel | None = None  # the latest in which the best took part
+    times: Summary | None = None  # of the best, in its latest duel
     tried: list[Tried] = field(default_factory=list)
     slow_int8: list[Contender] = field(default_factory=list)
 
@@ -80,16 +91,16 @@ class _Match:
             if self.frames.budget.met(accuracy):
                 self._fight(contender, accuracy)
             else:
-                reason = f"{accuracy}, and the budget is {self.frames.budget.demand(accuracy)}"
+                reason = f"the budget is {self.frames.budget.demand(accuracy)}"
                 self._note(Tried(contender.name, precision, "loses too much", reason), accuracy)
-        except EdgeUNetError as error:
+        except FAILURES as error:
             self._note(Tried(contender.name, precision, "failed", str(error)))
 
     def tune(self, contender: Contender) -> None:
         """The best file with other settings, which change no mask."""
         try:
             self._fight(contender, None)
-        except EdgeUNetError as error:
+        except FAILURES as error:
             self._note(Tried(contender.name, contender.precision, "failed", str(error)))
 
     def fail(self, unbuilt: Unbuilt) -> None:
@@ -102,19 +113,16 @@ class _Match:
             self.best = contender
             self._note(Tried(contender.name, contender.precision, "first", ""), accuracy)
             return
-        shown = self.bar.task_ids[:]
-        duel = fought(contender, before, self._inputs(), self.seconds, self.bar)
-        for task in self.bar.task_ids[len(shown) :]:
-            self.bar.remove_task(task)
-        self.duel = duel
+        duel = self._fought(contender, before)
+        self.times = duel.challenger if duel.won else duel.best
         if duel.won:
             self.best = contender
-        elif contender.precision not in FLOAT:
+        elif not duel.doubt and contender.precision not in FLOAT:
             self.slow_int8.append(contender)
         tried = Tried(
             contender.name,
             contender.precision,
-            "faster" if duel.won else "not surely faster",
+            "faster" if duel.won else "undecided" if duel.doubt else "not surely faster",
             duel.doubt,
             duel.challenger.p50.value,
             before.name,
@@ -122,13 +130,24 @@ class _Match:
         )
         self._note(tried, accuracy)
 
+    def times_of(self, best: Contender) -> Summary:
+        """Of a call of the best; where nothing else could be run, it is measured against itself."""
+        return self.times or self._fought(best, best).best
+
+    def _fought(self, contender: Contender, best: Contender) -> Duel:
+        shown = self.bar.task_ids[:]
+        duel = fought(contender, best, self._inputs(), self.seconds, self.bar)
+        for task in self.bar.task_ids[len(shown) :]:
+            self.bar.remove_task(task)
+        return duel
+
     def _accuracy(self, contender: Contender) -> Accuracy:
         with redirect_stderr(io.StringIO()):  # there is a progress bar already
             comparison = compare_on(self.reference, contender.path, self.frames.data, self.frames.check, worst=1)
         return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
 
     def _inputs(self) -> Path | None:
-        """ChoiceFrames of the dataset, where --data is one."""
+        """The dataset, where --data is one."""
         return self.frames.data if (self.frames.data / CLASSES_FILE).is_file() else None
 
     def _note(self, tried: Tried, accuracy: Accuracy | None = None) -> None:
@@ -171,41 +190,43 @@ def choose(
     basis = Basis.here(source, options.words(data))
     stale = ""
     if if_stale and (output / FILE).is_file():
-        known = load_choice(output / FILE)
-        stale = known.basis.changed(basis) or _damaged(known, output)
-        if not stale:
-            return known, ""
+        try:
+            known = load_choice(output / FILE)
+            stale = known.basis.changed(basis) or _damaged(known, output)
+        except RecordError as error:  # also of another version
+            stale = str(error).removesuffix(f": {REMEDY}")
+        else:
+            if not stale:
+                options.require_within_budget(known)
+                return known, ""
     replace = force or if_stale
     require_folder_writable(output, force=replace)
     frames = ChoiceFrames(data, options.split, options.check, options.budget)
-    with replacing_folder(output, force=replace) as folder, TemporaryDirectory(prefix="edgeunet-choose-") as work:
-        match = _fought_out(source, frames, Path(work), options.seconds)
-        if match.best is None or match.duel is None:
-            raise ExportError(f"nothing could be compared: {match.tried[-1].reason or match.tried[-1].name}")
-        of_best = match.duel.challenger if match.tried[-1].outcome == "faster" else match.duel.best
-        if options.budget_ms is not None and of_best.p99.value > options.budget_ms:
-            raise MismatchError(
-                f"nothing is within {options.budget_ms:g} ms: {match.best.name} is the fastest and takes "
-                f"{of_best.p99.value:.1f} ms at p99: train a smaller network or a smaller --size; no file was kept"
-            )
-        kept = keep(match.best.path, folder)
+    with replacing_folder(output, force=replace) as folder:
+        work = folder / "work"  # in here, so that the next command removes what a killed one left
+        work.mkdir()
+        match, best, times = _fought_out(source, frames, work, options.seconds)
+        kept = keep(best.path, folder)
         choice = ChoiceRecord(
             kept.name,
             sha256(kept),
-            match.best.name,
-            of_best.p50.value,
-            of_best.p99.value,
+            best.name,
+            times.p50.value,
+            times.p99.value,
             basis,
             tuple(match.tried),
             _costly(match),
             now(),
             command_line(),
         )
+        options.require_within_budget(choice)
+        shutil.rmtree(work)
         write_json(folder / FILE, choice.to_dict(), force=True)
     return choice, stale
 
 
-def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) -> _Match:
+def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) -> tuple[_Match, Contender, Summary]:
+    """What was tried, the best of it and its times. Raises ExportError if not even the fp32 file runs."""
     on_gpu = has_gpu()
     fp32 = float_file(source, frames, work, logits=on_gpu)
     with progress(by_itself=False) as bar:
@@ -221,10 +242,11 @@ def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) 
                 match.enter(contender)
             if match.best is not before:
                 kind_of_best = kind
-        if match.best is not None:
-            for contender in list(settings(match.best, kind_of_best, work)):
-                match.tune(contender)
-    return match
+        if match.best is None:
+            raise ExportError(f"nothing could be compared: {match.tried[0].name}: {match.tried[0].reason}")
+        for contender in list(settings(match.best, kind_of_best, work)):
+            match.tune(contender)
+        return match, match.best, match.times_of(match.best)
 
 
 def _costly(match: _Match) -> tuple[CostlyLayer, ...]:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnx
-
 from edgeunet.board.gpu import find_gpu
 from edgeunet.board.machine import physical_cores, processor, usable_cpus
-from edgeunet.errors import EdgeUNetError, GpuError
+from edgeunet.errors import CommandError, ExportError, GpuError, MissingDependencyError, ModelFileError
 from edgeunet.runtime.cpu.openvino_session import has_bf16
 from edgeunet.runtime.opening import ONNX_BACKENDS, spec_of
 from edgeunet.spec import Execution
-from edgeunet_export.graph.model_file import set_spec
+from edgeunet_bench.choose.model_versions import run_so
 
 FLOAT = ("fp32", "fp16")
+FAILURES = (CommandError, ExportError, GpuError, MissingDependencyError, ModelFileError)
+"""What leaves one contender out. Other errors are of what the user gave, the same for all of them."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class Contender:
         """A copy of a .onnx file in `folder` that is run so. kind: of the file, "int8"."""
         name = f"{kind}, {execution}"
         path = folder / f"{name}.onnx"
-        model = onnx.load(file)
-        set_spec(model, replace(spec_of(file), execution=execution))
-        onnx.save(model, path)
+        run_so(file, execution, path)
         return cls(name, path)
 
 
@@ -92,5 +90,5 @@ def built(name: str, make: Callable[[], Path]) -> Path | Unbuilt:
     """The file that `make` makes, or why there is none."""
     try:
         return make()
-    except EdgeUNetError as error:
+    except FAILURES as error:
         return Unbuilt(name, str(error))

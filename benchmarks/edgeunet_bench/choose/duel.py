@@ -68,7 +68,7 @@ def fought(challenger: Contender, best: Contender, data: Path | None, seconds: f
 
 def _doubt(seen: Judgement) -> str:
     if seen.pairs < MIN_PAIRS:
-        return f"{seen.pairs} pairs of processes ran in the time, {MIN_PAIRS} are needed: give more --seconds"
+        return f"only {seen.pairs} of the {MIN_PAIRS} runs of each that it takes fitted into the time"
     if seen.control_low > LIMITS.regressed_above or seen.control_high < 1 / LIMITS.regressed_above:
         return "the machine favoured one of the two while they were measured"
     return ""

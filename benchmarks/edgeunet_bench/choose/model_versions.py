@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import onnx
+
 from edgeunet.quantisation.target import TENSORRT
 from edgeunet.runtime.gpu.engine_file import EngineInfo, info_path
 from edgeunet.runtime.onnx_header import read_onnx_header
+from edgeunet.runtime.opening import spec_of
+from edgeunet.spec import Execution
 from edgeunet.utils.model_kind import is_checkpoint
 from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.engine.export_engine import export_engine
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.fp16 import Fp16Options, export_fp16
-from edgeunet_export.graph.model_file import read_fp32_model
+from edgeunet_export.graph.model_file import read_fp32_model, set_spec
 from edgeunet_export.int8.export_int8 import Int8Options, export_int8, ranges_path
 from edgeunet_export.verify.accuracy import AccuracyBudget
 
@@ -36,12 +40,22 @@ def float_file(source: Path, frames: ChoiceFrames, folder: Path, *, logits: bool
 
     logits: as a second output, which leaves the classes to a kernel. Raises as export_onnx and read_fp32_model do.
     """
-    if not is_checkpoint(source):
-        read_fp32_model(source, converted=True)
-        return source
     path = folder / "fp32.onnx"
+    if not is_checkpoint(source):
+        spec = read_fp32_model(source, converted=True)[1]
+        if spec.execution is None:
+            return source
+        run_so(source, None, path)  # it was chosen before, perhaps in bf16: the reference is plain fp32
+        return path
     export_onnx(source, path, ExportOptions(logits=logits), data=frames.data, split=frames.check, force=False)
     return path
+
+
+def run_so(file: Path, execution: Execution | None, path: Path) -> None:
+    """Copy a .onnx file to `path`, with another execution in its spec."""
+    model = onnx.load(file)
+    set_spec(model, replace(spec_of(file), execution=execution))
+    onnx.save(model, path)
 
 
 def cpu_files(fp32: Path, frames: ChoiceFrames, folder: Path) -> Iterator[tuple[str, Callable[[], Path]]]:
@@ -69,10 +83,10 @@ def gpu_files(fp32: Path, frames: ChoiceFrames, folder: Path) -> Iterator[tuple[
     has_logits = any(tensor.name == "logits" for tensor in read_onnx_header(fp32).outputs)
 
     def engine(precision: str, *, logits_only: bool) -> Path:
-        onnx = fp32 if precision == "fp32" else folder / f"{precision}.onnx"
-        if precision == "fp16" and not onnx.exists():
-            export_fp16(fp32, onnx, Fp16Options(frames.data, frames.split), force=False)
-        elif not onnx.exists():
+        file = fp32 if precision == "fp32" else folder / f"{precision}.onnx"
+        if precision == "fp16" and not file.exists():
+            export_fp16(fp32, file, Fp16Options(frames.data, frames.split), force=False)
+        elif not file.exists():
             options = Int8Options(
                 frames.data,
                 frames.split,
@@ -81,9 +95,9 @@ def gpu_files(fp32: Path, frames: ChoiceFrames, folder: Path) -> Iterator[tuple[
                 check_split=frames.check,
                 budget=frames.budget,
             )
-            export_int8(fp32, onnx, options, force=False)
+            export_int8(fp32, file, options, force=False)
         path = folder / f"{precision}{' logits' * logits_only}.engine"
-        export_engine(onnx, path, EngineOptions(logits_only=logits_only), if_stale=False, force=False)
+        export_engine(file, path, EngineOptions(logits_only=logits_only), if_stale=False, force=False)
         return path
 
     for precision in ("fp32", "fp16", "int8+fp16", "int8"):
@@ -99,7 +113,7 @@ def keep(chosen: Path, folder: Path) -> Path:
     path.write_bytes(chosen.read_bytes())
     if chosen.suffix == ".engine":
         info = EngineInfo.load(info_path(chosen))
-        onnx = folder / f"{MODEL}.onnx"
-        onnx.write_bytes((chosen.parent / info.onnx).read_bytes())
-        replace(info, onnx=onnx.name).save(info_path(path))
+        source = folder / f"{MODEL}.onnx"
+        source.write_bytes((chosen.parent / info.onnx).read_bytes())
+        replace(info, onnx=source.name).save(info_path(path))
     return path

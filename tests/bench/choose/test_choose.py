@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,18 +17,21 @@ from typer.testing import CliRunner, Result
 from edgeunet import samples
 from edgeunet.board.machine import processor
 from edgeunet.cli.choose import choose
-from edgeunet.errors import MismatchError, ModelFileError, OutputError
+from edgeunet.errors import CommandError, DatasetError, MismatchError, ModelFileError, OutputError
 from edgeunet.latency.quantiles import summarize
 from edgeunet.network.unet import UNetConfig
 from edgeunet.runtime import open_session
+from edgeunet.runtime.cpu.openvino_session import has_bf16
 from edgeunet.runtime.opening import spec_of
 from edgeunet.spec import Execution
 from edgeunet.utils.console import progress
+from edgeunet.utils.dependencies import missing
+from edgeunet.utils.folders import replacing_folder
 from edgeunet_bench.choose import choose as choosing
 from edgeunet_bench.choose.choice_file import ChoiceRecord, Tried, load_choice
 from edgeunet_bench.choose.contender import Contender, ways
 from edgeunet_bench.choose.duel import Duel, fought
-from edgeunet_bench.choose.model_versions import ChoiceFrames, gpu_files, keep
+from edgeunet_bench.choose.model_versions import ChoiceFrames, float_file, gpu_files, keep
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from tests.export.engines import install_board
 from tests.export.networks import save_network
@@ -58,6 +63,15 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
     monkeypatch.setattr(choosing, "fought", made_up)
     return given
+
+
+@pytest.fixture
+def quick(speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """The beginning of a command that takes no time: a tiny model on photos, and INT8 that is none."""
+    model = write_toy_model(tmp_path / "toy.onnx")
+    int8 = write_toy_model(tmp_path / "int8.onnx", toy_spec().with_provenance(precision="int8", target="cpu"))
+    monkeypatch.setattr(choosing, "cpu_files", lambda fp32, *_: [("fp32", lambda: fp32), ("int8", lambda: int8)])
+    return model, "--data", samples.DATASET / "images" / "val"
 
 
 def typed(*arguments: object) -> Result:
@@ -99,7 +113,8 @@ def test_an_int8_file_that_is_not_surely_faster_is_refused_with_its_slowest_laye
     choice = load_choice(tmp_path / "chosen" / "choice.json")
     assert spec_of(tmp_path / "chosen" / "model.onnx").provenance.precision == "fp32"
     assert {layer.of for layer in choice.costly} >= {"int8, openvino", "int8, onnxruntime"}
-    assert "int8, openvino spends" in said.output
+    assert "no INT8 file was surely faster" in said.output
+    assert "\n  int8, openvino: " in said.output
 
 
 def test_a_file_that_loses_too_much_never_runs_against_the_best(
@@ -123,10 +138,10 @@ def test_a_file_that_loses_too_much_never_runs_against_the_best(
 
 
 def test_if_stale_chooses_again_only_where_something_changed(
-    checkpoint: Path, speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "chosen"
-    command = (checkpoint, "--data", samples.DATASET, "-o", folder, *LOOSE, "--if-stale")
+    command = (*quick, "-o", folder, "--if-stale")
     typed(*command)
     first = (folder / "choice.json").read_bytes()
 
@@ -136,6 +151,7 @@ def test_if_stale_chooses_again_only_where_something_changed(
     typed(*command)
     assert (folder / "choice.json").read_bytes() == first
     again("its options were others", "--min-agreement", "0.9")
+    again("its options were others", "--seconds", "90")
     typed(*command)
     monkeypatch.setattr("edgeunet_bench.choose.choice_file.processor", lambda: "another")
     again(f"it was made on another machine ({processor()})")
@@ -173,6 +189,138 @@ def test_a_model_file_is_taken_as_well_as_a_checkpoint(
     assert json.loads(said.stdout)["model"] == "model.onnx"
     with pytest.raises(ModelFileError, match="no such"):
         typed(tmp_path / "no.onnx", "--data", samples.DATASET, "-o", tmp_path / "c")
+
+
+def test_a_choice_of_another_version_is_made_again_and_one_that_a_user_changed_stays(
+    quick: tuple[object, ...], tmp_path: Path
+) -> None:
+    folder = tmp_path / "chosen"
+    command = (*quick, "-o", folder, "--if-stale")
+    with replacing_folder(folder, force=False) as made:
+        (made / "choice.json").write_text('{"schema": "edgeunet.choice/9"}')
+    assert "chosen again: " in typed(*command).output
+    (folder / "choice.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"was changed since edgeunet wrote it: give another name"):
+        typed(*command)
+    assert (folder / "choice.json").read_text() == "{}"
+
+
+def test_the_time_is_asked_of_a_choice_that_still_holds_too(quick: tuple[object, ...], tmp_path: Path) -> None:
+    command = (*quick, "-o", tmp_path / "chosen", "--if-stale", "--budget-ms")
+    typed(*command, "16")
+    with pytest.raises(MismatchError, match="within 4 ms"):
+        typed(*command, "4")
+    assert (tmp_path / "chosen" / "choice.json").is_file()
+
+
+def test_what_is_wrong_with_the_data_ends_the_command_and_nothing_is_kept(
+    quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong split to calibrate on left INT8 out, and fp32 was kept as if it had won."""
+
+    def no_split() -> Path:
+        raise DatasetError("nope has no images")
+
+    with pytest.raises(DatasetError, match=r"^\S*nothing: no such"):
+        typed(quick[0], "-o", tmp_path / "chosen", "--data", tmp_path / "nothing")
+    monkeypatch.setattr(choosing, "cpu_files", lambda fp32, *_: [("fp32", lambda: fp32), ("int8", no_split)])
+    with pytest.raises(DatasetError, match="nope"):
+        typed(*quick, "-o", tmp_path / "chosen")
+    assert not (tmp_path / "chosen").exists()
+
+
+def test_the_times_of_the_kept_file_are_its_own_where_others_fail_after_it(
+    quick: tuple[object, ...], speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds.update({"int8, onnxruntime": 4.0})
+    made_up: Callable[..., Duel] = vars(choosing)["fought"]
+
+    def fails(challenger: Contender, *others: Any) -> Duel:
+        if challenger.name != "int8, onnxruntime":
+            raise CommandError("it ends by itself")
+        return made_up(challenger, *others)
+
+    monkeypatch.setattr(choosing, "fought", fails)
+    typed(*quick, "-o", tmp_path / "chosen")
+    choice = load_choice(tmp_path / "chosen" / "choice.json")
+    assert choice.tried[-1].outcome == "failed"
+    assert (choice.name, choice.p50_ms) == ("int8, onnxruntime", 4.0)
+
+
+def test_the_only_file_there_is_is_kept(
+    quick: tuple[object, ...], speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one core with ONNX Runtime alone, where INT8 loses too much, there is nothing to compare fp32 with."""
+    speeds["fp32, onnxruntime"] = 7.0
+    monkeypatch.setattr(choosing, "ways", lambda *given: list(ways(*given))[:1])
+    monkeypatch.setattr(choosing, "settings", lambda *_: [])
+    monkeypatch.setattr(choosing, "cpu_files", lambda fp32, *_: [("fp32", lambda: fp32)])
+    typed(*quick, "-o", tmp_path / "chosen")
+    choice = load_choice(tmp_path / "chosen" / "choice.json")
+    assert (choice.name, choice.p50_ms, len(choice.tried)) == ("fp32, onnxruntime", 7.0, 1)
+
+
+def test_what_was_not_decided_is_said_and_is_no_verdict_on_int8(
+    quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = summarize(np.full(500, 5.0))
+    monkeypatch.setattr(choosing, "fought", lambda *_: Duel(1.0, 0.5, 2.0, same, same, "too few runs"))
+    said = typed(*quick, "-o", tmp_path / "chosen").output
+    choice = load_choice(tmp_path / "chosen" / "choice.json")
+    assert outcomes(choice)["int8, onnxruntime"] == "undecided"
+    assert choice.costly == ()
+    assert "undecided: " in said
+    assert "--seconds" in said
+
+
+def test_a_killed_command_leaves_nothing_that_the_next_one_does_not_remove(
+    quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    seen: list[str] = []
+
+    def looks(*_: object) -> Iterator[Contender]:
+        seen.extend(path.name for path in (tmp_path / "tmp").iterdir())
+        return iter([])
+
+    monkeypatch.setattr(choosing, "settings", looks)
+    typed(*quick, "-o", tmp_path / "chosen")
+    assert seen == []
+    assert {path.name for path in (tmp_path / "chosen").iterdir()} == {".edgeunet.json", "choice.json", "model.onnx"}
+
+
+def test_a_file_that_was_chosen_in_bf16_is_compared_with_plain_fp32(tmp_path: Path) -> None:
+    """Else bf16 would be the measure of what bf16 loses."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    plain = write_toy_model(tmp_path / "plain.onnx")
+    chosen = Contender.of("fp32", plain, Execution(processor(), "openvino", "bf16"), tmp_path)
+    frames = ChoiceFrames(samples.DATASET, "train", "val", AccuracyBudget())
+    assert float_file(plain, frames, tmp_path, logits=False) == plain
+    reference = float_file(chosen.path, frames, tmp_path, logits=False)
+    assert spec_of(reference) == spec_of(plain)
+
+
+def test_a_file_that_was_chosen_here_is_not_called_slow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = toy_spec().with_provenance(target="tensorrt", precision="int8")
+    for name, on, slow in (("here", processor(), False), ("elsewhere", "another", True)):
+        execution = Execution(on, "onnxruntime")
+        with open_session(write_toy_model(tmp_path / f"{name}.onnx", replace(spec, execution=execution))):
+            assert ("slow on a CPU" in " ".join(capsys.readouterr().err.split())) is slow
+
+
+def test_openvino_that_cannot_be_loaded_has_no_bf16_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise missing("openvino")
+
+    monkeypatch.setattr("edgeunet.runtime.cpu.openvino_session.core", broken)
+    assert not has_bf16()
+
+
+def test_a_path_that_is_not_utf8_is_not_another_option_each_time() -> None:
+    words = choosing.ChooseOptions().words(Path(os.fsdecode(b"b\xff")))
+    assert words["--data"].encode() == words["--data"].encode("utf-8", "replace")
+    assert "xff" in words["--data"]
 
 
 @pytest.mark.slow
