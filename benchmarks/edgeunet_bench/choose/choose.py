@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
 from contextlib import redirect_stderr
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeunet.data.classes import CLASSES_FILE
-from edgeunet.errors import ExportError, MismatchError, RecordError
+from edgeunet.errors import DatasetError, ExportError, MismatchError, RecordError
 from edgeunet.latency.quantiles import Summary
 from edgeunet.runtime.cpu.layer_times import layer_times
+from edgeunet.runtime.opening import spec_of
 from edgeunet.utils.console import command_line, progress
 from edgeunet.utils.files import require_distinct, sha256, write_json
 from edgeunet.utils.folders import replacing_folder, require_folder_writable
@@ -24,6 +26,7 @@ from edgeunet_bench.choose.contender import FAILURES, FLOAT, Contender, Unbuilt,
 from edgeunet_bench.choose.duel import Duel, fought
 from edgeunet_bench.choose.model_versions import ChoiceFrames, cpu_files, float_file, gpu_files, keep
 from edgeunet_bench.measure.surroundings import now
+from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, paired_drop
 from edgeunet_export.verify.mask_agreement import compare_on
 
@@ -144,7 +147,13 @@ class _Match:
     def _accuracy(self, contender: Contender) -> Accuracy:
         with redirect_stderr(io.StringIO()):  # there is a progress bar already
             comparison = compare_on(self.reference, contender.path, self.frames.data, self.frames.check, worst=1)
-        return Accuracy(comparison, paired_drop(*comparison.confusions) if comparison.confusions else None)
+        drop = paired_drop(*comparison.confusions) if comparison.confusions else None
+        if drop is not None and math.isnan(drop.points):
+            raise DatasetError(
+                f"{self.frames.data}: no pixel of the split {self.frames.check} has a label, so no loss can be "
+                "measured: label some, or give the folder of its images as --data"
+            )
+        return Accuracy(comparison, drop)
 
     def _inputs(self) -> Path | None:
         """The dataset, where --data is one."""
@@ -229,6 +238,9 @@ def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) 
     """What was tried, the best of it and its times. Raises ExportError if not even the fp32 file runs."""
     on_gpu = has_gpu()
     fp32 = float_file(source, frames, work, logits=on_gpu)
+    with given_images(frames.data, spec_of(fp32), source, 1) as given:  # before anything is measured
+        for split in (frames.split, frames.check):
+            given.of(split)
     with progress(by_itself=False) as bar:
         match = _Match(fp32, frames, seconds, bar)
         kind_of_best = ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import typer
@@ -23,7 +25,7 @@ from edgeunet.network.unet import UNetConfig
 from edgeunet.runtime import open_session
 from edgeunet.runtime.cpu.openvino_session import has_bf16
 from edgeunet.runtime.opening import spec_of
-from edgeunet.spec import Execution
+from edgeunet.spec import ClassInfo, Execution
 from edgeunet.utils.console import progress
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.folders import replacing_folder
@@ -33,6 +35,7 @@ from edgeunet_bench.choose.contender import Contender, ways
 from edgeunet_bench.choose.duel import Duel, fought
 from edgeunet_bench.choose.model_versions import ChoiceFrames, float_file, gpu_files, keep
 from edgeunet_export.verify.accuracy import AccuracyBudget
+from tests.datasets import write_dataset
 from tests.export.engines import install_board
 from tests.export.networks import save_network
 from tests.models import toy_spec, write_toy_model
@@ -40,6 +43,8 @@ from tests.models import toy_spec, write_toy_model
 app = typer.Typer()
 app.command()(choose)
 LOOSE = ("--max-drop", "50")
+DRAWN = replace(toy_spec(), classes=tuple(ClassInfo(name, (0, 0, 0)) for name in ("ground", "disc", "bar")))
+"""Of a toy model for the frames of write_dataset()."""
 
 
 @pytest.fixture(scope="module")
@@ -217,16 +222,35 @@ def test_what_is_wrong_with_the_data_ends_the_command_and_nothing_is_kept(
     quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong split to calibrate on left INT8 out, and fp32 was kept as if it had won."""
-
-    def no_split() -> Path:
-        raise DatasetError("nope has no images")
-
     with pytest.raises(DatasetError, match=r"^\S*nothing: no such"):
         typed(quick[0], "-o", tmp_path / "chosen", "--data", tmp_path / "nothing")
-    monkeypatch.setattr(choosing, "cpu_files", lambda fp32, *_: [("fp32", lambda: fp32), ("int8", no_split)])
-    with pytest.raises(DatasetError, match="nope"):
+
+    def damaged() -> Path:
+        raise DatasetError("an image is damaged")
+
+    monkeypatch.setattr(choosing, "cpu_files", lambda fp32, *_: [("fp32", lambda: fp32), ("int8", damaged)])
+    with pytest.raises(DatasetError, match="damaged"):
         typed(*quick, "-o", tmp_path / "chosen")
     assert not (tmp_path / "chosen").exists()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_wrong_split_is_said_before_anything_is_measured(
+    split: str, speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "cpu_files", lambda *_: pytest.fail("it began"))
+    data = write_dataset(tmp_path / "data")
+    shutil.rmtree(data / "images" / split)
+    with pytest.raises(DatasetError, match=f"{split} has no images"):
+        typed(write_toy_model(tmp_path / "toy.onnx", DRAWN), "-o", tmp_path / "chosen", "--data", data)
+
+
+def test_masks_without_a_labelled_pixel_are_said_to_prove_nothing(speeds: dict[str, float], tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "data")
+    for mask in (data / "masks" / "val").iterdir():
+        cv2.imwrite(str(mask), np.full((48, 64), 3, np.uint8))
+    with pytest.raises(DatasetError, match="no pixel of the split val has a label"):
+        typed(write_toy_model(tmp_path / "toy.onnx", DRAWN), "-o", tmp_path / "chosen", "--data", data)
 
 
 def test_the_times_of_the_kept_file_are_its_own_where_others_fail_after_it(
