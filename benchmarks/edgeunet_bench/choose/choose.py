@@ -268,7 +268,7 @@ def _costly(match: _Match) -> tuple[CostlyLayer, ...]:
     found = []
     for contender in match.slow_int8:
         if contender.execution is not None:
-            layers = layer_times(contender.path, contender.execution.backend)
+            layers = layer_times(contender.path, contender.execution)
             total = sum(layer.ms for layer in layers)
             found += [CostlyLayer(contender.name, x.name, x.kind, x.ms, x.ms / total) for x in layers[:COSTLY]]
     return tuple(found)

@@ -15,7 +15,7 @@ import numpy as np
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.cpu.openvino_session import core, read_model
 from edgeunet.runtime.model_metadata import loadable, read_spec
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import Execution, ModelSpec
 
 CALLS = 20
 _OF_A_NODE = "_kernel_time"  # how ONNX Runtime's events of a node's work end
@@ -30,21 +30,23 @@ class LayerTime:
     ms: float
 
 
-def layer_times(path: Path, backend: str) -> list[LayerTime]:
+def layer_times(path: Path, execution: Execution) -> list[LayerTime]:
     """Of a .onnx file with one thread on an empty frame, the slowest layer first.
 
-    backend: "onnxruntime" or "openvino". Measuring adds to short layers. Raises ModelFileError, MissingDependencyError.
+    execution: its backend and compute hold here. Measuring adds to short layers. Raises ModelFileError,
+    MissingDependencyError.
     """
     spec = read_spec(path)
-    calls = _openvino(path, spec) if backend == "openvino" else _onnxruntime(path, spec)
+    openvino = execution.backend == "openvino"
+    calls = _openvino(path, spec, execution.compute) if openvino else _onnxruntime(path, spec)
     times: Mapping[tuple[str, str], list[float]] = defaultdict(list)
     for name, kind, ms in calls:
         times[name, kind].append(ms)
     return sorted((LayerTime(*layer, median(ms)) for layer, ms in times.items()), key=lambda layer: -layer.ms)
 
 
-def _openvino(path: Path, spec: ModelSpec) -> Iterable[tuple[str, str, float]]:
-    settings = {"PERF_COUNT": True, "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+def _openvino(path: Path, spec: ModelSpec, compute: str) -> Iterable[tuple[str, str, float]]:
+    settings = {"PERF_COUNT": True, "INFERENCE_PRECISION_HINT": compute, "INFERENCE_NUM_THREADS": 1}
     request = core().compile_model(read_model(path, spec), "CPU", settings).create_infer_request()
     for _ in range(CALLS):
         request.infer({"frame": np.zeros((1, *spec.frame_shape), np.uint8)})

@@ -172,7 +172,8 @@ def _search_in_planes(openvino: Any, model: Any) -> None:
     opset = openvino.opset13
     for search in [node for node in model.get_ops() if node.get_type_name() == "TopK"]:
         logits, attributes = search.input_value(0), search.get_attributes()
-        if len(logits.get_shape()) != 4 or attributes["axis"] != 1:
+        shape = logits.get_partial_shape()  # an imported network may also choose from a number known at its run only
+        if shape.is_dynamic or len(shape) != 4 or attributes["axis"] != 1:
             continue
         batch, channels, height, width = logits.get_shape()
         planes = opset.reshape(logits, [batch, channels, height * width], special_zero=False)

@@ -55,6 +55,16 @@ def test_the_class_is_searched_for_in_planes_and_the_first_of_equals_is_found(tm
         assert np.array_equal(session.run(frame).mask, toy_mask(frame))
 
 
+def test_a_search_of_a_size_known_at_its_run_only_is_left_as_it_is() -> None:
+    import openvino
+
+    opset = openvino.opset13
+    logits = opset.parameter([1, 5, -1, 8], np.float32)
+    model = openvino.Model([opset.topk(logits, opset.constant(1), 1, "max", "none").output(1)], [logits])
+    _search_in_planes(openvino, model)
+    assert [len(n.input_value(0).partial_shape) for n in model.get_ops() if n.get_type_name() == "TopK"] == [4]
+
+
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     with pytest.raises(ModelFileError, match="is not a model"):
