@@ -28,7 +28,7 @@ LIMITS = Limits(INTERLEAVED.regressed_above, INTERLEAVED.regressed_above, math.i
 
 @dataclass(frozen=True)
 class Duel:
-    """ratio, low, high: how many times as fast as the best so far the challenger is, with one-sided 99 % bounds.
+    """ratio, low, high: how many times as fast as the best so far the challenger is, with bounds.
 
     challenger, best: the times of their calls, in ms. doubt: why the bounds prove nothing; "" if they do.
     """
@@ -63,12 +63,14 @@ def fought(challenger: Contender, best: Contender, data: Path | None, seconds: f
     if not rounds or seen.ratio != seen.ratio:
         raise CommandError(seen.reason)
     times = [summarize(np.concatenate([getattr(r, arm) for r in rounds])) for arm in ("a_ms", "b_ms")]
-    return Duel(seen.ratio, seen.low, seen.high, times[0], times[1], _doubt(seen))
+    few = f"only {seen.pairs} of the {MIN_PAIRS} runs of each that it takes fitted into the time"
+    return Duel(seen.ratio, *bounds(seen), times[0], times[1], few if seen.pairs < MIN_PAIRS else "")
 
 
-def _doubt(seen: Judgement) -> str:
-    if seen.pairs < MIN_PAIRS:
-        return f"only {seen.pairs} of the {MIN_PAIRS} runs of each that it takes fitted into the time"
-    if seen.control_low > LIMITS.regressed_above or seen.control_high < 1 / LIMITS.regressed_above:
-        return "the machine favoured one of the two while they were measured"
-    return ""
+def bounds(seen: Judgement) -> tuple[float, float]:
+    """Of how many times as fast A is as B: the guard's one-sided 99 % bounds, and what the machine may have added.
+
+    The fixed workload tells by how much the machine may have been slower in the turns of one of the two: the bounds are
+    that much wider. The guard, which looks for 1 %, refuses such a run; half as fast again is seen all the same.
+    """
+    return seen.low / max(1.0, seen.control_high), seen.high / min(1.0, seen.control_low)
