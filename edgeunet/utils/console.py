@@ -106,7 +106,8 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     """Print a small table on stdout; every column except the first has figures, aligned to the right.
 
     Ten columns fit into 80 characters; if they do not, the first column is folded, never a figure. Without a header it
-    is a list of names and what they say: names stay whole, texts begin at the left and are folded.
+    is a list of names and what they say: names of up to half the width stay whole, texts begin at the left and are
+    folded.
     """
     from rich import box
     from rich.table import Table
@@ -119,7 +120,10 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
         grid.add_column(name, justify="right" if figure else "left", no_wrap=not text, overflow="fold")
     for row in rows:
         grid.add_row(*row)
-    stdout().print(grid)
+    out = stdout()
+    if not any(header) and max((len(row[0]) for row in rows), default=0) > out.width // 2:
+        grid.columns[0].no_wrap, grid.columns[0].max_width = False, out.width // 2
+    out.print(grid)
 
 
 def print_checks(checks: Sequence[Check]) -> None:

@@ -50,6 +50,14 @@ def test_names_of_a_list_stay_whole(capsys: pytest.CaptureFixture[str], monkeypa
     assert max(map(len, lines)) <= 60
 
 
+def test_a_long_name_leaves_room_for_its_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a command that was measured."""
+    console.table("", ("", ""), [("A: env PYTHONPATH=" + "folder/" * 30 + " python", "11.50 ms"), ("bounds", "0.98")])
+    said = capsys.readouterr().out
+    assert "11.50 ms" in said
+    assert "0.98" in said
+
+
 def test_what_a_terminal_would_obey_is_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     console.stdout().print("\x1b]0;title\x07 \u202edcba \ud800 two\nlines")
     assert capsys.readouterr().out == "\\x1b]0;title\\x07 \\u202edcba \\ud800 two\nlines\n"
