@@ -68,9 +68,10 @@ class HttpServer:
         listener = await self._loop.create_server(server, sock=self._socket, backlog=AT_ONCE)
         self._socket.listen(BACKLOG)
         await self._stop.wait()
-        listener.close()
-        for _ in range(3):  # the event loop delivers what it has accepted
+        self._loop.remove_reader(self._socket)
+        for _ in range(3):  # the event loop delivers what it has accepted: a closed listener would refuse and leak it
             await asyncio.sleep(0)
+        listener.close()
         for _ in range(CLOSE_TURNS):
             if not server.connections:
                 break

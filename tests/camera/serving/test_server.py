@@ -310,6 +310,23 @@ def test_it_drops_viewers_also_where_the_machine_is_busy_for_seconds(monkeypatch
                 pass
 
 
+def test_a_connection_that_is_accepted_while_it_ends_is_closed() -> None:
+    """In the turn of the event loop before the one that stops: its transport is made when nothing listens any more."""
+    server = HttpServer(Access(HERE), answer)
+    assert get(server, "/")[1] == b"hello"
+    clients: list[socket.socket] = []
+
+    def connect_and_stop() -> None:
+        clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        server._loop.call_soon(server._stop.set)
+
+    server._loop.call_soon_threadsafe(connect_and_stop)
+    server._thread.join(10)
+    assert not server._thread.is_alive()
+    with clients[0] as client, suppress(ConnectionError):
+        assert client.recv(1) == b""
+
+
 def test_an_address_that_cannot_be_had_is_one_error() -> None:
     with running() as server:
         with pytest.raises(OutputError, match=rf"cannot listen on 127.0.0.1:{server.port}: .*; choose another port"):
