@@ -106,7 +106,7 @@ INSIDE = {  # the same for the rooms in a room
         ("measure",),
         ("render",),
     ),
-    "edgeunet_bench.choose": (("choose",), ("duel",), ("contender",), ("model_versions", "choice_file")),
+    "edgeunet_bench.choose": (("choose",), ("match",), ("duel",), ("contender",), ("model_versions", "choice_file")),
     "edgeunet_bench.guard": (("commands",), ("verdict_output",), ("comparison",), ("running",), ("judging",)),
     "edgeunet_bench.report": (("write",), ("contents", "values"), ("sections",)),
 }

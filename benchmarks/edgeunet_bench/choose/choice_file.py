@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -72,11 +72,10 @@ class Basis:
     @classmethod
     def here(cls, source: Path, options: Mapping[str, str]) -> Basis:
         """Of this machine, as it is now."""
-        try:
+        machine = processor()
+        with suppress(GpuError):
             gpu = find_gpu()
-            machine = f"{gpu.name} ({gpu.compute_capability}), CUDA {gpu.cuda}, {platform.machine()}"
-        except GpuError:
-            machine = processor()
+            machine += f"; {gpu.name} ({gpu.compute_capability}), CUDA {gpu.cuda}"
         return cls(sha256(source), dict(options), machine, _installed())
 
     def changed(self, now: Basis) -> str:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import io
-import math
 import os
 import shutil
-from contextlib import redirect_stderr
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeunet.data.classes import CLASSES_FILE
-from edgeunet.errors import DatasetError, ExportError, MismatchError, RecordError
+from edgeunet.errors import ExportError, MismatchError, RecordError
 from edgeunet.latency.quantiles import Summary
-from edgeunet.runtime.cpu.layer_times import layer_times
 from edgeunet.runtime.opening import spec_of
 from edgeunet.utils.console import command_line, progress
 from edgeunet.utils.files import require_distinct, sha256, write_json
 from edgeunet.utils.folders import replacing_folder, require_folder_writable
 from edgeunet.utils.limits import require_duration, require_seconds
 from edgeunet.utils.model_kind import not_a_file
-from edgeunet_bench.choose.choice_file import FILE, REMEDY, Basis, ChoiceRecord, CostlyLayer, Tried, load_choice
-from edgeunet_bench.choose.contender import FAILURES, FLOAT, Contender, Unbuilt, built, has_gpu, settings, ways
-from edgeunet_bench.choose.duel import Duel, fought
+from edgeunet_bench.choose.choice_file import FILE, REMEDY, Basis, ChoiceRecord, load_choice
+from edgeunet_bench.choose.contender import Contender, Unbuilt, built, has_gpu, settings, ways
+from edgeunet_bench.choose.match import Match, costly_layers
 from edgeunet_bench.choose.model_versions import ChoiceFrames, cpu_files, float_file, gpu_files, keep
 from edgeunet_bench.measure.surroundings import now
 from edgeunet_export.calibration.given_images import given_images
-from edgeunet_export.verify.accuracy import Accuracy, AccuracyBudget, paired_drop
-from edgeunet_export.verify.mask_agreement import compare_on
+from edgeunet_export.verify.accuracy import AccuracyBudget
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-COSTLY = 5  # layers that are named
+    pass
 
 
 @dataclass(frozen=True)
@@ -71,116 +63,6 @@ class ChooseOptions:
             "--min-agreement": f"{self.budget.min_agreement:g}",
             "--seconds": f"{self.seconds:g}",
         }
-
-
-@dataclass
-class _Match:
-    """The best so far, and what was tried."""
-
-    reference: Path
-    frames: ChoiceFrames
-    seconds: float
-    bar: Progress
-    best: Contender | None = None
-    times: Summary | None = None  # of the best, in its latest duel
-    tried: list[Tried] = field(default_factory=list)
-    slow_int8: list[Contender] = field(default_factory=list)
-
-    def enter(self, contender: Contender) -> None:
-        """Compare its masks with the reference's; one that loses too little fights the best."""
-        precision = contender.precision
-        try:
-            accuracy = self._accuracy(contender)
-            if self.frames.budget.met(accuracy):
-                self._fight(contender, accuracy)
-            else:
-                reason = f"the budget is {self.frames.budget.demand(accuracy)}"
-                self._note(Tried(contender.name, precision, "loses too much", reason), accuracy)
-        except FAILURES as error:
-            self._note(Tried(contender.name, precision, "failed", str(error)))
-
-    def tune(self, contender: Contender) -> None:
-        """The best file with other settings, which change no mask."""
-        try:
-            self._fight(contender, None)
-        except FAILURES as error:
-            self._note(Tried(contender.name, contender.precision, "failed", str(error)))
-
-    def fail(self, unbuilt: Unbuilt) -> None:
-        self._note(Tried(unbuilt.name, "", "failed", unbuilt.reason))
-
-    def _fight(self, contender: Contender, accuracy: Accuracy | None) -> None:
-        """accuracy: None where the masks are those of the best."""
-        before = self.best
-        if before is None:
-            self.best = contender
-            self._note(Tried(contender.name, contender.precision, "first", ""), accuracy)
-            return
-        duel = self._fought(contender, before)
-        self.times = duel.challenger if duel.won else duel.best
-        if duel.won:
-            self.best = contender
-        elif not duel.doubt and contender.precision not in FLOAT:
-            self.slow_int8.append(contender)
-        tried = Tried(
-            contender.name,
-            contender.precision,
-            "faster" if duel.won else "undecided" if duel.doubt else "not surely faster",
-            duel.doubt,
-            duel.challenger.p50.value,
-            before.name,
-            (duel.ratio, duel.low, duel.high),
-        )
-        self._note(tried, accuracy)
-
-    def times_of(self, best: Contender) -> Summary:
-        """Of a call of the best; where nothing else could be run, it is measured against itself."""
-        return self.times or self._fought(best, best).best
-
-    def _fought(self, contender: Contender, best: Contender) -> Duel:
-        shown = self.bar.task_ids[:]
-        duel = fought(contender, best, self._inputs(), self.seconds, self.bar)
-        for task in self.bar.task_ids[len(shown) :]:
-            self.bar.remove_task(task)
-        return duel
-
-    def _accuracy(self, contender: Contender) -> Accuracy:
-        with redirect_stderr(io.StringIO()):  # there is a progress bar already
-            comparison = compare_on(self.reference, contender.path, self.frames.data, self.frames.check, worst=1)
-        drop = paired_drop(*comparison.confusions) if comparison.confusions else None
-        if drop is not None and math.isnan(drop.points):
-            raise DatasetError(
-                f"{self.frames.data}: no pixel of the split {self.frames.check} has a label, so no loss can be "
-                "measured: label some, or give the folder of its images as --data"
-            )
-        return Accuracy(comparison, drop)
-
-    def _inputs(self) -> Path | None:
-        """The dataset, where --data is one."""
-        return self.frames.data if (self.frames.data / CLASSES_FILE).is_file() else None
-
-    def _note(self, tried: Tried, accuracy: Accuracy | None = None) -> None:
-        if accuracy:
-            drop = accuracy.drop.points if accuracy.drop else None
-            tried = replace(tried, drop=drop, agreement=accuracy.comparison.agreement)
-        self.tried.append(tried)
-        self.bar.console.print(told(tried))
-
-
-def told(tried: Tried) -> str:
-    """What was tried and what came of it, in a line."""
-    words = [f"{tried.name}:"]
-    if tried.ms is not None:
-        words.append(f"{tried.ms:.1f} ms,")
-    if tried.times:
-        _, low, high = tried.times
-        words.append(f"{low:.2f} to {high:.2f} times as fast as {tried.against},")
-    if tried.drop is not None:
-        words.append(f"mIoU {0.0 - tried.drop:+.2f} points,")
-    elif tried.agreement is not None:
-        words.append(f"{tried.agreement:.2%} of the pixels the same,")
-    words.append({"first": "the first"}.get(tried.outcome, tried.outcome))
-    return " ".join(words) + (f": {tried.reason}" if tried.reason else "")
 
 
 def choose(
@@ -224,7 +106,7 @@ def choose(
             times.p99.value,
             basis,
             tuple(match.tried),
-            _costly(match),
+            costly_layers(match),
             now(),
             command_line(),
         )
@@ -234,7 +116,7 @@ def choose(
     return choice, stale
 
 
-def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) -> tuple[_Match, Contender, Summary]:
+def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) -> tuple[Match, Contender, Summary]:
     """What was tried, the best of it and its times. Raises ExportError if not even the fp32 file runs."""
     on_gpu = has_gpu()
     fp32 = float_file(source, frames, work, logits=on_gpu)
@@ -242,7 +124,7 @@ def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) 
         for split in (frames.split, frames.check):
             given.of(split)
     with progress(by_itself=False) as bar:
-        match = _Match(fp32, frames, seconds, bar)
+        match = Match(fp32, frames, seconds, bar)
         kind_of_best = ""
         for kind, make in (gpu_files if on_gpu else cpu_files)(fp32, frames, work):
             file = built(kind, make)
@@ -259,19 +141,6 @@ def _fought_out(source: Path, frames: ChoiceFrames, work: Path, seconds: float) 
         for contender in list(settings(match.best, kind_of_best, work)):
             match.tune(contender)
         return match, match.best, match.times_of(match.best)
-
-
-def _costly(match: _Match) -> tuple[CostlyLayer, ...]:
-    """The slowest layers of the INT8 files that were not surely faster, where none was."""
-    if match.best is None or match.best.precision not in FLOAT:
-        return ()
-    found = []
-    for contender in match.slow_int8:
-        if contender.execution is not None:
-            layers = layer_times(contender.path, contender.execution)
-            total = sum(layer.ms for layer in layers)
-            found += [CostlyLayer(contender.name, x.name, x.kind, x.ms, x.ms / total) for x in layers[:COSTLY]]
-    return tuple(found)
 
 
 def _damaged(choice: ChoiceRecord, folder: Path) -> str:

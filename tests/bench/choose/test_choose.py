@@ -30,9 +30,11 @@ from edgeunet.utils.console import progress
 from edgeunet.utils.dependencies import missing
 from edgeunet.utils.folders import replacing_folder
 from edgeunet_bench.choose import choose as choosing
+from edgeunet_bench.choose import match as matching
 from edgeunet_bench.choose.choice_file import ChoiceRecord, Tried, load_choice
 from edgeunet_bench.choose.contender import Contender, ways
 from edgeunet_bench.choose.duel import Duel, bounds, fought
+from edgeunet_bench.choose.match import told
 from edgeunet_bench.choose.model_versions import ChoiceFrames, float_file, gpu_files, keep
 from edgeunet_bench.guard.judging.judgement import Judgement, Verdict
 from edgeunet_export.verify.accuracy import AccuracyBudget
@@ -67,7 +69,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         of_a, of_b = (summarize(np.full(500, time)) for time in (a, b))
         return Duel(b / a, b / a * 0.99, b / a * 1.01, of_a, of_b, "")
 
-    monkeypatch.setattr(choosing, "fought", made_up)
+    monkeypatch.setattr(matching, "fought", made_up)
     return given
 
 
@@ -258,14 +260,14 @@ def test_the_times_of_the_kept_file_are_its_own_where_others_fail_after_it(
     quick: tuple[object, ...], speeds: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speeds.update({"int8, onnxruntime": 4.0})
-    made_up: Callable[..., Duel] = vars(choosing)["fought"]
+    made_up: Callable[..., Duel] = vars(matching)["fought"]
 
     def fails(challenger: Contender, *others: Any) -> Duel:
         if challenger.name != "int8, onnxruntime":
             raise CommandError("it ends by itself")
         return made_up(challenger, *others)
 
-    monkeypatch.setattr(choosing, "fought", fails)
+    monkeypatch.setattr(matching, "fought", fails)
     typed(*quick, "-o", tmp_path / "chosen")
     choice = load_choice(tmp_path / "chosen" / "choice.json")
     assert choice.tried[-1].outcome == "failed"
@@ -289,7 +291,7 @@ def test_what_was_not_decided_is_said_and_is_no_verdict_on_int8(
     quick: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     same = summarize(np.full(500, 5.0))
-    monkeypatch.setattr(choosing, "fought", lambda *_: Duel(1.0, 0.5, 2.0, same, same, "too few runs"))
+    monkeypatch.setattr(matching, "fought", lambda *_: Duel(1.0, 0.5, 2.0, same, same, "too few runs"))
     said = typed(*quick, "-o", tmp_path / "chosen").output
     choice = load_choice(tmp_path / "chosen" / "choice.json")
     assert outcomes(choice)["int8, onnxruntime"] == "undecided"
@@ -398,7 +400,7 @@ def test_bf16_is_tried_where_the_processor_has_it_and_is_a_fact_of_the_session(
 
 def test_what_was_tried_is_told_with_its_bounds_and_what_it_changes() -> None:
     tried = Tried("int8, openvino", "int8", "faster", "", 4.04, "fp32, openvino", (2.0, 1.9, 2.1), 0.04, 0.9988)
-    assert choosing.told(tried) == (
+    assert told(tried) == (
         "int8, openvino: 4.0 ms, 1.90 to 2.10 times as fast as fp32, openvino, mIoU -0.04 points, faster"
     )
-    assert "99.88% of the pixels the same" in choosing.told(replace(tried, drop=None))
+    assert "99.88% of the pixels the same" in told(replace(tried, drop=None))
