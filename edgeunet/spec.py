@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from edgeunet.errors import MismatchError, ModelFileError, UsageError
+from edgeunet.trust import Trust
 from edgeunet.utils.json_fields import from_json
 from edgeunet.utils.limits import THREADS, require_in, require_size, require_tiles
 
@@ -23,7 +24,8 @@ IGNORE = 255
 
 CHANNELS = (1, 3, 4)
 # Left out of a file, so that versions without these fields read it.
-_ORDINARY = {"channels": 3, "levels": (), "tiles": (1, 1), "pretrained_sha256": "", "splits": "", "execution": None}
+_ORDINARY: dict[str, Any] = {"channels": 3, "levels": (), "tiles": (1, 1)}
+_ORDINARY |= {"pretrained_sha256": "", "splits": "", "execution": None, "trust": None}
 Fit = Literal["letterbox", "stretch"]
 OnnxBackend = Literal["onnxruntime", "openvino"]
 Precision = Literal["fp32", "fp16", "int8", "int8+fp16"]
@@ -130,6 +132,7 @@ class ModelSpec:
         Empty: frames have 8 bits.
     tiles: (rows, columns) of overlapping parts that a frame is cut into, each of `input_size`.
     execution: how the file was found to run fastest; None if that was not measured.
+    trust: what its confidence and familiarity mean; None for a file without these outputs.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -143,6 +146,7 @@ class ModelSpec:
     levels: tuple[tuple[float, float], ...] = ()
     tiles: tuple[int, int] = (1, 1)
     execution: Execution | None = None
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.classes) <= IGNORE:

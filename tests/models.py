@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +15,12 @@ from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime.model_identity import opened_from
 from edgeunet.runtime.session import Session
 from edgeunet.spec import METADATA_KEY, ClassInfo, ModelSpec
+from edgeunet.trust import Trust
 
 S = TypeVar("S", bound=Session)
 
 BRIGHT = 100
+TRUST = Trust(1.0, 0.3, 100.0, 20, 0.02, 0.05, 0.0, 0.0)
 COLORS = {"road": (255, 0, 0), "car": (0, 255, 0), "sky": (0, 0, 255)}
 
 
@@ -33,6 +36,11 @@ def toy_mask(frame: UInt8) -> UInt8:
     return np.asarray(frame[..., :3].argmax(axis=2), dtype=np.uint8)
 
 
+def toy_trust(frame: UInt8) -> tuple[UInt8, float]:
+    """Confidence and familiarity of the toy model for a frame [H, W, 3]: the largest channel, and the mean."""
+    return np.asarray(frame.max(axis=2), dtype=np.uint8), float(frame.mean())
+
+
 def write_toy_model(
     path: Path,
     spec: ModelSpec | None = None,
@@ -41,11 +49,12 @@ def write_toy_model(
     order: Sequence[int] = (0, 1, 2),
     batch: int | str = 1,
     logits: bool = False,
+    trust: bool = False,
 ) -> Path:
     """A .onnx file with the contract of every exported model (frame uint8 NHWC in, mask uint8 out).
 
     order: the colour channel (blue, green, red) that each class looks at. batch: "N" for a dynamic one.
-    logits: whether they are a second output.
+    logits: whether they are a second output. trust: whether it has the outputs of toy_trust(), also in its spec.
     """
     spec = spec or toy_spec()
     height, width = spec.input_size
@@ -64,6 +73,15 @@ def write_toy_model(
     outputs = [helper.make_tensor_value_info("mask", TensorProto.UINT8, [batch, height, width])]
     if logits:
         outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 3, height, width]))
+    if trust:
+        spec = replace(spec, trust=TRUST)
+        nodes += [
+            helper.make_node("ReduceMax", ["logits"], ["brightest"], axes=[1], keepdims=0),
+            helper.make_node("Cast", ["brightest"], ["confidence"], to=TensorProto.UINT8),
+            helper.make_node("ReduceMean", ["logits"], ["familiarity"], axes=[1, 2, 3], keepdims=0),
+        ]
+        outputs.append(helper.make_tensor_value_info("confidence", TensorProto.UINT8, [batch, height, width]))
+        outputs.append(helper.make_tensor_value_info("familiarity", TensorProto.FLOAT, [batch]))
     graph = helper.make_graph(
         nodes,
         "toy",

@@ -35,6 +35,7 @@ HOUSE = (
     ("edgeunet.data", "edgeunet.board", "edgeunet.network"),
     ("edgeunet.imaging", "edgeunet.quantisation", "edgeunet.latency", "edgeunet.samples"),
     ("edgeunet.spec",),
+    ("edgeunet.trust",),
     ("edgeunet.utils",),
     ("edgeunet.errors", "edgeunet.version"),
 )

@@ -41,7 +41,8 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
     """Raise ModelFileError unless a graph has the tensors of every exported model, of the sizes that the spec says.
 
     frame: uint8 [N, H, W, spec.channels], the only input. mask: uint8 [N, H, W]. logits, if there: float
-    [N, spec.logits, H, W]. N is 1 or free; a dimension that the file leaves open is not checked.
+    [N, spec.logits, H, W]. confidence uint8 [N, H, W] and familiarity float32 [N], if there, as they must be where the
+    spec says what they mean. N is 1 or free; a dimension that the file leaves open is not checked.
     """
     height, width = spec.input_size
     named = {tensor.name: tensor for tensor in (*inputs, *outputs)}
@@ -49,6 +50,8 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
         "frame": Tensor("frame", "uint8", (1, *spec.frame_shape)),
         "mask": Tensor("mask", "uint8", (1, height, width)),
         "logits": Tensor("logits", "float32", (1, spec.logits, height, width)),
+        "confidence": Tensor("confidence", "uint8", (1, height, width)),
+        "familiarity": Tensor("familiarity", "float32", (1,)),
     }
     if "frame" not in {t.name for t in inputs} or "mask" not in {t.name for t in outputs}:
         found = ", ".join(map(str, named.values())) or "none"
@@ -57,6 +60,8 @@ def require_tensors(path: Path, spec: ModelSpec, inputs: Sequence[Tensor], outpu
         raise ModelFileError(
             f"{path} has more inputs than frame ({', '.join(further)}), which edgeunet does not fill: {MAKE}"
         )
+    if spec.trust and (lacking := {"confidence", "familiarity"} - {tensor.name for tensor in outputs}):
+        raise ModelFileError(f"{path} has no output {min(lacking)}, of which its spec says what it means: {MAKE}")
     for name in expected.keys() & named.keys():
         if not _fits(named[name], expected[name]):
             raise ModelFileError(f"{path} has {named[name]} in its graph, but its spec needs {expected[name]}: {MAKE}")

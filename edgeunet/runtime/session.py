@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,10 @@ class Result:
     letterbox: where the frame lies in the mask; letterbox.restore_mask(mask) is the mask at the frame's size.
     model: the name of the model that made it, where several take turns; else "".
     logits: float32 [C, H, W] of a single tile, where frames are cut into tiles and the file has logits; else None.
+    confidence: uint8 [H, W], the probability of each pixel's class in 255ths; the caller may keep it. None for a file
+        without it.
+    familiarity: how like the training data the frame is, to be compared with spec.trust.familiarity_floor; None for a
+        file without it.
     """
 
     mask: UInt8
@@ -42,6 +47,23 @@ class Result:
     letterbox: Letterbox
     model: str = ""
     logits: NDArray[np.float32] | None = None
+    confidence: UInt8 | None = None
+    familiarity: float | None = None
+
+    @property
+    def mean_confidence(self) -> float | None:
+        """0 to 1, over the part of the mask that the frame fills; to be compared with spec.trust.confidence_floor."""
+        if self.confidence is None:
+            return None
+        return float(cv2.mean(self.letterbox.inside(self.confidence))[0]) / 255
+
+
+class Further(NamedTuple):
+    """What a result has besides the mask, in the order of Result's fields."""
+
+    logits: NDArray[np.float32] | None = None
+    confidence: UInt8 | None = None
+    familiarity: float | None = None
 
 
 class Session(ABC):
@@ -84,9 +106,9 @@ class Session(ABC):
     def _close(self) -> None:
         """Free the backend's resources."""
 
-    def _logits(self) -> NDArray[np.float32] | None:
-        """Of the latest _result(), for Result.logits; owned by the caller."""
-        return None
+    def _further(self) -> Further:
+        """The other outputs for the latest _result(); owned by the caller."""
+        return Further()
 
     def submit(self, frame: Pixels) -> None:
         """Hand over a frame of any size; its memory may be reused once this returns.
@@ -113,7 +135,7 @@ class Session(ABC):
                 raise UsageError("no frame is waiting: submit one first")
             letterbox, fit_ns = self._waiting.popleft()
             mask, times = self._result()
-            return Result(mask, {"fit": fit_ns, **times}, letterbox, logits=self._logits())
+            return Result(mask, {"fit": fit_ns, **times}, letterbox, "", *self._further())
 
     def run(self, frame: Pixels) -> Result:
         """The mask of a frame, as submit() takes it: submit() and result() in one; safe from any thread.
@@ -125,7 +147,7 @@ class Session(ABC):
             self._require_room(1)
             letterbox = self._letterbox_of(frame)
             mask, times = self._run(frame, letterbox)
-            return Result(mask, times, letterbox, logits=self._logits())
+            return Result(mask, times, letterbox, "", *self._further())
 
     def segment(self, frame: Pixels) -> UInt8:
         """As run(), at the frame's own size: a frame [h, w, …] → uint8 [h, w] class indices."""

@@ -13,7 +13,7 @@ from edgeunet.errors import EdgeUNetError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import Tiling
-from edgeunet.runtime.session import Result, Session
+from edgeunet.runtime.session import Further, Result, Session
 
 
 def tiled(session: Session) -> Session:
@@ -25,6 +25,7 @@ class TiledSession(Session):
     """Fits a frame to the canvas of all tiles, runs them, and joins their masks: Result.mask is that of the canvas.
 
     Where the backend gives logits, those of neighbours are blended. An engine's stay on the GPU: its masks are joined.
+    Confidence is joined like a mask; a frame is as familiar as its least familiar tile.
 
     Tiles run one after another, as many at a time as the backend has in flight. One batch of all is
     1.06 to 1.4 times the work in ONNX Runtime, 0.83 to 0.96 in OpenVINO, on 2 cores that others used too
@@ -43,6 +44,7 @@ class TiledSession(Session):
         self._left: deque[UInt8] = deque()  # tiles that are still to be submitted
         self._running = 0
         self._fit_ns = 0
+        self._latest = Further()
 
     def describe(self) -> dict[str, str]:
         rows, columns = self.spec.tiles
@@ -74,7 +76,15 @@ class TiledSession(Session):
         begin = time.perf_counter_ns()
         logits = [result.logits for result in results if result.logits is not None]
         mask = self._tiling.blend(logits) if logits else self._tiling.join([result.mask for result in results])
+        confidence = [result.confidence for result in results if result.confidence is not None]
+        familiarity = [result.familiarity for result in results if result.familiarity is not None]
+        self._latest = Further(
+            confidence=self._tiling.join(confidence) if confidence else None, familiarity=min(familiarity, default=None)
+        )
         return mask, {**times, "join": time.perf_counter_ns() - begin}
+
+    def _further(self) -> Further:
+        return self._latest
 
     def _close(self) -> None:
         self._session.close()

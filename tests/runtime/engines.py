@@ -19,12 +19,14 @@ from edgeunet.utils.files import sha256
 from tests.fakes.engine import machine_of, write_engine
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
-from tests.models import toy_mask, toy_spec
+from tests.models import toy_mask, toy_spec, toy_trust
 
 SIZE = (32, 48)
 FRAME = Tensor("frame", "INPUT", "UINT8", (1, *SIZE, 3))
 MASK = Tensor("mask", "OUTPUT", "UINT8", (1, *SIZE))
 LOGITS = Tensor("logits", "OUTPUT", "FLOAT", (1, 3, *SIZE))
+CONFIDENCE = Tensor("confidence", "OUTPUT", "UINT8", (1, *SIZE))
+FAMILIARITY = Tensor("familiarity", "OUTPUT", "FLOAT", (1,))
 
 
 def write_toy_engine(path: Path, trt: FakeTensorRT, tensors: Sequence[Tensor], spec: ModelSpec | None = None) -> Path:
@@ -55,6 +57,10 @@ def _toy_model(addresses: Mapping[str, int], channels: int) -> None:
         _at(addresses["mask"], np.zeros(SIZE, np.uint8))[:] = toy_mask(frame)
     if "logits" in addresses:
         _at(addresses["logits"], np.zeros((3, *SIZE), np.float32))[:] = frame.transpose(2, 0, 1)
+    if "confidence" in addresses:
+        confidence, familiarity = toy_trust(frame)
+        _at(addresses["confidence"], np.zeros(SIZE, np.uint8))[:] = confidence
+        _at(addresses["familiarity"], np.zeros(1, np.float32))[:] = familiarity
 
 
 def _at(address: int, like: NDArray[Any]) -> NDArray[Any]:

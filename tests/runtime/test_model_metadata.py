@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgeunet.runtime import open_session
 from edgeunet.runtime.model_info import describe_model
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import METADATA_KEY, ModelSpec
-from tests.models import toy_spec, write_toy_model
+from tests.models import TRUST, toy_spec, write_toy_model
 
 
 def with_spec(path: Path, value: Any) -> Path:
@@ -98,6 +99,8 @@ GRAPHS: list[tuple[str, str, int, list[Any] | None, str]] = [
     ("output", "mask", TensorProto.INT64, [1, 32, 48], "has mask int64"),
     ("output", "mask", TensorProto.UINT8, [1, 32, 49], r"has mask uint8 \[1, 32, 49\]"),
     ("output", "logits", TensorProto.FLOAT, [1, 5, 32, 48], r"has logits float32 \[1, 5, 32, 48\]"),
+    ("output", "confidence", TensorProto.FLOAT, [1, 32, 48], r"has confidence float32 \[1, 32, 48\]"),
+    ("output", "familiarity", TensorProto.FLOAT, [1, 1], r"has familiarity float32 \[1, 1\]"),
 ]
 
 
@@ -107,6 +110,12 @@ def test_a_graph_with_other_tensors_than_the_spec_says_is_refused(
 ) -> None:
     with pytest.raises(ModelFileError, match=says):
         read_spec(with_tensor(tmp_path / "m.onnx", side, name, kind, shape))
+
+
+def test_a_spec_that_says_what_no_output_gives_is_refused(tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "m.onnx", replace(toy_spec(), trust=TRUST))
+    with pytest.raises(ModelFileError, match="has no output confidence, of which its spec says"):
+        read_spec(path)
 
 
 def test_what_a_file_leaves_open_is_the_backend_s(tmp_path: Path) -> None:

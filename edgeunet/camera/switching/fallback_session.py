@@ -19,7 +19,7 @@ from edgeunet.camera.switching.fallback_policy import Cause, FallbackPolicy
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels, blank_frame
-from edgeunet.runtime.session import Result, Session
+from edgeunet.runtime.session import Further, Result, Session
 from edgeunet.runtime.warm_up import warm_up
 
 ROUNDS = 5  # in which the models' times are measured in turn
@@ -48,6 +48,7 @@ class FallbackSession(Session):
         self._policy = policy
         self._notify = notify
         self._current = self._latest = self._models[0]
+        self._outputs = Further()  # of the latest result
         self._taken: deque[FallbackModel] = deque()  # which model has each frame that waits
         self._switches: Counter[Cause] = Counter(dict.fromkeys(get_args(Cause), 0))
 
@@ -89,7 +90,11 @@ class FallbackSession(Session):
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         self._latest = self._taken.popleft()
         result = self._latest.session.result()
+        self._outputs = Further(result.logits, result.confidence, result.familiarity)
         return result.mask, dict(result.times_ns)
+
+    def _further(self) -> Further:
+        return self._outputs
 
     def _close(self) -> None:
         self._taken.clear()

@@ -19,7 +19,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel, onnxruntime
 from edgeunet.runtime.model_metadata import loadable, read_spec
-from edgeunet.runtime.session import Session
+from edgeunet.runtime.session import Further, Session
 from edgeunet.spec import ModelSpec
 
 
@@ -50,10 +50,8 @@ class OnnxRuntimeSession(Session):
         if batch > 1 and self.spec.tiles == (1, 1) and not isinstance(session.get_inputs()[0].shape[0], int):
             self._batch = _Batch(ort, session, self.spec, batch)
             self.capacity, self.batched = batch, True
-        logits = self.spec.tiles != (1, 1) and "logits" in {output.name for output in session.get_outputs()}
-        shape = (1, self.spec.logits, *self.spec.input_size) if logits else None
-        self._free = deque(_BoundBuffers(ort, session, *_allocate(1, self.spec), shape) for _ in range(in_flight))
-        self._latest: _BoundBuffers | None = None
+        self._free = deque(_BoundBuffers(ort, session, _allocate(1, self.spec, session)) for _ in range(in_flight))
+        self._latest = Further()
         self._busy: deque[tuple[_BoundBuffers, Callable[[], int]]] = deque()  # with what waits for its inference
         self._workers = ThreadPoolExecutor(in_flight, thread_name_prefix="edgeunet-onnxruntime")
 
@@ -71,7 +69,7 @@ class OnnxRuntimeSession(Session):
             letterbox.fit(frame, out=self._batch.next_input())
             return
         buffers = self._free.popleft()
-        letterbox.fit(frame, out=buffers.input[0])
+        letterbox.fit(frame, out=buffers.arrays["frame"][0])
         if self.capacity == 1:  # in the caller's own thread: changing threads costs 0.1 ms
             self._busy.append((buffers, partial(self._infer, buffers)))
         else:
@@ -84,19 +82,18 @@ class OnnxRuntimeSession(Session):
 
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         if self._batch is not None:
-            return self._batch.result(self._infer)
+            mask, self._latest, infer_ns = self._batch.result(self._infer)
+            return mask, {"infer": infer_ns}
         buffers, inference = self._busy.popleft()
         try:
             infer_ns = inference()
-            self._latest = buffers
-            return buffers.output[0].copy(), {"infer": infer_ns}
+            mask, self._latest = buffers.outputs(0)
+            return mask, {"infer": infer_ns}
         finally:
             self._free.append(buffers)
 
-    def _logits(self) -> NDArray[np.float32] | None:
-        if self._latest is None or self._latest.logits is None:
-            return None
-        return np.array(self._latest.logits[0], np.float32)
+    def _further(self) -> Further:
+        return self._latest
 
     def _close(self) -> None:
         self._workers.shutdown()
@@ -105,40 +102,61 @@ class OnnxRuntimeSession(Session):
         del self._model
 
 
-def _allocate(frames: int, spec: ModelSpec) -> tuple[UInt8, UInt8]:
-    """Input uint8 [frames, H, W, channels] and output uint8 [frames, H, W]."""
-    return np.empty((frames, *spec.frame_shape), np.uint8), np.empty((frames, *spec.input_size), np.uint8)
+_Arrays = dict[str, NDArray[Any]]
+
+
+def _allocate(frames: int, spec: ModelSpec, session: Any) -> _Arrays:
+    """For each tensor that a session reads or gives, by its name: [frames, …]."""
+    types = {output.name: output.type for output in session.get_outputs()}
+    arrays: _Arrays = {
+        "frame": np.empty((frames, *spec.frame_shape), np.uint8),
+        "mask": np.empty((frames, *spec.input_size), np.uint8),
+    }
+    if "confidence" in types:
+        arrays["confidence"] = np.empty((frames, *spec.input_size), np.uint8)
+    if "familiarity" in types:
+        arrays["familiarity"] = np.empty(frames, np.float32)
+    if "logits" in types and spec.tiles != (1, 1):
+        dtype = np.float16 if types["logits"] == "tensor(float16)" else np.float32
+        arrays["logits"] = np.empty((frames, spec.logits, *spec.input_size), dtype)
+    return arrays
 
 
 class _BoundBuffers:
-    """The buffers of what runs in one call, bound to the model."""
+    """The buffers of what runs in one call, bound to the model. arrays: of _allocate()."""
 
-    def __init__(
-        self, ort: Any, session: Any, frames: UInt8, masks: UInt8, logits: tuple[int, ...] | None = None
-    ) -> None:
-        """frames: uint8 [N, H, W, channels]; masks: uint8 [N, H, W]. logits: their shape, where they are wanted."""
-        self.input, self.output = frames, masks
-        # An OrtValue made from a numpy array shares its memory, and a binding does not keep it alive.
-        self._values = [ort.OrtValue.ortvalue_from_numpy(a) for a in (self.input, self.output)]
+    def __init__(self, ort: Any, session: Any, arrays: _Arrays) -> None:
+        self.arrays = arrays
         self.binding = session.io_binding()
-        self.binding.bind_ortvalue_input("frame", self._values[0])
-        self.binding.bind_ortvalue_output("mask", self._values[1])
-        self.logits: NDArray[Any] | None = None
-        if logits is not None:
-            half = any(o.name == "logits" and o.type == "tensor(float16)" for o in session.get_outputs())
-            self.logits = np.empty(logits, np.float16 if half else np.float32)
-            self._values.append(ort.OrtValue.ortvalue_from_numpy(self.logits))
-            self.binding.bind_ortvalue_output("logits", self._values[2])
+        # An OrtValue made from a numpy array shares its memory, and a binding does not keep it alive.
+        self._values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        for name, value in self._values.items():
+            bind = self.binding.bind_ortvalue_input if name == "frame" else self.binding.bind_ortvalue_output
+            bind(name, value)
+
+    def outputs(self, index: int) -> tuple[UInt8, Further]:
+        """The mask and the other outputs of one of the frames; they are the caller's."""
+        of_frame = {name: array[index] for name, array in self.arrays.items()}
+        logits, confidence, familiarity = (of_frame.get(name) for name in Further._fields)
+        further = Further(
+            None if logits is None else logits.astype(np.float32),
+            None if confidence is None else confidence.copy(),
+            None if familiarity is None else float(familiarity),
+        )
+        return of_frame["mask"].copy(), further
 
 
 class _Batch:
     """Frames that run together: those that are submitted before the first result is taken."""
 
     def __init__(self, ort: Any, session: Any, spec: ModelSpec, most: int) -> None:
-        self._input, output = _allocate(most, spec)
-        self._buffers = [_BoundBuffers(ort, session, self._input[:n], output[:n]) for n in range(1, most + 1)]
+        arrays = _allocate(most, spec, session)
+        self._input: UInt8 = arrays["frame"]
+        self._buffers = [
+            _BoundBuffers(ort, session, {name: array[:n] for name, array in arrays.items()}) for n in range(1, most + 1)
+        ]
         self._count = 0  # of frames that wait
-        self._results: deque[tuple[UInt8, int] | Exception] = deque()
+        self._results: deque[tuple[UInt8, Further, int] | Exception] = deque()
 
     def next_input(self) -> UInt8:
         """Where the next frame goes: uint8 [H, W, channels]."""
@@ -146,18 +164,18 @@ class _Batch:
         self._count += 1
         return place
 
-    def result(self, infer: Callable[[_BoundBuffers], int]) -> tuple[UInt8, dict[str, int]]:
-        """The next frame's mask, and how long its whole batch took; raises what its batch raised."""
+    def result(self, infer: Callable[[_BoundBuffers], int]) -> tuple[UInt8, Further, int]:
+        """The next frame's mask and other outputs, and how many ns its whole batch took; raises what that raised."""
         if not self._results:
-            buffers = self._buffers[self._count - 1]
-            self._count = 0
+            count, self._count = self._count, 0
+            buffers = self._buffers[count - 1]
             try:
                 infer_ns = infer(buffers)
             except Exception as error:  # noqa: BLE001 - every frame of the batch has failed
-                self._results.extend([error] * len(buffers.output))
+                self._results.extend([error] * count)
             else:
-                self._results.extend((mask.copy(), infer_ns) for mask in buffers.output)
+                self._results.extend((*buffers.outputs(index), infer_ns) for index in range(count))
         found = self._results.popleft()
         if isinstance(found, Exception):
             raise found
-        return found[0], {"infer": found[1]}
+        return found

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeunet.board.machine import physical_cores
 from edgeunet.errors import MissingDependencyError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.model_metadata import loadable, read_spec
-from edgeunet.runtime.session import Session
+from edgeunet.runtime.session import Further, Session
 from edgeunet.spec import Execution, ModelSpec
 from edgeunet.utils.dependencies import missing
 
@@ -95,14 +94,13 @@ class OpenVinoSession(Session):
         try:
             model = read_model(path, spec)
             compiled = core().compile_model(model, "CPU", self._settings(exact=spec.provenance.target != "cpu"))
-            logits = spec.tiles != (1, 1) and any("logits" in output.names for output in compiled.outputs)
-            self._free = deque(_InferRequest(openvino, compiled, spec, logits=logits) for _ in range(in_flight))
+            self._free = deque(_InferRequest(openvino, compiled, spec) for _ in range(in_flight))
         except (RuntimeError, ValueError, TypeError) as error:  # OpenVINO raises nothing more precise
             raise self._refusal(path, error) from error
         super().__init__(spec)
         self._path = path
         self._version: str = openvino.__version__.partition("-")[0]
-        self._latest: _InferRequest | None = None
+        self._latest = Further()
         self._busy: deque[tuple[_InferRequest, int, int]] = deque()  # with the time to fit the frame, and when it ended
 
     def describe(self) -> dict[str, str]:
@@ -148,13 +146,14 @@ class OpenVinoSession(Session):
                 request.wait()
             except RuntimeError as error:
                 raise self._refusal(self._path, error) from error
-            self._latest = request
-            return request.output[0].copy(), {"fit": fit_ns, "infer": time.perf_counter_ns() - fitted}
+            infer_ns = time.perf_counter_ns() - fitted
+            self._latest = request.further()
+            return request.output[0].copy(), {"fit": fit_ns, "infer": infer_ns}
         finally:
             self._free.append(request)
 
-    def _logits(self) -> NDArray[np.float32] | None:
-        return None if self._latest is None else self._latest.logits()
+    def _further(self) -> Further:
+        return self._latest
 
     def _close(self) -> None:
         for request, _, _ in self._busy:
@@ -188,18 +187,25 @@ def _search_in_planes(openvino: Any, model: Any) -> None:
 class _InferRequest:
     """One frame in flight: input uint8 [1, H, W, channels] and output uint8 [1, H, W], bound to an OpenVINO request."""
 
-    def __init__(self, openvino: Any, compiled: Any, spec: ModelSpec, *, logits: bool) -> None:
-        """logits: whether they are wanted."""
+    def __init__(self, openvino: Any, compiled: Any, spec: ModelSpec) -> None:
         self.input = np.empty((1, *spec.frame_shape), np.uint8)
         self.output = np.empty((1, *spec.input_size), np.uint8)
         self._request = compiled.create_infer_request()
-        self._has_logits = logits
+        names = {name for output in compiled.outputs for name in output.names}
+        self._read = (names if spec.tiles != (1, 1) else names - {"logits"}).intersection(Further._fields)
         self._request.set_tensor("frame", openvino.Tensor(self.input, shared_memory=True))
         self._request.set_tensor("mask", openvino.Tensor(self.output, shared_memory=True))
 
-    def logits(self) -> NDArray[np.float32] | None:
-        """float32 [C, H, W] of the frame that ran last, if they are wanted."""
-        return self._request.get_tensor("logits").data[0].astype(np.float32) if self._has_logits else None
+    def further(self) -> Further:
+        """The other outputs for the frame that ran last; they are the caller's."""
+        logits, confidence, familiarity = (
+            self._request.get_tensor(name).data[0] if name in self._read else None for name in Further._fields
+        )
+        return Further(
+            None if logits is None else logits.astype(np.float32),
+            None if confidence is None else confidence.copy(),
+            None if familiarity is None else float(familiarity),
+        )
 
     def start(self) -> None:
         self._request.start_async()

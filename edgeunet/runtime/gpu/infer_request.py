@@ -16,6 +16,7 @@ from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
 from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.runtime.gpu.tensorrt_log import reason
+from edgeunet.runtime.session import Further
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.formatting import one_line
 
@@ -42,6 +43,7 @@ class InferRequest:
     ) -> None:
         """context: a TensorRT execution context for this request alone, its input shape set.
         outputs: "mask" (1, H, W) uint8, or "logits" (1, C, H, W) float32, of which a kernel makes the mask; or both.
+            With them "confidence" (1, H, W) uint8 and "familiarity" (1,) float32.
 
         Raises GpuError if memory is short or TensorRT refuses an address.
         """
@@ -50,12 +52,17 @@ class InferRequest:
         self._device, self._driver, self._context, self._outputs = device, driver, context, outputs
         self._sizes: dict[tuple[int, int], _Size] = {}  # the one used last is the last
         self._size: _Size | None = None  # of the frame that was submitted last
-        height, width = next(iter(outputs.values()))[-2:]
         keep = device.resources.callback
         self._stream = device.stream()
         keep(self._stream.free)
         self._input = self._buffer(spec.frame_shape, "uint8")
-        self._mask = self._buffer((height, width), "uint8", mapped=device.gpu.integrated)
+        mapped = device.gpu.integrated
+        self._mask = self._buffer(spec.input_size, "uint8", mapped=mapped)
+        self._trust = {
+            name: self._buffer(outputs[name][1:] or (1,), dtype, mapped=mapped)
+            for name, dtype in (("confidence", "uint8"), ("familiarity", "float32"))
+            if name in outputs
+        }
         self._levels: Buffer | None = None
         if spec.levels:
             tables = level_tables(spec.levels)
@@ -63,6 +70,7 @@ class InferRequest:
             self._levels.write(tables)
             self._levels.upload(self._stream)
         self._addresses = {"frame": self._input.address, "mask": self._mask.address}
+        self._addresses |= {name: buffer.address for name, buffer in self._trust.items()}
         if "logits" in outputs:
             logits = device.device_memory(4 * math.prod(outputs["logits"]))
             keep(logits.free)
@@ -82,13 +90,17 @@ class InferRequest:
             self._try_to_capture(size)
         size.start()
 
-    def result(self) -> tuple[UInt8, dict[str, int]]:
-        """Wait for the frame: its mask, uint8 [H, W], and the nanoseconds of each stage on the GPU."""
+    def result(self) -> tuple[UInt8, Further, dict[str, int]]:
+        """Wait for the frame: its mask, uint8 [H, W], the other outputs, and the ns of each stage on the GPU."""
         if self._size is None:
             raise GpuError("the session is closed: open it again")
         self._stream.synchronize()
         mask: UInt8 = self._mask.host.copy()
-        return mask, self._size.times_ns()
+        further = Further()
+        if self._trust:
+            confidence, familiarity = self._trust["confidence"].host.copy(), float(self._trust["familiarity"].host[0])
+            further = Further(confidence=confidence, familiarity=familiarity)
+        return mask, further, self._size.times_ns()
 
     def _buffer(self, shape: Shape, dtype: str, *, mapped: bool = False) -> Buffer:
         buffer = self._device.buffer(shape, dtype, mapped=mapped)
@@ -126,8 +138,12 @@ class InferRequest:
             arguments = (self._addresses["logits"], self._addresses["mask"], channels, pixels)
             stages["argmax"] = partial(self._device.launch, ARGMAX, ARGMAX.grid(pixels), arguments, self._stream)
         if not self._mask.mapped:
-            stages["d2h"] = partial(self._mask.download, self._stream)
+            stages["d2h"] = self._download
         return stages
+
+    def _download(self) -> None:
+        for buffer in (self._mask, *self._trust.values()):
+            buffer.download(self._stream)
 
     def _infer(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):

@@ -17,7 +17,7 @@ from edgeunet.runtime.gpu.engine_file import EngineInfo, check_engine_here
 from edgeunet.runtime.gpu.infer_request import InferRequest, Shape
 from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.runtime.gpu.tensorrt_log import reason, tensorrt_log
-from edgeunet.runtime.session import Session
+from edgeunet.runtime.session import Further, Session
 
 T = TypeVar("T")
 MAX_IN_FLIGHT = 3  # one copied in, one computed, one copied out
@@ -50,6 +50,7 @@ class TensorRTSession(Session):
         self._version, self._provider = str(trt.__version__), str(info.provider)
         self._requests: list[InferRequest] = []
         self._submitted = self._taken = 0
+        self._latest = Further()
         self._device = Device()
         self._finalizer = weakref.finalize(self, self._device.close_soon)  # for a session that nobody closes
         try:
@@ -87,7 +88,11 @@ class TensorRTSession(Session):
     def _result(self) -> tuple[UInt8, dict[str, int]]:
         request = self._requests[self._taken % self.capacity]
         self._taken += 1
-        return self._on_gpu(request.result)
+        mask, self._latest, times = self._on_gpu(request.result)
+        return mask, times
+
+    def _further(self) -> Further:
+        return self._latest
 
     def _run(self, frame: Pixels, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
         # Handing work to the owner's thread and back takes about 20 µs: do it once for each frame instead of twice.
@@ -115,7 +120,8 @@ class TensorRTSession(Session):
 class LoadedEngine:
     """A deserialised engine, checked against the contract of every model file; for the device's owner only.
 
-    outputs: the shapes of its outputs for one frame: "mask", "logits" or both.
+    outputs: the shapes of its outputs for one frame: "mask", "logits" or both, and with them "confidence" and
+        "familiarity", or neither.
     """
 
     def __init__(self, path: Path, trt: Any, info: EngineInfo) -> None:
@@ -136,11 +142,15 @@ class LoadedEngine:
             "frame": (trt.TensorIOMode.INPUT, trt.DataType.UINT8, self._frame),
             "mask": (trt.TensorIOMode.OUTPUT, trt.DataType.UINT8, (1, height, width)),
             "logits": (trt.TensorIOMode.OUTPUT, trt.DataType.FLOAT, (1, spec.logits, height, width)),
+            "confidence": (trt.TensorIOMode.OUTPUT, trt.DataType.UINT8, (1, height, width)),
+            "familiarity": (trt.TensorIOMode.OUTPUT, trt.DataType.FLOAT, (1,)),
         }
         engine = self._engine
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         wrong = [name for name in names if name not in expected or not _fits(engine, name, *expected[name])]
-        if wrong or "frame" not in names or len(names) == 1:
+        decided = {"mask", "logits"}.intersection(names)
+        trusted = len({"confidence", "familiarity"}.intersection(names))
+        if wrong or "frame" not in names or not decided or trusted == 1 or (spec.trust is not None and not trusted):
             tensors = ", ".join(
                 f"{name} {engine.get_tensor_dtype(name)} {list(engine.get_tensor_shape(name))}" for name in names
             )

@@ -41,7 +41,7 @@ def test_frames_submitted_together_run_as_one(tmp_path: Path, monkeypatch: pytes
     infer = OnnxRuntimeSession._infer
 
     def counted(self: OnnxRuntimeSession, slot: Any) -> int:
-        calls.append(len(slot.input))
+        calls.append(len(slot.arrays["frame"]))
         return infer(self, slot)
 
     monkeypatch.setattr(OnnxRuntimeSession, "_infer", counted)
@@ -82,11 +82,11 @@ def test_a_model_of_fixed_batch_takes_one_frame_at_a_time(tmp_path: Path) -> Non
 def test_input_and_output_stay_in_the_same_buffers(tmp_path: Path) -> None:
     with OnnxRuntimeSession(write_toy_model(tmp_path / "m.onnx")) as session:
         (slot,) = session._free
-        before = slot.input.ctypes.data, slot.output.ctypes.data
+        before = slot.arrays["frame"].ctypes.data, slot.arrays["mask"].ctypes.data
         for k in range(3):
             mask = session.run(frame_of(k)).mask
-            assert np.array_equal(slot.output[0], mask), "the model writes where it is bound to"
-        assert (slot.input.ctypes.data, slot.output.ctypes.data) == before
+            assert np.array_equal(slot.arrays["mask"][0], mask), "the model writes where it is bound to"
+        assert (slot.arrays["frame"].ctypes.data, slot.arrays["mask"].ctypes.data) == before
         assert list(session._free) == [slot]
 
 

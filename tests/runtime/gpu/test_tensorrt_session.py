@@ -24,7 +24,7 @@ from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 from tests.fakes.pycuda import FakeCuda
 from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import toy_mask, toy_spec
-from tests.runtime.engines import FRAME, LOGITS, MASK, SIZE, install_tensorrt, write_toy_engine
+from tests.runtime.engines import CONFIDENCE, FAMILIARITY, FRAME, LOGITS, MASK, SIZE, install_tensorrt, write_toy_engine
 from tests.runtime.gpu import reference
 from tests.runtime.session_contract import SessionContract, frame_of
 
@@ -377,6 +377,9 @@ def changed(index: int, **changes: object) -> tuple[Tensor, ...]:
         changed(1, shape=(1, 1, *SIZE)),
         (FRAME, Tensor("logits", "OUTPUT", "HALF", (1, 3, *SIZE))),
         (FRAME, Tensor("logits", "OUTPUT", "FLOAT", (1, 4, *SIZE))),
+        (FRAME, CONFIDENCE, FAMILIARITY),
+        (FRAME, MASK, CONFIDENCE),
+        (FRAME, MASK, FAMILIARITY, Tensor("confidence", "OUTPUT", "FLOAT", (1, *SIZE))),
     ],
 )
 def test_an_engine_of_another_contract_is_refused(engine: Path, trt: FakeTensorRT, tensors: tuple[Tensor, ...]) -> None:
