@@ -50,7 +50,9 @@ INSIDE = {  # the same for the rooms in a room
         ("sources",),
         ("statistics",),
         ("frame", "frame_queue", "polling"),
+        ("state",),
     ),
+    "edgeunet.camera.state": (("tracker",), ("findings",), ("mask_state",)),
     "edgeunet.camera.sources": (("opening",), ("network",), ("capture", "video", "image_files"), ("address", "source")),
     "edgeunet.runtime": (
         ("__init__",),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from edgeunet.camera.state.mask_state import Finding, StateReport
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime.session import Result
 
@@ -18,6 +19,7 @@ class Frame:
     the source, dropped frames included. captured_ns: when it arrived, time.perf_counter_ns(). read_ns: how long the
     source took to read it.
     time_s: seconds since the source's first frame, by the file's own clock; None if it has no clock.
+    fault: what is wrong with the picture, in words; "" for nothing.
     """
 
     pixels: Pixels
@@ -25,6 +27,7 @@ class Frame:
     captured_ns: int
     read_ns: int
     time_s: float | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Shot:
     time_s: since the source's first frame: by the clock for a live source, by its own times for a file.
     stages_ns: how long each stage of this frame took: "read", "wait", the session's own ("fit", "infer"), "draw".
     age_ns: from capture to published mask. dropped: frames of its source that were dropped so far.
+    state: how far to trust the mask, and why.
     """
 
     source: str
@@ -47,6 +51,7 @@ class Shot:
     stages_ns: Mapping[str, int]
     age_ns: int
     dropped: int
+    state: Finding
 
 
 class Sink(Protocol):
@@ -54,3 +59,14 @@ class Sink(Protocol):
 
     def write(self, shot: Shot) -> None:
         """Take a frame; it may be kept. Raises OutputError if no more can be written; the other sinks continue."""
+
+
+@runtime_checkable
+class StateSink(Sink, Protocol):
+    """A sink that also takes the states of live sources whose masks do not come."""
+
+    def write_states(self, reports: Sequence[StateReport]) -> None:
+        """Take a report of each source that is silent now: of one source at least every deadline, or every 100 ms.
+
+        It is for the thread that writes, and raises as write().
+        """

@@ -51,6 +51,17 @@ class FrameQueue(Generic[T]):
             self._changed.wait_for(lambda: self._items or self.closed, timeout)
             return self.take()
 
+    def offer(self, item: T) -> bool:
+        """Add an item if there is room; neither waits nor drops another one."""
+        with self._changed:
+            return not self.closed and len(self._items) < self._capacity and self.put(item)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is closed and empty."""
+        with self._changed:
+            return self.closed and not self._items
+
     def take(self) -> T | None:
         """The oldest item, without waiting; None if there is none."""
         with self._changed:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeunet.camera.frame import Frame
+from edgeunet.camera.state.mask_state import StateStats
 
 RECENT = 30  # masks: of the rate and age that are shown
 SILENCE_NS = 1_000_000_000  # without a mask, and the rate shown falls
@@ -83,12 +84,12 @@ class LoopStats:
 
     total: masks there will be at the end, None if unknown or endless. read: frames read from the source. published:
     masks made. dropped: frames of a live source that a newer one replaced before inference. failed: inferences that
-    raised. corrupt: frames that could not be decoded. reconnects: how often the source was opened again. misses: masks
-    older than the deadline when published; longest_miss: most of them in a row. recent_fps, recent_age_ms: over the
-    latest masks; the age is the median. age: from capture to published mask. jitter: change of the time between two
-    masks. stages: durations of "read", "wait" (from capture to inference), the session's own stages ("fit", "infer"),
-    "draw", "write". Frames that were read but neither published, dropped nor failed were on their way when the loop
-    was stopped.
+    raised. corrupt: frames that could not be decoded. reconnects: how often the source was opened again. misses:
+    masks older than the deadline when published; longest_miss: most of them in a row. recent_fps, recent_age_ms:
+    over the latest masks; the age is the median. age: from capture to published mask. jitter: change of the time
+    between two masks. stages: durations of "read", "wait" (from capture to inference), the session's own stages
+    ("fit", "infer"), "draw", "write". state: how far to trust its masks. Frames that were read but neither
+    published, dropped nor failed were on their way when the loop was stopped.
     """
 
     total: int | None = None
@@ -106,6 +107,7 @@ class LoopStats:
     age: Quantiles = EMPTY
     jitter: Quantiles = EMPTY
     stages: Mapping[str, Quantiles] = field(default_factory=dict)
+    state: StateStats = field(default_factory=StateStats)
 
     @property
     def fps(self) -> float:
@@ -194,7 +196,13 @@ class Statistics:
             return self._recently(time.perf_counter_ns())
 
     def snapshot(
-        self, *, total: int | None = None, dropped: int = 0, corrupt: int = 0, reconnects: int = 0
+        self,
+        *,
+        total: int | None = None,
+        dropped: int = 0,
+        corrupt: int = 0,
+        reconnects: int = 0,
+        state: StateStats = StateStats(),  # noqa: B008 - it cannot be changed
     ) -> LoopStats:
         """The figures so far, with those that only the reader knows."""
         with self._lock:
@@ -216,6 +224,7 @@ class Statistics:
                 self._age.quantiles(),
                 self._jitter.quantiles(),
                 {stage: histogram.quantiles() for stage, histogram in self._stages.items()},
+                state,
             )
 
     def samples(self) -> tuple[tuple[str, ...], NDArray[np.int64]]:

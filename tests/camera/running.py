@@ -41,9 +41,18 @@ class Running:
         self._listener.start()
 
     def lines(self, count: int) -> list[dict[str, Any]]:
-        """The next lines; waits for them."""
+        """The next lines of frames, without those that say that a source is silent; waits for them."""
+        found: list[dict[str, Any]] = []
+        while len(found) < count:
+            if "frame" in (line := self.line()):
+                found.append(line)
+        return found
+
+    def line(self) -> dict[str, Any]:
+        """The next line, also one without a mask; waits for it."""
         assert self._process.stdout is not None
-        return [json.loads(self._process.stdout.readline() or f"null {self.errors}") for _ in range(count)]
+        line: dict[str, Any] = json.loads(self._process.stdout.readline() or f"null {self.errors}")
+        return line
 
     def said(self, text: str) -> None:
         """Wait until this is on stderr."""
@@ -64,6 +73,7 @@ class Running:
             self.send(number)
         assert self._process.stdout is not None
         self.rest = [json.loads(line) for line in self._process.stdout if line.endswith("}\n")]
+        self.rest = [line for line in self.rest if "frame" in line]
         code = self._process.wait(30)
         seconds = time.monotonic() - begin
         self._listener.join(30)

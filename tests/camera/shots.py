@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from edgeunet.camera.frame import Frame, Shot
+from edgeunet.camera.state.mask_state import Finding, MaskState
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.runtime import Result
 from edgeunet.spec import ModelSpec
@@ -31,4 +32,5 @@ def shot_of(
     frame = Frame(pixels, number, time.perf_counter_ns(), 2_000_000)
     times = {"fit": 500_000, "infer": 10_000_000}
     stages = {"read": 2_000_000, **times, "draw": 1_500_000}
-    return Shot(source, frame, Result(mask, times, letterbox), overlay, overlay, time_s, stages, 12_000_000, 3)
+    state = Finding(MaskState.LATE, "12 ms old, the deadline is 10 ms")
+    return Shot(source, frame, Result(mask, times, letterbox), overlay, overlay, time_s, stages, 12_000_000, 3, state)

@@ -32,6 +32,15 @@ def test_newest_channel_never_waits_and_counts_what_it_drops() -> None:
     assert queue.get(timeout=0) is None
 
 
+def test_what_is_offered_neither_waits_nor_takes_the_place_of_another() -> None:
+    for newest in (False, True):
+        queue: FrameQueue[int] = FrameQueue(2, newest=newest)
+        assert [queue.offer(item) for item in range(3)] == [True, True, False]
+        queue.close()
+        assert (queue.get(), queue.ended, queue.offer(3)) == (0, False, False)
+        assert (queue.get(), queue.ended, queue.dropped) == (1, True, 0)
+
+
 def test_closing_lets_the_rest_out_and_discarding_does_not() -> None:
     kept: FrameQueue[int] = FrameQueue(2)
     kept.put(1)

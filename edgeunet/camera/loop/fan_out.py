@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from edgeunet.camera.frame import Shot, Sink
+from edgeunet.camera.frame import Shot, Sink, StateSink
+from edgeunet.camera.state.mask_state import StateReport
 from edgeunet.errors import OutputError
 
 
@@ -29,9 +30,16 @@ class FanOut:
 
     def write(self, shot: Shot) -> None:
         """Give a frame to every sink."""
+        self._give(lambda sink: sink.write(shot))
+
+    def write_states(self, reports: Sequence[StateReport]) -> None:
+        """Give the states of silent sources to every sink that takes them."""
+        self._give(lambda sink: sink.write_states(reports) if isinstance(sink, StateSink) else None)
+
+    def _give(self, hand_over: Callable[[Sink], None]) -> None:
         for context, sink in self._open[:]:
             try:
-                sink.write(shot)
+                hand_over(sink)
             except OutputError as error:
                 self._open.remove((context, sink))
                 self.errors.append(error)

@@ -31,6 +31,9 @@ from edgeunet.camera.loop.fan_out import FanOut
 from edgeunet.camera.loop.reader import SourceReader
 from edgeunet.camera.loop.watchdog import Watchdog
 from edgeunet.camera.sources.source import Source
+from edgeunet.camera.state.findings import judge
+from edgeunet.camera.state.mask_state import Finding
+from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.errors import OutputError
 from edgeunet.imaging.overlay import OPACITY, Overlay
@@ -76,6 +79,7 @@ class _Item(NamedTuple):
     result: Result
     stages_ns: dict[str, int]
     age_ns: int
+    state: Finding
 
 
 class Loop:
@@ -116,6 +120,7 @@ class Loop:
                 name,
                 Overlay(session.spec, options.opacity),
                 Statistics(deadline_ns, keep_samples=options.keep_samples),
+                StateTracker(name, live=source.live, deadline_ns=deadline_ns),
                 max_frames=options.max_frames,
                 changed=self._changed,
             )
@@ -140,6 +145,7 @@ class Loop:
         console.do_not_wait_for(self._inferrer)
         for reader in self.readers:
             reader.statistics.begin()
+            reader.states.begin(time.perf_counter_ns())
         for thread in (*self._reader_threads, self._inferrer, self._drawer):
             thread.start()
 
@@ -151,7 +157,7 @@ class Loop:
     def stop(self) -> None:
         """End after the frame that is in the session; every mask that was made is still drawn, and the video kept."""
         for reader in self.readers:
-            reader.frames.close(discard=True)
+            reader.stop()
 
     def finish(self, patience_s: float | None = None) -> Mapping[str, LoopStats]:
         """Wait for the end and return the figures by source; raises what went wrong.
@@ -263,11 +269,12 @@ class Loop:
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
         published = reader.statistics.published(frame, now, stages_ns)
+        state = reader.states.published(frame.captured_ns, now, judge(frame.fault))
         if self._observe is not None:
             self._observe(frame, now)
-        self._results.put(_Item(reader, frame, result, stages_ns, now - frame.captured_ns))
+        self._results.put(_Item(reader, frame, result, stages_ns, now - frame.captured_ns, state))
         if published == self._options.max_frames:
-            reader.frames.close(discard=True)
+            reader.stop()
 
     def _skip(self, reader: SourceReader, frame: Frame, error: Exception) -> None:
         reader.statistics.failed()
@@ -286,12 +293,12 @@ class Loop:
 
     def _draw(self) -> None:
         with self._fan_out:
-            while (item := self._results.get()) is not None:
-                if not self._fan_out.sinks:
-                    continue
-                with self.watchdog.watching("drawing and writing", item.frame, item.reader.name):
-                    self._write(item)
-                if not self._fan_out:  # every sink has failed
+            while (item := self._results.get(self._until_report_s())) is not None or not self._results.ended:
+                if item is not None and self._fan_out:
+                    with self.watchdog.watching("drawing and writing", item.frame, item.reader.name):
+                        self._write(item)
+                self._report()
+                if self._fan_out.sinks and not self._fan_out:  # every sink has failed
                     self.stop()
                     break
             self._results.close(discard=True)
@@ -300,14 +307,26 @@ class Loop:
         for reader in self.readers:
             reader.statistics.end()
 
+    def _until_report_s(self) -> float | None:
+        """Seconds until a source has been silent for so long that its state has to be said; None for never."""
+        due = [due_ns for reader in self.readers if (due_ns := reader.states.due_ns()) is not None]
+        return max(0.0, (min(due) - time.perf_counter_ns()) / 1e9) if due else None
+
+    def _report(self) -> None:
+        """Give the states of silent sources to the sinks."""
+        now = time.perf_counter_ns()
+        reports = [report for reader in self.readers if (report := reader.states.report(now)) is not None]
+        if reports:
+            self._fan_out.write_states(reports)
+
     def _write(self, item: _Item) -> None:
         """Draw a mask and give it to the sinks."""
-        reader, frame, result, stages_ns, age_ns = item
+        reader, frame, result, stages_ns, age_ns, state = item
         begin = time.perf_counter_ns()
         overlay, plain = reader.draw(frame, result, legend=self._options.draw, plain=self._options.plain)
         drawn = time.perf_counter_ns()
         stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
         dropped, time_s = reader.frames.dropped, reader.time_of(frame)
-        shot = Shot(reader.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped)
+        shot = Shot(reader.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped, state)
         self._fan_out.write(shot)
         reader.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)

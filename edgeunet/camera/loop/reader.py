@@ -8,6 +8,7 @@ import time
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import DEFAULT_FPS, Source
+from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import Overlay
@@ -26,6 +27,7 @@ class SourceReader:
         name: str,
         overlay: Overlay,
         statistics: Statistics,
+        states: StateTracker,
         *,
         max_frames: int | None,
         changed: threading.Condition,
@@ -34,6 +36,7 @@ class SourceReader:
         self.source = source
         self.name = name
         self.statistics = statistics
+        self.states = states
         self.frames: FrameQueue[Frame] = FrameQueue(newest=source.live, changed=changed)
         self.error: Exception | None = None  # the error that ended the reading early
         self._overlay = overlay
@@ -59,6 +62,13 @@ class SourceReader:
         except Exception as error:  # noqa: BLE001 - an error of one source does not stop the others; the loop raises it
             self.error = error
         self.frames.close()
+        if self.error is None:
+            self.states.end()
+
+    def stop(self) -> None:
+        """Read no more, and forget the frame that waits."""
+        self.frames.close(discard=True)
+        self.states.end()
 
     @property
     def fps(self) -> float:
@@ -103,4 +113,5 @@ class SourceReader:
             dropped=self.frames.dropped,
             corrupt=self.source.corrupt,
             reconnects=self.source.reconnects,
+            state=self.states.stats(time.perf_counter_ns()),
         )

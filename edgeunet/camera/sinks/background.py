@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from edgeunet.camera.frame import Shot, Sink
+from edgeunet.camera.frame import Shot, Sink, StateSink
 from edgeunet.camera.frame_queue import FrameQueue
+from edgeunet.camera.state.mask_state import StateReport
 from edgeunet.errors import OutputError
 
 CAPACITY = 4  # frames that may wait, each with its pictures in memory
@@ -30,7 +31,7 @@ class Background:
         self._sink = sink
         self._name = name
         self._notify = notify
-        self._shots: FrameQueue[Shot] = FrameQueue(CAPACITY, newest=live)
+        self._shots: FrameQueue[Shot | Sequence[StateReport]] = FrameQueue(CAPACITY, newest=live)
         self._entered = threading.Event()
         self._written = 0
         self._error: BaseException | None = None
@@ -45,6 +46,11 @@ class Background:
     def write(self, shot: Shot) -> None:
         """Hand a frame over. Raises, once, what the sink raised with an earlier one."""
         if not self._shots.put(shot):
+            self._raise()
+
+    def write_states(self, reports: Sequence[StateReport]) -> None:
+        """Hand reports over, unless frames wait: the next reports say the same. Raises as write()."""
+        if not self._shots.offer(reports):
             self._raise()
 
     def __exit__(
@@ -66,8 +72,11 @@ class Background:
         try:
             with self._sink as sink:
                 self._entered.set()
-                while (shot := self._shots.get()) is not None:
-                    sink.write(shot)
+                while (item := self._shots.get()) is not None:
+                    if isinstance(item, Shot):
+                        sink.write(item)
+                    elif isinstance(sink, StateSink):
+                        sink.write_states(item)
                     self._written += 1
         except BaseException as error:  # noqa: BLE001 - raised in the thread that writes
             self._error = error

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgeunet.camera.frame import Shot
+from edgeunet.camera.state.mask_state import StateReport
 from edgeunet.errors import OutputError
 from edgeunet.utils.files import require_writable, writing
 
@@ -54,7 +55,15 @@ class LineWriter:
 
     def write(self, shot: Shot) -> None:
         """Write the line of a frame. Raises OutputError if the disk is full or the program that reads has ended."""
-        line = (json.dumps(facts_of(shot, self._classes)) + "\n").encode()
+        self._write(facts_of(shot, self._classes))
+
+    def write_states(self, reports: Sequence[StateReport]) -> None:
+        """Write a line without a mask for each silent source. Raises as write()."""
+        for report in reports:
+            self._write(facts_of_silence(report))
+
+    def _write(self, facts: dict[str, Any]) -> None:
+        line = (json.dumps(facts) + "\n").encode()
         written = 0
         try:
             with writing(self._path):
@@ -106,7 +115,23 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
         "stages_ms": {stage: _ms(duration) for stage, duration in shot.stages_ns.items()},
         "dropped": shot.dropped,
         **({"model": shot.result.model} if shot.result.model else {}),
+        "state": str(shot.state.state),
+        "reason": shot.state.reason,
         "classes": {name: round(float(share), 5) for name, share in zip(classes, shares, strict=False)},
+    }
+
+
+def facts_of_silence(report: StateReport) -> dict[str, Any]:
+    """The fields of a line without a mask: the state of a source that is silent.
+
+    time: now, UTC, ISO 8601. age_ms: of its last mask, null if there was none yet.
+    """
+    return {
+        "source": report.source,
+        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "age_ms": None if report.age_ns is None else _ms(report.age_ns),
+        "state": str(report.finding.state),
+        "reason": report.finding.reason,
     }
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from edgeunet.camera.frame import Shot, Sink
 from edgeunet.camera.sinks import background
 from edgeunet.camera.sinks.background import CAPACITY, Background
+from edgeunet.camera.state.mask_state import STARTING, StateReport
 from edgeunet.errors import OutputError
 from tests.camera.shots import shot_of
 
@@ -47,6 +50,46 @@ def test_a_live_source_never_waits_for_a_slow_sink() -> None:
     assert slow.numbers == [0, *range(10 - CAPACITY, 10)]
     assert said == [f"--record left out {9 - CAPACITY} frames: it is too slow for the source"]
     assert slow.threads == {"edgeunet---record"}
+
+
+class SlowWithStates(Slow):
+    """Takes states too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports: list[Sequence[StateReport]] = []
+
+    def write_states(self, reports: Sequence[StateReport]) -> None:
+        self.reports.append(reports)
+
+
+def test_states_reach_a_sink_that_takes_them_unless_frames_wait() -> None:
+    slow, reports = SlowWithStates(), [StateReport("it", STARTING)]
+    with Background(nullcontext(slow), "--jsonl", live=True, notify=list[str]().append) as sink:
+        fill(sink, slow, 1)
+        sink.write_states(reports)
+        for number in range(1, CAPACITY):
+            sink.write(shot_of(PICTURE, number=number))
+        sink.write_states([])  # there is no room
+        slow.let.release(CAPACITY)
+    assert (slow.numbers, slow.reports) == ([*range(CAPACITY)], [reports])
+    with Background(nullcontext(Slow()), "--record", live=True, notify=list[str]().append) as sink:
+        sink.write_states(reports)  # it does not take them
+
+
+def test_a_sink_that_failed_with_states_raises_its_error_once() -> None:
+    class Full(Slow):
+        def write_states(self, reports: Sequence[StateReport]) -> None:
+            raise OutputError("the disk is full")
+
+    def write_all(sink: Background) -> None:
+        for _ in range(1000):
+            sink.write_states([])
+            time.sleep(0.01)
+
+    sink = Background(nullcontext(Full()), "--jsonl", live=True, notify=list[str]().append)
+    with pytest.raises(OutputError, match="the disk is full"), sink:
+        write_all(sink)
 
 
 def test_a_file_waits_and_loses_nothing() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgeunet.camera.sinks.jsonl import STDOUT, LineWriter, check_lines, facts_of
+from edgeunet.camera.state.mask_state import Finding, MaskState, StateReport
 from edgeunet.errors import OutputError
 from tests.camera.shots import shot_of
 from tests.models import toy_spec
@@ -38,6 +39,8 @@ def test_a_line_says_when_how_long_and_how_much_of_each_class() -> None:
         "age_ms": 12.0,
         "stages_ms": {"read": 2.0, "fit": 0.5, "infer": 10.0, "draw": 1.5},
         "dropped": 3,
+        "state": "late",
+        "reason": "12 ms old, the deadline is 10 ms",
         "classes": {"road": 0.25, "car": 0.75, "sky": 0.0},
     }
 
@@ -47,6 +50,18 @@ def test_a_line_names_the_model_where_several_take_turns() -> None:
     assert "model" not in facts_of(shot, CLASSES)
     shot = replace(shot, result=replace(shot.result, model="small.onnx"))
     assert facts_of(shot, CLASSES)["model"] == "small.onnx"
+
+
+def test_a_silent_source_gets_a_line_without_a_mask(tmp_path: Path) -> None:
+    none = Finding(MaskState.NONE, "no mask for 0.2 s")
+    path = tmp_path / "frames.jsonl"
+    with LineWriter(path, CLASSES, force=False) as lines:
+        lines.write_states([StateReport("front", none, 212_345_678), StateReport("back", none)])
+    front, back = map(json.loads, path.read_text().splitlines())
+    assert abs((datetime.now(timezone.utc) - datetime.fromisoformat(front["time"])).total_seconds()) < 5
+    said = {"time": front["time"], "state": "none", "reason": "no mask for 0.2 s"}
+    assert front == {"source": "front", "age_ms": 212.346, **said}
+    assert (back["source"], back["age_ms"]) == ("back", None)
 
 
 def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path) -> None:

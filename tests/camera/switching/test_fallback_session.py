@@ -13,6 +13,7 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.loop.reader import SourceReader
 from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import FallbackStats, Statistics
 from edgeunet.camera.switching import fallback_policy as fallback_policy
 from edgeunet.camera.switching.fallback_policy import FallbackPolicy, Switch
@@ -102,7 +103,13 @@ def test_every_frame_of_a_file_is_published_in_order_while_models_change(
 def test_the_overlay_names_the_model_that_made_the_mask() -> None:
     spec, camera = toy_spec(), FakeCamera()
     reader = SourceReader(
-        camera, "it", Overlay(spec, 0.0), Statistics(), max_frames=None, changed=threading.Condition()
+        camera,
+        "it",
+        Overlay(spec, 0.0),
+        Statistics(),
+        StateTracker("it", live=True),
+        max_frames=None,
+        changed=threading.Condition(),
     )
     frame = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
     result = Result(np.zeros(spec.input_size, np.uint8), {}, Letterbox.of((480, 640), spec))

@@ -1,0 +1,1 @@
+"""How far each mask may be trusted, and why."""

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from edgeunet.camera.state.findings import judge
+from edgeunet.camera.state.mask_state import GOOD_MASKS, Finding, MaskState, StateReport
+from edgeunet.camera.state.tracker import DEADLINE_NS, MISSED, StateTracker
+
+MS = 1_000_000
+EVERY_MS = 33
+FRESH, UNKNOWN = Finding(MaskState.FRESH), judge("")
+
+
+def tracker_of(masks: int = 10, *, live: bool = True, deadline_ms: int | None = None) -> tuple[StateTracker, int]:
+    """One that has seen masks at 30 fps, each 10 ms old; and the time of the last one, in ns."""
+    tracker = StateTracker("it", live=live, deadline_ns=None if deadline_ms is None else deadline_ms * MS)
+    tracker.begin(0)
+    now = 0
+    for number in range(masks):
+        now = (number + 1) * EVERY_MS * MS
+        tracker.published(now - 10 * MS, now, FRESH)
+    return tracker, now
+
+
+def test_a_mask_older_than_the_deadline_is_late_and_the_next_good_ones_end_that() -> None:
+    tracker, now = tracker_of(deadline_ms=20)
+    late = tracker.published(now, now + 21 * MS, FRESH)
+    assert late == Finding(MaskState.LATE, "21 ms old, the deadline is 20 ms")
+    states = [tracker.published(now + n * MS, now + (n + 1) * MS, FRESH).state for n in range(GOOD_MASKS)]
+    assert states == [MaskState.LATE] * (GOOD_MASKS - 1) + [MaskState.FRESH]
+
+
+def test_between_masks_at_their_usual_pace_there_is_nothing_to_say() -> None:
+    tracker, now = tracker_of()
+    assert tracker.report(now + EVERY_MS * MS) is None
+    assert tracker.due_ns() == now + DEADLINE_NS * 9 // 10
+
+
+def test_silence_is_said_again_and_again_with_the_age_of_the_last_mask() -> None:
+    tracker, now = tracker_of()
+    assert tracker.report(now + 90 * MS) == StateReport("it", FRESH, 100 * MS)
+    assert tracker.report(now + 100 * MS) is None  # said already
+    silent = Finding(MaskState.NONE, "no mask for 0.2 s")
+    assert tracker.report(now + 180 * MS) == StateReport("it", silent, 190 * MS)
+    stats = tracker.stats(now + 180 * MS)
+    assert (stats.finding, stats.age_ns) == (silent, 190 * MS)
+    assert stats.counts == {MaskState.NONE: GOOD_MASKS, MaskState.FRESH: 10 - GOOD_MASKS + 1}
+
+
+def test_silence_is_left_after_some_masks() -> None:
+    tracker, now = tracker_of()
+    tracker.report(now + 1000 * MS)
+    states = [tracker.published(now + n * MS, now + n * MS, FRESH).state for n in range(1001, 1001 + GOOD_MASKS)]
+    assert states == [MaskState.NONE] * (GOOD_MASKS - 1) + [MaskState.FRESH]
+
+
+def test_with_a_deadline_the_last_mask_becomes_late_and_then_there_is_none() -> None:
+    tracker, now = tracker_of(deadline_ms=40)
+    found = [tracker.report(now + after * MS) for after in (36, 40 * MISSED)]
+    assert [report.finding.state for report in found if report] == [MaskState.LATE, MaskState.NONE]
+    assert tracker.due_ns() == now + 40 * MISSED * MS + 36 * MS  # each time before the deadline is over
+
+
+def test_a_slow_camera_is_not_missing_between_two_of_its_frames() -> None:
+    tracker = StateTracker("it", live=True)
+    tracker.begin(0)
+    for second in range(1, 11):
+        tracker.published(second * 1000 * MS, second * 1000 * MS, FRESH)
+    assert tracker.stats(12_900 * MS).finding == FRESH
+    assert tracker.stats(13_100 * MS).finding.state is MaskState.NONE
+
+
+def test_a_source_that_never_gave_a_mask_says_so() -> None:
+    tracker = StateTracker("it", live=True)
+    tracker.begin(7 * MS)
+    report = tracker.report(507 * MS)
+    assert report == StateReport("it", Finding(MaskState.NONE, "no mask for 0.5 s"), None)
+
+
+def test_a_file_and_a_source_that_has_ended_are_never_silent() -> None:
+    file, now = tracker_of(live=False)
+    ended, _ = tracker_of()
+    ended.end()
+    for tracker in (file, ended):
+        assert tracker.report(now + 10_000 * MS) is None
+        assert tracker.due_ns() is None
+        assert tracker.stats(now + 10_000 * MS).finding == FRESH
+
+
+def test_a_fault_of_the_picture_is_worse_than_being_late() -> None:
+    tracker, now = tracker_of(deadline_ms=20)
+    state = tracker.published(now, now + 50 * MS, judge("black"))
+    assert state == Finding(MaskState.FROZEN, "black")
+
+
+def test_a_file_without_confidence_gives_unknown() -> None:
+    assert UNKNOWN.state is MaskState.UNKNOWN
