@@ -1,4 +1,5 @@
-"""`python -m benchmarks.studies.cpu -o FILE`: how fast a CPU is without a GPU, from the camera's frame to the mask.
+"""`python -m benchmarks.studies.cpu.frame_to_mask -o FILE`: how fast a CPU is without a GPU, from the camera's frame to
+the mask.
 
 All arms take turns in every round, so that a busy moment of the machine affects all of them; a ratio is the median over
 the rounds. Weights are random: they do not change the speed. Nothing is drawn, encoded or shown.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import typer
 
-from benchmarks.studies import cpu
+from benchmarks.studies.cpu import frame_to_mask
 from edgeunet.runtime import open_session
 from tests.camera.videos import write_numbered
 from tests.models import write_toy_model
@@ -17,9 +17,9 @@ from tests.models import write_toy_model
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A small network on a short clip: the arms are what is tried, not the speed."""
-    monkeypatch.setattr(cpu, "SIZE", (32, 48))
-    monkeypatch.setattr(cpu, "ALONE", 5)
-    monkeypatch.setattr(cpu, "SLOW", 3)
+    monkeypatch.setattr(frame_to_mask, "SIZE", (32, 48))
+    monkeypatch.setattr(frame_to_mask, "ALONE", 5)
+    monkeypatch.setattr(frame_to_mask, "SLOW", 3)
     monkeypatch.setattr("edgeunet.samples.CLIP", write_numbered(tmp_path / "clip.mp4", 6))
 
 
@@ -28,7 +28,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_arm_is_measured_in_every_round(tmp_path: Path) -> None:
     output = tmp_path / "cpu.json"
     with suppress(typer.Exit):  # whether the goals are reached
-        cpu.main(output, "nano", "nano", rounds=2)
+        frame_to_mask.main(output, "nano", "nano", rounds=2)
     result = json.loads(output.read_text())
     assert [set(turn) for turn in result["rounds"]] == [set(result["median_fps"])] * 2
     assert all(fps > 0 for turn in result["rounds"] for fps in turn.values())
@@ -41,5 +41,5 @@ def test_a_session_is_kept_full_and_every_frame_is_answered(tmp_path: Path) -> N
     frames = [np.zeros((32, 48, 3), np.uint8)]
     for count in (1, 2, 5):
         with open_session(write_toy_model(tmp_path / "m.onnx"), in_flight=2) as session:
-            assert cpu.session_fps(session, frames, count) > 0
+            assert frame_to_mask.session_fps(session, frames, count) > 0
             session.run(frames[0])  # nothing was left waiting

@@ -1,0 +1,1 @@
+"""How fast this CPU is without a GPU, and how fast it could be."""
