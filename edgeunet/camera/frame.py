@@ -12,6 +12,18 @@ from edgeunet.runtime.session import Result
 
 
 @dataclass(frozen=True)
+class FrameHeader:
+    """What a source of ROS 2 says of a frame, and its mask says again.
+
+    stamp_ns: when it was captured, since 1970, by the clock of whatever made it. frame_id: the name of the camera's
+    coordinate frame.
+    """
+
+    stamp_ns: int
+    frame_id: str
+
+
+@dataclass(frozen=True)
 class Frame:
     """One picture of a source.
 
@@ -20,6 +32,7 @@ class Frame:
     source took to read it.
     time_s: seconds since the source's first frame, by the file's own clock; None if it has no clock.
     fault: what is wrong with the picture, in words; "" for nothing.
+    header: of a source of ROS 2.
     """
 
     pixels: Pixels
@@ -28,6 +41,7 @@ class Frame:
     read_ns: int
     time_s: float | None = None
     fault: str = ""
+    header: FrameHeader | None = None
 
 
 @dataclass(frozen=True)

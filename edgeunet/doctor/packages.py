@@ -49,7 +49,7 @@ def _version(name: str) -> str:
 
 
 def _helps(host: Host, name: str) -> bool:
-    if name == "openvino":
+    if name in ("openvino", "cyclonedds"):  # Cyclone DDS has no other wheel
         return host.architecture in OPENVINO_IS_FASTEST_ON
     return not (host.jetson and name in OFF_BOARD)
 

