@@ -70,7 +70,7 @@ def _head(node: Any, lines: list[str]) -> list[str]:
     """From the first decorator to the end of the docstring."""
     first = min((node.lineno, *(decorator.lineno for decorator in node.decorator_list)))
     documented = ast.get_docstring(node) is not None
-    last = node.body[0].end_lineno if documented else node.body[0].lineno - 1
+    last = node.body[0].end_lineno if documented else max(node.lineno, node.body[0].lineno - 1)
     return lines[first - 1 : last]
 
 

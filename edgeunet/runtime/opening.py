@@ -15,7 +15,7 @@ from edgeunet.runtime.session import Session
 from edgeunet.runtime.tiled_session import tiled
 from edgeunet.spec import Execution, ModelSpec, OnnxBackend
 from edgeunet.utils.dependencies import OPENVINO_IS_FASTEST_ON
-from edgeunet.utils.limits import THREADS, require_in
+from edgeunet.utils.limits import MOST_BATCH, THREADS, require_in
 from edgeunet.utils.model_kind import not_a_file, other_kind
 
 ONNX_BACKENDS: tuple[OnnxBackend, ...] = ("onnxruntime", "openvino")
@@ -36,7 +36,8 @@ def open_session(
         is given here comes before that.
     in_flight: frames that submit() takes before the first result(): 1 for the least latency, 2 or 3 for the most
         frames per second.
-    batch: frames that may run as one batch; for .onnx files of dynamic batch in ONNX Runtime, ignored elsewhere.
+    batch: the most frames of a list that submit() and run() take, which run as one batch; of a file of dynamic batch
+        (`--dynamic-batch`), others take one frame at a time. See Session.max_batch.
     backend: of a .onnx file, "onnxruntime" or "openvino"; chosen by the file if not given.
 
     Raises ModelFileError if no backend runs the file, or if it is missing, damaged or without a spec;
@@ -46,6 +47,7 @@ def open_session(
     if backend not in (None, *ONNX_BACKENDS):
         raise UsageError(f"unknown backend {backend!r}: choose one of {', '.join(ONNX_BACKENDS)}")
     require_in("--threads", threads, 1, THREADS)
+    require_in("batch", batch, 1, MOST_BATCH)
     path = Path(path)
     if not path.is_file():
         raise not_a_file(path, "model file", "edgeunet export onnx")
@@ -75,7 +77,7 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
         if (backend or (execution.backend if execution else _fastest(path))) == "openvino":
             from edgeunet.runtime.cpu.openvino_session import OpenVinoSession
 
-            return OpenVinoSession(path, threads=threads, in_flight=in_flight, execution=execution)
+            return OpenVinoSession(path, threads=threads, in_flight=in_flight, batch=batch, execution=execution)
         from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 
         return OnnxRuntimeSession(path, threads=threads, in_flight=in_flight, batch=batch)
@@ -84,7 +86,7 @@ def _open(path: Path, threads: int | None, in_flight: int, batch: int, backend: 
             raise UsageError(f"{path} runs on the GPU: a backend and CPU threads can be chosen for .onnx files only")
         from edgeunet.runtime.gpu.tensorrt_session import TensorRTSession
 
-        return TensorRTSession(path, in_flight=in_flight)
+        return TensorRTSession(path, in_flight=in_flight, batch=batch)
     if error := other_kind(path, ""):
         raise error
     raise ModelFileError(f"{path}: no backend runs {suffix or 'files without an ending'}; give a .onnx or .engine file")

@@ -9,9 +9,9 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ from edgeunet.runtime.model_identity import ModelFile
 from edgeunet.spec import ModelSpec
 
 S = TypeVar("S", bound="Session")
+SIZES = 16  # of frames, whose letterboxes are kept
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Result:
 
     mask: uint8 [H, W] class indices at the network's input size; the caller may keep it.
     times_ns: duration of each stage in nanoseconds, by the monotonic clock, in the order in which the stages ran:
-        "fit", "infer", and others that the backend has.
+        "fit", "infer", and others that the backend has. Frames that ran as one batch have the times of the batch.
     letterbox: where the frame lies in the mask; letterbox.restore_mask(mask) is the mask at the frame's size.
     model: the name of the model that made it, where several take turns; else "".
     logits: float32 [C, H, W] of a single tile, where frames are cut into tiles and the file has logits; else None.
@@ -58,12 +59,24 @@ class Result:
         return float(cv2.mean(self.letterbox.inside(self.confidence))[0]) / 255
 
 
-class Further(NamedTuple):
-    """What a result has besides the mask, in the order of Result's fields."""
+class Prediction(NamedTuple):
+    """What a backend computes for one frame, the caller's to keep: see the fields of Result."""
 
+    mask: UInt8
     logits: NDArray[np.float32] | None = None
     confidence: UInt8 | None = None
     familiarity: float | None = None
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Prediction:
+        """Copies of one frame's outputs, by the names of the fields: a backend fills the arrays again."""
+        logits, confidence, familiarity = (arrays.get(name) for name in cls._fields[1:])
+        return cls(
+            arrays["mask"].copy(),
+            None if logits is None else logits.astype(np.float32),
+            None if confidence is None else confidence.copy(),
+            None if familiarity is None else float(familiarity),
+        )
 
 
 class Session(ABC):
@@ -73,21 +86,21 @@ class Session(ABC):
     together and are for one thread.
 
     spec: the classes, their colours and the input size (H, W) in pixels.
-    capacity: how many frames may be submitted before the first result is taken.
-    batched: whether the first result() runs all frames that are submitted by then as one batch; take all of its
-        results in a row.
+    capacity: how many calls of submit() there may be before the first result is taken.
+    max_batch: the most frames of one call; above 1, a list of frames runs as one batch.
     file: name, SHA-256 and size in bytes of the model file.
     """
 
     capacity = 1
-    batched = False
+    max_batch = 1
     file: ModelFile
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._lock = threading.Lock()
-        self._letterbox: Letterbox | None = None
-        self._waiting: deque[tuple[Letterbox, int]] = deque()  # (where the frame lies, time to fit it)
+        self._letterboxes: dict[tuple[int, int], Letterbox] = {}  # by the size of the frame
+        self._waiting: deque[tuple[list[Letterbox], int]] = deque()  # of each submit(), and its time to fit
+        self._ready: deque[Result | Exception] = deque()  # of the latest batch, what is not taken yet
         self._closed = False
 
     @abstractmethod
@@ -95,59 +108,69 @@ class Session(ABC):
         """Facts that its speed depends on, by name: "backend", "version", "device", "in_flight" and others."""
 
     @abstractmethod
-    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
-        """Fit the frame into an input buffer and, where the backend can, start the inference."""
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        """Fit 1 to max_batch frames into an input buffer and, where the backend can, start the inference."""
 
     @abstractmethod
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
-        """The oldest submitted frame's mask (owned by the caller), and the nanoseconds of the stages after "fit"."""
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
+        """What the oldest _submit() gives, for each of its frames, and the nanoseconds of the stages after "fit"."""
 
     @abstractmethod
     def _close(self) -> None:
         """Free the backend's resources."""
 
-    def _further(self) -> Further:
-        """The other outputs for the latest _result(); owned by the caller."""
-        return Further()
+    def submit(self, frames: Pixels | Sequence[Pixels]) -> None:
+        """Hand over a frame of any size, or a list of up to max_batch frames; their memory may be reused at once.
 
-    def submit(self, frame: Pixels) -> None:
-        """Hand over a frame of any size; its memory may be reused once this returns.
+        A frame is uint8 [h, w, 3] BGR, or what spec.pixels says; blue, green, red becomes grey for a model of one
+        channel, and grey is repeated for one of three. Those of a list may differ in size.
 
-        It is uint8 [h, w, 3] BGR, or what spec.pixels says; blue, green, red becomes grey for a model of one channel,
-        and grey is repeated for one of three.
-
-        Raises FrameError for another shape or dtype, UsageError if `capacity` frames wait already or the session is
-        closed, GpuError or ModelFileError if the backend fails.
+        Raises FrameError for another shape or dtype, UsageError if the list is empty or too long, if `capacity` calls
+        wait already or the session is closed, GpuError or ModelFileError if the backend fails.
         """
-        frame = check_frame(frame, self.spec.pixels)
+        checked = self._checked(frames)
         with self._lock:
             self._require_room(self.capacity)
-            letterbox = self._letterbox_of(frame)
-            self._waiting.append((letterbox, self._timed_submit(frame, letterbox)))
+            letterboxes = [self._letterbox_of(frame) for frame in checked]
+            self._waiting.append((letterboxes, self._timed_submit(checked, letterboxes)))
 
     def result(self) -> Result:
-        """Wait for the oldest submitted frame and return its mask.
+        """Wait for the oldest submitted frame and return its mask: one call for each frame, in the order of submit().
 
-        Raises UsageError if none is waiting, GpuError or ModelFileError if the backend fails.
+        Raises UsageError if none is waiting, GpuError or ModelFileError if the backend fails; if a batch fails, for
+        each of its frames.
         """
         with self._lock:
-            if not self._waiting:
-                raise UsageError("no frame is waiting: submit one first")
-            letterbox, fit_ns = self._waiting.popleft()
-            mask, times = self._result()
-            return Result(mask, {"fit": fit_ns, **times}, letterbox, "", *self._further())
+            if not self._ready:
+                if not self._waiting:
+                    raise UsageError("no frame is waiting: submit one first")
+                letterboxes, fit_ns = self._waiting.popleft()
+                try:
+                    predictions, times = self._result()
+                except Exception as error:  # noqa: BLE001 - it belongs to every frame of the batch
+                    self._ready.extend([error] * len(letterboxes))
+                else:
+                    self._ready.extend(_results(predictions, {"fit": fit_ns, **times}, letterboxes))
+            found = self._ready.popleft()
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def run(self, frame: Pixels) -> Result:
-        """The mask of a frame, as submit() takes it: submit() and result() in one; safe from any thread.
+    @overload
+    def run(self, frames: Pixels) -> Result: ...
+    @overload
+    def run(self, frames: Sequence[Pixels]) -> list[Result]: ...
+    def run(self, frames: Pixels | Sequence[Pixels]) -> Result | list[Result]:
+        """The mask of a frame, or the masks of a list, as submit() takes it: submit() and result() in one.
 
-        Raises what they raise, and UsageError while a submitted frame waits.
+        Safe from any thread. Raises what they raise, and UsageError while a submitted frame waits.
         """
-        frame = check_frame(frame, self.spec.pixels)
+        checked = self._checked(frames)
         with self._lock:
             self._require_room(1)
-            letterbox = self._letterbox_of(frame)
-            mask, times = self._run(frame, letterbox)
-            return Result(mask, times, letterbox, "", *self._further())
+            letterboxes = [self._letterbox_of(frame) for frame in checked]
+            results = _results(*self._run(checked, letterboxes), letterboxes)
+        return results[0] if isinstance(frames, np.ndarray) else results
 
     def segment(self, frame: Pixels) -> UInt8:
         """As run(), at the frame's own size: a frame [h, w, …] → uint8 [h, w] class indices."""
@@ -160,6 +183,7 @@ class Session(ABC):
             if not self._closed:
                 self._closed = True
                 self._waiting.clear()
+                self._ready.clear()
                 self._close()
 
     def __enter__(self: S) -> S:
@@ -168,25 +192,45 @@ class Session(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _checked(self, frames: Pixels | Sequence[Pixels]) -> list[Pixels]:
+        given = frames if isinstance(frames, (list, tuple)) else [frames]
+        if not 1 <= len(given) <= self.max_batch:
+            at_once = "one frame" if self.max_batch == 1 else f"1 to {self.max_batch} frames"
+            raise UsageError(f"this session takes {at_once} at once, got a list of {len(given)}: submit them in turn")
+        return [check_frame(frame, self.spec.pixels) for frame in given]
+
     def _require_room(self, room: int) -> None:
         if self._closed:
             raise UsageError("the session is closed: open it again")
-        if len(self._waiting) >= room:
-            raise UsageError(f"{len(self._waiting)} submitted frames wait already: take their results first")
+        if len(self._waiting) >= room or (room == 1 and self._ready):
+            raise UsageError("submitted frames wait already: take their results first")
 
     def _letterbox_of(self, frame: Pixels) -> Letterbox:
         size = (frame.shape[0], frame.shape[1])
-        if self._letterbox is None or self._letterbox.frame_size != size:
-            self._letterbox = Letterbox.of(size, self.spec)
-        return self._letterbox
+        if size not in self._letterboxes:
+            if len(self._letterboxes) == SIZES:
+                self._letterboxes.clear()
+            self._letterboxes[size] = Letterbox.of(size, self.spec)
+        return self._letterboxes[size]
 
-    def _run(self, frame: Pixels, letterbox: Letterbox) -> tuple[UInt8, dict[str, int]]:
-        """One frame from start to end: its mask and all its times."""
-        fit_ns = self._timed_submit(frame, letterbox)
-        mask, times = self._result()
-        return mask, {"fit": fit_ns, **times}
+    def _run(
+        self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]
+    ) -> tuple[Sequence[Prediction], dict[str, int]]:
+        """Frames from start to end, and all their times."""
+        fit_ns = self._timed_submit(frames, letterboxes)
+        predictions, times = self._result()
+        return predictions, {"fit": fit_ns, **times}
 
-    def _timed_submit(self, frame: Pixels, letterbox: Letterbox) -> int:
+    def _timed_submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> int:
         begin = time.perf_counter_ns()
-        self._submit(frame, letterbox)
+        self._submit(frames, letterboxes)
         return time.perf_counter_ns() - begin
+
+
+def _results(
+    predictions: Sequence[Prediction], times_ns: Mapping[str, int], letterboxes: Sequence[Letterbox]
+) -> list[Result]:
+    return [
+        Result(prediction.mask, times_ns, letterbox, "", *prediction[1:])
+        for prediction, letterbox in zip(predictions, letterboxes, strict=True)
+    ]

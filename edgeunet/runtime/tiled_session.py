@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from edgeunet.errors import EdgeUNetError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import Tiling
-from edgeunet.runtime.session import Further, Result, Session
+from edgeunet.runtime.session import Prediction, Result, Session
 
 
 def tiled(session: Session) -> Session:
@@ -27,8 +28,8 @@ class TiledSession(Session):
     Where the backend gives logits, those of neighbours are blended. An engine's stay on the GPU: its masks are joined.
     Confidence is joined like a mask; a frame is as familiar as its least familiar tile.
 
-    Tiles run one after another, as many at a time as the backend has in flight. One batch of all is
-    1.06 to 1.4 times the work in ONNX Runtime, 0.83 to 0.96 in OpenVINO, on 2 cores that others used too
+    It takes one frame at a time. Tiles run one after another, as many at a time as the backend has in flight. One batch
+    of all is 1.06 to 1.4 times the work in ONNX Runtime, 0.83 to 0.96 in OpenVINO, on 2 cores that others used too
     (benchmarks/results/tiles.json), and needs as many times the memory.
 
     Stages: "fit" and the backend's, each the sum over the tiles, and "join".
@@ -44,15 +45,14 @@ class TiledSession(Session):
         self._left: deque[UInt8] = deque()  # tiles that are still to be submitted
         self._running = 0
         self._fit_ns = 0
-        self._latest = Further()
 
     def describe(self) -> dict[str, str]:
         rows, columns = self.spec.tiles
         return {**self._session.describe(), "tiles": f"{rows}x{columns}"}
 
-    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
         begin = time.perf_counter_ns()
-        self._left.extend(self._tiling.cut(letterbox.fit(frame, out=self._canvas)))
+        self._left.extend(self._tiling.cut(letterboxes[0].fit(frames[0], out=self._canvas)))
         self._fit_ns = time.perf_counter_ns() - begin
         try:
             self._start_tiles()
@@ -60,7 +60,7 @@ class TiledSession(Session):
             self._drop_tiles()
             raise
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         results: list[Result] = []
         try:
             while self._running:
@@ -78,13 +78,12 @@ class TiledSession(Session):
         mask = self._tiling.blend(logits) if logits else self._tiling.join([result.mask for result in results])
         confidence = [result.confidence for result in results if result.confidence is not None]
         familiarity = [result.familiarity for result in results if result.familiarity is not None]
-        self._latest = Further(
-            confidence=self._tiling.join(confidence) if confidence else None, familiarity=min(familiarity, default=None)
+        joined = Prediction(
+            mask,
+            confidence=self._tiling.join(confidence) if confidence else None,
+            familiarity=min(familiarity, default=None),
         )
-        return mask, {**times, "join": time.perf_counter_ns() - begin}
-
-    def _further(self) -> Further:
-        return self._latest
+        return [joined], {**times, "join": time.perf_counter_ns() - begin}
 
     def _close(self) -> None:
         self._session.close()

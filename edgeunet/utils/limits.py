@@ -17,6 +17,8 @@ SIDE = 16_384
 TILES = 64
 """Rows or columns that a frame is cut into: with more, a tile of an ordinary frame has a few pixels."""
 FRAMES = 10**9
+MOST_BATCH = 4096
+"""Frames of one batch."""
 SEED = 2**32 - 1
 """The largest that NumPy takes."""
 

@@ -16,8 +16,8 @@ from edgeunet.runtime.gpu.engine_file import EngineInfo, Machine, check_engine, 
 from edgeunet.spec import METADATA_KEY, ModelSpec
 from edgeunet.utils.files import require_distinct, sha256
 from edgeunet.utils.folders import replacing_folder
-from edgeunet.utils.limits import require_in
-from edgeunet_export.engine.build import MOST_BATCH, EngineOptions
+from edgeunet.utils.limits import MOST_BATCH, require_in
+from edgeunet_export.engine.build import EngineOptions
 from edgeunet_export.graph.model_file import read_model, weight_files
 
 LABELS = "labels.txt"

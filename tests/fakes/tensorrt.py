@@ -66,6 +66,7 @@ class FakeTensorRT:
         self.deserializes = True
         self.context_is_null = False  # as when device memory runs out
         self.refused_addresses: set[str] = set()
+        self.frames = 1  # of the batch that runs
         self.on_execute: Callable[[Mapping[str, int], int], bool] = lambda addresses, stream: True
         self._first_logger: weakref.ref[Any] | None = None
         self.module = self._module()
@@ -511,6 +512,7 @@ class IExecutionContext(_Object):
         self._record("execute_async_v3", stream_handle)
         if set(self._addresses) != set(self._shapes) or self.infer_shapes():
             return False
+        self._fake.frames = self._shapes["frame"][0]
         return self._fake.on_execute(dict(self._addresses), stream_handle)
 
 

@@ -41,7 +41,8 @@ def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.Monk
     """Let `import tensorrt` give the fake, on the machine its engines are for, and let it compute the toy model."""
 
     def execute(addresses: Mapping[str, int], stream: int) -> bool:
-        return cuda.put(stream, lambda: _toy_model(addresses, channels))
+        frames = trt.frames
+        return cuda.put(stream, lambda: _toy_model(addresses, frames, channels))
 
     trt.on_execute = execute
     monkeypatch.setitem(sys.modules, trt.provider, trt.module)
@@ -51,16 +52,16 @@ def install_tensorrt(trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytest.Monk
     monkeypatch.setattr("edgeunet.runtime.gpu.engine_file.sys.platform", "linux")
 
 
-def _toy_model(addresses: Mapping[str, int], channels: int) -> None:
-    frame = _at(addresses["frame"], np.zeros((*SIZE, channels), np.uint8))
+def _toy_model(addresses: Mapping[str, int], frames: int, channels: int) -> None:
+    batch = _at(addresses["frame"], np.zeros((frames, *SIZE, channels), np.uint8))
     if "mask" in addresses:
-        _at(addresses["mask"], np.zeros(SIZE, np.uint8))[:] = toy_mask(frame)
+        _at(addresses["mask"], np.zeros((frames, *SIZE), np.uint8))[:] = [toy_mask(frame) for frame in batch]
     if "logits" in addresses:
-        _at(addresses["logits"], np.zeros((3, *SIZE), np.float32))[:] = frame.transpose(2, 0, 1)
+        _at(addresses["logits"], np.zeros((frames, 3, *SIZE), np.float32))[:] = batch.transpose(0, 3, 1, 2)
     if "confidence" in addresses:
-        confidence, familiarity = toy_trust(frame)
-        _at(addresses["confidence"], np.zeros(SIZE, np.uint8))[:] = confidence
-        _at(addresses["familiarity"], np.zeros(1, np.float32))[:] = familiarity
+        confidence, familiarity = zip(*map(toy_trust, batch), strict=True)
+        _at(addresses["confidence"], np.zeros((frames, *SIZE), np.uint8))[:] = confidence
+        _at(addresses["familiarity"], np.zeros(frames, np.float32))[:] = familiarity
 
 
 def _at(address: int, like: NDArray[Any]) -> NDArray[Any]:

@@ -25,6 +25,13 @@ def frame_of(number: int, size: tuple[int, int] = SIZE) -> UInt8:
     return np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
+def plain(color: int, size: tuple[int, int]) -> UInt8:
+    """All pixels of class `color` % 3 of the toy model."""
+    frame = np.zeros((*size, 3), np.uint8)
+    frame[..., color % 3] = 200
+    return frame
+
+
 class SessionContract(ABC):
     """Run against the toy model, for frames of 32×48, whose mask is known. spec: of the file that open() opens."""
 
@@ -73,6 +80,44 @@ class SessionContract(ABC):
             assert np.array_equal(session.result().mask, toy_mask(frame_of(k)))
         with pytest.raises(UsageError, match="submit one first"):
             session.result()
+
+    def test_a_list_of_frames_gives_the_masks_of_each(self, session: Session) -> None:
+        """As long as max_batch says, of frames of several sizes, again and again; a list of one is always taken."""
+        sizes = ((100, 200), SIZE, (31, 17), (64, 96))
+        for count in (*range(1, session.max_batch + 1), 1, session.max_batch):
+            for round_ in range(3):  # a GPU replays a graph from the second on
+                frames = [frame_of(10 * round_ + k, SIZE) if k == 0 else plain(k, sizes[k % 4]) for k in range(count)]
+                results = session.run(frames)
+                assert isinstance(results, list)
+                assert [r.letterbox.frame_size for r in results] == [f.shape[:2] for f in frames]
+                assert np.array_equal(results[0].mask, toy_mask(frames[0]))
+                assert all((session.segment(f) == k % 3).all() for k, f in enumerate(frames) if k)
+                for k, result in enumerate(results[1:], 1):
+                    assert (result.letterbox.restore_mask(result.mask) == k % 3).all()
+
+    def test_a_list_that_is_submitted_gives_its_results_in_order(self, session: Session) -> None:
+        for _ in range(2):
+            for k in range(session.capacity):
+                session.submit([frame_of(10 * k + j) for j in range(session.max_batch)])
+            for call in (session.run, session.submit):
+                with pytest.raises(UsageError, match="wait already"):
+                    call(frame_of(9))
+            for k in range(session.capacity):
+                for j in range(session.max_batch):
+                    with pytest.raises(UsageError, match="wait already"):
+                        session.run(frame_of(9))
+                    assert np.array_equal(session.result().mask, toy_mask(frame_of(10 * k + j)))
+            with pytest.raises(UsageError, match="submit one first"):
+                session.result()
+
+    def test_a_list_that_is_too_long_or_has_a_wrong_frame_is_refused_whole(self, session: Session) -> None:
+        for call in (session.run, session.submit):
+            for count in (0, session.max_batch + 1):
+                with pytest.raises(UsageError, match=f"got a list of {count}"):
+                    call([frame_of(k) for k in range(count)])
+            with pytest.raises(FrameError):
+                call([frame_of(0)] * (session.max_batch - 1) + [np.zeros((4, 4), np.uint8)])
+        assert np.array_equal(session.run(frame_of(2)).mask, toy_mask(frame_of(2)))
 
     def test_a_submitted_frame_may_be_reused(self, session: Session) -> None:
         frame = frame_of(1)

@@ -13,7 +13,7 @@ from edgeunet.errors import UsageError
 from edgeunet.runtime import Session, open_session
 from edgeunet.runtime.opening import spec_of
 from tests.fakes.pycuda import FakeCuda
-from tests.fakes.tensorrt import FakeTensorRT
+from tests.fakes.tensorrt import FakeTensorRT, Tensor
 from tests.models import TRUST, toy_mask, toy_spec, toy_trust, write_toy_model
 from tests.runtime.engines import (
     CONFIDENCE,
@@ -31,25 +31,30 @@ Opener = Callable[[Path], Session]
 
 
 @pytest.fixture(
-    params=["onnxruntime", "two in flight", "a batch", "openvino", "tensorrt", "tensorrt, mapped", "tensorrt, logits"]
+    params=[
+        *("onnxruntime", "two in flight", "a batch", "openvino", "openvino, a batch"),
+        *("tensorrt", "tensorrt, mapped", "tensorrt, logits", "tensorrt, a batch"),
+    ]
 )
 def opener(request: pytest.FixtureRequest, cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> Opener:
     """Opens the toy model; TensorRT is a fake."""
     kind = request.param
 
     def on_cpu(folder: Path) -> Session:
-        batch = 3 if kind == "a batch" else 1
+        batch = 3 if kind.endswith("a batch") else 1
         path = write_toy_model(folder / "m.onnx", toy_spec(SIZE), batch="N" if batch > 1 else 1, trust=True)
-        backend = "openvino" if kind == "openvino" else "onnxruntime"
+        backend = "openvino" if kind.startswith("openvino") else "onnxruntime"
         return open_session(path, backend=backend, in_flight=2 if kind == "two in flight" else 1, batch=batch)
 
     def on_gpu(folder: Path) -> Session:
         trt = FakeTensorRT("10.16")
         cuda.set("integrated", kind == "tensorrt, mapped")
         install_tensorrt(trt, cuda, monkeypatch)
-        tensors = (FRAME, FAMILIARITY, CONFIDENCE, LOGITS if kind == "tensorrt, logits" else MASK)
-        spec = replace(toy_spec(SIZE), trust=TRUST)
-        return open_session(write_toy_engine(folder / "m.engine", trt, tensors, spec))
+        tensors: tuple[Tensor, ...] = (FRAME, FAMILIARITY, CONFIDENCE, LOGITS if kind == "tensorrt, logits" else MASK)
+        spec, batch = replace(toy_spec(SIZE), trust=TRUST), 3 if kind.endswith("a batch") else 1
+        if batch > 1:
+            tensors = tuple(replace(tensor, shape=(-1, *tensor.shape[1:])) for tensor in tensors)
+        return open_session(write_toy_engine(folder / "m.engine", trt, tensors, spec), batch=batch)
 
     return on_gpu if kind.startswith("tensorrt") else on_cpu
 
@@ -58,9 +63,12 @@ def test_each_mask_comes_with_its_own(opener: Opener, tmp_path: Path) -> None:
     with opener(tmp_path) as session:
         assert session.spec.trust == TRUST
         for first in (0, 3, 6):  # a GPU replays a graph from the second on
-            frames = [frame_of(first + number) for number in range(session.capacity)]
-            for frame in frames:
-                session.submit(frame)
+            frames = [frame_of(first + number) for number in range(max(session.capacity, session.max_batch))]
+            if session.max_batch > 1:
+                session.submit(frames)
+            else:
+                for frame in frames:
+                    session.submit(frame)
             for frame in frames:
                 result = session.result()
                 confidence, familiarity = toy_trust(frame)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from edgeunet.errors import ModelFileError
 from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import Tiling
 from edgeunet.runtime import Session, open_session
+from edgeunet.runtime.session import Prediction
 from edgeunet.runtime.tiled_session import TiledSession
 from edgeunet.spec import ModelSpec
 from tests.models import toy_mask, toy_spec, write_toy_model
@@ -64,15 +66,15 @@ class Faulty(Session):
     def describe(self) -> dict[str, str]:
         return {"backend": "faulty", "version": "1", "device": "none"}
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        self.frames.append(letterbox.fit(frame))
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        self.frames.append(letterboxes[0].fit(frames[0]))
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         frame, number = self.frames.pop(0), self.taken
         self.taken += 1
         if number in self.faults:
             raise ModelFileError("it fails")
-        return frame[:, :, 0], {"infer": 1}
+        return [Prediction(frame[:, :, 0])], {"infer": 1}
 
     def _close(self) -> None:
         self.frames.clear()

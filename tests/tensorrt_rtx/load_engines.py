@@ -74,7 +74,7 @@ def main(folder: Path) -> int:
 
     def require_loaded(engine: Path, found: LoadedEngine | ModelFileError) -> None:
         if isinstance(found, LoadedEngine):
-            require(has_gpu() and "mask" in found.outputs, f"{engine.name} is loaded, and has {found.outputs}")
+            require(has_gpu() and "mask" in found.outputs(1), f"{engine.name} is loaded, and has {found.outputs(1)}")
         else:
             right = not has_gpu() and str(engine) in str(found) and NO_DRIVER in str(found)
             require(right, f"without a GPU {engine.name} is refused for want of a driver: {found}")

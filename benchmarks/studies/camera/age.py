@@ -9,6 +9,7 @@ masks late, so their share is counted.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_steady
 from edgeunet.cli.common_options import Force
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import UInt8
+from edgeunet.runtime.session import Prediction
 from edgeunet.runtime.warm_up import warm_up
 from edgeunet.utils import console
 
@@ -38,12 +39,12 @@ MINUTE_NS = 60_000_000_000
 class Fixed(Instant):
     """Fits frames like any session; its inference takes 50 ms by the clock, and leaves the CPU alone."""
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         begin = time.perf_counter_ns()
-        mask, _ = super()._result()
+        predictions, _ = super()._result()
         while (rest_s := INFERENCE_MS / 1e3 - (time.perf_counter_ns() - begin) / 1e9) > 0:
             time.sleep(rest_s)
-        return mask, {"infer": time.perf_counter_ns() - begin}
+        return predictions, {"infer": time.perf_counter_ns() - begin}
 
 
 def measure(seconds: float) -> dict[str, Any]:

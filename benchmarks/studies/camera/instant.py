@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +10,13 @@ import numpy as np
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.sources.source import Source
 from edgeunet.runtime import Session
+from edgeunet.runtime import session as sessions
 from edgeunet.spec import ClassInfo, ModelSpec
 
 if TYPE_CHECKING:  # the self-guard's release has the class under another name
     from edgeunet.imaging.letterbox import Letterbox, UInt8
+    from edgeunet.imaging.pixels import Pixels
+    from edgeunet.runtime.session import Prediction
 
 INPUT_SIZE = (256, 320)
 MASKS = 4  # different ones, in turn
@@ -32,12 +36,12 @@ class Instant(Session):
     def describe(self) -> dict[str, str]:
         return {"backend": "none", "version": "", "device": "cpu"}
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        letterbox.fit(frame, out=self._input)
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        letterboxes[0].fit(frames[0], out=self._input)
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         self._count += 1
-        return self._masks[self._count % MASKS], {}
+        return [sessions.Prediction(self._masks[self._count % MASKS])], {}
 
     def _close(self) -> None:
         pass

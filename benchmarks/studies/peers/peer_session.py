@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.runtime.cpu.openvino_session import core
-from edgeunet.runtime.session import Session
+from edgeunet.runtime.session import Prediction, Session
 from edgeunet.spec import ClassInfo, ModelSpec
 
 Infer = Callable[[NDArray[Any]], NDArray[Any]]
@@ -61,13 +61,13 @@ class PeerSession(Session):
     def describe(self) -> dict[str, str]:
         return {"backend": "peer", "version": "", "device": "cpu"}
 
-    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
-        letterbox.fit(frame, out=self._fitted)
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        letterboxes[0].fit(frames[0], out=self._fitted)
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         begin = time.perf_counter_ns()
         mask = self._infer(input_of(self._fitted))[0].astype(np.uint8)
-        return mask, {"infer": time.perf_counter_ns() - begin}
+        return [Prediction(mask)], {"infer": time.perf_counter_ns() - begin}
 
     def _close(self) -> None:
         pass

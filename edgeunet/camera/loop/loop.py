@@ -71,6 +71,14 @@ class LoopOptions:
 DEFAULTS = LoopOptions()
 
 
+class _Taken(NamedTuple):
+    """A frame in the session, and how long it had waited for that."""
+
+    reader: SourceReader
+    frame: Frame
+    wait_ns: int
+
+
 class _Item(NamedTuple):
     """A mask on its way to the drawer."""
 
@@ -221,39 +229,46 @@ class Loop:
 
     def _infer(self) -> None:
         turns = RoundRobin([reader.frames for reader in self.readers], self._changed)
-        waiting: deque[tuple[SourceReader, Frame, int]] = deque()
-        while (taken := turns.get(wait=self._pipelined or not waiting)) is not None or waiting:
-            if taken is not None:
+        waiting: deque[list[_Taken]] = deque()  # of each list in the session
+        while (batch := self._take(turns, wait=self._pipelined or not waiting)) or waiting:
+            if batch:
                 if self._next is not None:
                     self._publish_all(waiting)
                     self._take_next_session()
-                reader, frame = self.readers[taken[0]], taken[1]
-                wait_ns = time.perf_counter_ns() - frame.captured_ns
-                if self._submit(reader, frame):
-                    waiting.append((reader, frame, wait_ns))
-                if len(waiting) < (self.session.capacity if self._pipelined or self.session.batched else 1):
+                if self._submit(batch):
+                    waiting.append(batch)
+                if len(waiting) < (self.session.capacity if self._pipelined else 1):
                     continue
-            self._publish(*waiting.popleft())
-            if not self._pipelined:
-                self._publish_all(waiting)
+            for taken in waiting.popleft():
+                self._publish(*taken)
         self._results.close()
+
+    def _take(self, turns: RoundRobin[Frame], *, wait: bool) -> list[_Taken]:
+        """The next frames, of as many sources as have one and the session takes at once; none at the end."""
+        batch: list[_Taken] = []
+        while len(batch) < self.session.max_batch and (found := turns.get(wait=wait and not batch)) is not None:
+            batch.append(_Taken(self.readers[found[0]], found[1], time.perf_counter_ns() - found[1].captured_ns))
+        return batch
 
     @property
     def _pipelined(self) -> bool:
-        """Whether a frame may wait in the session for the next ones: of a file, but not of a camera or in a batch."""
-        return not self.live and not self.session.batched
+        """Whether frames may wait in the session for the next ones: of a file, but not of a camera."""
+        return not self.live
 
-    def _publish_all(self, waiting: deque[tuple[SourceReader, Frame, int]]) -> None:
+    def _publish_all(self, waiting: deque[list[_Taken]]) -> None:
         while waiting:
-            self._publish(*waiting.popleft())
+            for taken in waiting.popleft():
+                self._publish(*taken)
 
-    def _submit(self, reader: SourceReader, frame: Frame) -> bool:
-        """Whether the session took the frame."""
+    def _submit(self, batch: list[_Taken]) -> bool:
+        """Whether the session took the frames."""
+        reader, frame, _ = batch[0]
         try:
             with self.watchdog.watching(INFERENCE, frame, reader.name):
-                self.session.submit(frame.pixels)
+                self.session.submit([taken.frame.pixels for taken in batch])
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            self._skip(reader, frame, error)
+            for taken in batch:
+                self._skip(taken.reader, taken.frame, error)
             return False
         return True
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +17,9 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.statistics import FallbackStats
 from edgeunet.camera.switching.fallback_policy import Cause, FallbackPolicy
 from edgeunet.errors import MismatchError
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, blank_frame
-from edgeunet.runtime.session import Further, Result, Session
+from edgeunet.runtime.session import Prediction, Result, Session
 from edgeunet.runtime.warm_up import warm_up
 
 ROUNDS = 5  # in which the models' times are measured in turn
@@ -43,13 +43,12 @@ class FallbackSession(Session):
         """models: in the order of preference; closed with this session. notify: gets a line for each switch."""
         super().__init__(models[0].session.spec)
         self.capacity = min(model.session.capacity for model in models)
-        self.batched = all(model.session.batched for model in models)
+        self.max_batch = min(model.session.max_batch for model in models)
         self._models = tuple(models)
         self._policy = policy
         self._notify = notify
         self._current = self._latest = self._models[0]
-        self._outputs = Further()  # of the latest result
-        self._taken: deque[FallbackModel] = deque()  # which model has each frame that waits
+        self._taken: deque[tuple[FallbackModel, int]] = deque()  # which model has each batch that waits, and its frames
         self._switches: Counter[Cause] = Counter(dict.fromkeys(get_args(Cause), 0))
 
     def describe(self) -> dict[str, str]:
@@ -67,7 +66,8 @@ class FallbackSession(Session):
             return
         before, after = self._current, self._models[switch.to]
         with self._lock:
-            self._current, self.spec, self._letterbox = after, after.session.spec, None
+            self._current, self.spec = after, after.session.spec
+            self._letterboxes.clear()
         self._switches[switch.cause] += 1
         self._notify(f"{after.name} takes over from {before.name}: {switch.why}")
 
@@ -83,18 +83,21 @@ class FallbackSession(Session):
             {str(cause): n for cause, n in self._switches.items()},
         )
 
-    def _submit(self, frame: Pixels, letterbox: Letterbox) -> None:
-        self._current.session.submit(frame)
-        self._taken.append(self._current)
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        self._current.session.submit(frames if len(frames) > 1 else frames[0])
+        self._taken.append((self._current, len(frames)))
 
-    def _result(self) -> tuple[UInt8, dict[str, int]]:
-        self._latest = self._taken.popleft()
-        result = self._latest.session.result()
-        self._outputs = Further(result.logits, result.confidence, result.familiarity)
-        return result.mask, dict(result.times_ns)
-
-    def _further(self) -> Further:
-        return self._outputs
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
+        self._latest, count = self._taken.popleft()
+        results: list[Result] = []
+        try:
+            results.extend(self._latest.session.result() for _ in range(count))
+        except Exception:
+            for _ in range(count - len(results) - 1):  # they failed with it; the next batch must not get theirs
+                with suppress(Exception):
+                    self._latest.session.result()
+            raise
+        return [Prediction(r.mask, r.logits, r.confidence, r.familiarity) for r in results], dict(results[0].times_ns)
 
     def _close(self) -> None:
         self._taken.clear()

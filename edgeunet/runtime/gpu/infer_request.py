@@ -1,39 +1,41 @@
-"""The infer request: one frame in flight on a GPU, with its stream, its buffers and its work."""
+"""The infer request: one batch in flight on a GPU, with its stream, its buffers and its work."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 from edgeunet.errors import GpuError
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, level_tables
 from edgeunet.runtime.gpu.cuda import EXCLUSIVE, Buffer, Device, Stream
 from edgeunet.runtime.gpu.cuda_graph import CudaGraph, Timeline
 from edgeunet.runtime.gpu.kernels import ARGMAX, FIT, fit_arguments
 from edgeunet.runtime.gpu.libcuda import Driver
 from edgeunet.runtime.gpu.tensorrt_log import reason
-from edgeunet.runtime.session import Further
+from edgeunet.runtime.session import Prediction
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.formatting import one_line
 
 Shape = tuple[int, ...]
+Sizes = tuple[tuple[int, int], ...]  # (height, width) of each frame of a batch
 Stages = dict[str, Callable[[], None]]
-"""What happens to a frame on the GPU, in order; each puts its work into the stream. The same for all sizes."""
-SIZES = 4  # of frames, whose memory and work are kept: several cameras take turns
+"""What happens to a batch on the GPU, in order; each puts its work into the stream. The same for all sizes."""
+SIZES = 4  # of batches, whose memory and work are kept: several cameras take turns
 TRIES = 3  # captures in a row that may be refused: one may be chance, if another library synchronises the device
-PAUSE = 10  # frames between two tries
+PAUSE = 10  # batches between two tries
 
 
 class InferRequest:
-    """Runs one frame after another on a stream of its own. All methods are for the device's owner only.
+    """Runs batches of one length, one after another, on a stream of its own. All methods are for the device's owner.
 
-    The camera's frame is uploaded as it is and fitted by a kernel; one of the network's own size is the engine's input
-    as it arrives. The first frame of a size is enqueued; at the second the work is captured into a CUDA graph, which is
-    replayed from then on; while that is refused, frames are enqueued. device.resources frees everything.
+    A camera's frame is uploaded as it is and fitted by a kernel; one of the network's own size, if it is alone, is the
+    engine's input as it arrives. The first batch of a size is enqueued; at the second the work is captured into a CUDA
+    graph, which is replayed from then on; while that is refused, batches are enqueued. device.resources frees
+    everything.
 
     graph_state: whether frames are replayed from a graph, and if not, why.
     """
@@ -42,24 +44,26 @@ class InferRequest:
         self, device: Device, driver: Driver, context: Any, spec: ModelSpec, outputs: Mapping[str, Shape]
     ) -> None:
         """context: a TensorRT execution context for this request alone, its input shape set.
-        outputs: "mask" (1, H, W) uint8, or "logits" (1, C, H, W) float32, of which a kernel makes the mask; or both.
-            With them "confidence" (1, H, W) uint8 and "familiarity" (1,) float32.
+        outputs: "mask" (N, H, W) uint8, or "logits" (N, C, H, W) float32, of which a kernel makes the mask; or both.
+            With them "confidence" (N, H, W) uint8 and "familiarity" (N,) float32.
+        N is the number of frames of each batch.
 
         Raises GpuError if memory is short or TensorRT refuses an address.
         """
         self.graph_state = "not captured yet"
         self._tries, self._pause = TRIES, 0
         self._device, self._driver, self._context, self._outputs = device, driver, context, outputs
-        self._sizes: dict[tuple[int, int], _Size] = {}  # the one used last is the last
-        self._size: _Size | None = None  # of the frame that was submitted last
+        self._works: dict[Sizes, _Work] = {}  # the one used last is the last
+        self._work: _Work | None = None  # of the batch that was submitted last
+        self._frames = next(iter(outputs.values()))[0]
         keep = device.resources.callback
         self._stream = device.stream()
         keep(self._stream.free)
-        self._input = self._buffer(spec.frame_shape, "uint8")
+        self._input = self._buffer((self._frames, *spec.frame_shape), "uint8")
         mapped = device.gpu.integrated
-        self._mask = self._buffer(spec.input_size, "uint8", mapped=mapped)
+        self._mask = self._buffer((self._frames, *spec.input_size), "uint8", mapped=mapped)
         self._trust = {
-            name: self._buffer(outputs[name][1:] or (1,), dtype, mapped=mapped)
+            name: self._buffer(outputs[name], dtype, mapped=mapped)
             for name, dtype in (("confidence", "uint8"), ("familiarity", "float32"))
             if name in outputs
         }
@@ -79,64 +83,73 @@ class InferRequest:
         for name in ("frame", *outputs):
             if not context.set_tensor_address(name, self._addresses[name]):
                 raise GpuError(f"TensorRT refuses the memory for the tensor {name}: build the engine again")
-        keep(self._drop_sizes)
+        keep(self._drop_works)
         keep(self._settle)
 
-    def submit(self, frame: Pixels, letterbox: Letterbox) -> None:
-        """Start the work for a frame, as check_frame() returns it; its memory may be reused when this returns."""
-        self._size = size = self._of_size(letterbox)
-        size.frame.write(frame)
-        if size.graph is None and size.enqueued:  # TensorRT prepares itself in the first enqueue: not to be captured
-            self._try_to_capture(size)
-        size.start()
+    def submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        """Start the work for frames, as check_frame() returns them; their memory may be reused when this returns."""
+        self._work = work = self._of_sizes(letterboxes)
+        for buffer, frame in zip(work.frames, frames, strict=True):
+            buffer.write(frame if buffer is not self._input else frame[None])
+        if work.graph is None and work.enqueued:  # TensorRT prepares itself in the first enqueue: not to be captured
+            self._try_to_capture(work)
+        work.start()
 
-    def result(self) -> tuple[UInt8, Further, dict[str, int]]:
-        """Wait for the frame: its mask, uint8 [H, W], the other outputs, and the ns of each stage on the GPU."""
-        if self._size is None:
+    def result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
+        """Wait for the batch: the mask of each frame, and the nanoseconds of each stage on the GPU."""
+        if self._work is None:
             raise GpuError("the session is closed: open it again")
         self._stream.synchronize()
-        mask: UInt8 = self._mask.host.copy()
-        further = Further()
-        if self._trust:
-            confidence, familiarity = self._trust["confidence"].host.copy(), float(self._trust["familiarity"].host[0])
-            further = Further(confidence=confidence, familiarity=familiarity)
-        return mask, further, self._size.times_ns()
+        outputs = {"mask": self._mask.host, **{name: buffer.host for name, buffer in self._trust.items()}}
+        predictions = [
+            Prediction.of({name: array[index] for name, array in outputs.items()}) for index in range(self._frames)
+        ]
+        return predictions, self._work.times_ns()
 
     def _buffer(self, shape: Shape, dtype: str, *, mapped: bool = False) -> Buffer:
         buffer = self._device.buffer(shape, dtype, mapped=mapped)
         self._device.resources.callback(buffer.free)
         return buffer
 
-    def _of_size(self, letterbox: Letterbox) -> _Size:
-        size = self._sizes.pop(letterbox.frame_size, None)
-        if size is None:
-            if len(self._sizes) == SIZES:
-                self._sizes.pop(next(iter(self._sizes))).free()
-            size = self._make(letterbox)
-        self._sizes[letterbox.frame_size] = size
-        return size
+    def _of_sizes(self, letterboxes: Sequence[Letterbox]) -> _Work:
+        sizes = tuple(letterbox.frame_size for letterbox in letterboxes)
+        work = self._works.pop(sizes, None)
+        if work is None:
+            if len(self._works) == SIZES:
+                self._works.pop(next(iter(self._works))).free()
+            work = self._make(letterboxes)
+        self._works[sizes] = work
+        return work
 
-    def _make(self, letterbox: Letterbox) -> _Size:
-        levels, pixels = self._levels.address if self._levels else 0, letterbox.pixels
-        arguments = fit_arguments(letterbox, 0, self._input.address, levels)  # refuses a frame that is too large
-        if letterbox.frame_size == letterbox.input_size and not pixels.deep:
-            return _Size(self._input, self._stages(self._input, lambda: None), self._driver, self._stream, owned=False)
-        frame = self._device.buffer((*letterbox.frame_size, pixels.channels), pixels.dtype)
-        try:
-            kernel, (height, width) = FIT[pixels], letterbox.input_size
-            arguments = (frame.address, *arguments[1:])
-            fit = partial(self._device.launch, kernel, kernel.grid(width, height), arguments, self._stream)
-            return _Size(frame, self._stages(frame, fit), self._driver, self._stream, owned=True)
-        except BaseException:
-            frame.free()
-            raise
+    def _make(self, letterboxes: Sequence[Letterbox]) -> _Work:
+        for letterbox in letterboxes:
+            fit_arguments(letterbox, 0, self._input.address)  # refuses a frame that is too large
+        first = letterboxes[0]
+        if self._frames == 1 and first.frame_size == first.input_size and not first.pixels.deep:
+            return _Work([self._input], self._stages([self._input], ()), self._driver, self._stream, owned=False)
+        with ExitStack() as unless_made:
+            frames, fits = [], []
+            for index, letterbox in enumerate(letterboxes):
+                pixels = letterbox.pixels
+                frame = self._device.buffer((*letterbox.frame_size, pixels.channels), pixels.dtype)
+                unless_made.callback(frame.free)
+                frames.append(frame)
+                fits.append(partial(self._fit, index, letterbox, frame))
+            work = _Work(frames, self._stages(frames, fits), self._driver, self._stream, owned=True)
+            unless_made.pop_all()
+        return work
 
-    def _stages(self, frame: Buffer, fit: Callable[[], None]) -> Stages:
-        stages: Stages = {"h2d": partial(frame.upload, self._stream), "resize": fit, "infer": self._infer}
+    def _fit(self, index: int, letterbox: Letterbox, frame: Buffer) -> None:
+        kernel, (height, width) = FIT[letterbox.pixels], letterbox.input_size
+        place = self._input.address + index * self._input.host[0].nbytes
+        arguments = fit_arguments(letterbox, frame.address, place, self._levels.address if self._levels else 0)
+        self._device.launch(kernel, kernel.grid(width, height), arguments, self._stream)
+
+    def _stages(self, frames: Sequence[Buffer], fits: Sequence[Callable[[], None]]) -> Stages:
+        uploads = [partial(frame.upload, self._stream) for frame in frames]
+        stages: Stages = {"h2d": partial(_each, uploads), "resize": partial(_each, fits), "infer": self._infer}
         if "mask" not in self._outputs:
-            channels, pixels = self._outputs["logits"][1], self._mask.host.size
-            arguments = (self._addresses["logits"], self._addresses["mask"], channels, pixels)
-            stages["argmax"] = partial(self._device.launch, ARGMAX, ARGMAX.grid(pixels), arguments, self._stream)
+            stages["argmax"] = self._argmax
         if not self._mask.mapped:
             stages["d2h"] = self._download
         return stages
@@ -144,6 +157,13 @@ class InferRequest:
     def _download(self) -> None:
         for buffer in (self._mask, *self._trust.values()):
             buffer.download(self._stream)
+
+    def _argmax(self) -> None:
+        channels, pixels = self._outputs["logits"][1], self._mask.host[0].size
+        for index in range(self._frames):
+            logits = self._addresses["logits"] + index * 4 * channels * pixels
+            arguments = (logits, self._addresses["mask"] + index * pixels, channels, pixels)
+            self._device.launch(ARGMAX, ARGMAX.grid(pixels), arguments, self._stream)
 
     def _infer(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
@@ -153,20 +173,20 @@ class InferRequest:
         with suppress(*self._device.failures):  # result() has raised them
             self._stream.synchronize()
 
-    def _drop_sizes(self) -> None:
-        self._size = None
-        while self._sizes:
-            self._sizes.popitem()[1].free()
+    def _drop_works(self) -> None:
+        self._work = None
+        while self._works:
+            self._works.popitem()[1].free()
 
     def _drop_context(self) -> None:
         self._context = None
 
-    def _try_to_capture(self, size: _Size) -> None:
+    def _try_to_capture(self, work: _Work) -> None:
         if self._tries == 0 or self._pause or not EXCLUSIVE.acquire(blocking=False):
             self._pause = max(0, self._pause - 1)
             return
         try:
-            size.capture()
+            work.capture()
             self.graph_state, self._tries = "replayed", TRIES
         except self._device.failures as error:
             self.graph_state = f"refused: {one_line(error)}"
@@ -175,14 +195,16 @@ class InferRequest:
             EXCLUSIVE.release()
 
 
-class _Size:
-    """The work for frames of one size, its graph once it is captured, and the memory that they are written to.
+class _Work:
+    """The work for a batch of frames of these sizes, its graph once it is captured, and the memory for the frames.
 
-    enqueued: whether it has run once. owned: whether free() frees the frame's memory.
+    enqueued: whether it has run once. owned: whether free() frees the frames' memory.
     """
 
-    def __init__(self, frame: Buffer, stages: Stages, driver: Driver, stream: Stream, *, owned: bool) -> None:
-        self.frame, self.enqueued = frame, False
+    def __init__(
+        self, frames: Sequence[Buffer], stages: Stages, driver: Driver, stream: Stream, *, owned: bool
+    ) -> None:
+        self.frames, self.enqueued = frames, False
         self.graph: CudaGraph | None = None
         self._stages, self._driver, self._stream, self._owned = stages, driver, stream, owned
         self._timeline = Timeline(driver, len(stages) + 1)
@@ -205,10 +227,15 @@ class _Size:
             self.graph.free()
         self._timeline.free()
         if self._owned:
-            self.frame.free()
+            _each([frame.free for frame in self.frames])
 
     def _enqueue(self, *, captured: bool) -> None:
         self._timeline.mark(0, self._stream.handle, captured=captured)
         for mark, stage in enumerate(self._stages.values(), start=1):
             stage()
             self._timeline.mark(mark, self._stream.handle, captured=captured)
+
+
+def _each(calls: Sequence[Callable[[], None]]) -> None:
+    for call in calls:
+        call()

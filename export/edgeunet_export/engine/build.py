@@ -17,12 +17,11 @@ from edgeunet.board.gpu import Provider, version_of
 from edgeunet.errors import EdgeUNetError, ExportError, GpuError, ModelFileError, UsageError
 from edgeunet.runtime.gpu.tensorrt_log import errors
 from edgeunet.utils.formatting import one_line
-from edgeunet.utils.limits import require_in
+from edgeunet.utils.limits import MOST_BATCH, require_in
 from edgeunet_export.engine import dla
 from edgeunet_export.engine.watch import table_reader
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryAllocation|bad_alloc|MEM_ALLOC", re.IGNORECASE)
-MOST_BATCH = 4096
 _SHOWN = 5  # parser errors in one message
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import Letterbox
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -30,8 +32,8 @@ class StallingSession(OnnxRuntimeSession):
 
     calls = 0
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        super()._submit(frame, letterbox)
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        super()._submit(frames, letterboxes)
         self.calls += 1
         if self.calls == 5:
             time.sleep(STALL_MS / 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 from edgeunet.board.sensors.telemetry import Sampler
 from edgeunet.errors import UsageError
-from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.letterbox import Letterbox
+from edgeunet.imaging.pixels import Pixels
 from edgeunet.latency.energy import energy
 from edgeunet.latency.record import LatencyRecord
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
@@ -32,8 +34,8 @@ class InterruptedSession(OnnxRuntimeSession):
 
     calls_left = -1
 
-    def _submit(self, frame: UInt8, letterbox: Letterbox) -> None:
-        super()._submit(frame, letterbox)
+    def _submit(self, frames: Sequence[Pixels], letterboxes: Sequence[Letterbox]) -> None:
+        super()._submit(frames, letterboxes)
         self.calls_left -= 1
         if self.calls_left == 0:
             signal.raise_signal(signal.SIGINT)

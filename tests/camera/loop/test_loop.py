@@ -527,7 +527,7 @@ def test_cameras_share_one_inference_where_the_model_allows(tmp_path: Path) -> N
             self.working, self.let = threading.Semaphore(0), threading.Semaphore(0)
 
         def _infer(self, slot: Any) -> int:
-            calls.append(len(slot.input))
+            calls.append(len(slot.arrays["frame"]))
             return super()._infer(slot)
 
     with Batched() as session:

@@ -25,7 +25,7 @@ from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.spec import ModelSpec
 from tests.camera.videos import Collector, FakeCamera, number_of, numbered, write_numbered
-from tests.models import toy_spec, write_toy_model
+from tests.models import toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SessionContract, frame_of
 
 NO_TIME_MS = 1e-6  # a deadline that every mask misses: each two masks the next model takes over
@@ -70,6 +70,13 @@ class TestFallbackSession(SessionContract):
 
     def open(self, folder: Path) -> Session:
         return opened([write_toy_model(folder / f"{name}.onnx") for name in "ab"], 1e6, in_flight=2)
+
+
+class TestBatches(SessionContract):
+    """Two models that both take lists."""
+
+    def open(self, folder: Path) -> Session:
+        return opened([write_toy_model(folder / f"{name}.onnx", batch="N") for name in "ab"], 1e6, batch=3)
 
 
 @pytest.mark.usefixtures("at_once", "no_thread_is_left")
@@ -198,12 +205,34 @@ def test_a_camera_steps_down_under_load_and_is_back_when_it_is_over(
 def test_cameras_share_batches_in_each_model_that_allows(tmp_path: Path) -> None:
     n, one = (write_toy_model(tmp_path / f"{b}.onnx", batch=b) for b in ("N", 1))
     with opened([n, tmp_path / "N.onnx"], 1e6, batch=2) as session:
-        assert (session.batched, session.capacity) == (True, 2)
+        assert (session.max_batch, session.capacity) == (2, 1)
     with opened([n, one], 1e6, batch=2) as session:
-        assert (session.batched, session.capacity) == (False, 1)
+        assert (session.max_batch, session.capacity) == (1, 1)
         for number in range(3):  # one at a time in the model of batches too
             session.submit(frame_of(number))
             assert session.result().mask.shape == (32, 48)
+
+
+def test_after_a_batch_that_fails_the_next_gets_its_own_masks(tmp_path: Path) -> None:
+    class Failing(OnnxRuntimeSession):
+        fails = False
+
+        def _infer(self, slot: object) -> int:
+            if self.fails:
+                raise RuntimeError("no memory")
+            return super()._infer(slot)  # type: ignore[arg-type]
+
+    model = write_toy_model(tmp_path / "m.onnx", batch="N")
+    inner = Failing(model, batch=3)
+    with open_fallbacks([model], lambda path: inner, 1e6, silent) as session:
+        inner.fails = True
+        session.submit([frame_of(0), frame_of(1), frame_of(2)])
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="no memory"):
+                session.result()
+        inner.fails = False
+        for k, result in enumerate(session.run([frame_of(0), frame_of(1)])):
+            assert np.array_equal(result.mask, toy_mask(frame_of(k)))
 
 
 @pytest.mark.usefixtures("at_once", "no_thread_is_left")

@@ -31,12 +31,18 @@ class TestTwoFramesInFlight(SessionContract):
 
 
 class TestBatch(SessionContract):
+    in_flight = 1
+
     def open(self, folder: Path) -> Session:
         model = write_toy_model(folder / "m.onnx", toy_spec(SIZE), batch="N")
-        return open_session(model, backend="onnxruntime", batch=3)
+        return open_session(model, backend="onnxruntime", batch=3, in_flight=self.in_flight)
 
 
-def test_frames_submitted_together_run_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestTwoBatchesInFlight(TestBatch):
+    in_flight = 2
+
+
+def test_a_list_runs_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     infer = OnnxRuntimeSession._infer
 
@@ -48,12 +54,10 @@ def test_frames_submitted_together_run_as_one(tmp_path: Path, monkeypatch: pytes
     with open_session(
         write_toy_model(tmp_path / "m.onnx", toy_spec(SIZE), batch="N"), backend="onnxruntime", batch=3
     ) as session:
-        assert (session.batched, session.capacity) == (True, 3)
+        assert (session.max_batch, session.capacity) == (3, 1)
         for count in (3, 1, 2):
-            for k in range(count):
-                session.submit(frame_of(k))
-            for k in range(count):
-                assert np.array_equal(session.result().mask, toy_mask(frame_of(k)))
+            for k, result in enumerate(session.run([frame_of(k) for k in range(count)])):
+                assert np.array_equal(result.mask, toy_mask(frame_of(k)))
     assert calls == [3, 1, 2]
 
 
@@ -66,8 +70,7 @@ def test_a_batch_that_fails_fails_for_each_of_its_frames(tmp_path: Path, monkeyp
     ) as session:
         with monkeypatch.context() as patch:
             patch.setattr(OnnxRuntimeSession, "_infer", broken)
-            session.submit(frame_of(0))
-            session.submit(frame_of(1))
+            session.submit([frame_of(0), frame_of(1)])
             for _ in range(2):
                 with pytest.raises(RuntimeError, match="no memory"):
                     session.result()
@@ -76,18 +79,18 @@ def test_a_batch_that_fails_fails_for_each_of_its_frames(tmp_path: Path, monkeyp
 
 def test_a_model_of_fixed_batch_takes_one_frame_at_a_time(tmp_path: Path) -> None:
     with open_session(write_toy_model(tmp_path / "m.onnx"), backend="onnxruntime", batch=3) as session:
-        assert (session.batched, session.capacity) == (False, 1)
+        assert (session.max_batch, session.capacity) == (1, 1)
 
 
 def test_input_and_output_stay_in_the_same_buffers(tmp_path: Path) -> None:
     with OnnxRuntimeSession(write_toy_model(tmp_path / "m.onnx")) as session:
-        (slot,) = session._free
+        slot = session._free[0].bound(1)
         before = slot.arrays["frame"].ctypes.data, slot.arrays["mask"].ctypes.data
         for k in range(3):
             mask = session.run(frame_of(k)).mask
             assert np.array_equal(slot.arrays["mask"][0], mask), "the model writes where it is bound to"
         assert (slot.arrays["frame"].ctypes.data, slot.arrays["mask"].ctypes.data) == before
-        assert list(session._free) == [slot]
+        assert session._free[0].bound(1) is slot
 
 
 def test_a_file_of_another_contract_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,23 @@ class TestTwoFramesInFlight(SessionContract):
         return open_session(write_toy_model(folder / "m.onnx", toy_spec(SIZE)), backend="openvino", in_flight=2)
 
 
+class TestBatch(SessionContract):
+    in_flight = 1
+
+    def open(self, folder: Path) -> Session:
+        model = write_toy_model(folder / "m.onnx", toy_spec(SIZE), batch="N")
+        return open_session(model, backend="openvino", batch=3, in_flight=self.in_flight)
+
+
+class TestTwoBatchesInFlight(TestBatch):
+    in_flight = 2
+
+
+def test_a_model_of_fixed_batch_takes_one_frame_at_a_time(tmp_path: Path) -> None:
+    with open_session(write_toy_model(tmp_path / "m.onnx"), backend="openvino", batch=3) as session:
+        assert session.max_batch == 1
+
+
 def test_without_openvino_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_toy_model(tmp_path / "m.onnx")
     monkeypatch.setitem(sys.modules, "openvino", None)

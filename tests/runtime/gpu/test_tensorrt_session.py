@@ -45,7 +45,7 @@ def engine(tmp_path: Path, trt: FakeTensorRT, cuda: FakeCuda, monkeypatch: pytes
 class OnFakes(SessionContract):
     """The contract of every session, on one version, with so many frames in flight, on one kind of memory."""
 
-    version, in_flight, integrated = "10.16", 1, False
+    version, in_flight, integrated, batch = "10.16", 1, False, 1
     tensors: tuple[Tensor, ...] = (FRAME, MASK)
 
     @pytest.fixture(autouse=True)
@@ -55,7 +55,8 @@ class OnFakes(SessionContract):
         install_tensorrt(self.trt, cuda, monkeypatch)
 
     def open(self, folder: Path) -> Session:
-        return open_session(write_toy_engine(folder / "m.engine", self.trt, self.tensors), in_flight=self.in_flight)
+        engine = write_toy_engine(folder / "m.engine", self.trt, self.tensors)
+        return open_session(engine, in_flight=self.in_flight, batch=self.batch)
 
     @pytest.fixture
     def session(self, tmp_path: Path, _fakes: None) -> Iterator[Session]:
@@ -81,6 +82,19 @@ class TestLogitsOnly(OnFakes):
 
 class TestBothOutputs(OnFakes):
     tensors = (FRAME, LOGITS, MASK)
+
+
+def of_any_number(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """As in an engine of dynamic batch; the fake's profile is for 1 to 8 frames."""
+    return tuple(Tensor(t.name, t.mode, t.dtype, (-1, *t.shape[1:])) for t in tensors)
+
+
+class TestBatches(OnFakes):
+    batch, tensors = 4, of_any_number(FRAME, MASK)
+
+
+class TestTwoBatchesInFlightOnSharedMemory(OnFakes):
+    batch, in_flight, integrated, tensors = 3, 2, True, of_any_number(FRAME, LOGITS)
 
 
 def graph_state(session: Session) -> str:
@@ -392,10 +406,41 @@ def test_an_engine_of_another_contract_is_refused(engine: Path, trt: FakeTensorR
 
 
 def test_an_engine_for_any_number_of_frames_runs_one(engine: Path, trt: FakeTensorRT) -> None:
-    tensors = [Tensor(t.name, t.mode, t.dtype, (-1, *t.shape[1:])) for t in (FRAME, MASK)]
-    with open_session(write_toy_engine(engine, trt, tensors)) as session:
+    with open_session(write_toy_engine(engine, trt, of_any_number(FRAME, MASK))) as session:
+        assert session.max_batch == 1
         assert np.array_equal(session.run(frame_of(0)).mask, toy_mask(frame_of(0)))
     assert ("IExecutionContext", "set_input_shape", ("frame", (1, *SIZE, 3))) in trt.calls
+
+
+def test_a_list_is_as_long_as_the_profile_allows(engine: Path, trt: FakeTensorRT) -> None:
+    with open_session(write_toy_engine(engine, trt, of_any_number(FRAME, MASK)), batch=100) as session:
+        assert session.max_batch == 8
+    with open_session(write_toy_engine(engine, trt, (FRAME, MASK)), batch=100) as session:
+        assert session.max_batch == 1
+
+
+def test_lists_of_cameras_are_only_replayed(engine: Path, trt: FakeTensorRT, cuda: FakeCuda) -> None:
+    """Nothing is allocated, captured or freed once each length has come twice."""
+    with open_session(write_toy_engine(engine, trt, of_any_number(FRAME, MASK)), batch=3) as session:
+        lists = [[frame_of(k, (48 + 4 * k, 64)) for k in range(count)] for count in (1, 2, 3)]
+        for frames in lists * 2:
+            session.run(frames)
+        cuda.journal()
+        for frames in lists * 2:
+            session.run(frames)
+        assert set(cuda.journal()) == {"cuGraphLaunch", "cuStreamSynchronize", "cuEventElapsedTime"}
+
+
+def test_a_list_for_which_memory_is_short_leaves_the_session_as_it_is(
+    engine: Path, trt: FakeTensorRT, cuda: FakeCuda
+) -> None:
+    with open_session(write_toy_engine(engine, trt, of_any_number(FRAME, MASK)), batch=3) as session:
+        session.run(frame_of(0))
+        trt.context_is_null = True
+        for call in (session.run, session.submit):
+            with pytest.raises(GpuError, match="no execution context"):
+                call([frame_of(0), frame_of(1)])
+        assert np.array_equal(session.run(frame_of(2)).mask, toy_mask(frame_of(2)))
 
 
 @pytest.mark.parametrize("core", [None, 0, 1])
