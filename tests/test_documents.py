@@ -35,6 +35,7 @@ RUN_HERE = (  # in this order: later documents use what the commands of earlier 
 DOCUMENTS = (
     *RUN_HERE,
     "docs/results.md",
+    "docs/ros2.md",
     "jetson/README.md",
     "CONTRIBUTING.md",
     "benchmarks/ci/README.md",
@@ -70,8 +71,9 @@ QUICK = (  # what takes seconds in the place of minutes, and needs no camera
 VERDICTS = {0, 3, 4, 5}  # any of them: what is compared here proves nothing
 CODES = {"bench compare": VERDICTS, "bench judge": VERDICTS, "doctor": {0, 1}}
 OUTPUT = "-o|--record|--report|--contact-sheet|--plot|--save-masks|--jsonl|--latency-record|--junit|--markdown"
-# Of all commands, jetson/setup.sh, trtexec, apt-get and docker.
+# Of all commands, jetson/setup.sh, trtexec, apt-get, docker and venv.
 OTHERS_OPTIONS = {"--debug", "--dry-run", "--wheels", "--loadEngine", "--no-remove", "--build-arg", "--runtime"}
+OTHERS_OPTIONS |= {"--system-site-packages"}
 
 
 def text_of(document: str) -> str:

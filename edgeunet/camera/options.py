@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeunet.camera.loop.loop import LoopOptions
+from edgeunet.camera.ros2.topics import require_topic
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sources.reconnect import LONGEST_STALL_S, STALL_S
@@ -19,7 +20,7 @@ class SinkOptions:
 
     show: a window on the desktop. serve: the address of the page. record: a video file. save_masks: a folder. rtp: the
     address to stream to. jsonl: a file of lines, `-` for the standard output. metrics: the address for Prometheus.
-    token: the secret of page and metrics. force: replace files that exist.
+    ros2: a topic of ROS 2. token: the secret of page and metrics. force: replace files that exist.
     """
 
     show: bool = False
@@ -29,12 +30,15 @@ class SinkOptions:
     rtp: HostPort | None = None
     jsonl: Path | None = None
     metrics: HostPort | None = None
+    ros2: str | None = None
     token: str | None = None
     force: bool = False
 
     def __post_init__(self) -> None:
         for address in (self.serve, self.metrics):
             self.access(address)
+        if self.ros2 is not None:
+            require_topic(self.ros2, f"--ros2 {self.ros2}")
 
     @property
     def legend(self) -> bool:

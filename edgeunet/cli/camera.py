@@ -26,7 +26,8 @@ def camera(
         list[str] | None,
         typer.Option(
             help="0, /dev/video0, csi://0, rtsp://…, http://…, a video, an image or a folder of images, gst:PIPELINE, "
-            "synthetic://; several times for several (default: EDGEUNET_SOURCE, a line each, or the first camera).",
+            "ros2:///topic, synthetic://; several times for several (default: EDGEUNET_SOURCE, a line each, or the "
+            "first camera).",
             show_default=False,
         ),
     ] = None,
@@ -49,6 +50,9 @@ def camera(
     ] = None,
     metrics: Annotated[
         str | None, typer.Option(metavar="PORT", help="Serve figures for Prometheus: PORT or HOST:PORT.")
+    ] = None,
+    ros2: Annotated[
+        str | None, typer.Option(metavar="TOPIC", help="Publish masks and their states on this topic of ROS 2.")
     ] = None,
     token: Annotated[
         # Other users of the machine see a command line, but not its environment.
@@ -101,6 +105,7 @@ def camera(
         rtp=None if rtp is None else HostPort.parse(rtp),
         jsonl=jsonl,
         metrics=None if metrics is None else HostPort.parse(metrics, LOOPBACK),
+        ros2=ros2,
         force=force,
     )
     if not models and not source and sinks == nothing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from edgeunet.camera.frame import Sink
 from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.options import CameraOptions
+from edgeunet.camera.ros2.opening import require_ros2
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import serving_page
@@ -19,10 +20,11 @@ from edgeunet.camera.sinks.encoder import load_encoder
 from edgeunet.camera.sinks.jsonl import STDOUT, LineWriter, check_lines
 from edgeunet.camera.sinks.masks import MaskFolder, check_masks
 from edgeunet.camera.sinks.recorder import Recorder, check_recordable
+from edgeunet.camera.sinks.ros2_topics import TopicPublisher
 from edgeunet.camera.sinks.routing import by_source, suffixes, with_suffix
 from edgeunet.camera.sinks.rtp import streaming_rtp
 from edgeunet.camera.sources.address import Address
-from edgeunet.errors import OutputError
+from edgeunet.errors import OutputError, UsageError
 from edgeunet.imaging.images import IMAGE_ENDINGS
 from edgeunet.runtime.model_identity import state_of
 from edgeunet.utils.dependencies import require_installed
@@ -51,7 +53,8 @@ class CameraOutputs:
 
     def __init__(self, options: CameraOptions, sources: Mapping[str, Address]) -> None:
         """sources: by their names."""
-        self._table = dict(_table(options, suffixes(list(sources))))
+        heard = [address.target for address in sources.values() if address.kind == "ros2"]
+        self._table = dict(_table(options, suffixes(list(sources)), heard))
         models = [options.model, *options.fallbacks]
         sidecars = [path.with_name(f"{path.name}.json") for path in models if path.suffix == ".engine"]
         files = [Path(address.target) for address in sources.values() if address.kind == "file"]
@@ -93,8 +96,10 @@ class CameraOutputs:
         require_distinct(outputs, inputs)
 
 
-def _table(options: CameraOptions, ends: Mapping[str, str]) -> Iterator[tuple[str, Output]]:
-    """Each output in the options, by its option. ends: what follows the stem in each source's file name."""
+def _table(options: CameraOptions, ends: Mapping[str, str], heard: Sequence[str]) -> Iterator[tuple[str, Output]]:
+    """Each output in the options, by its option. ends: what follows the stem in each source's file name. heard: the
+    topics that are sources.
+    """
     sinks, force = options.sinks, options.sinks.force
     if (access := sinks.access(sinks.serve)) is not None:
         yield "--serve", _page(access)
@@ -108,6 +113,8 @@ def _table(options: CameraOptions, ends: Mapping[str, str]) -> Iterator[tuple[st
         yield "--save-masks", _masks(sinks.save_masks, ends, force=force)
     if sinks.jsonl is not None:
         yield "--jsonl", _lines(sinks.jsonl, force=force)
+    if sinks.ros2 is not None:
+        yield "--ros2", _topics(sinks.ros2, ends, heard)
     if (record := options.latency_record) is not None:  # written at the end
         yield "--latency-record", Output("latency record", (record,), lambda: require_writable(record, force=force))
 
@@ -163,6 +170,19 @@ def _lines(path: Path, *, force: bool) -> Output:
         return _in_background(LineWriter(path, loop.session.spec.names, force=force), f"--jsonl {path}", loop)
 
     return Output("lines", () if path in STDOUT else (path,), lambda: check_lines(path, force=force), make)
+
+
+def _topics(topic: str, ends: Mapping[str, str], heard: Sequence[str]) -> Output:
+    def check() -> None:
+        if any(f"{source}/".startswith(f"{topic}/") for source in heard):
+            raise UsageError(f"--ros2 {topic} would publish on a topic that is also --source: give another one")
+        require_ros2()
+
+    def make(loop: Loop) -> AbstractContextManager[Sink]:
+        publisher = TopicPublisher(topic, ends, confidence=loop.session.spec.trust is not None)
+        return _in_background(publisher, f"--ros2 {topic}", loop)
+
+    return Output("", (), check, make)
 
 
 def _in_background(sink: AbstractContextManager[Sink], name: str, loop: Loop) -> Background:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, quote, unquote
 
+from edgeunet.camera.ros2.topics import require_topic
 from edgeunet.errors import UsageError
 from edgeunet.utils.limits import SIDE
 from edgeunet.utils.redaction import shown_address
 
-Kind = Literal["v4l2", "csi", "stream", "file", "gst", "synthetic"]
+Kind = Literal["v4l2", "csi", "stream", "file", "gst", "ros2", "synthetic"]
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
-EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:… or synthetic://"
+EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:…, ros2:///topic or synthetic://"
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "v4l2": ("width", "height", "fps", "fourcc"),
     "csi": ("width", "height", "fps", "flip", "mode"),
@@ -37,10 +38,10 @@ class Address:
     """One source.
 
     name: for people, without passwords, in letters that any output can write. target: the device file, the number of
-    the CSI sensor, the URL, the pipeline or the path. width, height, fps, fourcc: what to ask a camera for, None to
-    leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic ends,
-    None for never. pixels: of synthetic, "bgr" or "thermal". flip: of a CSI camera, one of FLIPS, 180 for one that is
-    mounted upside down; mode: the number of its sensor's mode.
+    the CSI sensor, the URL, the pipeline, the topic or the path. width, height, fps, fourcc: what to ask a camera for,
+    None to leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic
+    ends, None for never. pixels: of synthetic, "bgr" or "thermal". flip: of a CSI camera, one of FLIPS, 180 for one
+    that is mounted upside down; mode: the number of its sensor's mode.
     """
 
     kind: Kind
@@ -112,8 +113,10 @@ class Address:
             # OpenCV crashes on the half characters in which Python keeps bytes that are not UTF-8.
             whole = "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in rest)
             return cls("stream", shown_path(shown_address(text)), f"{scheme}://{whole}")
+        if scheme == "ros2":
+            return cls("ros2", text, require_topic(rest, shown_path(shown_address(text))))
         if scheme not in OPTIONS:
-            known = ", ".join((*OPTIONS, "file", *STREAM_SCHEMES)) + ", or gst:PIPELINE"
+            known = ", ".join((*OPTIONS, "ros2", "file", *STREAM_SCHEMES)) + ", or gst:PIPELINE"
             raise UsageError(f"unknown source {shown_address(text)}: expected {known}")
         return _device(scheme, rest)
 

@@ -11,6 +11,7 @@ from edgeunet.camera.sources.capture.gstreamer import open_gst
 from edgeunet.camera.sources.capture.v4l2 import open_device
 from edgeunet.camera.sources.image_files import ImageSource
 from edgeunet.camera.sources.network.mjpeg import whole_jpeg
+from edgeunet.camera.sources.network.ros2_topic import TopicSource
 from edgeunet.camera.sources.network.stream import open_stream
 from edgeunet.camera.sources.reconnect import STALL_S, Reconnecting
 from edgeunet.camera.sources.source import Source
@@ -28,20 +29,22 @@ def open_source(text: str, pixels: PixelFormat = BGR) -> Source:
     return open_address(Address.parse(text), pixels)
 
 
-def open_address(address: Address, pixels: PixelFormat = BGR) -> Source:
-    """Open a camera, a stream, a video, an image or a folder of images.
+def open_address(
+    address: Address, pixels: PixelFormat = BGR, notify: Callable[[str], None] = lambda line: None
+) -> Source:
+    """Open a camera, a stream, a topic, a video, an image or a folder of images.
 
     pixels: of the frames that are wanted. A file is read with them, a camera asked for them; reading a source that has
-    others raises UnusableError.
+    others raises UnusableError. notify: gets a line for people about what a topic gives, in the thread that reads.
     Raises SourceError if it is missing, empty, cut, of an unknown format, or has no picture; MissingDependencyError if
     it needs an optional dependency that is not installed.
     """
-    source = _opened(address, pixels)
+    source = _opened(address, pixels, notify)
     source.wanted = pixels
     return source
 
 
-def _opened(address: Address, pixels: PixelFormat) -> Source:
+def _opened(address: Address, pixels: PixelFormat, notify: Callable[[str], None]) -> Source:
     if address.kind == "v4l2":
         return open_device(address, pixels)
     if address.kind == "stream":
@@ -50,6 +53,8 @@ def _opened(address: Address, pixels: PixelFormat) -> Source:
         return open_gst(address)
     if address.kind == "synthetic":
         return SyntheticSource(address)
+    if address.kind == "ros2":
+        return TopicSource(address, pixels, notify)
     return _open_file(address, pixels)
 
 
@@ -69,7 +74,7 @@ def open_steady(
     if not address.live:
         return open_address(address, pixels)
     name = None if alone else address.name
-    return Reconnecting(lambda: open_address(address, pixels), notify, stall_s=stall_s, name=name)
+    return Reconnecting(lambda: open_address(address, pixels, notify), notify, stall_s=stall_s, name=name)
 
 
 def settle(sources: Iterable[Source]) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edgeunet.camera.frame import Frame
+from edgeunet.camera.frame import Frame, FrameHeader
 from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import Source, UnusableError
 from edgeunet.errors import MissingDependencyError, SourceError, UsageError
@@ -128,6 +128,9 @@ class Reconnecting(Source):
     def _time_s(self) -> float | None:
         return self._frame.time_s
 
+    def _frame_header(self) -> FrameHeader | None:
+        return self._frame.header
+
     def close(self) -> None:
         """May be called from any thread: a read() that waits ends, as at the end of the source."""
         self._closed.set()
@@ -182,17 +185,22 @@ class _Attempt:
         self.items: FrameQueue[Source | Frame | BaseException] = FrameQueue()
         self.ended = False  # without an error
         self._opener = opener
+        self._source: Source | None = None
         self.thread = threading.Thread(target=self._run, name="edgeunet-source", daemon=True)
         self.thread.start()
 
     def leave(self) -> None:
         """Read no more of it; it closes its source as soon as it can."""
         self.items.close(discard=True)
+        if self._source is not None:
+            self._source.interrupt()
 
     def _run(self) -> None:
         try:
             with self._opener() as source:
-                self.items.put(source)
+                self._source = source
+                if not self.items.put(source):
+                    return
                 while (frame := source.read()) is not None:
                     if not self.items.put(frame):
                         return

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TypeVar
 
-from edgeunet.camera.frame import Frame
+from edgeunet.camera.frame import Frame, FrameHeader
 from edgeunet.errors import SourceError
 from edgeunet.imaging.pixels import Pixels, is_taken
 from edgeunet.spec import PixelFormat
@@ -62,7 +62,8 @@ class Source(ABC):
                 self._require_wanted(pixels)
                 self._corrupt_in_a_row = 0
                 self.size = (pixels.shape[0], pixels.shape[1])
-                return Frame(pixels, number, captured, time.perf_counter_ns() - begin, self._time_s())
+                read_ns = time.perf_counter_ns() - begin
+                return Frame(pixels, number, captured, read_ns, self._time_s(), header=self._frame_header())
             self._skip_corrupt()
         return None
 
@@ -78,12 +79,19 @@ class Source(ABC):
         """Seconds from the first frame to the retrieved one, by the source's own clock; None if it has none."""
         return None
 
+    def _frame_header(self) -> FrameHeader | None:
+        """What a source of ROS 2 says of the retrieved frame."""
+        return None
+
     @abstractmethod
     def _retrieve(self) -> Pixels | None:
         """The frame that arrived, the caller's to keep; None if it cannot be decoded.
 
         uint8 [h, w, 3] BGR, or what the source was asked for and has: uint8 or uint16 [h, w, 1], uint8 [h, w, 4].
         """
+
+    def interrupt(self) -> None:  # noqa: B027 - most sources wait in a driver
+        """Let a read() that waits in another thread end, as at the end of the source, where the source can."""
 
     @abstractmethod
     def close(self) -> None:

@@ -14,6 +14,7 @@ from edgeunet.camera.sinks.outputs import CameraOutputs
 from edgeunet.camera.sources.address import Address
 from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.latency.record import LatencyRecord
+from tests.camera.ros2.network import NO_WHEEL
 from tests.camera.videos import write_numbered
 from tests.models import write_toy_model
 
@@ -74,12 +75,31 @@ M, D = Path("m.onnx"), "drive.mp4"
             CameraOptions(M, ("edgeunet.sdp",), SinkOptions(rtp=HostPort("127.0.0.1", 5004))),
             "--rtp edgeunet.sdp is also --source",
         ),
+        (
+            CameraOptions(M, ("ros2:///seg",), SinkOptions(ros2="/seg")),
+            "--ros2 /seg would publish on a topic that is also",
+        ),
+        (
+            CameraOptions(M, ("ros2:///seg/state",), SinkOptions(ros2="/seg")),
+            "a topic that is also --source: give another",
+        ),
     ],
 )
 @pytest.mark.usefixtures("here")
 def test_no_output_is_an_input_or_another_output(options: CameraOptions, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         require(options)
+
+
+@pytest.mark.usefixtures("here")
+def test_topics_may_be_sources_and_outputs() -> None:
+    pytest.importorskip("cyclonedds", reason=NO_WHEEL)
+    require(CameraOptions(M, ("ros2:///seg", "ros2:///segmentation_raw"), SinkOptions(ros2="/segmentation")))
+
+
+def test_a_topic_that_ros2_does_not_allow() -> None:
+    with pytest.raises(UsageError, match=r"'--ros2 segmentation' names no ROS 2 topic, such as"):
+        SinkOptions(ros2="segmentation")
 
 
 def test_masks_may_go_next_to_a_video_and_photos_of_other_names(here: Path) -> None:

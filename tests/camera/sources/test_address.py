@@ -50,6 +50,7 @@ from edgeunet.errors import UsageError
             "synthetic://?pixels=thermal",
             Address("synthetic", "synthetic://", "", 1280, 720, 30.0, pixels="thermal"),
         ),
+        ("ros2:///camera/image_raw", Address("ros2", "ros2:///camera/image_raw", "/camera/image_raw")),
         ("0?fourcc=Y16", Address("v4l2", "camera 0", "/dev/video0", fourcc="Y16 ")),
         ("0?fourcc=Y8", Address("v4l2", "camera 0", "/dev/video0", fourcc="GREY")),
     ],
@@ -61,7 +62,7 @@ def test_address_is_read(text: str, expected: Address) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ftp://camera/video", "unknown source ftp://camera/video: expected v4l2, csi, synthetic, file, rtsp"),
+        ("ftp://camera/video", "unknown source ftp://camera/video: expected v4l2, csi, synthetic, ros2, file, rtsp"),
         ("0?heigth=720", "unknown option 'heigth', it takes width, height, fps, fourcc"),
         ("csi://0?fourcc=MJPG", "unknown option 'fourcc', it takes width, height, fps, flip, mode"),
         ("csi://0?flip=180&mode=1&flip=vertical", "csi://0: flip is given twice; once is enough"),
@@ -92,6 +93,14 @@ def test_address_is_read(text: str, expected: Address) -> None:
         ("csi://front", "the number of the sensor"),
         ("v4l2://front", "a number or a device file"),
         ("file://", "does not name a file"),
+        (
+            "ros2://camera/image_raw",
+            "'ros2://camera/image_raw' names no ROS 2 topic, such as /camera/image_raw: a / and",
+        ),
+        ("ros2://", "names no ROS 2 topic"),
+        ("ros2:///camera?depth=5", "names no ROS 2 topic"),
+        ("ros2:///camera/9", "names no ROS 2 topic"),
+        (f"ros2:///{'a' * 5000}", "names no ROS 2 topic"),
         ("gst:videotestsrc ! autovideosink", "ends in appsink"),
         ("gst:", "ends in appsink, got 'nothing'"),
     ],
