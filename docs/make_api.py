@@ -58,9 +58,12 @@ def stub(value: Any) -> str:
 
 def _class(node: ast.ClassDef, lines: list[str]) -> Iterator[str]:
     yield from [*_head(node, lines), ""]
+    overloaded = ""
     for item in node.body[1:]:
         if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
-            yield ""
+            if item.name != overloaded:
+                yield ""
+            overloaded = item.name
             yield from _head(item, lines)
         elif isinstance(item, (ast.Assign, ast.AnnAssign, ast.Expr)):
             yield from lines[item.lineno - 1 : item.end_lineno]
