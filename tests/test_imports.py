@@ -53,8 +53,14 @@ INSIDE = {  # the same for the rooms in a room
         ("frame", "frame_queue", "polling"),
         ("state",),
     ),
-    "edgeunet.camera.state": (("tracker",), ("findings",), ("mask_state",)),
-    "edgeunet.camera.sources": (("opening",), ("network",), ("capture", "video", "image_files"), ("address", "source")),
+    "edgeunet.camera.state": (("findings", "picture_check", "state_limit", "tracker"), ("mask_state", "sharpness")),
+    "edgeunet.camera.sources": (
+        ("opening",),
+        ("network",),
+        ("capture", "video", "image_files"),
+        ("address", "source"),
+        ("injected_fault",),
+    ),
     "edgeunet.camera.ros2": (
         ("opening",),
         ("cyclone_node", "rclpy_node"),

@@ -33,6 +33,7 @@ from edgeunet.camera.loop.watchdog import Watchdog
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.state.findings import judge
 from edgeunet.camera.state.mask_state import Finding
+from edgeunet.camera.state.picture_check import PictureCheck
 from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.errors import OutputError
@@ -129,6 +130,7 @@ class Loop:
                 Overlay(session.spec, options.opacity),
                 Statistics(deadline_ns, keep_samples=options.keep_samples),
                 StateTracker(name, live=source.live, deadline_ns=deadline_ns),
+                PictureCheck(session.spec.levels),
                 max_frames=options.max_frames,
                 changed=self._changed,
             )
@@ -284,7 +286,7 @@ class Loop:
         now = time.perf_counter_ns()
         stages_ns = {"wait": wait_ns, **result.times_ns}
         published = reader.statistics.published(frame, now, stages_ns)
-        state = reader.states.published(frame.captured_ns, now, judge(frame.fault))
+        state = reader.states.published(frame.captured_ns, now, judge(frame.fault, result, self.session.spec.trust))
         if self._observe is not None:
             self._observe(frame, now)
         self._results.put(_Item(reader, frame, result, stages_ns, now - frame.captured_ns, state))
@@ -338,7 +340,7 @@ class Loop:
         """Draw a mask and give it to the sinks."""
         reader, frame, result, stages_ns, age_ns, state = item
         begin = time.perf_counter_ns()
-        overlay, plain = reader.draw(frame, result, legend=self._options.draw, plain=self._options.plain)
+        overlay, plain = reader.draw(frame, result, state.state, legend=self._options.draw, plain=self._options.plain)
         drawn = time.perf_counter_ns()
         stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
         dropped, time_s = reader.frames.dropped, reader.time_of(frame)

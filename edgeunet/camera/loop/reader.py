@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.frame_queue import FrameQueue
 from edgeunet.camera.sources.source import DEFAULT_FPS, Source
+from edgeunet.camera.state.mask_state import MaskState
+from edgeunet.camera.state.picture_check import PictureCheck
 from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
@@ -28,6 +31,7 @@ class SourceReader:
         overlay: Overlay,
         statistics: Statistics,
         states: StateTracker,
+        check: PictureCheck,
         *,
         max_frames: int | None,
         changed: threading.Condition,
@@ -40,6 +44,7 @@ class SourceReader:
         self.frames: FrameQueue[Frame] = FrameQueue(newest=source.live, changed=changed)
         self.error: Exception | None = None  # the error that ended the reading early
         self._overlay = overlay
+        self._check = check
         self._max_frames = max_frames
         self._first_ns = 0
         self._text: tuple[str, ...] = ()
@@ -58,6 +63,9 @@ class SourceReader:
                         break
                     count += 1
                     self.statistics.read(frame.read_ns)
+                    if source.live:  # a file repeats frames rightly
+                        fault = self._check.look(frame.pixels, coded=source.coded)
+                        frame = replace(frame, fault=fault) if fault else frame
                     self.frames.put(frame)
         except Exception as error:  # noqa: BLE001 - an error of one source does not stop the others; the loop raises it
             self.error = error
@@ -75,8 +83,10 @@ class SourceReader:
         """The source's rate, or the usual rate if it is unknown."""
         return self.source.fps or DEFAULT_FPS
 
-    def draw(self, frame: Frame, result: Result, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
-        """Two pictures, uint8 [h, w, 3] BGR: with the mask and the legend (rate, age, model in use), and with the mask.
+    def draw(self, frame: Frame, result: Result, state: MaskState, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
+        """Two pictures, uint8 [h, w, 3] BGR: with the mask and the legend, and with the mask.
+
+        The legend has the state of the mask, the rate, the age and the model in use.
 
         A picture that no sink uses is the frame itself.
         """
@@ -90,7 +100,7 @@ class SourceReader:
             fps, age_ms = self.statistics.recent()
             self._text = (f"{fps:.1f} fps", f"age {age_ms:.0f} ms")
         labelled = blended.copy() if plain else blended
-        self._overlay.label(labelled, (*self._text, result.model) if result.model else self._text)
+        self._overlay.label(labelled, [*filter(None, (str(state), *self._text, result.model))])
         return labelled, blended
 
     def time_of(self, frame: Frame) -> float:

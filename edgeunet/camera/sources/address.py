@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from urllib.parse import parse_qsl, quote, unquote
 
 from edgeunet.camera.ros2.topics import require_topic
+from edgeunet.camera.sources.injected_fault import InjectedFault
 from edgeunet.errors import UsageError
 from edgeunet.utils.limits import SIDE
 from edgeunet.utils.redaction import shown_address
@@ -22,10 +23,11 @@ EXAMPLES = "0, /dev/video0, csi://0, rtsp://…, http://…, a file, gst:…, ro
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "v4l2": ("width", "height", "fps", "fourcc"),
     "csi": ("width", "height", "fps", "flip", "mode"),
-    "synthetic": ("width", "height", "fps", "seconds", "pixels"),
+    "synthetic": ("width", "height", "fps", "seconds", "pixels", "fault"),
 }
 FLIPS = ("180", "horizontal", "vertical")
 SYNTHETIC_PIXELS = ("bgr", "thermal")
+CODED = ("H264", "HEVC", "MPG4", "VP80", "VP90")  # of V4L2: not each frame by itself, as in MJPG
 FASTEST = 1000.0  # fps; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
 MOST_CAMERAS = 10_000
@@ -40,8 +42,8 @@ class Address:
     name: for people, without passwords, in letters that any output can write. target: the device file, the number of
     the CSI sensor, the URL, the pipeline, the topic or the path. width, height, fps, fourcc: what to ask a camera for,
     None to leave it as it is; what synthetic makes, where fps 0 means "as fast as it is read". seconds: when synthetic
-    ends, None for never. pixels: of synthetic, "bgr" or "thermal". flip: of a CSI camera, one of FLIPS, 180 for one
-    that is mounted upside down; mode: the number of its sensor's mode.
+    ends, None for never. pixels: of synthetic, "bgr" or "thermal"; fault: what it does wrong and when. flip: of a CSI
+    camera, one of FLIPS, 180 for one that is mounted upside down; mode: the number of its sensor's mode.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Address:
     pixels: str = "bgr"
     flip: str | None = None
     mode: int | None = None
+    fault: InjectedFault | None = None
 
     def __post_init__(self) -> None:
         if (self.width is None) != (self.height is None):
@@ -80,6 +83,13 @@ class Address:
     def live(self) -> bool:
         """Whether frames arrive by the clock; only opening tells whether http:// is a file."""
         return self.kind != "file" and not self._timeless
+
+    @property
+    def coded(self) -> bool:
+        """Whether its frames come from a video whose frames hold only what changes, as far as the address tells."""
+        if self.kind == "gst":
+            return any(part in self.target for part in ("dec", "playbin"))
+        return self.kind == "stream" or self.fourcc in CODED
 
     @property
     def in_flight(self) -> int:
@@ -196,6 +206,7 @@ def _device(scheme: str, rest: str) -> Address:
         values.get("pixels", "bgr"),
         values.get("flip"),
         _whole(title, "mode", values),
+        InjectedFault.parse(values["fault"]) if "fault" in values else None,
     )
 
 

@@ -10,7 +10,7 @@ from edgeunet.camera.sources.address import EXAMPLES, Address
 from edgeunet.camera.sources.capture.gstreamer import open_gst
 from edgeunet.camera.sources.capture.v4l2 import open_device
 from edgeunet.camera.sources.image_files import ImageSource
-from edgeunet.camera.sources.network.mjpeg import whole_jpeg
+from edgeunet.camera.sources.network.mjpeg import MjpegSource, whole_jpeg
 from edgeunet.camera.sources.network.ros2_topic import TopicSource
 from edgeunet.camera.sources.network.stream import open_stream
 from edgeunet.camera.sources.reconnect import STALL_S, Reconnecting
@@ -41,6 +41,7 @@ def open_address(
     """
     source = _opened(address, pixels, notify)
     source.wanted = pixels
+    source.coded = address.coded and not isinstance(source, MjpegSource)
     return source
 
 

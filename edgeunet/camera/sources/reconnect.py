@@ -142,7 +142,7 @@ class Reconnecting(Source):
         if self._read_as_live and not source.live:
             raise UnusableError(f"{source.name} is a file, and opened too late to be read as one: start it again")
         self.name, self.live, self.size = source.name, source.live, source.size
-        self.fps, self.frame_count = source.fps, source.frame_count
+        self.fps, self.frame_count, self.coded = source.fps, source.frame_count, source.coded
         self._source = source
         self._first_number, self._corrupt_before = self._number, self.corrupt
         self._corrupt_seen = 0

@@ -30,6 +30,8 @@ class Source(ABC):
     frame_count: as the source reports; None if it does not, or never ends.
     corrupt: frames that could not be decoded and were skipped; they have a number too.
     reconnects: how often it was opened again.
+    coded: frames are decoded from a video in which most of them hold only what changes (H.264), so that a picture that
+        stands still has no noise.
     wanted: the pixels that its frames must have, or None if any will do.
     One thread reads it and closes it.
     """
@@ -41,6 +43,7 @@ class Source(ABC):
     frame_count: int | None = None
     corrupt: int = 0
     reconnects: int = 0
+    coded: bool = False
     wanted: PixelFormat | None = None
 
     def __init__(self) -> None:

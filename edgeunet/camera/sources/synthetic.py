@@ -33,7 +33,7 @@ class SyntheticSource(Source):
     """The scene at a rate by the clock or, with fps 0, like a file: every frame, as fast as it is read.
 
     A frame's capture time comes from the clock, even if it is read late; one that is not read before the next is
-    captured is lost with its number, as in a camera.
+    captured is lost with its number, as in a camera. It shows the fault in the address.
     """
 
     def __init__(self, address: Address) -> None:
@@ -51,6 +51,8 @@ class SyntheticSource(Source):
             self.frame_count = max(1, round(address.seconds * self.fps))
         paint = _paint_thermal if address.pixels == "thermal" else _paint
         self._scene: Pixels = paint(_scene_mask(self.size))
+        self._fault = address.fault
+        self._last = self._scene[:, : self.size[1]]
         self._begin_ns: int | None = None
         self._due_ns = 0
         self._closed = threading.Event()
@@ -69,6 +71,9 @@ class SyntheticSource(Source):
         left = _left(self._number, self.size[1])
         pixels: Pixels = self._scene[:, left : left + self.size[1]].copy()
         write_stamp(pixels, self._number, self._due_ns)
+        if self._fault is not None and self._fault.covers(self._number):
+            pixels = self._fault.shown(pixels, self._last)
+        self._last = pixels
         return pixels
 
     def _wait_until_due(self) -> None:
@@ -76,6 +81,8 @@ class SyntheticSource(Source):
         if self._begin_ns is None:
             self._begin_ns = now
         self._number = max(self._number, int((now - self._begin_ns) * self.fps / 1e9))
+        if self._fault is not None and self._fault.kind == "stall" and self._fault.covers(self._number):
+            self._number = self._fault.end
         self._due_ns = self._begin_ns + round(self._number * 1e9 / self.fps)
         self._closed.wait(max(0, self._due_ns - now) / 1e9)
 

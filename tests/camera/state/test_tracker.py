@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from edgeunet.camera.state.findings import judge
 from edgeunet.camera.state.mask_state import GOOD_MASKS, Finding, MaskState, StateReport
 from edgeunet.camera.state.tracker import DEADLINE_NS, MISSED, StateTracker
 
 MS = 1_000_000
 EVERY_MS = 33
-FRESH, UNKNOWN = Finding(MaskState.FRESH), judge("")
+FRESH, BLACK = Finding(MaskState.FRESH), Finding(MaskState.FROZEN, "black")
 
 
 def tracker_of(masks: int = 10, *, live: bool = True, deadline_ms: int | None = None) -> tuple[StateTracker, int]:
@@ -87,9 +86,5 @@ def test_a_file_and_a_source_that_has_ended_are_never_silent() -> None:
 
 def test_a_fault_of_the_picture_is_worse_than_being_late() -> None:
     tracker, now = tracker_of(deadline_ms=20)
-    state = tracker.published(now, now + 50 * MS, judge("black"))
-    assert state == Finding(MaskState.FROZEN, "black")
-
-
-def test_a_file_without_confidence_gives_unknown() -> None:
-    assert UNKNOWN.state is MaskState.UNKNOWN
+    state = tracker.published(now, now + 50 * MS, BLACK)
+    assert state == BLACK

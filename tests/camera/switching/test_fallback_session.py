@@ -13,6 +13,8 @@ from edgeunet.camera.frame import Frame
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.loop.reader import SourceReader
 from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.state.mask_state import MaskState
+from edgeunet.camera.state.picture_check import PictureCheck
 from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import FallbackStats, Statistics
 from edgeunet.camera.switching import fallback_policy as fallback_policy
@@ -115,13 +117,16 @@ def test_the_overlay_names_the_model_that_made_the_mask() -> None:
         Overlay(spec, 0.0),
         Statistics(),
         StateTracker("it", live=True),
+        PictureCheck(),
         max_frames=None,
         changed=threading.Condition(),
     )
     frame = Frame(np.zeros((480, 640, 3), np.uint8), 0, 0, 0)
     result = Result(np.zeros(spec.input_size, np.uint8), {}, Letterbox.of((480, 640), spec))
     models = ("", "big.onnx", "tiny.onnx", "big.onnx")
-    drawn = [reader.draw(frame, replace(result, model=name), legend=True, plain=False)[0] for name in models]
+    drawn = [
+        reader.draw(frame, replace(result, model=name), MaskState.FRESH, legend=True, plain=False)[0] for name in models
+    ]
     heights = [np.flatnonzero(picture.any(axis=(1, 2)))[-1] for picture in drawn]
     assert heights[1] == heights[2] > heights[0] + 10  # one more line of text
     assert (drawn[1] != drawn[2]).any()
