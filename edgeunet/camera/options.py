@@ -10,6 +10,7 @@ from edgeunet.camera.ros2.topics import require_topic
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sources.reconnect import LONGEST_STALL_S, STALL_S
+from edgeunet.camera.state.state_limit import StateLimit
 from edgeunet.errors import UsageError
 from edgeunet.utils.limits import THREADS, require_in
 
@@ -58,7 +59,8 @@ class CameraOptions:
     sources: addresses, see docs/camera.md#sources. backend, threads: of open_session(). deadline_ms: an older mask
     counts as late. stall_s: after this time without a frame a live source is opened again, and an inference counts as
     hanging. watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
-    max_frames: masks to make of each source before it ends.
+    max_frames: masks to make of each source before it ends. fail_on: the run has failed if a source had more masks in
+    one of these states.
     """
 
     model: Path
@@ -72,6 +74,7 @@ class CameraOptions:
     watch_model: bool = False
     latency_record: Path | None = None
     max_frames: int | None = None
+    fail_on: tuple[StateLimit, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sources:

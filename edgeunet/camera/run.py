@@ -24,6 +24,7 @@ from edgeunet.camera.sinks.outputs import CameraOutputs
 from edgeunet.camera.sinks.window import Window
 from edgeunet.camera.sources.address import Address, addresses_by_name
 from edgeunet.camera.sources.opening import open_steady, settle
+from edgeunet.camera.state.state_limit import require_states
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.camera.switching.fallback_session import FallbackSession, open_fallbacks
 from edgeunet.camera.switching.reload import ModelWatch
@@ -39,7 +40,8 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
     """Run the loop to the end of all sources, to `max_frames`, or until Ctrl-C, SIGTERM, SIGHUP or a closed window.
 
     Shows progress on stderr; returns the figures by source. Being stopped is no error: all files are closed within a
-    second. Raises ModelFileError, SourceError, OutputError or MissingDependencyError; the recording so far is kept.
+    second. Raises ModelFileError, SourceError, OutputError or MissingDependencyError, and EdgeUNetError if `fail_on`
+    says so; the recording so far is kept.
     """
     addresses = addresses_by_name(options.sources)
     outputs = CameraOutputs(options, addresses)
@@ -75,7 +77,9 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
         finally:
             if not loop.is_stuck():
                 loop.session.close()
-    return loop.stats()
+    stats = loop.stats()
+    require_states({name: figures.state for name, figures in stats.items()}, options.fail_on)
+    return stats
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,9 @@ class _Supervisor:
                 reported = activity
                 self.display.note(f"{activity.title} has taken {activity.seconds:.0f} s so far; Ctrl-C ends the camera")
             self.heap.give_back()
-            self.display.update(self.loop.stats())
+            stats = self.loop.stats()
+            self.service.status(stats)
+            self.display.update(stats)
 
     def _give_up(self, activity: Activity) -> None:
         if activity.seconds <= self.patience_s:

@@ -69,6 +69,15 @@ def camera(
         typer.Option(metavar="FILE", help="Write the age of every mask to this file, for `edgeunet bench report`."),
     ] = None,
     max_frames: Annotated[int | None, typer.Option(help="Stop after this number of frames of each source.")] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATE:SHARE",
+            help="End with exit code 1 if more than this share of a source's masks were in this state, such as "
+            "late:0.01; several times for several states.",
+            show_default=False,
+        ),
+    ] = None,
     backend: Backend = None,
     threads: Threads = None,
     force: Force = False,
@@ -91,6 +100,7 @@ def camera(
     from edgeunet.camera.defaults import default_model, default_sources, given_token
     from edgeunet.camera.serving.access import LOOPBACK
     from edgeunet.camera.serving.hostport import HostPort
+    from edgeunet.camera.state.state_limit import StateLimit
 
     if listing:
         _print_cameras()
@@ -123,6 +133,7 @@ def camera(
         watch_model=watch_model,
         latency_record=latency_record,
         max_frames=max_frames,
+        fail_on=tuple(map(StateLimit.parse, fail_on or ())),
     )
     run_camera(options)
 

@@ -30,6 +30,7 @@ LARGEST = 512 << 20  # bytes of a file of measurements: a million samples with t
 MAX_READING = 1e12
 """The largest value of a sensor; a larger one is an error."""
 Duration: TypeAlias = Annotated[float, Meta(ge=1e-6, le=MAX_MS)]  # ms, above 0
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=SIDE)]
 
 
@@ -135,6 +136,7 @@ class LatencyRecord:
     others_ms: measured in addition to the total, by name; any number of samples each.
     sources: where frames come from, as they may be shown, and source_of: (n,) the place in `sources` of the one that
     each sample is of. Empty where there is one source, or none that has a name.
+    states: of a camera's masks, by the name of the source: the share in each state, 0 to 1, see docs/trust.md.
     telemetry: None where the system offers none.
     """
 
@@ -155,6 +157,7 @@ class LatencyRecord:
     telemetry: Telemetry | None = None
     sources: tuple[str, ...] = ()
     source_of: tuple[Whole, ...] = ()
+    states: Mapping[str, Mapping[str, Share]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_utc(self.created)
@@ -194,7 +197,8 @@ class LatencyRecord:
         for name, of in found:
             samples = {stage: times[of] for stage, times in self.samples_ms.items()}
             changes = {"starts_ms": self.starts_ms[of], "samples_ms": samples, "dropped": None, "others_ms": {}}
-            yield replace(self, frames=name, sources=(), source_of=(), **changes)
+            states = {name: self.states[name]} if name in self.states else {}
+            yield replace(self, frames=name, sources=(), source_of=(), states=states, **changes)
 
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
@@ -222,6 +226,7 @@ class LatencyRecord:
             "telemetry": None if self.telemetry is None else self.telemetry.to_dict(),
             "sources": list(self.sources),
             "source_of": list(self.source_of),
+            **({"states": {name: dict(shares) for name, shares in self.states.items()}} if self.states else {}),
         }
 
     @classmethod

@@ -53,7 +53,7 @@ def test_a_killed_rtsp_server_that_is_started_again_is_found_again(tmp_path: Pat
             pass
         ended = running.end(signal.SIGTERM)
     assert ended.code == 0
-    assert " · 1 reconnect\n" in ended.errors
+    assert " · 1 reconnect · " in ended.errors
     with open_source(str(video)) as source:
         assert len(list(iter(source.read, None))) > 10
 

@@ -26,6 +26,8 @@ from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.sinks.window import Window
 from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_address, open_source
+from edgeunet.camera.state.mask_state import MaskState
+from edgeunet.camera.state.state_limit import StateLimit
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, ModelFileError, OutputError, SourceError, UsageError
 from edgeunet.latency.deadlines import deadlines
 from edgeunet.latency.record import TOTAL, LatencyRecord
@@ -192,6 +194,8 @@ def test_latency_record_is_what_the_report_reads(tmp_path: Path, model: Path) ->
     assert list(record.samples_ms) == [TOTAL, "wait", "fit", "infer"]
     assert len(record.samples_ms[TOTAL]) == stats.published == 30
     assert record.dropped == stats.dropped
+    assert record.states["synthetic://"].keys() <= {"none", "late"}
+    assert sum(record.states["synthetic://"].values()) == pytest.approx(1)
     assert (sum(record.samples_ms[stage] for stage in record.stages) <= record.samples_ms[TOTAL]).all()
     assert record.summary().max == pytest.approx(stats.age.max_ns / 1e6)
     assert (np.diff(record.starts_ms) > 5).all()  # captured at 100 frames a second, some of them dropped
@@ -252,6 +256,14 @@ def test_deadline_is_counted(model: Path) -> None:
     assert run(model, SYNTHETIC, deadline_ms=1e6, max_frames=5).misses == 0
 
 
+def test_too_many_masks_in_a_state_fail_the_run_and_keep_its_outputs(tmp_path: Path, model: Path) -> None:
+    late, lines = (StateLimit(MaskState.LATE, 0.5),), SinkOptions(jsonl=tmp_path / "lines")
+    run(model, CLIP, deadline_ms=1e6, max_frames=5, fail_on=late)
+    with pytest.raises(EdgeUNetError, match=r"100\.00 % of the masks of .* were late, more than the 50 % of --fail-on"):
+        run(model, CLIP, lines, deadline_ms=1e-3, max_frames=5, fail_on=late)
+    assert len((tmp_path / "lines").read_text().splitlines()) == 5
+
+
 def test_the_model_is_warm_before_the_source_is_opened(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
@@ -303,8 +315,8 @@ def received(listener: socket.socket) -> list[str]:
     """What has arrived."""
     messages = []
     while select.select([listener], [], [], 0)[0]:
-        messages.append(listener.recv(100).decode())
-    return messages
+        messages.append(listener.recv(1000).decode())
+    return [message for message in messages if not message.startswith("STATUS=")]
 
 
 def test_hanging_inference_is_noted_left_to_the_watchdog_and_ends_with_an_error(

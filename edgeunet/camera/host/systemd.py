@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from edgeunet.board.machine import is_number
+from edgeunet.camera.statistics import LoopStats
+
+STATUS_EVERY_S = 1.0
 
 
 class Service:
@@ -21,7 +24,8 @@ class Service:
         interval_us = environment.get("WATCHDOG_USEC", "") if ours else ""
         # Half of what systemd allows is what sd_watchdog_enabled(3) advises.
         self._interval_s = int(interval_us) / 2e6 if is_number(interval_us) else None
-        self._due = 0.0
+        self._due = self._status_due = 0.0
+        self._status = ""
 
     def ready(self) -> None:
         """Report that the camera runs."""
@@ -33,6 +37,15 @@ class Service:
         if self._interval_s is not None and now >= self._due:
             self._due = now + self._interval_s / 2
             self._send("WATCHDOG=1")
+
+    def status(self, stats: Mapping[str, LoopStats]) -> None:
+        """Say the state of each source, once per second if it has changed: the line that `systemctl status` shows."""
+        now = time.monotonic()
+        line = "; ".join(f"{name}: {s.state.finding}" for name, s in stats.items())
+        line = " ".join(line.split())  # a new line would be another message
+        if now >= self._status_due and line != self._status:
+            self._status, self._status_due = line, now + STATUS_EVERY_S
+            self._send(f"STATUS={line}")
 
     def stopping(self) -> None:
         """Report that the camera ends."""

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edgeunet.camera.state.mask_state import MaskState, StateStats
 from edgeunet.camera.statistics import LoopStats
 from edgeunet.utils import console
 
@@ -74,6 +75,8 @@ class Display:
 def headline(stats: LoopStats, *, last: bool = False) -> str:
     """Progress, rate, time left and faults: "120 of 221 frames · 31.4 fps · 3 s left".
 
+    Bad states too: the one now, or the share of the masks.
+
     last: the rate is over all frames.
     """
     total = stats.total
@@ -93,7 +96,16 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
         "failed": stats.failed,
         "reconnect" if stats.reconnects == 1 else "reconnects": stats.reconnects,
     }
-    return " · ".join(parts + [f"{count} {name}" for name, count in counts.items() if count])
+    parts += [f"{count} {name}" for name, count in counts.items() if count]
+    return " · ".join(parts + _states(stats.state, last=last))
+
+
+def _states(states: StateStats, *, last: bool) -> list[str]:
+    """The state now, or at the end the share of each, if it is a bad one."""
+    shown = [state for state in MaskState if state not in (MaskState.FRESH, MaskState.UNKNOWN)]
+    if not last:
+        return [str(states.finding)] if states.counts and states.finding.state in shown else []
+    return [f"{100 * states.share(state):.1f} % {state}" for state in shown if states.counts.get(state)]
 
 
 def table(stats: Mapping[str, LoopStats], *, last: bool = False) -> Group:

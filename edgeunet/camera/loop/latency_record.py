@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.reader import SourceReader
+from edgeunet.camera.state.mask_state import MaskState
 from edgeunet.camera.statistics import MAX_SAMPLES
 from edgeunet.latency.record import TOTAL, LatencyRecord
 from edgeunet.runtime.run_metadata import run_metadata_of
@@ -45,4 +46,8 @@ def record_of(
         dropped=sum(reader.stats().dropped for reader in readers) if live else None,
         sources=tuple(reader.name for reader in readers) if several else (),
         source_of=tuple(of[order].tolist()) if several else (),
+        states={
+            reader.name: {str(state): share for state in MaskState if (share := reader.stats().state.share(state))}
+            for reader in readers
+        },
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeunet.camera.serving.access import Access, notice
 from edgeunet.camera.serving.reply import Reply
 from edgeunet.camera.serving.server import HttpServer
+from edgeunet.camera.state.mask_state import MaskState
 from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 from edgeunet.version import __version__
 
@@ -76,6 +77,29 @@ def _metrics(
     yield _metric("build_info", "gauge", "What runs.", [({"version": __version__, **info}, 1)])
     for name, text, value in _COUNTERS:
         yield _metric(name, "counter", text, [({"source": source}, value(s)) for source, s in stats.items()], "_total")
+    yield _metric(
+        "state",
+        "gauge",
+        "1 for the state of the newest mask, or of the lack of one.",
+        [
+            ({"source": source, "state": str(state)}, int(state is s.state.finding.state))
+            for source, s in stats.items()
+            for state in MaskState
+        ],
+    )
+    yield _metric(
+        "masks_in_state",
+        "counter",
+        "Masks in each state; as none counts each report that there is none.",
+        [
+            ({"source": source, "state": str(state)}, s.state.counts.get(state, 0))
+            for source, s in stats.items()
+            for state in MaskState
+        ],
+        "_total",
+    )
+    last = [({"source": source}, s.state.age_ns / 1e9) for source, s in stats.items() if s.state.age_ns is not None]
+    yield _metric("last_mask_age_seconds", "gauge", "Since the capture of the frame of the newest mask.", last)
     rates = [({"source": source}, round(s.recent_fps, 3)) for source, s in stats.items()]
     yield _metric("masks_per_second", "gauge", "Over the latest masks.", rates)
     ages = [({"source": source}, s.age) for source, s in stats.items()]

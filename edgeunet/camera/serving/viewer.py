@@ -140,6 +140,8 @@ def serving_page(
 def _figures(stats: LoopStats) -> dict[str, Any]:
     """The page's figures for a source; ages in ms."""
     return {
+        "state": str(stats.state.finding.state),
+        "reason": stats.state.finding.reason,
         "fps": round(stats.recent_fps, 1),
         "age": round(stats.recent_age_ms, 1),
         "age_p50": round(stats.age.p50_ns / 1e6, 1),

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from edgeunet.camera.host.systemd import Service
+from edgeunet.camera.state.mask_state import Finding, MaskState, StateStats
+from edgeunet.camera.statistics import LoopStats
 
 
 @pytest.fixture
@@ -32,6 +34,23 @@ def test_states_are_sent_and_the_watchdog_only_as_often_as_it_needs(
         service.stopping()
         messages = [supervisor.recv(100).decode() for _ in range(5)]
     assert messages == ["READY=1", *["WATCHDOG=1"] * 3, "STOPPING=1"]
+
+
+def test_the_status_line_says_each_state_when_it_changes_and_not_too_often(
+    tmp_path: Path, supervisor: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("edgeunet.camera.host.systemd.time", SimpleNamespace(monotonic=lambda: now[0]))
+    black = LoopStats(state=StateStats(Finding(MaskState.FROZEN, "black")))
+    fresh = LoopStats(state=StateStats(Finding(MaskState.FRESH)))
+    with supervisor:
+        service = Service({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for now[0], stats in ((100.0, fresh), (100.5, black), (101.0, black), (109.0, black)):
+            service.status({"front\nREADY=1": stats, "back": fresh})
+        service.stopping()
+        messages = [supervisor.recv(100).decode() for _ in range(3)]
+    said = ["STATUS=front READY=1: fresh; back: fresh", "STATUS=front READY=1: frozen (black); back: fresh"]
+    assert messages == [*said, "STOPPING=1"]
 
 
 @pytest.mark.parametrize(("ours", "first"), [(True, b"WATCHDOG=1"), (False, b"STOPPING=1")])

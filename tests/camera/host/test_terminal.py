@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from edgeunet.camera.host.terminal import Display, headline, table
+from edgeunet.camera.state.mask_state import Finding, MaskState, StateStats
 from edgeunet.camera.statistics import LoopStats, Quantiles
 from edgeunet.utils import console
 
@@ -43,6 +45,14 @@ def test_headline_of_a_file_says_how_far_and_how_long_still() -> None:
 
 def test_last_headline_is_over_all_frames_and_promises_no_more() -> None:
     assert headline(stats(), last=True) == "120 of 220 frames · 30.0 fps"
+
+
+def test_headline_says_a_bad_state_and_at_the_end_how_many_masks_were_in_one() -> None:
+    counts = {MaskState.FRESH: 90, MaskState.LATE: 10}
+    late = replace(stats(total=None), state=StateStats(Finding(MaskState.LATE, "50 ms old"), 0, counts))
+    assert headline(late) == "120 frames · 25.0 fps · late (50 ms old)"
+    assert headline(late, last=True) == "120 frames · 30.0 fps · 10.0 % late"
+    assert headline(replace(late, state=StateStats(Finding(MaskState.FRESH), 0, counts))) == "120 frames · 25.0 fps"
 
 
 def test_headline_of_a_camera_says_what_went_wrong() -> None:

@@ -7,6 +7,7 @@ from edgeunet import __version__
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.prometheus_metrics import exposition, serving_metrics
+from edgeunet.camera.state.mask_state import Finding, MaskState, StateStats
 from edgeunet.camera.statistics import FallbackStats, LoopStats, Quantiles
 
 MS = 1_000_000
@@ -22,6 +23,7 @@ STATS = {
         recent_fps=29.97,
         age=AGE,
         stages={"fit": AGE},
+        state=StateStats(Finding(MaskState.LATE, "50 ms old"), 250 * MS, {MaskState.LATE: 3, MaskState.FRESH: 1}),
     ),
     'a"b\\c\nd': LoopStats(),
 }
@@ -49,6 +51,12 @@ def test_it_holds_the_loop_s_figures() -> None:
         'edgeunet_deadline_misses_total{source="camera 0"} 2.0',
         'edgeunet_reconnects_total{source="camera 0"} 3.0',
         'edgeunet_inferences_failed_total{source="a\\"b\\\\c\\nd"} 0.0',
+        'edgeunet_state{source="camera 0",state="late"} 1.0',
+        'edgeunet_state{source="camera 0",state="fresh"} 0.0',
+        'edgeunet_state{source="a\\"b\\\\c\\nd",state="none"} 1.0',
+        'edgeunet_masks_in_state_total{source="camera 0",state="late"} 3.0',
+        'edgeunet_masks_in_state_total{source="camera 0",state="low confidence"} 0.0',
+        'edgeunet_last_mask_age_seconds{source="camera 0"} 0.25',
         'edgeunet_masks_per_second{source="camera 0"} 29.97',
         'edgeunet_frame_age_seconds{quantile="0.99",source="camera 0"} 0.04',
         'edgeunet_frame_age_seconds_sum{source="camera 0"} 0.1',

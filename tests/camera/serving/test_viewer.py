@@ -17,6 +17,7 @@ from edgeunet.camera.serving import viewer as module
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import Viewer, serving_page
+from edgeunet.camera.state.mask_state import STARTING
 from edgeunet.camera.statistics import LoopStats, Quantiles
 from edgeunet.imaging.letterbox import UInt8
 from tests.camera.shots import shot_of
@@ -182,6 +183,8 @@ def test_the_state_has_the_classes_and_every_source_s_figures() -> None:
     left, right = state["sources"]
     assert left == {
         "name": "left",
+        "state": "none",
+        "reason": STARTING.reason,
         "fps": 30.0,
         "age": 21.0,
         "age_p50": 20.0,
