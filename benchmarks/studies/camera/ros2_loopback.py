@@ -47,7 +47,7 @@ LONGEST_S = 60.0  # for both processes to find each other
 
 
 @dataclass(frozen=True)
-class Stream:
+class Traffic:
     """What is published: images of (height, width, channels), so many, at that rate."""
 
     shape: tuple[int, int, int]
@@ -55,10 +55,10 @@ class Stream:
     count: int
 
 
-SMALL, HD = Stream((64, 96, 1), 1000.0, 100_000), Stream((720, 1280, 3), 30.0, 1800)
+SMALL, HD = Traffic((64, 96, 1), 1000.0, 100_000), Traffic((720, 1280, 3), 30.0, 1800)
 
 
-def exchange(stream: Stream, configuration: str = "") -> dict[str, Any]:
+def exchange(stream: Traffic, configuration: str = "") -> dict[str, Any]:
     """Publish a stream in one process, read it in another, and return what arrived. configuration: of Cyclone DDS.
 
     Raises RuntimeError if the two do not find each other.
@@ -86,7 +86,7 @@ def exchange(stream: Stream, configuration: str = "") -> dict[str, Any]:
     return read
 
 
-def _publish(environment: dict[str, str], topic: str, stream: Stream, found: Event, ended: Event) -> None:
+def _publish(environment: dict[str, str], topic: str, stream: Traffic, found: Event, ended: Event) -> None:
     """Images whose frame_id is their number; before the reader has found one, small ones of number -1."""
     os.environ.update(environment)
     node = open_node()
@@ -107,7 +107,7 @@ def _publish(environment: dict[str, str], topic: str, stream: Stream, found: Eve
 
 
 def _read(
-    environment: dict[str, str], topic: str, stream: Stream, found: Event, ended: Event, results: Queue[dict[str, Any]]
+    environment: dict[str, str], topic: str, stream: Traffic, found: Event, ended: Event, results: Queue[dict[str, Any]]
 ) -> None:
     os.environ.update(environment)
     lines: list[str] = []
@@ -177,7 +177,7 @@ def _cpu_ms(work: Callable[[], object], count: int) -> float:
     return (time.process_time_ns() - begin) / count / 1e6
 
 
-def measure(small: Stream, large: Stream) -> dict[str, Any]:
+def measure(small: Traffic, large: Traffic) -> dict[str, Any]:
     """The content of the result file."""
     require_ros2()
     return {
