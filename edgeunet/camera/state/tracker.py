@@ -61,7 +61,7 @@ class StateTracker:
     def report(self, now_ns: int) -> StateReport | None:
         """The state, if it has to be said now because no mask came; else None."""
         with self._lock:
-            if not self._live or now_ns < self._said_ns + self._every_ns:
+            if not self._live or now_ns < self._due_ns():
                 return None
             self._said_ns = now_ns
             finding = self._finding(now_ns)
@@ -72,7 +72,8 @@ class StateTracker:
 
     def due_ns(self) -> int | None:
         """When report() has something to say, if no mask comes until then; None for never."""
-        return self._said_ns + self._every_ns if self._live else None
+        with self._lock:
+            return self._due_ns() if self._live else None
 
     def stats(self, now_ns: int) -> StateStats:
         """The state now and so far."""
@@ -87,11 +88,18 @@ class StateTracker:
         """The state between two masks."""
         if not self._live:
             return self._held
-        silent_ns = now_ns - self._mask_ns
-        usual_ns = median(self._intervals_ns) if self._intervals_ns else 0
-        if silent_ns <= max(self._silence_ns, MISSED * usual_ns):
+        if now_ns < self._missing_ns():
             return worst(self._held, self._lateness(now_ns))
-        return Finding(MaskState.NONE, f"no mask for {silent_ns / 1e9:.1f} s")
+        return Finding(MaskState.NONE, f"no mask for {(now_ns - self._mask_ns) / 1e9:.1f} s")
+
+    def _missing_ns(self) -> int:
+        """When there is no mask any more, unless one comes until then."""
+        usual_ns = median(self._intervals_ns) if self._intervals_ns else 0
+        return self._mask_ns + max(self._silence_ns, round(MISSED * usual_ns)) + 1
+
+    def _due_ns(self) -> int:
+        every_ns, missing_ns = self._said_ns + self._every_ns, self._missing_ns()
+        return every_ns if self._said_ns >= missing_ns else min(every_ns, missing_ns)
 
     def _lateness(self, now_ns: int) -> Finding:
         age_ns = self._age_ns(now_ns)

@@ -37,10 +37,11 @@ def test_silence_is_said_again_and_again_with_the_age_of_the_last_mask() -> None
     tracker, now = tracker_of()
     assert tracker.report(now + 90 * MS) == StateReport("it", FRESH, 100 * MS)
     assert tracker.report(now + 100 * MS) is None  # said already
-    silent = Finding(MaskState.NONE, "no mask for 0.2 s")
-    assert tracker.report(now + 180 * MS) == StateReport("it", silent, 190 * MS)
-    stats = tracker.stats(now + 180 * MS)
-    assert (stats.finding, stats.age_ns) == (silent, 190 * MS)
+    silent = Finding(MaskState.NONE, "no mask for 0.1 s")
+    assert tracker.report(now + 101 * MS) == StateReport("it", silent, 111 * MS)  # as soon as there is none
+    assert tracker.due_ns() == now + 101 * MS + DEADLINE_NS * 9 // 10
+    stats = tracker.stats(now + 101 * MS)
+    assert (stats.finding, stats.age_ns) == (silent, 111 * MS)
     assert stats.counts == {MaskState.NONE: GOOD_MASKS, MaskState.FRESH: 10 - GOOD_MASKS + 1}
 
 
@@ -53,9 +54,10 @@ def test_silence_is_left_after_some_masks() -> None:
 
 def test_with_a_deadline_the_last_mask_becomes_late_and_then_there_is_none() -> None:
     tracker, now = tracker_of(deadline_ms=40)
-    found = [tracker.report(now + after * MS) for after in (36, 40 * MISSED)]
-    assert [report.finding.state for report in found if report] == [MaskState.LATE, MaskState.NONE]
-    assert tracker.due_ns() == now + 40 * MISSED * MS + 36 * MS  # each time before the deadline is over
+    gone_ms = EVERY_MS * MISSED + 1
+    found = [tracker.report(now + after * MS) for after in (36, 72, gone_ms)]
+    assert [report.finding.state for report in found if report] == [MaskState.LATE, MaskState.LATE, MaskState.NONE]
+    assert tracker.due_ns() == now + (gone_ms + 36) * MS  # each time before the deadline is over
 
 
 def test_a_slow_camera_is_not_missing_between_two_of_its_frames() -> None:
