@@ -105,7 +105,7 @@ INSIDE = {  # the same for the rooms in a room
         ("summary",),
         ("int8", "triton"),
         ("engine", "export_onnx", "foreign", "fp16"),
-        ("verify",),
+        ("trust", "verify"),
         ("calibration",),
         ("graph",),
     ),

@@ -19,3 +19,11 @@ Backend = Annotated[
     str | None, typer.Option(help="For .onnx files: onnxruntime or openvino; the faster one if not given.")
 ]
 Threads = Annotated[int | None, typer.Option(help="CPU threads for one frame; all physical cores if not given.")]
+Confidence = Annotated[
+    bool,
+    typer.Option(
+        "--confidence",
+        help="Add two outputs: how sure each pixel is, and how like the training data the frame is; with a labelled "
+        "--data.",
+    ),
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from edgeunet.cli.common_options import Force, Size, Tiles
+from edgeunet.cli.common_options import Confidence, Force, Size, Tiles
 from edgeunet.utils.dependencies import require_installed
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def onnx(
         ),
     ] = False,
     logits: Annotated[bool, typer.Option("--logits", help="Add the logits as a second output.")] = False,
+    confidence: Confidence = False,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -59,13 +60,14 @@ def onnx(
     from edgeunet.utils.console import stdout
     from edgeunet.utils.limits import size_from_text, tiles_from_text
     from edgeunet_export.export_onnx import ExportOptions, export_onnx
-    from edgeunet_export.summary import file_size, print_other_input
+    from edgeunet_export.summary import file_size, print_other_input, print_trust
 
     options = ExportOptions(
         dynamic_batch,
         logits,
         size_from_text(size) if size else None,
         tiles_from_text(tiles) if tiles else None,
+        confidence,
     )
     exported = export_onnx(checkpoint, output, options, data=data, split=split, force=force)
     spec, parity = exported.spec, exported.parity
@@ -74,6 +76,7 @@ def onnx(
     out.print(f"  agrees with PyTorch on {parity.agreement:.3%} of the pixels of {parity.frames} frames")
     out.print(f"  largest logit difference {parity.logit_difference:.2g}")
     print_other_input(exported, split)
+    print_trust(spec, exported.feature_map)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from edgeunet.cli.common_options import Force
+from edgeunet.cli.common_options import Confidence, Force
 from edgeunet.utils.dependencies import require_installed
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def import_(
             help="Without --data: photos or a video to compare both networks on; bundled frames if not given."
         ),
     ] = None,
+    confidence: Confidence = False,
     force: Force = False,
 ) -> None:
     """Make a model file of another tool's network, kept only if it gives the same masks.
@@ -105,6 +106,7 @@ def import_(
         numbers("--range", value_range, ":"),
         segmentation,
         weights,
+        confidence,
     )
     imported = import_model(theirs, output, options, force=force)
     spec = imported.spec

@@ -117,6 +117,7 @@ _TITLES = {
     "edgeunet_version": "edgeunet",
     "gflops": "GFLOPs",
     "activation_bytes": "peak activation memory",
+    "trust": "confidence and familiarity",
     "gpu": "built for",
     "tensorrt_version": "TensorRT",
 }
@@ -140,6 +141,13 @@ def _text(name: str, value: Any) -> str:
     if name == "residual_blocks":
         blocks = [f"{b['channels']} channels, dilated {', '.join(map(str, b['dilations']))}" for b in value]
         return "; ".join(blocks)
+    if name == "trust":
+        return (
+            f"confidence off by {value['error']:.1%} on average over {value['judged']} frames "
+            f"({value['uncalibrated_error']:.1%} uncalibrated), temperature {value['temperature']:.2f}; low below "
+            f"{value['confidence_floor']:.2f} ({value['low']:.1%} of these frames); unfamiliar below "
+            f"{value['familiarity_floor']:.2f} ({value['unfamiliar']:.1%})"
+        )
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return count(value) if name == "parameters" else str(value)

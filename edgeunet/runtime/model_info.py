@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
         "target": origin.target,
         "runs_fastest_with": str(spec.execution or ""),
         "on": spec.execution.processor if spec.execution else "",
+        "trust": asdict(spec.trust) if spec.trust else {},
         "file_bytes": path.stat().st_size if path.is_file() else 0,
         "calibration": origin.calibration,
         "checkpoint_sha256": origin.checkpoint_sha256,

@@ -25,6 +25,7 @@ from edgeunet_export.calibration.frames import spread
 from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.graph.model_from_network import model_from_network
+from edgeunet_export.trust.making import require_labelled, trusted
 from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT
 from edgeunet_export.verify.parity import Parity, parity
 
@@ -38,6 +39,7 @@ class ExportOptions:
 
     dynamic_batch: any number of frames at once; otherwise exactly one.
     logits: a second output, float32 [N, C, H, W], for checks and for kernels that do the argmax.
+    confidence: two more, how sure each pixel is and how like the training data the frame is.
     size, tiles: (height, width) of the input and (rows, columns) of tiles, if not those of the training.
     """
 
@@ -45,6 +47,7 @@ class ExportOptions:
     logits: bool = False
     size: tuple[int, int] | None = None
     tiles: tuple[int, int] | None = None
+    confidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class ExportedNetwork:
 
     scores: of the network on the labels of the given split, at the file's input and at that of the training; None where
     both are the same, or there are no labels.
+    feature_map: the tensor that the familiarity comes from, besides the logits; "" for none.
     """
 
     spec: ModelSpec
     parity: Parity
     trained: ModelSpec
     scores: tuple[Scores, Scores] | None = None
+    feature_map: str = ""
 
 
 def export_onnx(
@@ -68,12 +73,14 @@ def export_onnx(
 
     For another input than that of the training, the network is scored at both on the labels of `data`, if it has some.
 
-    Raises ModelFileError for a bad checkpoint, MismatchError for a dataset of other classes, OutputError
-    if the file exists and `force` is false, ExportError if the masks differ on more than 0.1 % of the
-    pixels; nothing is kept then.
+    Raises UsageError for confidence without labels, ModelFileError for a bad checkpoint, MismatchError for a dataset of
+    other classes, OutputError if the file exists and `force` is false, ExportError if the masks differ on more than
+    0.1 % of the pixels; nothing is kept then.
     """
     require_ending(output, ".onnx")
     require_distinct({"-o": output}, {"CHECKPOINT": checkpoint, "--data": data})
+    if options.confidence:
+        require_labelled(data, split)
     with replacing(output, force=force) as temporary:
         net, trained, spec = load_model_at(checkpoint, options.size, options.tiles)
         checkpoint_sha256 = sha256(checkpoint)
@@ -100,13 +107,18 @@ def export_onnx(
                 f"frames, expected {MIN_AGREEMENT:.1%} (largest logit difference {result.logit_difference:.3g}): no "
                 f"file was kept; please report this, with the checkpoint"
             )
+        feature_map = ""
+        if options.confidence and given.dataset is not None:
+            warn_of_seen(split, trained, checkpoint)
+            model, spec, feature_map = trusted(model, spec, given.dataset, split)
+            write_model(model, temporary)
         scores = None
         if data is not None and spec.input_text != trained.input_text and (data / "masks" / split).is_dir():
             warn_of_seen(split, trained, checkpoint)
             samples = load_split(DatasetFolder.open(data, trained.pixels), split)
             here, there = (_scores(net, at, samples) for at in (spec, trained))
             scores = here, there
-    return ExportedNetwork(spec, result, trained, scores)
+    return ExportedNetwork(spec, result, trained, scores, feature_map)
 
 
 def _scores(net: UNet, spec: ModelSpec, samples: Sequence[Sample]) -> Scores:

@@ -3,7 +3,7 @@ agree."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeunet.errors import ExportError
@@ -14,7 +14,7 @@ from edgeunet.version import __version__
 from edgeunet_export.calibration.frames import spread
 from edgeunet_export.calibration.given_images import given_images
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
-from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
+from edgeunet_export.graph.model_file import read_fp32_model, read_trust, set_spec, write_model
 from edgeunet_export.graph.narrow import narrowed, rounded_file
 from edgeunet_export.verify.mask_agreement import MIN_AGREEMENT, mask_agreement
 
@@ -59,11 +59,15 @@ def export_fp16(source: Path, output: Path, options: Fp16Options, *, force: bool
     require_distinct({"-o": output}, {"MODEL": source, "--data": options.data})
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source, converted=True)
+        trust = read_trust(source)
         spec = spec.with_provenance(precision="fp16", parent_sha256=sha256(source), version=__version__)
         with given_images(options.data, spec, source, options.images) as given:
             images = spread(given.of(options.split), options.images)
             wide = wide_nodes(model, spec, images)
             fp16 = narrowed(model.proto, wide)
+            if trust is not None:
+                nodes, meaning = trust
+                fp16, spec = nodes.added_to(fp16), replace(spec, trust=meaning)
             set_spec(fp16, spec)
             write_model(fp16, temporary)
             with rounded_file(fp16) as on_a_gpu:

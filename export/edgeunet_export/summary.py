@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import MissingDependencyError
+from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import stderr, stdout
 from edgeunet.utils.formatting import percentage
 from edgeunet_export.export_onnx import ExportedNetwork
@@ -14,6 +15,7 @@ from edgeunet_export.foreign.import_model import Imported
 from edgeunet_export.int8.export_int8 import Quantization
 from edgeunet_export.int8.repair.layers import Latency
 from edgeunet_export.int8.repair.repair_report import print_accuracy, print_layers, print_steps
+from edgeunet_export.trust.keeping import KeptTrust
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
@@ -42,9 +44,47 @@ def print_quantization(result: Quantization, budget: AccuracyBudget) -> None:
         out.print(f"  {comparison.frames_text} cannot tell that for others: give a few dozen photos, or a video")
     if drop and drop.interval and drop.interval[1] > budget.max_drop:
         out.print(f"  on other frames it may drop by {drop.interval[1]:.2f} points: label more frames to be sure")
+    if result.trust:
+        print_kept_trust(result.trust)
     if repair.repaired:
         print_steps(repair)
     print_layers(repair)
+
+
+def print_trust(spec: ModelSpec, feature_map: str) -> None:
+    """What confidence and familiarity mean, for a file that has them. feature_map: the tensor of the latter."""
+    if spec.trust is None:
+        return
+    out, trust = stdout(), spec.trust
+    out.print(
+        f"  confidence: expected calibration error {percentage(trust.error)} %, at temperature {trust.temperature:.2f} "
+        f"({percentage(trust.uncalibrated_error)} % without), on {trust.judged} frames that neither was fitted on"
+    )
+    where = f"the logits and {feature_map}" if feature_map else "the logits alone: no tensor inside has a map's shape"
+    out.print(f"  familiarity: from {where}")
+    out.print(
+        f"  of these frames {percentage(trust.unfamiliar)} % are called unfamiliar (below "
+        f"{trust.familiarity_floor:.2f}), {percentage(trust.low)} % of low confidence (below "
+        f"{trust.confidence_floor:.2f})"
+    )
+
+
+def print_kept_trust(kept: KeptTrust) -> None:
+    """What INT8 did to confidence and familiarity."""
+    out, before, after = stdout(), kept.before, kept.after
+    if kept.moved is None:
+        out.print(
+            "  confidence and familiarity: not measured in INT8, which needs labels; the float file's figures stay"
+        )
+        return
+    out.print(
+        f"  confidence: expected calibration error {percentage(before.error)} % in fp32, {percentage(after.error)} % "
+        f"in INT8, on {after.judged} frames"
+    )
+    out.print(
+        f"  familiarity: moved by {kept.moved:.2f} at most; called unfamiliar {percentage(before.unfamiliar)} % in "
+        f"fp32, {percentage(after.unfamiliar)} % in INT8"
+    )
 
 
 def print_imported(imported: Imported) -> None:
@@ -61,6 +101,7 @@ def print_imported(imported: Imported) -> None:
     if proof.miou:
         theirs, ours = (percentage(miou) for miou in proof.miou)
         out.print(f"  mIoU of the original {theirs} %, of the model file {ours} %")
+    print_trust(imported.spec, imported.feature_map)
     if proof.only:
         stderr().print(
             f"warning: {network.origin} sees {proof.only} alone in all frames, so the agreement says little: check "

@@ -45,6 +45,7 @@ class Served:
     """The facts about a model file that Triton needs.
 
     logits: whether it has them as a second output, float32 [N, spec.logits, H, W].
+    trust: whether it has confidence, uint8 [N, H, W], and familiarity, float32 [N].
     max_batch: 0 for a file of fixed batch 1, as in Triton's configuration.
     weights: the files next to it that hold its weights, by their paths from its folder.
     """
@@ -55,6 +56,7 @@ class Served:
     logits: bool
     max_batch: int
     weights: tuple[str, ...] = ()
+    trust: bool = False
 
 
 def export_triton(model: Path, repository: Path, options: TritonOptions, *, force: bool) -> Path:
@@ -94,6 +96,11 @@ def configuration(name: str, served: Served) -> str:
     if served.logits:
         logits = f"data_type: TYPE_FP32, dims: {[*batch, served.spec.logits, height, width]}"
         lines.append(f'output {{ name: "logits", {logits} }}')
+    if served.trust:
+        lines.append(f'output {{ name: "confidence", {mask} }}')
+        # An empty shape is none of Triton's: without its own batch dimension the one value is a vector of one.
+        one = "dims: [1], reshape: { shape: [] }" if served.max_batch else "dims: [1]"
+        lines.append(f'output {{ name: "familiarity", data_type: TYPE_FP32, {one} }}')
     if served.max_batch:
         lines.append("dynamic_batching { }")
     kind = "KIND_GPU" if served.platform == "tensorrt_plan" else "KIND_AUTO"  # AUTO: on the CPU if there is no GPU
@@ -114,11 +121,14 @@ def _onnx(path: Path, max_batch: int) -> Served:
             "(`edgeunet export onnx CHECKPOINT --tiles 1x1`)"
         )
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
-    logits = any(output.name == "logits" for output in model.graph.output)
+    outputs = {output.name for output in model.graph.output}
     weights = weight_files(path)
     if "model.onnx" in weights:
         raise ModelFileError(f"{path} keeps weights in a file named model.onnx, as Triton names the model: rename it")
-    return Served(spec, "onnxruntime_onnx", "model.onnx", logits, 0 if batch.dim_value else max_batch, weights)
+    batches = 0 if batch.dim_value else max_batch
+    return Served(
+        spec, "onnxruntime_onnx", "model.onnx", "logits" in outputs, batches, weights, "confidence" in outputs
+    )
 
 
 def _engine(path: Path, max_batch: int) -> Served:

@@ -22,6 +22,7 @@ from edgeunet_export.graph.model_file import read_model
 from edgeunet_export.triton import Served, TritonOptions, configuration, export_triton
 from tests.fakes.engine import write_engine
 from tests.fakes.tensorrt import FakeTensorRT
+from tests.models import write_toy_model
 
 SCHEMA = Path(__file__).parent / "triton_schema" / "model_config.binpb"
 TYPES = {"tensor(uint8)": "TYPE_UINT8", "tensor(float)": "TYPE_FP32"}
@@ -77,6 +78,16 @@ def test_a_file_of_dynamic_batch_is_batched(checkpoint: Path, tmp_path: Path) ->
     assert _tensors(config, ["N"]) == _tensors_of_file(path)
     assert [t.name for t in config.output] == ["mask", "logits"]
     assert [warm.batch_size for warm in config.model_warmup] == [1, 4]
+
+
+@pytest.mark.parametrize("batch", [1, "N"])
+def test_confidence_and_familiarity_are_served(batch: int | str, tmp_path: Path) -> None:
+    path = write_toy_model(tmp_path / "m.onnx", batch=batch, trust=True)
+    config = _parsed((export_triton(path, tmp_path, TritonOptions(), force=False) / "config.pbtxt").read_text())
+    (mask, confidence, familiarity) = config.output
+    assert (confidence.name, _type_name(confidence), confidence.dims) == ("confidence", "TYPE_UINT8", mask.dims)
+    assert (familiarity.name, _type_name(familiarity), list(familiarity.dims)) == ("familiarity", "TYPE_FP32", [1])
+    assert familiarity.HasField("reshape") == (batch == "N"), "the tensor [N] has no dimension besides the batch"
 
 
 def test_the_warm_up_sends_a_frame_of_zeros(model: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from edgeunet_export.foreign.search.input_ways import Given
 from edgeunet_export.foreign.search.labelled_frames import LabelledFrames
 from edgeunet_export.foreign.wrapped import wrapped
 from edgeunet_export.graph.model_file import write_model
+from edgeunet_export.trust.making import require_labelled, trusted
 
 FRAMES = 32
 """Most frames without labels that both are compared on; a wrong translation shows on the first."""
@@ -47,6 +48,7 @@ class ImportOptions:
     mean, std: as people write them, for frames from 0 to 1 or to 255. value_range: what black and white become.
     output: the name of the segmentation among the outputs.
     weights: of a network that is given as code.
+    confidence: two more outputs, how sure each pixel is and how like the training data the frame is.
     """
 
     data: Path | None = None
@@ -61,6 +63,7 @@ class ImportOptions:
     value_range: Numbers | None = None
     output: str = ""
     weights: Path | None = None
+    confidence: bool = False
 
     def __post_init__(self) -> None:
         require_fit(self.fit or "letterbox")
@@ -84,13 +87,18 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import. notes: lines for the user about what was done, and what was taken from the file."""
+    """The result of an import.
+
+    notes: lines for the user about what was done, and what was taken from the file.
+    feature_map: the tensor that the familiarity comes from, besides the scores; "" for none.
+    """
 
     network: ForeignNetwork
     found: FoundInput
     spec: ModelSpec
     proof: Proof
     notes: tuple[str, ...]
+    feature_map: str = ""
 
 
 def import_model(source: str, output: Path, options: ImportOptions, *, force: bool) -> Imported:
@@ -108,6 +116,8 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
         "--weights": options.weights,
     }
     require_distinct({"-o": output}, {"THEIRS": Path(source), **given})
+    if options.confidence:
+        require_labelled(options.data, options.split)
     with replacing(output, force=force) as temporary:
         network, hints = _read(source, options)
         require_distinct({"-o": output}, {"THEIRS": source_files(source)})
@@ -125,10 +135,15 @@ def import_model(source: str, output: Path, options: ImportOptions, *, force: bo
         )
         mean, std = (found.preprocessing.of_frame(v) for v in (found.preprocessing.mean, found.preprocessing.std))
         spec = replace(spec, mean=mean, std=std)
-        write_model(wrapped(network, found.preprocessing, spec), temporary)
+        model = wrapped(network, found.preprocessing, spec)
+        write_model(model, temporary)
         with _frames(options, spec, output) as (frames, count):
             proof = prove(network, found.preprocessing, temporary, spec, frames, count)
-    return Imported(network, found, spec, proof, (*network.notes, *_taken(hints, options, spec, order)))
+        feature_map = ""
+        if options.confidence and options.data is not None:
+            model, spec, feature_map = trusted(model, spec, DatasetFolder.open(options.data), options.split)
+            write_model(model, temporary)
+    return Imported(network, found, spec, proof, (*network.notes, *_taken(hints, options, spec, order)), feature_map)
 
 
 def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHints]:

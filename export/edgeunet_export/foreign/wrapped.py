@@ -15,7 +15,7 @@ from edgeunet_export.graph.float_model import copied_inputs
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import set_spec
 
-_OURS = ("frame", "mask", "mean", "std", "order")  # and names that go on with a dot
+_OURS = ("frame", "mask", "mean", "std", "order", "confidence", "familiarity")  # and names that go on with a dot
 
 
 def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSpec) -> ModelProto:

@@ -24,6 +24,7 @@ class FloatModel:
     constants: the stored tensors. types: the element type (TensorProto.FLOAT, …) of every tensor.
     shapes: of every tensor that is computed; 0 where a size is not known.
     graph: the nodes that compute something from the model's inputs.
+    held: tensors that are read outside this model too: their values must stay.
     """
 
     proto: ModelProto
@@ -31,12 +32,13 @@ class FloatModel:
     types: Mapping[str, int]
     shapes: Mapping[str, tuple[int, ...]]
     graph: Graph
+    held: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, proto: ModelProto) -> FloatModel:
+    def of(cls, proto: ModelProto, held: frozenset[str] = frozenset()) -> FloatModel:
         types, shapes = inferred(proto)
         constants = _constants(proto)
-        return cls(proto, constants, types, shapes, _graph(proto, constants, types, shapes))
+        return cls(proto, constants, types, shapes, _graph(proto, constants, types, shapes), held)
 
     def with_weights(self, proto: ModelProto) -> FloatModel:
         """The same network with the stored tensors of `proto`."""

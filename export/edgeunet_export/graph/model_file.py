@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
@@ -14,8 +14,11 @@ from edgeunet.errors import ExportError, ModelFileError
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
 from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.spec import METADATA_KEY, ModelSpec
+from edgeunet.trust import Trust
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.lint import lint
+from edgeunet_export.graph.reductions import axes_as_input
+from edgeunet_export.graph.trust_nodes import TrustNodes, without_trust
 from edgeunet_export.graph.types import opset
 
 OPSET = 17  # of our networks: their operators have not changed since
@@ -40,12 +43,8 @@ def raise_opset(model: ModelProto, version: int) -> None:
     if before >= version:
         return
     for node in model.graph.node if before < 18 <= version else ():
-        axes = [entry for entry in node.attribute if entry.name == "axes"]
-        if node.op_type.startswith("Reduce") and axes:
-            name = f"{node.output[0]}.axes"
-            model.graph.initializer.append(numpy_helper.from_array(np.array(axes[0].ints, np.int64), name))
-            node.input.append(name)
-            node.attribute.remove(axes[0])
+        if node.op_type.startswith("Reduce") and any(entry.name == "axes" for entry in node.attribute):
+            axes_as_input(node, model.graph.initializer)
         elif node.op_type == "Split" and len(node.input) < 2:
             node.attribute.append(helper.make_attribute("num_outputs", len(node.output)))
     model.opset_import[0].version = version
@@ -95,6 +94,8 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
 def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[FloatModel, ModelSpec]:
     """Read a float32 model of edgeunet; raises ModelFileError like read_model, and for other precisions.
 
+    Confidence and familiarity are left out, in the model and in the spec: read_trust() reads them.
+
     converted: into another .onnx file, so that this one must have an opset and an IR version that all readers know.
     """
     model, spec = read_model(path)
@@ -106,7 +107,19 @@ def read_fp32_model(path: Path, *, converted: bool = False) -> tuple[FloatModel,
             f"{path} has {reason}: give the file of `edgeunet export onnx` or `edgeunet import`, or convert yours with "
             "onnx.version_converter"
         )
-    return FloatModel.of(model), spec
+    plain, trust = without_trust(model)
+    if trust is None:
+        return FloatModel.of(plain), spec
+    spec = replace(spec, trust=None)
+    set_spec(plain, spec)
+    return FloatModel.of(plain, trust.read), spec
+
+
+def read_trust(path: Path) -> tuple[TrustNodes, Trust] | None:
+    """Confidence and familiarity of a model file, and what they mean; None without them. Raises as read_model."""
+    model, spec = read_model(path)
+    _, nodes = without_trust(model)
+    return (nodes, spec.trust) if nodes is not None and spec.trust is not None else None
 
 
 def unreadable(model: ModelProto) -> str:

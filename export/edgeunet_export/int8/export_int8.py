@@ -27,10 +27,11 @@ from edgeunet_export.calibration.calibrate import CalibrationOptions, calibrated
 from edgeunet_export.calibration.frames import read_frame, spread
 from edgeunet_export.calibration.given_images import GivenImages, given_images
 from edgeunet_export.calibration.wide_nodes import wide_convolutions, wide_nodes
-from edgeunet_export.graph.model_file import read_fp32_model, set_spec, write_model
+from edgeunet_export.graph.model_file import read_fp32_model, read_trust, set_spec, write_model
 from edgeunet_export.int8.candidate import Candidate
 from edgeunet_export.int8.repair.layers import Latency, measured
 from edgeunet_export.int8.repair.repair import Repair, Task, repaired
+from edgeunet_export.trust.keeping import KeptTrust, kept_trust
 from edgeunet_export.verify.accuracy import AccuracyBudget, judged
 
 PRECISIONS = ("int8", "int8+fp16")
@@ -78,6 +79,7 @@ class Quantization:
         count as well.
     wide: names of the convolutions that float16 is too small or too coarse for; they stay in float32.
     latency: of both models on this machine's CPU, each with its fastest backend; None for a file for TensorRT.
+    trust: what became of confidence and familiarity; None for a model without them.
     """
 
     ranges: Ranges
@@ -85,6 +87,7 @@ class Quantization:
     all_convolutions: int
     wide: tuple[str, ...]
     latency: Latency | None
+    trust: KeptTrust | None = None
 
     @property
     def placement(self) -> Placement:
@@ -108,6 +111,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
     target = options.quantisation_target
     with replacing(output, force=force) as temporary:
         model, spec = read_fp32_model(source, converted=True)
+        trust = read_trust(source)
         parent_sha256 = sha256(source)  # before the long work, in which the file may be replaced
         placement = place(model.graph, target)
         stored = stored_ranges(options.ranges, source, model, spec, placement) if options.ranges else None
@@ -131,6 +135,10 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
             repair = repaired(task, options.budget, report=options.report is not None)
             latency = latency_of(repair.candidate.int8) if latency_of else None
         int8, ranges = repair.candidate.int8, candidate.ranges
+        kept = None
+        if trust is not None:
+            kept = kept_trust(source, int8, *trust, spec, given.dataset, options.check_split)
+            int8, spec = kept.int8, replace(spec, trust=kept.after)
         spec_of_int8 = spec.with_provenance(
             precision=options.precision,
             target=target.name,
@@ -149,6 +157,7 @@ def export_int8(source: Path, output: Path, options: Int8Options, *, force: bool
         sum(n.op_type in (*CONVOLUTIONS, *LINEAR) and n.input[1] in model.constants for n in model.proto.graph.node),
         wide_convolutions(model, candidate.wide or ()),
         latency,
+        kept,
     )
 
 

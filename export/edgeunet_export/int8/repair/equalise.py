@@ -77,7 +77,7 @@ class _Channels:
         for node in graph.node:
             for tensor in dict.fromkeys(node.input):
                 self._consumers.setdefault(tensor, []).append(node)
-        self._results = {value.name for value in graph.output}
+        self._results = {value.name for value in graph.output} | model.held
         shapes = model.shapes.items()
         self._channels = {name: shape[1] for name, shape in shapes if len(shape) == 4 and shape[1]}  # of (N, C, H, W)
 

@@ -1,0 +1,1 @@
+"""Confidence and familiarity: what they find, and what they cost."""

@@ -1,0 +1,1 @@
+"""How far to trust a mask: its confidence and the frame's familiarity, fitted, built into the model file and judged."""
