@@ -59,7 +59,7 @@ INSIDE = {  # the same for the rooms in a room
         ("network",),
         ("capture", "video", "image_files"),
         ("address", "source"),
-        ("injected_fault",),
+        ("injected_fault", "pace"),
     ),
     "edgeunet.camera.ros2": (
         ("opening",),

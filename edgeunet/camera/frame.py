@@ -53,7 +53,8 @@ class Shot:
     time_s: since the source's first frame: by the clock for a live source, by its own times for a file.
     stages_ns: how long each stage of this frame took: "read", "wait", the session's own ("fit", "infer"), "draw".
     age_ns: from capture to published mask. dropped: frames of its source that were dropped so far.
-    state: how far to trust the mask, and why.
+    state: how far to trust the mask, and why. group: the number of the frames of several sources that belong together;
+    None for a frame that has no match, and where frames are not paired.
     """
 
     source: str
@@ -66,10 +67,11 @@ class Shot:
     age_ns: int
     dropped: int
     state: Finding
+    group: int | None = None
 
 
 class Sink(Protocol):
-    """Where published frames go. One thread writes."""
+    """Where published frames go. One thread at a time writes."""
 
     def write(self, shot: Shot) -> None:
         """Take a frame; it may be kept. Raises OutputError if no more can be written; the other sinks continue."""

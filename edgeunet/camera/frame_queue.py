@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,33 +15,38 @@ class FrameQueue(Generic[T]):
 
     newest=False: put() waits while `capacity` items are in it; none is lost.
     newest=True: put() never waits; the oldest item makes room and counts as dropped.
-    changed: shared by all queues that one RoundRobin reads; re-entrant.
+    changed: shared by all queues that one consumer reads; re-entrant.
+    since_ns: when the first item since the last take() arrived, also if it was dropped; 0 if none has.
+    last_ns: when the latest item arrived. Both of time.perf_counter_ns().
     """
 
     def __init__(self, capacity: int = 1, *, newest: bool = False, changed: threading.Condition | None = None) -> None:
         self.dropped = 0
         self.closed = False
+        self.since_ns = self.last_ns = 0
         self._capacity = capacity
         self._newest = newest
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[int, T]] = deque()  # with when each arrived
         self._changed = changed or threading.Condition()
 
     def wait_for_room(self) -> bool:
         """Wait until put() would return at once; False once the queue is closed."""
         with self._changed:
-            self._changed.wait_for(self._has_room)
+            self._changed.wait_for(self._takes)
             return not self.closed
 
     def put(self, item: T) -> bool:
         """Add an item; False, and the item is ignored, once the queue is closed."""
         with self._changed:
-            self._changed.wait_for(self._has_room)
+            self._changed.wait_for(self._takes)
             if self.closed:
                 return False
             if len(self._items) == self._capacity:
                 self._items.popleft()
                 self.dropped += 1
-            self._items.append(item)
+            self.last_ns = time.perf_counter_ns()
+            self.since_ns = self.since_ns or self.last_ns
+            self._items.append((self.last_ns, item))
             self._changed.notify_all()
             return True
 
@@ -62,12 +67,27 @@ class FrameQueue(Generic[T]):
         with self._changed:
             return self.closed and not self._items
 
-    def take(self) -> T | None:
-        """The oldest item, without waiting; None if there is none."""
+    @property
+    def has_room(self) -> bool:
+        """Whether put() would add an item without dropping another."""
         with self._changed:
-            if not self._items:
+            return not self.closed and len(self._items) < self._capacity
+
+    def waiting(self) -> list[tuple[int, T]]:
+        """What is in it, the oldest first, and when each arrived."""
+        with self._changed:
+            return list(self._items)
+
+    def take(self, place: int = 0) -> T | None:
+        """The oldest item, or that at `place`, without waiting; None if there is none. Those before it are dropped."""
+        with self._changed:
+            if len(self._items) <= place:
                 return None
-            item = self._items.popleft()
+            for _ in range(place):
+                self._items.popleft()
+            self.dropped += place
+            _, item = self._items.popleft()
+            self.since_ns = self._items[0][0] if self._items else 0
             self._changed.notify_all()
             return item
 
@@ -79,29 +99,5 @@ class FrameQueue(Generic[T]):
                 self._items.clear()
             self._changed.notify_all()
 
-    def _has_room(self) -> bool:
+    def _takes(self) -> bool:
         return self.closed or self._newest or len(self._items) < self._capacity
-
-
-class RoundRobin(Generic[T]):
-    """Takes from several queues that share one condition; the queue served last waits longest. For one thread."""
-
-    def __init__(self, queues: Sequence[FrameQueue[T]], changed: threading.Condition) -> None:
-        self._queues = deque(enumerate(queues))
-        self._changed = changed
-
-    def get(self, *, wait: bool = True) -> tuple[int, T] | None:
-        """The index of a queue and its next item; None once all are closed and empty.
-
-        wait=False: None also if no queue has an item now.
-        """
-        with self._changed:
-            while True:
-                for _ in range(len(self._queues)):
-                    index, queue = self._queues[0]
-                    self._queues.rotate(-1)
-                    if (item := queue.take()) is not None:
-                        return index, item
-                if not wait or all(queue.closed for _, queue in self._queues):
-                    return None
-                self._changed.wait()

@@ -88,8 +88,9 @@ class LoopStats:
     masks older than the deadline when published; longest_miss: most of them in a row. recent_fps, recent_age_ms:
     over the latest masks; the age is the median. age: from capture to published mask. jitter: change of the time
     between two masks. stages: durations of "read", "wait" (from capture to inference), the session's own stages
-    ("fit", "infer"), "draw", "write". state: how far to trust its masks. Frames that were read but neither
-    published, dropped nor failed were on their way when the loop was stopped.
+    ("fit", "infer"), "draw", "write". state: how far to trust its masks. unpaired: masks of
+    frames without one of every other source that belongs to it, where frames are paired. Frames that were read but
+    neither published, dropped nor failed were on their way when the loop was stopped.
     """
 
     total: int | None = None
@@ -108,6 +109,7 @@ class LoopStats:
     jitter: Quantiles = EMPTY
     stages: Mapping[str, Quantiles] = field(default_factory=dict)
     state: StateStats = field(default_factory=StateStats)
+    unpaired: int = 0
 
     @property
     def fps(self) -> float:
@@ -132,6 +134,7 @@ class Statistics:
         self._deadline_ns = deadline_ns
         self._keep = keep_samples
         self._lock = threading.Lock()
+        self._unpaired = 0
         self._read = self._published = self._failed = self._misses = self._streak = self._longest = 0
         self._age, self._jitter = LatencyHistogram(), LatencyHistogram()
         self._stages: dict[str, LatencyHistogram] = {}
@@ -156,11 +159,15 @@ class Statistics:
             self._read += 1
             self._time("read", read_ns)
 
-    def published(self, frame: Frame, now_ns: int, stages_ns: Mapping[str, int]) -> int:
-        """A mask is made; returns how many there are. stages_ns: from capture to the mask, in order."""
+    def published(self, frame: Frame, now_ns: int, stages_ns: Mapping[str, int], *, unpaired: bool = False) -> int:
+        """A mask is made; returns how many there are. stages_ns: from capture to the mask, in order.
+
+        unpaired: whether frames are paired, and other sources have none for this one.
+        """
         age_ns = now_ns - frame.captured_ns
         with self._lock:
             self._published += 1
+            self._unpaired += unpaired
             self._age.add(age_ns)
             for stage, duration in stages_ns.items():
                 self._time(stage, duration)
@@ -225,6 +232,7 @@ class Statistics:
                 self._jitter.quantiles(),
                 {stage: histogram.quantiles() for stage, histogram in self._stages.items()},
                 state,
+                self._unpaired,
             )
 
     def samples(self) -> tuple[tuple[str, ...], NDArray[np.int64]]:

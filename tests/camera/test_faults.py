@@ -99,7 +99,7 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
     gone = SourceError("camera 0 is not there")
     opened: Iterator[FakeCamera | SourceError] = iter([first, gone, second])
 
-    def fake(address: Address, pixels: PixelFormat) -> FakeCamera:
+    def fake(address: Address, pixels: PixelFormat, notify: object) -> FakeCamera:
         if address.name == "camera 1":
             return whole
         camera = next(opened)
@@ -124,7 +124,7 @@ def test_a_cable_that_is_pulled_and_put_back_goes_unnoticed_by_the_other_camera(
     player.join(30)
     pulled, other = stats["camera 0"], stats["camera 1"]
     assert (pulled.read, pulled.reconnects) == (2, 1)
-    assert (other.read, other.reconnects) == (5, 0)
+    assert (other.published + other.dropped, other.reconnects) == (5, 0)  # they came faster than its rate
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from edgeunet.camera.frame_queue import FrameQueue, RoundRobin
+from edgeunet.camera.frame_queue import FrameQueue
 
 
 def test_in_order_channel_keeps_everything_and_makes_the_producer_wait() -> None:
@@ -64,29 +64,19 @@ def test_closing_wakes_a_producer_that_waits() -> None:
     assert answers == [False, False]
 
 
-def test_turns_serve_each_channel_before_any_is_served_again() -> None:
-    changed = threading.Condition()
-    queues: list[FrameQueue[int]] = [FrameQueue(3, changed=changed) for _ in range(3)]
-    for index, count in enumerate((3, 1, 2)):
-        for item in range(count):
-            queues[index].put(item)
-    turns = RoundRobin(queues, changed)
-    assert [turns.get(wait=False) for _ in range(7)] == [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1), (0, 2), None]
-    queues[1].put(7)
-    queues[0].put(8)
-    assert turns.get() == (1, 7)  # queue 0 was served last
-
-
-def test_turns_wait_for_any_channel_and_end_with_the_last_one() -> None:
-    changed = threading.Condition()
-    queues: list[FrameQueue[int]] = [FrameQueue(changed=changed) for _ in range(2)]
-    turns = RoundRobin(queues, changed)
-    taken: list[tuple[int, int] | None] = []
-    consumer = threading.Thread(target=lambda: taken.extend(turns.get() for _ in range(3)))
-    consumer.start()
-    queues[0].close()
-    for item in (4, 5):
-        assert queues[1].put(item)
-    queues[1].close()
-    consumer.join(10)
-    assert taken == [(1, 4), (1, 5), None]
+def test_a_queue_knows_since_when_something_waits_and_drops_what_is_passed_over() -> None:
+    queue: FrameQueue[int] = FrameQueue(3, newest=True)
+    assert queue.since_ns == 0
+    queue.put(0)
+    since_ns = queue.since_ns
+    assert since_ns > 0
+    for item in range(1, 5):
+        queue.put(item)
+    assert queue.since_ns == since_ns, "of a frame that was replaced, too"
+    assert queue.last_ns > since_ns
+    (first, a), (second, b), (_, c) = queue.waiting()
+    assert (a, b, c, queue.dropped) == (2, 3, 4, 2)
+    assert queue.take() == 2
+    assert queue.since_ns == second > first
+    assert queue.take(1) == 4
+    assert (queue.dropped, queue.since_ns, queue.take(), queue.take(1)) == (3, 0, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -12,7 +13,7 @@ from edgeunet.errors import OutputError
 
 
 class FanOut:
-    """Enters sinks, writes each frame to all of them and leaves them, in one thread.
+    """Enters sinks, writes each frame to all of them and leaves them; one thread at a time writes.
 
     A sink that raises OutputError is left with that error, and `notify` gets a line about it. Any other exception is a
     fault of the program and is passed on.
@@ -23,6 +24,7 @@ class FanOut:
         self.sinks = list(sinks)
         self._notify = notify
         self._open: list[tuple[AbstractContextManager[Sink], Sink]] = []
+        self._writing = threading.Lock()
 
     def __bool__(self) -> bool:
         """Whether any sink still takes frames."""
@@ -37,14 +39,15 @@ class FanOut:
         self._give(lambda sink: sink.write_states(reports) if isinstance(sink, StateSink) else None)
 
     def _give(self, hand_over: Callable[[Sink], None]) -> None:
-        for context, sink in self._open[:]:
-            try:
-                hand_over(sink)
-            except OutputError as error:
-                self._open.remove((context, sink))
-                self.errors.append(error)
-                self._notify(str(error) + ("; the other outputs continue" if self._open else ""))
-                self._leave(context, error)
+        with self._writing:
+            for context, sink in self._open[:]:
+                try:
+                    hand_over(sink)
+                except OutputError as error:
+                    self._open.remove((context, sink))
+                    self.errors.append(error)
+                    self._notify(str(error) + ("; the other outputs continue" if self._open else ""))
+                    self._leave(context, error)
 
     def __enter__(self) -> FanOut:
         try:

@@ -1,11 +1,14 @@
-"""The camera loop, in threads of their own: one reads each source, one runs the session, one draws and writes.
+"""The camera loop, in threads of their own: one reads each source, one runs the session, one draws each source.
 
 A frame's way: address → source → reader thread → frame queue (of a camera the newest only) → session → overlay →
 fan-out → sinks, of which files and streams each have a thread of their own.
 
-    source ─ reader ─ FrameQueue ─┐
-    source ─ reader ─ FrameQueue ─┼─ in turn ─▶ session ─ FrameQueue ─▶ overlay, fan-out ─▶ sinks
-    source ─ reader ─ FrameQueue ─┘             inferrer               drawer
+    source ─ reader ─ FrameQueue ─┐                    ┌─ FrameQueue ─ drawer ─┐
+    source ─ reader ─ FrameQueue ─┼─ turns ─▶ session ─┼─ FrameQueue ─ drawer ─┼─ fan-out ─▶ sinks
+    source ─ reader ─ FrameQueue ─┘           inferrer └─ FrameQueue ─ drawer ─┘
+
+The session is all that the sources share. What a source does outside it, reading, drawing, writing, is done in threads
+of its own: one that stalls, floods or dies does not make the masks of the others older.
 
 camera/run.py puts it together. The files along the way: sources/opening.py → loop/reader.py → frame_queue.py →
 loop/fan_out.py → sinks/outputs.py → sinks/background.py. A live source has a thread and a queue more:
@@ -18,33 +21,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
-from edgeunet.camera.frame import Frame, Shot, Sink
-from edgeunet.camera.frame_queue import FrameQueue, RoundRobin
+from edgeunet.camera.frame import Frame, Sink
+from edgeunet.camera.loop.drawer import Drawer
 from edgeunet.camera.loop.fan_out import FanOut
+from edgeunet.camera.loop.inferrer import Inferrer
 from edgeunet.camera.loop.reader import SourceReader
+from edgeunet.camera.loop.turns import PairedTurns, Turns
 from edgeunet.camera.loop.watchdog import Watchdog
 from edgeunet.camera.sources.source import Source
-from edgeunet.camera.state.findings import judge
-from edgeunet.camera.state.mask_state import Finding
 from edgeunet.camera.state.picture_check import PictureCheck
 from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
-from edgeunet.errors import OutputError
+from edgeunet.errors import OutputError, UsageError
 from edgeunet.imaging.overlay import OPACITY, Overlay
-from edgeunet.runtime.session import Result, Session
+from edgeunet.runtime.session import Session
 from edgeunet.utils import console
 from edgeunet.utils.limits import FRAMES, MAX_MS, require_in
 
-FAILURES = 5  # failed inferences in a row that end the loop: one may be chance, five are not
 STUCK_S = 0.5  # how long the end waits for a camera that hangs in its driver
-INFERENCE = "inference"
+LONGEST_SYNC_MS = 1000.0
+PAIRED_WAITING = 4  # frames of a camera that may wait for those of the others
 WRITING_S = 10.0  # how long the end waits for the sinks to write their last frames
 
 
@@ -53,6 +54,8 @@ class LoopOptions:
     """opacity: of the class colours, 0 to 1. max_frames: masks to make of each source, None for all.
 
     deadline_ms: an older mask counts as a miss. keep_samples: keep each mask's times for a latency record.
+    batch: frames of different sources that run as one, where the session takes so many; 1: in turn. sync_ms: pair the
+    frames of several sources whose times are at most so far apart; None: do not.
     draw: whether any sink uses the overlay with its legend. plain: whether any uses the overlay without. One that is
     not used is the camera's picture.
     """
@@ -63,44 +66,28 @@ class LoopOptions:
     draw: bool = True
     plain: bool = False
     keep_samples: bool = False
+    batch: int = 1
+    sync_ms: float | None = None
 
     def __post_init__(self) -> None:
         require_in("--max-frames", self.max_frames, 1, FRAMES)
         require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
+        require_in("--sync", self.sync_ms, 0, LONGEST_SYNC_MS, above=True)
 
 
 DEFAULTS = LoopOptions()
-
-
-class _Taken(NamedTuple):
-    """A frame in the session, and how long it had waited for that."""
-
-    reader: SourceReader
-    frame: Frame
-    wait_ns: int
-
-
-class _Item(NamedTuple):
-    """A mask on its way to the drawer."""
-
-    reader: SourceReader
-    frame: Frame
-    result: Result
-    stages_ns: dict[str, int]
-    age_ns: int
-    state: Finding
 
 
 class Loop:
     """Runs sources through one session into sinks, once.
 
     A file: every frame, in order. A live source: only the newest frame; it replaces one that still waits. Several
-    sources take turns, one frame each, and the end of one does not touch the others.
-    Each sink is entered, written to and left in the drawing thread (background.py hands its sink to a thread of its
-    own), and left with an exception if the loop fails. `notify` gets
-    a line, from any thread, for each fault that does not end the loop. `observe` gets each frame whose mask is
-    published, and when (time.perf_counter_ns()), in the thread that submits the next one.
-    session: the model in use; the caller closes it once the loop has ended, unless is_stuck(). readers: the sources in
+    sources take turns, see Turns, and the end of one does not touch the others; next to a camera a file plays at its
+    own rate. Each sink is entered and left in one thread, written to by one thread at a time (background.py hands its
+    sink to a thread of its own), and left with an exception if the loop fails. `notify` gets a line, from any thread,
+    for each fault that does not end the loop. `observe` gets each frame whose mask is published, and when
+    (time.perf_counter_ns()), in the thread that submits the next one.
+    session: the caller closes it once the loop has ended, unless is_stuck(). readers: the sources in
     the order given. live: whether any of them is. watchdog: what the session and the sinks work on.
     """
 
@@ -115,14 +102,12 @@ class Loop:
         observe: Callable[[Frame, int], None] | None = None,
     ) -> None:
         """sources: by the names that sinks and figures use."""
-        self.session = session
-        self._next: Session | None = None
         self._options = options
         self.notify = notify
-        self._observe = observe
         self._fan_out = FanOut(sinks, notify)
         self._changed = threading.Condition()
         deadline_ns = None if options.deadline_ms is None else round(options.deadline_ms * 1e6)
+        self.live = any(source.live for source in sources.values())
         self.readers = [
             SourceReader(
                 source,
@@ -133,18 +118,50 @@ class Loop:
                 PictureCheck(session.spec.levels),
                 max_frames=options.max_frames,
                 changed=self._changed,
+                waiting=1 if options.sync_ms is None else PAIRED_WAITING,
+                plays=self.live and not source.live,
             )
             for name, source in sources.items()
         ]
-        self.live = any(source.live for source in sources.values())
-        self._results: FrameQueue[_Item] = FrameQueue()
-        self._failures: list[Exception] = []  # of inferences in a row
+        self.watchdog = Watchdog()
+        self._drawers = [
+            Drawer(r, self._fan_out, self.watchdog, self._notice_room, legend=options.draw, plain=options.plain)
+            for r in self.readers
+        ]
+        self._inferring = Inferrer(
+            session, self.readers, self._drawers, self._make_turns(), self.watchdog, options.max_frames, notify, observe
+        )
         self._error: BaseException | None = None
         self._failing = threading.Lock()
-        self.watchdog = Watchdog()
         self._reader_threads = [self._thread(partial(self._read, r), f"reader of {r.name}") for r in self.readers]
         self._inferrer = self._thread(self._infer, "inferrer")
         self._drawer = self._thread(self._draw, "drawer")
+
+    def _make_turns(self) -> Turns:
+        queues = [reader.frames for reader in self.readers]
+
+        def ready(index: int) -> bool:
+            return self._drawers[index].masks.has_room
+
+        if self._options.sync_ms is None:
+            return Turns(queues, self._changed, ready)
+        if self.live and not all(reader.source.live for reader in self.readers):
+            raise UsageError(
+                "--sync pairs cameras by the time of capture, files by their own: give cameras only, or files only"
+            )
+        return PairedTurns(
+            queues,
+            self._changed,
+            ready,
+            bound_ns=round(self._options.sync_ms * 1e6),
+            live=self.live,
+            time_of=lambda index, frame: self.readers[index].time_ns(frame),
+        )
+
+    @property
+    def session(self) -> Session:
+        """The one in use."""
+        return self._inferring.session
 
     def publish_to(self, sinks: Sequence[AbstractContextManager[Sink]]) -> None:
         """Add sinks, before start()."""
@@ -176,7 +193,8 @@ class Loop:
         """
         self._inferrer.join(patience_s)
         if self._inferrer.is_alive():
-            self._results.close()
+            for drawer in self._drawers:
+                drawer.masks.close()
         self._drawer.join(None if patience_s is None else WRITING_S)
         if self._drawer.is_alive():
             raise OutputError(f"the sinks have not written their last frames within {WRITING_S:g} s: check the disk")
@@ -203,14 +221,8 @@ class Loop:
         return {reader.name: reader.stats() for reader in self.readers}
 
     def switch(self, session: Session | None) -> None:
-        """Use another session of the same classes and size from the next frame on, and close the old one.
-
-        It replaces one that still waits for its turn; None: the present one stays.
-        """
-        with self._changed:
-            old, self._next = self._next, session
-        if old is not None:
-            old.close()
+        """As Inferrer.switch()."""
+        self._inferring.switch(session)
 
     def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
         return threading.Thread(target=self._guard, args=(work,), name=f"edgeunet-{name}", daemon=True)
@@ -222,7 +234,8 @@ class Loop:
             with self._failing:
                 self._error = self._error or error
             self.stop()
-            self._results.close(discard=True)
+            for drawer in self._drawers:
+                drawer.masks.close(discard=True)
 
     def _read(self, reader: SourceReader) -> None:
         reader.read()
@@ -230,120 +243,29 @@ class Loop:
             self.notify(f"{reader.error}; the other sources continue")
 
     def _infer(self) -> None:
-        turns = RoundRobin([reader.frames for reader in self.readers], self._changed)
-        waiting: deque[list[_Taken]] = deque()  # of each list in the session
-        while (batch := self._take(turns, wait=self._pipelined or not waiting)) or waiting:
-            if batch:
-                if self._next is not None:
-                    self._publish_all(waiting)
-                    self._take_next_session()
-                if self._submit(batch):
-                    waiting.append(batch)
-                if len(waiting) < (self.session.capacity if self._pipelined else 1):
-                    continue
-            for taken in waiting.popleft():
-                self._publish(*taken)
-        self._results.close()
-
-    def _take(self, turns: RoundRobin[Frame], *, wait: bool) -> list[_Taken]:
-        """The next frames, of as many sources as have one and the session takes at once; none at the end."""
-        batch: list[_Taken] = []
-        while len(batch) < self.session.max_batch and (found := turns.get(wait=wait and not batch)) is not None:
-            batch.append(_Taken(self.readers[found[0]], found[1], time.perf_counter_ns() - found[1].captured_ns))
-        return batch
-
-    @property
-    def _pipelined(self) -> bool:
-        """Whether frames may wait in the session for the next ones: of a file, but not of a camera."""
-        return not self.live
-
-    def _publish_all(self, waiting: deque[list[_Taken]]) -> None:
-        while waiting:
-            for taken in waiting.popleft():
-                self._publish(*taken)
-
-    def _submit(self, batch: list[_Taken]) -> bool:
-        """Whether the session took the frames."""
-        reader, frame, _ = batch[0]
-        try:
-            with self.watchdog.watching(INFERENCE, frame, reader.name):
-                self.session.submit([taken.frame.pixels for taken in batch])
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            for taken in batch:
-                self._skip(taken.reader, taken.frame, error)
-            return False
-        return True
-
-    def _publish(self, reader: SourceReader, frame: Frame, wait_ns: int) -> None:
-        """Take a result, count it, and hand it to the drawer."""
-        try:
-            with self.watchdog.watching(INFERENCE, frame, reader.name):
-                result = self.session.result()
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            self._skip(reader, frame, error)
-            return
-        self._failures.clear()
-        now = time.perf_counter_ns()
-        stages_ns = {"wait": wait_ns, **result.times_ns}
-        published = reader.statistics.published(frame, now, stages_ns)
-        state = reader.states.published(frame.captured_ns, now, judge(frame.fault, result, self.session.spec.trust))
-        if self._observe is not None:
-            self._observe(frame, now)
-        self._results.put(_Item(reader, frame, result, stages_ns, now - frame.captured_ns, state))
-        if published == self._options.max_frames:
-            reader.stop()
-
-    def _skip(self, reader: SourceReader, frame: Frame, error: Exception) -> None:
-        reader.statistics.failed()
-        self._failures.append(error)
-        if len(self._failures) == FAILURES:
-            raise self._failures[0]  # the others may follow from it: a lost GPU closes its session
-        self.notify(
-            f"inference of frame {frame.number} of {reader.name} failed, the frame is skipped: "
-            f"{' '.join(str(error).split())}"
-        )
-
-    def _take_next_session(self) -> None:
-        with self._changed:
-            old, self.session, self._next = self.session, self._next or self.session, None
-        old.close()
+        self._inferring.work(self._options.batch)
 
     def _draw(self) -> None:
+        """Open the sinks, let every source's masks be drawn, and close them."""
+        threads = [
+            self._thread(partial(self._draw_of, d), f"drawer of {r.name}")
+            for d, r in zip(self._drawers, self.readers, strict=True)
+        ]
         with self._fan_out:
-            while (item := self._results.get(self._until_report_s())) is not None or not self._results.ended:
-                if item is not None and self._fan_out:
-                    with self.watchdog.watching("drawing and writing", item.frame, item.reader.name):
-                        self._write(item)
-                self._report()
-                if self._fan_out.sinks and not self._fan_out:  # every sink has failed
-                    self.stop()
-                    break
-            self._results.close(discard=True)
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
             if self._error is not None:
                 raise self._error
         for reader in self.readers:
             reader.statistics.end()
 
-    def _until_report_s(self) -> float | None:
-        """Seconds until a source has been silent for so long that its state has to be said; None for never."""
-        due = [due_ns for reader in self.readers if (due_ns := reader.states.due_ns()) is not None]
-        return max(0.0, (min(due) - time.perf_counter_ns()) / 1e9) if due else None
+    def _draw_of(self, drawer: Drawer) -> None:
+        if not drawer.work():  # every sink has failed
+            self.stop()
+        drawer.masks.close(discard=True)
 
-    def _report(self) -> None:
-        """Give the states of silent sources to the sinks."""
-        now = time.perf_counter_ns()
-        reports = [report for reader in self.readers if (report := reader.states.report(now)) is not None]
-        if reports:
-            self._fan_out.write_states(reports)
-
-    def _write(self, item: _Item) -> None:
-        """Draw a mask and give it to the sinks."""
-        reader, frame, result, stages_ns, age_ns, state = item
-        begin = time.perf_counter_ns()
-        overlay, plain = reader.draw(frame, result, state.state, legend=self._options.draw, plain=self._options.plain)
-        drawn = time.perf_counter_ns()
-        stages_ns = {"read": frame.read_ns, **stages_ns, "draw": drawn - begin}
-        dropped, time_s = reader.frames.dropped, reader.time_of(frame)
-        shot = Shot(reader.name, frame, result, overlay, plain, time_s, stages_ns, age_ns, dropped, state)
-        self._fan_out.write(shot)
-        reader.statistics.drawn(drawn - begin, time.perf_counter_ns() - drawn)
+    def _notice_room(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -35,29 +35,40 @@ class SourceReader:
         *,
         max_frames: int | None,
         changed: threading.Condition,
+        waiting: int = 1,
+        plays: bool = False,
     ) -> None:
-        """name: unique in the loop. max_frames: masks to make. changed: the condition of the frame queue."""
+        """name: unique in the loop. max_frames: masks to make. changed: the condition of the frame queue.
+
+        waiting: the most frames of a live source that wait. plays: read a file no faster than its own rate.
+        """
         self.source = source
         self.name = name
         self.statistics = statistics
         self.states = states
-        self.frames: FrameQueue[Frame] = FrameQueue(newest=source.live, changed=changed)
+        self.frames: FrameQueue[Frame] = FrameQueue(waiting if source.live else 1, newest=source.live, changed=changed)
         self.error: Exception | None = None  # the error that ended the reading early
         self._overlay = overlay
         self._check = check
         self._max_frames = max_frames
+        self._plays = plays
+        self._stopped = threading.Event()
+        self._failures: list[Exception] = []  # of inferences in a row
         self._first_ns = 0
         self._text: tuple[str, ...] = ()
         self._text_ns = 0
 
     def read(self) -> None:
         """Read the source to its end and close it; an error is kept as `error`."""
-        count = 0
+        count, due_s = 0, time.monotonic()
         try:
             with self.source as source:
                 while self.frames.wait_for_room():  # a file's frame that waits here would grow old
                     if not source.live and count == self._max_frames:
                         break
+                    if self._plays:
+                        self._stopped.wait(max(0.0, due_s - time.monotonic()))
+                        due_s = max(due_s, time.monotonic() - 1 / self.fps) + 1 / self.fps
                     frame = source.read()
                     if frame is None:
                         break
@@ -68,15 +79,42 @@ class SourceReader:
                         frame = replace(frame, fault=fault) if fault else frame
                     self.frames.put(frame)
         except Exception as error:  # noqa: BLE001 - an error of one source does not stop the others; the loop raises it
-            self.error = error
+            self.error = self.error or error
         self.frames.close()
         if self.error is None:
             self.states.end()
 
     def stop(self) -> None:
         """Read no more, and forget the frame that waits."""
+        self._stopped.set()
         self.frames.close(discard=True)
         self.states.end()
+
+    def succeeded(self) -> None:
+        """The inference of a frame did not fail."""
+        self._failures.clear()
+
+    def failed(self, error: Exception) -> int:
+        """The inference of a frame raised; returns how many of this source did in a row."""
+        self.statistics.failed()
+        self._failures.append(error)
+        return len(self._failures)
+
+    def give_up(self) -> None:
+        """Read no more, because of the first failure in a row; its masks are missed."""
+        self.error = self._failures[0]
+        self._stopped.set()
+        self.frames.close(discard=True)
+
+    @property
+    def runs(self) -> bool:
+        """Whether frames of it may still come."""
+        return not self.frames.ended
+
+    @property
+    def dropped(self) -> int:
+        """Frames of a live source that were left out: a newer one came first, or more came than its share."""
+        return self.frames.dropped + self.source.skipped
 
     @property
     def fps(self) -> float:
@@ -115,12 +153,16 @@ class SourceReader:
         self._first_ns = self._first_ns or frame.captured_ns
         return (frame.captured_ns - self._first_ns) / 1e9
 
+    def time_ns(self, frame: Frame) -> int:
+        """The time by which frames are paired: that of the capture for a live source, its own for a file."""
+        return frame.captured_ns if self.source.live else round(self.time_of(frame) * 1e9)
+
     def stats(self) -> LoopStats:
         """The figures so far; from any thread."""
         ends = [count for count in (self.source.frame_count, self._max_frames) if count is not None]
         return self.statistics.snapshot(
             total=min(ends, default=None),
-            dropped=self.frames.dropped,
+            dropped=self.dropped,
             corrupt=self.source.corrupt,
             reconnects=self.source.reconnects,
             state=self.states.stats(time.perf_counter_ns()),

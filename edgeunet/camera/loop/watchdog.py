@@ -28,10 +28,10 @@ class Activity(NamedTuple):
 
 
 class Watchdog:
-    """Knows the current activities, one of each kind. Any thread may ask."""
+    """Knows the current activities, one of each kind and source. Any thread may ask."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, Activity] = {}
+        self._under_way: dict[tuple[str, str], Activity] = {}
 
     def watching(self, kind: str, frame: Frame, source: str) -> _Block:
         """The block works on this frame."""
@@ -45,13 +45,13 @@ class Watchdog:
 class _Block:
     """The block of `with`: every frame has three, and a generator would take several times as long."""
 
-    __slots__ = ("_about", "_under_way")
+    __slots__ = ("_about", "_key", "_under_way")
 
-    def __init__(self, under_way: dict[str, Activity], kind: str, number: int, source: str) -> None:
-        self._under_way, self._about = under_way, (kind, number, source)
+    def __init__(self, under_way: dict[tuple[str, str], Activity], kind: str, number: int, source: str) -> None:
+        self._under_way, self._key, self._about = under_way, (kind, source), (kind, number, source)
 
     def __enter__(self) -> None:
-        self._under_way[self._about[0]] = Activity(*self._about, time.perf_counter_ns())
+        self._under_way[self._key] = Activity(*self._about, time.perf_counter_ns())
 
     def __exit__(self, *_: object) -> None:
-        del self._under_way[self._about[0]]
+        del self._under_way[self._key]

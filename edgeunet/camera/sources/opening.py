@@ -13,6 +13,7 @@ from edgeunet.camera.sources.image_files import ImageSource
 from edgeunet.camera.sources.network.mjpeg import MjpegSource, whole_jpeg
 from edgeunet.camera.sources.network.ros2_topic import TopicSource
 from edgeunet.camera.sources.network.stream import open_stream
+from edgeunet.camera.sources.pace import Pace
 from edgeunet.camera.sources.reconnect import STALL_S, Reconnecting
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.synthetic import SyntheticSource
@@ -70,12 +71,18 @@ def open_steady(
     """Open a source that survives faults: a live one is opened again, see Reconnecting. Raises as open_address().
 
     alone=False: one of several. A live one that is off does not keep the others waiting and is tried again: it opens in
-    the background; call settle() before reading its properties.
+    the background; call settle() before reading its properties. It has its share, see Pace.
     """
     if not address.live:
         return open_address(address, pixels)
-    name = None if alone else address.name
-    return Reconnecting(lambda: open_address(address, pixels, notify), notify, stall_s=stall_s, name=name)
+
+    def opened() -> Source:
+        source = open_address(address, pixels, notify)
+        if source.live and not alone:
+            source.pace = Pace(source.fps)
+        return source
+
+    return Reconnecting(opened, notify, stall_s=stall_s, name=None if alone else address.name)
 
 
 def settle(sources: Iterable[Source]) -> None:

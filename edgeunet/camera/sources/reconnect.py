@@ -58,7 +58,7 @@ class Reconnecting(Source):
         self._hanging: list[_Attempt] = []
         self._tries = 0
         self._source: Source | None = None
-        self._first_number = self._corrupt_before = 0
+        self._first_number = self._corrupt_before = self._skipped_before = 0
         self._patience_s: float | None = max(OPEN_S, stall_s)
         self._attempt = _Attempt(opener)
         self._read_as_live = False  # settle() is over: the loop treats it as live
@@ -144,7 +144,7 @@ class Reconnecting(Source):
         self.name, self.live, self.size = source.name, source.live, source.size
         self.fps, self.frame_count, self.coded = source.fps, source.frame_count, source.coded
         self._source = source
-        self._first_number, self._corrupt_before = self._number, self.corrupt
+        self._first_number, self._corrupt_before, self._skipped_before = self._number, self.corrupt, self.skipped
         self._corrupt_seen = 0
         self._patience_s = max(OPEN_S, self._stall_s) if source.live else None
 
@@ -154,6 +154,7 @@ class Reconnecting(Source):
         self._number = self._first_number + frame.number
         self._corrupt_seen = self._source.corrupt
         self.corrupt = self._corrupt_before + self._corrupt_seen
+        self.skipped = self._skipped_before + self._source.skipped
         if self.live:
             self._patience_s = self._stall_s
         if self._tries:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from edgeunet.camera.frame import Frame, FrameHeader
+from edgeunet.camera.sources.pace import REST_S, Pace
 from edgeunet.errors import SourceError
 from edgeunet.imaging.pixels import Pixels, is_taken
 from edgeunet.spec import PixelFormat
@@ -29,6 +30,7 @@ class Source(ABC):
     fps: as the source reports, 0.0 if it does not.
     frame_count: as the source reports; None if it does not, or never ends.
     corrupt: frames that could not be decoded and were skipped; they have a number too.
+    pace: lets through the frames that are decoded; None for all of them. skipped: those that it did not.
     reconnects: how often it was opened again.
     coded: frames are decoded from a video in which most of them hold only what changes (H.264), so that a picture that
         stands still has no noise.
@@ -42,6 +44,8 @@ class Source(ABC):
     fps: float
     frame_count: int | None = None
     corrupt: int = 0
+    pace: Pace | None = None
+    skipped: int = 0
     reconnects: int = 0
     coded: bool = False
     wanted: PixelFormat | None = None
@@ -58,6 +62,11 @@ class Source(ABC):
         begin = time.perf_counter_ns()
         while self._grab():
             captured = self._captured_ns()
+            if self.pace is not None and not self.pace.lets_through(time.perf_counter_ns()):
+                self._number += 1
+                self.skipped += 1
+                time.sleep(REST_S)
+                continue
             pixels = self._retrieve()
             number = self._number
             self._number += 1
