@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from edgeunet.camera.frame import FrameHeader
-from edgeunet.camera.ros2 import opening
+from edgeunet.camera.ros2 import cyclone_node, opening, rclpy_node
 from edgeunet.camera.ros2.messages import (
     COMPRESSED_IMAGE,
     DIAGNOSTICS,
@@ -29,6 +29,7 @@ from edgeunet.errors import MissingDependencyError, UsageError
 from tests.camera.ros2.network import image_of, new_topic, sent, until
 from tests.fakes import rclpy
 
+rclpy_node_qos = rclpy_node._qos
 HEADER = FrameHeader(1_700_000_000_123_456_789, "front")
 PICTURE = image_of(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
 STATUS = DiagnosticStatus(1, "edgeunet: front", "late", "cam-7", (("age_ms", "41.2"), ("größe", "")))
@@ -75,6 +76,40 @@ def test_it_is_known_who_publishes_what(new_node: Callable[[], Node]) -> None:
     first.close()
     until(lambda: subscription.publishers() == [DIAGNOSTICS])
     assert subscription.take(0.1) is None
+
+
+@pytest.mark.parametrize("reliable", [True, False])
+@pytest.mark.parametrize("volatile", [True, False])
+def test_cameras_of_every_quality_of_service_are_heard(loopback: None, *, reliable: bool, volatile: bool) -> None:
+    """As drivers publish: reliable or best effort, volatile or transient local, keeping several."""
+    from cyclonedds.core import Policy, Qos
+
+    reliability = Policy.Reliability.Reliable(100_000_000) if reliable else Policy.Reliability.BestEffort
+    durability = Policy.Durability.Volatile if volatile else Policy.Durability.TransientLocal
+    topic, node = new_topic(), opening.open_node()
+    subscription = node.subscribe(topic, IMAGE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cyclone_node, "_qos", lambda _: Qos(reliability, durability, Policy.History.KeepLast(5)))
+        publication = node.advertise(topic, IMAGE)
+    sent(publication, subscription, PICTURE.to_bytes())
+    node.close()
+
+
+def test_a_best_effort_publisher_is_heard_through_rclpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the FAKE, which matches as ROS 2 does."""
+    rclpy.install(monkeypatch)
+    node = opening.open_node()
+    subscription = node.subscribe("/a", IMAGE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rclpy_node, "_qos", lambda _: rclpy_node_qos("BEST_EFFORT"))
+        publication = node.advertise("/a", IMAGE)
+    sent(publication, subscription, PICTURE.to_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rclpy_node, "_qos", lambda _: rclpy_node_qos("RELIABLE"))
+        deaf = node.subscribe("/a", IMAGE)
+    publication.publish(PICTURE.to_bytes())
+    assert subscription.take(0.1) is not None
+    assert deaf.take(0.1) is None
 
 
 def test_a_publisher_without_readers_does_not_wait(new_node: Callable[[], Node]) -> None:

@@ -369,3 +369,22 @@ def test_rtsp_clip_that_ends_is_opened_again(notes: Notes, tmp_path: Path) -> No
     with RtspServer(clip) as server, open_steady(Address.parse(server.url), notes) as source:
         numbers = [read_number(source) for _ in range(30)]
     assert numbers == [*range(20), *range(10)]
+
+
+def test_an_opening_that_is_left_reads_nothing(notes: Notes, cameras: Cameras) -> None:
+    """It opens at last, after the end: a camera without pictures would hold its thread for ever."""
+    camera = FakeCamera()
+    source = Reconnecting(cameras, notes, name="late")
+    source.close()
+    cameras.plug(camera)
+    assert camera.closed.wait(10)
+    assert not camera._asked.acquire(blocking=False)
+
+
+def test_a_source_that_is_left_is_interrupted(notes: Notes, cameras: Cameras, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = showing(1)
+    monkeypatch.setattr(camera, "interrupt", camera.wake)
+    cameras.plug(camera)
+    with Reconnecting(cameras, notes) as source:
+        assert read_number(source) == 1
+    assert camera.closed.wait(5)
