@@ -49,8 +49,10 @@ def _version(name: str) -> str:
 
 
 def _helps(host: Host, name: str) -> bool:
-    if name in ("openvino", "cyclonedds"):  # Cyclone DDS has no other wheel
+    if name == "openvino":
         return host.architecture in OPENVINO_IS_FASTEST_ON
+    if name == "cyclonedds":  # has no other wheel
+        return host.architecture == "x86_64" and not find_spec("rclpy")
     return not (host.jetson and name in OFF_BOARD)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from edgeunet.doctor import Check, Host, examine
 from edgeunet.doctor.packages import check_packages
+from tests.fakes.rclpy import install
 
 
 def check(part: str) -> Check:
@@ -31,6 +32,19 @@ def test_openvino_is_advised_only_where_it_is_faster(
     monkeypatch.setitem(sys.modules, "openvino", None)
     missing = {f.part for f in check_packages(Host(architecture=architecture)) if f.state == "warning"}
     assert ("OpenVINO" in missing) == wanted
+
+
+@pytest.mark.parametrize(
+    ("architecture", "rclpy", "wanted"), [("x86_64", False, True), ("x86_64", True, False), ("aarch64", False, False)]
+)
+def test_cyclone_dds_is_advised_where_it_has_a_wheel_and_ros2_is_not_there(
+    architecture: str, monkeypatch: pytest.MonkeyPatch, *, rclpy: bool, wanted: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyclonedds", None)
+    if rclpy:
+        install(monkeypatch)
+    missing = {f.part for f in check_packages(Host(architecture=architecture)) if f.state == "warning"}
+    assert ("ROS 2 or Cyclone DDS" in missing) == wanted
 
 
 def test_a_board_needs_nothing_that_trains_or_reports(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 MOST_PUBLISHERS = 10_000  # of all topics, that are asked for at once
 WAIT_MS = 100  # for a reader that has not yet acknowledged, before a message is dropped
-# Of images of 2.7 MB over loopback, a fifth arrives with the buffer that Cyclone DDS asks for itself, and all with this
-# one. It is a wish: net.core.rmem_max is the limit.
+# With the 1 MB that Cyclone DDS asks for itself nearly all images of 2.7 MB are lost, also over loopback:
+# benchmarks/results/ros2_loopback.json. It is a wish: net.core.rmem_max is the limit.
 BUFFER = "<Internal><SocketReceiveBufferSize max='16MB'/></Internal>"
 LOOPBACK = "<General><Interfaces><NetworkInterface address='127.0.0.1'/></Interfaces></General>"
 _TYPE = re.compile(r"(\w+)::(\w+)::dds_::(\w+)_")
@@ -48,22 +50,14 @@ class CycloneSubscription:
         self._present = ReadCondition(self._graph, alive | SampleState.Any)
 
     def take(self, timeout_s: float) -> bytes | None:
-        from cyclonedds.core import DDSException
-
-        try:
+        with _faults_told():
             self._waiting.wait(round(timeout_s * 1e9))
             samples = self._reader.take(condition=self._arrived)
-        except DDSException as error:
-            raise NodeError(error.msg) from error
         return samples[0].cdr if samples else None
 
     def publishers(self) -> list[str]:
-        from cyclonedds.core import DDSException
-
-        try:
+        with _faults_told():
             found = self._graph.read(MOST_PUBLISHERS, self._present)
-        except DDSException as error:
-            raise NodeError(error.msg) from error
         return [_ros_type(one.type_name) for one in found if one.topic_name == self._topic]
 
     def close(self) -> None:
@@ -91,7 +85,7 @@ class CyclonePublication:
             self._writer.write(self._class(message))
         except DDSException as error:
             if error.code != DDSException.DDS_RETCODE_TIMEOUT:
-                raise NodeError(error.msg) from error
+                raise NodeError(str(error)) from error
 
     def close(self) -> None:
         """As of a subscription."""
@@ -111,19 +105,18 @@ class CycloneNode:
             _configured(domain)
             self._participant: Any = DomainParticipant(domain)
         except DDSException as error:
-            raise NodeError(
-                f"Cyclone DDS does not start ({error.msg}): check the network and CYCLONEDDS_URI"
-            ) from error
-
+            raise NodeError(f"Cyclone DDS does not start ({error}): check the network and CYCLONEDDS_URI") from error
         self._ends: list[CycloneSubscription | CyclonePublication] = []
 
     def subscribe(self, topic: str, kind: MessageType) -> CycloneSubscription:
-        made = CycloneSubscription(self._participant, topic, kind)
+        with _faults_told():
+            made = CycloneSubscription(self._participant, topic, kind)
         self._ends.append(made)
         return made
 
     def advertise(self, topic: str, kind: MessageType) -> CyclonePublication:
-        made = CyclonePublication(self._participant, topic, kind)
+        with _faults_told():
+            made = CyclonePublication(self._participant, topic, kind)
         self._ends.append(made)
         return made
 
@@ -132,6 +125,17 @@ class CycloneNode:
             end.close()
         self._ends.clear()
         self._participant = None
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Raise NodeError for what Cyclone DDS refuses."""
+    from cyclonedds.core import DDSException
+
+    try:
+        yield
+    except DDSException as error:
+        raise NodeError(str(error)) from error
 
 
 @cache

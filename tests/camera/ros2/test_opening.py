@@ -59,8 +59,10 @@ def test_only_the_newest_message_waits(new_node: Callable[[], Node]) -> None:
         pass
     for number in range(5):
         publication.publish(image_of(np.full((2, 2, 1), number, np.uint8), "mono8").to_bytes())
-    last = [taken for _ in range(5) if (taken := subscription.take(0.3)) is not None][-1]
-    assert Image.from_bytes(last).data[0] == 4
+    time.sleep(0.3)
+    newest = subscription.take(0.3)
+    assert newest is not None
+    assert Image.from_bytes(newest).data[0] == 4
     assert subscription.take(0.1) is None
 
 
@@ -181,6 +183,43 @@ def test_a_package_of_ros2_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
     rclpy.install(monkeypatch, messages=False)
     with pytest.raises(NodeError, match=r"ROS 2 has no diagnostic_msgs: apt install .*-diagnostic-msgs"):
         opening.open_node().advertise("/a", DIAGNOSTICS)
+
+
+def test_faults_of_cyclone_are_told(loopback: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cyclonedds.core import DDSException
+    from cyclonedds.sub import DataReader
+
+    def refuse(*arguments: object, **others: object) -> None:
+        raise DDSException(DDSException.DDS_RETCODE_OUT_OF_RESOURCES)
+
+    node = opening.open_node()
+    subscription = node.subscribe(new_topic(), IMAGE)
+    monkeypatch.setattr(DataReader, "take", refuse)
+    with pytest.raises(NodeError, match="OUT_OF_RESOURCES"):
+        subscription.take(0.01)
+    monkeypatch.setattr(DataReader, "__init__", refuse)
+    with pytest.raises(NodeError, match="OUT_OF_RESOURCES"):
+        node.subscribe(new_topic(), IMAGE)
+    node.close()
+
+
+def test_a_message_without_room_is_dropped(loopback: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cyclonedds.core import DDSException
+    from cyclonedds.pub import DataWriter
+
+    node = opening.open_node()
+    publication = node.advertise(new_topic(), IMAGE)
+
+    def refuse(self: object, sample: object) -> None:
+        raise DDSException(code)
+
+    monkeypatch.setattr(DataWriter, "write", refuse)
+    code = DDSException.DDS_RETCODE_TIMEOUT
+    publication.publish(b"")
+    code = DDSException.DDS_RETCODE_OUT_OF_RESOURCES
+    with pytest.raises(NodeError, match="OUT_OF_RESOURCES"):
+        publication.publish(b"")
+    node.close()
 
 
 STOPPED_READER = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from edgeunet.camera.frame import FrameHeader
 from edgeunet.camera.ros2.encodings import pixels_of
@@ -23,6 +24,8 @@ from edgeunet.spec import PixelFormat
 SLICE_S = 0.2  # of waiting, after which it looks whether it was interrupted
 LOOK_NS = 1_000_000_000  # from one look at the publishers to the next
 UNPUBLISHED_NS = 3_000_000_000  # nodes find each other within a second
+BUFFER = Path("/proc/sys/net/core/rmem_max")  # bytes
+WANTED = 16 << 20
 OLDEST_NS = 5_000_000_000  # an older stamp, or one in the future, is from another clock
 
 
@@ -49,6 +52,7 @@ class TopicSource(Source):
         self._interrupted = threading.Event()
         self._told_of_several = False
         self._by_stamp = True
+        self._told_of_buffer = False
         self._message: Image | CompressedImage | None = None
         self._capture_ns = 0
         self._seen_ns = time.perf_counter_ns()  # when a publisher was there
@@ -67,6 +71,7 @@ class TopicSource(Source):
             except NodeError as error:
                 raise SourceError(f"{self.name}: {error}") from error
             if data is not None:
+                self._tell_of_buffer(len(data))
                 self._arrived(data)
                 return True
         return False
@@ -86,6 +91,21 @@ class TopicSource(Source):
                 )
         elif now - self._seen_ns > UNPUBLISHED_NS:
             raise SourceError(f"{self.name}: {self._missing(types)}")
+
+    def _tell_of_buffer(self, size: int) -> None:
+        """Linux drops what its buffer cannot hold, and then most images do not arrive, without an error."""
+        if self._told_of_buffer:
+            return
+        self._told_of_buffer = True
+        try:
+            most = int(BUFFER.read_text())
+        except (OSError, ValueError):  # not Linux
+            return
+        if size > most:
+            self._notify(
+                f"{self.name}: its images of {size / 1e6:.1f} MB do not fit into the receive buffer of "
+                f"{most / 1e6:.1f} MB, so that many may be lost: sudo sysctl -w net.core.rmem_max={WANTED}"
+            )
 
     def _missing(self, types: list[str]) -> str:
         if types:

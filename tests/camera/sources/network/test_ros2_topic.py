@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -162,6 +163,25 @@ def test_two_publishers_are_told_once(new_node: NewNode, lines: list[str], monke
     assert lines == [
         f"ros2://{topic}: 2 nodes publish on it, and their images alternate: give each its own topic",
     ]
+
+
+@pytest.mark.parametrize(("most", "said"), [("1000\n", True), ("100000\n", False), ("", False)])
+def test_a_buffer_that_is_too_small_is_told_once(
+    new_node: NewNode, lines: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, most: str, *, said: bool
+) -> None:
+    (tmp_path / "rmem_max").write_text(most)
+    monkeypatch.setattr(ros2_topic, "BUFFER", tmp_path / "rmem_max")
+    topic = new_topic()
+    publication = new_node().advertise(topic, IMAGE)
+    big = np.zeros((24, 32, 3), np.uint8)
+    with opened(topic, lines) as source, publishing(publication, lambda n: image_of(big).to_bytes()):
+        for _ in range(3):
+            frame_of(source)
+    expected = (
+        f"ros2://{topic}: its images of 0.0 MB do not fit into the receive buffer of 0.0 MB, so that many may be lost: "
+        "sudo sysctl -w net.core.rmem_max=16777216"
+    )
+    assert lines == ([expected] if said else [])
 
 
 def test_nobody_publishes(new_node: NewNode, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
