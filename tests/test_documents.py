@@ -35,6 +35,7 @@ RUN_HERE = (  # in this order: later documents use what the commands of earlier 
 DOCUMENTS = (
     *RUN_HERE,
     "docs/results.md",
+    "docs/trust.md",
     "docs/ros2.md",
     "jetson/README.md",
     "CONTRIBUTING.md",

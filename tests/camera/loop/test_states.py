@@ -12,6 +12,7 @@ import pytest
 from edgeunet.camera.loop.loop import Loop, LoopOptions
 from edgeunet.camera.sources.opening import open_source
 from edgeunet.camera.state.mask_state import GOOD_MASKS, MaskState, StateReport
+from edgeunet.camera.state.picture_check import SAME_FRAMES
 from edgeunet.camera.state.tracker import DEADLINE_NS
 from edgeunet.errors import OutputError, SourceError
 from edgeunet.runtime import open_session
@@ -58,6 +59,22 @@ def test_a_mask_after_the_deadline_is_late(tmp_path: Path, model: Path) -> None:
     assert out.states() == ["late"] * 3
     assert "the deadline is 0.001 ms" in out.shots[0].state.reason
     assert out.reports == []  # a file is never silent
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_only_a_live_source_is_frozen_by_repeated_frames(model: Path, *, live: bool) -> None:
+    camera, out, repeats = FakeCamera(), StateCollector(), SAME_FRAMES + GOOD_MASKS
+    camera.live = live
+    with open_session(model) as session:
+        loop = Loop(session, {"it": camera}, [nullcontext(out)], LoopOptions(deadline_ms=10_000))
+        loop.start()
+        for shown in range(repeats):
+            camera.show(numbered(7))
+            eventually(partial(lambda done: len(out.shots) == done, shown + 1))
+        camera.show(None)
+        loop.finish()
+    assert out.states()[-1] == ("frozen" if live else "unknown")
+    assert ("frozen" in out.states()) is live
 
 
 def test_a_camera_that_says_nothing_does_not_end_the_news(model: Path) -> None:

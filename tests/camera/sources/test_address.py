@@ -148,6 +148,24 @@ def test_password_is_never_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "coded"),
+    [
+        ("0", False),
+        ("0?fourcc=MJPG", False),
+        ("0?fourcc=H264", True),
+        ("csi://0", False),
+        ("rtsp://camera/1", True),
+        ("gst:videotestsrc ! videoconvert ! appsink", False),
+        ("gst:rtspsrc location=rtsp://camera ! decodebin ! videoconvert ! appsink", True),
+        ("gst:udpsrc ! rtph264depay ! nvv4l2decoder ! nvvidconv ! appsink", True),
+        ("synthetic://", False),
+    ],
+)
+def test_an_address_tells_whether_a_still_picture_has_noise(text: str, coded: bool) -> None:
+    assert Address.parse(text).coded is coded
+
+
+@pytest.mark.parametrize(
     ("text", "live"),
     [
         ("0", True),

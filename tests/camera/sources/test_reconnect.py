@@ -388,3 +388,26 @@ def test_a_source_that_is_left_is_interrupted(notes: Notes, cameras: Cameras, mo
     with Reconnecting(cameras, notes) as source:
         assert read_number(source) == 1
     assert camera.closed.wait(5)
+
+
+def test_it_is_as_coded_as_the_source_that_is_open(cameras: Cameras, notes: Notes) -> None:
+    coded, plain = FakeCamera(), FakeCamera()
+    coded.coded = True
+    cameras.plug(coded, plain)
+    with Reconnecting(cameras, notes) as source:
+        before = source.coded
+        threading.Thread(target=lambda: coded.show(SourceError("off"))).start()
+        threading.Thread(target=lambda: plain.show(numbered(0))).start()
+        assert source.read() is not None
+        assert (before, source.coded) == (True, False)
+        plain.show(None)
+
+
+def test_mjpeg_of_a_network_camera_is_not_coded_and_rtsp_is() -> None:
+    require_rtsp()
+    with MjpegServer() as server:
+        server.show(numbered(0))
+        with open_source(server.url) as source:
+            assert not source.coded
+    with RtspServer() as rtsp, open_source(rtsp.url) as source:
+        assert source.coded
