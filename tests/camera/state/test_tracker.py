@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from edgeunet.camera.state.mask_state import GOOD_MASKS, Finding, MaskState, StateReport
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeunet.camera.state.mask_state import GOOD_MASKS, ORDER, Finding, MaskState, StateReport
 from edgeunet.camera.state.tracker import DEADLINE_NS, MISSED, StateTracker
 
 MS = 1_000_000
@@ -90,3 +93,42 @@ def test_a_fault_of_the_picture_is_worse_than_being_late() -> None:
     tracker, now = tracker_of(deadline_ms=20)
     state = tracker.published(now, now + 50 * MS, BLACK)
     assert state == BLACK
+
+
+MASKS = st.lists(
+    st.tuples(
+        st.integers(1, 900),
+        st.integers(0, 90),
+        st.sampled_from([FRESH, BLACK, Finding(MaskState.LOW_CONFIDENCE, "0.5")]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(MASKS, st.one_of(st.none(), st.integers(20, 200)))
+def test_whatever_comes_the_state_is_said_in_time_never_too_good_and_left_again(
+    masks: list[tuple[int, int, Finding]], deadline_ms: int | None
+) -> None:
+    """masks: the ms since the one before, how old it is, and what is found in it."""
+    tracker = StateTracker("it", live=True, deadline_ns=None if deadline_ms is None else deadline_ms * MS)
+    tracker.begin(0)
+    now = said = 0
+    for gap_ms, age_ms, found in [*masks, *[(10, 0, FRESH)] * GOOD_MASKS]:
+        mask_ns = now + gap_ms * MS
+        while (due := tracker.due_ns()) is not None and due < mask_ns:
+            report = tracker.report(due)
+            assert report is not None
+            assert due - said <= (deadline_ms * MS if deadline_ms else DEADLINE_NS)
+            assert (
+                report.age_ns is None
+                or deadline_ms is None
+                or report.age_ns <= deadline_ms * MS
+                or (ORDER[report.finding.state] <= ORDER[MaskState.LATE])
+            )
+            said = due
+        state = tracker.published(mask_ns - age_ms * MS, mask_ns, found)
+        assert ORDER[state.state] <= ORDER[found.state]
+        now = said = mask_ns
+    assert state == FRESH
+    assert tracker.stats(now).finding == FRESH
