@@ -130,6 +130,7 @@ def _facts(shot: Shot) -> dict[str, str]:
     return {
         "frame": str(shot.frame.number),
         "dropped": str(shot.dropped),
+        "group": "" if shot.group is None else str(shot.group),
         "model": shot.result.model,
         "confidence": "" if confidence is None else f"{confidence:.3f}",
         "familiarity": "" if familiarity is None else f"{familiarity:.3f}",

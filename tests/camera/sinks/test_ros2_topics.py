@@ -62,7 +62,7 @@ def status_of(message: bytes) -> DiagnosticStatus:
 
 def test_mask_confidence_and_state_have_the_frames_stamp(new_node: NewNode) -> None:
     topic, node = new_topic("segmentation"), new_node()
-    one = shot(confidence=True)
+    one = replace(shot(confidence=True), group=4)
     kinds = {topic: IMAGE, f"{topic}/confidence": IMAGE, f"{topic}/state": DIAGNOSTICS}
     with TopicPublisher(topic, {"camera 0": ""}, confidence=True) as sink:
         assert isinstance(sink, StateSink)
@@ -85,6 +85,7 @@ def test_mask_confidence_and_state_have_the_frames_stamp(new_node: NewNode) -> N
         "age_ms": "12.0",
         "frame": "7",
         "dropped": "3",
+        "group": "4",
         "confidence": f"{one.result.mean_confidence:.3f}",
         "familiarity": "1.500",
     }

@@ -86,6 +86,38 @@ def test_frames_come_with_stamp_and_frame_id(new_node: NewNode, lines: list[str]
     assert lines == []
 
 
+def test_the_age_counts_from_the_stamp(new_node: NewNode, lines: list[str]) -> None:
+    topic = new_topic()
+    publication = new_node().advertise(topic, IMAGE)
+
+    def delayed(number: int) -> bytes:
+        return image_of(PICTURE, stamp_ns=time.time_ns() - 2 * SECOND).to_bytes()
+
+    with opened(topic, lines) as source, publishing(publication, delayed):
+        age_ns = -frame_of(source).captured_ns + time.perf_counter_ns()
+    assert 2 * SECOND <= age_ns < 4 * SECOND
+    assert lines == []
+
+
+def test_a_publisher_that_is_there_is_not_missed(
+    new_node: NewNode, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while its images come nor in a pause; and when it ends, not at once: it may come back."""
+    monkeypatch.setattr(ros2_topic, "LOOK_NS", SECOND // 20)
+    monkeypatch.setattr(ros2_topic, "UNPUBLISHED_NS", SECOND // 2)
+    topic, node = new_topic(), new_node()
+    publication = node.advertise(topic, IMAGE)
+    with opened(topic, lines) as source:
+        with publishing(publication, lambda n: image_of(PICTURE).to_bytes(), 0.8):
+            for _ in range(3):
+                frame_of(source)
+        node.close()
+        ended = time.monotonic()
+        with pytest.raises(SourceError, match="no node publishes on it"):
+            all(iter(source.read, None))
+        assert time.monotonic() - ended > 0.3
+
+
 def test_each_reader_gets_the_newest_image(new_node: NewNode, lines: list[str]) -> None:
     topic = new_topic()
     publication = new_node().advertise(topic, IMAGE)
