@@ -17,7 +17,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from edgeunet.errors import ModelFileError
 from edgeunet.spec import ModelSpec
-from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.float_model import FloatModel, attribute
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.reductions import axes_as_input
 from edgeunet_export.graph.trust_nodes import CONFIDENCE, FAMILIARITY
@@ -87,8 +87,14 @@ def with_trust(model: FloatModel, spec: ModelSpec, temperature: float, familiari
     """A copy of a float model with both outputs."""
     proto = ModelProto()
     proto.CopyFrom(model.proto)
-    graph = Fragment()
-    largest = _confidence(graph, DecidingScores.of(model), temperature, spec.input_size, opset(proto))
+    graph, scores = Fragment(), DecidingScores.of(model)
+    half = (spec.input_size[0] + 1) // 2, (spec.input_size[1] + 1) // 2
+    logits = _half(graph, model, scores)
+    if scores.threshold is None:
+        largest, share = _of_several(graph, logits, scores, temperature, half[0] * half[1], opset(proto))
+    else:
+        largest, share = _of_one(graph, logits, scores.threshold, temperature)
+    _confidence(graph, share, half, spec.input_size)
     _familiarity(graph, largest, familiarity)
     batch: list[int | str] = [d.dim_param or d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim][:1]
     proto.graph.node.extend(graph.nodes)
@@ -102,58 +108,89 @@ def with_trust(model: FloatModel, spec: ModelSpec, temperature: float, familiari
     return proto
 
 
-def _confidence(
-    graph: Fragment, scores: DecidingScores, temperature: float, size: tuple[int, int], version: int
-) -> str:
-    """Add the output; returns the tensor of the largest logits of every second row and column, [N, 1, …]."""
-    half = (size[0] + 1) // 2, (size[1] + 1) // 2
+def _half(graph: Fragment, model: FloatModel, scores: DecidingScores) -> str:
+    """Add the scores of every second row and column, float32 [N, C, h, w]."""
+    producer = {output: node for node in model.proto.graph.node for output in node.output}
+    last = producer.get(scores.tensor)
+    if last is not None and last.op_type == "Slice":  # an odd size, halved and doubled
+        last = producer.get(last.input[0])
+    if last is not None and _doubles(last, model):
+        # Its upper left weight alone makes them, from a quarter of the pixels.
+        source = graph.add("Cast", "confidence.source", [last.input[0]], to=TensorProto.FLOAT)
+        corner = model.constants[last.input[1]][:, :, :1, :1].transpose(1, 0, 2, 3)
+        parts = [source, graph.constant("confidence.weight", np.ascontiguousarray(corner))]
+        if len(last.input) > 2:
+            parts.append(graph.constant("confidence.bias", model.constants[last.input[2]]))
+        return graph.add("Conv", "confidence.scores", parts)
     # A pooling of single pixels: runtimes have it in any layout, which a slice with steps is not.
-    logits = graph.add("MaxPool", "confidence.half", [scores.tensor], kernel_shape=[1, 1], strides=[2, 2])
-    logits = graph.add("Cast", "confidence.scores", [logits], to=TensorProto.FLOAT)
+    half = graph.add("MaxPool", "confidence.half", [scores.tensor], kernel_shape=[1, 1], strides=[2, 2])
+    return graph.add("Cast", "confidence.scores", [half], to=TensorProto.FLOAT)
+
+
+def _doubles(node: NodeProto, model: FloatModel) -> bool:
+    """Whether a node is a transposed convolution of 2×2 weights and stride 2, as the compact networks end with."""
+    if node.op_type != "ConvTranspose" or not all(name in model.constants for name in node.input[1:]):
+        return False
+    plain = attribute(node, "group", 1) == 1 and not any(attribute(node, "pads", []))
+    return bool(
+        plain and attribute(node, "strides", []) == [2, 2] and model.constants[node.input[1]].shape[2:] == (2, 2)
+    )
+
+
+def _of_one(graph: Fragment, logits: str, threshold: float, temperature: float) -> tuple[str, str]:
+    """Add the distance of one logit from its threshold and the probability of its class, both [N, 1, h, w]."""
+    limit = graph.constant("confidence.threshold", np.array(threshold, np.float32))
     heat = graph.constant("confidence.temperature", np.array(1 / temperature, np.float32))
-    top = graph.constant("confidence.top", np.array(255, np.float32))
+    margin = graph.add("Abs", "confidence.margin", [graph.add("Sub", "confidence.above", [logits, limit])])
+    return margin, graph.add("Sigmoid", "confidence.share", [graph.add("Mul", "confidence.cooled", [margin, heat])])
+
+
+def _of_several(
+    graph: Fragment, logits: str, scores: DecidingScores, temperature: float, pixels: int, version: int
+) -> tuple[str, str]:
+    """Add the largest logit and the probability of its class, both [N, 1, pixels]."""
+    heat = graph.constant("confidence.temperature", np.array(1 / temperature, np.float32))
     axis = graph.constant("confidence.axis", np.array([1], np.int64))
-    if scores.threshold is not None:
-        limit = graph.constant("confidence.threshold", np.array(scores.threshold, np.float32))
-        largest = graph.add("Abs", "confidence.margin", [graph.add("Sub", "confidence.above", [logits, limit])])
-        share = graph.add("Sigmoid", "confidence.share", [graph.add("Mul", "confidence.cooled", [largest, heat])])
-    else:
-        if scores.shares:
-            least = graph.constant("confidence.least", np.array(LEAST_SHARE, np.float32))
-            logits = graph.add("Log", "confidence.logs", [graph.add("Max", "confidence.shares", [logits, least])])
-        # Whole planes of logits: OpenVINO searches them several times as fast as the channels of each pixel.
-        planes = graph.constant("confidence.planes", np.array([0, scores.channels, half[0] * half[1]], np.int64))
-        logits = graph.add("Reshape", "confidence.logits", [logits, planes])
-        largest = graph.add("ReduceMax", "confidence.largest", [logits], axes=[1], keepdims=1)
-        if version >= 18:
-            axes_as_input(graph.nodes[-1], graph.initializers)
-        # The largest one is not subtracted from all, which costs a pass; exp(80) and exp(-80) are far inside float32.
-        limits = [graph.constant(f"confidence.{k}", np.array(v, np.float32)) for k, v in _LIMITS.items()]
+    if scores.shares:
+        least = graph.constant("confidence.least", np.array(LEAST_SHARE, np.float32))
+        logits = graph.add("Log", "confidence.logs", [graph.add("Max", "confidence.shares", [logits, least])])
+    # Whole planes of logits: OpenVINO searches them several times as fast as the channels of each pixel.
+    planes = graph.constant("confidence.planes", np.array([0, scores.channels, pixels], np.int64))
+    logits = graph.add("Reshape", "confidence.logits", [logits, planes])
+    largest = graph.add("ReduceMax", "confidence.largest", [logits], axes=[1], keepdims=1)
+    if version >= 18:
+        axes_as_input(graph.nodes[-1], graph.initializers)
+    # The largest one is not subtracted from all, which costs a pass; exp(80) and exp(-80) are far inside float32.
+    limits = [graph.constant(f"confidence.{k}", np.array(v, np.float32)) for k, v in _LIMITS.items()]
 
-        def odds(name: str, values: str) -> str:
-            cooled = graph.add("Mul", f"confidence.cooled.{name}", [values, heat])
-            return graph.add(
-                "Exp", f"confidence.{name}", [graph.add("Clip", f"confidence.limited.{name}", [cooled, *limits])]
-            )
+    def odds(name: str, values: str) -> str:
+        cooled = graph.add("Mul", f"confidence.cooled.{name}", [values, heat])
+        return graph.add("Exp", f"confidence.{name}", [graph.add("Clip", f"confidence.kept.{name}", [cooled, *limits])])
 
-        total = graph.add("ReduceSum", "confidence.sum", [odds("odds", logits), axis], keepdims=1)
-        share = graph.add("Div", "confidence.share", [odds("best", largest), total])
-    rounded = graph.add("Round", "confidence.round", [graph.add("Mul", "confidence.level", [share, top])])
-    # Each value four times, with a gather and a copy of the rows: a nearest Resize of one channel takes OpenVINO twice
-    # as long.
-    rows = graph.constant("confidence.rows", np.array([0, half[0], 1, half[1]], np.int64))
-    rounded = graph.add("Reshape", "confidence.halves", [rounded, rows])
-    columns = graph.constant("confidence.columns", np.arange(size[1]) // 2)
-    wide = graph.add("Gather", "confidence.wide", [rounded, columns], axis=3)
-    twice = graph.add("Concat", "confidence.twice", [wide, wide], axis=2)
-    whole = graph.constant("confidence.size", np.array([0, 2 * half[0], size[1]], np.int64))
-    plane = graph.add("Reshape", "confidence.plane", [twice, whole])
-    if size[0] % 2:
-        bounds = {"starts": 0, "ends": size[0], "axes": 1}
-        parts = [graph.constant(f"confidence.{name}", np.array([value], np.int64)) for name, value in bounds.items()]
+    total = graph.add("ReduceSum", "confidence.sum", [odds("odds", logits), axis], keepdims=1)
+    return largest, graph.add("Div", "confidence.share", [odds("best", largest), total])
+
+
+def _confidence(graph: Fragment, share: str, half: tuple[int, int], size: tuple[int, int]) -> None:
+    """Add the output. share: the tensor of probabilities of every second row and column."""
+
+    def shaped(name: str, tensor: str, *shape: int) -> str:
+        wanted = graph.constant(f"confidence.{name}.shape", np.array([0, *shape], np.int64))
+        return graph.add("Reshape", f"confidence.{name}", [tensor, wanted])
+
+    top = graph.constant("confidence.top", np.array(255, np.float32))
+    level = graph.add("Round", "confidence.round", [graph.add("Mul", "confidence.level", [share, top])])
+    # Each value four times, by a product with two ones and a copy of the rows: a nearest Resize of one channel takes
+    # OpenVINO three times as long, a Gather ONNX Runtime six times.
+    twice = graph.constant("confidence.ones", np.ones((1, 2), np.float32))
+    wide = graph.add("MatMul", "confidence.wide", [shaped("column", level, half[0] * half[1], 1), twice])
+    row = shaped("rows", wide, half[0], 1, 2 * half[1])
+    plane = shaped("plane", graph.add("Concat", "confidence.twice", [row, row], axis=2), 2 * half[0], 2 * half[1])
+    if size[0] % 2 or size[1] % 2:
+        bounds = {"starts": (0, 0), "ends": size, "axes": (1, 2)}
+        parts = [graph.constant(f"confidence.{name}", np.array(value, np.int64)) for name, value in bounds.items()]
         plane = graph.add("Slice", "confidence.cut", [plane, *parts])
     graph.add("Cast", CONFIDENCE, [plane], to=TensorProto.UINT8)  # from float32, as TensorRT wants it
-    return largest
 
 
 def _familiarity(graph: Fragment, largest: str, familiarity: Familiarity) -> None:
