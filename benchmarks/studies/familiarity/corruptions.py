@@ -37,7 +37,8 @@ def _fog(frame: Unit, level: int, rng: np.random.Generator) -> Unit:
     height, width = frame.shape[:2]
     side = 1 << (max(height, width) - 1).bit_length()
     brightest = frame.max()
-    return (frame + strength * _plasma(side, decay, rng)[:height, :width, None]) * brightest / (brightest + strength)
+    clouds = strength * _plasma(side, decay, rng)[:height, :width, None]
+    return np.asarray((frame + clouds) * brightest / (brightest + strength))
 
 
 def _plasma(side: int, decay: float, rng: np.random.Generator) -> Unit:
@@ -59,7 +60,7 @@ def _plasma(side: int, decay: float, rng: np.random.Generator) -> Unit:
         clouds[half::step, ::step] = wobbled(down + corners + np.roll(corners, -1, 0))
         step, wobble = half, wobble / decay
     clouds -= clouds.min()
-    return clouds / clouds.max()
+    return np.asarray(clouds / clouds.max())
 
 
 def _rain(frame: Unit, level: int, rng: np.random.Generator) -> Unit:
