@@ -74,6 +74,10 @@ def variants() -> Iterator[Variant]:
             preset("nano", classes=5, channels=channels),
             ExportOptions(dynamic_batch=True, logits=True),
         )
+    for name, size in (("nano", SIZE), ("oddnano", ODD)):
+        for batch in (False, True):
+            options = ExportOptions(dynamic_batch=batch, logits=batch, confidence=True)
+            yield Variant(f"{name}-confidence{'-dynamic-logits' * batch}", networks["nano"], options, size)
     yield Variant("compact-odd-size", networks["binary"], size=ODD)
     yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
 
@@ -84,7 +88,8 @@ def write_variant(variant: Variant, folder: Path) -> Iterator[str]:
     if not checkpoint.exists():
         save_network(checkpoint, variant.config, variant.size)
     float32 = folder / f"{variant.name}.fp32.onnx"
-    export_onnx(checkpoint, float32, variant.options, data=None, split="val", force=False)
+    data = samples.DATASET if variant.options.confidence else None
+    export_onnx(checkpoint, float32, variant.options, data=data, split="val", force=False)
     yield "fp32"
     yield from _narrow_versions(float32, _calibration_frames(spec_for(variant.config, variant.size), folder))
 
