@@ -1,8 +1,8 @@
 """A FAKE of ROS 2's `rclpy`, for machines without ROS 2: topics within this process, no network.
 
-Its functions, classes and keyword-only arguments are those that edgeunet uses of the real ones (ros2/rclpy, read in the
-versions of Humble to Kilted); any other name raises AttributeError, any other argument TypeError. As in ROS 2, a
-reliable subscription does not hear a best-effort publisher, and a subscription of another type does not match.
+Its functions, classes and keyword-only arguments are those that edgeunet uses of the real ones (ros2/rclpy, read in
+Humble, Jazzy and rolling of December 2024); any other name raises AttributeError, any other argument TypeError. As in
+ROS 2, a reliable subscription does not hear a best-effort publisher, and one of another type does not match.
 
     bus = install(monkeypatch)
     bus.publishers["/camera/image_raw"]
