@@ -40,7 +40,7 @@ from edgeunet.samples import CLIP
 from edgeunet.utils import console
 
 STUDY = Study(__doc__ or "", "edgeunet.picture-faults/1")
-STILL_S, SCENE_S = 7, 20  # of each scene: standing still, and in all
+STILL_S, SCENE_S = 5, 15  # of each scene: standing still, and in all
 PATIENCE = 400  # frames until a fault counts as not found
 QUALITIES = (50, 80, 90)  # of JPEG
 GOPS = (30, 250)  # frames between key frames
@@ -228,7 +228,7 @@ def measure(folders: list[Path], every: int) -> dict[str, Any]:
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Folders of road frames.")],
     output: Output,
-    every: Annotated[int, typer.Option(min=1, help="Faults, JPEG and H.264 are tried with every n-th scene.")] = 16,
+    every: Annotated[int, typer.Option(min=1, help="Faults, JPEG and H.264 are tried with every n-th scene.")] = 32,
     force: Force = False,
 ) -> None:
     """Measure what the check finds within how many frames, how often it is wrong, and what it costs."""

@@ -13,6 +13,7 @@ PICTURE = 180  # cells along the shorter side of a picture, if the tiles had no 
 FAR = 8  # cells
 EVERY = 8  # frames
 NOISE = 0.5  # squared difference of two cells that noise of about 1.6 of 255 and rounding make
+LEAST = 15.0  # squared difference of distant cells in both directions; below it noise decides what near ones differ
 LOST = 0.35  # of the usual sharpness
 LOST_LOOKS = 8  # in a row: 64 frames
 LEARNING = 32  # looks, 256 frames, before any judgement
@@ -22,7 +23,8 @@ MEMORY = 128  # looks, 1024 frames: over which the usual sharpness is averaged
 class FocusCheck:
     """Compares each look with the source's own usual sharpness, of which it learns nothing while the focus is lost.
 
-    A lens that is out of focus from the start, or loses its focus slowly over minutes, is not found.
+    A lens that is out of focus from the start, or loses its focus slowly over minutes, is not found; a picture with
+    little contrast, as at night, is not judged.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,9 @@ class FocusCheck:
     def look(self, tiles: UInt8) -> None:
         """Take the tiles of a frame."""
         sharpness = sharpness_of(tiles)
+        if sharpness is None:
+            self._low = 0
+            return
         if self._looks >= LEARNING and sharpness < LOST * self._usual:
             self._low += 1
             return
@@ -61,8 +66,10 @@ def tiles_of(pixels: Pixels) -> Pixels:
     return np.concatenate([pixels[y : y + side : step, x : x + side : step] for y in tops for x in lefts])
 
 
-def sharpness_of(tiles: UInt8) -> float:
+def sharpness_of(tiles: UInt8) -> float | None:
     """How much neighbouring cells differ, as a share of how much distant ones do: the same at any contrast.
+
+    None where the contrast is too low to tell.
 
     Neighbours along the rows or along the columns, whichever differ more: motion blurs one of them, a lens both.
     """
@@ -71,4 +78,4 @@ def sharpness_of(tiles: UInt8) -> float:
     turned = (grid, grid.transpose(0, 2, 1))
     near = max(float(np.square(g[..., 1:] - g[..., :-1]).mean()) for g in turned)
     far = sum(float(np.square(g[..., FAR:] - g[..., :-FAR]).mean()) for g in turned)
-    return max(0.0, near - NOISE) / far if far else 0.0
+    return max(0.0, near - NOISE) / far if far >= LEAST else None

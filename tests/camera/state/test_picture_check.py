@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeunet.camera.state.picture_check import CODED_FRAMES, COVERED_FRAMES, EXTREME_FRAMES, SAME_FRAMES, PictureCheck
-from edgeunet.camera.state.sharpness import EVERY, LEARNING, LOST_LOOKS
+from edgeunet.camera.state.sharpness import EVERY, LEARNING, LOST_LOOKS, FocusCheck, tiles_of
 from edgeunet.imaging.images import read_image
 from edgeunet.imaging.pixels import Pixels, UInt8
 from edgeunet.samples import DATASET
@@ -129,6 +129,21 @@ def test_a_lens_that_loses_its_focus_is_found_and_found_again_sharp(scene: UInt8
     assert (fault, 0 < found <= bound) == ("out of focus", True)
     found_sharp = [check.look(noisy(scene, number)) for number in range(EVERY)]
     assert found_sharp[-1] == ""
+
+
+def test_a_picture_with_little_contrast_says_nothing_about_the_focus() -> None:
+    """As at night: what is left of fine contrast is noise. And what was found before is no longer said."""
+    check, side = FocusCheck(), SCENES[0].shape[1] // 24
+    blurred = cv2.blur(SCENES[0], (side, side))
+    for scene, looks, lost in (
+        (SCENES[0], LEARNING, False),
+        (30 + blurred // 12, 2 * LOST_LOOKS, False),
+        (blurred, LOST_LOOKS, True),
+        (30 + blurred // 12, 1, False),
+    ):
+        for number in range(looks):
+            check.look(tiles_of(noisy(scene, number)[..., 1]))
+        assert check.is_lost is lost
 
 
 def test_motion_along_the_rows_is_not_a_lost_focus() -> None:
