@@ -51,7 +51,7 @@ class Walk:
         export_onnx(self.checkpoint, self.model, ExportOptions(), data=self.data, split="val", force=False)
         self.entered: list[UInt8] = []
         self._catch(monkeypatch, NormalisedUNet, "forward", lambda frames: frames.numpy())
-        self._catch(monkeypatch, OnnxRuntimeSession, "_infer", lambda buffers: buffers.input)
+        self._catch(monkeypatch, OnnxRuntimeSession, "_infer", lambda buffers: buffers.arrays["frame"])
         self._catch(monkeypatch, OrtModel, "run", lambda outputs, inputs: inputs["frame"])
 
     def _catch(self, monkeypatch: pytest.MonkeyPatch, kind: type, name: str, input_of: Callable[..., UInt8]) -> None:
