@@ -74,10 +74,10 @@ def variants() -> Iterator[Variant]:
             preset("nano", classes=5, channels=channels),
             ExportOptions(dynamic_batch=True, logits=True),
         )
-    for name, size in (("nano", SIZE), ("oddnano", ODD)):
+    for name in ("nano", "classic"):  # whose last layers double the size, and do not
         for batch in (False, True):
             options = ExportOptions(dynamic_batch=batch, logits=batch, confidence=True)
-            yield Variant(f"{name}-confidence{'-dynamic-logits' * batch}", networks["nano"], options, size)
+            yield Variant(f"{name}-confidence{'-dynamic-logits' * batch}", networks[name], options)
     yield Variant("compact-odd-size", networks["binary"], size=ODD)
     yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
 

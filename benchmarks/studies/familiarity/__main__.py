@@ -16,6 +16,7 @@ drive's frames below the floor is that of false alarms on an ordinary drive of a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from edgeunet.cli.common_options import Force
 from edgeunet.data.dataset import DatasetFolder, Sample
 from edgeunet.imaging.images import images_in, read_image
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.runtime.model_metadata import read_spec
 from edgeunet.utils.console import progress, table
 from edgeunet.utils.files import sha256
 from edgeunet_export.trust.fitting import STRANGE, Float64, fitted
@@ -93,12 +95,19 @@ def measured(model: Path, dataset: Path, int8: Path, unlike: Mapping[str, Path],
     return {
         "environment": fingerprint({}),
         "model_sha256": sha256(model),
+        "trust": {read_spec(file).provenance.precision: trust_of(file) for file in (model, int8)},
         "ordinary": {"miou": judged.miou, "val": len(second), "train": len(training)},
         "false_alarms": _shares(judged.scores, floors),
         "conditions": {name: _condition(pooled, of_frames, floors) for name, of_frames in conditions.items()},
         "another_drive": {drive: _another_drive(scoring, train, names, drive) for drive in sorted(set(names))},
         "cost": costs([model, int8], second[0].frame, rounds),
     }
+
+
+def trust_of(file: Path) -> dict[str, Any]:
+    """What a file says that its confidence and familiarity mean; nothing for one without them."""
+    trust = read_spec(file).trust
+    return asdict(trust) if trust else {}
 
 
 _Frames = Iterator[tuple[UInt8, UInt8 | None]]

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import ModelProto
 
 from edgeunet.data.dataset import DatasetFolder
+from edgeunet.errors import UsageError
 from edgeunet.spec import ModelSpec
 from edgeunet.trust import Trust
 from edgeunet_export.graph.model_file import set_spec
@@ -23,7 +24,7 @@ class KeptTrust:
     """int8: the model with both outputs.
 
     before, after: what they mean in the float file and in this one, on the same frames; the same where there are no
-        labels to tell.
+        labels to tell, or too few.
     moved: the largest difference of a frame's familiarity; None without labels.
     """
 
@@ -47,11 +48,15 @@ def kept_trust(
     split: of the dataset; its second half judges, as when the float file was made. spec: of the plain model.
     """
     int8 = nodes.added_to(plain)
+    unmeasured = KeptTrust(int8, trust, trust, None)
     if dataset is None or not (dataset.path / "masks" / split).is_dir():
-        return KeptTrust(int8, trust, trust, None)
+        return unmeasured
     set_spec(int8, spec)
-    frames = [(sample.frame, sample.mask) for sample in halves(dataset, spec, split)[1]]
-    with rounded_file(int8) as file:
-        before, after = judged_frames(source, frames), judged_frames(file, frames)
-    moved = float(np.abs(before.familiarity - after.familiarity).max())
-    return KeptTrust(int8, before.again(trust), after.again(trust), moved)
+    try:
+        frames = [(sample.frame, sample.mask) for sample in halves(dataset, spec, split)[1]]
+        with rounded_file(int8) as file:
+            before, after = judged_frames(source, frames), judged_frames(file, frames)
+        moved = float(np.abs(before.familiarity - after.familiarity).max())
+        return KeptTrust(int8, before.again(trust), after.again(trust), moved)
+    except UsageError:  # one labelled frame, or none with a labelled pixel, is enough for the masks
+        return unmeasured

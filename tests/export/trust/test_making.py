@@ -118,7 +118,7 @@ def test_another_tool_s_network_has_both_too(model: Path, dataset: Path, tmp_pat
         import_model(str(source), tmp_path / "n.onnx", replace(options, data=None), force=False)
 
 
-def test_int8_is_judged_on_the_same_frames(made: Path, dataset: Path) -> None:
+def test_int8_is_judged_on_the_same_frames(made: Path, dataset: Path, tmp_path: Path) -> None:
     """Here with the float graph in the place of INT8: nothing moves."""
     model, spec = read_fp32_model(made)
     found = read_trust(made)
@@ -127,8 +127,12 @@ def test_int8_is_judged_on_the_same_frames(made: Path, dataset: Path) -> None:
     kept = kept_trust(made, model.proto, *found, spec, folder, "val")
     assert kept.before == kept.after == read_spec(made).trust
     assert kept.moved == 0
-    without = kept_trust(made, model.proto, *found, spec, None, "")
-    assert (without.before, without.after, without.moved) == (found[1], found[1], None)
+    shutil.copytree(dataset, tmp_path / "few")
+    for kind in ("images", "masks"):
+        sorted((tmp_path / "few" / kind / "val").iterdir())[0].unlink()
+    for data, split in ((None, ""), (DatasetFolder.open(tmp_path / "few"), "val")):
+        without = kept_trust(made, model.proto, *found, spec, data, split)
+        assert (without.before, without.after, without.moved) == (found[1], found[1], None)
 
 
 @pytest.mark.parametrize("data", ["", "photos", "unlabelled", "train"])
