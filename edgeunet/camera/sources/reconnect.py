@@ -98,6 +98,7 @@ class Reconnecting(Source):
             elif isinstance(item, BaseException) and not self._passes(item):
                 raise item
             elif item is None and self._attempt.ended:
+                self._count_skipped()
                 return False
             elif not self._closed.is_set():
                 self._open_again(self._problem(item))
@@ -154,7 +155,7 @@ class Reconnecting(Source):
         self._number = self._first_number + frame.number
         self._corrupt_seen = self._source.corrupt
         self.corrupt = self._corrupt_before + self._corrupt_seen
-        self.skipped = self._skipped_before + self._source.skipped
+        self._count_skipped()
         if self.live:
             self._patience_s = self._stall_s
         if self._tries:
@@ -162,7 +163,12 @@ class Reconnecting(Source):
             self._notify(f"{self.name}: back after {time.monotonic() - self._lost_s:.1f} s")
             self._tries = 0
 
+    def _count_skipped(self) -> None:
+        if self._source is not None:
+            self.skipped = self._skipped_before + self._source.skipped
+
     def _open_again(self, problem: str) -> None:
+        self._count_skipped()
         if self._tries == 0:
             self._lost_s, self._pause_s = time.monotonic(), FIRST_PAUSE_S
         self._tries += 1
