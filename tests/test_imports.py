@@ -46,7 +46,7 @@ INSIDE = {  # the same for the rooms in a room
         ("run",),
         ("sinks",),
         ("options",),
-        ("host", "loop", "predict", "serving", "switching"),
+        ("batching", "host", "loop", "predict", "serving", "switching"),
         ("sources",),
         ("ros2",),
         ("statistics",),

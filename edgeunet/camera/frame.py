@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from edgeunet.camera.state.mask_state import Finding, StateReport
 from edgeunet.imaging.pixels import Pixels, UInt8
-from edgeunet.runtime.session import Result
+from edgeunet.runtime.session import Fitted, Result
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Frame:
     source took to read it.
     time_s: seconds since the source's first frame, by the file's own clock; None if it has no clock.
     fault: what is wrong with the picture, in words; "" for nothing.
+    ahead: it is fitted to the network already; None where the session does that.
     header: of a source of ROS 2.
     """
 
@@ -41,6 +42,7 @@ class Frame:
     read_ns: int
     time_s: float | None = None
     fault: str = ""
+    ahead: Fitted | None = None
     header: FrameHeader | None = None
 
 

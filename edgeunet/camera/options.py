@@ -59,7 +59,8 @@ class CameraOptions:
     sources: addresses, see docs/camera.md#sources. backend, threads: of open_session(). deadline_ms: an older mask
     counts as late. stall_s: after this time without a frame a live source is opened again, and an inference counts as
     hanging. watch_model: switch to a newer file that replaces the model. latency_record: the file for each mask's age.
-    max_frames: masks to make of each source before it ends. fail_on: the run has failed if a source had more masks in
+    max_frames: masks to make of each source before it ends. sync_ms: frames of several sources whose times are at most
+    so far apart belong together. fail_on: the run has failed if a source had more masks in
     one of these states.
     """
 
@@ -75,6 +76,7 @@ class CameraOptions:
     latency_record: Path | None = None
     max_frames: int | None = None
     fail_on: tuple[StateLimit, ...] = ()
+    sync_ms: float | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -82,6 +84,8 @@ class CameraOptions:
         require_in("--stall-s", self.stall_s, 0, LONGEST_STALL_S, above=True)
         require_in("--threads", self.threads, 1, THREADS)
         self.for_loop()  # checks its own ranges
+        if self.sync_ms is not None and len(self.sources) == 1:
+            raise UsageError("--sync pairs the frames of several sources: give --source again, or leave --sync out")
         if self.sinks.rtp is not None:
             # Each source takes two ports, an even one for RTP and the next one for RTCP: RFC 3550, section 11.
             require_in("the port of --rtp", self.sinks.rtp.port, 1, 65_536 - 2 * len(self.sources))
@@ -108,4 +112,5 @@ class CameraOptions:
             draw=self.sinks.legend,
             plain=self.sinks.serve is not None,
             keep_samples=self.latency_record is not None,
+            sync_ms=self.sync_ms,
         )

@@ -6,11 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from edgeunet.camera.batching import batch_of
 from edgeunet.camera.host.memory import HeapTrimmer
 from edgeunet.camera.host.systemd import Service
 from edgeunet.camera.host.terminal import Display
@@ -61,7 +62,10 @@ def run_camera(options: CameraOptions) -> Mapping[str, LoopStats]:
             sources = {name: unless_started.enter_context(steady(address)) for name, address in addresses.items()}
             settle(sources.values())
             observe = fallbacks.observe if fallbacks else None
-            loop = Loop(session, sources, (), options.for_loop(), notify=display.note, observe=observe)
+            paired = options.sync_ms is not None
+            batch = batch_of(session, len(sources), paired=paired, notify=display.note)
+            of_loop = replace(options.for_loop(), batch=batch)
+            loop = Loop(session, sources, (), of_loop, notify=display.note, observe=observe)
             loop.publish_to(outputs.sinks(loop))
             if window is not None:
                 loop.publish_to([nullcontext(window)])

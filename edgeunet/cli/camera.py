@@ -10,6 +10,7 @@ import typer
 
 from edgeunet.cli.common_options import Backend, Force, Threads
 from edgeunet.utils import console
+from edgeunet.utils.limits import milliseconds_from_text
 
 
 def camera(
@@ -60,6 +61,13 @@ def camera(
         typer.Option(help="The secret that --serve and --metrics ask for.", envvar="EDGEUNET_TOKEN"),
     ] = None,
     deadline_ms: Annotated[float | None, typer.Option(help="Count masks that are older than this as late.")] = None,
+    sync: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Pair the frames of several sources that were taken at most this long apart, such as 10ms.",
+        ),
+    ] = None,
     stall_s: Annotated[float, typer.Option(help="Open a camera again after this time without a frame.")] = 5.0,
     watch_model: Annotated[
         bool, typer.Option("--watch-model", help="Switch to a newer model file when it replaces this one.")
@@ -129,6 +137,7 @@ def camera(
         backend=backend,
         threads=threads,
         deadline_ms=deadline_ms,
+        sync_ms=None if sync is None else milliseconds_from_text("--sync", sync),
         stall_s=stall_s,
         watch_model=watch_model,
         latency_record=latency_record,

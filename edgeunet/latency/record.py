@@ -135,7 +135,8 @@ class LatencyRecord:
     dropped: frames that came and were never run, because a newer one had come; None where none is dropped.
     others_ms: measured in addition to the total, by name; any number of samples each.
     sources: where frames come from, as they may be shown, and source_of: (n,) the place in `sources` of the one that
-    each sample is of. Empty where there is one source, or none that has a name.
+    each sample is of; dropped_of: of `dropped`, how many are of each source, where that is known. Empty where there is
+    one source, or none that has a name.
     states: of a camera's masks, by the name of the source: the share in each state, 0 to 1, see docs/trust.md.
     telemetry: None where the system offers none.
     """
@@ -158,6 +159,7 @@ class LatencyRecord:
     sources: tuple[str, ...] = ()
     source_of: tuple[Whole, ...] = ()
     states: Mapping[str, Mapping[str, Share]] = field(default_factory=dict)
+    dropped_of: tuple[Whole, ...] = ()
 
     def __post_init__(self) -> None:
         require_utc(self.created)
@@ -178,6 +180,8 @@ class LatencyRecord:
             raise RecordError(f"the number of dropped frames is 0 or more, got {self.dropped}: {REMEDY}")
         if len(set(self.sources)) < len(self.sources) or max(self.source_of, default=-1) >= len(self.sources):
             raise RecordError(f"the samples name a source that is not listed, or that is listed twice: {REMEDY}")
+        if self.dropped_of and (len(self.dropped_of), sum(self.dropped_of)) != (len(self.sources), self.dropped):
+            raise RecordError(f"the dropped frames of the sources are not those of the record: {REMEDY}")
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -190,15 +194,19 @@ class LatencyRecord:
     def by_source(self) -> Iterator[LatencyRecord]:
         """A record for each source with a sample, since one is not as fast as another; itself where there is one."""
         which = np.array(self.source_of, np.intp)
-        found = [(name, which == place) for place, name in enumerate(self.sources) if (which == place).any()]
+        found = [(place, name) for place, name in enumerate(self.sources) if (which == place).any()]
         if len(found) < 2:
             yield self
             return
-        for name, of in found:
+        for place, name in found:
+            of = which == place
             samples = {stage: times[of] for stage, times in self.samples_ms.items()}
-            changes = {"starts_ms": self.starts_ms[of], "samples_ms": samples, "dropped": None, "others_ms": {}}
+            changes = {"starts_ms": self.starts_ms[of], "samples_ms": samples, "others_ms": {}}
+            dropped = self.dropped_of[place] if self.dropped_of else None
             states = {name: self.states[name]} if name in self.states else {}
-            yield replace(self, frames=name, sources=(), source_of=(), states=states, **changes)
+            yield replace(
+                self, frames=name, sources=(), source_of=(), dropped=dropped, dropped_of=(), states=states, **changes
+            )
 
     def save(self, path: str | Path, *, force: bool) -> None:
         """Write it as JSON; raises OutputError if `path` exists and `force` is false."""
@@ -226,6 +234,7 @@ class LatencyRecord:
             "telemetry": None if self.telemetry is None else self.telemetry.to_dict(),
             "sources": list(self.sources),
             "source_of": list(self.source_of),
+            **({"dropped_of": list(self.dropped_of)} if self.dropped_of else {}),
             **({"states": {name: dict(shares) for name, shares in self.states.items()}} if self.states else {}),
         }
 

@@ -79,6 +79,23 @@ class Prediction(NamedTuple):
         )
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A frame that was fitted before it is submitted: see Session.fit_ahead().
+
+    frame: as it came. pixels: uint8 [H, W, channels], at the network's input size. letterbox: where the frame lies
+    in it.
+    """
+
+    frame: Pixels
+    pixels: UInt8
+    letterbox: Letterbox
+
+
+Submitted = Pixels | Fitted
+"""A frame as submit() takes it."""
+
+
 class Session(ABC):
     """One opened model; open_session() makes it. `with` closes it.
 
@@ -88,11 +105,13 @@ class Session(ABC):
     spec: the classes, their colours and the input size (H, W) in pixels.
     capacity: how many calls of submit() there may be before the first result is taken.
     max_batch: the most frames of one call; above 1, a list of frames runs as one batch.
+    large: pixels of a frame that takes long to fit.
     file: name, SHA-256 and size in bytes of the model file.
     """
 
     capacity = 1
     max_batch = 1
+    large = 1920 * 1080  # 3 ms to 256×320 on one core of 3 GHz; 3840×2160 takes 15
     file: ModelFile
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -119,7 +138,18 @@ class Session(ABC):
     def _close(self) -> None:
         """Free the backend's resources."""
 
-    def submit(self, frames: Pixels | Sequence[Pixels]) -> None:
+    def fit_ahead(self, frame: Pixels) -> Fitted | None:
+        """A frame that is larger than `large`, fitted in the thread of the caller, any one; else None.
+
+        submit() takes it in place of the frame. What a large frame costs then holds up nobody who shares the session.
+        """
+        spec = self.spec
+        if frame.shape[0] * frame.shape[1] <= self.large or spec.pixels.deep:
+            return None
+        letterbox = Letterbox.of((frame.shape[0], frame.shape[1]), spec)
+        return Fitted(frame, letterbox.fit(frame), letterbox)
+
+    def submit(self, frames: Submitted | Sequence[Submitted]) -> None:
         """Hand over a frame of any size, or a list of up to max_batch frames; their memory may be reused at once.
 
         A frame is uint8 [h, w, 3] BGR, or what spec.pixels says; blue, green, red becomes grey for a model of one
@@ -128,11 +158,12 @@ class Session(ABC):
         Raises FrameError for another shape or dtype, UsageError if the list is empty or too long, if `capacity` calls
         wait already or the session is closed, GpuError or ModelFileError if the backend fails.
         """
-        checked = self._checked(frames)
+        given = self._counted(frames)
         with self._lock:
             self._require_room(self.capacity)
-            letterboxes = [self._letterbox_of(frame) for frame in checked]
-            self._waiting.append((letterboxes, self._timed_submit(checked, letterboxes)))
+            ready, letterboxes = self._prepared(given)
+            fit_ns = self._timed_submit(ready, [self._letterbox_of(frame) for frame in ready])
+            self._waiting.append((letterboxes, fit_ns))
 
     def result(self) -> Result:
         """Wait for the oldest submitted frame and return its mask: one call for each frame, in the order of submit().
@@ -157,20 +188,20 @@ class Session(ABC):
         return found
 
     @overload
-    def run(self, frames: Pixels) -> Result: ...
+    def run(self, frames: Submitted) -> Result: ...
     @overload
-    def run(self, frames: Sequence[Pixels]) -> list[Result]: ...
-    def run(self, frames: Pixels | Sequence[Pixels]) -> Result | list[Result]:
+    def run(self, frames: Sequence[Submitted]) -> list[Result]: ...
+    def run(self, frames: Submitted | Sequence[Submitted]) -> Result | list[Result]:
         """The mask of a frame, or the masks of a list, as submit() takes it: submit() and result() in one.
 
         Safe from any thread. Raises what they raise, and UsageError while a submitted frame waits.
         """
-        checked = self._checked(frames)
+        given = self._counted(frames)
         with self._lock:
             self._require_room(1)
-            letterboxes = [self._letterbox_of(frame) for frame in checked]
-            results = _results(*self._run(checked, letterboxes), letterboxes)
-        return results[0] if isinstance(frames, np.ndarray) else results
+            ready, letterboxes = self._prepared(given)
+            results = _results(*self._run(ready, [self._letterbox_of(frame) for frame in ready]), letterboxes)
+        return results if isinstance(frames, (list, tuple)) else results[0]
 
     def segment(self, frame: Pixels) -> UInt8:
         """As run(), at the frame's own size: a frame [h, w, …] → uint8 [h, w] class indices."""
@@ -192,12 +223,26 @@ class Session(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _checked(self, frames: Pixels | Sequence[Pixels]) -> list[Pixels]:
-        given = frames if isinstance(frames, (list, tuple)) else [frames]
+    def _counted(self, frames: Submitted | Sequence[Submitted]) -> Sequence[Submitted]:
+        one: Any = frames
+        given: Sequence[Submitted] = frames if isinstance(frames, (list, tuple)) else [one]
         if not 1 <= len(given) <= self.max_batch:
             at_once = "one frame" if self.max_batch == 1 else f"1 to {self.max_batch} frames"
             raise UsageError(f"this session takes {at_once} at once, got a list of {len(given)}: submit them in turn")
-        return [check_frame(frame, self.spec.pixels) for frame in given]
+        return given
+
+    def _prepared(self, given: Sequence[Submitted]) -> tuple[list[Pixels], list[Letterbox]]:
+        """What goes to the backend, and where each frame lies in its mask."""
+        ready, letterboxes = list[Pixels](), list[Letterbox]()
+        for frame in given:
+            # Another model may have taken over since a frame was fitted.
+            if isinstance(frame, Fitted) and frame.letterbox.input_size == self.spec.fitted_size:
+                ready.append(frame.pixels)
+                letterboxes.append(frame.letterbox)
+            else:
+                ready.append(check_frame(frame.frame if isinstance(frame, Fitted) else frame, self.spec.pixels))
+                letterboxes.append(self._letterbox_of(ready[-1]))
+        return ready, letterboxes
 
     def _require_room(self, room: int) -> None:
         if self._closed:

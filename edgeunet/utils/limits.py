@@ -30,6 +30,14 @@ def require_in(option: str, value: float | None, low: float, high: float, *, abo
         raise UsageError(f"{option} is {least} {high:,.10g}, got {str(value)[:40]}")
 
 
+def milliseconds_from_text(option: str, text: str) -> float:
+    """ "10ms" → 10.0, "0.5s" → 500.0; raises UsageError for anything else, also for a number without a unit."""
+    found = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]{0,9})?) ?(ms|s)", text.strip())
+    if found is None:
+        raise UsageError(f"{option} is a time such as 10ms or 0.05s, got {text[:40]!r}")
+    return float(found[1]) * (1000 if found[2] == "s" else 1)
+
+
 def size_from_text(text: str) -> tuple[int, int]:
     """ "256x320" → (256, 320), height and width in pixels; raises UsageError for anything else."""
     found = re.fullmatch(r"([0-9]{1,5})[xX×]([0-9]{1,5})", text.strip())

@@ -254,3 +254,14 @@ def test_whatever_stands_in_any_place_there_is_a_record_or_one_line(tmp_path: Pa
                 refused += 1
                 assert "\n" not in str(error)  # noqa: PT017
     assert refused > 200
+
+
+def test_drops_are_those_of_each_source_where_they_are_known(tmp_path: Path) -> None:
+    two = {"sources": ("front", "back"), "source_of": (0, 1, 0)}
+    record = toy_record(np.ones(3), **two, dropped=7, dropped_of=(7, 0))
+    record.save(tmp_path / "r.json", force=False)
+    assert [part.dropped for part in LatencyRecord.load(tmp_path / "r.json").by_source()] == [7, 0]
+    assert [part.dropped for part in toy_record(np.ones(3), **two, dropped=7).by_source()] == [None, None]
+    for wrong in ((7,), (6, 0)):
+        with pytest.raises(RecordError, match="are not those of the record"):
+            replace(record, dropped_of=wrong)

@@ -119,6 +119,17 @@ class SessionContract(ABC):
                 call([frame_of(0)] * (session.max_batch - 1) + [np.zeros((4, 4), np.uint8)])
         assert np.array_equal(session.run(frame_of(2)).mask, toy_mask(frame_of(2)))
 
+    def test_a_large_frame_may_be_fitted_ahead(self, session: Session) -> None:
+        """In any thread; where it lies in the mask is known of the frame itself."""
+        assert session.fit_ahead(frame_of(0)) is None, "an ordinary one is fitted by the session"
+        session.large = 100
+        frames = [plain(1, (200, 100)), plain(2, (480, 640))][: session.max_batch]
+        ahead = [session.fit_ahead(frame) for frame in frames]
+        results = session.run([fitted for fitted in ahead if fitted is not None])
+        assert [result.letterbox for result in results] == [Letterbox.of(f.shape[:2], session.spec) for f in frames]
+        for color, result in enumerate(results, 1):
+            assert (result.letterbox.restore_mask(result.mask) == color).all()
+
     def test_a_submitted_frame_may_be_reused(self, session: Session) -> None:
         frame = frame_of(1)
         session.submit(frame)

@@ -94,6 +94,7 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
         "dropped": stats.dropped,
         "corrupt": stats.corrupt,
         "failed": stats.failed,
+        "unpaired": stats.unpaired,
         "reconnect" if stats.reconnects == 1 else "reconnects": stats.reconnects,
     }
     parts += [f"{count} {name}" for name, count in counts.items() if count]

@@ -98,7 +98,7 @@ class Inferrer:
         now = time.perf_counter_ns()
         try:
             with self._watching(turns[0]):
-                self.session.submit([turn.frame.pixels for turn in turns])
+                self.session.submit([turn.frame.ahead or turn.frame.pixels for turn in turns])
         except Exception as error:  # noqa: BLE001 - a backend may raise anything
             if len(turns) == 1:
                 self._skip(turns[0], error)

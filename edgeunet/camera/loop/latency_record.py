@@ -30,6 +30,7 @@ def record_of(
     rows = np.concatenate([rows for names, rows in kept if names == columns])
     order = np.argsort(rows[:, 0], kind="stable")
     captured_ms, age_ms, *stages_ms = rows[order].T / 1e6
+    dropped = [reader.dropped for reader in readers]
     several, live = len(readers) > 1, any(reader.source.live for reader in readers)
     return LatencyRecord(
         subject=run_metadata_of(session),
@@ -43,9 +44,10 @@ def record_of(
         starts_ms=captured_ms - captured_ms[0],
         samples_ms={TOTAL: age_ms, **dict(zip(columns[2:], stages_ms, strict=True))},
         deadline_ms=deadline_ms,
-        dropped=sum(reader.stats().dropped for reader in readers) if live else None,
+        dropped=sum(dropped) if live else None,
         sources=tuple(reader.name for reader in readers) if several else (),
         source_of=tuple(of[order].tolist()) if several else (),
+        dropped_of=tuple(dropped) if several and live else (),
         states={
             reader.name: {str(state): share for state in MaskState if (share := reader.stats().state.share(state))}
             for reader in readers

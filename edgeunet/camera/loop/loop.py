@@ -39,7 +39,8 @@ from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.errors import OutputError, UsageError
 from edgeunet.imaging.overlay import OPACITY, Overlay
-from edgeunet.runtime.session import Session
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.runtime.session import Fitted, Session
 from edgeunet.utils import console
 from edgeunet.utils.limits import FRAMES, MAX_MS, require_in
 
@@ -118,6 +119,7 @@ class Loop:
                 PictureCheck(session.spec.levels),
                 max_frames=options.max_frames,
                 changed=self._changed,
+                fit_ahead=self._fit_ahead if len(sources) > 1 else lambda pixels: None,
                 waiting=1 if options.sync_ms is None else PAIRED_WAITING,
                 plays=self.live and not source.live,
             )
@@ -162,6 +164,9 @@ class Loop:
     def session(self) -> Session:
         """The one in use."""
         return self._inferring.session
+
+    def _fit_ahead(self, pixels: Pixels) -> Fitted | None:
+        return self.session.fit_ahead(pixels)
 
     def publish_to(self, sinks: Sequence[AbstractContextManager[Sink]]) -> None:
         """Add sinks, before start()."""
@@ -239,7 +244,7 @@ class Loop:
 
     def _read(self, reader: SourceReader) -> None:
         reader.read()
-        if reader.error is not None and len(self.readers) > 1:
+        if reader.error is not None and not reader.given_up and len(self.readers) > 1:
             self.notify(f"{reader.error}; the other sources continue")
 
     def _infer(self) -> None:

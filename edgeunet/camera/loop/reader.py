@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from edgeunet.camera.frame import Frame
@@ -15,8 +16,8 @@ from edgeunet.camera.state.tracker import StateTracker
 from edgeunet.camera.statistics import LoopStats, Statistics
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.imaging.overlay import Overlay
-from edgeunet.imaging.pixels import picture_of
-from edgeunet.runtime.session import Result
+from edgeunet.imaging.pixels import Pixels, picture_of
+from edgeunet.runtime.session import Fitted, Result
 
 TEXT_EVERY_NS = 500_000_000  # numbers that change with every frame cannot be read
 
@@ -35,11 +36,13 @@ class SourceReader:
         *,
         max_frames: int | None,
         changed: threading.Condition,
+        fit_ahead: Callable[[Pixels], Fitted | None] = lambda pixels: None,
         waiting: int = 1,
         plays: bool = False,
     ) -> None:
         """name: unique in the loop. max_frames: masks to make. changed: the condition of the frame queue.
 
+        fit_ahead: fits a frame here that would hold up the session; or gives None.
         waiting: the most frames of a live source that wait. plays: read a file no faster than its own rate.
         """
         self.source = source
@@ -48,10 +51,12 @@ class SourceReader:
         self.states = states
         self.frames: FrameQueue[Frame] = FrameQueue(waiting if source.live else 1, newest=source.live, changed=changed)
         self.error: Exception | None = None  # the error that ended the reading early
+        self.given_up = False  # because its inferences failed
         self._overlay = overlay
         self._check = check
         self._max_frames = max_frames
         self._plays = plays
+        self._fit_ahead = fit_ahead
         self._stopped = threading.Event()
         self._failures: list[Exception] = []  # of inferences in a row
         self._first_ns = 0
@@ -77,6 +82,8 @@ class SourceReader:
                     if source.live:  # a file repeats frames rightly
                         fault = self._check.look(frame.pixels, coded=source.coded)
                         frame = replace(frame, fault=fault) if fault else frame
+                    if (ahead := self._fit_ahead(frame.pixels)) is not None:
+                        frame = replace(frame, ahead=ahead)
                     self.frames.put(frame)
         except Exception as error:  # noqa: BLE001 - an error of one source does not stop the others; the loop raises it
             self.error = self.error or error
@@ -102,7 +109,7 @@ class SourceReader:
 
     def give_up(self) -> None:
         """Read no more, because of the first failure in a row; its masks are missed."""
-        self.error = self._failures[0]
+        self.error, self.given_up = self._failures[0], True
         self._stopped.set()
         self.frames.close(discard=True)
 

@@ -96,6 +96,7 @@ class PairedTurns(Turns):
         self._live = live
         self._time_of = time_of
         self._numbers = count()
+        self._begin_ns = 0  # the first look
 
     def _next(self, most: int) -> tuple[list[Turn], int | None]:
         choice = self._choice(time.perf_counter_ns())
@@ -116,5 +117,7 @@ class PairedTurns(Turns):
         running = [index for index, queue in enumerate(self._queues) if not queue.ended]
         if not self._live:
             return choose_of_files(waiting, running, self._bound_ns)
-        expected = [index for index in running if now_ns - self._queues[index].last_ns < SILENT_NS]
+        self._begin_ns = self._begin_ns or now_ns
+        heard_ns = [max(self._begin_ns, queue.last_ns) for queue in self._queues]
+        expected = [index for index in running if now_ns - heard_ns[index] < SILENT_NS]
         return choose_live(waiting, expected, now_ns, self._bound_ns)

@@ -24,6 +24,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[LoopStats], int]], ...] = (
     ("frames_corrupt", "Frames that could not be decoded.", lambda s: s.corrupt),
     ("inferences_failed", "Inferences that raised an error.", lambda s: s.failed),
     ("deadline_misses", "Masks older than the deadline when they were published.", lambda s: s.misses),
+    ("frames_unpaired", "Masks of frames without a match in every other source (--sync).", lambda s: s.unpaired),
     ("reconnects", "How often the source was opened again.", lambda s: s.reconnects),
 )
 

@@ -151,6 +151,7 @@ def _figures(stats: LoopStats) -> dict[str, Any]:
         "misses": stats.misses,
         "corrupt": stats.corrupt,
         "failed": stats.failed,
+        "unpaired": stats.unpaired,
         "reconnects": stats.reconnects,
     }
 

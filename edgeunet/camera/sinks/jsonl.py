@@ -30,7 +30,9 @@ class LineWriter:
     Call check_lines() first: an existing file is replaced only with `force`. Raises OutputError if it cannot be opened.
     """
 
-    def __init__(self, path: Path, classes: Sequence[str], *, force: bool) -> None:
+    def __init__(self, path: Path, classes: Sequence[str], *, force: bool, paired: bool = False) -> None:
+        """paired: whether frames of several sources are paired, so that each line has its group."""
+        self._paired = paired
         self._path = path
         self._classes = classes
         self._force = force
@@ -55,7 +57,8 @@ class LineWriter:
 
     def write(self, shot: Shot) -> None:
         """Write the line of a frame. Raises OutputError if the disk is full or the program that reads has ended."""
-        self._write(facts_of(shot, self._classes))
+        group = {"group": shot.group} if self._paired else {}
+        self._write({**facts_of(shot, self._classes), **group})
 
     def write_states(self, reports: Sequence[StateReport]) -> None:
         """Write a line without a mask for each silent source. Raises as write()."""
@@ -98,7 +101,8 @@ def facts_of(shot: Shot, classes: Sequence[str]) -> dict[str, Any]:
     """The fields of a frame's line.
 
     captured_ns: monotonic clock of this machine (CLOCK_MONOTONIC on Linux); captured: the same as UTC, ISO 8601.
-    model: which one made the mask, if there are several. classes: the share of the picture of each class, 0 to 1.
+    model: which one made the mask, if there are several. classes: the share of the picture of each class, 0 to 1. With
+    --sync LineWriter adds the group: the same number for frames that belong together, null for a frame without a match.
     """
     letterbox = shot.result.letterbox
     inside = letterbox.inside(shot.result.mask)

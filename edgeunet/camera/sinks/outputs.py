@@ -112,7 +112,7 @@ def _table(options: CameraOptions, ends: Mapping[str, str], heard: Sequence[str]
     if sinks.save_masks is not None:
         yield "--save-masks", _masks(sinks.save_masks, ends, force=force)
     if sinks.jsonl is not None:
-        yield "--jsonl", _lines(sinks.jsonl, force=force)
+        yield "--jsonl", _lines(sinks.jsonl, force=force, paired=options.sync_ms is not None)
     if sinks.ros2 is not None:
         yield "--ros2", _topics(sinks.ros2, ends, heard)
     if (record := options.latency_record) is not None:  # written at the end
@@ -128,6 +128,9 @@ def _page(access: Access) -> Output:
     return Output("", (), lambda: require_installed("aiohttp"), make)
 
 
+# What takes long to write has a thread for each source: the pictures of one do not push out those of another.
+
+
 def _video(path: Path, ends: Mapping[str, str], *, force: bool) -> Output:
     files = {name: with_suffix(path, end) for name, end in ends.items()}
 
@@ -136,15 +139,21 @@ def _video(path: Path, ends: Mapping[str, str], *, force: bool) -> Output:
             check_recordable(file, force=force)
 
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        videos = {reader.name: Recorder(files[reader.name], reader.fps, force=force) for reader in loop.readers}
-        return _in_background(by_source(videos), f"--record {path}", loop)
+        return by_source(
+            {
+                reader.name: _in_background(Recorder(file, reader.fps, force=force), f"--record {file}", loop)
+                for reader in loop.readers
+                for file in (files[reader.name],)
+            }
+        )
 
     return Output("video", tuple(files.values()), check, make)
 
 
 def _masks(folder: Path, ends: Mapping[str, str], *, force: bool) -> Output:
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        return _in_background(nullcontext(MaskFolder(folder, ends)), f"--save-masks {folder}", loop)
+        masks = nullcontext(MaskFolder(folder, ends))
+        return by_source({r.name: _in_background(masks, f"--save-masks {folder}", loop) for r in loop.readers})
 
     return Output("masks", (folder,), lambda: check_masks(folder, force=force), make)
 
@@ -154,20 +163,20 @@ def _stream(address: HostPort, ends: Mapping[str, str]) -> Output:
     files = {name: with_suffix(SDP, end) for name, end in ends.items()}
 
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        streams = {
-            reader.name: streaming_rtp(
-                HostPort(address.host, address.port + 2 * index), files[reader.name], reader.fps, loop.notify
-            )
-            for index, reader in enumerate(loop.readers)
-        }
-        return _in_background(by_source(streams), f"--rtp {address}", loop)
+        streams: dict[str, AbstractContextManager[Sink]] = {}
+        for index, reader in enumerate(loop.readers):
+            to = HostPort(address.host, address.port + 2 * index)
+            stream = streaming_rtp(to, files[reader.name], reader.fps, loop.notify)
+            streams[reader.name] = _in_background(stream, f"--rtp {to}", loop)
+        return by_source(streams)
 
     return Output("stream description", tuple(files.values()), load_encoder, make)
 
 
-def _lines(path: Path, *, force: bool) -> Output:
+def _lines(path: Path, *, force: bool, paired: bool) -> Output:
     def make(loop: Loop) -> AbstractContextManager[Sink]:
-        return _in_background(LineWriter(path, loop.session.spec.names, force=force), f"--jsonl {path}", loop)
+        lines = LineWriter(path, loop.session.spec.names, force=force, paired=paired)
+        return _in_background(lines, f"--jsonl {path}", loop)
 
     return Output("lines", () if path in STDOUT else (path,), lambda: check_lines(path, force=force), make)
 

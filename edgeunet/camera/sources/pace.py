@@ -6,7 +6,7 @@ MARGIN = 1.1  # of the rate that a camera reports: its clock is not ours
 IN_A_ROW = 2  # frames that may come close together: one that was late, and the next one
 UNKNOWN_FPS = 60.0  # where a camera does not report a rate
 HIGHEST_FPS = 240.0  # what streams report above it is the clock of their format, not a rate
-REST_S = 0.001  # after a frame that is left out: a driver that never waits must not take a core
+REST_S = 0.002  # after a frame that is left out: a driver that never waits must not take a core
 
 
 class Pace:

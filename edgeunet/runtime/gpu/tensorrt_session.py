@@ -41,6 +41,8 @@ class TensorRTSession(Session):
     An error on the GPU closes the session; a new one may be opened.
     """
 
+    large = 3840 * 2160  # a kernel fits what is smaller
+
     def __init__(self, path: str | Path, *, in_flight: int = 1, batch: int = 1) -> None:
         """Open the engine. Raises ModelFileError or MismatchError if it is not for this machine, GpuError or
         MissingDependencyError if the GPU or a package is missing or memory is short."""

@@ -122,6 +122,7 @@ def test_its_figures_move(browser: Browser) -> None:
         "dropped": "3",
         "late": "1",
         "damaged": "0",
+        "unpaired": "0",
         "reconnects": "0",
     }
 

@@ -194,6 +194,7 @@ def test_the_state_has_the_classes_and_every_source_s_figures() -> None:
         "misses": 1,
         "corrupt": 0,
         "failed": 0,
+        "unpaired": 0,
         "reconnects": 0,
     }
     assert (right["name"], right["published"]) == ("right", 0)  # nothing has come from it yet

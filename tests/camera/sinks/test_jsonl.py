@@ -52,6 +52,16 @@ def test_a_line_names_the_model_where_several_take_turns() -> None:
     assert facts_of(shot, CLASSES)["model"] == "small.onnx"
 
 
+def test_frames_that_are_paired_have_their_group(tmp_path: Path) -> None:
+    shot = shot_of(PICTURE, 0.0)
+    for paired, groups in ((True, [3, None]), (False, ["no group"] * 2)):
+        path = tmp_path / f"{paired}.jsonl"
+        with LineWriter(path, CLASSES, force=False, paired=paired) as lines:
+            lines.write(replace(shot, group=3))
+            lines.write(shot)
+        assert [json.loads(line).get("group", "no group") for line in path.read_text().splitlines()] == groups
+
+
 def test_a_silent_source_gets_a_line_without_a_mask(tmp_path: Path) -> None:
     none = Finding(MaskState.NONE, "no mask for 0.2 s")
     path = tmp_path / "frames.jsonl"

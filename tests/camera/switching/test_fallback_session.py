@@ -158,6 +158,20 @@ def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[
         assert (result.letterbox.restore_mask(result.mask) == index).all()
 
 
+def test_a_frame_that_was_fitted_for_another_model_is_fitted_once_more(models: list[Path]) -> None:
+    with opened(models, 1e6) as session:
+        session.large = 0
+        frame = np.full((60, 90, 3), (0, 200, 0), np.uint8)
+        ahead = session.fit_ahead(frame)
+        assert ahead is not None
+        session.spec = session._models[2].session.spec
+        session._current = session._models[2]
+        result = session.run(ahead)
+    assert result.mask.shape == SIZES[2]
+    assert result.letterbox == Letterbox.of((60, 90), toy_spec(SIZES[2]))
+    assert (result.letterbox.restore_mask(result.mask) == 1).all()
+
+
 class LoadedSession(OnnxRuntimeSession):
     """A real model on a machine under load: while the test says so, each frame takes 0.3 s longer."""
 
