@@ -38,8 +38,8 @@ OPTIONAL_DEPENDENCIES = {
     "aiohttp": Dependency("aiohttp", "the page and the metrics", "pip install 'edgeunet[serve]'"),
     "prometheus_client": Dependency("prometheus-client", "the metrics", "pip install 'edgeunet[serve]'"),
     "cyclonedds": Dependency(
-        "ROS 2 or Cyclone DDS",
-        "ROS 2's topics",
+        "Cyclone DDS",
+        "a topic of ROS 2",
         "pip install 'edgeunet[ros2]' on x86-64; where ROS 2 is installed: source /opt/ros/*/setup.bash",
     ),
     "yaml": Dependency("PyYAML", "reading YOLO's data.yaml", "pip install 'edgeunet[labels]'"),

@@ -44,7 +44,7 @@ def test_cyclone_dds_is_advised_where_it_has_a_wheel_and_ros2_is_not_there(
     if rclpy:
         install(monkeypatch)
     missing = {f.part for f in check_packages(Host(architecture=architecture)) if f.state == "warning"}
-    assert ("ROS 2 or Cyclone DDS" in missing) == wanted
+    assert ("Cyclone DDS" in missing) == wanted
 
 
 def test_a_board_needs_nothing_that_trains_or_reports(monkeypatch: pytest.MonkeyPatch) -> None:
