@@ -13,8 +13,9 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from edgeunet.errors import ModelFileError
 from edgeunet.imaging.letterbox import UInt8
+from edgeunet.network.checkpoint import load_model
 from edgeunet.runtime import open_session
-from edgeunet.spec import ModelSpec
+from edgeunet.spec import IGNORE, ModelSpec
 from edgeunet_export.fp16 import Fp16Options, export_fp16
 from edgeunet_export.graph.float_model import FloatModel
 from edgeunet_export.graph.model_file import (
@@ -25,6 +26,7 @@ from edgeunet_export.graph.model_file import (
     set_spec,
     write_model,
 )
+from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.graph.trust_nodes import without_trust
 from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 from edgeunet_export.int8.repair.equalise import equalised
@@ -241,6 +243,39 @@ def test_shares_become_logits_again(tmp_path: Path) -> None:
     assert result.familiarity == pytest.approx(np.log(shares).mean(), abs=1e-4)
     observed = ShownNetwork(model, spec, "").observed([(frame, None)])
     assert observed.largest[0] == pytest.approx(np.log(shares).mean(), abs=1e-4)
+
+
+def test_scores_in_another_order_are_those_of_the_label_s_class(tmp_path: Path) -> None:
+    """An imported network may list its classes in another order than the dataset does."""
+    spec = toy_spec((32, 48))
+    order = numpy_helper.from_array(np.array([2, 0, 1], np.float32), "mask.order")
+    nodes = [helper.make_node("ArgMax", ["planes"], ["mask.index"], axis=1, keepdims=0)]
+    model = scored(nodes, spec, [order])
+    network = ShownNetwork(model, spec, "")
+    assert network.scores == DecidingScores("planes", 3, order=(2, 0, 1))
+    label = np.random.default_rng(0).integers(0, 3, spec.input_size, np.uint8)
+    label[:4] = IGNORE
+    observed = network.observed([(frame_for(spec), label)])
+    assert len(observed.labels) == 14 * 24
+    counts = [np.sum(label[4::2, ::2] == name) for name in (2, 0, 1)]
+    assert [np.sum(observed.labels == channel) for channel in range(3)] == counts
+
+
+def test_many_frames_at_once_are_each_for_itself(checkpoint: Path, tmp_path: Path) -> None:
+    net, spec = load_model(checkpoint)
+    proto = model_from_network(net, spec, dynamic_batch=True, logits=False)
+    model = FloatModel.of(proto)
+    made = with_trust(model, spec, TEMPERATURE, familiarity_of(model, spec))
+    set_spec(made, replace(spec, trust=TRUST))
+    write_model(made, tmp_path / "m.onnx")
+    session = onnx_session(made)
+    frames = np.stack([frame_for(spec, seed) for seed in range(3)])
+    confidence, familiarity = session.run(["confidence", "familiarity"], {"frame": frames})
+    assert (confidence.shape, familiarity.shape) == ((3, *spec.input_size), (3,))
+    for index, frame in enumerate(frames):
+        alone = session.run(["confidence", "familiarity"], {"frame": frame[None]})
+        assert np.abs(confidence[index].astype(int) - alone[0][0]).max() <= 1
+        assert familiarity[index] == pytest.approx(alone[1][0], abs=1e-4)
 
 
 def test_a_network_that_gives_classes_has_no_confidence() -> None:
