@@ -74,10 +74,13 @@ def variants() -> Iterator[Variant]:
             preset("nano", classes=5, channels=channels),
             ExportOptions(dynamic_batch=True, logits=True),
         )
-    for name in ("nano", "classic"):  # whose last layers double the size, and do not
-        for batch in (False, True):
-            options = ExportOptions(dynamic_batch=batch, logits=batch, confidence=True)
-            yield Variant(f"{name}-confidence{'-dynamic-logits' * batch}", networks[name], options)
+    yield Variant(
+        "nano-confidence-dynamic-logits",
+        networks["nano"],
+        ExportOptions(dynamic_batch=True, logits=True, confidence=True),
+    )
+    for name in ("nano", "classic"):  # the last layer of the one doubles the size, and that of the other does not
+        yield Variant(f"{name}-confidence", networks[name], ExportOptions(confidence=True))
     yield Variant("compact-odd-size", networks["binary"], size=ODD)
     yield Variant("odd-size", UNetConfig(classes=1, features=(8, 16), up="transpose"), size=ODD)
 

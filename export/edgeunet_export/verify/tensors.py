@@ -13,6 +13,10 @@ from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.runtime.cpu.onnxruntime_model import refusals
 from edgeunet.utils.dependencies import missing
 from edgeunet_export.graph.model_file import onnx_session, read_model
+from edgeunet_export.graph.trust_nodes import CONFIDENCE, FAMILIARITY
+
+_NOT_OF_THE_NETWORK = ("mask", CONFIDENCE, FAMILIARITY)
+"""Tensors behind the logits: a class index is no quantity, and a square deviates more than what it is the square of."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def deviations(a: Path, b: Path, pixels: Pixels) -> list[TensorDeviation]:
         (_, (outputs_a,)), (_, (outputs_b,)) = Comparator.run(runners, data_loader=[{"frame": inputs[0]}])
     found = []
     for name in outputs_a:
-        if name in outputs_b and not name.startswith("mask"):  # a class index is not a quantity
+        if name in outputs_b and not name.startswith(_NOT_OF_THE_NETWORK):
             of_a, of_b = np.asarray(outputs_a[name]), np.asarray(outputs_b[name])
             if of_a.shape == of_b.shape and of_a.dtype.kind == of_b.dtype.kind == "f":
                 found.append(_deviation(name, of_a.astype(np.float64), of_b.astype(np.float64)))

@@ -15,6 +15,7 @@ from edgeunet_export.int8.export_int8 import Int8Options, export_int8
 from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.tensors import deviations
 from tests.export.scaled import change
+from tests.export.trust.test_output_nodes import trusted_file
 from tests.models import toy_spec, write_toy_model
 
 
@@ -27,6 +28,12 @@ def test_a_model_does_not_deviate_from_itself(model: Path, frame: UInt8) -> None
     found = deviations(model, model, frame)
     assert {"frame.centred", "inc.2", "up.1.cat", "logits"} <= {d.tensor for d in found}
     assert {d.largest for d in found} == {0.0}
+
+
+def test_what_comes_after_the_logits_is_left_out(model: Path, frame: UInt8, tmp_path: Path) -> None:
+    found = deviations(*[trusted_file(model, tmp_path / f"{name}.onnx") for name in "ab"], frame)
+    assert "logits" in {d.tensor for d in found}
+    assert not any(d.tensor.startswith(("confidence", "familiarity")) for d in found)
 
 
 def test_a_change_is_found_where_it_begins_and_in_the_unit_of_the_tensor(
