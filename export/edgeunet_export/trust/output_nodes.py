@@ -112,7 +112,7 @@ def _half(graph: Fragment, model: FloatModel, scores: DecidingScores) -> str:
     """Add the scores of every second row and column, float32 [N, C, h, w]."""
     producer = {output: node for node in model.proto.graph.node for output in node.output}
     last = producer.get(scores.tensor)
-    if last is not None and last.op_type == "Slice":  # an odd size, halved and doubled
+    while last is not None and _cuts_the_end(last, model):  # of an odd size, halved and doubled
         last = producer.get(last.input[0])
     if last is not None and _doubles(last, model):
         # Its upper left weight alone makes them, from a quarter of the pixels.
@@ -125,6 +125,14 @@ def _half(graph: Fragment, model: FloatModel, scores: DecidingScores) -> str:
     # A pooling of single pixels: runtimes have it in any layout, which a slice with steps is not.
     half = graph.add("MaxPool", "confidence.half", [scores.tensor], kernel_shape=[1, 1], strides=[2, 2])
     return graph.add("Cast", "confidence.scores", [half], to=TensorProto.FLOAT)
+
+
+def _cuts_the_end(node: NodeProto, model: FloatModel) -> bool:
+    """Whether a node leaves out rows and columns at the bottom and at the right, and nothing else."""
+    if node.op_type != "Slice" or len(node.input) != 4 or not all(name in model.constants for name in node.input[1:]):
+        return False
+    starts, _, axes = (model.constants[name] for name in node.input[1:])
+    return not starts.any() and {2, 3}.issuperset(axes.ravel().tolist())
 
 
 def _doubles(node: NodeProto, model: FloatModel) -> bool:

@@ -19,12 +19,16 @@ from edgeunet.evaluation.reliability import Reliability
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_info import describe_model
 from edgeunet.runtime.model_metadata import read_spec
+from edgeunet_export.calibration.frames import read_frames
 from edgeunet_export.export_onnx import ExportOptions, export_onnx
 from edgeunet_export.foreign.import_model import ImportOptions, import_model
 from edgeunet_export.graph.model_file import read_fp32_model, read_trust, set_spec, write_model
+from edgeunet_export.trust.feature_map import feature_map
+from edgeunet_export.trust.fitting import fitted
 from edgeunet_export.trust.judging import judged_frames
 from edgeunet_export.trust.keeping import kept_trust
 from edgeunet_export.trust.making import halves, trusted
+from edgeunet_export.trust.observing import ShownNetwork
 from edgeunet_export.trust.output_nodes import Familiarity, with_trust
 from tests.commands import Run
 
@@ -57,6 +61,20 @@ def test_the_spec_says_what_they_mean_by_the_second_half_of_the_frames(made: Pat
     assert trust.error == pytest.approx(reliability.error)
     assert trust.low == (result.mean_confidence < trust.confidence_floor)
     assert trust.unfamiliar == (result.familiarity < trust.familiarity_floor)
+
+
+def test_the_floor_is_below_the_first_half_and_below_training_frames_held_out(made: Path, dataset: Path) -> None:
+    trust = read_spec(made).trust
+    assert trust is not None
+    model, spec = read_fp32_model(made)
+    paths = DatasetFolder.open(dataset).image_paths("train")
+    found = feature_map(model, spec.input_size)
+    seen = ShownNetwork(model, spec, found).observed((frame, None) for _, frame in read_frames(paths, spec))
+    _, held_out = fitted(found, seen.features, seen.largest, seen.frames)
+    with open_session(made, backend="onnxruntime") as session:
+        first = session.run(load_split(DatasetFolder.open(dataset), "val")[0].frame).familiarity
+    assert first is not None
+    assert trust.familiarity_floor == pytest.approx(min(held_out.min(), first), abs=1e-3)
 
 
 @pytest.mark.parametrize("hotter", [1.0, 0.001])
