@@ -278,6 +278,15 @@ def test_many_frames_at_once_are_each_for_itself(checkpoint: Path, tmp_path: Pat
         assert familiarity[index] == pytest.approx(alone[1][0], abs=1e-4)
 
 
+def test_a_network_without_smaller_maps_has_none_for_features() -> None:
+    spec = toy_spec((32, 48))
+    nodes = [
+        helper.make_node("Relu", ["planes"], ["whole"]),
+        helper.make_node("ArgMax", ["whole"], ["mask.index"], axis=1, keepdims=0),
+    ]
+    assert feature_map(scored(nodes, spec, []), spec.input_size) == ""
+
+
 def test_a_network_that_gives_classes_has_no_confidence() -> None:
     spec = toy_spec((32, 48))
     zero = numpy_helper.from_array(np.array([0], np.int64), "zero")
