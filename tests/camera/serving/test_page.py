@@ -13,6 +13,7 @@ import pytest
 from edgeunet.camera.serving.access import Access
 from edgeunet.camera.serving.hostport import HostPort
 from edgeunet.camera.serving.viewer import Viewer, serving_page
+from edgeunet.camera.state.mask_state import Finding, MaskState, StateStats
 from edgeunet.camera.statistics import LoopStats, Quantiles
 from tests.browser import Browser
 from tests.camera.shots import shot_of
@@ -44,9 +45,13 @@ class Loop:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._publish)
         self.published = 0
+        self.state = Finding(MaskState.FROZEN, "black")
 
     def stats(self) -> dict[str, LoopStats]:
-        one = LoopStats(published=self.published, dropped=3, misses=1, recent_fps=31.42, recent_age_ms=21, age=AGE)
+        state = StateStats(self.state)
+        one = LoopStats(
+            published=self.published, dropped=3, misses=1, recent_fps=31.42, recent_age_ms=21, age=AGE, state=state
+        )
         return dict.fromkeys(SOURCES, one)
 
     def __enter__(self) -> Loop:
@@ -125,6 +130,17 @@ def test_its_figures_move(browser: Browser) -> None:
         "unpaired": "0",
         "reconnects": "0",
     }
+
+
+def test_it_shows_each_state_and_whether_it_is_bad(browser: Browser) -> None:
+    lines = "[...document.querySelectorAll('figcaption p')].map(line => [line.textContent, line.className])"
+    with page() as (address, loop):
+        browser.open(address)
+        browser.wait_for(f"({lines}).length === {len(SOURCES)} && ({lines})[0][0] === 'frozen: black'")
+        assert browser.evaluate(lines) == [["frozen: black", "bad"]] * len(SOURCES)
+        loop.state = Finding(MaskState.FRESH)
+        browser.wait_for(f"({lines})[0][0] === 'fresh'")
+        assert browser.evaluate(lines) == [["fresh", ""]] * len(SOURCES)
 
 
 def test_it_says_when_the_loop_has_ended_and_comes_back_with_it(browser: Browser) -> None:
