@@ -182,6 +182,15 @@ def test_camera_writes_a_video_and_bench_a_report(run: Run, work: Work, tmp_path
     assert "<html" in report.read_text()
 
 
+def test_camera_fails_on_too_many_masks_in_a_state(run: Run, work: Work) -> None:
+    camera = ("camera", work.model, "--source", CLIP, "--max-frames", 3, "--deadline-ms", "1e-3", "--fail-on")
+    assert run(*camera, "late:1", "--fail-on", "frozen:0").code == 0
+    failed, wrong = run(*camera, "late:0.9"), run(*camera, "late:2")
+    assert (failed.code, wrong.code) == (1, 2)
+    assert "100.00 % of the masks of" in failed.err
+    assert "--fail-on is STATE:SHARE with a share from 0 to 1" in wrong.err
+
+
 def test_data_stats_counts_every_pixel(run: Run, work: Work) -> None:
     value = json.loads(run("data", "stats", work.data, "--json").out)
     assert value["splits"]["train"]["frames"] == 6
