@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
+from edgeunet.camera.frame import Shot
+from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.serving.hostport import HostPort
+from edgeunet.camera.sinks.masks import MaskFolder
 from edgeunet.camera.sinks.outputs import CameraOutputs
 from edgeunet.camera.sources.address import Address
 from edgeunet.errors import MissingDependencyError, OutputError, UsageError
 from edgeunet.latency.record import LatencyRecord
+from edgeunet.runtime import open_session
 from tests.camera.ros2.network import NO_WHEEL
-from tests.camera.videos import write_numbered
+from tests.camera.videos import FakeCamera, eventually, numbered, write_numbered
 from tests.models import write_toy_model
 
 
@@ -153,6 +158,32 @@ def test_the_end_says_what_was_written_where(here: Path, capfd: pytest.CaptureFi
     record = LatencyRecord.load("latency.json")
     assert record.sources == (D, "rear.mp4")
     assert [(part.frames, len(part.starts_ms)) for part in record.by_source()] == [(D, 5), ("rear.mp4", 3)]
+
+
+def test_a_camera_whose_masks_take_long_to_write_pushes_out_none_of_another(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras, let, write = {"slow": FakeCamera(), "quick": FakeCamera()}, threading.Event(), MaskFolder.write
+
+    def hanging(self: MaskFolder, shot: Shot) -> None:
+        assert shot.source == "quick" or let.wait(20)
+        write(self, shot)
+
+    monkeypatch.setattr(MaskFolder, "write", hanging)
+    options = CameraOptions(M, ("0", "1"), SinkOptions(save_masks=here / "masks"))
+    outputs = CameraOutputs(options, {name: Address.parse("0") for name in cameras})
+    with open_session(M) as session:
+        loop = Loop(session, cameras)
+        loop.publish_to(outputs.sinks(loop))
+        loop.start()
+        for number in range(12):  # more than wait in front of a sink
+            cameras["slow"].show(numbered(number))
+            cameras["quick"].show(numbered(number))
+            eventually(lambda done=number + 1: len(list((here / "masks").glob("*-quick.png"))) == done)  # type: ignore[misc]
+        let.set()
+        for camera in cameras.values():
+            camera.show(None)
+        loop.finish()
 
 
 @pytest.mark.usefixtures("here")
