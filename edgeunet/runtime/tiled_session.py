@@ -39,7 +39,7 @@ class TiledSession(Session):
         """session: of the same file; from here on it belongs to this one, and takes single tiles."""
         super().__init__(session.spec)
         session.spec = replace(session.spec, tiles=(1, 1), levels=())  # the canvas is levelled
-        self._session = session
+        self._session, self.large = session, session.large
         self._tiling = Tiling.of(self.spec)
         self._canvas: UInt8 = np.empty((*self.spec.fitted_size, self.spec.channels), np.uint8)
         self._left: deque[UInt8] = deque()  # tiles that are still to be submitted

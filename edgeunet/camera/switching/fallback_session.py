@@ -44,6 +44,7 @@ class FallbackSession(Session):
         super().__init__(models[0].session.spec)
         self.capacity = min(model.session.capacity for model in models)
         self.max_batch = min(model.session.max_batch for model in models)
+        self.large = max(model.session.large for model in models)
         self._models = tuple(models)
         self._policy = policy
         self._notify = notify

@@ -160,6 +160,7 @@ def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[
 
 def test_a_frame_that_was_fitted_for_another_model_is_fitted_once_more(models: list[Path]) -> None:
     with opened(models, 1e6) as session:
+        assert session.large == OnnxRuntimeSession.large
         session.large = 0
         frame = np.full((60, 90, 3), (0, 200, 0), np.uint8)
         ahead = session.fit_ahead(frame)

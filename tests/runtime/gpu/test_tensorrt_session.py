@@ -535,6 +535,7 @@ def test_tiles_of_a_frame_run_on_the_gpu_one_after_another(
     spec = replace(toy_spec(SIZE), tiles=(2, 3))
     engine = write_toy_engine(tmp_path / "m.engine", trt, (FRAME, MASK), spec)
     with open_session(engine, in_flight=in_flight) as session:
+        assert session.large == TensorRTSession.large
         for number in range(3):  # the second is replayed from a graph
             frame = frame_of(number, spec.fitted_size)
             assert np.array_equal(session.run(frame).mask, toy_mask(frame))
