@@ -65,7 +65,8 @@ class StateTracker:
                 return None
             self._said_ns = now_ns
             finding = self._finding(now_ns)
-            if finding.state is MaskState.NONE:
+            # Not where "none" is only held since the start: a slow camera would never leave it.
+            if self._is_missing(now_ns):
                 self._held = self._machine.step(finding)
                 self._counts[MaskState.NONE] += 1
             return StateReport(self._source, finding, self._age_ns(now_ns))
@@ -88,9 +89,12 @@ class StateTracker:
         """The state between two masks."""
         if not self._live:
             return self._held
-        if now_ns < self._missing_ns():
+        if not self._is_missing(now_ns):
             return worst(self._held, self._lateness(now_ns))
         return Finding(MaskState.NONE, f"no mask for {(now_ns - self._mask_ns) / 1e9:.1f} s")
+
+    def _is_missing(self, now_ns: int) -> bool:
+        return now_ns >= self._missing_ns()
 
     def _missing_ns(self) -> int:
         """When there is no mask any more, unless one comes until then."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,21 @@ def test_a_slow_camera_is_not_missing_between_two_of_its_frames() -> None:
         tracker.published(second * 1000 * MS, second * 1000 * MS, FRESH)
     assert tracker.stats(12_900 * MS).finding == FRESH
     assert tracker.stats(13_100 * MS).finding.state is MaskState.NONE
+
+
+@pytest.mark.parametrize(("every_ms", "deadline_ms"), [(111, None), (33, 30), (1000, None)])
+def test_a_camera_whose_masks_come_more_slowly_than_its_reports_leaves_none(
+    every_ms: int, deadline_ms: int | None
+) -> None:
+    tracker, _ = tracker_of(0, deadline_ms=deadline_ms)
+    now, found = 0, []
+    for _ in range(3 * GOOD_MASKS):
+        masked = now + every_ms * MS
+        while (due := tracker.due_ns()) is not None and due < masked:
+            tracker.report(due)
+        now = masked
+        found.append(tracker.published(now, now, FRESH).state)
+    assert found[2 * GOOD_MASKS :] == [MaskState.FRESH] * GOOD_MASKS
 
 
 def test_a_source_that_never_gave_a_mask_says_so() -> None:
