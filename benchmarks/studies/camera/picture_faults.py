@@ -233,7 +233,7 @@ def measure(folders: list[Path], every: int) -> dict[str, Any]:
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Folders of road frames.")],
     output: Output,
-    every: Annotated[int, typer.Option(min=1, help="Faults, JPEG and H.264 are tried with every n-th scene.")] = 32,
+    every: Annotated[int, typer.Option(min=1, help="Faults, JPEG and H.264 are tried with every n-th scene.")] = 8,
     force: Force = False,
 ) -> None:
     """Measure what the check finds within how many frames, how often it is wrong, and what it costs."""
