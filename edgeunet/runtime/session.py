@@ -22,6 +22,7 @@ from edgeunet.imaging.letterbox import Letterbox, UInt8
 from edgeunet.imaging.pixels import Pixels, check_frame
 from edgeunet.runtime.model_identity import ModelFile
 from edgeunet.spec import ModelSpec
+from edgeunet.trust import Trust
 
 S = TypeVar("S", bound="Session")
 SIZES = 16  # of frames, whose letterboxes are kept
@@ -39,8 +40,8 @@ class Result:
     logits: float32 [C, H, W] of a single tile, where frames are cut into tiles and the file has logits; else None.
     confidence: uint8 [H, W], the probability of each pixel's class in 255ths; the caller may keep it. None for a file
         without it.
-    familiarity: how like the training data the frame is, to be compared with spec.trust.familiarity_floor; None for a
-        file without it.
+    familiarity: how like the training data the frame is, to be compared with Session.trust.familiarity_floor; None
+        for a file without it.
     """
 
     mask: UInt8
@@ -53,7 +54,7 @@ class Result:
 
     @property
     def mean_confidence(self) -> float | None:
-        """0 to 1, over the part of the mask that the frame fills; to be compared with spec.trust.confidence_floor."""
+        """0 to 1, over the part of the mask that the frame fills; for Session.trust.confidence_floor."""
         if self.confidence is None:
             return None
         return float(cv2.mean(self.letterbox.inside(self.confidence))[0]) / 255
@@ -121,6 +122,11 @@ class Session(ABC):
         self._waiting: deque[tuple[list[Letterbox], int]] = deque()  # of each submit(), and its time to fit
         self._ready: deque[Result | Exception] = deque()  # of the latest batch, what is not taken yet
         self._closed = False
+
+    @property
+    def trust(self) -> Trust | None:
+        """What confidence and familiarity of the latest result mean; None for a file without them."""
+        return self.spec.trust
 
     @abstractmethod
     def describe(self) -> dict[str, str]:

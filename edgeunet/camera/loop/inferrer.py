@@ -122,7 +122,7 @@ class Inferrer:
             reader.succeeded()
             stages_ns = {"wait": wait_ns, **result.times_ns}
             published = reader.statistics.published(frame, now, stages_ns, unpaired=turn.unpaired)
-            state = reader.states.published(frame.captured_ns, now, judge(frame.fault, result, self.session.spec.trust))
+            state = reader.states.published(frame.captured_ns, now, judge(frame.fault, result, self.session.trust))
             if self._observe is not None:
                 self._observe(frame, now)
             mask = MadeMask(frame, result, stages_ns, now - frame.captured_ns, state, turn.group)

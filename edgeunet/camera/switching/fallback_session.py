@@ -21,6 +21,7 @@ from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels, blank_frame
 from edgeunet.runtime.session import Prediction, Result, Session
 from edgeunet.runtime.warm_up import warm_up
+from edgeunet.trust import Trust
 
 ROUNDS = 5  # in which the models' times are measured in turn
 
@@ -51,6 +52,10 @@ class FallbackSession(Session):
         self._current = self._latest = self._models[0]
         self._taken: deque[tuple[FallbackModel, int]] = deque()  # which model has each batch that waits, and its frames
         self._switches: Counter[Cause] = Counter(dict.fromkeys(get_args(Cause), 0))
+
+    @property
+    def trust(self) -> Trust | None:
+        return self._latest.session.trust
 
     def describe(self) -> dict[str, str]:
         return self._current.session.describe()

@@ -27,7 +27,7 @@ from edgeunet.runtime import Result, Session, open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
 from edgeunet.spec import ModelSpec
 from tests.camera.videos import Collector, FakeCamera, number_of, numbered, write_numbered
-from tests.models import toy_mask, toy_spec, write_toy_model
+from tests.models import TRUST, toy_mask, toy_spec, write_toy_model
 from tests.runtime.session_contract import SessionContract, frame_of
 
 NO_TIME_MS = 1e-6  # a deadline that every mask misses: each two masks the next model takes over
@@ -134,16 +134,17 @@ def test_the_overlay_names_the_model_that_made_the_mask() -> None:
 
 
 @pytest.mark.usefixtures("no_thread_is_left")
+class AtOnce(FallbackPolicy):
+    """Takes the third model after any mask."""
+
+    def judge(self, captured_ns: int, now_ns: int) -> Switch | None:
+        self.current = 2
+        return Switch(2, "deadline", "the test wants it")
+
+
 def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[Path]) -> None:
-    class Now(FallbackPolicy):
-        """Switches when the test says so."""
-
-        def judge(self, captured_ns: int, now_ns: int) -> Switch | None:
-            self.current = 2
-            return Switch(2, "deadline", "the test wants it")
-
     fallbacks = [FallbackModel(path.name, open_session(path, backend="onnxruntime", in_flight=3)) for path in models]
-    with FallbackSession(fallbacks, Now((1, 1, 1), 1), silent) as session:
+    with FallbackSession(fallbacks, AtOnce((1, 1, 1), 1), silent) as session:
         colors = np.eye(3, dtype=np.uint8) * 200
         pictures = [np.full((60, 90, 3), color, np.uint8) for color in colors]
         session.submit(pictures[0])
@@ -156,6 +157,20 @@ def test_what_the_old_model_has_taken_comes_back_first_and_from_it(models: list[
     for index, (result, size) in enumerate(zip(results, (SIZES[0], SIZES[0], SIZES[2]), strict=True)):
         assert result.letterbox == Letterbox.of((60, 90), toy_spec(size))
         assert (result.letterbox.restore_mask(result.mask) == index).all()
+
+
+def test_a_mask_is_judged_by_the_floors_of_the_model_that_made_it(models: list[Path]) -> None:
+    write_toy_model(models[0], toy_spec(SIZES[0]), trust=True)
+    fallbacks = [FallbackModel(path.name, open_session(path, backend="onnxruntime", in_flight=2)) for path in models]
+    with FallbackSession(fallbacks, AtOnce((1, 1, 1), 1), silent) as session:
+        session.submit(frame_of(0))
+        session.observe(frame_at(0), 1)
+        session.submit(frame_of(1))
+        assert session.spec.trust is None
+        assert session.result().confidence is not None
+        assert session.trust == TRUST
+        assert session.result().confidence is None
+        assert session.trust is None
 
 
 def test_a_frame_that_was_fitted_for_another_model_is_fitted_once_more(models: list[Path]) -> None:
