@@ -32,7 +32,8 @@ class Inferrer:
     """Takes frames whose turn it is, and hands their masks to the drawers of their sources.
 
     session: the one in use. A source whose frames fail FAILURES times in a row is given up, and the others continue; if
-    those of all sources fail, work() raises the first error.
+    nothing of any other source worked meanwhile, work() raises the first error. A batch that fails counts once, since
+    it has one frame of each source.
     """
 
     def __init__(
@@ -57,19 +58,19 @@ class Inferrer:
         self._notify = notify
         self._observe = observe
         self._live = any(reader.source.live for reader in readers)
-        self._failures: list[tuple[int, Exception]] = []  # of inferences in a row, with the place of their source
+        self._failures: list[tuple[int, Exception]] = []  # of frames in a row, with the place of their source
 
     def work(self, most: int) -> None:
         """Until the frames end. most: of different sources that run as one, where the session takes so many."""
-        most = min(most, self.session.max_batch)
         waiting: deque[list[_Taken]] = deque()  # of each list in the session
-        while (turns := self._turns.take(most, wait=self._pipelined or not waiting)) or waiting:
+        while (turns := self._turns.take(self._size(most), wait=self._pipelined or not waiting)) or waiting:
             if turns and self._next is not None:
                 while waiting:
                     self._publish(waiting.popleft())
                 self._take_next_session()
-            for start in range(0, len(turns), most):
-                for batch in self._submit(turns[start : start + most]):
+            size = self._size(most)
+            for start in range(0, len(turns), size):
+                for batch in self._submit(turns[start : start + size]):
                     waiting.append(batch)
                     if not self._pipelined or len(waiting) >= self.session.capacity:
                         self._publish(waiting.popleft())
@@ -87,6 +88,10 @@ class Inferrer:
             old, self._next = self._next, session
         if old is not None:
             old.close()
+
+    def _size(self, most: int) -> int:
+        """Of a batch, in the session in use."""
+        return min(most, self.session.max_batch)
 
     @property
     def _pipelined(self) -> bool:
@@ -139,7 +144,7 @@ class Inferrer:
         self._failures.append((turn.source, error))
         failing, running = {index for index, _ in self._failures}, {i for i, r in enumerate(self._readers) if r.runs}
         in_a_row = reader.failed(error)
-        if len(self._failures) >= FAILURES and running <= failing:
+        if in_a_row >= FAILURES and running <= failing:
             raise self._failures[0][1]  # the others may follow from it: a lost GPU closes its session
         said = " ".join(str(error).split())
         if in_a_row == FAILURES:

@@ -18,6 +18,7 @@ from edgeunet.errors import FrameError, UsageError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.runtime import open_session
 from edgeunet.runtime.cpu.onnxruntime_session import OnnxRuntimeSession
+from edgeunet.runtime.session import Result
 from tests.camera.videos import Collector, FakeCamera, eventually, number_of, numbered, write_numbered
 from tests.models import write_toy_model
 
@@ -96,6 +97,42 @@ def test_a_source_whose_frames_all_fail_is_given_up_and_the_others_continue(tmp_
     assert notes[-1] == "bad: 5 inferences in a row failed (such a frame is refused); the other sources continue"
     assert numbers_of(out, "good")[-1] == 7
     assert loop.stats()["good"].failed == 0
+
+
+class Coughing(OnnxRuntimeSession):
+    """Its first calls of submit(), or of result(), raise."""
+
+    submits = results = 0
+
+    def submit(self, frames: object) -> None:
+        if self.submits:
+            self.submits -= 1
+            raise RuntimeError("the GPU coughed")
+        super().submit(frames)  # type: ignore[arg-type]
+
+    def result(self) -> Result:
+        result = super().result()
+        if self.results:
+            self.results -= 1
+            raise RuntimeError("the GPU coughed")
+        return result
+
+
+@pytest.mark.parametrize(("call", "of_a_batch"), [("submits", 3), ("results", 2)])  # 3: the list, then frame by frame
+def test_a_batch_that_fails_counts_once_however_many_sources_it_has(tmp_path: Path, call: str, of_a_batch: int) -> None:
+    model = write_toy_model(tmp_path / "n.onnx", batch="N")
+
+    def ran(failing: int) -> list[tuple[int, int]]:
+        files = {name: open_source(str(write_numbered(tmp_path / f"{name}.mp4", 10))) for name in ("a", "b")}
+        with Coughing(model, batch=2) as session:
+            setattr(session, call, failing * of_a_batch)
+            loop = Loop(session, files, (), LoopOptions(0.0, sync_ms=10, batch=2))
+            loop.start()
+            return [(stats.failed, stats.published) for stats in loop.finish().values()]
+
+    assert ran(4) == [(4, 6), (4, 6)]
+    with pytest.raises(RuntimeError, match="coughed"):
+        ran(5)
 
 
 def test_a_file_next_to_a_camera_plays_at_its_own_rate(tmp_path: Path, model: Path) -> None:
