@@ -46,7 +46,7 @@ def test_what_cannot_be_paired_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --source again, or leave --sync out"):
         CameraOptions(model, (SOURCE,), sync_ms=10)
     for wrong in (0.0, 2000.0, float("nan")):
-        with pytest.raises(UsageError, match="--sync is above 0 and at most 1,000, got"):
+        with pytest.raises(UsageError, match="--sync in ms is above 0 and at most 1,000, got"):
             CameraOptions(model, (SOURCE, SOURCE), sync_ms=wrong)
     with pytest.raises(UsageError, match="give cameras only, or files only"):
         run_camera(CameraOptions(model, (SOURCE, str(CLIP)), sync_ms=10))

@@ -73,7 +73,7 @@ class LoopOptions:
     def __post_init__(self) -> None:
         require_in("--max-frames", self.max_frames, 1, FRAMES)
         require_in("--deadline-ms", self.deadline_ms, 0, MAX_MS, above=True)
-        require_in("--sync", self.sync_ms, 0, LONGEST_SYNC_MS, above=True)
+        require_in("--sync in ms", self.sync_ms, 0, LONGEST_SYNC_MS, above=True)
 
 
 DEFAULTS = LoopOptions()

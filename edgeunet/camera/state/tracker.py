@@ -65,10 +65,10 @@ class StateTracker:
                 return None
             self._said_ns = now_ns
             finding = self._finding(now_ns)
-            # Not where "none" is only held since the start: a slow camera would never leave it.
-            if self._is_missing(now_ns):
-                self._held = self._machine.step(finding)
+            if finding.state is MaskState.NONE:
                 self._counts[MaskState.NONE] += 1
+            if self._is_missing(now_ns):  # else "none" is only held, and a slow camera would never leave it
+                self._held = self._machine.step(finding)
             return StateReport(self._source, finding, self._age_ns(now_ns))
 
     def due_ns(self) -> int | None:
