@@ -9,7 +9,7 @@ import typer
 
 from edgeunet.cli.common_options import Backend, Force, Json, Size, Threads, Tiles
 from edgeunet.utils import console
-from edgeunet.utils.formatting import count, percentage, without_labels
+from edgeunet.utils.formatting import count, counted, percentage, without_labels
 from edgeunet.utils.limits import size_from_text, tiles_from_text
 
 
@@ -143,7 +143,7 @@ def _text(name: str, value: Any) -> str:
         return "; ".join(blocks)
     if name == "trust":
         return (
-            f"confidence off by {value['error']:.1%} on average over {value['judged']} frames "
+            f"confidence off by {value['error']:.1%} on average over {counted(value['judged'], 'frame')} "
             f"({value['uncalibrated_error']:.1%} uncalibrated), temperature {value['temperature']:.2f}; low below "
             f"{value['confidence_floor']:.2f} ({value['low']:.1%} of these frames); unfamiliar below "
             f"{value['familiarity_floor']:.2f} ({value['unfamiliar']:.1%})"

@@ -11,6 +11,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
+def counted(number: int, noun: str) -> str:
+    """1 → "1 frame", 2 → "2 frames"."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def without_labels(stray: int) -> str:
     """Instead of the IoU of a class that no label has: how many pixels were predicted as it."""
     return f"– ({count(stray)} stray)" if stray else "–"

@@ -9,7 +9,7 @@ from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import MissingDependencyError
 from edgeunet.spec import ModelSpec
 from edgeunet.utils.console import stderr, stdout
-from edgeunet.utils.formatting import percentage
+from edgeunet.utils.formatting import counted, percentage
 from edgeunet_export.export_onnx import ExportedNetwork
 from edgeunet_export.foreign.import_model import Imported
 from edgeunet_export.int8.export_int8 import Quantization
@@ -20,7 +20,7 @@ from edgeunet_export.verify.accuracy import AccuracyBudget
 from edgeunet_export.verify.mask_agreement import ComparedFrame, MaskComparison
 from edgeunet_export.verify.tensors import deviations
 
-FEW = 5  # frames without labels
+FEW = 5  # frames
 UNLABELLED = (
     "  without labels this says how often the two differ, not which of them is right: only labelled frames tell what "
     "that costs in mIoU"
@@ -58,7 +58,8 @@ def print_trust(spec: ModelSpec, feature_map: str) -> None:
     out, trust = stdout(), spec.trust
     out.print(
         f"  confidence: expected calibration error {percentage(trust.error)} %, at temperature {trust.temperature:.2f} "
-        f"({percentage(trust.uncalibrated_error)} % without), on {trust.judged} frames that neither was fitted on"
+        f"({percentage(trust.uncalibrated_error)} % without), on {counted(trust.judged, 'frame')} that neither was "
+        "fitted on"
     )
     where = f"the logits and {feature_map}" if feature_map else "the logits alone: no tensor inside has a map's shape"
     out.print(f"  familiarity: from {where}")
@@ -67,6 +68,8 @@ def print_trust(spec: ModelSpec, feature_map: str) -> None:
         f"{trust.familiarity_floor:.2f}), {percentage(trust.low)} % of low confidence (below "
         f"{trust.confidence_floor:.2f})"
     )
+    if trust.judged < FEW:
+        out.print("  so few frames cannot tell that for others: label a few dozen")
 
 
 def print_kept_trust(kept: KeptTrust) -> None:
@@ -79,7 +82,7 @@ def print_kept_trust(kept: KeptTrust) -> None:
         return
     out.print(
         f"  confidence: expected calibration error {percentage(before.error)} % in fp32, {percentage(after.error)} % "
-        f"in INT8, on {after.judged} frames"
+        f"in INT8, on {counted(after.judged, 'frame')}"
     )
     out.print(
         f"  familiarity: moved by {kept.moved:.2f} at most; called unfamiliar {percentage(before.unfamiliar)} % in "

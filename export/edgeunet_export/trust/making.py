@@ -31,19 +31,26 @@ from edgeunet_export.trust.output_nodes import Familiarity, with_trust
 TRAIN = "train"
 FRAMES = 512
 """Most images of the training split for the features, and most labelled frames of the other, evenly spread."""
+FEWEST_TRAINING = 3  # a frame is held out, and two others show how much ordinary ones differ
 NEEDS = (
     "--confidence is measured on labelled frames that the network was not trained on: give --data of a dataset with "
-    "images/train and at least two labelled frames in --split"
+    f"at least {FEWEST_TRAINING} images in images/train and two labelled frames in --split"
 )
 _Frame = tuple[Pixels, UInt8 | None]
 
 
 def require_labelled(data: Path | None, split: str) -> None:
-    """Raise UsageError unless this is a dataset with a training split and with masks of `split`."""
-    if data is None or not (data / CLASSES_FILE).is_file() or not (data / "masks" / split).is_dir():
+    """Raise UsageError unless this is a dataset with a training split and with masks of `split`.
+
+    Raises DatasetError if it is none at all.
+    """
+    if data is None or (data.exists() and not (data / CLASSES_FILE).is_file()) or split == TRAIN:
         raise UsageError(NEEDS)
-    if split == TRAIN or TRAIN not in DatasetFolder.open(data).splits():
-        raise UsageError(NEEDS)
+    dataset = DatasetFolder.open(data)
+    if not (data / "masks" / split).is_dir():
+        raise UsageError(f"{data} has no masks/{split}: {NEEDS}")
+    if TRAIN not in dataset.splits() or len(dataset.image_paths(TRAIN)) < FEWEST_TRAINING:
+        raise UsageError(f"{data} has too few images in images/{TRAIN}: {NEEDS}")
 
 
 def trusted(

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.loading import load_split
-from edgeunet.errors import UsageError
+from edgeunet.errors import DatasetError, UsageError
 from edgeunet.evaluation.reliability import Reliability
 from edgeunet.runtime import open_session
 from edgeunet.runtime.model_info import describe_model
@@ -27,7 +27,7 @@ from edgeunet_export.trust.feature_map import feature_map
 from edgeunet_export.trust.fitting import fitted
 from edgeunet_export.trust.judging import judged_frames
 from edgeunet_export.trust.keeping import kept_trust
-from edgeunet_export.trust.making import halves, trusted
+from edgeunet_export.trust.making import FEWEST_TRAINING, halves, trusted
 from edgeunet_export.trust.observing import ShownNetwork
 from edgeunet_export.trust.output_nodes import Familiarity, with_trust
 from tests.commands import Run
@@ -153,7 +153,7 @@ def test_int8_is_judged_on_the_same_frames(made: Path, dataset: Path, tmp_path: 
         assert (without.before, without.after, without.moved) == (found[1], found[1], None)
 
 
-@pytest.mark.parametrize("data", ["", "photos", "unlabelled", "train"])
+@pytest.mark.parametrize("data", ["", "photos", "unlabelled", "train", "few training images"])
 def test_without_labelled_frames_it_is_refused_at_once(
     data: str, checkpoint: Path, dataset: Path, tmp_path: Path
 ) -> None:
@@ -164,10 +164,18 @@ def test_without_labelled_frames_it_is_refused_at_once(
         shutil.copytree(dataset, folder)
         if data == "unlabelled":
             shutil.rmtree(folder / "masks" / "val")
+        if data == "few training images":  # of one, no frame at all would be called unfamiliar
+            for image in sorted((folder / "images" / "train").iterdir())[FEWEST_TRAINING - 1 :]:
+                image.unlink()
     split = "train" if data == "train" else "val"
     with pytest.raises(UsageError, match=r"--confidence is measured on labelled frames .* give --data"):
         export_onnx(checkpoint, tmp_path / "m.onnx", OPTIONS, data=folder if data else None, split=split, force=False)
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_data_that_is_not_there_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere: no such dataset folder"):
+        export_onnx(checkpoint, tmp_path / "m.onnx", OPTIONS, data=tmp_path / "nowhere", split="val", force=False)
 
 
 def test_one_labelled_frame_is_too_few(model: Path, dataset: Path, tmp_path: Path) -> None:
