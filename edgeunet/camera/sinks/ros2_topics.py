@@ -52,7 +52,7 @@ class TopicPublisher:
     """
 
     def __init__(self, topic: str, suffixes: Mapping[str, str], *, confidence: bool) -> None:
-        """suffixes: by source, see routing.suffixes(). confidence: whether the model gives it."""
+        """suffixes: by source, see routing.suffixes(). confidence: whether the model gives it from the start."""
         self._topic = topic
         self._parts = {source: topic_part(suffix or source) for source, suffix in suffixes.items()}
         self._frame_ids = dict(self._parts)  # until the source says another one
@@ -84,8 +84,9 @@ class TopicPublisher:
         restore = shot.result.letterbox.restore_mask
         try:
             topics.mask.publish(_mono8(header, restore(shot.result.mask)))
-            if topics.confidence is not None and shot.result.confidence is not None:
-                topics.confidence.publish(_mono8(header, restore(shot.result.confidence)))
+            if shot.result.confidence is not None:
+                confidence = topics.confidence or self._advertise_confidence(shot.source)
+                confidence.publish(_mono8(header, restore(shot.result.confidence)))
             self._publish_state(shot.source, header, shot.state, shot.age_ns, _facts(shot))
         except NodeError as error:
             raise self._failed(error) from error
@@ -116,9 +117,19 @@ class TopicPublisher:
             self._diagnostics.publish(message)
 
     def _advertised(self, node: Node, part: str) -> _Topics:
-        base = self._topic if len(self._parts) == 1 else f"{self._topic}/{part}"
+        base = self._base(part)
         confidence = node.advertise(f"{base}/confidence", IMAGE) if self._confidence else None
         return _Topics(node.advertise(base, IMAGE), confidence, node.advertise(f"{base}/state", DIAGNOSTICS))
+
+    def _advertise_confidence(self, source: str) -> Publication:
+        """Of a model that has taken over from one without it."""
+        assert self._node is not None  # noqa: S101 - write() comes after __enter__()
+        made = self._node.advertise(f"{self._base(self._parts[source])}/confidence", IMAGE)
+        self._of[source] = self._of[source]._replace(confidence=made)
+        return made
+
+    def _base(self, part: str) -> str:
+        return self._topic if len(self._parts) == 1 else f"{self._topic}/{part}"
 
     def _failed(self, error: NodeError) -> OutputError:
         return OutputError(f"--ros2 {self._topic}: {error}")

@@ -154,6 +154,18 @@ def test_diagnostics_hear_each_change_and_one_more_per_second(monkeypatch: pytes
     assert sent.count("/seg/confidence") == 0, "the session has none"
 
 
+def test_confidence_has_a_topic_once_a_model_that_gives_it_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the FAKE, which loses nothing."""
+    bus = rclpy.install(monkeypatch)
+    sent: list[str] = []
+    monkeypatch.setattr(bus, "send", lambda publisher, data: sent.append(publisher.topic))
+    with TopicPublisher("/seg", {"a": "-a", "b": "-b"}, confidence=False) as sink:
+        for confidence in (False, True, True):
+            sink.write(shot("b", confidence=confidence))
+    assert [topic for topic in sent if "confidence" in topic] == ["/seg/b/confidence"] * 2
+    assert sent.count("/seg/b") == 3
+
+
 def test_a_fault_is_an_error_of_this_output(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = rclpy.install(monkeypatch)
     bus.fault = RuntimeError("no network")
