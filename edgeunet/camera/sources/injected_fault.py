@@ -34,8 +34,8 @@ class InjectedFault:
         kind = next((kind for kind in get_args(FaultKind) if found and kind == found[1]), None)
         if found is None or kind is None or int(found[2]) >= int(found[3]):
             raise UsageError(
-                f"fault is KIND:FIRST:END with numbers of frames, such as freeze:100:200, got {text[:40]!r}; the kinds "
-                f"are {', '.join(get_args(FaultKind))}"
+                f"fault is KIND:FIRST:END with numbers of frames, END above FIRST, such as freeze:100:200, got "
+                f"{text[:40]!r}; the kinds are {', '.join(get_args(FaultKind))}"
             )
         return cls(kind, int(found[2]), int(found[3]))
 
