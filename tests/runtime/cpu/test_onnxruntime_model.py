@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgeunet.runtime.cpu.onnxruntime_model import OrtModel
@@ -38,8 +39,8 @@ def test_a_concatenation_with_float16_scales_runs() -> None:
     assert found.tolist() == [[1.0, -3.0]]
 
 
-def test_sums_of_large_8_bit_products_do_not_saturate() -> None:
-    """Two products of 255 and 127 do not fit the 16 bits in which x86-64 without VNNI adds them by default."""
+def sums() -> bytes:
+    """A quantised convolution of one pixel that adds 16 products."""
     graph = helper.make_graph(
         [
             helper.make_node("QuantizeLinear", ["x", "one", "zero"], ["x.uint8"]),
@@ -61,6 +62,20 @@ def test_sums_of_large_8_bit_products_do_not_saturate() -> None:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def test_sums_of_large_8_bit_products_do_not_saturate() -> None:
+    """Two products of 255 and 127 do not fit the 16 bits in which x86-64 without VNNI adds them by default."""
     x = np.full((1, 16, 4, 4), 255, np.float32)
-    (found,) = OrtModel(model.SerializeToString(), origin="model").run(["y"], {"x": x})
+    (found,) = OrtModel(sums(), origin="model").run(["y"], {"x": x})
     assert np.unique(found).tolist() == [255 * 16 * 127]
+
+
+@pytest.mark.parametrize(("instructions", "exact"), [([], "1"), (["avx512_vnni"], "0")])
+def test_slower_exact_sums_are_asked_for_only_where_the_fast_ones_are_not_exact(
+    instructions: list[str], exact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeunet.runtime.cpu.onnxruntime_model.int8_instructions", lambda: instructions)
+    options = OrtModel(sums(), origin="model").session.get_session_options()
+    assert options.get_session_config_entry("session.x64quantprecision") == exact
