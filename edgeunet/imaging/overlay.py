@@ -46,7 +46,7 @@ class Overlay:
         self._swatches = [c.color[::-1] for c in spec.classes]
         self._letterbox: Letterbox | None = None  # for which the arrays below are made
         self._small: UInt8 = np.empty((0, 0, 3), np.uint8)
-        self._wide = self._large = self._small
+        self._stretched = self._wide = self._large = self._small
         self._rows: NDArray[np.intp] = np.empty(0, np.intp)  # of `_wide`, for each row of `_large`
         self._panel = _Panel((0, 0), self._names, self._swatches)
 
@@ -64,15 +64,18 @@ class Overlay:
         height, width = letterbox.frame_size
         if letterbox != self._letterbox:
             self._letterbox = letterbox
-            self._small = np.empty((*letterbox.input_size, 3), np.uint8)
+            self._small = np.empty((letterbox.height, letterbox.width, 4), np.uint8)
+            self._stretched = np.empty((letterbox.height, width, 4), np.uint8)
             self._wide = np.empty((letterbox.height, width, 3), np.uint8)
             self._large = np.empty((height, width, 3), np.uint8)
             self._rows = np.arange(height) * letterbox.height // height
             self._panel = _Panel((height, width), self._names, self._swatches)
-        cv2.applyColorMap(mask, self._colors, dst=self._small)
-        inside = letterbox.inside(self._small)
-        # First along the rows, then whole rows: 0.24 ms for 1280×720 on one EPYC core; cv2.resize() alone takes 0.76.
-        cv2.resize(inside, (width, letterbox.height), dst=self._wide, interpolation=cv2.INTER_NEAREST)
+        colored = cv2.applyColorMap(letterbox.inside(mask), self._colors)
+        # First along the rows, in pixels of four bytes, then whole rows: cv2.resize() takes twice as long for three,
+        # and four times as long for all at once.
+        cv2.cvtColor(colored, cv2.COLOR_BGR2BGRA, dst=self._small)
+        cv2.resize(self._small, (width, letterbox.height), dst=self._stretched, interpolation=cv2.INTER_NEAREST)
+        cv2.cvtColor(self._stretched, cv2.COLOR_BGRA2BGR, dst=self._wide)
         np.take(self._wide, self._rows, axis=0, out=self._large, mode="clip")
         drawn = np.empty_like(picture)
         cv2.addWeighted(picture, 1.0 - self._opacity, self._large, self._opacity, 0.0, dst=drawn)
