@@ -8,8 +8,6 @@ masks late, so their share is counted.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Annotated, Any
 
@@ -17,7 +15,7 @@ import numpy as np
 import psutil
 import typer
 
-from benchmarks.studies.camera.instant import Discard, Instant
+from benchmarks.studies.camera.instant import Discard, Sleeping
 from benchmarks.studies.study import Output, Study, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop, LoopOptions
@@ -25,7 +23,6 @@ from edgeunet.camera.sources.address import Address
 from edgeunet.camera.sources.opening import open_steady
 from edgeunet.cli.common_options import Force
 from edgeunet.errors import UsageError
-from edgeunet.runtime.session import Prediction
 from edgeunet.runtime.warm_up import warm_up
 from edgeunet.utils import console
 
@@ -36,22 +33,11 @@ BOUND_MS = 1000 / FPS + INFERENCE_MS + 5.0
 MINUTE_NS = 60_000_000_000
 
 
-class Fixed(Instant):
-    """Fits frames like any session; its inference takes 50 ms by the clock, and leaves the CPU alone."""
-
-    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
-        begin = time.perf_counter_ns()
-        predictions, _ = super()._result()
-        while (rest_s := INFERENCE_MS / 1e3 - (time.perf_counter_ns() - begin) / 1e9) > 0:
-            time.sleep(rest_s)
-        return predictions, {"infer": time.perf_counter_ns() - begin}
-
-
 def measure(seconds: float) -> dict[str, Any]:
     """Run the loop for that time and return the content of the result file."""
     if seconds <= 0:
         raise UsageError(f"--seconds is above 0, got {seconds:g}")
-    with Fixed() as session:
+    with Sleeping(INFERENCE_MS) as session:
         warm_up(session)
         source = open_steady(Address.parse(f"synthetic://?fps={FPS}&seconds={seconds:g}"), lambda line: None)
         options = LoopOptions(deadline_ms=BOUND_MS, keep_samples=True)

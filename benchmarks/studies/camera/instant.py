@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.sources.source import Source
-from edgeunet.runtime import Session
-from edgeunet.runtime import session as sessions
+from edgeunet.imaging.letterbox import Letterbox, UInt8
+from edgeunet.imaging.pixels import Pixels
+from edgeunet.runtime.session import Prediction, Session
 from edgeunet.spec import ClassInfo, ModelSpec
-
-if TYPE_CHECKING:  # the self-guard's release has the class under another name
-    from edgeunet.imaging.letterbox import Letterbox, UInt8
-    from edgeunet.imaging.pixels import Pixels
-    from edgeunet.runtime.session import Prediction
 
 INPUT_SIZE = (256, 320)
 MASKS = 4  # different ones, in turn
@@ -41,10 +37,25 @@ class Instant(Session):
 
     def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
         self._count += 1
-        return [sessions.Prediction(self._masks[self._count % MASKS])], {}
+        return [Prediction(self._masks[self._count % MASKS])], {}
 
     def _close(self) -> None:
         pass
+
+
+class Sleeping(Instant):
+    """Simulated: fits frames like any session; its inference takes `inference_ms` by the clock, and no CPU."""
+
+    def __init__(self, inference_ms: float) -> None:
+        super().__init__()
+        self._inference_ms = inference_ms
+
+    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
+        begin = time.perf_counter_ns()
+        predictions, _ = super()._result()
+        while (rest_s := self._inference_ms / 1e3 - (time.perf_counter_ns() - begin) / 1e9) > 0:
+            time.sleep(rest_s)
+        return predictions, {"infer": time.perf_counter_ns() - begin}
 
 
 class Prepared(Source):

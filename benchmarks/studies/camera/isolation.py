@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.studies.camera.instant import Discard, Instant
+from benchmarks.studies.camera.instant import Discard, Sleeping
 from benchmarks.studies.study import Output, Rounds, Study, rounds_of, run
 from edgeunet.board.fingerprint import fingerprint
 from edgeunet.camera.loop.loop import Loop, LoopOptions
@@ -36,7 +36,6 @@ from edgeunet.camera.sources.synthetic import SyntheticSource
 from edgeunet.cli.common_options import Force
 from edgeunet.errors import SourceError
 from edgeunet.runtime import Session, open_session
-from edgeunet.runtime.session import Prediction
 from edgeunet.runtime.warm_up import warm_up
 from edgeunet.utils import console
 from edgeunet.utils.files import sha256
@@ -49,17 +48,6 @@ SMALL, LARGE = "width=640&height=360", "width=3840&height=2160"
 SOUND_FRAMES = 10  # before the fault
 ARMS = ("none", "stalls", "dies", "floods", "large frames")
 WITHOUT_SHARES = ("none", "floods", "large frames")  # what a share and fitting ahead are for
-
-
-class Sleeping(Instant):
-    """Simulated: fits frames like any session; its inference takes INFERENCE_MS by the clock, and no CPU."""
-
-    def _result(self) -> tuple[Sequence[Prediction], dict[str, int]]:
-        begin = time.perf_counter_ns()
-        predictions, _ = super()._result()
-        while (rest_s := INFERENCE_MS / 1e3 - (time.perf_counter_ns() - begin) / 1e9) > 0:
-            time.sleep(rest_s)
-        return predictions, {"infer": time.perf_counter_ns() - begin}
 
 
 class Faulty(SyntheticSource):
@@ -150,7 +138,7 @@ def measure(model: Path | None, seconds: float, rounds: int) -> dict[str, Any]:
     # Other programs may use the same cores: with SCHED_RR (2) this one comes first.
     result["scheduling_policy"], result["cores"] = os.sched_getscheduler(0), len(os.sched_getaffinity(0))
     for name, share in (("simulated", True), ("simulated, no shares", False)):
-        with Sleeping() as session:
+        with Sleeping(INFERENCE_MS) as session:
             session.large = session.large if share else 10**9
             arms = dict(compared(session, seconds, rounds, share=share))
         result[name] = {"inference_ms": INFERENCE_MS, "arms": arms}

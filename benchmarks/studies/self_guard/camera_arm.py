@@ -8,31 +8,18 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 
-from benchmarks.studies.camera.instant import MASKS, Instant
+from benchmarks.studies.camera.instant import Instant
 from edgeunet.camera.frame import Shot
 from edgeunet.camera.loop.loop import Loop
 from edgeunet.camera.sources.source import Source
 from edgeunet.imaging.letterbox import UInt8
-from edgeunet.runtime import session as sessions
 from edgeunet_bench.guard.running.protocol import answers, serve
 
 SIZE = (540, 960)  # (height, width) of the demo's clip
 WARM_FRAMES = 100
-
-
-class FormerInstant(Instant):
-    """For the release's session: it hands over one frame, and takes its mask alone."""
-
-    def _submit(self, frame: Any, letterbox: Any) -> None:
-        super()._submit([frame], [letterbox])
-
-    def _result(self) -> Any:
-        self._count += 1
-        return self._masks[self._count % MASKS], {}
 
 
 class OnDemand(Source):
@@ -68,7 +55,7 @@ class Done:
 def main() -> None:
     with answers() as out:
         source, sink = OnDemand(), Done()
-        with Instant() if hasattr(sessions, "Prediction") else FormerInstant() as session:
+        with Instant() as session:
             loop = Loop(session, {"memory": source}, [nullcontext(sink)])
             loop.start()
 

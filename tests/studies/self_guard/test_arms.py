@@ -43,7 +43,7 @@ def slow_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the last release, whose packages had another layout."""
+    """The code of the last release."""
     tree = tmp_path_factory.mktemp("release")
     try:
         extract(CHECKOUT, load_baseline(CHECKOUT / FOLDER, "release").commit, tree)
@@ -85,26 +85,10 @@ def test_an_arm_that_would_run_other_code_says_so(tmp_path: Path) -> None:
         worker.ready()
 
 
-FILES = """
-import sys, importlib
-from pathlib import Path
-from benchmarks.studies.self_guard.tree import FORMER, use_only
-use_only(Path(sys.argv[1]))
-print(*(importlib.import_module(name).__file__ for name in FORMER), sep="\\n")
-import edgeunet_export.int8
-"""
-
-
-@pytest.mark.slow
-def test_todays_names_mean_the_files_of_the_release_and_nothing_else(release: Path, tmp_path: Path) -> None:
-    script = tmp_path / "files.py"
-    script.write_text(FILES)
-    command = [*argv("network", release)[:3], str(script), str(release)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert all(line.startswith(f"{release}/") for line in done.stdout.splitlines())
-    assert done.stdout.splitlines()
-    former = not (release / "export" / "edgeunet_export").is_dir()  # of a layout that had no such module
-    assert ("No module named 'edgeunet_export.int8'" in done.stderr) == former
+def test_an_arm_that_would_run_another_exporter_says_so(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "edgeunet", tmp_path / "edgeunet", ignore=shutil.ignore_patterns("__pycache__"))
+    with Worker(argv("camera_arm", tmp_path)) as worker, pytest.raises(EdgeUNetError, match="edgeunet_export comes fr"):
+        worker.ready()
 
 
 @pytest.mark.slow
