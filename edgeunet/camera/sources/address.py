@@ -27,6 +27,8 @@ OPTIONS: dict[Kind, tuple[str, ...]] = {
 }
 FLIPS = ("180", "horizontal", "vertical")
 SYNTHETIC_PIXELS = ("bgr", "thermal")
+# Elements of GStreamer: avdec_h264, nvv4l2decoder, decodebin; not jpegdec, of which each frame stands by itself.
+_DECODER = re.compile(r"(?:^|[\s!])(?!\w*(?:jpeg|png))\w*(?:dec(?:_\w+|oder|odebin3?)?|playbin3?)(?=[\s!]|$)")
 CODED = ("H264", "HEVC", "MPG4", "VP80", "VP90")  # of V4L2: not each frame by itself, as in MJPG
 FASTEST = 1000.0  # fps; no camera has more
 LONGEST_S = 10 * 365 * 86_400.0
@@ -88,7 +90,7 @@ class Address:
     def coded(self) -> bool:
         """Whether its frames come from a video whose frames hold only what changes, as far as the address tells."""
         if self.kind == "gst":
-            return any(part in self.target for part in ("dec", "playbin"))
+            return _DECODER.search(self.target) is not None
         return self.kind == "stream" or self.fourcc in CODED
 
     @property

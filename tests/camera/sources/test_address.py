@@ -150,6 +150,13 @@ def test_password_is_never_shown(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "coded"),
     [
+        ("gst:v4l2src ! image/jpeg ! jpegdec ! videoconvert ! appsink", False),
+        ("gst:v4l2src ! nvjpegdec ! appsink", False),
+        ("gst:decklinkvideosrc ! videoconvert ! appsink", False),
+        ("gst:v4l2src ! image/jpeg ! avdec_mjpeg ! appsink", False),
+        ("gst:filesrc location=a.264 ! h264parse ! avdec_h264 max-threads=1 ! appsink", True),
+        ("gst:uridecodebin uri=rtsp://a/1 ! videoconvert ! appsink", True),
+        ("gst:uridecodebin3 uri=rtsp://a/1 ! appsink", True),
         ("0", False),
         ("0?fourcc=MJPG", False),
         ("0?fourcc=H264", True),
