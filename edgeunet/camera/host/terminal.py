@@ -103,7 +103,7 @@ def headline(stats: LoopStats, *, last: bool = False) -> str:
 
 def _states(states: StateStats, *, last: bool) -> list[str]:
     """The state now, or at the end the share of each, if it is a bad one."""
-    shown = [state for state in MaskState if state not in (MaskState.FRESH, MaskState.UNKNOWN)]
+    shown = [state for state in MaskState if state.speaks_against]
     if not last:
         return [str(states.finding)] if states.counts and states.finding.state in shown else []
     return [f"{100 * states.share(state):.1f} % {state}" for state in shown if states.counts.get(state)]

@@ -131,7 +131,7 @@ class SourceReader:
     def draw(self, frame: Frame, result: Result, state: MaskState, *, legend: bool, plain: bool) -> tuple[UInt8, UInt8]:
         """Two pictures, uint8 [h, w, 3] BGR: with the mask and the legend, and with the mask.
 
-        The legend has the state of the mask, the rate, the age and the model in use.
+        The legend has the rate, the age, the model in use, and the state if that speaks against the mask.
 
         A picture that no sink uses is the frame itself.
         """
@@ -145,7 +145,9 @@ class SourceReader:
             fps, age_ms = self.statistics.recent()
             self._text = (f"{fps:.1f} fps", f"age {age_ms:.0f} ms")
         labelled = blended.copy() if plain else blended
-        self._overlay.label(labelled, [*filter(None, (str(state), *self._text, result.model))])
+        self._overlay.label(
+            labelled, [*filter(None, (str(state) if state.speaks_against else "", *self._text, result.model))]
+        )
         return labelled, blended
 
     def time_of(self, frame: Frame) -> float:

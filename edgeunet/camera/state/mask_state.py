@@ -30,6 +30,11 @@ class MaskState(Enum):
     def __str__(self) -> str:
         return self.value
 
+    @property
+    def speaks_against(self) -> bool:
+        """Whether it is a reason not to trust the mask."""
+        return self not in (MaskState.UNKNOWN, MaskState.FRESH)
+
 
 ORDER = {state: place for place, state in enumerate(MaskState)}
 

@@ -12,6 +12,7 @@ import pytest
 from edgeunet.camera import CameraOptions, SinkOptions, run_camera
 from edgeunet.camera.state.mask_state import GOOD_MASKS
 from edgeunet.camera.state.picture_check import COVERED_FRAMES, EXTREME_FRAMES, SAME_FRAMES
+from edgeunet.imaging.overlay import Overlay
 from tests.marks import slow
 
 FPS, FIRST, END = 60, 40, 100
@@ -68,3 +69,16 @@ def test_a_camera_that_stalls_is_said_to_be_missing_and_comes_back(tmp_path: Pat
     runs = [state for state, _ in groupby(line["state"] for line in lines)]
     assert runs[0] == "none"
     assert runs[-1] == "unknown"
+
+
+def test_the_legend_has_a_state_only_if_it_speaks_against_the_mask(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Overlay, "label", lambda self, blended, lines: shown.append(tuple(lines)))
+    source = f"synthetic://?width=320&height=240&fps={FPS}&seconds=2&fault=freeze:{FIRST}:{END}"
+    run_camera(CameraOptions(model, (source,), SinkOptions(record=tmp_path / "v.mp4")))
+    first_lines = {lines[0].split()[0] for lines in shown}
+    assert "frozen" in first_lines
+    assert "unknown" not in first_lines
+    assert any(lines[0].endswith("fps") for lines in shown)
