@@ -48,7 +48,7 @@ PROVIDER := tensorrt
 
 help:
 	@echo "make demo    train, export, calibrate, segment a clip, measure, report (4 minutes on 2 cores)"
-	@echo "make test    the quick tests: every feature once (4 minutes on 2 cores; no network, no GPU)"
+	@echo "make test    the quick tests: every feature once (5 minutes on 2 cores; no network, no GPU)"
 	@echo "make test-all        all tests, as CI runs them"
 	@echo "make check   ruff and mypy"
 	@echo "make guard   whether this tree is slower than the last release: inference and camera loop (2 minutes)"
