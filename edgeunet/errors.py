@@ -16,6 +16,7 @@ EdgeUNetError               exit code 1; the message says what it got, what it e
 ├── GpuError                no GPU, no driver, bindings that do not fit, or a GPU that fails
 ├── BoardError              a board that refuses a setting, such as a power mode
 └── MissingDependencyError  an optional dependency that is not installed; the message names the command
+    └── BrokenDependencyError   one that is installed and does not load
 """
 
 from __future__ import annotations
@@ -113,3 +114,10 @@ class MissingDependencyError(EdgeUNetError):
 
     def __init__(self, name: str, why: str, install: str) -> None:
         super().__init__(f"{name} is not installed, and {why} needs it: {install}")
+
+
+class BrokenDependencyError(MissingDependencyError):
+    """An optional dependency that is installed and does not load; the message says why, and how to install it again."""
+
+    def __init__(self, message: str) -> None:
+        EdgeUNetError.__init__(self, message)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeunet.errors import UsageError
 from edgeunet.spec import BGR, ModelSpec
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet.utils.model_kind import is_checkpoint
 
 SCHEMA = "edgeunet.info/1"
@@ -74,10 +74,8 @@ def _spec_facts(spec: ModelSpec, path: Path) -> dict[str, Any]:
 
 
 def _preset_cost(name: str, size: tuple[int, int]) -> dict[str, Any]:
-    try:
+    with needed("torch", "counting what a preset costs"):
         from edgeunet.network.unet import preset
-    except ModuleNotFoundError as error:
-        raise missing("torch", "counting what a preset costs") from error
     return _network_cost(preset(name, classes=1, advice=", or give a file"), size)
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 from edgeunet.errors import EdgeUNetError, OutputError, system_reason
-from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, broken, loading, missing
+from edgeunet.utils.dependencies import OPTIONAL_DEPENDENCIES, broken, lacks, loading, missing
 from edgeunet.utils.redaction import shown_command
 
 if TYPE_CHECKING:
@@ -159,16 +159,12 @@ def run(command: Callable[[], object], *, debug: bool = False) -> int:
                 raise
             _line(str(error))
             return error.exit_code
-        except ModuleNotFoundError as error:
-            part = (error.name or "").partition(".")[0]
-            if debug or part not in OPTIONAL_DEPENDENCIES:
+        except ImportError as error:
+            part = lacks(error)
+            ours = bool(part) or (error.name or "").startswith("edgeunet")
+            if debug or (ours and part not in OPTIONAL_DEPENDENCIES and not loading(error)):
                 raise
-            _line(str(missing(part)))
-            return 1
-        except ImportError as error:  # it is there, and a library of it or NumPy is not as it expects
-            if debug or (error.name or "").startswith("edgeunet"):
-                raise
-            _line(broken(error))
+            _line(str(missing(part)) if part in OPTIONAL_DEPENDENCIES else broken(error))
             return 1
         except BrokenPipeError:  # the reader, such as `head`, has ended
             with suppress(OSError, ValueError):

@@ -6,12 +6,14 @@ pip must not replace them by a wheel.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from traceback import walk_tb
 from types import FrameType
 from typing import NamedTuple
 
-from edgeunet.errors import MissingDependencyError
+from edgeunet.errors import BrokenDependencyError, MissingDependencyError
 
 
 class Dependency(NamedTuple):
@@ -67,8 +69,20 @@ OpenVINO 2026.4 computes 3 of 25 convolutions of the demo's INT8 file with integ
 
 def missing(module: str, work: str = "") -> MissingDependencyError:
     """The error for a module of OPTIONAL_DEPENDENCIES that cannot be imported. work: that needs it, if not its own."""
-    needed = OPTIONAL_DEPENDENCIES[module]
-    return MissingDependencyError(needed.title, work or needed.work, needed.install)
+    package = OPTIONAL_DEPENDENCIES[module]
+    return MissingDependencyError(package.title, work or package.work, package.install)
+
+
+@contextmanager
+def needed(module: str, work: str = "") -> Iterator[None]:
+    """For the imports of a module of OPTIONAL_DEPENDENCIES.
+
+    Raises MissingDependencyError if it is not installed, BrokenDependencyError if it is there and does not load.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise (missing(module, work) if lacks(error) == module else BrokenDependencyError(broken(error))) from error
 
 
 def not_loaded(error: BaseException) -> str:
@@ -90,6 +104,11 @@ def loading(error: BaseException) -> bool:
     """Whether a module of an optional dependency raised it while it was imported."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
     return any(_top(frame) in OPTIONAL_DEPENDENCIES for frame in frames)
+
+
+def lacks(error: ImportError) -> str:
+    """The package that is not installed; "" if all are there and one does not load."""
+    return (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
 
 
 def _top(frame: FrameType) -> str:

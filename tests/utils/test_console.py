@@ -156,6 +156,13 @@ def test_a_package_that_does_not_load_is_named_with_what_installs_it_again(tmp_p
     assert (done.returncode, done.stderr) == (1, said)
 
 
+def test_a_package_that_lacks_another_does_not_load_and_what_it_lacks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib.py").write_text("import no_kiwisolver")
+    done = _run(f"sys.path.insert(0, {str(tmp_path)!r}); import matplotlib")
+    assert done.stderr.startswith("error: Matplotlib does not load (No module named 'no_kiwisolver'): pip uninstall")
+    assert "Traceback" in _run("import no_such_module").stderr, "a fault of our own"
+
+
 def test_too_little_memory_is_one_line() -> None:
     done = _run("raise MemoryError")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeunet.latency.quantiles import Samples
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet_bench.render.names import readable
 
 INK = "#123456"  # stands for the page's text colour until the SVG is done
@@ -61,11 +61,9 @@ def figure(x_label: str, y_label: str) -> tuple[Any, Any]:
 
 def panels(x_label: str, y_labels: Sequence[str]) -> tuple[Any, list[Any]]:
     """A figure and its axes, one below the other over the same x axis; the first is the tallest."""
-    try:
+    with needed("matplotlib"):
         import matplotlib
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing("matplotlib") from error
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "edgeunet", "font.family": "sans-serif"})
     matplotlib.rcParams["text.parse_math"] = False  # a `$` in a name is a `$`
     heights = [HEIGHT, *[PANEL] * (len(y_labels) - 1)]

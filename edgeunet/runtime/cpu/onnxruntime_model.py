@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeunet.board.machine import int8_instructions
 from edgeunet.errors import ModelFileError
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet.utils.formatting import one_line
 
 _EXACT_SUMS = "session.x64quantprecision"
@@ -18,10 +18,8 @@ _SELECTOR = "QDQSelectorActionTransformer"
 
 def onnxruntime() -> Any:
     """The module; raises MissingDependencyError without it."""
-    try:
+    with needed("onnxruntime"):
         import onnxruntime as module
-    except ImportError as error:
-        raise missing("onnxruntime") from error
     return module
 
 

@@ -19,16 +19,14 @@ from edgeunet.imaging.pixels import Pixels
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Prediction, Session
 from edgeunet.spec import Execution, ModelSpec
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 
 _MAKING_CORE = threading.Lock()
 
 
 def _openvino() -> Any:
-    try:
+    with needed("openvino"):
         import openvino
-    except ImportError as error:
-        raise missing("openvino") from error
     return openvino
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 def environment(templates: Path) -> Environment:
     """Renders the templates of a folder, which extend "page.html.j2"; raises MissingDependencyError without Jinja2."""
-    try:
+    with needed("jinja2"):
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing("jinja2") from error
     loader = FileSystemLoader([templates, Path(__file__).parent])
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

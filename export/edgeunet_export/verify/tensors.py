@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.runtime.cpu.onnxruntime_model import refusals
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet_export.graph.model_file import onnx_session, read_model
 from edgeunet_export.graph.trust_nodes import CONFIDENCE, FAMILIARITY
 
@@ -39,14 +39,12 @@ def deviations(a: Path, b: Path, pixels: Pixels) -> list[TensorDeviation]:
     the inputs differ in size.
     Raises MissingDependencyError without Polygraphy.
     """
-    try:
+    with needed("polygraphy"):
         from polygraphy.backend.onnx import modify_outputs
         from polygraphy.backend.onnxrt import OnnxrtRunner
         from polygraphy.comparator import Comparator
         from polygraphy.constants import MARK_ALL
         from polygraphy.logger import G_LOGGER
-    except ImportError as error:
-        raise missing("polygraphy") from error
 
     models = [read_model(path) for path in (a, b)]
     inputs = [tiles[len(tiles) // 2] for tiles in (fitted_tiles(pixels, spec) for _, spec in models)]

@@ -21,7 +21,7 @@ from edgeunet.errors import SourceError, system_reason
 from edgeunet.imaging.image_header import HEAD, MOST_PIXELS_STREAMED
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.spec import BGR, PixelFormat
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -250,12 +250,10 @@ def _source(container: InputContainer, name: str, head: bytes = b"", pixels: Pix
 
 def load_av() -> Any:
     """The module PyAV; raises MissingDependencyError if it is not installed."""
-    try:
+    with needed("av"):
         import av
         import av.video.frame
         import av.video.reformatter
-    except ImportError as error:
-        raise missing("av") from error
     return av
 
 

@@ -27,7 +27,7 @@ from edgeunet.data.convert.layout import Layout
 from edgeunet.data.pairs import name_in
 from edgeunet.data.text_lines import plain_head, read_lines
 from edgeunet.errors import DatasetError, ImageError
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet.utils.json_fields import plain_reason
 
 _NAME_FILES = ("classes.txt", "obj.names")  # of Label Studio, and of Darknet
@@ -102,10 +102,8 @@ def _yaml_of(path: Path) -> _DataYaml:
     file = next((file for name in ("data", "dataset", "*") for file in sorted(path.glob(f"{name}.y*ml"))), None)
     if file is None:
         return _DataYaml()
-    try:
+    with needed("yaml"):
         import yaml
-    except ImportError as error:
-        raise missing("yaml") from error
     wrong = f"{file} is not a data.yaml of YOLO"
     if file.stat().st_size > _LARGEST:
         raise DatasetError(f"{wrong} (it has more than 1 MB): it has names, and train and val")

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgeunet.evaluation.metrics import Scores
 from edgeunet.utils.console import table
-from edgeunet.utils.dependencies import missing
+from edgeunet.utils.dependencies import needed
 from edgeunet.utils.folders import replacing_folder
 from edgeunet.utils.formatting import without_labels
 from edgeunet_export.int8.repair.layers import Layer
@@ -109,11 +109,9 @@ def _points(value: float, *, sign: bool = False) -> str:
 
 
 def _plot(layers: tuple[Layer, ...]) -> Any:
-    try:
+    with needed("matplotlib"):
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
-    except ImportError as error:
-        raise missing("matplotlib") from error
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(layers)), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(
