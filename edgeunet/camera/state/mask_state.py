@@ -90,7 +90,7 @@ class StateStats:
     """The state of a source now, and so far.
 
     age_ns: of its last mask, as in StateReport. counts: how many masks were in each state; as "none" counts too each
-    report that there is none.
+    report that there is none. A live source is counted anew once it has started.
     """
 
     finding: Finding = STARTING

@@ -39,6 +39,7 @@ class StateTracker:
         self._lock = threading.Lock()
         self._machine = StateMachine(live=live)
         self._held = STARTING
+        self._starting = live
         self._counts: Counter[MaskState] = Counter()
         self._intervals_ns: deque[int] = deque(maxlen=USUAL)
         self._captured_ns: int | None = None  # of the last mask's frame
@@ -55,6 +56,9 @@ class StateTracker:
                 self._intervals_ns.append(now_ns - self._mask_ns)
             self._captured_ns, self._mask_ns, self._said_ns = captured_ns, now_ns, now_ns
             self._held = self._machine.step(worst(found, self._lateness(now_ns)))
+            if self._starting and self._held.state is not MaskState.NONE:
+                self._starting = False
+                self._counts.clear()  # or no camera could keep --fail-on none:0
             self._counts[self._held.state] += 1
             return self._held
 
