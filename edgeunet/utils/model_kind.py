@@ -24,14 +24,16 @@ _NO_MODELS = {
     "is empty: copy it again": rb"$",
     "is a pointer of Git LFS: `git lfs pull` fetches the file itself": rb"version https://git-lfs",
     "is a page of a website: download the file itself": rb"\s*<(!doctype|html|\?xml)",
-    "is an archive: unpack it first": rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ",
+    "is an archive: unpack it first": rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|.{257}ustar",
     "is a pickle of Python objects, and to load it would run code: give a .onnx file, or what torch.save() wrote": (
         rb"\x80[\x02-\x05]"
     ),
     "is a file of TensorFlow or Keras: make a .onnx file of it with tf2onnx": rb"\x89HDF\r\n|....TFL3",
+    "is a text, not a model: give the model's own file": (rb"([\t\n\r -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+[\xc2-\xf4]?$"),
 }
 """How files begin that are no models, and what to do."""
 _ZIP = b"PK\x03\x04"
+_HEAD = 265  # where the mark of a tar file ends
 
 
 def kind_of(path: Path) -> Kind:
@@ -87,7 +89,7 @@ def _start(path: Path) -> bytes | None:
         return None
     try:
         with open(path, "rb") as file:
-            return file.read(32)
+            return file.read(_HEAD)
     except OSError:
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -220,6 +221,14 @@ def test_debug_shows_the_traceback(run: Run, tmp_path: Path, monkeypatch: pytest
         cli.main()
 
 
+def test_ctrl_c_while_it_loads_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-m", "edgeunet", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
 def test_without_torch_training_names_the_remedy(work: Work) -> None:
     program = "import sys; sys.modules['torch'] = None; from edgeunet.cli import main; main()"
     command = [sys.executable, "-c", program, "train", str(work.data), "-o", str(work.data.parent / "new")]
@@ -273,7 +282,7 @@ def broken(kind: str, work: Work, folder: Path) -> Path:
         ("train {data} -o {out} --precision int8", "", "auto, fp32, bf16, fp16"),
         ("train {data} -o {out} --time-budget soon", "", "600s, 90m or 2h"),
         ("train {data} -o {out} --time-budget 1h --steps 10", "", "give one of them"),
-        ("evaluate {bad} {data}", "text", "is not a model in the ONNX format"),
+        ("evaluate {bad} {data}", "text", "is a text, not a model"),
         ("evaluate {bad} {data}", "pt", "is cut"),
         ("evaluate {bad} {data}", "bare", "no edgeunet spec"),
         ("evaluate {bad} {data}", "toy.onnx", "road, car, sky"),
@@ -290,7 +299,7 @@ def broken(kind: str, work: Work, folder: Path) -> Path:
         ("camera {model} --source {missing} --record {out}.mp4", "", "missing"),
         ("camera {model} --source {bad} --record {out}.mp4", "cut.mp4", "cut"),
         ("camera {model} --source {bad} --record {out}.mp4", "image.png", "image.png"),
-        ("bench run {bad} -o {out}.json", "text", "is not a model"),
+        ("bench run {bad} -o {out}.json", "text", "is a text, not a model"),
         ("bench run {missing} -o {out}.json", "", "no such model file"),
         ("info {bad}", "bare", "no edgeunet spec"),
         ("info small --size 300", "", "HEIGHTxWIDTH"),

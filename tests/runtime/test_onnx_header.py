@@ -31,7 +31,7 @@ def test_it_is_what_onnx_reads(tmp_path: Path) -> None:
     assert header.outputs == (Tensor("mask", "uint8", (None, 32, 48)), Tensor("index", "int64", None))
 
 
-@pytest.mark.parametrize("content", [b"no model at all", b"\xff" * 99, b"\x72\xff\xff\xff\xff", b"\x08\x08" * 9])
+@pytest.mark.parametrize("content", [b"no\0model", b"\xff" * 99, b"\x72\xff\xff\xff\xff", b"\x08\x08" * 9])
 def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     with pytest.raises(ModelFileError, match="not a model in the ONNX format"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def _zipped(path: Path) -> bytes:
         (pickle.dumps({"a": 1}), "a pickle of Python objects, and to load it would run code"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "TensorFlow or Keras: .* tf2onnx"),
         (b"\x1c\0\0\0TFL3" + bytes(99), "TensorFlow or Keras: .* tf2onnx"),
+        ("# Übersicht\n".encode() * 99, "is a text, not a model: give the model's own file"),
     ],
 )
 def test_a_file_is_known_by_how_it_begins(tmp_path: Path, content: bytes, says: str) -> None:
@@ -43,6 +45,9 @@ def test_an_archive_is_unpacked_by_the_user_and_a_cut_one_copied_again(tmp_path:
     _refused(tmp_path / "model.onnx", whole[:-30], "is cut: copy or download it again")
     packed = gzip.compress(write_toy_model(tmp_path / "toy.onnx").read_bytes())
     _refused(tmp_path / "model.onnx", packed, "is an archive: unpack it first")
+    with tarfile.open(tmp_path / "tar", "w") as archive:
+        archive.add(tmp_path / "toy.onnx", "toy.onnx")
+    _refused(tmp_path / "model.onnx", (tmp_path / "tar").read_bytes(), "is an archive: unpack it first")
 
 
 def test_a_program_of_torch_export_is_not_a_checkpoint(tmp_path: Path) -> None:
