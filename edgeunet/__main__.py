@@ -1,8 +1,20 @@
-"""`python -m edgeunet`: how torch's launcher starts a training on several processes."""
+"""The `edgeunet` command, and `python -m edgeunet`, which is how torch's launcher starts a training on several
+processes."""
 
 from __future__ import annotations
 
-from edgeunet.cli import main
+import signal
+import sys
+
+
+def main() -> None:
+    """Load the command line and run it; Ctrl-C while it loads ends it as quietly as later."""
+    try:
+        from edgeunet.cli import main as command_line
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    command_line()
+
 
 if __name__ == "__main__":
     main()

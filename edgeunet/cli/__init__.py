@@ -102,10 +102,13 @@ def main() -> None:
     # long, which costs much next to other busy programs. Measured with nano on 2 cores, images per second: 44 instead
     # of 39 on a quiet machine, 19 instead of 12 next to two busy programs.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    command = _with_plain_help(typer.main.get_command(app))
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
+
+    def command() -> None:
+        _with_plain_help(typer.main.get_command(app))(require_no_address(arguments))
+
     try:
-        code: object = console.run(lambda: command(require_no_address(arguments)), debug="--debug" in sys.argv)
+        code: object = console.run(command, debug="--debug" in sys.argv)
     except SystemExit as ended:
         code = ended.code
     console.end(code)
