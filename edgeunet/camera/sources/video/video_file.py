@@ -14,8 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeunet.board.machine import usable_cpus
 from edgeunet.camera.sources.source import Source
 from edgeunet.camera.sources.video.completeness import Completeness
+from edgeunet.camera.sources.video.mp4_fragments import whole_fragments
 from edgeunet.camera.sources.video.rotation import Rotation
 from edgeunet.errors import SourceError, system_reason
 from edgeunet.imaging.image_header import HEAD, MOST_PIXELS_STREAMED
@@ -67,7 +69,7 @@ class VideoFile(Source):
                 "scale it down first"
             )
         context.thread_type = "AUTO" if context.width * context.height <= LARGE else "SLICE"
-        context.thread_count = min(os.cpu_count() or 1, MOST_THREADS)
+        context.thread_count = min(len(usable_cpus()), MOST_THREADS)
         context.options = LIMITS
         self._completeness = Completeness(container, self._stream, head)
         self._completeness.require_index_inside(name)
@@ -193,7 +195,14 @@ def open_video(path: Path, name: str, pixels: PixelFormat = BGR) -> VideoFile:
         raise SourceError(f"{name} cannot be read: {system_reason(error)}") from error
     try:
         head = os.pread(descriptor, HEAD, 0)
-        container = av.open(_openable(path, descriptor), **_how(av))
+        url = _openable(path, descriptor)
+        try:
+            container = av.open(url, **_how(av))
+        except av.error.FFmpegError:
+            end = whole_fragments(descriptor, size) if head[4:8] in _MP4 else size
+            if not 0 < end < size:
+                raise
+            container = av.open(f"subfile,,start,0,end,{end},,:{url}", **_how(av))
     except av.error.FFmpegError as error:
         if head.startswith(b"v=0"):
             raise SourceError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from edgeunet.errors import EdgeUNetError, MissingDependencyError, SourceError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
 
+FRAGMENTS = {"movflags": "frag_every_frame+empty_moov"}
 WHOLE = [number / 25 for number in range(20)]
 
 
@@ -261,13 +263,24 @@ def test_length_in_seconds_that_is_too_long_is_no_damage(tmp_path: Path, size: b
 
 def test_recording_that_may_end_anywhere_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     for name, options in (
-        ("a.mp4", {"movflags": "frag_every_frame+empty_moov"}),
+        ("a.mp4", FRAGMENTS),
         ("a.mkv", {"live": "1"}),
         ("a.ts", {}),
     ):
         data = write(tmp_path / name, options=options, codec="mpeg4").read_bytes()
-        (tmp_path / name).write_bytes(data[: round(len(data) * 0.6)])
+        (tmp_path / name).write_bytes(data[: round(len(data) * 0.8)])
         assert 1 <= len(frames_of(tmp_path / name)) < 20
+
+
+def test_recording_in_fragments_may_be_cut_inside_the_header_of_one(tmp_path: Path) -> None:
+    data = write(tmp_path / "a, b: c.mp4", options=FRAGMENTS, codec="mpeg4").read_bytes()
+    first, second = (found.start() - 4 for found in [*re.finditer(b"moof", data)][:2])
+    for end in range(second, second + 100, 6):
+        (tmp_path / "a, b: c.mp4").write_bytes(data[:end])
+        assert len(frames_of(tmp_path / "a, b: c.mp4")) == 1
+    (tmp_path / "none.mp4").write_bytes(data[: first + 46])
+    with pytest.raises(SourceError, match="no picture that can be decoded"):
+        frames_of(tmp_path / "none.mp4")
 
 
 def test_damage_in_the_middle_is_an_error_at_its_frame(tmp_path: Path) -> None:
