@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from edgeunet.board.machine import usable_cpus
 from edgeunet.data.checks import check_dataset
 from edgeunet.data.dataset import DatasetFolder
 from edgeunet.data.facts.levels import text_of
@@ -233,7 +233,7 @@ def default_size(frames: SplitFacts, tiles: tuple[int, int] = (1, 1)) -> tuple[i
 
 
 def _default_workers() -> int:
-    return min(4, (os.cpu_count() or 1) // 4 // distributed.size_here())
+    return min(4, len(usable_cpus()) // 4 // distributed.size_here())
 
 
 class _Display:
