@@ -16,6 +16,7 @@ from edgeunet.board.machine import physical_cores
 from edgeunet.errors import MissingDependencyError, ModelFileError, UsageError
 from edgeunet.imaging.letterbox import Letterbox
 from edgeunet.imaging.pixels import Pixels
+from edgeunet.runtime.cpu.openvino_search import search_in_planes
 from edgeunet.runtime.model_metadata import loadable, read_spec
 from edgeunet.runtime.session import Prediction, Session
 from edgeunet.spec import Execution, ModelSpec
@@ -57,7 +58,7 @@ def read_model(path: Path, spec: ModelSpec, frames: int = 1) -> Any:
     """A .onnx file as OpenVINO's own model for so many frames; raises what OpenVINO raises."""
     model = core().read_model(loadable(path))
     model.reshape({"frame": [frames, *spec.frame_shape]})
-    _search_in_planes(_openvino(), model)
+    search_in_planes(_openvino(), model)
     return model
 
 
@@ -178,28 +179,6 @@ class OpenVinoSession(Session):
             slot.clear()
         self._free.clear()
         self._compiled.clear()
-
-
-def _search_in_planes(openvino: Any, model: Any) -> None:
-    """Let every search for the class of a pixel run over whole planes of logits.
-
-    OpenVINO keeps the channels of a pixel together, and searches these, one pixel after the other: a quarter of a
-    frame's time. Of flattened pixels it makes planes, and searches many pixels at once. The result is the same.
-    """
-    opset = openvino.opset13
-    for search in [node for node in model.get_ops() if node.get_type_name() == "TopK"]:
-        logits, attributes = search.input_value(0), search.get_attributes()
-        shape = logits.get_partial_shape()  # an imported network may also choose from a number known at its run only
-        if shape.is_dynamic or len(shape) != 4 or attributes["axis"] != 1:
-            continue
-        batch, channels, height, width = logits.get_shape()
-        planes = opset.reshape(logits, [batch, channels, height * width], special_zero=False)
-        named = {"index_element_type": attributes["index_element_type"], "stable": attributes["stable"]}
-        found = opset.topk(planes, search.input_value(1), 1, attributes["mode"], attributes["sort"], **named)
-        for new, old in zip(found.outputs(), search.outputs(), strict=True):
-            back = opset.reshape(new, [batch, -1, height, width], special_zero=False)
-            for reader in old.get_target_inputs():
-                reader.replace_source_output(back.output(0))
 
 
 def _is_dynamic(path: Path) -> bool:
