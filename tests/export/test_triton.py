@@ -126,7 +126,7 @@ def test_a_model_of_that_name_is_kept_unless_forced(model: Path, binary_model: P
 
 def test_a_foreign_model_leaves_no_repository(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no model")
-    with pytest.raises(ModelFileError, match="not a model in the ONNX format"):
+    with pytest.raises(ModelFileError, match="is not a model but a text"):
         export_triton(tmp_path / "m.onnx", tmp_path, TritonOptions(), force=False)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 

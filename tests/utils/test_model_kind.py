@@ -32,7 +32,7 @@ def _zipped(path: Path) -> bytes:
         (pickle.dumps({"a": 1}), "a pickle of Python objects, and to load it would run code"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "TensorFlow or Keras: .* tf2onnx"),
         (b"\x1c\0\0\0TFL3" + bytes(99), "TensorFlow or Keras: .* tf2onnx"),
-        ("# Übersicht\n".encode() * 99, "is a text, not a model: give the model's own file"),
+        ("# Übersicht\n".encode() * 99, "is not a model but a text: give the model's own file"),
     ],
 )
 def test_a_file_is_known_by_how_it_begins(tmp_path: Path, content: bytes, says: str) -> None:

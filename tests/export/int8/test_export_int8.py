@@ -227,7 +227,7 @@ def test_a_model_that_is_quantised_already_is_refused(model: Path, dataset: Path
 
 def test_files_that_are_no_model_of_ours_are_refused(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    for name, message in (("text.onnx", "not a model in the ONNX format"), ("none.onnx", "no such model file")):
+    for name, message in (("text.onnx", "is not a model but a text"), ("none.onnx", "no such model file")):
         with pytest.raises(ModelFileError, match=message):
             _export(tmp_path / name, tmp_path / "int8.onnx", Int8Options(dataset))
     with pytest.raises(ModelFileError, match="no edgeunet spec"):

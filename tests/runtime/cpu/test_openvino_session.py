@@ -60,7 +60,7 @@ def test_both_backends_give_the_same_masks(tmp_path: Path) -> None:
 
 def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(ModelFileError, match="is a text, not a model"):
+    with pytest.raises(ModelFileError, match="is not a model but a text"):
         open_session(tmp_path / "text.onnx", backend="openvino")
     with pytest.raises(ModelFileError, match="no edgeunet spec"):
         open_session(write_toy_model(tmp_path / "bare.onnx", with_spec=False), backend="openvino")
