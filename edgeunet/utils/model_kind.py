@@ -29,7 +29,7 @@ _NO_MODELS = {
         rb"\x80[\x02-\x05]"
     ),
     "is a file of TensorFlow or Keras: make a .onnx file of it with tf2onnx": rb"\x89HDF\r\n|....TFL3",
-    "is not a model but a text: give the model's own file": (rb"([\t\n\r -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+[\xc2-\xf4]?$"),
+    "is not a model but a text: give the model's own file": rb"([\t\n\r -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+[\xc2-\xf4]?$",
 }
 """How files begin that are no models, and what to do."""
 _ZIP = b"PK\x03\x04"

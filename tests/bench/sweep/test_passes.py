@@ -233,9 +233,7 @@ def test_input_that_is_wrong_from_the_start_ends_it(model: Path, data: Path, tmp
         assert word in str(result.exception)
         assert "\n" not in str(result.exception)
     (tmp_path / "strange.onnx").write_bytes(b"nothing")
-    with pytest.raises(
-        ModelFileError, match=r"nothing could be run: strange\.onnx: .*is not a model but a text"
-    ):
+    with pytest.raises(ModelFileError, match=r"nothing could be run: strange\.onnx: .*is not a model but a text"):
         sweep([tmp_path / "strange.onnx"], SweepOptions())
     output.write_text("mine")
     assert isinstance(_bench(model, "-o", output).exception, OutputError)
