@@ -110,6 +110,11 @@ def _notes(done: WrittenFrames, options: ConversionOptions) -> Iterator[str]:
             f"{done.turned} image(s) have an EXIF orientation and are turned by it wherever they are read; if their "
             "masks were drawn on the pixels as stored, give --exif drop, else --exif keep, which turns the pixels"
         )
+    if done.masks_turned and options.exif is None:
+        yield (
+            f"{done.masks_turned} mask(s) have an EXIF orientation that their image does not have, and are turned by "
+            "it; if image and mask fit as stored, give --exif drop"
+        )
 
 
 def _warnings(done: WrittenFrames, source: ConversionSource, splits: Splits) -> Iterator[str]:

@@ -49,6 +49,7 @@ class _WrittenFrame(NamedTuple):
     labels: FrameLabels
     pixels: NDArray[np.int64]
     turned: bool  # by EXIF
+    mask_turned: bool  # by EXIF of its own, which the image does not have
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class WrittenFrames:
     left_out: Counter[str]  # what a mask cannot show: how many of each kind
     empty: int  # frames without any shape
     turned: int  # images with an EXIF orientation
+    masks_turned: int  # masks with one that their image does not have
     lossy: int  # masks of class numbers that are JPEG
     moved: Moved  # all pixels that took the nearest colour
 
@@ -111,6 +113,7 @@ def write_frames(
         sum((w.labels.left_out for w in written), Counter[str]()),
         sum(w.labels.empty for w in written),
         sum(w.turned for w in written),
+        sum(w.mask_turned for w in written),
         sum(w.labels.lossy and w.labels.kind == "value" for w in written),
         Moved(sum(w.labels.moved.pixels for w in written), *max(w.labels.moved[1:] for w in written)),
     )
@@ -142,4 +145,5 @@ def _write_frame(path: Path, work: _FrameFiles, exif: Exif | None, ignored: int)
         work.image.with_name(f"{work.image.name}{ending}").write_bytes(data)
     work.mask.write_bytes(cv2.imencode(".png", values)[1].tobytes())
     pixels = np.bincount(values.ravel(), minlength=256).astype(np.int64)
-    return _WrittenFrame(replace(read, indices=_NO_PIXELS), pixels, turned)
+    mask_turned = read.orientation not in (1, header.orientation)
+    return _WrittenFrame(replace(read, indices=_NO_PIXELS), pixels, turned, mask_turned)

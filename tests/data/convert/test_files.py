@@ -130,6 +130,18 @@ def test_exif_is_kept_or_dropped(tmp_path: Path, orientation: int) -> None:
         assert "1 image(s) have an EXIF orientation" in convert(source, made, ConversionOptions(force=True)).notes[0]
 
 
+def test_an_orientation_that_only_a_mask_has_is_said(tmp_path: Path) -> None:
+    source = write_colors(tmp_path / "source", splits=("train", "val"))
+    file = source / "masks" / "train" / "001.png"
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(file).save(file, exif=exif)
+    assert "1 mask(s) have an EXIF orientation" in convert(source, tmp_path / "made", ConversionOptions()).notes[0]
+    assert not convert(source, tmp_path / "dropped", ConversionOptions(exif="drop")).notes
+    made, dropped = (pictures_in(tmp_path / name / "masks" / "train")["001.png"] for name in ("made", "dropped"))
+    assert np.array_equal(made, dropped[::-1, ::-1])
+
+
 def test_bits_of_images_are_kept(tmp_path: Path) -> None:
     source = write_colors(tmp_path / "source", splits=("train", "val"))
     deep = np.random.default_rng(0).integers(0, 65536, (48, 64, 4), np.uint16)

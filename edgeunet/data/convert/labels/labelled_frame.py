@@ -52,6 +52,7 @@ class FrameLabels:
     bits: int = 8  # of a mask file
     numbers: frozenset[int] = frozenset()  # that a mask file has; none if it is in colours
     lossy: bool = False  # a mask file that is JPEG, which changes values
+    orientation: int = 1  # EXIF's, of a mask file
     moved: Moved = field(default_factory=Moved)
 
 

@@ -42,8 +42,16 @@ class MaskFile:
         unknown = Counter({self.table.name(code): n for code, n in zip(found.tolist(), counts.tolist(), strict=True)})
         kind: Literal["colour", "value"] = "colour" if self.table.in_colors else "value"
         header, numbers = mask.header, frozenset(mask.values)
-        lossy = header.format == "JPEG"
-        return FrameLabels(indices, unknown, kind, bits=header.bits, numbers=numbers, lossy=lossy, moved=moved)
+        return FrameLabels(
+            indices,
+            unknown,
+            kind,
+            bits=header.bits,
+            numbers=numbers,
+            lossy=header.format == "JPEG",
+            orientation=header.orientation,
+            moved=moved,
+        )
 
 
 def source_of_masks(
