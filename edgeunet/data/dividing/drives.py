@@ -10,6 +10,8 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import quantiles
 
+from edgeunet.errors import UsageError
+
 _EXPORTED = re.compile(r"[_.](?:jpe?g|png|bmp|tiff?|webp)\.rf\.\w+$", re.IGNORECASE)  # Roboflow's ending of a name
 _TIME = re.compile(  # 2018-06-15--15-57-15, 20180615_155715
     r"(?<!\d)((?:19|20)\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. tT]{0,2}"
@@ -33,13 +35,15 @@ def drives_of(names: Sequence[str], pattern: re.Pattern[str] | None = None) -> l
 
     Frames are of one drive if their names differ in the running number at the end only and it has no large gap, or, if
     all names have a time of day, if no more than five minutes lie between them. pattern: finds the part of a name that
-    names its drive, instead of guessing.
+    names its drive, instead of guessing. Raises UsageError for one that no name has.
     """
     if pattern is not None:
         groups: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names, key=_numbers_of):
             found = pattern.search(name)
-            groups[found.group(found.lastindex or 0) if found else ""].append(name)
+            groups[(found.group(found.lastindex or 0) or "") if found else ""].append(name)
+        if names and not any(groups):
+            raise UsageError(f"--drive {pattern.pattern!r} finds nothing in the names, such as {names[0]!r}")
         return [Drive(key or "the others", tuple(group)) for key, group in sorted(groups.items())]
     times = {name: time for name in names if (time := _time_of(name)) is not None}
     if len(times) == len(names):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from edgeunet.data.dividing.drives import drives_of
+from edgeunet.errors import UsageError
 
 CAMVID = [f"0001TP_{k:06}" for k in range(0, 900, 30)] + [f"0006R0_f{k}" for k in range(99)]
 CITIES = [f"{city}_{k:06}_000019" for city in ("aachen", "bochum") for k in range(30)]
@@ -57,3 +58,9 @@ def test_a_pattern_names_the_drive() -> None:
     names = ["car1_a", "car2_a", "car1_b", "other"]
     found = {d.label: d.frames for d in drives_of(names, re.compile(r"car(\d)"))}
     assert found == {"1": ("car1_a", "car1_b"), "2": ("car2_a",), "the others": ("other",)}
+
+
+@pytest.mark.parametrize("pattern", ["lorry", "x*"])
+def test_a_pattern_that_no_name_has_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"--drive '.*' finds nothing in the names, such as 'car1_1'"):
+        drives_of(["car1_1", "car2_1"], re.compile(pattern))
