@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -30,22 +31,25 @@ from edgeunet.utils.json_fields import Number, Side, plain_reason, read_json
 _LARGEST = 1 << 30  # bytes of a file: COCO's own has 450 MB
 
 
+_Id: TypeAlias = int | float | str  # some programs write those of one file in two ways: 7, 7.0 and "7"
+
+
 class _Picture(msgspec.Struct, frozen=True, gc=False):
-    id: int | str
+    id: _Id
     file_name: str
     width: Side | None = None
     height: Side | None = None
 
 
 class _Category(msgspec.Struct, frozen=True, gc=False):
-    id: int | str
+    id: _Id
     name: str
     supercategory: str | None = None
 
 
 class _Annotation(msgspec.Struct, frozen=True, gc=False):
-    image_id: int | str
-    category_id: int | str
+    image_id: _Id
+    category_id: _Id
     segmentation: msgspec.Raw = msgspec.Raw(b"null")  # of many frames; each is decoded when it is drawn
 
 
@@ -71,13 +75,18 @@ class _CocoDrawing:
     """
 
     annotations: tuple[_Annotation, ...]
-    values: dict[int | str, int | str]
+    values: dict[str, int | str]
 
     def __call__(self, size: tuple[int, int]) -> Iterator[Shape]:
         for annotation in self.annotations:
-            if annotation.category_id not in self.values:
-                raise ImageError(f"has an annotation of category {annotation.category_id}, which it does not list")
-            yield _shape(annotation, self.values[annotation.category_id], size)
+            category = _key(annotation.category_id)
+            if category not in self.values:
+                raise ImageError(f"has an annotation of category {category}, which it does not list")
+            yield _shape(annotation, self.values[category], size)
+
+
+def _key(number: _Id) -> str:
+    return str(int(number) if isinstance(number, float) and number.is_integer() else number)
 
 
 def _shape(annotation: _Annotation, value: int | str, size: tuple[int, int]) -> Shape:
@@ -139,15 +148,15 @@ def _read(request: Request) -> ConversionSource:
     strays = 0
     for file, coco in read.items():
         values = {number: names.value(name) for number, name in _categories(coco, file).items()}
-        annotations: dict[int | str, list[_Annotation]] = defaultdict(list)
+        annotations: dict[str, list[_Annotation]] = defaultdict(list)
         for annotation in coco.annotations:
-            annotations[annotation.image_id].append(annotation)
+            annotations[_key(annotation.image_id)].append(annotation)
         split = split_in(file.parent.name, file.stem)
-        pictures = {picture.id for picture in coco.images}
-        strays += sum(annotation.image_id not in pictures for annotation in coco.annotations)
+        pictures = {_key(picture.id) for picture in coco.images}
+        strays += sum(len(of_one) for key, of_one in annotations.items() if key not in pictures)
         for picture in coco.images:
             size = (picture.height, picture.width) if picture.height and picture.width else None
-            drawing = _CocoDrawing(tuple(annotations.get(picture.id, ())), values)
+            drawing = _CocoDrawing(tuple(annotations.get(_key(picture.id), ())), values)
             labels = Shapes(file, size, names.background, picture.file_name, drawing)
             frames.find_and_add(split, picture.file_name, labels, near=(file.parent.name, split))
     return frames.source(
@@ -166,18 +175,18 @@ def _coco_of(file: Path) -> _CocoFile:
     )
 
 
-def _categories(coco: _CocoFile, file: Path) -> dict[int | str, str]:
+def _categories(coco: _CocoFile, file: Path) -> dict[str, str]:
     """Names by id, without the group of all others that Roboflow adds and no annotation has.
 
     Raises DatasetError for two names of one id.
     """
     groups = {c.supercategory for c in coco.categories if c.name != c.supercategory}
-    used = {a.category_id for a in coco.annotations}
-    names: dict[int | str, str] = {}
+    used = {_key(a.category_id) for a in coco.annotations}
+    names: dict[str, str] = {}
     for c in coco.categories:
-        if (other := names.setdefault(c.id, c.name)) != c.name:
+        if (other := names.setdefault(_key(c.id), c.name)) != c.name:
             raise DatasetError(f"{file} has two categories of the id {c.id}, {other} and {c.name}: export it again")
-    return {c.id: c.name for c in coco.categories if c.id in used or c.name not in groups}
+    return {_key(c.id): c.name for c in coco.categories if _key(c.id) in used or c.name not in groups}
 
 
 COCO = Layout(

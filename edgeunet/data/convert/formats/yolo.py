@@ -40,7 +40,7 @@ _OUTSIDE = 1.0  # how far a coordinate may be outside of 0 to 1 before it is no 
 class _DataYaml:
     """What is read of a data.yaml. Folders, or files that list images, are of one split each."""
 
-    names: list[str] | dict[int, str] | None = None
+    names: list[str | int] | dict[int, str | int] | None = None
     train: str | list[str] | None = None
     val: str | list[str] | None = None
     test: str | list[str] | None = None
@@ -70,19 +70,19 @@ class _YoloDrawing:
 
     def _shape(self, words: list[str], where: str, size: tuple[int, int]) -> Shape:
         try:
-            label = int(words[0])
-            numbers = np.array(words[1:], np.float64)
+            label, *rest = map(float, words)  # NumPy's savetxt writes the class as 0.0 too
+            numbers = np.array(rest)
         except ValueError as error:
             raise ImageError(f"{where} something that is not a number: a line is class x1 y1 x2 y2 …") from error
-        if not 0 <= label < len(self.values):
-            raise ImageError(f"{where} the class {label}, and the list has 0 to {len(self.values) - 1}")
+        if not (label.is_integer() and 0 <= label < len(self.values)):
+            raise ImageError(f"{where} the class {label:g}, and the list has 0 to {len(self.values) - 1}")
         if len(numbers) == 4:
             return LeftOut("box(es) without a polygon")
         if len(numbers) % 2 or len(numbers) < 6:
             raise ImageError(f"{where} {len(numbers)} coordinates: x and y are two for each point")
         if not (np.isfinite(numbers).all() and numbers.min() >= -_OUTSIDE and numbers.max() <= 1 + _OUTSIDE):
             raise ImageError(f"{where} a coordinate that is not from 0 to 1, a share of the frame's width or height")
-        return Polygon(self.values[label], [numbers.reshape(-1, 2) * (size[1], size[0])])
+        return Polygon(self.values[int(label)], [numbers.reshape(-1, 2) * (size[1], size[0])])
 
 
 def _label_files(path: Path) -> dict[tuple[str, ...], Path]:
@@ -121,9 +121,9 @@ def _names(path: Path, listed: _DataYaml, classes: Path | None) -> tuple[list[st
         count = max(listed.names, default=-1) + 1
         if count > 1000 * (len(listed.names) + 1):
             raise DatasetError(f"{path} has a class {count - 1} in its data.yaml, of {len(listed.names)} names")
-        return [listed.names.get(i, f"class_{i}") for i in range(count)], f"{path}/data.yaml"
+        return [str(listed.names.get(i, f"class_{i}")) for i in range(count)], f"{path}/data.yaml"
     if listed.names:
-        return listed.names, f"{path}/data.yaml"
+        return [str(name) for name in listed.names], f"{path}/data.yaml"
     for file in (folder / name for folder in (path, path / "labels") for name in _NAME_FILES):
         if file.is_file():
             return [line for line in read_lines(file) if line], str(file)
@@ -146,12 +146,12 @@ def _split(inside: Path, listed: _DataYaml, lists: dict[str, set[str]]) -> str:
 
 
 def _recognise(path: Path) -> str | None:
-    """By a .txt in a folder "labels", or by a data.yaml and a .txt, whose first line is an object."""
+    """By a .txt in a folder "labels" whose first line is an object, or any where a data.yaml is: for its error."""
     below = (folder for folder in sorted(path.glob("*/labels")) if not _is_whole(folder.parent))
-    for folder in (*path.glob("labels"), *below):
-        if (first := next((f for f in sorted(folder.rglob("*.txt")) if _is_object(f)), None)) is not None:
-            return f"YOLO, by {name_in(first, path)}"
-    return None
+    files = [file for folder in (*path.glob("labels"), *below) for file in sorted(folder.rglob("*.txt"))]
+    if (first := next((file for file in files if _is_object(file)), None)) is not None:
+        return f"YOLO, by {name_in(first, path)}"
+    return "YOLO, by data.yaml and labels/" if files and (path / "data.yaml").is_file() else None
 
 
 def _is_whole(folder: Path) -> bool:

@@ -279,3 +279,12 @@ def test_an_image_in_two_splits_is_refused(tmp_path: Path) -> None:
     shutil.copy(source / "annotations/instances_train.json", source / "annotations/instances_val.json")
     with pytest.raises(DatasetError, match=r"images/a.png: is named for train and for val: a frame is in one split"):
         convert(source, tmp_path / "made", ConversionOptions())
+
+
+@pytest.mark.parametrize("write_id", [str, float])
+def test_ids_that_a_program_wrote_in_two_ways_are_the_same(tmp_path: Path, write_id: type) -> None:
+    images = [{"id": write_id(i), "file_name": f"{n}.png"} for i, n in enumerate("ab")]
+    categories = [{"id": write_id(3), "name": "car"}, {"id": write_id(7), "name": "road"}]
+    source = write_coco(tmp_path / "export", annotation(0, 7, [SQUARE]), images=images, categories=categories)
+    convert(source, tmp_path / "made", HALF)
+    assert masks(tmp_path / "made")["a.png"][6, 6] == 2

@@ -6,12 +6,14 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeunet.data.convert.conversion import convert
 from edgeunet.data.convert.conversion_options import ConversionOptions
 from edgeunet.errors import DatasetError, MissingDependencyError
-from tests.data.convert.two_frames import CAR, HALF, HEIGHT, ROAD, WIDTH, convert_two, write_images
+from tests.data.convert.trees import pictures_in
+from tests.data.convert.two_frames import CAR, HALF, HEIGHT, ROAD, WIDTH, convert_two, expected, write_images
 
 PLAIN = ConversionOptions()
 
@@ -115,6 +117,7 @@ def test_boxes_are_counted_and_images_without_lines_are_empty(tmp_path: Path) ->
         ("0 0 0 640 0 640 480", "has in line 2 a coordinate that is not from 0 to 1"),
         ("0 0 0 1 0 1", "has in line 2 5 coordinates"),
         ("0 0 0", "has in line 2 2 coordinates"),
+        ("0.5 0 0 1 0 1 1", "has in line 2 the class 0.5"),
         ("car 0 0 1 0 1 1", "has in line 2 something that is not a number"),
         ("\xff", "line 2, is not UTF-8"),
     ],
@@ -138,7 +141,7 @@ def test_damaged_lines_are_named(tmp_path: Path, text: str, says: str) -> None:
         (f"names: {list(map(str, range(10_000)))}\n", "has 10001 classes, and a network at most 254"),
         ("names: []\n", "has no names of its classes"),
         (None, "has no names of its classes"),
-        ("a: &a [x,x]\nb: &b [*a,*a]\nnames: [*b]\n", r"names\[0\]: expected text"),
+        ("a: &a [x,x]\nb: &b [*a,*a]\nnames: [*b]\n", r"names\[0\]: expected a whole number or text"),
     ],
 )
 def test_a_data_yaml_that_is_none_is_refused(tmp_path: Path, yaml: str | None, says: str) -> None:
@@ -171,3 +174,23 @@ def test_an_export_in_a_folder_of_its_own_is_named(tmp_path: Path) -> None:
 def test_a_list_with_an_impossible_name_counts_as_absent(tmp_path: Path) -> None:
     yaml = f"train: images/train\nval: {'a' * 5000}.txt\nnames: [road, car]\n"
     convert_two(write_yolo(tmp_path / "export", yaml), PLAIN)
+
+
+def test_classes_that_are_numbers_are_read_as_programs_write_them(tmp_path: Path) -> None:
+    source = write_yolo(tmp_path / "export", "names: [3, 7]\n")
+    for file in source.rglob("*.txt"):
+        objects = np.atleast_2d(np.loadtxt(file))
+        np.savetxt(file, objects)  # with the class as 0.000e+00
+    convert(source, tmp_path / "made", PLAIN)
+    listed = json.loads((tmp_path / "made" / "classes.json").read_text())["classes"]
+    assert [c["name"] for c in listed] == ["background", "3", "7"]
+    masks = pictures_in(tmp_path / "made" / "masks" / "train")
+    assert (masks["a.png"] == expected("a")).mean() > 0.99
+
+
+def test_a_damaged_first_line_is_named_where_a_data_yaml_is(tmp_path: Path) -> None:
+    source = write_yolo(tmp_path / "export", "names: [road, car]\n")
+    for file in source.rglob("*.txt"):
+        file.write_text("0 0,1 0,1 0,9 0,1 0,9 0,9\n")
+    with pytest.raises(DatasetError, match=r"labels/train/a.txt: has in line 1 something that is not a number"):
+        convert(source, tmp_path / "made", PLAIN)
