@@ -34,7 +34,7 @@ def convert(
     classes: Annotated[
         Path | None,
         typer.Option(
-            help="List of the classes: .csv, classes.json or label_colors.txt; the source's own if not given."
+            help="List of the classes: .csv, classes.json, label_colors.txt or a .txt of names; else the source's own."
         ),
     ] = None,
     images: Annotated[

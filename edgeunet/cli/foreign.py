@@ -39,7 +39,10 @@ def import_(
     split: Annotated[str, typer.Option(help="Split of --data.")] = "val",
     classes: Annotated[
         Path | None,
-        typer.Option(help="A classes.json with the network's classes in its order; those of --data if not given."),
+        typer.Option(
+            help="List of the network's classes in its order: classes.json, .csv or a .txt with a name on each line; "
+            "those of --data if not given."
+        ),
     ] = None,
     size: Annotated[
         str, typer.Option(metavar="HEIGHTxWIDTH", help="Input size, for a network that takes frames of any size.")

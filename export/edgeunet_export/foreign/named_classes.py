@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from edgeunet.data.classes import CLASSES_FILE, ClassEntry, ClassList, read_classes, spelling
 from edgeunet.data.convert.distinct_colors import distinct_color
+from edgeunet.data.convert.labels.mask_classes import read_mask_classes
 from edgeunet.errors import MismatchError
 from edgeunet.imaging.pixels import UInt8
 from edgeunet.utils.formatting import some
@@ -34,8 +35,9 @@ def network_classes(
     names, who = said
     if count is None and len(names) > 1:
         count = len(names)
-    files = [file for file in (classes, data and data / CLASSES_FILE) if file]
-    lists = [read_classes(file) for file in files] or [classes_of_names(names, who)]
+    lists = [_in_order(classes)] if classes else []
+    lists += [read_classes(data / CLASSES_FILE)] if data else []
+    lists = lists or [classes_of_names(names, who)]
     first, last = ([c.name for c in each.classes] for each in (lists[0], lists[-1]))
     if first != last:
         raise MismatchError(
@@ -51,6 +53,15 @@ def network_classes(
     if classes is not None or not are_its_own:
         return NetworkClasses(lists[0])
     return NetworkClasses(lists[0], order_by_names(names, who, lists[0]))
+
+
+def _in_order(file: Path) -> ClassList:
+    """A list of the network's classes in its order; raises MismatchError for numbers that are not 0, 1, 2, …."""
+    listed = read_mask_classes(file)
+    wrong = [n for n, becomes in listed.numbers.items() if becomes != n and becomes not in listed.classes.ignored]
+    if wrong:
+        raise MismatchError(f"{file} has a class {wrong[0]}: number those of a network 0, 1, 2, … in its order")
+    return listed.classes
 
 
 def require_listed(mask: UInt8, count: int, *, origin: str) -> None:

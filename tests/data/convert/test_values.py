@@ -152,3 +152,12 @@ def test_jpeg_masks_of_numbers_are_named(source: Path, tmp_path: Path, run: Run)
     listed.write_text("value,name\n" + "".join(f"{i},c{i}\n" for i in range(250)))
     ran = run("data", "convert", source, "-o", tmp_path / "made", "--classes", listed)
     assert (ran.code, "warning: 6 mask(s) are JPEG: masks that are saved as JPEG lose" in ran.err) == (0, True)
+
+
+def test_masks_in_colours_are_not_sent_to_an_option_that_does_not_help(source: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "names.txt").write_text("ground\nroad\ncar\n")
+    numbers = [draw(k)[1] for k in range(6)]
+    add_masks(source, [np.dstack([0 * n, 0 * n, n]) for n in numbers])  # in red, as CARLA writes them
+    done = run("data", "convert", source, "-o", tmp_path / "made", "--classes", tmp_path / "names.txt")
+    assert done.code == 1
+    assert "names.txt has no colours, and the masks are read as colours: `edgeunet data classes` writes" in done.err

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from edgeunet.data.classes import ClassEntry, ClassList
 from edgeunet.errors import MismatchError
-from edgeunet_export.foreign.named_classes import classes_of_names, order_by_names
+from edgeunet_export.foreign.named_classes import classes_of_names, network_classes, order_by_names
 
 
 def listed(*names: str) -> ClassList:
@@ -33,3 +35,17 @@ def test_classes_without_a_dataset_have_colours_that_differ() -> None:
     classes = classes_of_names(("wall", "floor", "door"), "config.json").classes
     assert [c.name for c in classes] == ["wall", "floor", "door"]
     assert len({c.color for c in classes}) == 3
+
+
+def test_a_list_of_names_is_in_the_networks_order(tmp_path: Path) -> None:
+    file = tmp_path / "names.txt"
+    file.write_text("sky\nroad\n")
+    listed, order = network_classes(2, ((), ""), file, None, origin="n.onnx")
+    assert ([c.name for c in listed.classes], order) == (["sky", "road"], ())
+
+
+def test_a_list_with_other_numbers_than_a_networks_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "classes.csv"
+    file.write_text("value,name\n1,sky\n0,road\n")
+    with pytest.raises(MismatchError, match=r"has a class 1: number those of a network 0, 1, 2"):
+        network_classes(2, ((), ""), file, None, origin="n.onnx")

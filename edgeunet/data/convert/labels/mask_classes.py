@@ -98,12 +98,18 @@ class _Row(NamedTuple):
 
 
 def read_mask_classes(file: Path) -> MaskClasses:
-    """Read a .csv of HEADER or "name,r,g,b", a classes.json, or a .txt with lines of "red green blue name".
+    """Read a .csv of HEADER or "name,r,g,b", a classes.json, or a .txt with lines of "red green blue name" or of names.
 
     Classes get the indices 0, 1, 2, … in the order of the list, whatever their numbers are. Raises DatasetError.
     """
     if file.suffix.lower() == ".csv":
         return _classes_of(_csv_rows(file), str(file))
+    if file.suffix.lower() == ".txt":
+        names = [line for line in read_lines(file) if line and not line.startswith("#")]
+        if not any(line[0].isdigit() for line in names):
+            return _classes_of(
+                [_Row(i, None, name, name.lower() in VOID, None) for i, name in enumerate(names)], str(file)
+            )
     entries = read_entries(file)
     return classes_of_entries(entries, str(file))
 

@@ -95,8 +95,10 @@ def without_frames(path: Path) -> str:
 def are_in_colors(masks: Iterable[Mask], listed: MaskClasses) -> bool:
     """Whether masks have the colours of a list. They have its numbers if these are several, and the colours others."""
     colors = {code_of(value.color) for value in listed.values if value.color is not None}
-    if not colors or not listed.numbers:
-        return bool(colors)
+    if not colors:  # then masks in colours need another list, whatever they are read as
+        return {mask.numbers is None for mask in masks} == {True}
+    if not listed.numbers:
+        return True
     numbers = []
     strange = False
     for mask in masks:

@@ -60,6 +60,11 @@ def test_a_colour_to_draw_with_is_not_the_masks(tmp_path: Path) -> None:
     assert found.table(in_colors=True).indices[code_of((1, 2, 3))] == 0
 
 
+def test_a_list_may_be_names_alone(tmp_path: Path) -> None:
+    found = read_mask_classes(listed_in(tmp_path, "\ufeff# mine\nroad\nvoid\n\ntraffic light\n", "names.txt"))
+    assert (found.numbers, found.names["traffic light"]) == ({0: 0, 1: 255, 2: 1, 255: 255}, 1)
+
+
 def test_roboflows_list_is_one(tmp_path: Path) -> None:
     found = read_mask_classes(listed_in(tmp_path, "Pixel Value, Class\n0, background\n1, road\n"))
     assert found.numbers == {0: 0, 1: 1, 255: 255}
