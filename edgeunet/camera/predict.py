@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edgeunet.camera.sources.image_files import image_paths
 from edgeunet.errors import ImageError, SourceError, UsageError
 from edgeunet.imaging.image_header import HEAD, ImageHeader, read_header, what_else
-from edgeunet.imaging.images import is_hidden, named, read_file, read_image, require_pixels
+from edgeunet.imaging.images import IMAGE_ENDINGS, is_hidden, named, read_file, read_image, require_pixels
 from edgeunet.imaging.overlay import OPACITY, Overlay
 from edgeunet.imaging.written_image import require_written, write_image
 from edgeunet.runtime.session import Session
@@ -58,6 +58,8 @@ def predict_images(session: Session, model: Path, inputs: Sequence[Path], folder
 
 def _listed(model: Path, inputs: Sequence[Path], folder: Path, pixels: PixelFormat, *, force: bool) -> list[_Job]:
     """Every image with its outputs, none of which is an input or another output."""
+    if folder.suffix.lower() in IMAGE_ENDINGS and not folder.is_dir():
+        raise UsageError(f"--output {folder} is a folder, for the mask and the overlay of each image: name it as one")
     require_distinct({"--output": folder}, {"MODEL": model, "INPUT": [path for path in inputs if path.is_dir()]})
     listed = [_work(path, folder, pixels) for source in inputs for path in _images(source)]
     places: dict[Path, Path] = {}

@@ -59,6 +59,8 @@ class DatasetFolder:
             raise DatasetError(f"{path} is empty: a dataset has images/<split>/, masks/<split>/ and classes.json")
         file = path / CLASSES_FILE
         if not file.is_file():
+            if near := _dataset_near(path):
+                raise DatasetError(f"{path} has no {CLASSES_FILE}, but {near} has: give that folder")
             raise DatasetError(
                 f"{path} has no {CLASSES_FILE}: if it is a labelling tool's export, or a dataset in another layout, "
                 f"`{convert_command(path)}` makes a dataset folder of it"
@@ -162,6 +164,15 @@ class DatasetFolder:
 
     def _mask_paths(self, split: str) -> list[Path]:
         return images_in(self.path / "masks" / split)
+
+
+def _dataset_near(path: Path) -> Path | None:
+    """The dataset folder that this folder is a part of, such as its images/val, or that lies in it."""
+    for whole in (*path.parents, *path.absolute().parents):
+        part = path.absolute().relative_to(whole.absolute()).parts[0]
+        if part in ("images", "masks") and (whole / CLASSES_FILE).is_file():
+            return whole
+    return next((f.parent for f in sorted(path.glob(f"*/{CLASSES_FILE}")) if not is_hidden(f.parent)), None)
 
 
 def exif_hint(header: ImageHeader, mask: Sequence[int], remedy: str) -> str:

@@ -66,6 +66,8 @@ def other_kind(path: Path, wanted: Kind) -> ModelFileError | None:
     if kind and kind == wanted:
         return None
     advice = _ADVICE[kind].format(path=path) if kind else _no_model(path)
+    if kind == "onnx" and path.suffix == ".onnx":
+        advice = "is an ONNX file already: give the checkpoint that it was exported from"
     return ModelFileError(f"{path} {advice}") if advice else None
 
 

@@ -65,6 +65,21 @@ def test_an_output_folder_that_is_read_is_refused(session: Session, model: Path,
     assert written(photos) == ["a.png"]
 
 
+def test_an_output_named_as_an_image_is_refused(session: Session, model: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), frame())
+    with pytest.raises(UsageError, match=r"mask.png is a folder, for the mask and the overlay of each image"):
+        predict_images(session, model, [tmp_path / "a.png"], tmp_path / "mask.png", force=False)
+    assert not (tmp_path / "mask.png").exists()
+
+
+def test_a_folder_with_images_below_names_theirs(session: Session, model: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "d" / "images" / "train"
+    photos.mkdir(parents=True)
+    cv2.imwrite(str(photos / "a.png"), frame())
+    with pytest.raises(SourceError, match=f"d has no images, but {photos} has: give that folder"):
+        predict_images(session, model, [tmp_path / "d"], tmp_path / "out", force=False)
+
+
 def test_no_output_is_an_input_or_another_output(session: Session, model: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

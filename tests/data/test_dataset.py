@@ -113,6 +113,13 @@ def test_a_folder_in_another_layout_names_the_command_that_converts_it(tmp_path:
         DatasetFolder.open(tmp_path / "CamVid")
 
 
+def test_a_folder_in_a_dataset_or_around_one_names_it(tmp_path: Path) -> None:
+    path = write_dataset(tmp_path / "all" / "d")
+    for wrong in (path / "images", path / "images" / "val", path / "masks" / "val", path.parent):
+        with pytest.raises(DatasetError, match=f"has no classes.json, but {path} has: give that folder$"):
+            DatasetFolder.open(wrong)
+
+
 def test_hidden_folders_are_no_splits_and_hidden_files_no_images(tmp_path: Path) -> None:
     path = write_dataset(tmp_path / "d")
     for kind in ("images", "masks"):

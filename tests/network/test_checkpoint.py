@@ -98,7 +98,7 @@ def test_other_files_are_called_what_they_are(tmp_path: Path) -> None:
         ("foreign.pth", "of another project"),
         ("old.pt", r"PyTorch before 1\.6"),
         ("photos.pt", "is an archive"),
-        (write_toy_model(tmp_path / "model.onnx").name, "is an ONNX file"),
+        (write_toy_model(tmp_path / "model.onnx").name, "is an ONNX file already: give the checkpoint"),
         ("none.pt", "no such checkpoint"),
     ):
         with pytest.raises(ModelFileError, match=says):

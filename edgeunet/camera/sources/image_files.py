@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edgeunet.camera.sources.address import shown_path
 from edgeunet.camera.sources.source import Source
 from edgeunet.errors import ImageError, SourceError
-from edgeunet.imaging.images import SOME_ENDINGS, images_in, read_image
+from edgeunet.imaging.images import SOME_ENDINGS, images_in, is_hidden, read_image
 from edgeunet.imaging.pixels import Pixels
 from edgeunet.spec import BGR, PixelFormat
 
@@ -51,5 +52,8 @@ def image_paths(path: Path) -> list[Path]:
         raise SourceError(f"{shown_path(path)}: no such image or folder")
     found = images_in(path)
     if not found:
-        raise SourceError(f"{shown_path(path)} has no images ({SOME_ENDINGS})")
+        folders = (f for f in sorted([*path.glob("*"), *path.glob("*/*")]) if f.is_dir() and not is_hidden(f))
+        below = next((f for f in folders if os.access(f, os.R_OK) and images_in(f)), None)
+        advice = f", but {shown_path(below)} has: give that folder" if below else f" ({SOME_ENDINGS})"
+        raise SourceError(f"{shown_path(path)} has no images{advice}")
     return found

@@ -32,6 +32,7 @@ from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.trust.making import require_labelled, trusted
 
 FRAMES = 32
+_SIZE = "--size HEIGHTxWIDTH, as it takes frames of any size"
 """Most frames without labels that both are compared on; a wrong translation shows on the first."""
 Numbers = tuple[float, ...]
 _Frame = tuple[str, Pixels, UInt8 | None]
@@ -155,7 +156,7 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
         network = read_network(source, weights=options.weights, size=size, output=options.output)
         channels, takes_bytes, missing = network.channels, network.takes_bytes, []
     else:
-        channels, takes_bytes, missing = 3, False, ["--size HEIGHTxWIDTH, as it takes frames of any size"]
+        channels, takes_bytes, missing = 3, False, [_SIZE]
     if _labelled(options, PixelFormat(channels)) is None:
         missing += missing_options(
             channels, _given(options, channels, takes_bytes=takes_bytes), hints.said_input(channels)
@@ -163,7 +164,9 @@ def _read(source: str, options: ImportOptions) -> tuple[ForeignNetwork, FileHint
     if options.classes is None and options.data is None and not hints.names[0]:
         missing.append("--classes classes.json")
     if missing:
-        shown = "" if options.data else "; or labelled frames, --data, which show all but the size"
+        shown = (
+            "" if options.data or missing == [_SIZE] else "; or labelled frames, --data, which show all but the size"
+        )
         raise UsageError(f"{source} does not say all that is needed: give {'; '.join(missing)}{shown}")
     return network, hints
 

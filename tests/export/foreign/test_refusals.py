@@ -159,3 +159,8 @@ def test_weights_in_another_file_are_neither_lost_nor_replaced(tmp_path: Path) -
     (tmp_path / "weights.onnx").unlink()
     with pytest.raises(ModelFileError, match=r"keeps its weights in weights.onnx, which is missing"):
         import_model(str(path), tmp_path / "ours.onnx", SAID, force=False)
+
+
+def test_labelled_frames_are_no_advice_where_only_the_size_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"give --size HEIGHTxWIDTH, as it takes frames of any size$"):
+        import_model("package.module:build", tmp_path / "m.onnx", SAID, force=False)
