@@ -11,11 +11,11 @@ from edgeunet.version import __version__
 from edgeunet_export.foreign.foreign_network import ForeignNetwork
 from edgeunet_export.foreign.onnx_graph.float_graph import graphs
 from edgeunet_export.foreign.preprocessing import Preprocessing
-from edgeunet_export.graph.float_model import copied_inputs
+from edgeunet_export.graph.float_model import MEAN, STD, copied_inputs
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import set_spec
 
-_OURS = ("frame", "mask", "mean", "std", "order", "confidence", "familiarity")  # and names that go on with a dot
+_OURS = ("frame", "mask", MEAN, STD, "order", "confidence", "familiarity")  # and names that go on with a dot
 
 
 def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSpec) -> ModelProto:
@@ -28,11 +28,11 @@ def wrapped(network: ForeignNetwork, preprocessing: Preprocessing, spec: ModelSp
     planes = graph.add("Transpose", "frame.planes", [frame], perm=[0, 3, 1, 2])
     mean, std = (np.array(preprocessing.of_frame(v), np.float32) for v in (preprocessing.mean, preprocessing.std))
     if mean.any():
-        planes = graph.add("Sub", "frame.centred", [planes, graph.constant("mean", mean.reshape(1, -1, 1, 1))])
+        planes = graph.add("Sub", "frame.centred", [planes, graph.constant(MEAN, mean.reshape(1, -1, 1, 1))])
     # The mean is not folded into a convolution: the zeros around its input are zeros after the mean is taken off.
     if not _folded(inner, entry, preprocessing.indices, std):
         if (std != 1).any():
-            planes = graph.add("Div", "frame.scaled", [planes, graph.constant("std", std.reshape(1, -1, 1, 1))])
+            planes = graph.add("Div", "frame.scaled", [planes, graph.constant(STD, std.reshape(1, -1, 1, 1))])
         if list(preprocessing.indices) != sorted(preprocessing.indices):
             order = graph.constant("order", np.array(preprocessing.indices, np.int64))
             planes = graph.add("Gather", "frame.ordered", [planes, order], axis=1)

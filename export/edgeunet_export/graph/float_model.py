@@ -14,6 +14,8 @@ from edgeunet.quantisation.graph import LINEAR, Graph, Operation, moves
 from edgeunet_export.graph.types import inferred
 
 Constants = Mapping[str, NDArray[Any]]
+MEAN, STD = "mean", "std"
+"""The stored tensors [1, C, 1, 1] of a model file that are taken off the frame's channels, and divide them."""
 _FACTS = ("Shape", "Size")  # what they return says nothing about a tensor's values
 
 

@@ -10,6 +10,7 @@ from edgeunet.network.trace import CENTRED, LOGITS
 from edgeunet.network.unet import UNet
 from edgeunet.spec import ModelSpec
 from edgeunet.version import __version__
+from edgeunet_export.graph.float_model import MEAN
 from edgeunet_export.graph.fragment import Fragment
 from edgeunet_export.graph.model_file import IR_VERSION, OPSET, set_spec
 from edgeunet_export.graph.translate import translated
@@ -25,7 +26,7 @@ def model_from_network(net: UNet, spec: ModelSpec, *, dynamic_batch: bool, logit
     # TensorRT takes a uint8 input only if a Cast reads it; it rejects a Transpose of uint8.
     float_frame = graph.add("Cast", "frame.float", ["frame"], to=TensorProto.FLOAT)
     planes = graph.add("Transpose", "frame.planes", [float_frame], perm=[0, 3, 1, 2])
-    mean = graph.constant("mean", np.array(spec.mean, np.float32).reshape(1, -1, 1, 1))
+    mean = graph.constant(MEAN, np.array(spec.mean, np.float32).reshape(1, -1, 1, 1))
     graph.add("Sub", CENTRED, [planes, mean])
     network = translated(folded(net, spec), spec.input_size, channels=spec.channels)
     graph.nodes += network.nodes

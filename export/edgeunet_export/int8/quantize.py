@@ -14,7 +14,7 @@ from edgeunet.quantisation.placement import Placement
 from edgeunet.quantisation.qparams import qparams_of, rounded_up
 from edgeunet.quantisation.ranges_file import ValueRange
 from edgeunet.quantisation.value_ranges import union
-from edgeunet_export.graph.float_model import FloatModel, output_axis
+from edgeunet_export.graph.float_model import MEAN, STD, FloatModel, output_axis
 
 _ZERO_POINT = "zero_point"  # 0, the zero point of most tensors
 _BIAS_LIMIT = 2.0**30  # of an int32 bias: half the range of int32 is left for the sum that is added to it
@@ -81,9 +81,18 @@ class _Writer:
                 if tensor in self._group:
                     self._pair(tensor)
         read = {name for node in self._nodes for name in node.input}
+        if self._placement.target.rows:
+            self._store_rows()
         constants = [tensor for tensor in (*graph.initializer, *self._constants) if tensor.name in read]
         graph.CopyFrom(helper.make_graph(self._nodes, graph.name, graph.input, graph.output, constants))
         return self._model
+
+    def _store_rows(self) -> None:
+        """Repeat [1, C, 1, 1], what is taken off the frame's channels or divides them, to [1, C, 1, W]."""
+        width = self._model.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+        for tensor in self._model.graph.initializer:
+            if tensor.name in (MEAN, STD):
+                tensor.CopyFrom(numpy_helper.from_array(self._stored[tensor.name].repeat(width, axis=3), tensor.name))
 
     def _convolution(self, node: NodeProto) -> None:
         source, weight, bias = node.input[0], node.input[1], node.input[2] if len(node.input) > 2 else ""

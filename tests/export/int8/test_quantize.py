@@ -17,7 +17,7 @@ from edgeunet.imaging.tiling import fitted_tiles
 from edgeunet.quantisation.placement import place
 from edgeunet.quantisation.target import CPU, TENSORRT, QuantisationTarget, target_of
 from edgeunet_export.calibration.frames import read_frames
-from edgeunet_export.graph.float_model import FloatModel
+from edgeunet_export.graph.float_model import MEAN, FloatModel
 from edgeunet_export.graph.model_file import read_model, set_spec
 from edgeunet_export.graph.model_from_network import model_from_network
 from edgeunet_export.int8.quantize import quantized
@@ -147,6 +147,19 @@ def test_for_a_cpu_the_first_convolution_is_quantised_too_and_a_concatenation_ha
     outputs = [node.output[0] for node in proto.graph.node if node.op_type == "Conv"]
     assert placement.convolutions == set(outputs[:-1])
     assert {("inc.5", "down.0.0"), ("up.1.up.0", "up.1.up.1"), ("up.1.cat",)} <= set(placement.groups)
+
+
+@pytest.mark.parametrize(("target", "width"), [(CPU, 48), (TENSORRT, 1)], ids=["cpu", "tensorrt"])
+def test_for_a_cpu_the_mean_is_stored_for_a_row(target: QuantisationTarget, width: int) -> None:
+    """ONNX Runtime reads it with the channels last, a row at once; the mask tests above run with it."""
+    config, size = COMPACT, (32, 48)
+    proto = model_from_network(network(config, size), spec_for(config, size), dynamic_batch=True, logits=False)
+    model = FloatModel.of(proto)
+    placement = place(model.graph, target)
+    int8 = quantized(model, placement, dict.fromkeys(ranges_for(placement), (-1.0, 1.0)))
+    (mean,) = (numpy_helper.to_array(tensor) for tensor in int8.graph.initializer if tensor.name == MEAN)
+    assert mean.shape == (1, 3, 1, width)
+    assert np.array_equal(mean, np.broadcast_to(model.constants[MEAN], mean.shape))
 
 
 def test_zero_stays_exact_and_the_span_is_covered(model: Path) -> None:

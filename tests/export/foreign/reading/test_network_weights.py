@@ -74,7 +74,7 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(ModelFileError, match="is cut: copy or download it again"):
         read_weights(path)
-    path.write_text("of another kind")
+    path.write_bytes(b"of another kind\0")
     with pytest.raises(ModelFileError, match=r"holds what is no tensor|is not a file of weights"):
         read_weights(path)
     with pytest.raises(ModelFileError, match="no such file of weights"):
