@@ -28,7 +28,7 @@ from edgeunet.network.unet import UNet, preset, require_input
 from edgeunet.quantisation.target import target_of
 from edgeunet.spec import ModelSpec, Provenance
 from edgeunet.training.hardware import keep_freed_memory
-from edgeunet.training.output.run_folder import LAST, OUTPUTS, claimed, require_free
+from edgeunet.training.output.run_folder import LAST, OUTPUTS, claimed, require_free, require_run
 from edgeunet.training.processes import distributed
 from edgeunet.training.qat.learnt_ranges import fake_quantised
 from edgeunet.training.recipe import Recipe
@@ -59,7 +59,9 @@ def train(data: str | Path, folder: str | Path, options: TrainingOptions | None 
         written = [folder / name for name in OUTPUTS]
         require_distinct({"-o": [folder, *written]}, {"DATA": data, "--qat": options.qat, "--weights": options.weights})
         if distributed.rank() == 0:
-            if not options.resume:
+            if options.resume:
+                require_run(folder)
+            else:
                 require_free(folder, force=options.force)
             stack.enter_context(claimed(folder))
         job, kept = _job(data, folder, recipe, options, began)

@@ -96,10 +96,14 @@ class TrainingJob:
             seen = "; ".join(f"{_as_typed(n, pairs[n][0])}, now {_value(n, pairs[n][1])}" for n in changed)
             options = options_of(then, changed)
             remedy = f"type {options} to continue it" if options else "resume with the same settings"
+            if _GIVEN.intersection(changed):
+                remedy = (
+                    f"give the data that it was trained on{f' and type {options}' if options else ''} to continue it"
+                )
             if _PRETRAINED in changed and now.get(_PRETRAINED) == _NO:
                 remedy = f"leave out --no-pretrained{f' and type {options}' if options else ''} to continue it"
             other = "start a new run elsewhere"
-            if _LENGTH.issuperset(changed):
+            if (_LENGTH | _GIVEN).issuperset(changed):
                 other = f"train its network further elsewhere: --weights {shlex.quote(str(self.folder / 'best.pt'))}"
             raise TrainingError(f"{self.folder} was trained with other settings ({seen}): {remedy}, or {other}")
 
@@ -111,7 +115,7 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
     asked = then.get("epochs") == "0"  # --steps was given
     typed = {*_OPTIONS} - ({"min_steps"} if not asked else set())
     words = {_as_typed(name, then[name]) for name in changed if name in typed and then.get(name, "None") != "None"}
-    if set(changed) & network.keys() - typed and (name := _named(PRESETS, then, set())):
+    if set(changed) & network.keys() - typed - _GIVEN and (name := _named(PRESETS, then, set())):
         words.add(f"--model {name}")
     if set(changed) & recipe.keys() - typed - _TRAINED and (
         name := _named(RECIPES, then, {*_OPTIONS, *_TRAINED, "epochs"})
@@ -127,6 +131,7 @@ def options_of(then: Mapping[str, str], changed: Sequence[str]) -> str:
 
 _BUDGET, _WEIGHTS, _PRETRAINED, _NO = "time budget in s", "weights", "pretrained", "no"
 _LENGTH, _TRAINED = {"epochs", "min_steps", _BUDGET}, {"freeze_encoder", "kept_lr"}
+_GIVEN = {"classes", "train data", "val data"}  # by the dataset
 # The settings that runs of older versions do not have.
 _OLDER = {"tiles": "(1, 1)", "encoder": "", "freeze_encoder": "0.0", "kept_lr": "1.0", "splits": "train"}
 _OPTIONS = {name: f"--{name}" for name in ("batch", "lr", "optimizer", "schedule", "loss", "seed", "fit", "target")}

@@ -126,3 +126,19 @@ def test_splits_that_are_none_are_refused(run: Run, tmp_path: Path, splits: str)
     ran = run("train", write_dataset(tmp_path / "data"), "-o", tmp_path / "run", "--splits", splits)
     assert ran.code in (1, 2)
     assert re.match(r"error: (--splits are different ones|.* has no images/)", ran.err)
+
+
+def test_a_resume_on_other_data_says_what_can_be_done(run: Run, tmp_path: Path) -> None:
+    options = ("--model", "nano", "--size", "64x64", "--steps", 2, "--batch", 2)
+    folder, other = tmp_path / "run", write_dataset(tmp_path / "other", classes=2)
+    assert run("train", write_dataset(tmp_path / "data"), "-o", folder, *options).code == 0
+    ran = run("train", other, "-o", folder, *options, "--resume")
+    assert (
+        ran.code,
+        ran.err.strip().endswith(
+            "give the data that it was trained on to continue it, or train its network further elsewhere: "
+            f"--weights {folder / 'best.pt'}"
+        ),
+    ) == (1, True), ran.err
+    ran = run("train", other, "-o", tmp_path / "new", *options, "--resume")
+    assert (ran.code, "new holds no run that can be continued: leave out --resume" in ran.err) == (1, True), ran.err

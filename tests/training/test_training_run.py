@@ -84,7 +84,7 @@ def test_every_other_setting_is_named_when_a_run_is_resumed(dataset: DatasetFold
         f"{tmp_path / 'run'} was trained with other settings (--batch 2, now 4; augmentation.flip 0.5, now 0.25; "
         "classes ground, disc, bar, now ground, disc; features (8, 16), now (8, 24); "
         f"val data {first.val.sha256[:12]}, now {other.val.sha256[:12]}; --time-budget none, now 60s): "
-        "type --batch 2 to continue it, or start a new run elsewhere"
+        "give the data that it was trained on and type --batch 2 to continue it, or start a new run elsewhere"
     )
 
 

@@ -43,6 +43,14 @@ def require_free(folder: Path, *, force: bool) -> None:
             raise OutputError(f"{path} was not written by a training of edgeunet: give another folder with -o")
 
 
+def require_run(folder: Path) -> None:
+    """Raise OutputError if the folder holds no run to resume."""
+    if not os.path.lexists(folder / LAST):
+        raise OutputError(
+            f"{folder} holds no run that can be continued: leave out --resume, or give its folder with -o"
+        )
+
+
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Make the folder and lock it against other trainings while this process trains into it.
