@@ -6,6 +6,9 @@ colours, or in class indices. Carvana, Kaggle's CamVid, mmsegmentation's and ADE
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +18,9 @@ from edgeunet.data.convert.labels.image_search import split_in
 from edgeunet.data.convert.labels.labelled_frame import ConversionSource
 from edgeunet.data.convert.layout import Layout
 from edgeunet.data.convert.masks.mask_folders import source_of_folders
-from edgeunet.data.convert.masks.mask_pairing import images_below
+from edgeunet.data.convert.masks.mask_pairing import images_and_masks, images_below
 from edgeunet.errors import DatasetError, UsageError
-from edgeunet.imaging.images import is_hidden
+from edgeunet.imaging.images import is_hidden, is_image_name
 
 _TAKES = ("--classes", "--images", "--masks", "--mask-suffix", "--nearest")
 _IMAGES = ("images", "imgs", "img_dir", "image", "img", "frames", "photos", "pictures", "rgb", "input", "inputs")
@@ -40,7 +43,7 @@ def _recognise(path: Path) -> str | None:
     if not found:
         return None
     names = [f"{folder.relative_to(path).as_posix()}/" for folder in next(iter(found.values()))]
-    return f"images and masks, by {' and '.join(names)}"
+    return f"images and masks, by {' and '.join(dict.fromkeys(names))}"
 
 
 def _read(request: Request) -> ConversionSource:
@@ -61,19 +64,42 @@ def _read(request: Request) -> ConversionSource:
 
 
 def _found(path: Path) -> dict[str, _FolderPair]:
-    """The pairs of each split: in the folder, in the folder of each split, or <split> with <split>_masks."""
+    """The pairs of each split: in the folder, in the folder of each split, <split> with <split>_masks, <split>_images
+    with <split>_masks, or images with their masks in one folder."""
     if own := _own_pair(path):
         return _splits_below(own)
     folders = {folder.name: folder for folder in _folders(path)}
     splits = [folder for name, folder in folders.items() if split_in(name)]
     if inner := {split_in(folder.name): pair for folder in splits if (pair := _own_pair(folder))}:
         return inner
-    return {
+    if beside := {
         split_in(folder.name): _FolderPair(folder, folders[folder.name + end])
         for folder in splits
         for end in reversed(_ENDINGS)
         if folder.name + end in folders and images_below(folder)
-    }
+    }:
+        return beside
+    if named := _named_pairs(folders.values()):
+        return named
+    mixed = {split_in(folder.name): _FolderPair(folder, folder) for folder in splits if _is_mixed(folder)}
+    return mixed or ({"": _FolderPair(path, path)} if _is_mixed(path) else {})
+
+
+def _named_pairs(folders: Iterable[Path]) -> dict[str, _FolderPair]:
+    """train_images and train_masks, or images_train and masks_train, of each split."""
+    sides: dict[str, dict[str, Path]] = defaultdict(dict)
+    for folder in folders:
+        words = re.split(r"[-_. ]", folder.name.lower())
+        for split, kind in (words, words[::-1]) if len(words) == 2 else ():
+            if split_in(split) and kind in (*_IMAGES, *_MASKS):
+                sides[split_in(split)]["images" if kind in _IMAGES else "masks"] = folder
+    return {split: _FolderPair(**side) for split, side in sides.items() if len(side) == 2}
+
+
+def _is_mixed(folder: Path) -> bool:
+    """Whether images and their masks lie in this folder itself."""
+    images, masks = images_and_masks([file for file in folder.iterdir() if is_image_name(file)])
+    return 0 < len(masks) <= len(images)
 
 
 def _own_pair(path: Path) -> _FolderPair | None:
@@ -116,7 +142,7 @@ def _folders(path: Path) -> list[Path]:
 
 COLORS = Layout(
     "colors",
-    "images/ and masks/ or folders of such names, with or without splits, or train/ and train_masks/; masks in colours",
+    "images/ and masks/ or such names, with or without splits, train/ and train_masks/, or a_mask.png beside a.jpg",
     _recognise,
     _read,
     takes=_TAKES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from edgeunet.data.convert.labels.image_search import unique_names
 from edgeunet.data.pairs import ImageMaskPair, Pairing, Problem, name_in
 from edgeunet.imaging.images import IMAGE_ENDINGS, SOME_ENDINGS, is_hidden, is_image_name
 
+_MASK_NAME = re.compile(
+    r"(^|[-_. ])(mask|label|labelids|gt|groundtruth|seg|segmentation|annot|annotation)s?$|^(mask|label|seg|gt)s?[-_. ]",
+    re.IGNORECASE,
+)
 Names = dict[str, list[Path]]  # files by the name of their frame, with folders
 
 
@@ -19,11 +24,13 @@ def pair_folders(
 ) -> tuple[dict[str, Pairing], tuple[Problem, ...]]:
     """Pair the files of an image and a mask folder for each split; also returns the problems of the masks.
 
-    Folders below count too. mask_suffix: what a mask's name has after the image's, such as "_L"; where all masks of
-    the source have the same, or all names of each side begin or end alike, it need not be given.
+    Folders below count too; the two may be one. mask_suffix: what a mask's name has after the image's, such as "_L";
+    where all masks of the source have the same, or all names of each side begin or end alike, it need not be given.
     """
     files = {
-        split: (images_below(images, but=masks), images_below(masks, but=images))
+        split: images_and_masks(images_below(images), mask_suffix)
+        if images == masks
+        else (images_below(images, but=masks), images_below(masks, but=images))
         for split, (images, masks) in folders.items()
     }
     suffix = _common_suffix(files.values()) if mask_suffix is None else mask_suffix
@@ -39,6 +46,15 @@ def pair_folders(
             what = f"no image that can be read, and {len(unread)} file(s) like it: masks are {SOME_ENDINGS}"
             problems.append(Problem(name_in(unread[0], root), what))
     return found, tuple(problems)
+
+
+def images_and_masks(files: Sequence[Path], mask_suffix: str | None = None) -> tuple[list[Path], list[Path]]:
+    """Files of the same folders apart: masks end in mask_suffix, have a usual word, or are the .png beside a .jpg."""
+    masks = {p for p in files if (p.stem.endswith(mask_suffix) if mask_suffix else _MASK_NAME.search(p.stem))}
+    if not masks and not mask_suffix:
+        twice = Counter(p.with_suffix("") for p in files)
+        masks = {p for p in files if p.suffix.lower() == ".png" and twice[p.with_suffix("")] == 2}
+    return [p for p in files if p not in masks], [p for p in files if p in masks]
 
 
 def images_below(folder: Path, but: Path | None = None) -> list[Path]:

@@ -36,6 +36,8 @@ def write_pair(images: Path, masks: Path, names: str = "ab", *, of: str = "{}", 
         ("{}/imgs", "{}/labels"),
         ("{}", "{}_labels"),
         ("{}", "{}_mask"),
+        ("{}_images", "{}_masks"),
+        ("img-{}", "label-{}"),
         ("images/{}/day 1", "annotations/{}/day 1"),
     ],
 )
@@ -162,3 +164,34 @@ def test_an_empty_pair_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no labelled frame: no mask has an image's name"):
         convert(tmp_path / "source", tmp_path / "made", HALF)
     assert [p.name for p in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("of", "to"), [("{}", "{}_mask"), ("{}_sat", "{}_mask"), ("img_{}", "mask_{}"), ("{}", "{} Label")]
+)
+@pytest.mark.parametrize("folders", [("", ""), ("train", "val")])
+def test_masks_may_lie_beside_their_images(tmp_path: Path, of: str, to: str, folders: tuple[str, str]) -> None:
+    for folder, names in zip(folders, ("ac", "bd"), strict=True):
+        for name in names:
+            write(
+                tmp_path / "source" / folder / f"{of.format(name)}.png",
+                np.full((HEIGHT, WIDTH, 3), ord(name), np.uint8),
+            )
+            write(tmp_path / "source" / folder / f"{to.format(name)}.png", expected("a"))
+    (tmp_path / "names.txt").write_text("background\nroad\ncar\n")
+    done = convert(tmp_path / "source", tmp_path / "made", ConversionOptions(classes=tmp_path / "names.txt"))
+    assert sum(done.frames.values()) == 4
+    made = {k: v for split in ("train", "val") for k, v in pictures_in(tmp_path / "made" / "masks" / split).items()}
+    assert set(made) == {f"{of.format(name)}.png" for name in "abcd"}
+    assert all(np.array_equal(mask, expected("a")) for mask in made.values())
+
+
+def test_of_two_files_of_a_name_the_png_is_the_mask(tmp_path: Path) -> None:
+    for name in "abcd":
+        write(tmp_path / "source" / f"{name}.jpg", np.full((HEIGHT, WIDTH, 3), ord(name), np.uint8))
+        write(tmp_path / "source" / f"{name}.png", expected("a"))
+    (tmp_path / "names.txt").write_text("background\nroad\ncar\n")
+    options = ConversionOptions(classes=tmp_path / "names.txt")
+    assert sum(convert(tmp_path / "source", tmp_path / "made", options).frames.values()) == 4
+    for mask in (tmp_path / "made" / "masks").rglob("*.png"):
+        assert np.array_equal(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED), expected("a"))

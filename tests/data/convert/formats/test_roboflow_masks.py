@@ -50,7 +50,7 @@ def test_lists_that_differ_are_refused(export: Path) -> None:
 def test_a_list_of_another_kind_is_no_list_of_masks(export: Path) -> None:
     for split in ("train", "valid"):
         (export / split / "_classes.csv").write_text("filename, road, car\na.jpg, 1, 0\n")
-    with pytest.raises(DatasetError, match="has no known layout"):
+    with pytest.raises(DatasetError, match="has no list of classes: wrote"):
         convert(export, export.with_name("made"), ConversionOptions())
     with pytest.raises(DatasetError, match=r'has no _classes.csv with "Pixel Value, Class"'):
         convert(export, export.with_name("made"), ConversionOptions(layout="roboflow_masks"))
