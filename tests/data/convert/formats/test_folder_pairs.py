@@ -193,5 +193,6 @@ def test_of_two_files_of_a_name_the_png_is_the_mask(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("background\nroad\ncar\n")
     options = ConversionOptions(classes=tmp_path / "names.txt")
     assert sum(convert(tmp_path / "source", tmp_path / "made", options).frames.values()) == 4
-    for mask in (tmp_path / "made" / "masks").rglob("*.png"):
-        assert np.array_equal(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED), expected("a"))
+    for split in ("train", "val"):
+        for mask in pictures_in(tmp_path / "made" / "masks" / split).values():
+            assert np.array_equal(mask, expected("a"))
