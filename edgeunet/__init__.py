@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgeunet.errors import (
     BoardError,
+    BrokenDependencyError,
     CommandError,
     DatasetError,
     EdgeUNetError,
@@ -29,6 +30,7 @@ from edgeunet.version import __version__ as __version__
 
 __all__ = [
     "BoardError",
+    "BrokenDependencyError",
     "CameraOptions",
     "CommandError",
     "DatasetError",

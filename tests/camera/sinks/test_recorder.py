@@ -230,7 +230,7 @@ def test_what_cannot_be_recorded_is_refused_before_any_work(tmp_path: Path, monk
 
     def without_av(name: str, *args: Any, **kwargs: Any) -> Any:
         if name == "av" or name.startswith("av."):
-            raise ImportError(name)
+            raise ModuleNotFoundError(name=name)
         return real_import(name, *args, **kwargs)
 
     real_import = builtins.__import__
