@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from edgeunet.network.checkpoint import read_checkpoint
+from edgeunet.training import command
 from tests.commands import Run
 from tests.datasets import write_dataset
 
@@ -142,3 +143,11 @@ def test_a_resume_on_other_data_says_what_can_be_done(run: Run, tmp_path: Path) 
     ) == (1, True), ran.err
     ran = run("train", other, "-o", tmp_path / "new", *options, "--resume")
     assert (ran.code, "new holds no run that can be continued: leave out --resume" in ran.err) == (1, True), ran.err
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 0), (4, 1), (8, 2), (64, 4)])
+def test_crops_are_prepared_by_a_quarter_of_the_cores_that_may_be_used(
+    cores: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "usable_cpus", lambda: set(range(cores)))
+    assert command._default_workers() == workers

@@ -32,8 +32,8 @@ from edgeunet_export.graph.model_file import write_model
 from edgeunet_export.trust.making import require_labelled, trusted
 
 FRAMES = 32
-_SIZE = "--size HEIGHTxWIDTH, as it takes frames of any size"
 """Most frames without labels that both are compared on; a wrong translation shows on the first."""
+_SIZE = "--size HEIGHTxWIDTH, as it takes frames of any size"
 Numbers = tuple[float, ...]
 _Frame = tuple[str, Pixels, UInt8 | None]
 

@@ -46,7 +46,14 @@ def test_a_search_of_a_size_known_at_its_run_only_is_left_as_it_is() -> None:
 
 
 def doubling(
-    batch: int = 1, channels: int = 8, *, bias: bool = True, stride: int = 2, logits: bool = False, values: bool = False
+    batch: int = 1,
+    channels: int = 8,
+    *,
+    bias: bool = True,
+    stride: int = 2,
+    best: int = 1,
+    logits: bool = False,
+    values: bool = False,
 ) -> Any:
     """A transposed convolution of 2×2 and the search for the largest logit. logits, values: are outputs too."""
     opset, rng = openvino.opset13, np.random.default_rng(0)
@@ -55,7 +62,7 @@ def doubling(
     out = opset.convolution_backprop_data(x, weights, [stride, stride])
     if bias:
         out = opset.add(out, rng.integers(-1, 2, (1, CLASSES, 1, 1)).astype(np.float32))
-    found = opset.topk(out, opset.constant(1), 1, "max", "index", stable=True)
+    found = opset.topk(out, opset.constant(best), 1, "max", "index", stable=True)
     outputs = [found.output(1), *([out.output(0)] if logits else []), *([found.output(0)] if values else [])]
     return openvino.Model(outputs, [x])
 
@@ -80,6 +87,7 @@ def test_behind_a_layer_that_doubles_the_size_each_place_of_a_square_is_searched
         pytest.param(doubling(values=True), id="the largest logit is read"),
         pytest.param(doubling(stride=1), id="its squares overlap"),
         pytest.param(doubling(channels=16), id="it would cost more"),
+        pytest.param(doubling(best=2), id="the two best are searched for"),
     ],
 )
 def test_another_layer_keeps_its_logits_and_is_searched_as_one(model: Any) -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from edgeunet.camera.frame import Frame
 from edgeunet.camera.sources.capture.opencv import silence
 from edgeunet.camera.sources.opening import open_source
+from edgeunet.camera.sources.video.video_file import VideoFile
 from edgeunet.errors import EdgeUNetError, MissingDependencyError, SourceError
 from edgeunet.imaging.letterbox import UInt8
 from edgeunet.samples import CLIP
@@ -281,6 +282,16 @@ def test_recording_in_fragments_may_be_cut_inside_the_header_of_one(tmp_path: Pa
     (tmp_path / "none.mp4").write_bytes(data[: first + 46])
     with pytest.raises(SourceError, match="no picture that can be decoded"):
         frames_of(tmp_path / "none.mp4")
+
+
+def test_a_video_is_decoded_by_as_many_threads_as_there_are_cores_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, threads in ((1, 1), (3, 3), (64, 8)):
+        monkeypatch.setattr(
+            "edgeunet.camera.sources.video.video_file.usable_cpus", lambda cores=cores: set(range(cores))
+        )
+        with open_source(str(CLIP)) as source:
+            assert isinstance(source, VideoFile)
+            assert source._stream.codec_context.thread_count == threads
 
 
 def test_damage_in_the_middle_is_an_error_at_its_frame(tmp_path: Path) -> None:
